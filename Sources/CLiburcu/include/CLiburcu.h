@@ -1,0 +1,12 @@
+// Thin wrappers that Swift inlines: RCU sections, sanitizer annotations, thread indices, futexes, racy copies.
+#ifndef CLIBURCU_H
+#define CLIBURCU_H
+
+#include "rcu.h"
+#include "sanitizer.h"
+#include "thread_index.h"
+#include "futex.h"
+#include "racy_copy.h"
+#include "memory.h"
+
+#endif

@@ -1,0 +1,49 @@
+// The one audited routine through which frame contents are copied.
+//
+// The bytes of a frame are raced over by design: a device, another address space, or the program on another thread may
+// write while they are read, exactly as on real hardware. A copy must then deliver, for each byte, some value that was
+// stored there, and nothing more; aligned words of eight bytes are delivered whole where both sides are aligned. Under
+// ThreadSanitizer the copy is made of relaxed atomic accesses, so that a report always means a bug elsewhere; otherwise
+// it is the C library's copy, which the compiler cannot see through and which satisfies the above on every machine we
+// build for. It is never used on memory that only one thread may reach.
+#ifndef CLIBURCU_RACY_COPY_H
+#define CLIBURCU_RACY_COPY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "sanitizer.h"
+
+#ifdef CLIBURCU_TSAN
+static inline void clu_racy_copy(void *to, const void *from, size_t count) {
+  char *d = (char *)to;
+  const char *s = (const char *)from;
+  if ((((uintptr_t)d | (uintptr_t)s) & 7) == 0) {
+    for (; count >= 8; count -= 8, d += 8, s += 8)
+      __atomic_store_n((uint64_t *)d, __atomic_load_n((const uint64_t *)s, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+  }
+  for (; count > 0; count--, d++, s++)
+    __atomic_store_n(d, __atomic_load_n(s, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+}
+static inline void clu_racy_fill(void *to, uint8_t byte, size_t count) {
+  uint8_t *d = (uint8_t *)to;
+  for (; count > 0 && ((uintptr_t)d & 7) != 0; count--, d++) __atomic_store_n(d, byte, __ATOMIC_RELAXED);
+  uint64_t word = UINT64_C(0x0101010101010101) * byte;
+  for (; count >= 8; count -= 8, d += 8) __atomic_store_n((uint64_t *)d, word, __ATOMIC_RELAXED);
+  for (; count > 0; count--, d++) __atomic_store_n(d, byte, __ATOMIC_RELAXED);
+}
+#else
+static inline void clu_racy_copy(void *to, const void *from, size_t count) { memcpy(to, from, count); }
+static inline void clu_racy_fill(void *to, uint8_t byte, size_t count) { memset(to, byte, count); }
+#endif
+
+/// The offset of the first byte that is not `byte`, or -1.
+static inline ptrdiff_t clu_first_other(const void *from, uint8_t byte, size_t count) {
+  const uint8_t *s = (const uint8_t *)from;
+  for (size_t i = 0; i < count; i++)
+    if (__atomic_load_n(&s[i], __ATOMIC_RELAXED) != byte) return (ptrdiff_t)i;
+  return -1;
+}
+
+#endif

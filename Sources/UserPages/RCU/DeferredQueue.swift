@@ -1,0 +1,142 @@
+import CLiburcu
+import Synchronization
+
+/// What may be freed after a grace period, gathered so that one grace period serves many.
+///
+/// Words are appended to the calling thread's shard and freed in batches. The life of a word:
+///
+///     writer                          queue                             readers that may still see it
+///     makes the thing unreachable
+///     enqueue(word) ---------------->  shard.pending                     sections open before the unlinking
+///                                      drain: takes the batch
+///                                      a whole grace period  <--------   all of them have ended
+///                                      free(batch)
+///
+/// ORDERING [deferred-free]: a word is in the batch before the batch's grace period starts (the shard's lock orders the
+/// append before the take), so a section that could have met the thing began before the grace period and has ended when
+/// `free` runs.
+///
+/// Draining waits for a grace period and so must not happen inside a read-side section. Nobody is made to drain while
+/// holding a lock: `enqueue` never does, callers call `drainIfFull` when they hold nothing.
+final class DeferredQueue: @unchecked Sendable {
+  /// Words that a shard gathers before `drainIfFull` finds it worth a grace period.
+  static let batch = 512
+  /// Shards; a power of two. Threads beyond that many share.
+  static let shardCount = 64
+
+  private let free: @Sendable (DeferredWord) -> Void
+  // Raw memory because the shards hold locks, which must not move; never freed before the queue itself.
+  private let shards: UnsafeMutablePointer<Shard>
+
+  /// - Parameter free: gets each word of the rooms above after its grace period, on the draining thread.
+  init(free: @escaping @Sendable (DeferredWord) -> Void) {
+    self.free = free
+    shards = .allocate(capacity: Self.shardCount)
+    for index in 0..<Self.shardCount { (shards + index).initialize(to: Shard()) }
+  }
+
+  deinit {
+    for index in 0..<Self.shardCount { (shards + index).deinitialize(count: 1) }
+    shards.deallocate()
+  }
+
+  /// A thread's gathering place. Two cache lines wide, so that neighbours do not share one.
+  private struct Shard: ~Copyable {
+    let pendingLock = FutexLock()
+    /// Held from the take to the end of `free`, so that `drainAll` can wait for a batch in flight.
+    let drainLock = FutexLock()
+    var pending: UnsafeMutablePointer<UInt64>?
+    var count = 0
+    var capacity = 0
+    private let padding: InlineArray<12, UInt64> = .init(repeating: 0)
+
+    deinit {
+      precondition(count == 0, "a queue of deferred frees was dropped with work in it")
+      pending?.deallocate()
+    }
+  }
+
+  // Fields are reached one by one through the pointer, never through an `inout` of the whole shard: another thread may
+  // be waiting for a lock in it.
+
+  private func append(_ word: UInt64, to shard: UnsafeMutablePointer<Shard>) {
+    shard.pointee.pendingLock.lock()
+    defer { shard.pointee.pendingLock.unlock() }
+    if shard.pointee.count == shard.pointee.capacity {
+      let capacity = max(2 * shard.pointee.capacity, Self.batch)
+      let larger = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity)
+      if let pending = shard.pointee.pending {
+        larger.update(from: pending, count: shard.pointee.count)
+        pending.deallocate()
+      }
+      shard.pointee.pending = larger
+      shard.pointee.capacity = capacity
+    }
+    shard.pointee.pending![shard.pointee.count] = word
+    shard.pointee.count += 1
+  }
+
+  /// The pending words, now the caller's to free and deallocate.
+  private func take(from shard: UnsafeMutablePointer<Shard>) -> UnsafeMutableBufferPointer<UInt64>? {
+    shard.pointee.pendingLock.lock()
+    defer { shard.pointee.pendingLock.unlock() }
+    guard shard.pointee.count > 0, let words = shard.pointee.pending else { return nil }
+    let taken = UnsafeMutableBufferPointer(start: words, count: shard.pointee.count)
+    shard.pointee.pending = nil
+    shard.pointee.count = 0
+    shard.pointee.capacity = 0
+    return taken
+  }
+
+  private func pendingCount(of shard: UnsafeMutablePointer<Shard>) -> Int {
+    shard.pointee.pendingLock.lock()
+    defer { shard.pointee.pendingLock.unlock() }
+    return shard.pointee.count
+  }
+
+  private var ownShard: UnsafeMutablePointer<Shard> { shards + Int(clu_thread_index()) & (Self.shardCount - 1) }
+
+  /// Adds a word. Wait-free but for the shard's lock, which only a drain of the same shard contends for.
+  func enqueue(_ word: DeferredWord) { append(word.rawValue, to: ownShard) }
+
+  /// Drains the calling thread's shard if it has gathered a batch.
+  ///
+  /// - Precondition: the caller holds no lock and is not inside a read-side section.
+  func drainIfFull() {
+    let shard = ownShard
+    guard pendingCount(of: shard) >= Self.batch, !RCU.isReading else { return }
+    // Someone else drains this shard already: what we added waits for the next turn.
+    guard shard.pointee.drainLock.tryLock() else { return }
+    defer { shard.pointee.drainLock.unlock() }
+    guard let words = take(from: shard) else { return }
+    RCU.synchronize()
+    finish(words)
+  }
+
+  /// Frees everything that was enqueued before the call, on any thread, with one grace period.
+  ///
+  /// - Precondition: not inside a read-side section.
+  func drainAll() {
+    // Shards are locked in index order; a drain of one shard holds one lock only: no cycle.
+    for index in 0..<Self.shardCount { shards[index].drainLock.lock() }
+    defer { for index in 0..<Self.shardCount { shards[index].drainLock.unlock() } }
+    // Freeing may defer again (a table node that held the last user of something): until nothing is left.
+    while true {
+      var batches: [UnsafeMutableBufferPointer<UInt64>] = []
+      for index in 0..<Self.shardCount {
+        if let words = take(from: shards + index) { batches.append(words) }
+      }
+      if batches.isEmpty { return }
+      RCU.synchronize()
+      for words in batches { finish(words) }
+    }
+  }
+
+  private func finish(_ words: UnsafeMutableBufferPointer<UInt64>) {
+    for rawValue in words {
+      let word = DeferredWord(rawValue: rawValue)
+      if !word.freeHere() { free(word) }
+    }
+    words.deallocate()
+  }
+}

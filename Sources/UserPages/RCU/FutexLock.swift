@@ -1,0 +1,50 @@
+import CLiburcu
+import Synchronization
+
+/// A lock for sections of some tens of instructions: one word, uncontended in user space, waiters asleep in the kernel.
+///
+/// Drepper's three-state mutex ("Futexes Are Tricky"): 0 free, 1 held, 2 held and somebody may be asleep. Used instead of
+/// `Synchronization.Mutex` because that one's slow path lives in an uninstrumented library, where ThreadSanitizer cannot
+/// see it order anything.
+struct FutexLock: ~Copyable {
+  private let state = Atomic<UInt32>(0)
+
+  init() {}
+
+  @inline(__always)
+  func lock() {
+    // ORDERING: acquire here pairs with the release in `unlock`.
+    if state.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged { return }
+    lockSlowly()
+  }
+
+  func tryLock() -> Bool { state.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged }
+
+  @inline(__always)
+  func unlock() {
+    if state.exchange(0, ordering: .releasing) == 2 { wakeOne() }
+  }
+
+  @inline(never)
+  private func lockSlowly() {
+    // A holder that runs on another core is gone within a few turns; a preempted one is not worth spinning for.
+    for _ in 0..<64 {
+      clu_pause()
+      if state.load(ordering: .relaxed) == 0,
+        state.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged
+      {
+        return
+      }
+    }
+    while state.exchange(2, ordering: .acquiring) != 0 { clu_futex_wait(word, 2) }
+  }
+
+  @inline(never)
+  private func wakeOne() { clu_futex_wake(word, 1) }
+
+  // The kernel wants the address of the word. `Atomic` keeps its value in place at a stable address as long as the lock
+  // itself is not moved; every lock here lives in raw memory or in a class.
+  private var word: UnsafeMutablePointer<UInt32> {
+    withUnsafePointer(to: state) { UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: UInt32.self) }
+  }
+}

@@ -1,0 +1,56 @@
+import CLiburcu
+
+/// Read-copy-update: readers never wait, writers wait for readers before they free.
+///
+/// A *read-side section* is cheap (two stores to a line of the reader's own) and may be entered from any thread:
+/// Foundation threads, Dispatch workers, tasks. A *grace period* is a time in which every section that was open at its
+/// start has ended. What a writer made unreachable before a grace period may be freed after it.
+///
+/// Corresponds to `rcu_read_lock`, `synchronize_rcu` and `call_rcu`; the engine is liburcu's "bulletproof" flavour.
+public enum RCU {
+  /// Runs `body` inside a read-side section.
+  ///
+  /// The closure is synchronous, so a task cannot suspend inside a section. Sections nest. They must not block, wait for
+  /// a grace period, or last longer than some tens of microseconds: a grace period waits for the longest.
+  @inlinable @inline(__always)
+  public static func read<Result: ~Copyable, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    clu_read_lock()
+    defer { clu_read_unlock() }
+    return try body()
+  }
+
+  /// Waits until every read-side section that is open now has ended.
+  ///
+  /// - Precondition: not called inside a read-side section, where it would wait for itself.
+  public static func synchronize() {
+    precondition(!isReading, "a grace period inside a read-side section would never end")
+    clu_synchronize()
+  }
+
+  /// Whether the calling thread is inside a read-side section.
+  public static var isReading: Bool { clu_read_ongoing() != 0 }
+
+  /// Runs `work` on some thread after a grace period: when enough work has gathered, or at the next `barrier()`.
+  public static func deferFree(_ work: @escaping @Sendable () -> Void) {
+    closures.enqueue(.object(DeferredClosure(work)))
+    closures.drainIfFull()
+  }
+
+  /// Returns when everything that `deferFree` was given before the call has run.
+  ///
+  /// - Precondition: not called inside a read-side section.
+  public static func barrier() { closures.drainAll() }
+
+  private static let closures = DeferredQueue { _ in preconditionFailure("only closures are deferred here") }
+}
+
+/// A closure that runs when the last reference to it, the queue's, is given up.
+private final class DeferredClosure {
+  let work: @Sendable () -> Void
+
+  init(_ work: @escaping @Sendable () -> Void) { self.work = work }
+
+  deinit { work() }
+}

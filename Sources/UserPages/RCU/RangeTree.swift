@@ -1,0 +1,272 @@
+import Synchronization
+
+/// An ordered map from 64-bit keys to words that is read without a lock and edited by one writer at a time.
+///
+/// A B+ tree whose published nodes never change. An edit copies the nodes on its path, once each, works on the copies, and
+/// publishes them together by storing one root word: a reader sees the tree before the edit or after it, never between.
+///
+/// ORDERING [range-tree-root]: `publish` stores the root with release after the new nodes are complete; `root` is loaded
+/// with acquire, so a reader that sees a root sees whole nodes. Replaced nodes are given to the queue of deferred frees
+/// after the store, so a reader inside a section never walks freed memory.
+///
+/// The keys of an inner node are exactly the smallest keys of its children; that makes a floor search one descent.
+final class RangeTree: @unchecked Sendable {
+  static let fanout = 32
+
+  // Nodes are raw memory: a node's identity is its address, its lifetime the grace period's.
+  typealias Node = UnsafeMutablePointer<NodeBody>
+
+  struct NodeBody {
+    /// 0 for a leaf.
+    var height: Int32
+    var count: Int32
+    /// The edit that made the node; only that edit may change it.
+    var edit: UInt64
+    var keys: InlineArray<32, UInt64>
+    /// Words in a leaf, nodes above.
+    var slots: InlineArray<32, UInt64>
+  }
+
+  private let published = Atomic<UInt>(0)
+  private let queue: DeferredQueue
+  // The writer's own, guarded by the lock that makes it the only writer.
+  private var working: Node?
+  private var edit: UInt64 = 1
+  private var replaced: [Node] = []
+  private(set) var count = 0
+
+  /// - Parameter queue: where replaced nodes are left for a grace period.
+  init(queue: DeferredQueue) { self.queue = queue }
+
+  deinit {
+    // Nobody can reach the tree any more, so its nodes need no grace period.
+    if let working { Self.freeAll(working) }
+  }
+
+  // MARK: Reading
+
+  private var root: Node? { Node(bitPattern: published.load(ordering: .acquiring)) }
+
+  /// The entry with the largest key that is not above `key`. Inside a read-side section.
+  func floor(_ key: UInt64) -> (key: UInt64, word: UInt64)? { Self.floor(key, in: root) }
+
+  /// The entry with the smallest key that is not below `key`. Inside a read-side section.
+  func ceiling(_ key: UInt64) -> (key: UInt64, word: UInt64)? {
+    guard let root else { return nil }
+    return Self.ceiling(key, in: root)
+  }
+
+  /// As `floor` and `ceiling`, but of the edit in progress; for the writer.
+  func workingFloor(_ key: UInt64) -> (key: UInt64, word: UInt64)? { Self.floor(key, in: working) }
+
+  func workingCeiling(_ key: UInt64) -> (key: UInt64, word: UInt64)? {
+    guard let working else { return nil }
+    return Self.ceiling(key, in: working)
+  }
+
+  private static func floor(_ key: UInt64, in root: Node?) -> (key: UInt64, word: UInt64)? {
+    guard var node = root, node.pointee.count > 0, node.pointee.keys[0] <= key else { return nil }
+    while true {
+      let index = lastIndex(in: node, notAbove: key)
+      if node.pointee.height == 0 { return (node.pointee.keys[index], node.pointee.slots[index]) }
+      node = child(node, index)
+    }
+  }
+
+  private static func ceiling(_ key: UInt64, in node: Node) -> (key: UInt64, word: UInt64)? {
+    var index = max(lastIndex(in: node, notAbove: key), 0)
+    while index < Int(node.pointee.count) {
+      if node.pointee.height == 0 {
+        if node.pointee.keys[index] >= key { return (node.pointee.keys[index], node.pointee.slots[index]) }
+      } else if let found = ceiling(key, in: child(node, index)) {
+        return found
+      }
+      index += 1
+    }
+    return nil
+  }
+
+  @inline(__always)
+  private static func child(_ node: Node, _ index: Int) -> Node { Node(bitPattern: UInt(node.pointee.slots[index]))! }
+
+  /// The index of the last key that is not above `key`, or -1.
+  private static func lastIndex(in node: Node, notAbove key: UInt64) -> Int {
+    var low = 0
+    var high = Int(node.pointee.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if node.pointee.keys[middle] <= key { low = middle + 1 } else { high = middle }
+    }
+    return low - 1
+  }
+
+  // MARK: Editing, by one writer
+
+  /// Sets the word of `key` in the edit in progress.
+  func insert(_ key: UInt64, _ word: UInt64) {
+    guard let old = working else {
+      let leaf = makeNode(height: 0)
+      Self.place(key, word, at: 0, in: leaf)
+      working = leaf
+      count = 1
+      return
+    }
+    let root = own(old)
+    working = root
+    guard let right = insert(key, word, into: root) else { return }
+    let top = makeNode(height: root.pointee.height + 1)
+    Self.place(root.pointee.keys[0], UInt64(UInt(bitPattern: root)), at: 0, in: top)
+    Self.place(right.pointee.keys[0], UInt64(UInt(bitPattern: right)), at: 1, in: top)
+    working = top
+  }
+
+  /// Inserts below a node that this edit owns; returns the new right half where it had to be split.
+  private func insert(_ key: UInt64, _ word: UInt64, into node: Node) -> Node? {
+    let index = Self.lastIndex(in: node, notAbove: key)
+    if node.pointee.height == 0 {
+      if index >= 0, node.pointee.keys[index] == key {
+        node.pointee.slots[index] = word
+        return nil
+      }
+      count += 1
+      return place(key, word, after: index, in: node)
+    }
+    let at = max(index, 0)
+    let below = own(Self.child(node, at))
+    node.pointee.slots[at] = UInt64(UInt(bitPattern: below))
+    let right = insert(key, word, into: below)
+    node.pointee.keys[at] = below.pointee.keys[0]
+    guard let right else { return nil }
+    return place(right.pointee.keys[0], UInt64(UInt(bitPattern: right)), after: at, in: node)
+  }
+
+  private func place(_ key: UInt64, _ word: UInt64, after index: Int, in node: Node) -> Node? {
+    if Int(node.pointee.count) < Self.fanout {
+      Self.place(key, word, at: index + 1, in: node)
+      return nil
+    }
+    let half = Self.fanout / 2
+    let right = makeNode(height: node.pointee.height)
+    for i in half..<Self.fanout { Self.place(node.pointee.keys[i], node.pointee.slots[i], at: i - half, in: right) }
+    node.pointee.count = Int32(half)
+    if index + 1 > half {
+      Self.place(key, word, at: index + 1 - half, in: right)
+    } else {
+      Self.place(key, word, at: index + 1, in: node)
+    }
+    return right
+  }
+
+  private static func place(_ key: UInt64, _ word: UInt64, at index: Int, in node: Node) {
+    var i = Int(node.pointee.count)
+    while i > index {
+      node.pointee.keys[i] = node.pointee.keys[i - 1]
+      node.pointee.slots[i] = node.pointee.slots[i - 1]
+      i -= 1
+    }
+    node.pointee.keys[index] = key
+    node.pointee.slots[index] = word
+    node.pointee.count += 1
+  }
+
+  /// Removes `key` from the edit in progress.
+  ///
+  /// - Precondition: the key is there.
+  func remove(_ key: UInt64) {
+    guard let old = working else { preconditionFailure("removing from an empty tree") }
+    let root = own(old)
+    remove(key, from: root)
+    count -= 1
+    if root.pointee.count == 0 {
+      discard(root)
+      working = nil
+    } else if root.pointee.height > 0, root.pointee.count == 1 {
+      working = Self.child(root, 0)
+      discard(root)
+    } else {
+      working = root
+    }
+  }
+
+  private func remove(_ key: UInt64, from node: Node) {
+    let index = Self.lastIndex(in: node, notAbove: key)
+    precondition(index >= 0, "removing a key that is not in the tree")
+    if node.pointee.height == 0 {
+      precondition(node.pointee.keys[index] == key, "removing a key that is not in the tree")
+      Self.close(index, in: node)
+      return
+    }
+    let below = own(Self.child(node, index))
+    node.pointee.slots[index] = UInt64(UInt(bitPattern: below))
+    remove(key, from: below)
+    if below.pointee.count == 0 {
+      discard(below)
+      Self.close(index, in: node)
+      return
+    }
+    node.pointee.keys[index] = below.pointee.keys[0]
+    if Int(below.pointee.count) < Self.fanout / 4 { mergeChildren(around: index, of: node) }
+  }
+
+  /// Joins a thin child with a neighbour where both fit in three quarters of a node, so that the tree stays shallow.
+  private func mergeChildren(around index: Int, of node: Node) {
+    let left = index > 0 ? index - 1 : index
+    guard left + 1 < Int(node.pointee.count) else { return }
+    let a = Self.child(node, left)
+    let b = Self.child(node, left + 1)
+    guard Int(a.pointee.count + b.pointee.count) <= Self.fanout * 3 / 4 else { return }
+    let merged = own(a)
+    for i in 0..<Int(b.pointee.count) {
+      Self.place(b.pointee.keys[i], b.pointee.slots[i], at: Int(merged.pointee.count), in: merged)
+    }
+    node.pointee.slots[left] = UInt64(UInt(bitPattern: merged))
+    discard(b)
+    Self.close(left + 1, in: node)
+  }
+
+  private static func close(_ index: Int, in node: Node) {
+    for i in index..<Int(node.pointee.count) - 1 {
+      node.pointee.keys[i] = node.pointee.keys[i + 1]
+      node.pointee.slots[i] = node.pointee.slots[i + 1]
+    }
+    node.pointee.count -= 1
+  }
+
+  /// Makes the edit visible to readers, as one step, and begins the next.
+  func publish() {
+    // ORDERING [range-tree-root]: release, pairs with the acquire in `root`.
+    published.store(UInt(bitPattern: working), ordering: .releasing)
+    edit += 1
+    for node in replaced { queue.enqueue(.memory(node)) }
+    replaced.removeAll(keepingCapacity: true)
+  }
+
+  /// A version of `node` that the edit in progress may change.
+  private func own(_ node: Node) -> Node {
+    if node.pointee.edit == edit { return node }
+    let copy = Node.allocate(capacity: 1)
+    copy.initialize(to: node.pointee)
+    copy.pointee.edit = edit
+    replaced.append(node)
+    return copy
+  }
+
+  private func makeNode(height: Int32) -> Node {
+    let node = Node.allocate(capacity: 1)
+    node.initialize(
+      to: NodeBody(height: height, count: 0, edit: edit, keys: .init(repeating: 0), slots: .init(repeating: 0)))
+    return node
+  }
+
+  /// A node that left the tree: freed at once where no reader ever saw it.
+  private func discard(_ node: Node) {
+    if node.pointee.edit == edit { node.deallocate() } else { replaced.append(node) }
+  }
+
+  private static func freeAll(_ node: Node) {
+    if node.pointee.height > 0 {
+      for index in 0..<Int(node.pointee.count) { freeAll(child(node, index)) }
+    }
+    node.deallocate()
+  }
+}

@@ -1,0 +1,43 @@
+import Glibc
+
+/// A blocking lock for many readers or one writer; waiting writers go before new readers, as with Linux's rwsem.
+///
+/// This is what the mmap lock is made of. `pthread_rwlock_t`, because sanitizers know it and because it is an honest
+/// stand-in for the kernel's: one atomic read-modify-write on a shared line to enter as a reader and one to leave.
+final class ReadWriteLock: @unchecked Sendable {
+  // Raw memory: a pthread lock must not move.
+  private let lock: UnsafeMutablePointer<pthread_rwlock_t>
+
+  init() {
+    lock = .allocate(capacity: 1)
+    var attributes = pthread_rwlockattr_t()
+    pthread_rwlockattr_init(&attributes)
+    // Not recursive: no operation of this library takes the lock twice.
+    pthread_rwlockattr_setkind_np(&attributes, Int32(PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP))
+    pthread_rwlock_init(lock, &attributes)
+    pthread_rwlockattr_destroy(&attributes)
+  }
+
+  deinit {
+    pthread_rwlock_destroy(lock)
+    lock.deallocate()
+  }
+
+  func lockForReading() { pthread_rwlock_rdlock(lock) }
+  func lockForWriting() { pthread_rwlock_wrlock(lock) }
+  func unlock() { pthread_rwlock_unlock(lock) }
+
+  @inline(__always)
+  func reading<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    lockForReading()
+    defer { unlock() }
+    return try body()
+  }
+
+  @inline(__always)
+  func writing<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    lockForWriting()
+    defer { unlock() }
+    return try body()
+  }
+}

@@ -1,0 +1,44 @@
+import CLiburcu
+import Synchronization
+
+/// Four counters that many threads add to and somebody reads now and then.
+///
+/// Each thread adds to a cache line of its own, without a read-modify-write; only threads beyond the 63rd share one.
+@frozen @usableFromInline
+struct ShardedCounters: @unchecked Sendable {
+  @usableFromInline static let shardCount = 64
+  @usableFromInline static let stride = 8
+
+  // 64 lines of eight words, freed by the owner.
+  @usableFromInline let words: UnsafeMutablePointer<Atomic<UInt64>>
+
+  init() {
+    let bytes = Self.shardCount * Self.stride * MemoryLayout<UInt64>.stride
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+    words = memory.assumingMemoryBound(to: Atomic<UInt64>.self)
+  }
+
+  /// Frees the memory; nobody adds any more.
+  func release() { UnsafeMutableRawPointer(words).deallocate() }
+
+  /// Adds to counter `index` (0...3).
+  @inlinable @inline(__always)
+  func add(_ amount: UInt64, to index: Int) {
+    let thread = Int(clu_thread_index())
+    if thread < Self.shardCount - 1 {
+      // Only this thread writes here, so a load and a store do.
+      let word = words + (thread &* Self.stride &+ index)
+      word.pointee.store(word.pointee.load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+    } else {
+      (words + ((Self.shardCount - 1) &* Self.stride &+ index)).pointee.wrappingAdd(amount, ordering: .relaxed)
+    }
+  }
+
+  /// The sum over all threads; exact when nobody adds.
+  func total(_ index: Int) -> Int {
+    var total: UInt64 = 0
+    for shard in 0..<Self.shardCount { total &+= words[shard * Self.stride + index].load(ordering: .relaxed) }
+    return Int(total)
+  }
+}

@@ -1,0 +1,47 @@
+import Synchronization
+
+/// Named places in the protocols where a test may hold a thread up.
+///
+/// They exist in debug builds, and in others with `-DUSERPAGES_YIELD_POINTS`; elsewhere `reach` is nothing. A handler may
+/// block: that is what they are for. Note that some places are inside a read-side section, which then stays open.
+public enum YieldPoint: Int, CaseIterable, Sendable {
+  /// The fast path has read the entry, inside its section, and has no reference yet.
+  case pinBetweenEntryAndReference
+  /// The fast path has taken its reference and has not looked at the entry again.
+  case pinBetweenReferenceAndSecondLook
+  /// A fault has prepared its entry, inside its section, and has not locked the place.
+  case faultBeforeInstall
+  /// An unmap has emptied an entry and has not given its reference up.
+  case unmapBetweenClearAndFree
+  /// A fork has write-protected the parent and has not looked for pins.
+  case forkBetweenProtectAndCopy
+  /// A load or store has read the entry and has not touched the bytes.
+  case accessBetweenEntryAndBytes
+
+  /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`.
+  public static func install(_ handler: @escaping @Sendable (YieldPoint) -> Void) {
+    slot.withLock { $0 = handler }
+    isInstalled.store(true, ordering: .releasing)
+  }
+
+  public static func removeHandler() {
+    isInstalled.store(false, ordering: .releasing)
+    slot.withLock { $0 = nil }
+  }
+
+  @usableFromInline static let isInstalled = Atomic<Bool>(false)
+  private static let slot = Mutex<(@Sendable (YieldPoint) -> Void)?>(nil)
+
+  @inlinable @inline(__always)
+  func reach() {
+    #if DEBUG || USERPAGES_YIELD_POINTS
+      if Self.isInstalled.load(ordering: .acquiring) { callHandler() }
+    #endif
+  }
+
+  @usableFromInline @inline(never)
+  func callHandler() {
+    let handler = Self.slot.withLock { $0 }
+    handler?(self)
+  }
+}
