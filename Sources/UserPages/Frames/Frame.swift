@@ -1,0 +1,149 @@
+import Synchronization
+
+/// What is remembered of a frame of RAM: 16 bytes for each 4096 (Linux's `struct page` has 64).
+///
+/// Descriptors are type-stable: they are there as long as the machine is, so a stale frame number may always be looked at.
+///
+/// `counts`, one atomic word, so that a pin is one addition:
+///
+///     bits  0...31  references: one for each mapping, one of the page cache, one for each get and each pin
+///     bits 32...63  pins: how many of the references are pins (FOLL_PIN)
+///
+///     0 references                 free, or between the allocator and its first user
+///     1 reference, 0 pins          one user, alone
+///     n references, p pins, p<=n   shared; p of the users are devices
+///
+/// Linux counts a pin as 1024 references and so can only say that a page *may be* pinned; here it is known.
+///
+/// `state`, one atomic word:
+///
+///     bits  0...31  mapcount: page-table entries that map the frame
+///     bit  32       anonymous: belongs to private memory, not to a file
+///     bit  33       dirty: written since it was last clean; by release(dirty:), or through a shared mapping
+///     bit  34       reserved: not the allocator's (a device's frame, the zero page); never freed
+///     bit  35       free: in the allocator
+///     bit  36       data cache clean (Linux's PG_dcache_clean, PG_arch_1)
+///     bit  37       poisoned: filled with the allocator's poison (debug builds)
+///
+/// The mapcount falls the moment an entry is cleared. The reference that the entry held falls a grace period later
+/// (DESIGN's protocol 4), so inside a read-side section the frame behind any entry that was read there has a reference.
+@frozen @usableFromInline
+struct FrameDescriptor: ~Copyable {
+  @usableFromInline let counts: Atomic<UInt64>
+  @usableFromInline let state: Atomic<UInt64>
+
+  init(counts: UInt64, state: UInt64) {
+    self.counts = Atomic(counts)
+    self.state = Atomic(state)
+  }
+}
+
+/// A frame that has a descriptor.
+///
+/// A trivial handle. Sound because descriptors outlive every use: they are unmapped with the machine, which checks that
+/// no pin and no mapping is left.
+@frozen @usableFromInline
+struct Frame: @unchecked Sendable {
+  @usableFromInline let descriptor: UnsafeMutablePointer<FrameDescriptor>
+
+  @inlinable @inline(__always)
+  init(_ descriptor: UnsafeMutablePointer<FrameDescriptor>) { self.descriptor = descriptor }
+
+  @usableFromInline static let oneReference: UInt64 = 1
+  @usableFromInline static let onePin: UInt64 = 1 << 32
+
+  static let anonymousBit: UInt64 = 1 << 32
+  static let dirtyBit: UInt64 = 1 << 33
+  static let reservedBit: UInt64 = 1 << 34
+  static let freeBit: UInt64 = 1 << 35
+  static let dataCacheCleanBit: UInt64 = 1 << 36
+  static let poisonedBit: UInt64 = 1 << 37
+
+  // MARK: References and pins
+
+  /// Takes what `counts` says: `oneReference`, or `oneReference + onePin`.
+  ///
+  /// For a walker inside a read-side section that read a present entry to this frame there: the entry's reference cannot
+  /// have been dropped yet, so no test for zero is needed, where Linux (whose pages are freed without waiting for
+  /// walkers) needs a compare-and-swap loop. The walker must look at the entry again afterwards.
+  ///
+  /// ORDERING [pin-then-look]: sequentially consistent, pairs with [change-then-count]: the writer changes the entry and
+  /// looks at the counts after. In the single order of these four accesses either the walker's second look comes after
+  /// the change, and it backs out, or its addition comes before the writer's look, and the writer sees the pin.
+  @inlinable @inline(__always)
+  func take(_ counts: UInt64) {
+    let old = descriptor.pointee.counts.add(counts, ordering: .sequentiallyConsistent).oldValue
+    assert(UInt32(truncatingIfNeeded: old) != 0, "a frame behind a live entry had no reference")
+  }
+
+  /// Takes a reference unless there is none; for those who found the frame other than through an entry in this section.
+  func takeUnlessFree() -> Bool {
+    var old = descriptor.pointee.counts.load(ordering: .relaxed)
+    while UInt32(truncatingIfNeeded: old) != 0 {
+      let (exchanged, now) = descriptor.pointee.counts.weakCompareExchange(
+        expected: old, desired: old + 1, ordering: .sequentiallyConsistent)
+      if exchanged { return true }
+      old = now
+    }
+    return false
+  }
+
+  /// Gives back what `take` took. Returns true where that was the last reference: the caller frees the frame.
+  ///
+  /// ORDERING [last-put]: acquire and release, so that whoever frees the frame comes after every other user's accesses.
+  @inlinable @inline(__always)
+  func put(_ counts: UInt64) -> Bool {
+    let new = descriptor.pointee.counts.subtract(counts, ordering: .acquiringAndReleasing).newValue
+    return UInt32(truncatingIfNeeded: new) == 0
+  }
+
+  /// References, pins among them.
+  ///
+  /// ORDERING [change-then-count]: sequentially consistent, pairs with [pin-then-look]; asked after the entry was changed.
+  var references: Int { Int(UInt32(truncatingIfNeeded: descriptor.pointee.counts.load(ordering: .sequentiallyConsistent))) }
+
+  var pins: Int { Int(descriptor.pointee.counts.load(ordering: .sequentiallyConsistent) >> 32) }
+
+  // MARK: Mappings and flags
+
+  var mapCount: Int { Int(UInt32(truncatingIfNeeded: descriptor.pointee.state.load(ordering: .acquiring))) }
+
+  func addMapping() { descriptor.pointee.state.add(1, ordering: .acquiringAndReleasing) }
+
+  func removeMapping() {
+    let old = descriptor.pointee.state.subtract(1, ordering: .acquiringAndReleasing).oldValue
+    assert(UInt32(truncatingIfNeeded: old) != 0, "a mapcount fell below zero")
+  }
+
+  /// One more entry for a frame that already has a holder: its reference and its mapcount.
+  func takeForMapping() {
+    take(Self.oneReference)
+    addMapping()
+  }
+
+  /// Whether all of `flags` are set.
+  func has(_ flags: UInt64) -> Bool { descriptor.pointee.state.load(ordering: .acquiring) & flags == flags }
+
+  func set(_ flags: UInt64) {
+    if !has(flags) { descriptor.pointee.state.bitwiseOr(flags, ordering: .acquiringAndReleasing) }
+  }
+
+  func clear(_ flags: UInt64) { descriptor.pointee.state.bitwiseAnd(~flags, ordering: .acquiringAndReleasing) }
+
+  // MARK: Life
+
+  /// From the allocator to its first user, who holds the one reference; `mapped` counts the entry about to be installed.
+  ///
+  /// An addition, not a store: nothing here relies on nobody looking, and a walker's stray reference would be kept.
+  func begin(anonymous: Bool, mapped: Bool) {
+    descriptor.pointee.state.store(
+      (mapped ? 1 : 0) | (anonymous ? Self.anonymousBit : 0), ordering: .relaxed)
+    descriptor.pointee.counts.add(Self.oneReference, ordering: .releasing)
+  }
+
+  /// A frame that is never the allocator's: the one reference is the machine's and stays.
+  func beginReserved() {
+    descriptor.pointee.state.store(Self.reservedBit, ordering: .relaxed)
+    descriptor.pointee.counts.add(Self.oneReference, ordering: .releasing)
+  }
+}

@@ -1,0 +1,114 @@
+import CLiburcu
+import Synchronization
+
+/// The 4096 bytes of a frame.
+///
+/// They are raced over by design: a device, another address space or the program may write while they are read. So they
+/// are copied in and out, or reached as single atomic words; see `racy_copy.h` for what a copy promises. The one way
+/// around is `address`, for real I/O.
+///
+/// Valid as long as what it came from holds the frame: a pin, usually.
+@frozen
+public struct FrameBytes: @unchecked Sendable {
+  /// Where the frame is in this process: page-aligned, readable, and writable unless the frame is part of an image.
+  ///
+  /// Good for `pread(2)`, `O_DIRECT` and registered buffers as long as the pin is held.
+  public let address: UnsafeMutableRawPointer
+
+  @inlinable @inline(__always)
+  init(_ address: UnsafeMutableRawPointer) { self.address = address }
+
+  /// Loads an aligned integer of 1, 2, 4 or 8 bytes, whole.
+  ///
+  /// - Precondition: `offset` is aligned and inside the page.
+  @inlinable
+  public func load<T: FixedWidthInteger & BitwiseCopyable>(fromByteOffset offset: Int = 0, as type: T.Type) -> T {
+    precondition(offset >= 0 && offset <= Page.size - MemoryLayout<T>.size && offset % MemoryLayout<T>.alignment == 0)
+    let at = address + offset
+    // Atomics of the width in question, over memory that is only ever accessed as bytes or atomically.
+    switch MemoryLayout<T>.size {
+    case 1: return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt8>.self).pointee.load(ordering: .acquiring))
+    case 2: return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.load(ordering: .acquiring))
+    case 4: return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt32>.self).pointee.load(ordering: .acquiring))
+    case 8: return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring))
+    default: preconditionFailure("only integers of 1, 2, 4 and 8 bytes are loaded whole")
+    }
+  }
+
+  /// Stores an aligned integer of 1, 2, 4 or 8 bytes, whole.
+  ///
+  /// - Precondition: `offset` is aligned and inside the page.
+  @inlinable
+  public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
+    precondition(offset >= 0 && offset <= Page.size - MemoryLayout<T>.size && offset % MemoryLayout<T>.alignment == 0)
+    let at = address + offset
+    switch MemoryLayout<T>.size {
+    case 1: at.assumingMemoryBound(to: Atomic<UInt8>.self).pointee.store(.init(truncatingIfNeeded: value), ordering: .releasing)
+    case 2: at.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.store(.init(truncatingIfNeeded: value), ordering: .releasing)
+    case 4: at.assumingMemoryBound(to: Atomic<UInt32>.self).pointee.store(.init(truncatingIfNeeded: value), ordering: .releasing)
+    case 8: at.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(.init(truncatingIfNeeded: value), ordering: .releasing)
+    default: preconditionFailure("only integers of 1, 2, 4 and 8 bytes are stored whole")
+    }
+  }
+
+  /// Copies bytes out.
+  ///
+  /// - Precondition: the range is inside the page.
+  public func copy(fromByteOffset offset: Int = 0, count: Int = Page.size) -> [UInt8] {
+    precondition(offset >= 0 && count >= 0 && offset <= Page.size - count)
+    return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      if count > 0 { clu_racy_copy(buffer.baseAddress, address + offset, count) }
+      initialized = count
+    }
+  }
+
+  /// Copies bytes in.
+  ///
+  /// - Precondition: the range is inside the page.
+  public func copy(_ bytes: [UInt8], toByteOffset offset: Int = 0) {
+    copy(from: bytes.span.bytes, toByteOffset: offset)
+  }
+
+  /// Copies bytes out, as many as `bytes` has room for.
+  public func copy(into bytes: inout MutableRawSpan, fromByteOffset offset: Int = 0) {
+    precondition(offset >= 0 && offset <= Page.size - bytes.byteCount)
+    bytes.withUnsafeMutableBytes { if $0.count > 0 { clu_racy_copy($0.baseAddress, address + offset, $0.count) } }
+  }
+
+  /// Copies `count` bytes out to `position` in `bytes`.
+  func copy(into bytes: inout MutableRawSpan, at position: Int, fromByteOffset offset: Int, count: Int) {
+    precondition(offset >= 0 && count >= 0 && offset <= Page.size - count)
+    precondition(position >= 0 && position <= bytes.byteCount - count)
+    bytes.withUnsafeMutableBytes { if count > 0 { clu_racy_copy($0.baseAddress! + position, address + offset, count) } }
+  }
+
+  /// Copies bytes in.
+  public func copy(from bytes: RawSpan, toByteOffset offset: Int = 0) {
+    precondition(offset >= 0 && offset <= Page.size - bytes.byteCount)
+    bytes.withUnsafeBytes { if $0.count > 0 { clu_racy_copy(address + offset, $0.baseAddress, $0.count) } }
+  }
+
+  public func copy(into bytes: UnsafeMutableRawBufferPointer, fromByteOffset offset: Int = 0) {
+    precondition(offset >= 0 && offset <= Page.size - bytes.count)
+    if bytes.count > 0 { clu_racy_copy(bytes.baseAddress, address + offset, bytes.count) }
+  }
+
+  public func copy(from bytes: UnsafeRawBufferPointer, toByteOffset offset: Int = 0) {
+    precondition(offset >= 0 && offset <= Page.size - bytes.count)
+    if bytes.count > 0 { clu_racy_copy(address + offset, bytes.baseAddress, bytes.count) }
+  }
+
+  /// Copies the whole page.
+  func copy(page source: FrameBytes) { clu_racy_copy(address, source.address, Page.size) }
+
+  func fill(_ byte: UInt8, fromByteOffset offset: Int = 0, count: Int = Page.size) {
+    precondition(offset >= 0 && count >= 0 && offset <= Page.size - count)
+    clu_racy_fill(address + offset, byte, count)
+  }
+
+  /// The offset of the first byte that is not `byte`.
+  func firstOther(than byte: UInt8) -> Int? {
+    let offset = clu_first_other(address, byte, Page.size)
+    return offset < 0 ? nil : offset
+  }
+}

@@ -1,0 +1,73 @@
+import CLiburcu
+
+/// From a frame number to its bytes and its descriptor, by one addition each.
+///
+/// Address space for all of physical memory and for its descriptors is reserved when the machine is made and filled in as
+/// sections are added, as Linux does with the direct map and the vmemmap. A byte for each 2 MiB says what is there.
+///
+/// A trivial value; the reservation lives as long as the machine.
+@frozen @usableFromInline
+struct FrameTable: @unchecked Sendable {
+  /// What a 2 MiB stretch of physical memory is.
+  @usableFromInline enum Kind: UInt8 {
+    /// Nothing: no such frame number.
+    case hole
+    /// Memory without descriptors: an image, flash.
+    case bare
+    /// Memory with a descriptor for each frame: RAM, a device's range of RAM, the zero page.
+    case described
+  }
+
+  // Reserved address space; what is behind it depends on the section map.
+  @usableFromInline let bytesBase: UnsafeMutableRawPointer
+  @usableFromInline let descriptors: UnsafeMutablePointer<FrameDescriptor>
+  let kinds: UnsafeMutablePointer<UInt8>
+  /// Frame numbers are below this.
+  let span: Int
+
+  /// Reserves address space for `span` frames; nil where the process has not that much.
+  init?(span: Int) {
+    let sections = (span + Page.pagesPerHuge - 1) / Page.pagesPerHuge
+    let span = sections * Page.pagesPerHuge
+    // One huge page more, so that the direct map can be aligned to one.
+    guard let bytes = clu_reserve(span * Page.size + Page.hugeSize) else { return nil }
+    guard let table = clu_reserve(span * MemoryLayout<FrameDescriptor>.stride) else {
+      clu_release(bytes, span * Page.size + Page.hugeSize)
+      return nil
+    }
+    let aligned = (UInt(bitPattern: bytes) + UInt(Page.hugeSize) - 1) & ~UInt(Page.hugeSize - 1)
+    clu_release(bytes, Int(aligned - UInt(bitPattern: bytes)))
+    bytesBase = UnsafeMutableRawPointer(bitPattern: aligned)!
+    clu_release(bytesBase + span * Page.size, Int(UInt(bitPattern: bytes) + UInt(Page.hugeSize) - aligned))
+    descriptors = table.assumingMemoryBound(to: FrameDescriptor.self)
+    kinds = .allocate(capacity: sections)
+    kinds.initialize(repeating: Kind.hole.rawValue, count: sections)
+    self.span = span
+  }
+
+  /// Gives the address space back. Nothing may use the table afterwards.
+  func release() {
+    clu_release(bytesBase, span * Page.size)
+    clu_release(descriptors, span * MemoryLayout<FrameDescriptor>.stride)
+    kinds.deallocate()
+  }
+
+  /// The bytes of a frame that exists.
+  @inlinable @inline(__always)
+  func bytes(of pfn: PFN) -> FrameBytes { FrameBytes(bytesBase + Int(pfn.rawValue) << Page.shift) }
+
+  /// The descriptor of a frame that has one; for frames behind entries without the special bit.
+  @inlinable @inline(__always)
+  func frame(_ pfn: PFN) -> Frame { Frame(descriptors + Int(pfn.rawValue)) }
+
+  @inlinable @inline(__always)
+  func number(of frame: Frame) -> PFN { PFN(UInt64(frame.descriptor - descriptors)) }
+
+  func kind(of pfn: PFN) -> Kind {
+    guard pfn.rawValue < UInt64(span) else { return .hole }
+    return Kind(rawValue: kinds[Int(pfn.rawValue) / Page.pagesPerHuge]) ?? .hole
+  }
+
+  /// Whether the frame has a descriptor (Linux's `pfn_valid`). O(1).
+  func isValid(_ pfn: PFN) -> Bool { kind(of: pfn) == .described }
+}

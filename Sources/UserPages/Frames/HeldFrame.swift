@@ -1,0 +1,33 @@
+/// A frame that somebody holds by a get or a pin, and the machine it belongs to: what a pin is made of.
+///
+/// A trivial value that is given back exactly once, by its owner. The machine is not retained (that would write a line that
+/// every pin shares); it checks at its end that no pin is left, which is what makes the unretained reference sound.
+@frozen @usableFromInline
+struct HeldFrame: @unchecked Sendable {
+  @usableFromInline let frame: Frame
+  @usableFromInline let memory: Unmanaged<PhysicalMemory>
+  /// What is given back: one reference, or one reference and one pin.
+  @usableFromInline let counts: UInt64
+
+  @inlinable @inline(__always)
+  init(_ frame: Frame, _ memory: PhysicalMemory, counts: UInt64) {
+    self.frame = frame
+    self.memory = .passUnretained(memory)
+    self.counts = counts
+  }
+
+  /// Gives the frame back; it is freed if nobody else has it.
+  @inlinable @inline(__always)
+  func put() {
+    if frame.put(counts) { free() }
+  }
+
+  @usableFromInline @inline(never)
+  func free() { memory._withUnsafeGuaranteedRef { $0.freeAfterLastPut(frame) } }
+
+  @usableFromInline func markDirty() { frame.set(Frame.dirtyBit) }
+
+  @inlinable var pfn: PFN { memory._withUnsafeGuaranteedRef { $0.frames.number(of: frame) } }
+
+  @inlinable var bytes: FrameBytes { memory._withUnsafeGuaranteedRef { $0.frames.bytes(of: $0.frames.number(of: frame)) } }
+}

@@ -1,0 +1,66 @@
+import CLiburcu
+import Glibc
+
+/// A stretch of physical memory beside RAM, which lives as long as this object: an image's, or a device's.
+///
+/// The holder sees to it that no entry leads here when the object goes: a mapping holds its backing, and lets go of it a
+/// grace period after its entries were cleared.
+final class MemorySection: Sendable {
+  let first: PFN
+  let pages: Int
+  let memory: PhysicalMemory
+
+  private init(first: PFN, pages: Int, memory: PhysicalMemory) {
+    self.first = first
+    self.pages = pages
+    self.memory = memory
+  }
+
+  deinit {
+    let first = first
+    if memory.frames.isValid(first) {
+      assert((0..<pages).allSatisfy { memory.frames.frame(first + $0).references == 1 })
+    }
+    memory.sections.remove(first, pages: pages)
+  }
+
+  /// Memory without descriptors, filled by `fill` and read-only afterwards, also for this process.
+  static func bare(
+    _ memory: PhysicalMemory, pages: Int, fill: (Int, FrameBytes) -> Void
+  ) throws(PageError) -> MemorySection {
+    guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }
+    let file = clu_memory_file("user-pages-image", pages * Page.size)
+    guard file >= 0 else { throw .outOfMemory }
+    defer { close(file) }
+    let first = try memory.sections.add(pages: pages, described: false, file: file, writable: true, shared: true)
+    for page in 0..<pages { fill(page, memory.frames.bytes(of: first + page)) }
+    guard clu_commit(memory.frames.bytes(of: first).address, pages * Page.size, file, 0, 0, 1) == 0 else {
+      memory.sections.remove(first, pages: pages)
+      throw .outOfMemory
+    }
+    return MemorySection(first: first, pages: pages, memory: memory)
+  }
+
+  /// Memory without descriptors that is a real file's, in place: nothing is copied or allocated.
+  ///
+  /// - Throws: `badAddress` where the file cannot be opened, `invalidArgument` for an empty one.
+  static func bare(_ memory: PhysicalMemory, path: String) throws(PageError) -> (section: MemorySection, bytes: Int) {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw .badAddress }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0, status.st_size > 0 else { throw .invalidArgument }
+    let pages = (Int(status.st_size) + Page.size - 1) / Page.size
+    guard pages < memory.frames.span else { throw .outOfMemory }
+    let first = try memory.sections.add(pages: pages, described: false, file: file, writable: false, shared: true)
+    return (MemorySection(first: first, pages: pages, memory: memory), Int(status.st_size))
+  }
+
+  /// Memory with descriptors that is not the allocator's, zero-filled.
+  static func device(_ memory: PhysicalMemory, pages: Int) throws(PageError) -> MemorySection {
+    guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }
+    let first = try memory.sections.add(pages: pages, described: true, file: -1, writable: true, shared: true)
+    for page in 0..<pages { memory.frames.frame(first + page).beginReserved() }
+    return MemorySection(first: first, pages: pages, memory: memory)
+  }
+}

@@ -1,0 +1,62 @@
+/// What a machine has in use; all zero when everything was given back.
+public struct Census: Equatable, Sendable, CustomStringConvertible {
+  /// Frames of RAM that are not free.
+  public var framesInUse: Int
+  /// Page-table nodes.
+  public var tableNodes: Int
+  /// Page-table entries that map a frame with a descriptor.
+  public var mapcounts: Int
+  /// Pins (FOLL_PIN).
+  public var pins: Int
+  /// References: of mappings, the page cache, gets and pins.
+  public var references: Int
+
+  public var isClean: Bool { self == Census(framesInUse: 0, tableNodes: 0, mapcounts: 0, pins: 0, references: 0) }
+
+  public var description: String {
+    "\(framesInUse) frames, \(tableNodes) table nodes, \(mapcounts) mapcounts, \(pins) pins, \(references) references"
+  }
+}
+
+/// What a descriptor says of its frame.
+public struct FrameInformation: Equatable, Sendable {
+  /// Page-table entries that map it.
+  public var mapCount: Int
+  /// Pins (FOLL_PIN) on it.
+  public var pinCount: Int
+  /// References of all kinds.
+  public var referenceCount: Int
+  /// Whether it is private memory rather than a file's.
+  public var isAnonymous: Bool
+  public var isDirty: Bool
+  /// Whether the entry it was reached through is the only one that may ever map it (PageAnonExclusive).
+  public var isExclusive = false
+}
+
+extension PhysicalMemory {
+  /// Counts what is in use. Exact when nothing else runs and deferred frees were flushed. O(frames).
+  public func census() -> Census {
+    var census = Census(
+      framesInUse: ramPages - allocator.freeCount, tableNodes: tablePages.inUse, mapcounts: 0, pins: 0, references: 0)
+    for section in 0..<frames.span / Page.pagesPerHuge {
+      let first = PFN(UInt64(section * Page.pagesPerHuge))
+      guard frames.isValid(first) else { continue }
+      for index in 0..<Page.pagesPerHuge {
+        let frame = frames.frame(first + index)
+        census.mapcounts += frame.mapCount
+        census.pins += frame.pins
+        census.references += frame.references - (frame.has(Frame.reservedBit) ? 1 : 0)
+      }
+    }
+    return census
+  }
+
+  /// What is known of a frame; nil where it has no descriptor.
+  public func frameInformation(of pfn: PFN) -> FrameInformation? {
+    guard frames.isValid(pfn) else { return nil }
+    let frame = frames.frame(pfn)
+    return FrameInformation(
+      mapCount: frame.mapCount, pinCount: frame.pins, referenceCount: frame.references,
+      isAnonymous: frame.has(Frame.anonymousBit), isDirty: frame.has(Frame.dirtyBit))
+  }
+}

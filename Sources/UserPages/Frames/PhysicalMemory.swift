@@ -1,0 +1,127 @@
+import CLiburcu
+import Glibc
+
+/// The machine: all physical memory, and what hands it out.
+///
+/// RAM is one arena (a memory file), so that real I/O can target a frame and other processes could map it. Beside RAM there
+/// can be memory without descriptors (images) and ranges of RAM that belong to devices.
+///
+/// Thread-safe. The machine outlives everything made from it: address spaces hold it strongly, pins do not (a pin is two
+/// words and touches no reference count), so it checks at its end that none is left.
+public final class PhysicalMemory: Sendable {
+  /// Frames of RAM for contents. Table nodes and the zero page are beside it.
+  public let ramPages: Int
+
+  @usableFromInline let frames: FrameTable
+  let sections: SectionMap
+  let allocator: FrameAllocator
+  let tablePages = ZeroedPagePool()
+  let deferred: DeferredQueue
+  /// The frame of zeroes that reads of untouched anonymous memory see.
+  let zeroPage: PFN
+  private let arena: Int32
+
+  /// Makes a machine.
+  ///
+  /// - Parameters:
+  ///   - ramPages: RAM, in pages of 4096 bytes.
+  ///   - spanPages: how many frame numbers there are, RAM, images and devices together; address space is reserved for
+  ///     them, memory is not. By default 64 GiB, or four times RAM where that is more.
+  /// - Throws: `invalidArgument` for a size that is not positive or beyond 8 TiB, `outOfMemory` where the process has not
+  ///   the address space.
+  public init(ramPages: Int, spanPages: Int? = nil) throws(PageError) {
+    guard ramPages > 0, ramPages <= 1 << 31 else { throw .invalidArgument }
+    let span = spanPages ?? max(1 << 24, 4 * ramPages)
+    // Frame numbers fit in 32 bits where lists of them are kept.
+    guard span > ramPages, span < 1 << 32 else { throw .invalidArgument }
+    guard let frames = FrameTable(span: span + 4 * Page.pagesPerHuge) else { throw .outOfMemory }
+    let sections = SectionMap(table: frames)
+    var arena: Int32 = -1
+    do throws(PageError) {
+      zeroPage = try sections.add(pages: Page.pagesPerHuge, described: true, file: -1, writable: false, shared: false)
+      arena = clu_memory_file("user-pages-ram", ramPages * Page.size)
+      guard arena >= 0 else { throw .outOfMemory }
+      let ram = try sections.add(pages: ramPages, described: true, file: arena, writable: true, shared: true)
+      allocator = FrameAllocator(table: frames, first: ram, count: ramPages)
+    } catch {
+      if arena >= 0 { close(arena) }
+      frames.release()
+      throw error
+    }
+    for index in 0..<Page.pagesPerHuge { frames.frame(zeroPage + index).beginReserved() }
+    self.ramPages = ramPages
+    self.frames = frames
+    self.sections = sections
+    self.arena = arena
+    let allocator = self.allocator
+    let tablePages = self.tablePages
+    deferred = DeferredQueue { word in
+      switch word.tag {
+      case DeferredWord.frameTag:
+        let pfn = PFN(word.payload >> 3)
+        if frames.frame(pfn).put(Frame.oneReference) { allocator.free(pfn) }
+      case DeferredWord.tablePageTag:
+        tablePages.free(UnsafeMutableRawPointer(bitPattern: UInt(word.payload))!)
+      default:
+        preconditionFailure("a kind of deferred free that nobody knows")
+      }
+    }
+  }
+
+  deinit {
+    deferred.drainAll()
+    let left = census()
+    precondition(left.pins == 0, "physical memory was torn down with \(left.pins) pins outstanding")
+    precondition(left.mapcounts == 0, "physical memory was torn down with \(left.mapcounts) pages mapped")
+    close(arena)
+    frames.release()
+  }
+
+  /// Frames of RAM that are free now; deferred frees are not among them until they are flushed.
+  public var freePages: Int { allocator.freeCount }
+
+  /// Waits for a grace period and frees all that was deferred before.
+  ///
+  /// - Precondition: not inside a read-side section.
+  public func flushDeferredFrees() { deferred.drainAll() }
+
+  // MARK: For the rooms above
+
+  /// A frame with unspecified contents and no references, waiting for the deferred frees where there is none at first.
+  ///
+  /// - Precondition: not inside a read-side section.
+  func allocateFrame() throws(PageError) -> PFN {
+    if let pfn = allocator.allocate() { return pfn }
+    deferred.drainAll()
+    guard let pfn = allocator.allocate() else { throw .outOfMemory }
+    return pfn
+  }
+
+  /// Gives back a frame that was allocated and never used.
+  func discardFrame(_ pfn: PFN) { allocator.free(pfn) }
+
+  /// Gives back what a get or a pin took, freeing the frame if that was the last reference.
+  @inlinable @inline(__always)
+  func put(_ frame: Frame, _ counts: UInt64) {
+    if frame.put(counts) { freeAfterLastPut(frame) }
+  }
+
+  @usableFromInline @inline(never)
+  func freeAfterLastPut(_ frame: Frame) { allocator.free(frames.number(of: frame)) }
+
+  /// Gives a mapping's reference up: after a grace period, see `FrameDescriptor`.
+  func putAfterGracePeriod(_ pfn: PFN) { deferred.enqueue(.frame(pfn)) }
+}
+
+extension DeferredWord {
+  static let frameTag: UInt64 = 2
+  static let tablePageTag: UInt64 = 3
+
+  /// One reference of a frame.
+  static func frame(_ pfn: PFN) -> DeferredWord { DeferredWord(tag: frameTag, payload: pfn.rawValue << 3) }
+
+  /// A page of zeroes of the machine's pool.
+  static func tablePage(_ page: UnsafeMutableRawPointer) -> DeferredWord {
+    DeferredWord(tag: tablePageTag, payload: UInt64(UInt(bitPattern: page)))
+  }
+}
