@@ -1,0 +1,65 @@
+/// What an entry must look like for an access to go ahead without asking anyone: one mask and one comparison.
+@frozen @usableFromInline
+struct PTETest: Sendable {
+  @usableFromInline var mask: UInt64
+  @usableFromInline var want: UInt64
+
+  /// A present entry.
+  @inlinable @inline(__always)
+  init() {
+    mask = PTELayout.present.mask
+    want = PTELayout.present.yes
+  }
+
+  @inlinable @inline(__always)
+  mutating func require(_ bit: PTEBit) {
+    mask |= bit.mask
+    want |= bit.yes
+  }
+
+  @inlinable @inline(__always)
+  mutating func refuse(_ bit: PTEBit) {
+    mask |= bit.mask
+    want |= bit.no
+  }
+
+  @inlinable @inline(__always) func accepts(_ entry: PTE) -> Bool { entry.rawValue & mask == want }
+
+  /// The program's loads: a present entry that hardware need not mark first.
+  @inlinable @inline(__always)
+  static var load: PTETest {
+    var test = PTETest()
+    test.require(PTELayout.accessed)
+    return test
+  }
+
+  /// The program's stores: writable too, and dirty already.
+  @inlinable @inline(__always)
+  static var store: PTETest {
+    var test = PTETest.load
+    test.require(PTELayout.writable)
+    test.require(PTELayout.dirty)
+    return test
+  }
+
+  /// A get or a pin by the fast path.
+  ///
+  /// - `write`: the entry must be writable; an anonymous frame behind a writable entry is exclusive.
+  /// - a pin for reading must not take an anonymous frame that another space may map too (it would have to be unshared);
+  ///   a plain get may.
+  /// - a long-term pin for reading takes anonymous frames only: in a private mapping a file's frame would have to be
+  ///   unshared, and the entry does not tell a private mapping from a shared one.
+  @inlinable @inline(__always)
+  static func pin(write: Bool, get: Bool, longTerm: Bool) -> PTETest {
+    var test = PTETest()
+    test.refuse(PTELayout.special)
+    test.refuse(PTELayout.huge)
+    if write {
+      test.require(PTELayout.writable)
+    } else if !get {
+      test.refuse(PTELayout.cowShared)
+      if longTerm { test.require(PTELayout.anonymous) }
+    }
+    return test
+  }
+}

@@ -1,0 +1,99 @@
+import CLiburcu
+import Synchronization
+
+/// A table of four levels from virtual pages to frames.
+///
+/// Descent takes no lock. A node is reachable only through its parent's entry; it is unlinked when no mapping is left in
+/// its span, and freed a grace period later, so a walker inside a read-side section never touches freed memory.
+///
+/// Entries are changed one at a time, each under its own lock (the busy encoding), so that two faults on neighbouring pages
+/// share no written line but the table's own.
+@frozen @usableFromInline
+struct PageTable: Sendable {
+  static let levels = 4
+
+  /// The node of the highest level; never unlinked.
+  @usableFromInline let root: TableNode
+
+  init(root: TableNode) { self.root = root }
+
+  /// The place of the entry for `address`, if its node exists. Inside a read-side section.
+  ///
+  /// ORDERING [node-publish]: loads of links are sequentially consistent (so at least acquire) and pair with the link's
+  /// compare-and-swap in `entry(for:using:)`; a new node is all zeroes before it is linked.
+  @inlinable @inline(__always)
+  func entry(for address: VirtualAddress) -> PageTableEntry? {
+    guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()) else { return nil }
+    guard let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load()) else { return nil }
+    guard let lowest = TableNode(link: second[TableNode.index(of: address, level: 2)].load()) else { return nil }
+    return lowest[TableNode.index(of: address, level: 1)]
+  }
+
+  /// The place of the entry for `address`, making nodes from `spare` where they lack; nil where `spare` ran out. Inside a
+  /// read-side section.
+  ///
+  /// ORDERING [link-then-look]: after a child was linked into a node, the link to that node is looked at again. Whoever
+  /// unlinks a node clears the link to it first and collects its children after. So either the unlinker collects the new
+  /// child, or this sees that its parent was unlinked, takes the child back and starts again from the root.
+  func entry(for address: VirtualAddress, using spare: inout SpareNodes) -> PageTableEntry? {
+    restart: while true {
+      var node = root
+      var above: (entry: PageTableEntry, link: PTE)?
+      for level in stride(from: Self.levels, to: 1, by: -1) {
+        let entry = node[TableNode.index(of: address, level: level)]
+        var link = entry.load()
+        if TableNode(link: link) == nil {
+          guard let fresh = spare.take() else { return nil }
+          if entry.replace(.empty, with: fresh.link) {
+            if let above, above.entry.load() != above.link {
+              // The parent is unlinked. If its unlinker did not collect the child, nobody will: it is ours again, but a
+              // walker may have seen it, so it goes the way of every unlinked node.
+              if entry.replace(fresh.link, with: .empty) { spare.retire(fresh) }
+              continue restart
+            }
+          } else {
+            spare.giveBack(fresh)
+          }
+          link = entry.load()
+        }
+        guard let next = TableNode(link: link) else { continue restart }
+        above = (entry, link)
+        node = next
+      }
+      return node[TableNode.index(of: address, level: 1)]
+    }
+  }
+}
+
+/// Nodes made beforehand, outside the read-side section that may need them: sections do not allocate.
+struct SpareNodes: ~Copyable {
+  private var nodes: [TableNode] = []
+  // Not retained: a fault would otherwise write the machine's reference count, a line that every thread shares. The
+  // address space that faults holds the machine.
+  private let memory: Unmanaged<PhysicalMemory>
+
+  init(_ memory: PhysicalMemory) { self.memory = .passUnretained(memory) }
+
+  deinit {
+    for node in nodes { memory._withUnsafeGuaranteedRef { $0.tablePages.free(node.page) } }
+  }
+
+  /// Makes one more. Not inside a read-side section.
+  mutating func add() {
+    nodes.append(TableNode(page: memory._withUnsafeGuaranteedRef { $0.tablePages.allocate() }))
+  }
+
+  fileprivate mutating func take() -> TableNode? { nodes.popLast() }
+  fileprivate mutating func giveBack(_ node: TableNode) { nodes.append(node) }
+  fileprivate func retire(_ node: TableNode) {
+    memory._withUnsafeGuaranteedRef { $0.deferred.enqueue(.tablePage(node.page)) }
+  }
+}
+
+extension PageTable {
+  /// An empty table.
+  init(_ memory: PhysicalMemory) { self.init(root: TableNode(page: memory.tablePages.allocate())) }
+
+  /// Gives the last node back. Nobody uses the table any more, and everything in it was unlinked.
+  func release(to memory: PhysicalMemory) { memory.tablePages.free(root.page) }
+}

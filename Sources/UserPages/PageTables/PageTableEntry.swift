@@ -1,0 +1,65 @@
+import CLiburcu
+import Glibc
+import Synchronization
+
+/// The place of an entry in a table.
+///
+/// A trivial handle. Valid inside the read-side section in which it was found, or while the lock that keeps the mapping in
+/// place is held: nodes are freed a grace period after they were unlinked.
+///
+/// Every access is sequentially consistent. The protocols here are store-then-load on both sides ([pin-then-look],
+/// [lock-then-validate], [link-then-look]); acquire and release would not order those. On x86-64 such a load is a plain
+/// one.
+@frozen @usableFromInline
+struct PageTableEntry: @unchecked Sendable {
+  @usableFromInline let word: UnsafeMutablePointer<Atomic<UInt64>>
+
+  @inlinable @inline(__always) init(_ word: UnsafeMutablePointer<Atomic<UInt64>>) { self.word = word }
+
+  /// ORDERING [pin-then-look]: the second look is this load.
+  @inlinable @inline(__always) func load() -> PTE { PTE(rawValue: word.pointee.load(ordering: .sequentiallyConsistent)) }
+
+  /// Stores to an entry that the caller has locked, or that nobody else can reach.
+  func store(_ entry: PTE) { word.pointee.store(entry.rawValue, ordering: .sequentiallyConsistent) }
+
+  /// Replaces `old` by `new`; false where the entry was not `old`.
+  ///
+  /// ORDERING [change-then-count]: the change; pairs with [pin-then-look].
+  func replace(_ old: PTE, with new: PTE) -> Bool {
+    word.pointee.compareExchange(
+      expected: old.rawValue, desired: new.rawValue, ordering: .sequentiallyConsistent
+    ).exchanged
+  }
+
+  /// Locks the entry if it still is `old`.
+  ///
+  /// ORDERING [lock-then-validate]: the locker looks at its mapping's state after this; whoever takes a mapping away sets
+  /// that state and then looks at the entries. In the single order of the four either the locker sees that its mapping is
+  /// gone and restores the entry, or the other side meets the busy entry and waits.
+  func lock(_ old: PTE) -> Bool { replace(old, with: .busy) }
+
+  /// Changes the entry by `change` and returns what it was; waits while it is busy. `change` may be called repeatedly and
+  /// returns nil to leave the entry alone.
+  @inline(__always)
+  func update(_ change: (PTE) -> PTE?) -> PTE {
+    var turns = 0
+    while true {
+      let old = load()
+      if old.isBusy {
+        Self.wait(&turns)
+        continue
+      }
+      guard let new = change(old) else { return old }
+      if replace(old, with: new) { return old }
+    }
+  }
+
+  /// Empties the entry and returns what it was.
+  func take() -> PTE { update { $0.isEmpty ? nil : .empty } }
+
+  /// One turn of waiting for a busy entry. A locker is never blocked, at worst preempted.
+  static func wait(_ turns: inout Int) {
+    turns += 1
+    if turns % 64 == 0 { sched_yield() } else { clu_pause() }
+  }
+}

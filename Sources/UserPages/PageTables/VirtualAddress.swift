@@ -1,0 +1,37 @@
+/// A byte address in an address space.
+public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, ExpressibleByIntegerLiteral,
+  CustomStringConvertible
+{
+  public var rawValue: UInt64
+
+  @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
+  @inlinable public init(_ address: UInt64) { rawValue = address }
+  @inlinable public init(integerLiteral value: UInt64) { rawValue = value }
+
+  @inlinable public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+
+  /// The address `bytes` further on; wraps around, every operation checks its range itself.
+  @inlinable public static func + (address: Self, bytes: Int) -> Self {
+    Self(address.rawValue &+ UInt64(bitPattern: Int64(bytes)))
+  }
+
+  @inlinable public static func - (left: Self, right: Self) -> Int { Int(bitPattern: UInt(left.rawValue &- right.rawValue)) }
+
+  /// One past the last address a program may use: the lower half of 48 bits less a page, as on Linux for x86-64.
+  public static let limit = VirtualAddress((1 << 47) - 4096)
+
+  @inlinable public var isPageAligned: Bool { rawValue & UInt64(Page.size - 1) == 0 }
+  /// The address of the page that holds this address.
+  @inlinable public var pageStart: Self { Self(rawValue & ~UInt64(Page.size - 1)) }
+  /// The offset in the page, in bytes.
+  @inlinable public var pageOffset: Int { Int(rawValue & UInt64(Page.size - 1)) }
+
+  public var description: String { "0x" + String(rawValue, radix: 16) }
+
+  /// The range of `pages` pages from here; nil where it is empty, unaligned, overflows or leaves the address space.
+  func range(pages: Int) -> Range<VirtualAddress>? {
+    guard isPageAligned, pages > 0, self < Self.limit else { return nil }
+    guard pages <= (Self.limit - self) / Page.size else { return nil }
+    return self..<self + pages * Page.size
+  }
+}
