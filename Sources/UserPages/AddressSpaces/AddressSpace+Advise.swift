@@ -1,0 +1,94 @@
+extension AddressSpace {
+  /// Gives advice about a range (`madvise(2)`).
+  ///
+  /// Mapped parts are treated even where the range has holes; the holes are reported afterwards.
+  ///
+  /// - Throws: `invalidArgument` for an unaligned range or advice that does not fit a mapping in it (`dontNeed` on a pfn
+  ///   mapping, for instance); `outOfMemory` where a part is not mapped, or no frame is to be had; `badAddress` where a page
+  ///   to be populated cannot be read or written at all.
+  public func advise(at address: VirtualAddress, pages: Int, _ advice: Advice) throws(PageError) {
+    guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
+    if pages == 0 { return }
+    guard let range = address.range(pages: pages) else { throw .outOfMemory }
+    switch advice {
+    case .dontNeed: try discard(range)
+    case .dontFork: try setDontFork(range, true)
+    case .doFork: try setDontFork(range, false)
+    case .populateRead: try populate(range, .read)
+    case .populateWrite: try populate(range, .write)
+    case .pageOut, .collapse: throw .invalidArgument
+    }
+  }
+
+  /// The mapped parts of a range, with a word on each; under the mmap lock.
+  private func parts(of range: Range<VirtualAddress>) -> (parts: [(Range<VirtualAddress>, VMA.Attributes)], hasHole: Bool) {
+    var parts: [(Range<VirtualAddress>, VMA.Attributes)] = []
+    var reached = range.lowerBound
+    var hasHole = false
+    mappings.forEach(in: range) { mapping in
+      let part = max(mapping.value.range.lowerBound, range.lowerBound)..<min(mapping.value.range.upperBound, range.upperBound)
+      if part.lowerBound > reached { hasHole = true }
+      parts.append((part, mapping.value.attributes))
+      reached = part.upperBound
+    }
+    return (parts, hasHole || reached < range.upperBound)
+  }
+
+  /// Empties entries while mappings stay: the lock for reading is enough, faults and this meet at the entries.
+  private func discard(_ range: Range<VirtualAddress>) throws(PageError) {
+    var error: PageError?
+    let lingering = mmapLock.reading { () -> Bool in
+      let (parts, hasHole) = parts(of: range)
+      if hasHole { error = .outOfMemory }
+      var lingering = false
+      for (part, attributes) in parts {
+        if attributes.kind.isPFN {
+          error = .invalidArgument
+          break
+        }
+        if zap(part) { lingering = true }
+      }
+      return lingering
+    }
+    settle(storesMayLinger: lingering)
+    if let error { throw error }
+  }
+
+  private func setDontFork(_ range: Range<VirtualAddress>, _ value: Bool) throws(PageError) {
+    var error: PageError?
+    mmapLock.writing {
+      let (parts, hasHole) = parts(of: range)
+      if hasHole { error = .outOfMemory }
+      for (part, attributes) in parts {
+        if !value, attributes.kind.isIO {
+          error = .invalidArgument
+          break
+        }
+        _ = change(part) { $0.dontFork = value }
+      }
+    }
+    settle(storesMayLinger: false)
+    if let error { throw error }
+  }
+
+  private func populate(_ range: Range<VirtualAddress>, _ access: FaultAccess) throws(PageError) {
+    var address = range.lowerBound
+    while address < range.upperBound {
+      // What makes populating impossible is told apart from what makes an access fail: see `madvise(2)`.
+      let verdict = RCU.read { () -> PageError? in
+        guard let mapping = mappings.find(address) else { return .outOfMemory }
+        if mapping.value.attributes.kind.isPFN || !mapping.value.permits(access) { return .invalidArgument }
+        return nil
+      }
+      if let verdict { throw verdict }
+      do throws(PageError) { try fault(at: address, access) } catch {
+        switch error {
+        case .busError: throw .badAddress
+        case .segmentationViolation: throw .outOfMemory
+        default: throw error
+        }
+      }
+      address = address + Page.size
+    }
+  }
+}

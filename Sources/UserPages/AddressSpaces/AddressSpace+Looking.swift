@@ -1,0 +1,46 @@
+/// What a page-table entry says, for people and tests.
+public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
+  public enum Kind: String, Sendable {
+    case none, normal, special, zero, huge, swap, migration
+  }
+
+  public var kind: Kind
+  /// What the entry allows: may be less than the mapping does. `none` where the entry is protnone or not present.
+  public var protection: Protection
+  public var isDirty: Bool
+
+  /// The kind, then `none`, `r` or `rw`, then `dirty` where it is; a kind that is not present stands alone.
+  public var description: String {
+    switch kind {
+    case .none, .swap, .migration: return kind.rawValue
+    case .normal, .special, .zero, .huge:
+      let permission = protection.contains(.write) ? "rw" : protection.contains(.read) ? "r" : "none"
+      return "\(kind.rawValue) \(permission)\(isDirty ? " dirty" : "")"
+    }
+  }
+}
+
+extension AddressSpace {
+  /// The entry for `address` as it is at this moment; waits while somebody is replacing it.
+  public func entry(at address: VirtualAddress) -> EntryInformation {
+    let entry = currentEntry(at: address)
+    guard entry.isMapped else { return EntryInformation(kind: .none, protection: .none, isDirty: false) }
+    let protection: Protection = entry.isProtNone ? .none : entry.isWritable ? .readWrite : .read
+    let kind: EntryInformation.Kind =
+      entry.isSpecial ? (entry.pfn == memory.zeroPage ? .zero : .special) : entry.isHuge ? .huge : .normal
+    return EntryInformation(kind: kind, protection: protection, isDirty: entry.isDirty)
+  }
+
+  /// The descriptor of the frame behind `address`; nil where there is no entry, or no descriptor that it may be asked for.
+  public func frame(at address: VirtualAddress) -> FrameInformation? {
+    let entry = currentEntry(at: address)
+    guard entry.isMapped, !entry.isSpecial, var information = memory.frameInformation(of: entry.pfn) else { return nil }
+    information.isExclusive = entry.isExclusive
+    return information
+  }
+
+  private func currentEntry(at address: VirtualAddress) -> PTE {
+    guard address < VirtualAddress.limit else { return .empty }
+    return RCU.read { table.entry(for: address)?.update { _ in nil } ?? .empty }
+  }
+}

@@ -1,0 +1,52 @@
+extension AddressSpace {
+  /// Maps at exactly `address`, replacing what was there (`mmap(2)` with MAP_FIXED).
+  ///
+  /// Nothing is allocated but the mapping: pages come by faults.
+  ///
+  /// - Parameters:
+  ///   - address: page-aligned.
+  ///   - pages: length in pages of 4096 bytes.
+  ///   - offset: which page of the backing comes first, in pages.
+  ///   - hugePages: whether 2 MiB entries may be used.
+  /// - Throws: `invalidArgument` for an empty or unaligned range or a negative offset, `outOfMemory` for a range that is not
+  ///   inside the address space.
+  /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
+  public func map(
+    at address: VirtualAddress, pages: Int, protection: Protection, sharing: Sharing = .private,
+    _ kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false
+  ) throws(PageError) {
+    guard address.isPageAligned, pages > 0, offset >= 0, offset <= Int.max / Page.size - pages else {
+      throw .invalidArgument
+    }
+    guard let range = address.range(pages: pages) else { throw .outOfMemory }
+    var kind = kind
+    var firstPage = offset
+    if case .anonymous = kind {
+      firstPage = 0
+      // Shared anonymous memory is a file without a name.
+      if sharing == .shared { kind = .file(try PageCacheFile(memory, pages: pages)) }
+    }
+    let attributes = VMA.Attributes(
+      protection: protection, isShared: sharing == .shared, kind: kind, hugePages: hugePages)
+    let lingering = mmapLock.writing { () -> Bool in
+      var old: [VMATree.Mapping] = []
+      mappings.carve(range, replacing: &old)
+      let mustClear = !old.isEmpty
+      if mustClear {
+        // A fault between the two steps finds no mapping; were the new one there at once, an old entry could be met
+        // under the new mapping's rules.
+        mappings.publish()
+        let lingering = zap(range)
+        mappings.insert(range, attributes, firstPage: firstPage, replacing: &old)
+        mappings.publish()
+        mappings.retire(old)
+        return lingering
+      }
+      mappings.insert(range, attributes, firstPage: firstPage, replacing: &old)
+      mappings.publish()
+      mappings.retire(old)
+      return false
+    }
+    settle(storesMayLinger: lingering)
+  }
+}

@@ -1,0 +1,71 @@
+extension AddressSpace {
+  /// Changes what a program may do with a range (`mprotect(2)`).
+  ///
+  /// When it returns, no access that the new protection forbids can still take effect.
+  ///
+  /// - Throws: `invalidArgument` for an unaligned range or a negative length; `outOfMemory` where a page of the range is not
+  ///   mapped: the pages before it have been changed, as on Linux. An empty range is no error.
+  public func protect(at address: VirtualAddress, pages: Int, _ protection: Protection) throws(PageError) {
+    guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
+    if pages == 0 { return }
+    guard let range = address.range(pages: pages) else { throw .outOfMemory }
+    var reached = range.lowerBound
+    let lingering = mmapLock.writing { () -> Bool in
+      // How far the range is mapped without a hole.
+      while reached < range.upperBound, let mapping = mappings.first(endingAbove: reached),
+        mapping.value.range.lowerBound <= reached
+      {
+        reached = min(mapping.value.range.upperBound, range.upperBound)
+      }
+      guard reached > range.lowerBound else { return false }
+      return change(range.lowerBound..<reached) { attributes in attributes.protection = protection }
+    }
+    settle(storesMayLinger: lingering)
+    if reached < range.upperBound { throw .outOfMemory }
+  }
+
+  /// Replaces the mappings of a fully mapped range by ones with other attributes and adapts the entries. Under the mmap
+  /// lock, held for writing. Returns whether stores may linger.
+  func change(_ range: Range<VirtualAddress>, _ edit: (inout VMA.Attributes) -> Void) -> Bool {
+    var parts: [(range: Range<VirtualAddress>, attributes: VMA.Attributes, firstPage: Int)] = []
+    mappings.forEach(in: range) { mapping in
+      let part = max(mapping.value.range.lowerBound, range.lowerBound)..<min(mapping.value.range.upperBound, range.upperBound)
+      var attributes = mapping.value.attributes
+      edit(&attributes)
+      parts.append((part, attributes, mapping.value.backingPage(of: part.lowerBound)))
+    }
+    var old: [VMATree.Mapping] = []
+    mappings.carve(range, replacing: &old)
+    for part in parts {
+      mappings.insert(part.range, part.attributes, firstPage: part.attributes.isAnonymous ? 0 : part.firstPage, replacing: &old)
+    }
+    mappings.publish()
+    var lingering = false
+    for part in parts {
+      table.forEachEntry(in: part.range) { _, place in
+        let new = { (entry: PTE) in entry.isMapped ? Self.adapt(entry, to: part.attributes) : nil }
+        let before = place.update(new)
+        if before.isWritable, before.isMapped, let after = new(before), !after.isWritable { lingering = true }
+      }
+    }
+    mappings.retire(old)
+    return lingering
+  }
+
+  /// An entry under other rules (`pte_modify`, and `can_change_pte_writable` for those that may be writable at once).
+  private static func adapt(_ entry: PTE, to attributes: VMA.Attributes) -> PTE {
+    guard attributes.protection != .none else {
+      return entry.without(PTELayout.present, PTELayout.writable).with(PTELayout.protnone)
+    }
+    var entry = entry.isProtNone ? entry.without(PTELayout.protnone).with(PTELayout.present) : entry
+    entry.clear(PTELayout.writable)
+    guard attributes.protection.contains(.write) else { return entry }
+    if attributes.isShared {
+      // A clean entry of a file stays read-only, so that the first store is noticed and marks the frame dirty.
+      if attributes.kind.isIO || entry.isDirty { entry.set(PTELayout.writable) }
+    } else if entry.isExclusive {
+      entry.set(PTELayout.writable)
+    }
+    return entry
+  }
+}

@@ -1,0 +1,78 @@
+extension AddressSpace {
+  /// Moves or resizes a mapping (`mremap(2)`): in place where `newAddress` is `address`, else to exactly `newAddress`,
+  /// replacing what was there. The pages move with it, pins and all.
+  ///
+  /// - Throws: `invalidArgument` for unaligned, empty or overlapping ranges; `badAddress` where the old range is not inside
+  ///   one mapping, or a pfn mapping would grow; `outOfMemory` where there is no room.
+  public func remap(
+    at address: VirtualAddress, pages: Int, to newAddress: VirtualAddress, newPages: Int
+  ) throws(PageError) {
+    guard let from = address.range(pages: pages), newAddress.isPageAligned, newPages > 0 else { throw .invalidArgument }
+    guard let to = newAddress.range(pages: newPages) else { throw newAddress < .limit ? .outOfMemory : .invalidArgument }
+    if address != newAddress, from.overlaps(to) { throw .invalidArgument }
+    let result = mmapLock.writing { () -> Result<Bool, PageError> in
+      guard let mapping = mappings.first(endingAbove: address), mapping.value.range.contains(address) else {
+        return .failure(.badAddress)
+      }
+      let grows = newPages > pages
+      // A mapping that is only to shrink in place may end anywhere; what is moved or grown must be one mapping.
+      guard from.upperBound <= mapping.value.range.upperBound || (address == newAddress && !grows) else {
+        return .failure(.badAddress)
+      }
+      if grows, mapping.value.attributes.kind.isPFN { return .failure(.badAddress) }
+      if address == newAddress {
+        return grows ? growInPlace(mapping, from: from, to: to) : .success(shrink(to: to.upperBound..<from.upperBound))
+      }
+      return .success(move(mapping, from: from, to: to))
+    }
+    settle(storesMayLinger: try result.get())
+  }
+
+  private func growInPlace(
+    _ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>
+  ) -> Result<Bool, PageError> {
+    guard mapping.value.range.upperBound == from.upperBound else { return .failure(.outOfMemory) }
+    if let next = mappings.first(endingAbove: from.upperBound), next.value.range.lowerBound < to.upperBound {
+      return .failure(.outOfMemory)
+    }
+    var old: [VMATree.Mapping] = []
+    let attributes = mapping.value.attributes
+    let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.upperBound)
+    mappings.insert(from.upperBound..<to.upperBound, attributes, firstPage: firstPage, replacing: &old)
+    mappings.publish()
+    mappings.retire(old)
+    return .success(false)
+  }
+
+  private func shrink(to gone: Range<VirtualAddress>) -> Bool {
+    gone.isEmpty ? false : removeLocked(gone)
+  }
+
+  private func move(_ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>) -> Bool {
+    let attributes = mapping.value.attributes
+    let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.lowerBound)
+    var old: [VMATree.Mapping] = []
+    mappings.carve(from, replacing: &old)
+    mappings.carve(to, replacing: &old)
+    // Both ranges are nobody's while entries move: a fault finds no mapping, and waits for the lock before it says so.
+    mappings.publish()
+    var lingering = zap(to)
+    let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
+    var spare = SpareNodes(memory)
+    table.forEachEntry(in: moved) { address, place in
+      let entry = place.take()
+      guard !entry.isEmpty else { return }
+      // A store that read the old place may still be under way, into the same frame.
+      if entry.isMapped, entry.isWritable { lingering = true }
+      // Not a plain store: a fault of a mapping that was here may hold the place for a moment, and would undo it.
+      let target = makeEntry(for: to.lowerBound + (address - from.lowerBound), using: &spare)
+      _ = target.update { _ in entry }
+    }
+    if moved.upperBound < from.upperBound, zap(moved.upperBound..<from.upperBound) { lingering = true }
+    unlinkVacantNodes(around: from)
+    mappings.insert(to, attributes, firstPage: firstPage, replacing: &old)
+    mappings.publish()
+    mappings.retire(old)
+    return lingering
+  }
+}

@@ -1,0 +1,76 @@
+extension AddressSpace {
+  /// Unmaps a range (`munmap(2)`). What is not mapped there stays so.
+  ///
+  /// Pins outlive it: their frames are freed when the last pin and the last mapping are gone.
+  ///
+  /// - Throws: `invalidArgument` for an empty or unaligned range, or one that is not inside the address space.
+  public func unmap(at address: VirtualAddress, pages: Int) throws(PageError) {
+    guard let range = address.range(pages: pages) else { throw .invalidArgument }
+    settle(storesMayLinger: remove(range))
+  }
+
+  /// Tears the space down: as `unmap` of everything. Idempotent; afterwards the space is empty and can be used again.
+  public func exit() {
+    let lingering = remove(VirtualAddress(0)..<VirtualAddress.limit)
+    settle(storesMayLinger: lingering)
+    // The mappings kept backings alive, and backings the machine: let them go now, not at some later drain.
+    if !RCU.isReading { memory.flushDeferredFrees() }
+  }
+
+  private func remove(_ range: Range<VirtualAddress>) -> Bool { mmapLock.writing { removeLocked(range) } }
+
+  /// Unmaps under the mmap lock, held for writing; returns whether stores through what was unmapped may linger.
+  func removeLocked(_ range: Range<VirtualAddress>) -> Bool {
+    var old: [VMATree.Mapping] = []
+    mappings.carve(range, replacing: &old)
+    if old.isEmpty { return false }
+    mappings.publish()
+    let lingering = zap(range)
+    unlinkVacantNodes(around: range)
+    mappings.retire(old)
+    return lingering
+  }
+
+  /// Unlinks the nodes on the way to `range` in whose span no mapping is left. Under the mmap lock, held for writing.
+  func unlinkVacantNodes(around range: Range<VirtualAddress>) {
+    let floor = mappings.last(beginningBelow: range.lowerBound)?.value.range.upperBound ?? VirtualAddress(0)
+    // The top of the address space is not a multiple of a node's span: let the last nodes count as vacant too.
+    let ceiling = mappings.first(endingAbove: range.upperBound)?.value.range.lowerBound ?? VirtualAddress(1 << 48)
+    table.unlinkNodes(in: range, vacant: floor..<ceiling, memory: memory)
+  }
+
+  /// Empties the entries of a range and gives their references up. Returns whether a store that is under way could still
+  /// land somewhere that others see: then a grace period must pass before the operation returns.
+  ///
+  /// Private frames that nobody pinned are seen by nobody after this, and are reused only a grace period later; so only
+  /// writable entries to files, devices and otherwise referenced frames count.
+  func zap(_ range: Range<VirtualAddress>) -> Bool {
+    var lingering = false
+    table.forEachEntry(in: range) { _, place in
+      let entry = place.take()
+      guard entry.isMapped else { return }
+      YieldPoint.unmapBetweenClearAndFree.reach()
+      if drop(entry) { lingering = true }
+    }
+    return lingering
+  }
+
+  /// Gives up what an entry that was just taken from the table held. Returns whether stores through it may linger.
+  func drop(_ entry: PTE) -> Bool {
+    guard !entry.isSpecial else { return entry.isWritable }
+    let frame = frames.frame(entry.pfn)
+    if entry.isDirty, !entry.isAnonymous { frame.set(Frame.dirtyBit) }
+    frame.removeMapping()
+    // ORDERING [change-then-count]: the entry is gone, the references are looked at after.
+    let lingering = entry.isWritable && (!entry.isAnonymous || frame.references > 1)
+    memory.putAfterGracePeriod(entry.pfn)
+    return lingering
+  }
+
+  /// What every operation that took entries away or lowered them ends with, holding no lock: the grace period that is this
+  /// library's TLB shootdown, one for the whole operation, and the deferred frees if many have gathered.
+  func settle(storesMayLinger: Bool) {
+    if storesMayLinger { RCU.synchronize() }
+    memory.deferred.drainIfFull()
+  }
+}

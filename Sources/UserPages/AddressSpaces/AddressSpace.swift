@@ -1,0 +1,80 @@
+/// One address space: mappings, a page table, and the operations on them (Linux's `mm_struct`).
+///
+/// Thread-safe throughout. Operations that change mappings (map, unmap, protect, remap, fork, exit) hold the mmap lock for
+/// writing, one at a time. Faults and the program's loads and stores take no lock; neither do pins with the `reference`
+/// engine, except to wait for a fork. Lock order: mmap lock, page-table locks (the `locked` engine's), an entry's own lock,
+/// the allocator's and the deferred frees' locks.
+///
+/// The order of events that keeps a lock-free reader safe:
+///
+///     a change of a mapping                           a fault, a load, a pin
+///     1. old mappings are marked detached             a. finds the mapping, then the entry
+///     2. new ones are published                       b. fault: locks the entry; checks that its mapping is live; installs
+///     3. entries are emptied or lowered               c. load, store: acts on the entry it read, in one section
+///     4. a grace period where stores may linger       d. pin: takes the reference; looks at the entry again
+///     5. references of emptied entries fall, nodes and mappings are freed: a grace period after 3
+public final class AddressSpace: Sendable {
+  /// The machine.
+  public let memory: PhysicalMemory
+  /// How pins are taken.
+  public let engine: PinEngine
+
+  // What the fast path needs, each a trivial value, so that reaching it touches no reference count.
+  @usableFromInline let table: PageTable
+  @usableFromInline let frames: FrameTable
+  @usableFromInline let counts: ShardedCounters
+
+  let mappings: VMATree
+  let mmapLock = ReadWriteLock()
+  /// The page-table locks, where the engine takes them.
+  let tableLocks: PageTableLocks?
+
+  /// An empty address space.
+  public init(_ memory: PhysicalMemory, engine: PinEngine = .reference) {
+    self.memory = memory
+    self.engine = engine
+    table = PageTable(memory)
+    frames = memory.frames
+    counts = ShardedCounters()
+    mappings = VMATree(queue: memory.deferred)
+    tableLocks = engine == .locked ? PageTableLocks() : nil
+  }
+
+  deinit {
+    exit()
+    table.release(to: memory)
+    counts.release()
+  }
+
+  /// What happened since the space was made. Exact when nothing else runs.
+  public var counters: Counters {
+    Counters(
+      fast: counts.total(Counters.fastIndex), slow: counts.total(Counters.slowIndex),
+      faults: counts.total(Counters.faultIndex), copies: counts.total(Counters.copyIndex))
+  }
+}
+
+/// Event counts of an address space.
+public struct Counters: Equatable, Sendable {
+  /// Pages that the lockless fast path pinned or got (`fast_gup`).
+  public var fast: Int
+  /// Pages that the slow path pinned or got (`fast_gup_slow`).
+  public var slow: Int
+  /// Faults resolved.
+  public var faults: Int
+  /// Copies made by copy-on-write.
+  public var copies: Int
+
+  @usableFromInline static var fastIndex: Int { 0 }
+  static let slowIndex = 1
+  static let faultIndex = 2
+  static let copyIndex = 3
+}
+
+/// How pins are taken.
+public enum PinEngine: String, CaseIterable, Sendable {
+  /// As Linux 2.6.24 did: the mmap lock for reading, then the page-table lock. The baseline.
+  case locked
+  /// As Linux has done since 2008: no lock, a reference, a second look at the entry.
+  case reference
+}

@@ -1,0 +1,105 @@
+/// Faults on entries that are there: stores that the entry does not allow yet (`do_wp_page`).
+extension AddressSpace {
+  func writeTouch(
+    _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
+  ) -> FaultOutcome {
+    let entry = site.entry
+    if entry.isWritable {
+      // What hardware does: mark the entry.
+      if entry.isDirty, entry.isAccessed { return .done }
+      if !entry.isSpecial, !entry.isAnonymous { frames.frame(entry.pfn).set(Frame.dirtyBit) }
+      return install(entry.with(PTELayout.dirty, PTELayout.accessed), at: site)
+    }
+    if site.mapping.value.attributes.isShared { return writeShared(site) }
+    if access == .forcedWrite, entry.isExclusive, entry.isDirty { return .done }
+    // Reuse only what is exclusive to this mapping, never by guessing from a count that a pin can raise.
+    if entry.isExclusive { return reuse(site) }
+    if entry.isAnonymous {
+      switch soleUser(of: entry, mayDrain: mayDrain) {
+      case .yes: return reuse(site)
+      case .afterDrain: return .needsDrain
+      case .no: break
+      }
+    }
+    return copy(site, writable: true, &resources)
+  }
+
+  /// Gives a private mapping a page of its own before a pin for reading, without making it writable
+  /// (FAULT_FLAG_UNSHARE), so that pin and program will always see the same page.
+  func unshare(_ site: FaultSite, _ resources: inout FaultResources, mayDrain: Bool) -> FaultOutcome {
+    let entry = site.entry
+    if entry.isExclusive || site.mapping.value.attributes.isShared { return .done }
+    if entry.isAnonymous {
+      switch soleUser(of: entry, mayDrain: mayDrain) {
+      case .yes: return install(entry.without(PTELayout.cowShared), at: site)
+      case .afterDrain: return .needsDrain
+      case .no: break
+      }
+    }
+    return copy(site, writable: false, &resources)
+  }
+
+  private enum SoleUser { case yes, no, afterDrain }
+
+  /// Whether nobody but this entry has the frame, so that it may become exclusive again.
+  ///
+  /// Sound without a lock: a walker that still adds a reference for a get looks at the entry again and finds it changed;
+  /// a pin never takes a frame that is not exclusive; another mapping of it can only be made by a fork of this space,
+  /// which this fault excludes by checking its mapping's state after locking the entry. Another space that just gave the
+  /// frame up keeps its reference until a grace period has passed, so no load of its threads is still under way.
+  private func soleUser(of entry: PTE, mayDrain: Bool) -> SoleUser {
+    let frame = frames.frame(entry.pfn)
+    if frame.references == 1 { return .yes }
+    // The mapcount falls at once, the reference only after a grace period: it may be just that.
+    return mayDrain && frame.mapCount == 1 && frame.pins == 0 ? .afterDrain : .no
+  }
+
+  private func reuse(_ site: FaultSite) -> FaultOutcome {
+    let entry = site.entry.without(PTELayout.cowShared).with(PTELayout.dirty, PTELayout.accessed)
+    return install(site.finish(entry, writable: true), at: site)
+  }
+
+  /// The first store to a page of a shared mapping (`wp_page_shared`).
+  private func writeShared(_ site: FaultSite) -> FaultOutcome {
+    if site.entry.isSpecial {
+      // Writable from the start where the backing takes stores; so it does not.
+      return .failed(.busError)
+    }
+    frames.frame(site.entry.pfn).set(Frame.dirtyBit)
+    return install(site.finish(site.entry.with(PTELayout.dirty, PTELayout.accessed), writable: true), at: site)
+  }
+
+  /// Copies what the entry shows, a frame with or without a descriptor, or zeroes, and maps the copy in its place
+  /// (`wp_page_copy`; for a frame without a descriptor the 2005 mail's `do_wp_reserved`).
+  ///
+  /// An anonymous original is referenced while it is copied. Otherwise the other user of the frame could vanish, a third
+  /// thread reuse the frame in place and write, and a fork lower the entry to the very value that was read here: the
+  /// entry would be replaced by a copy from before that write. With the reference nobody reuses it.
+  private func copy(_ site: FaultSite, writable: Bool, _ resources: inout FaultResources) -> FaultOutcome {
+    guard let pfn = resources.frame else { return .needsFrame }
+    let entry = site.entry
+    let original = entry.isSpecial ? nil : frames.frame(entry.pfn)
+    if entry.isAnonymous, let original {
+      original.take(Frame.oneReference)
+      guard site.place.load() == entry else {
+        memory.put(original, Frame.oneReference)
+        return .again
+      }
+    }
+    if entry.isSpecial, entry.pfn == memory.zeroPage {
+      frames.bytes(of: pfn).fill(0)
+    } else {
+      frames.bytes(of: pfn).copy(page: frames.bytes(of: entry.pfn))
+    }
+    let outcome = installOwn(pfn, site, writable: writable, &resources)
+    if entry.isAnonymous, let original { memory.put(original, Frame.oneReference) }
+    guard case .done = outcome else { return outcome }
+    counts.add(1, to: Counters.copyIndex)
+    if let original {
+      original.removeMapping()
+      // Loads that read the old entry may be under way: the reference falls a grace period later.
+      memory.putAfterGracePeriod(entry.pfn)
+    }
+    return .done
+  }
+}

@@ -1,0 +1,106 @@
+/// Faults on entries that are empty (`do_anonymous_page`, `do_fault`).
+extension AddressSpace {
+  func firstTouch(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome {
+    site.mapping.value.attributes.isAnonymous
+      ? touchAnonymous(site, access, &resources) : touchBacked(site, access, &resources)
+  }
+
+  /// The entry that a writer's own, new frame gets.
+  private func ownEntry(_ pfn: PFN, _ site: FaultSite) -> PTE {
+    let entry = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty)
+    return site.finish(entry, writable: true)
+  }
+
+  private func touchAnonymous(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome {
+    guard access.isWrite else {
+      // The zero page: special, so that nobody counts references on the one frame that everybody maps.
+      let entry = PTE(mapping: memory.zeroPage).with(PTELayout.special)
+      return install(site.finish(entry, writable: false), at: site)
+    }
+    guard let pfn = resources.frame else { return .needsFrame }
+    frames.bytes(of: pfn).fill(0)
+    return installOwn(pfn, site, &resources)
+  }
+
+  /// Installs a new frame, filled already, as the mapping's own.
+  func installOwn(_ pfn: PFN, _ site: FaultSite, writable: Bool = true, _ resources: inout FaultResources) -> FaultOutcome {
+    frames.frame(pfn).begin(anonymous: true, mapped: true)
+    let entry = writable ? ownEntry(pfn, site) : site.finish(PTE(mapping: pfn).with(PTELayout.anonymous), writable: false)
+    let outcome = install(entry, at: site)
+    if case .done = outcome {
+      resources.frame = nil
+    } else {
+      // Nobody saw it: back to a frame without a user.
+      frames.frame(pfn).removeMapping()
+      _ = frames.frame(pfn).put(Frame.oneReference)
+    }
+    return outcome
+  }
+
+  private func touchBacked(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome {
+    let attributes = site.mapping.value.attributes
+    guard let backing = attributes.kind.backing else { return .failed(.busError) }
+    let page = site.mapping.value.backingPage(of: site.address)
+    let storesThrough = access.isWrite && attributes.isShared
+    guard let known = resources.answer, known.backing === backing, known.page == page, known.write == storesThrough else {
+      return .needsAnswer(backing, page: page, write: storesThrough)
+    }
+    switch known.answer {
+    case .busError: return .failed(.busError)
+    case .outOfMemory: return .failed(.outOfMemory)
+    case .retry: return .again
+    case .frame(let pfn):
+      if access.isWrite, !attributes.isShared { return touchCopy(of: pfn, site, &resources) }
+      let outcome = insertPage(pfn, site, storesThrough: storesThrough)
+      // The entry holds the answer's reference now.
+      if case .done = outcome { resources.answer = nil }
+      return outcome
+    case .frameNumber(let pfn, let writable):
+      if access.isWrite, !attributes.isShared { return touchCopy(of: pfn, site, &resources) }
+      return insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: storesThrough)
+    }
+  }
+
+  /// A private mapping's first store: straight to a copy, the original is never mapped (`do_cow_fault`).
+  private func touchCopy(of original: PFN, _ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
+    guard let pfn = resources.frame else { return .needsFrame }
+    frames.bytes(of: pfn).copy(page: frames.bytes(of: original))
+    let outcome = installOwn(pfn, site, &resources)
+    if case .done = outcome { counts.add(1, to: Counters.copyIndex) }
+    return outcome
+  }
+
+  /// Maps a frame that has a descriptor, with the reference that came with it (`vm_insert_page`).
+  private func insertPage(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool) -> FaultOutcome {
+    let frame = frames.frame(pfn)
+    var entry = PTE(mapping: pfn)
+    // Read-only until the first store, which is how the frame learns that it is dirty.
+    if storesThrough {
+      entry.set(PTELayout.dirty)
+      frame.set(Frame.dirtyBit)
+    }
+    frame.addMapping()
+    let outcome = install(site.finish(entry, writable: storesThrough), at: site)
+    if case .done = outcome { return outcome }
+    frame.removeMapping()
+    return outcome
+  }
+
+  /// Maps a frame number: the entry is special and holds no reference, whatever is behind it (`vmf_insert_pfn`).
+  private func insertPFN(_ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool) -> FaultOutcome {
+    guard frames.kind(of: pfn) != .hole else { return .failed(.busError) }
+    var entry = PTE(mapping: pfn).with(PTELayout.special)
+    if storesThrough { entry.set(PTELayout.dirty) }
+    return install(site.finish(entry, writable: writable), at: site)
+  }
+}
+
+extension FaultSite {
+  /// The entry as the mapping's protection has it: writable only where both allow it, protnone where nothing is allowed
+  /// (which only a forced access gets to install).
+  func finish(_ entry: PTE, writable: Bool) -> PTE {
+    let protection = mapping.value.attributes.protection
+    if protection == .none { return entry.without(PTELayout.present).with(PTELayout.protnone) }
+    return writable && protection.contains(.write) ? entry.with(PTELayout.writable) : entry
+  }
+}

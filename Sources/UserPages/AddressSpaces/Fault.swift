@@ -1,0 +1,193 @@
+/// What a fault is for.
+enum FaultAccess {
+  case read
+  case write
+  /// A write by somebody who may write where the program may not (FOLL_FORCE): breaks copy-on-write, grants no permission.
+  case forcedWrite
+  /// A read that may go where the program may not even read (FOLL_FORCE).
+  case forcedRead
+  /// Makes an anonymous page exclusive, or gives a private mapping its own copy, without making it writable
+  /// (FAULT_FLAG_UNSHARE).
+  case unshare
+
+  var isWrite: Bool { self == .write || self == .forcedWrite }
+  var isForced: Bool { self == .forcedWrite || self == .forcedRead }
+}
+
+/// What a fault has gathered so far, outside of read-side sections, where it may wait.
+struct FaultResources: ~Copyable {
+  var nodes: SpareNodes
+  /// A frame with unspecified contents, nobody's yet.
+  var frame: PFN?
+  /// The backing's answer, and the question.
+  var answer: (backing: any Backing, page: Int, write: Bool, answer: FaultAnswer)?
+}
+
+/// How one attempt at a fault ended.
+enum FaultOutcome {
+  case done
+  /// Something moved, or somebody holds the entry: try again.
+  case again
+  /// An operation has the mapping to itself: wait for the mmap lock, then try again.
+  case sealed
+  case needsNode
+  case needsFrame
+  case needsAnswer(any Backing, page: Int, write: Bool)
+  /// References that are only waiting for a grace period stand in the way of reusing a frame.
+  case needsDrain
+  case failed(PageError)
+}
+
+/// Resolving faults (`handle_mm_fault`).
+///
+/// A fault is a loop of attempts. An attempt runs inside one read-side section, looks everything up anew, and either
+/// finishes or says what it lacks; that is then got outside the section, where waiting and allocating are allowed. So no
+/// lock is held over an allocation, the zeroing of a page or a backing's work, and two faults on different pages share no
+/// written line.
+extension AddressSpace {
+  /// Resolves a fault at `address`.
+  ///
+  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  @inline(never)
+  func fault(at address: VirtualAddress, _ access: FaultAccess) throws(PageError) {
+    guard address < VirtualAddress.limit else { throw .segmentationViolation }
+    if tableLocks != nil { mmapLock.lockForReading() }
+    defer { if tableLocks != nil { mmapLock.unlock() } }
+    try resolve(address, access, holdsLock: tableLocks != nil)
+  }
+
+  /// The loop of attempts. `holdsLock`: whether the caller holds the mmap lock for reading.
+  func resolve(_ address: VirtualAddress, _ access: FaultAccess, holdsLock: Bool) throws(PageError) {
+    var resources = FaultResources(nodes: SpareNodes(memory))
+    var error: PageError?
+    var mayDrain = true
+    var confirmed = holdsLock
+    var turns = 0
+    attempts: while true {
+      switch attempt(address, access, &resources, mayDrain: mayDrain) {
+      case .done:
+        break attempts
+      case .again:
+        PageTableEntry.wait(&turns)
+      case .sealed:
+        // A writer has the lock; once it lets us in, it is done.
+        waitForWriters(unless: holdsLock)
+      case .needsNode:
+        resources.nodes.add()
+      case .needsFrame:
+        do throws(PageError) { resources.frame = try memory.allocateFrame() } catch let failure {
+          error = failure
+          break attempts
+        }
+      case .needsAnswer(let backing, let page, let write):
+        let answer = backing.fault(page: page, write: write)
+        discardAnswer(&resources)
+        if case .retry = answer { continue }
+        resources.answer = (backing, page, write, answer)
+      case .needsDrain:
+        memory.flushDeferredFrees()
+        mayDrain = false
+      case .failed(let failure):
+        // No mapping may be what a MAP_FIXED replacement looks like from inside: it is true only when no writer is at work.
+        if failure == .segmentationViolation, !confirmed {
+          waitForWriters(unless: holdsLock)
+          confirmed = true
+          continue
+        }
+        error = failure
+        break attempts
+      }
+    }
+    if let frame = resources.frame { memory.discardFrame(frame) }
+    discardAnswer(&resources)
+    if let error { throw error }
+    counts.add(1, to: Counters.faultIndex)
+    if !holdsLock { memory.deferred.drainIfFull() }
+  }
+
+  private func waitForWriters(unless holdsLock: Bool) {
+    guard !holdsLock else { return }
+    mmapLock.lockForReading()
+    mmapLock.unlock()
+  }
+
+  /// Gives back the reference in an answer that was not used.
+  private func discardAnswer(_ resources: inout FaultResources) {
+    if let answer = resources.answer, case .frame(let pfn) = answer.answer {
+      memory.put(frames.frame(pfn), Frame.oneReference)
+    }
+    resources.answer = nil
+  }
+
+  private func attempt(
+    _ address: VirtualAddress, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
+  ) -> FaultOutcome {
+    guard let tableLocks else {
+      return RCU.read { attemptInSection(address, access, &resources, mayDrain: mayDrain) }
+    }
+    return tableLocks.locked(address) {
+      RCU.read { attemptInSection(address, access, &resources, mayDrain: mayDrain) }
+    }
+  }
+
+  private func attemptInSection(
+    _ address: VirtualAddress, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
+  ) -> FaultOutcome {
+    // The mapping first, the table after: a node that this mapping's entries live in cannot have been unlinked before.
+    guard let mapping = mappings.find(address), mapping.value.permits(access) else {
+      return .failed(.segmentationViolation)
+    }
+    guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
+    guard let place = table.entry(for: address, using: &resources.nodes) else { return .needsNode }
+    let entry = place.load()
+    if entry.isBusy { return .again }
+    let site = FaultSite(address: address, mapping: mapping, place: place, entry: entry)
+    if entry.isEmpty { return firstTouch(site, access, &resources) }
+    guard entry.isMapped else { return .failed(.busError) }
+    // A protnone entry in a mapping that permits the access is being changed at this moment; unless the caller may ignore
+    // permissions.
+    if entry.isProtNone, !access.isForced, mapping.value.attributes.protection != .none { return .again }
+    switch access {
+    case .read, .forcedRead:
+      return entry.isAccessed ? .done : install(entry.with(PTELayout.accessed), at: site)
+    case .write, .forcedWrite:
+      return writeTouch(site, access, &resources, mayDrain: mayDrain)
+    case .unshare:
+      return unshare(site, &resources, mayDrain: mayDrain)
+    }
+  }
+
+  /// Replaces the entry of the site by `new` if the mapping is still in force.
+  ///
+  /// ORDERING [lock-then-validate]: the entry is locked first, the mapping's state is looked at after.
+  func install(_ new: PTE, at site: FaultSite) -> FaultOutcome {
+    YieldPoint.faultBeforeInstall.reach()
+    guard site.place.lock(site.entry) else { return .again }
+    guard site.mapping.value.isLive else {
+      site.place.store(site.entry)
+      return .sealed
+    }
+    site.place.store(new)
+    return .done
+  }
+}
+
+/// Where a fault happens, as one attempt found it.
+struct FaultSite {
+  let address: VirtualAddress
+  let mapping: VMATree.Mapping
+  let place: PageTableEntry
+  let entry: PTE
+}
+
+extension VMA {
+  /// Whether a fault for `access` is in order here; a forced write only where it ends in a private copy.
+  func permits(_ access: FaultAccess) -> Bool {
+    switch access {
+    case .read, .unshare: attributes.protection != .none
+    case .write: attributes.protection.contains(.write)
+    case .forcedRead: true
+    case .forcedWrite: attributes.protection.contains(.write) || isPrivate
+    }
+  }
+}

@@ -1,0 +1,140 @@
+/// The program's own loads and stores.
+///
+/// Each touches its bytes inside the read-side section in which it read the entry. So an entry may be emptied or lowered at
+/// any time, and after a grace period no access through the old one is left: that is this library's TLB.
+extension AddressSpace {
+  /// Loads an integer of 1, 2, 4 or 8 bytes. Aligned, it is loaded whole and with acquire ordering.
+  ///
+  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  @inlinable
+  public func load<T: FixedWidthInteger & BitwiseCopyable>(
+    at address: VirtualAddress, as type: T.Type = T.self
+  ) throws(PageError) -> T {
+    let offset = address.pageOffset
+    guard offset & (MemoryLayout<T>.size - 1) == 0 else { return try loadUnaligned(at: address) }
+    while true {
+      let value: T? = access(address, .load) { $0.load(fromByteOffset: offset, as: type) }
+      if let value { return value }
+      try faultForLoad(at: address)
+    }
+  }
+
+  /// Stores an integer of 1, 2, 4 or 8 bytes. Aligned, it is stored whole and with release ordering.
+  ///
+  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  @inlinable
+  public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at address: VirtualAddress) throws(PageError) {
+    let offset = address.pageOffset
+    guard offset & (MemoryLayout<T>.size - 1) == 0 else { return try storeUnaligned(value, at: address) }
+    while true {
+      let done: Void? = access(address, .store) { $0.store(value, toByteOffset: offset) }
+      if done != nil { return }
+      try faultForStore(at: address)
+    }
+  }
+
+  /// Loads `count` bytes, faulting in what is needed.
+  ///
+  /// - Throws: `invalidArgument` for a negative count; `segmentationViolation`, `busError`, `outOfMemory`.
+  public func load(at address: VirtualAddress, count: Int) throws(PageError) -> [UInt8] {
+    guard count >= 0 else { throw .invalidArgument }
+    // Before any memory is set aside for the answer: is there anything to answer with?
+    guard count <= VirtualAddress.limit - VirtualAddress(0) else { throw .segmentationViolation }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(min(count, 1 << 20))
+    var position = 0
+    while position < count {
+      let at = address + position
+      let length = min(Page.size - at.pageOffset, count - position)
+      let part: [UInt8]? = access(at, .load) { $0.copy(fromByteOffset: at.pageOffset, count: length) }
+      guard let part else {
+        try faultForLoad(at: at)
+        continue
+      }
+      bytes += part
+      position += length
+    }
+    return bytes
+  }
+
+  /// Loads as many bytes as `bytes` has room for.
+  ///
+  /// - Throws: as `load(at:count:)`; bytes before the failing page have been copied.
+  public func load(at address: VirtualAddress, into bytes: inout MutableRawSpan) throws(PageError) {
+    var position = 0
+    while position < bytes.byteCount {
+      let at = address + position
+      let length = min(Page.size - at.pageOffset, bytes.byteCount - position)
+      let done = RCU.read { () -> Bool in
+        guard let frame = frame(at, accepting: .load) else { return false }
+        frame.copy(into: &bytes, at: position, fromByteOffset: at.pageOffset, count: length)
+        return true
+      }
+      if done { position += length } else { try faultForLoad(at: at) }
+    }
+  }
+
+  /// Stores bytes, breaking copy-on-write. Pages before a failing one stay written.
+  ///
+  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  public func store(_ bytes: [UInt8], at address: VirtualAddress) throws(PageError) {
+    try store(bytes.span.bytes, at: address)
+  }
+
+  /// Stores bytes, breaking copy-on-write. Pages before a failing one stay written.
+  ///
+  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  public func store(_ bytes: RawSpan, at address: VirtualAddress) throws(PageError) {
+    var position = 0
+    while position < bytes.byteCount {
+      let at = address + position
+      let length = min(Page.size - at.pageOffset, bytes.byteCount - position)
+      let part = bytes.extracting(position..<position + length)
+      let done = RCU.read { () -> Bool in
+        guard let frame = frame(at, accepting: .store) else { return false }
+        frame.copy(from: part, toByteOffset: at.pageOffset)
+        return true
+      }
+      if done { position += length } else { try faultForStore(at: at) }
+    }
+  }
+
+  /// Runs `body` with the bytes behind `address` inside a read-side section; nil where the entry does not pass.
+  @inlinable @inline(__always)
+  func access<Result>(_ address: VirtualAddress, _ test: PTETest, _ body: (FrameBytes) -> Result) -> Result? {
+    RCU.read {
+      guard let bytes = frame(address, accepting: test) else { return nil }
+      return body(bytes)
+    }
+  }
+
+  /// The frame behind `address`, if its entry passes. Inside a read-side section, which keeps the frame.
+  @inlinable @inline(__always)
+  func frame(_ address: VirtualAddress, accepting test: PTETest) -> FrameBytes? {
+    guard address < VirtualAddress.limit, let place = table.entry(for: address) else { return nil }
+    let entry = place.load()
+    guard test.accepts(entry) else { return nil }
+    YieldPoint.accessBetweenEntryAndBytes.reach()
+    return frames.bytes(of: entry.pfn)
+  }
+
+  @usableFromInline @inline(never)
+  func faultForLoad(at address: VirtualAddress) throws(PageError) { try fault(at: address, .read) }
+
+  @usableFromInline @inline(never)
+  func faultForStore(at address: VirtualAddress) throws(PageError) { try fault(at: address, .write) }
+
+  @usableFromInline
+  func loadUnaligned<T: FixedWidthInteger>(at address: VirtualAddress) throws(PageError) -> T {
+    var value: T = 0
+    for (index, byte) in try load(at: address, count: MemoryLayout<T>.size).enumerated() {
+      value |= T(truncatingIfNeeded: byte) << T(8 * index)
+    }
+    return value
+  }
+
+  @usableFromInline
+  func storeUnaligned<T: FixedWidthInteger>(_ value: T, at address: VirtualAddress) throws(PageError) {
+    try store((0..<MemoryLayout<T>.size).map { UInt8(truncatingIfNeeded: value >> T(8 * $0)) }, at: address)
+  }
+}

@@ -1,0 +1,37 @@
+/// What a program may do with a mapping.
+public struct Protection: OptionSet, Hashable, Sendable {
+  public let rawValue: UInt8
+
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  public static let read = Protection(rawValue: 1)
+  public static let write = Protection(rawValue: 2)
+  public static let none: Protection = []
+  public static let readWrite: Protection = [.read, .write]
+}
+
+/// Whether stores through a mapping are the mapping's own or everybody's.
+public enum Sharing: Sendable {
+  /// Stores go to a private copy (MAP_PRIVATE).
+  case `private`
+  /// Stores go to what is mapped (MAP_SHARED).
+  case shared
+}
+
+/// Advice about a range, as `madvise(2)` takes it.
+public enum Advice: Sendable {
+  /// Drop the pages; the next touch faults anew.
+  case dontNeed
+  /// Write anonymous pages out.
+  case pageOut
+  /// Do not let a child inherit the range.
+  case dontFork
+  /// Undo `dontFork`.
+  case doFork
+  /// Fault the pages in for reading.
+  case populateRead
+  /// Fault the pages in for writing.
+  case populateWrite
+  /// Use huge entries where possible, now.
+  case collapse
+}

@@ -1,0 +1,71 @@
+import Synchronization
+
+/// A mapping: a range of virtual pages that one rule applies to (Linux's `vm_area_struct`).
+///
+/// Immutable but for its state. Whoever changes a mapping puts new ones in its place, sets the state of the old one to
+/// `detached`, and changes the entries after that; a fault looks at the state after it locked its entry.
+///
+/// ORDERING [lock-then-validate]: the state is stored and loaded sequentially consistently; see `PageTableEntry.lock`.
+struct VMA: ~Copyable, Sendable {
+  /// Page-aligned byte addresses.
+  let range: Range<VirtualAddress>
+  let attributes: Attributes
+  /// Which page of the backing the first page shows. Meaningless for anonymous memory.
+  let firstPage: Int
+  private let state: Atomic<State.RawValue>
+
+  /// What must be equal for neighbours to be one mapping.
+  struct Attributes: Sendable {
+    var protection: Protection
+    var isShared: Bool
+    /// Kept beside `kind`, so that the common fault need not touch a reference.
+    let isAnonymous: Bool
+    let kind: MappingKind
+    /// Not inherited by a child (VM_DONTCOPY).
+    var dontFork = false
+    /// May use 2 MiB entries (VM_HUGEPAGE).
+    var hugePages: Bool
+
+    init(protection: Protection, isShared: Bool, kind: MappingKind, hugePages: Bool) {
+      self.protection = protection
+      self.isShared = isShared
+      self.kind = kind
+      self.hugePages = hugePages
+      if case .anonymous = kind { isAnonymous = true } else { isAnonymous = false }
+    }
+
+    func matches(_ other: Attributes) -> Bool {
+      protection == other.protection && isShared == other.isShared && dontFork == other.dontFork
+        && hugePages == other.hugePages && kind.matches(other.kind)
+    }
+  }
+
+  enum State: UInt8 {
+    /// Faults may install entries.
+    case live
+    /// Somebody holds the mmap lock for writing and needs the entries to himself: wait for the lock (Linux's
+    /// `vma_start_write`).
+    case sealed
+    /// Not a mapping any more: look it up again.
+    case detached
+  }
+
+  init(range: Range<VirtualAddress>, attributes: Attributes, firstPage: Int) {
+    self.range = range
+    self.attributes = attributes
+    self.firstPage = firstPage
+    state = Atomic(State.live.rawValue)
+  }
+
+  func setState(_ new: State) { state.store(new.rawValue, ordering: .sequentiallyConsistent) }
+
+  var isDetached: Bool { state.load(ordering: .sequentiallyConsistent) == State.detached.rawValue }
+
+  var isLive: Bool { state.load(ordering: .sequentiallyConsistent) == State.live.rawValue }
+
+  /// Which page of the backing `address` shows.
+  func backingPage(of address: VirtualAddress) -> Int { firstPage + (address - range.lowerBound) / Page.size }
+
+  /// Whether stores give the writer a copy of its own (is_cow_mapping).
+  var isPrivate: Bool { !attributes.isShared }
+}

@@ -1,0 +1,30 @@
+/// A range of RAM that has descriptors but is mapped by frame number, as `/dev/mem` is.
+///
+/// No mapping counts a reference here, although it could: whoever maps a device by number says so, and the special bit in
+/// the entry keeps the promise.
+public final class DeviceRange: Backing {
+  private let section: MemorySection
+
+  /// A zero-filled range of `pages` pages.
+  ///
+  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory` where there are not as many frame numbers.
+  public init(_ memory: PhysicalMemory, pages: Int) throws(PageError) {
+    section = try MemorySection.device(memory, pages: pages)
+  }
+
+  public var pageCount: Int { section.pages }
+
+  /// The first page's frame number; the rest follow.
+  public var firstPFN: PFN { section.first }
+
+  /// The device's own view of one of its pages.
+  public func bytes(ofPage page: Int) -> FrameBytes {
+    precondition(page >= 0 && page < section.pages)
+    return section.memory.frames.bytes(of: section.first + page)
+  }
+
+  public func fault(page: Int, write: Bool) -> FaultAnswer {
+    guard page >= 0, page < section.pages else { return .busError }
+    return .frameNumber(section.first + page, writable: true)
+  }
+}

@@ -1,0 +1,131 @@
+/// A file in the page cache: frames with descriptors, allocated on first use.
+///
+/// The cache holds one reference for each cached page. Look-ups take no lock: a place in the cache is one atomic word, and
+/// a frame found there is taken unless it has just been freed, then looked for again (the page cache's speculative get).
+public final class PageCacheFile: Backing {
+  /// The file's length.
+  public let byteCount: Int
+  private let memory: PhysicalMemory
+  private let slots: FrameSlots
+  private let source: Source
+
+  private enum Source: Sendable {
+    case byte(UInt8)
+    case bytes([UInt8])
+  }
+
+  /// A file of `pages` pages filled with `fill`.
+  ///
+  /// - Throws: `invalidArgument` where `pages` is not positive or the length overflows.
+  public init(_ memory: PhysicalMemory, pages: Int, fill: UInt8 = 0) throws(PageError) {
+    guard pages > 0, pages <= 1 << 40 else { throw .invalidArgument }
+    self.memory = memory
+    byteCount = pages * Page.size
+    slots = FrameSlots(count: pages)
+    source = .byte(fill)
+  }
+
+  /// A file that holds `contents`; the rest of its last page reads as zeroes through a mapping.
+  public init(_ memory: PhysicalMemory, contents: [UInt8]) {
+    self.memory = memory
+    byteCount = contents.count
+    slots = FrameSlots(count: (contents.count + Page.size - 1) / Page.size)
+    source = .bytes(contents)
+  }
+
+  deinit { drop() }
+
+  public var pageCount: Int { slots.count }
+
+  public func fault(page: Int, write: Bool) -> FaultAnswer {
+    guard page >= 0, page < slots.count else { return .busError }
+    do {
+      return .frame(try frame(of: page))
+    } catch {
+      return .outOfMemory
+    }
+  }
+
+  /// `read(2)`: the bytes at `offset`, fewer at the file's end.
+  ///
+  /// - Throws: `invalidArgument` for a negative offset or count, `outOfMemory` where a page is not cached and cannot be.
+  public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
+    guard offset >= 0, count >= 0 else { throw .invalidArgument }
+    var bytes: [UInt8] = []
+    var position = offset
+    let end = offset > byteCount ? offset : offset + min(count, byteCount - offset)
+    bytes.reserveCapacity(end - offset)
+    while position < end {
+      let within = position % Page.size
+      let length = min(Page.size - within, end - position)
+      let pfn = try frame(of: position / Page.size)
+      bytes += memory.frames.bytes(of: pfn).copy(fromByteOffset: within, count: length)
+      memory.put(memory.frames.frame(pfn), Frame.oneReference)
+      position += length
+    }
+    return bytes
+  }
+
+  /// `write(2)` inside the file's length.
+  ///
+  /// - Throws: `invalidArgument` where the range is not inside the file, `outOfMemory` as in `read`; pages before the
+  ///   failing one stay written.
+  public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) {
+    guard offset >= 0, bytes.count <= byteCount, offset <= byteCount - bytes.count else { throw .invalidArgument }
+    var done = 0
+    while done < bytes.count {
+      let within = (offset + done) % Page.size
+      let length = min(Page.size - within, bytes.count - done)
+      let pfn = try frame(of: (offset + done) / Page.size)
+      let frame = memory.frames.frame(pfn)
+      memory.frames.bytes(of: pfn).copy(Array(bytes[done..<done + length]), toByteOffset: within)
+      frame.set(Frame.dirtyBit)
+      memory.put(frame, Frame.oneReference)
+      done += length
+    }
+  }
+
+  /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go; a later
+  /// access reads the file's first contents again.
+  public func drop() {
+    for page in 0..<slots.count {
+      guard let pfn = slots[page], slots.remove(pfn, at: page) else { continue }
+      memory.putAfterGracePeriod(pfn)
+    }
+    memory.deferred.drainIfFull()
+  }
+
+  /// The frame of a page that exists, with a reference for the caller.
+  private func frame(of page: Int) throws(PageError) -> PFN {
+    while true {
+      if let pfn = slots[page] {
+        let frame = memory.frames.frame(pfn)
+        guard frame.takeUnlessFree() else { continue }
+        // ORDERING [slot-publish]: the reference, then the second look. The frame may have been dropped and become
+        // something else between the first look and the reference.
+        if slots[page] == pfn { return pfn }
+        memory.put(frame, Frame.oneReference)
+        continue
+      }
+      let pfn = try memory.allocateFrame()
+      fill(memory.frames.bytes(of: pfn), page: page)
+      let frame = memory.frames.frame(pfn)
+      frame.begin(anonymous: false, mapped: false)
+      // The caller's reference, before anybody can find and drop the frame.
+      frame.take(Frame.oneReference)
+      if slots.install(pfn, at: page) { return pfn }
+      memory.put(frame, Frame.oneReference + Frame.oneReference)
+    }
+  }
+
+  private func fill(_ bytes: FrameBytes, page: Int) {
+    switch source {
+    case .byte(let byte): bytes.fill(byte)
+    case .bytes(let contents):
+      let start = page * Page.size
+      let length = min(Page.size, contents.count - start)
+      bytes.copy(Array(contents[start..<start + length]))
+      bytes.fill(0, fromByteOffset: length, count: Page.size - length)
+    }
+  }
+}
