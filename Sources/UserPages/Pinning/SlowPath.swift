@@ -1,0 +1,133 @@
+/// The slow path (`__get_user_pages`): looks at the mapping, faults in what is missing, says why where it cannot.
+extension AddressSpace {
+  @usableFromInline @inline(never)
+  func pinSlowly(at address: VirtualAddress, _ options: PinOptions) throws(PageError) -> PinnedPage {
+    guard options.isLegal else { throw .invalidArgument }
+    if options.contains(.fastOnly) { throw .tryAgain }
+    var held: [HeldFrame] = []
+    if let error = pinSlowly(from: address.pageStart, pages: 1, options, into: &held) { throw error }
+    return PinnedPage(held[0])
+  }
+
+  /// Appends the pages of a range that `held` does not have yet; returns what stopped it.
+  func pinSlowly(
+    from address: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout [HeldFrame]
+  ) -> PageError? {
+    // The `locked` engine holds the mmap lock over the whole call, as Linux 2.6.24 did. The others need no lock: each page
+    // is looked up, and looked at again, like on the fast path.
+    let locks = tableLocks != nil
+    if locks { mmapLock.lockForReading() }
+    defer { if locks { mmapLock.unlock() } }
+    while held.count < pages {
+      let at = address + held.count * Page.size
+      do throws(PageError) {
+        held.append(HeldFrame(try takeSlowly(at, options, holdsLock: locks), memory, counts: options.counts))
+      } catch {
+        return error
+      }
+      counts.add(1, to: Counters.slowIndex)
+    }
+    return nil
+  }
+
+  /// What one look at a page says.
+  private enum Verdict {
+    case taken(Frame)
+    case needs(FaultAccess)
+    case again
+    case failed(PageError)
+  }
+
+  private func takeSlowly(
+    _ address: VirtualAddress, _ options: PinOptions, holdsLock: Bool
+  ) throws(PageError) -> Frame {
+    guard address < VirtualAddress.limit else { throw .badAddress }
+    var turns = 0
+    var confirmed = holdsLock
+    while true {
+      switch look(address, options) {
+      case .taken(let frame):
+        return frame
+      case .again:
+        PageTableEntry.wait(&turns)
+      case .failed(let error):
+        // A hole may be what a replacement of a mapping looks like from inside: believed when no writer is at work.
+        if confirmed { throw error }
+        mmapLock.reading {}
+        confirmed = true
+      case .needs(let access):
+        if options.contains(.noFault) { throw .badAddress }
+        do throws(PageError) {
+          if holdsLock { try resolve(address, access, holdsLock: true) } else { try fault(at: address, access) }
+        } catch {
+          // What would be a signal for the program is an error for whoever pins.
+          throw error == .outOfMemory ? .outOfMemory : .badAddress
+        }
+      }
+    }
+  }
+
+  private func look(_ address: VirtualAddress, _ options: PinOptions) -> Verdict {
+    guard let tableLocks else { return RCU.read { lookInSection(address, options) } }
+    return tableLocks.locked(address) { RCU.read { lookInSection(address, options) } }
+  }
+
+  private func lookInSection(_ address: VirtualAddress, _ options: PinOptions) -> Verdict {
+    guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
+    if let error = mapping.value.refuses(options) { return .failed(error) }
+    let write = options.contains(.write)
+    let force = options.contains(.force)
+    let forced: FaultAccess = write ? .forcedWrite : .forcedRead
+    let needed: FaultAccess = force ? forced : write ? .write : .read
+    guard let place = table.entry(for: address) else { return .needs(needed) }
+    let entry = place.load()
+    if entry.isBusy { return .again }
+    guard entry.isMapped else { return .needs(needed) }
+    // While a protection change is under way the entry may still be protnone; a fault waits for it.
+    if entry.isProtNone, !force { return .needs(needed) }
+    if write, !mayWrite(entry, force: force) {
+      // A frame number that is not copied on a store cannot be written through a pin either.
+      if entry.isSpecial, mapping.value.attributes.isShared { return .failed(.badAddress) }
+      return .needs(needed)
+    }
+    let isZeroPage = entry.isSpecial && entry.pfn == memory.zeroPage
+    // No descriptor to take a reference on, whatever the caller may do.
+    if entry.isSpecial, !isZeroPage { return .failed(.badAddress) }
+    if !write, mustUnshare(entry, mapping, options) { return .needs(.unshare) }
+    let frame = frames.frame(entry.pfn)
+    frame.take(options.counts)
+    // ORDERING [pin-then-look]: as on the fast path.
+    guard place.load() == entry else {
+      memory.put(frame, options.counts)
+      return .again
+    }
+    return .taken(frame)
+  }
+
+  /// Whether a holder may write to the page behind an entry; by force also to a private copy that the program cannot write
+  /// to itself (`can_follow_write_pte`).
+  private func mayWrite(_ entry: PTE, force: Bool) -> Bool {
+    entry.isWritable || (force && entry.isExclusive && entry.isDirty)
+  }
+
+  /// Whether a pin for reading must first have a page that pin and program will always share (`gup_must_unshare`).
+  private func mustUnshare(_ entry: PTE, _ mapping: VMATree.Mapping, _ options: PinOptions) -> Bool {
+    if options.contains(.get) { return false }
+    if entry.isAnonymous { return !entry.isExclusive }
+    // A file's page, or the zero page, in a private mapping: the program's next store would leave it.
+    return options.contains(.longTerm) && mapping.value.isPrivate
+  }
+}
+
+extension VMA {
+  /// Why pages of this mapping cannot be had this way at all (`check_vma_flags`).
+  func refuses(_ options: PinOptions) -> PageError? {
+    if attributes.kind.isPFN { return .badAddress }
+    let force = options.contains(.force)
+    if options.contains(.write) {
+      if attributes.protection.contains(.write) { return nil }
+      return force && isPrivate ? nil : .badAddress
+    }
+    return attributes.protection != .none || force ? nil : .badAddress
+  }
+}

@@ -1,0 +1,4 @@
+@main
+struct GUP {
+  static func main() {}
+}
