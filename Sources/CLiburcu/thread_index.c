@@ -12,6 +12,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static uint64_t *in_use;
 static int words;
+static int bound;
 
 static void give_back(void *value) {
   int index = (int)(intptr_t)value - 1;
@@ -40,9 +41,12 @@ int clu_register_thread_index(void) {
   }
   int bit = __builtin_ctzll(~in_use[word]);
   in_use[word] |= UINT64_C(1) << bit;
-  pthread_mutex_unlock(&lock);
   int index = word * 64 + bit;
+  if (index >= bound) __atomic_store_n(&bound, index + 1, __ATOMIC_SEQ_CST);
+  pthread_mutex_unlock(&lock);
   clu_thread_index_plus_one = index + 1;
   pthread_setspecific(key, (void *)(intptr_t)(index + 1));
   return index;
 }
+
+int clu_thread_index_bound(void) { return __atomic_load_n(&bound, __ATOMIC_SEQ_CST); }

@@ -5,6 +5,7 @@
 #include "rcu.h"
 #include "sanitizer.h"
 #include "thread_index.h"
+#include "pin_slots.h"
 #include "futex.h"
 #include "racy_copy.h"
 #include "memory.h"

@@ -14,4 +14,7 @@ static inline __attribute__((always_inline)) int clu_thread_index(void) {
   return __builtin_expect(index != 0, 1) ? index - 1 : clu_register_thread_index();
 }
 
+/// One more than the highest number that was ever given out.
+int clu_thread_index_bound(void);
+
 #endif

@@ -29,6 +29,8 @@ extension AddressSpace {
       // copied or shared, and the faults that would copy one wait for this lock. Readers never wait for the lock inside a
       // section, so this cannot deadlock; it holds up other changes of this space for one grace period.
       if lowered { RCU.synchronize() }
+      // ORDERING [slot-then-leave]: the entries were changed, a grace period has passed, the slots are looked at now.
+      let slots = PinSlots.snapshot()
 
       var old: [VMATree.Mapping] = []
       for mapping in inherited {
@@ -36,7 +38,7 @@ extension AddressSpace {
           mapping.value.range, mapping.value.attributes, firstPage: mapping.value.firstPage, replacing: &old)
         // Under memory pressure the rest stays as it is: shared with nobody, copied on the next store.
         guard failure == nil, copiesEntries(of: mapping) else { continue }
-        do throws(PageError) { try copyEntries(of: mapping, to: child) } catch { failure = error }
+        do throws(PageError) { try copyEntries(of: mapping, to: child, slots) } catch { failure = error }
       }
       child.mappings.publish()
       child.mappings.retire(old)
@@ -61,20 +63,23 @@ extension AddressSpace {
     return hasPrivatePages
   }
 
-  /// Makes the anonymous pages of a range read-only and no longer exclusive. Returns whether stores may linger.
+  /// Makes the anonymous pages of a range read-only and no longer exclusive. Returns whether any was exclusive: then stores
+  /// may linger, and pins may be under way.
   private func writeProtect(_ range: Range<VirtualAddress>) -> Bool {
     var lowered = false
     table.forEachEntry(in: range) { _, place in
       let before = place.update { entry in
         entry.isMapped && entry.isExclusive ? entry.without(PTELayout.writable).with(PTELayout.cowShared) : nil
       }
-      if before.isMapped, before.isWritable, before.isExclusive { lowered = true }
+      if before.isMapped, before.isExclusive { lowered = true }
     }
     return lowered
   }
 
   /// Gives the child the parent's entries of a mapping. Nobody else sees the child yet.
-  private func copyEntries(of mapping: VMATree.Mapping, to child: AddressSpace) throws(PageError) {
+  private func copyEntries(
+    of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlots
+  ) throws(PageError) {
     var failure: PageError?
     var spare = SpareNodes(memory)
     table.forEachEntry(in: mapping.value.range) { address, place in
@@ -88,7 +93,7 @@ extension AddressSpace {
       // ORDERING [change-then-count]: the entry was lowered and a grace period has passed; the pins are looked at now. A
       // pin that is not seen here will find the entry lowered at its second look. Only an exclusive page can have been
       // pinned, so one that is pinned was exclusive until this fork, and is again.
-      if entry.isAnonymous, frame.pins > 0 {
+      if entry.isAnonymous, frame.pins > 0 || slots.pins(of: frame) > 0 {
         do throws(PageError) { target.store(try copyPinned(entry, mapping: mapping)) } catch { failure = error }
         // Not a plain store: a fault may hold the place until it finds the mapping sealed, and would undo it.
         _ = place.update { _ in exclusiveAgain(entry, mapping: mapping) }

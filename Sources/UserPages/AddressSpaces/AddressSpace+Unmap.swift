@@ -61,8 +61,9 @@ extension AddressSpace {
     let frame = frames.frame(entry.pfn)
     if entry.isDirty, !entry.isAnonymous { frame.set(Frame.dirtyBit) }
     frame.removeMapping()
-    // ORDERING [change-then-count]: the entry is gone, the references are looked at after.
-    let lingering = entry.isWritable && (!entry.isAnonymous || frame.references > 1)
+    // ORDERING [change-then-count]: the entry is gone, the references are looked at after. A pin in a slot could only be seen
+    // after a grace period: so that one is waited for.
+    let lingering = entry.isWritable && (!entry.isAnonymous || frame.references > 1 || engine == .slot)
     memory.putAfterGracePeriod(entry.pfn)
     return lingering
   }

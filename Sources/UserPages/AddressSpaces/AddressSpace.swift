@@ -77,4 +77,7 @@ public enum PinEngine: String, CaseIterable, Sendable {
   case locked
   /// As Linux has done since 2008: no lock, a reference, a second look at the entry.
   case reference
+  /// A pin is a word in a slot of the pinning thread: no lock, no atomic addition, no second look. Long-term pins, ranges and
+  /// what does not fit into the slots are references.
+  case slot
 }

@@ -72,7 +72,7 @@ struct Frame: @unchecked Sendable {
   /// the change, and it backs out, or its addition comes before the writer's look, and the writer sees the pin.
   @inlinable @inline(__always)
   func take(_ counts: UInt64) {
-    let old = descriptor.pointee.counts.add(counts, ordering: .sequentiallyConsistent).oldValue
+    let old = descriptor.pointee.counts.wrappingAdd(counts, ordering: .sequentiallyConsistent).oldValue
     assert(UInt32(truncatingIfNeeded: old) != 0, "a frame behind a live entry had no reference")
   }
 
@@ -93,7 +93,7 @@ struct Frame: @unchecked Sendable {
   /// ORDERING [last-put]: acquire and release, so that whoever frees the frame comes after every other user's accesses.
   @inlinable @inline(__always)
   func put(_ counts: UInt64) -> Bool {
-    let new = descriptor.pointee.counts.subtract(counts, ordering: .acquiringAndReleasing).newValue
+    let new = descriptor.pointee.counts.wrappingSubtract(counts, ordering: .acquiringAndReleasing).newValue
     return UInt32(truncatingIfNeeded: new) == 0
   }
 
@@ -108,10 +108,10 @@ struct Frame: @unchecked Sendable {
 
   var mapCount: Int { Int(UInt32(truncatingIfNeeded: descriptor.pointee.state.load(ordering: .acquiring))) }
 
-  func addMapping() { descriptor.pointee.state.add(1, ordering: .acquiringAndReleasing) }
+  func addMapping() { descriptor.pointee.state.wrappingAdd(1, ordering: .acquiringAndReleasing) }
 
   func removeMapping() {
-    let old = descriptor.pointee.state.subtract(1, ordering: .acquiringAndReleasing).oldValue
+    let old = descriptor.pointee.state.wrappingSubtract(1, ordering: .acquiringAndReleasing).oldValue
     assert(UInt32(truncatingIfNeeded: old) != 0, "a mapcount fell below zero")
   }
 
@@ -138,12 +138,12 @@ struct Frame: @unchecked Sendable {
   func begin(anonymous: Bool, mapped: Bool) {
     descriptor.pointee.state.store(
       (mapped ? 1 : 0) | (anonymous ? Self.anonymousBit : 0), ordering: .relaxed)
-    descriptor.pointee.counts.add(Self.oneReference, ordering: .releasing)
+    descriptor.pointee.counts.wrappingAdd(Self.oneReference, ordering: .releasing)
   }
 
   /// A frame that is never the allocator's: the one reference is the machine's and stays.
   func beginReserved() {
     descriptor.pointee.state.store(Self.reservedBit, ordering: .relaxed)
-    descriptor.pointee.counts.add(Self.oneReference, ordering: .releasing)
+    descriptor.pointee.counts.wrappingAdd(Self.oneReference, ordering: .releasing)
   }
 }

@@ -6,20 +6,33 @@
 struct HeldFrame: @unchecked Sendable {
   @usableFromInline let frame: Frame
   @usableFromInline let memory: Unmanaged<PhysicalMemory>
-  /// What is given back: one reference, or one reference and one pin.
-  @usableFromInline let counts: UInt64
+  /// How it is held. Odd: what is to be taken off the frame's counts (one reference, or one reference and one pin). Even:
+  /// the address of the slot to be freed.
+  @usableFromInline let hold: UInt64
 
   @inlinable @inline(__always)
   init(_ frame: Frame, _ memory: PhysicalMemory, counts: UInt64) {
+    assert(counts & 1 == 1)
     self.frame = frame
     self.memory = .passUnretained(memory)
-    self.counts = counts
+    hold = counts
+  }
+
+  @inlinable @inline(__always)
+  init(_ frame: Frame, _ memory: PhysicalMemory, slot: PinSlot) {
+    self.frame = frame
+    self.memory = .passUnretained(memory)
+    hold = slot.address
   }
 
   /// Gives the frame back; it is freed if nobody else has it.
   @inlinable @inline(__always)
   func put() {
-    if frame.put(counts) { free() }
+    if hold & 1 == 0 {
+      PinSlot(address: hold).free()
+    } else if frame.put(hold) {
+      free()
+    }
   }
 
   @usableFromInline @inline(never)

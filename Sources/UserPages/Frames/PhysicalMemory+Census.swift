@@ -38,6 +38,7 @@ extension PhysicalMemory {
   public func census() -> Census {
     var census = Census(
       framesInUse: ramPages - allocator.freeCount, tableNodes: tablePages.inUse, mapcounts: 0, pins: 0, references: 0)
+    census.pins = PinSlots.snapshot().count(in: frames)
     for section in 0..<frames.span / Page.pagesPerHuge {
       let first = PFN(UInt64(section * Page.pagesPerHuge))
       guard frames.isValid(first) else { continue }
@@ -56,7 +57,7 @@ extension PhysicalMemory {
     guard frames.isValid(pfn) else { return nil }
     let frame = frames.frame(pfn)
     return FrameInformation(
-      mapCount: frame.mapCount, pinCount: frame.pins, referenceCount: frame.references,
+      mapCount: frame.mapCount, pinCount: frame.pins + PinSlots.snapshot().pins(of: frame), referenceCount: frame.references,
       isAnonymous: frame.has(Frame.anonymousBit), isDirty: frame.has(Frame.dirtyBit))
   }
 }

@@ -55,17 +55,38 @@ public final class PhysicalMemory: Sendable {
     self.arena = arena
     let allocator = self.allocator
     let tablePages = self.tablePages
-    deferred = DeferredQueue { word in
+    deferred = DeferredQueue { words in
+      Self.free(words, frames: frames, allocator: allocator, tablePages: tablePages)
+    }
+  }
+
+  /// Frees a batch whose grace period is over.
+  ///
+  /// ORDERING [slot-then-leave]: whoever pinned one of these frames by a slot read its entry inside a section that began
+  /// before the grace period, and stored the slot before the section ended; so the slots are looked at now, not earlier.
+  /// A frame found there keeps the reference and waits for the next drain. No new slot can appear: no entry leads there.
+  private static func free(
+    _ words: [DeferredWord], frames: FrameTable, allocator: FrameAllocator, tablePages: ZeroedPagePool
+  ) -> [DeferredWord] {
+    let slots = PinSlots.snapshot()
+    var kept: [DeferredWord] = []
+    for word in words {
       switch word.tag {
       case DeferredWord.frameTag:
         let pfn = PFN(word.payload >> 3)
-        if frames.frame(pfn).put(Frame.oneReference) { allocator.free(pfn) }
+        let frame = frames.frame(pfn)
+        if slots.holds(frame) {
+          kept.append(word)
+        } else if frame.put(Frame.oneReference) {
+          allocator.free(pfn)
+        }
       case DeferredWord.tablePageTag:
         tablePages.free(UnsafeMutableRawPointer(bitPattern: UInt(word.payload))!)
       default:
         preconditionFailure("a kind of deferred free that nobody knows")
       }
     }
+    return kept
   }
 
   deinit {

@@ -5,10 +5,11 @@ extension PageTable {
   func forEachEntry(in range: Range<VirtualAddress>, _ body: (VirtualAddress, PageTableEntry) -> Void) {
     var address = range.lowerBound
     while address < range.upperBound {
-      guard let (node, end) = lowestNode(for: address) else {
+      guard let node = lowestNode(for: address) else {
         address = nextNode(after: address)
         continue
       }
+      let end = VirtualAddress((address.rawValue | UInt64(Page.hugeSize - 1)) &+ 1)
       let stop = min(end, range.upperBound)
       var index = TableNode.index(of: address, level: 1)
       while address < stop {
@@ -17,16 +18,6 @@ extension PageTable {
         address = address + Page.size
       }
     }
-  }
-
-  /// The node of the lowest level for `address`, and where its span ends.
-  @inline(__always)
-  private func lowestNode(for address: VirtualAddress) -> (TableNode, VirtualAddress)? {
-    guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()),
-      let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load()),
-      let lowest = TableNode(link: second[TableNode.index(of: address, level: 2)].load())
-    else { return nil }
-    return (lowest, VirtualAddress((address.rawValue | UInt64(Page.hugeSize - 1)) &+ 1))
   }
 
   /// Where the span of the highest missing node on the way to `address` ends: the next place worth looking at.

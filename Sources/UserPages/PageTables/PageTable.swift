@@ -23,10 +23,16 @@ struct PageTable: Sendable {
   /// compare-and-swap in `entry(for:using:)`; a new node is all zeroes before it is linked.
   @inlinable @inline(__always)
   func entry(for address: VirtualAddress) -> PageTableEntry? {
-    guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()) else { return nil }
-    guard let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load()) else { return nil }
-    guard let lowest = TableNode(link: second[TableNode.index(of: address, level: 2)].load()) else { return nil }
-    return lowest[TableNode.index(of: address, level: 1)]
+    lowestNode(for: address)?[TableNode.index(of: address, level: 1)]
+  }
+
+  /// The node of the lowest level for `address`, if it exists. Inside a read-side section.
+  @inlinable @inline(__always)
+  func lowestNode(for address: VirtualAddress) -> TableNode? {
+    guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()),
+      let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load())
+    else { return nil }
+    return TableNode(link: second[TableNode.index(of: address, level: 2)].load())
   }
 
   /// The place of the entry for `address`, making nodes from `spare` where they lack; nil where `spare` ran out. Inside a

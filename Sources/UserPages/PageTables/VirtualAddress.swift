@@ -18,7 +18,7 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
   @inlinable public static func - (left: Self, right: Self) -> Int { Int(bitPattern: UInt(left.rawValue &- right.rawValue)) }
 
   /// One past the last address a program may use: the lower half of 48 bits less a page, as on Linux for x86-64.
-  public static let limit = VirtualAddress((1 << 47) - 4096)
+  @inlinable public static var limit: VirtualAddress { VirtualAddress((1 << 47) - 4096) }
 
   @inlinable public var isPageAligned: Bool { rawValue & UInt64(Page.size - 1) == 0 }
   /// The address of the page that holds this address.

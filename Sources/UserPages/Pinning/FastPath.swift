@@ -7,9 +7,17 @@ extension AddressSpace {
   /// - Complexity: four loads and one atomic addition for a resident page.
   @inlinable @inline(__always)
   public func pin(at address: VirtualAddress, _ options: PinOptions = []) throws(PageError) -> PinnedPage {
-    if engine == .reference, options.isLegal, let frame = takeFast(address, options.test, options.counts) {
-      counts.add(1, to: Counters.fastIndex)
-      return PinnedPage(HeldFrame(frame, memory, counts: options.counts))
+    if engine != .locked, options.isLegal {
+      if engine == .slot, !options.contains(.longTerm) {
+        if let held = takeSlot(address, options.test, isPin: !options.contains(.get)) {
+          counts.add(1, to: Counters.fastIndex)
+          return PinnedPage(held)
+        }
+      }
+      if let frame = takeFast(address, options.test, options.counts) {
+        counts.add(1, to: Counters.fastIndex)
+        return PinnedPage(HeldFrame(frame, memory, counts: options.counts))
+      }
     }
     return try pinSlowly(at: address, options)
   }
@@ -38,6 +46,23 @@ extension AddressSpace {
     }
   }
 
+  /// The slot protocol: read the entry, store the frame in a slot of this thread, leave the section.
+  ///
+  /// ORDERING [slot-then-leave]: see `PinSlot`.
+  @inlinable @inline(__always)
+  func takeSlot(_ address: VirtualAddress, _ test: PTETest, isPin: Bool) -> HeldFrame? {
+    guard address < VirtualAddress.limit else { return nil }
+    return RCU.read {
+      guard let place = table.entry(for: address) else { return nil }
+      let entry = place.load()
+      guard test.accepts(entry) else { return nil }
+      YieldPoint.pinBetweenEntryAndReference.reach()
+      let frame = frames.frame(entry.pfn)
+      guard let slot = PinSlot.take(frame, isPin: isPin) else { return nil }
+      return HeldFrame(frame, memory, slot: slot)
+    }
+  }
+
   /// Gives back a reference that was taken too late.
   @usableFromInline @inline(never)
   func backOut(_ frame: Frame, _ counts: UInt64) { memory.put(frame, counts) }
@@ -55,18 +80,44 @@ extension AddressSpace {
   ) throws(PageError) -> PinnedPages {
     guard address.isPageAligned, pages > 0, options.isLegal else { throw .invalidArgument }
     guard address < VirtualAddress.limit, pages <= Int.max / Page.size else { throw .badAddress }
-    var held: [HeldFrame] = []
+    var held: [Frame] = []
     held.reserveCapacity(min(pages, 1 << 16))
     if engine != .locked {
-      let test = options.test
-      while held.count < pages, let frame = takeFast(address + held.count * Page.size, test, options.counts) {
-        held.append(HeldFrame(frame, memory, counts: options.counts))
-      }
+      takeFast(address, pages: pages, options.test, options.counts, into: &held)
       counts.add(UInt64(held.count), to: Counters.fastIndex)
     }
-    if held.count == pages || options.contains(.fastOnly) { return PinnedPages(held) }
-    let error = pinSlowly(from: address, pages: pages, options, into: &held)
-    if held.isEmpty, let error { throw error }
-    return PinnedPages(held)
+    if held.count < pages, !options.contains(.fastOnly) {
+      let error = pinSlowly(from: address, pages: pages, options, into: &held)
+      if held.isEmpty, let error { throw error }
+    }
+    return PinnedPages(held, memory, counts: options.counts)
+  }
+
+  /// The reference protocol over a range: one descent for each node of the lowest level, and a section for each 64 pages at
+  /// most, so that no grace period waits long. Stops at the first page that does not do.
+  private func takeFast(
+    _ address: VirtualAddress, pages: Int, _ test: PTETest, _ counts: UInt64, into held: inout [Frame]
+  ) {
+    while held.count < pages {
+      let at = address + held.count * Page.size
+      let first = TableNode.index(of: at, level: 1)
+      let wanted = min(pages - held.count, TableNode.entryCount - first, 64)
+      guard at < VirtualAddress.limit else { return }
+      let before = held.count
+      RCU.read {
+        guard let node = table.lowestNode(for: at) else { return }
+        for index in first..<first + wanted {
+          let place = node[index]
+          let entry = place.load()
+          guard test.accepts(entry) else { return }
+          let frame = frames.frame(entry.pfn)
+          frame.take(counts)
+          // ORDERING [pin-then-look]: as for a single page.
+          guard place.load() == entry else { return backOut(frame, counts) }
+          held.append(frame)
+        }
+      }
+      if held.count < before + wanted { return }
+    }
   }
 }

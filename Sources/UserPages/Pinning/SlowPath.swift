@@ -4,14 +4,14 @@ extension AddressSpace {
   func pinSlowly(at address: VirtualAddress, _ options: PinOptions) throws(PageError) -> PinnedPage {
     guard options.isLegal else { throw .invalidArgument }
     if options.contains(.fastOnly) { throw .tryAgain }
-    var held: [HeldFrame] = []
+    var held: [Frame] = []
     if let error = pinSlowly(from: address.pageStart, pages: 1, options, into: &held) { throw error }
-    return PinnedPage(held[0])
+    return PinnedPage(HeldFrame(held[0], memory, counts: options.counts))
   }
 
   /// Appends the pages of a range that `held` does not have yet; returns what stopped it.
   func pinSlowly(
-    from address: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout [HeldFrame]
+    from address: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout [Frame]
   ) -> PageError? {
     // The `locked` engine holds the mmap lock over the whole call, as Linux 2.6.24 did. The others need no lock: each page
     // is looked up, and looked at again, like on the fast path.
@@ -21,7 +21,7 @@ extension AddressSpace {
     while held.count < pages {
       let at = address + held.count * Page.size
       do throws(PageError) {
-        held.append(HeldFrame(try takeSlowly(at, options, holdsLock: locks), memory, counts: options.counts))
+        held.append(try takeSlowly(at, options, holdsLock: locks))
       } catch {
         return error
       }

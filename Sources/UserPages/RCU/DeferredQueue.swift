@@ -24,12 +24,13 @@ final class DeferredQueue: @unchecked Sendable {
   /// Shards; a power of two. Threads beyond that many share.
   static let shardCount = 64
 
-  private let free: @Sendable (DeferredWord) -> Void
+  private let free: @Sendable ([DeferredWord]) -> [DeferredWord]
   // Raw memory because the shards hold locks, which must not move; never freed before the queue itself.
   private let shards: UnsafeMutablePointer<Shard>
 
-  /// - Parameter free: gets each word of the rooms above after its grace period, on the draining thread.
-  init(free: @escaping @Sendable (DeferredWord) -> Void) {
+  /// - Parameter free: gets the words of the rooms above, a batch at a time, after their grace period, on the draining
+  ///   thread; returns those that cannot be freed yet. They wait for the next drain.
+  init(free: @escaping @Sendable ([DeferredWord]) -> [DeferredWord]) {
     self.free = free
     shards = .allocate(capacity: Self.shardCount)
     for index in 0..<Self.shardCount { (shards + index).initialize(to: Shard()) }
@@ -51,7 +52,7 @@ final class DeferredQueue: @unchecked Sendable {
     private let padding: InlineArray<12, UInt64> = .init(repeating: 0)
 
     deinit {
-      precondition(count == 0, "a queue of deferred frees was dropped with work in it")
+      precondition(count == 0, "a queue of deferred frees was dropped with work in it: somebody still pins")
       pending?.deallocate()
     }
   }
@@ -110,7 +111,7 @@ final class DeferredQueue: @unchecked Sendable {
     defer { shard.pointee.drainLock.unlock() }
     guard let words = take(from: shard) else { return }
     RCU.synchronize()
-    finish(words)
+    for word in finish(words) { enqueue(word) }
   }
 
   /// Frees everything that was enqueued before the call, on any thread, with one grace period.
@@ -121,6 +122,8 @@ final class DeferredQueue: @unchecked Sendable {
     for index in 0..<Self.shardCount { shards[index].drainLock.lock() }
     defer { for index in 0..<Self.shardCount { shards[index].drainLock.unlock() } }
     // Freeing may defer again (a table node that held the last user of something): until nothing is left.
+    var kept: [DeferredWord] = []
+    defer { for word in kept { enqueue(word) } }
     while true {
       var batches: [UnsafeMutableBufferPointer<UInt64>] = []
       for index in 0..<Self.shardCount {
@@ -128,15 +131,17 @@ final class DeferredQueue: @unchecked Sendable {
       }
       if batches.isEmpty { return }
       RCU.synchronize()
-      for words in batches { finish(words) }
+      for words in batches { kept += finish(words) }
     }
   }
 
-  private func finish(_ words: UnsafeMutableBufferPointer<UInt64>) {
+  private func finish(_ words: UnsafeMutableBufferPointer<UInt64>) -> [DeferredWord] {
+    defer { words.deallocate() }
+    var others: [DeferredWord] = []
     for rawValue in words {
       let word = DeferredWord(rawValue: rawValue)
-      if !word.freeHere() { free(word) }
+      if !word.freeHere() { others.append(word) }
     }
-    words.deallocate()
+    return others.isEmpty ? [] : free(others)
   }
 }

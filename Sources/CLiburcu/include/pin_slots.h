@@ -1,0 +1,21 @@
+// Where pins that need no atomic addition are kept: sixteen words for each thread, found from the thread's number.
+//
+// A block belongs to a number, not to a thread: when a thread ends with pins outstanding its slots stay taken, and the
+// next thread with that number uses the others. So nothing is handed over, and a scan looks at as many blocks as there
+// ever were threads at a time.
+#ifndef CLIBURCU_PIN_SLOTS_H
+#define CLIBURCU_PIN_SLOTS_H
+
+#include <stdint.h>
+
+#include "thread_index.h"
+
+enum { clu_slots_per_thread = 16, clu_slot_threads = 1 << 16 };
+
+// Untouched pages of it cost nothing. Two lines for each thread, so that no two threads share one.
+extern uint64_t clu_pin_slots[clu_slot_threads][clu_slots_per_thread] __attribute__((aligned(128)));
+
+/// The block of a thread's number.
+static inline __attribute__((always_inline)) uint64_t *clu_slot_block(int thread) { return clu_pin_slots[thread]; }
+
+#endif

@@ -1,0 +1,130 @@
+import CLiburcu
+import Synchronization
+
+/// Pins that are a word in a slot of the pinning thread, not an addition to the frame's counts.
+///
+/// A slot holds the address of a frame's descriptor, with the low bit set for a pin and clear for a get; 0 is free.
+///
+///     the pinning thread                               whoever wants the frame to himself
+///     section {                                        changes the entry
+///       reads the entry
+///       stores the slot                                a whole grace period
+///     }  ------------------------------------------->  scans the slots: frees, shares or moves only what is in none
+///     uses the frame
+///     stores 0 (any thread, one store)  ------------>  a later scan finds the slot free
+///
+/// ORDERING [slot-then-leave]: a relaxed store inside the section is enough. A section that read the entry before it was
+/// changed has ended when the grace period has, and a grace period makes all that a section did visible to what comes
+/// after it. So the reader needs no second look, no fence and no read-modify-write, and two pins of one page share no
+/// written line.
+///
+/// ORDERING [slot-release]: the store of 0 is a release, the scan's load an acquire: the holder's last access to the bytes
+/// comes before the frame's next life.
+///
+/// A slot's owner is the thread whose number its block has: only that thread takes a slot, anybody may free one. It keeps
+/// no hint of its own: the first slot is free in nearly every look, because most pins are short.
+@frozen @usableFromInline
+struct PinSlot: @unchecked Sendable {
+  @usableFromInline static let pinBit: UInt64 = 1
+
+  // A word of a thread's block; those are never deallocated.
+  @usableFromInline let word: UnsafeMutablePointer<Atomic<UInt64>>
+
+  @inlinable @inline(__always)
+  init(_ word: UnsafeMutablePointer<Atomic<UInt64>>) { self.word = word }
+
+  @inlinable @inline(__always)
+  init(address: UInt64) { word = UnsafeMutablePointer(bitPattern: UInt(address)).unsafelyUnwrapped }
+
+  @inlinable var address: UInt64 { UInt64(UInt(bitPattern: word)) }
+
+  /// Takes a free slot of this thread for `frame`; nil where all are taken. Inside the read-side section that read an
+  /// entry to the frame.
+  @inlinable @inline(__always)
+  static func take(_ frame: Frame, isPin: Bool) -> PinSlot? {
+    let thread = clu_thread_index()
+    guard thread < Int32(clu_slot_threads) else { return nil }
+    let block = UnsafeMutableRawPointer(clu_slot_block(thread)).unsafelyUnwrapped
+      .assumingMemoryBound(to: Atomic<UInt64>.self)
+    let value = UInt64(UInt(bitPattern: frame.descriptor)) | (isPin ? pinBit : 0)
+    if block.pointee.load(ordering: .relaxed) == 0 {
+      block.pointee.store(value, ordering: .relaxed)
+      return PinSlot(block)
+    }
+    return takeOther(block, value)
+  }
+
+  @usableFromInline @inline(never)
+  static func takeOther(_ block: UnsafeMutablePointer<Atomic<UInt64>>, _ value: UInt64) -> PinSlot? {
+    for index in 1..<Int(clu_slots_per_thread) where block[index].load(ordering: .relaxed) == 0 {
+      block[index].store(value, ordering: .relaxed)
+      return PinSlot(block + index)
+    }
+    return nil
+  }
+
+  /// The descriptor of the frame in the slot.
+  @inlinable var frame: Frame {
+    let value = word.pointee.load(ordering: .relaxed) & ~Self.pinBit
+    return Frame(UnsafeMutablePointer(bitPattern: UInt(value)).unsafelyUnwrapped)
+  }
+
+  /// Frees the slot. Any thread, once.
+  @inlinable @inline(__always)
+  func free() { word.pointee.store(0, ordering: .releasing) }
+}
+
+/// What the slots of all threads held at one moment.
+struct PinSlots {
+  private var held: [UInt64]
+
+  /// Looks at every slot. O(threads). Says something about a frame only a grace period after the frame's entries changed.
+  static func snapshot() -> PinSlots {
+    var held: [UInt64] = []
+    let threads = min(Int(clu_thread_index_bound()), Int(clu_slot_threads))
+    for thread in 0..<threads {
+      let block = UnsafeMutableRawPointer(clu_slot_block(Int32(thread))!).assumingMemoryBound(to: Atomic<UInt64>.self)
+      for index in 0..<Int(clu_slots_per_thread) {
+        // ORDERING [slot-release]: acquire.
+        let value = block[index].load(ordering: .acquiring)
+        if value != 0 { held.append(value) }
+      }
+    }
+    held.sort()
+    return PinSlots(held: held)
+  }
+
+  var isEmpty: Bool { held.isEmpty }
+
+  /// Whether a get or a pin of `frame` was in a slot.
+  func holds(_ frame: Frame) -> Bool {
+    if held.isEmpty { return false }
+    let address = UInt64(UInt(bitPattern: frame.descriptor))
+    let index = firstIndex(notBelow: address)
+    return index < held.count && held[index] <= address | PinSlot.pinBit
+  }
+
+  /// How many pins, gets not counted, of `frame` were in slots.
+  func pins(of frame: Frame) -> Int {
+    if held.isEmpty { return 0 }
+    let value = UInt64(UInt(bitPattern: frame.descriptor)) | PinSlot.pinBit
+    return firstIndex(notBelow: value + 1) - firstIndex(notBelow: value)
+  }
+
+  /// How many pins and gets of a machine's frames there were.
+  func count(in table: FrameTable) -> Int {
+    let low = UInt64(UInt(bitPattern: table.descriptors))
+    let high = UInt64(UInt(bitPattern: table.descriptors + table.span))
+    return firstIndex(notBelow: high) - firstIndex(notBelow: low)
+  }
+
+  private func firstIndex(notBelow value: UInt64) -> Int {
+    var low = 0
+    var high = held.count
+    while low < high {
+      let middle = (low + high) / 2
+      if held[middle] < value { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
