@@ -34,6 +34,7 @@ extension AddressSpace {
 
       var old: [VMATree.Mapping] = []
       for mapping in inherited {
+        mapping.value.attributes.kind.backing?.attach(child)
         child.mappings.insert(
           mapping.value.range, mapping.value.attributes, firstPage: mapping.value.firstPage, replacing: &old)
         // Under memory pressure the rest stays as it is: shared with nobody, copied on the next store.

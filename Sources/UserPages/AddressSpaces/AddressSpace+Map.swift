@@ -26,6 +26,8 @@ extension AddressSpace {
       // Shared anonymous memory is a file without a name.
       if sharing == .shared { kind = .file(try PageCacheFile(memory, pages: pages)) }
     }
+    // Before the first fault can ask for a page: a backing that moves pages must know whom to ask about them.
+    kind.backing?.attach(self)
     let attributes = VMA.Attributes(
       protection: protection, isShared: sharing == .shared, kind: kind, hugePages: hugePages)
     let lingering = mmapLock.writing { () -> Bool in

@@ -62,8 +62,9 @@ extension AddressSpace {
   /// The first store to a page of a shared mapping (`wp_page_shared`).
   private func writeShared(_ site: FaultSite) -> FaultOutcome {
     if site.entry.isSpecial {
-      // Writable from the start where the backing takes stores; so it does not.
-      return .failed(.busError)
+      // A frame number that takes stores is writable from the start. This one does not: ask the backing for something
+      // that does (a migrating image moves the page into the page cache), with the entry out of the way.
+      return site.mapping.value.attributes.kind.isPFN ? .failed(.busError) : install(.empty, at: site).retried
     }
     frames.frame(site.entry.pfn).set(Frame.dirtyBit)
     return install(site.finish(site.entry.with(PTELayout.dirty, PTELayout.accessed), writable: true), at: site)
@@ -95,6 +96,9 @@ extension AddressSpace {
     if entry.isAnonymous, let original { memory.put(original, Frame.oneReference) }
     guard case .done = outcome else { return outcome }
     counts.add(1, to: Counters.copyIndex)
+    if entry.isSpecial, let backing = site.mapping.value.attributes.kind.backing {
+      backing.didCopy(page: site.mapping.value.backingPage(of: site.address), to: frames.bytes(of: pfn))
+    }
     if let original {
       original.removeMapping()
       // Loads that read the old entry may be under way: the reference falls a grace period later.
@@ -102,4 +106,9 @@ extension AddressSpace {
     }
     return .done
   }
+}
+
+extension FaultOutcome {
+  /// Not the end of the fault yet.
+  fileprivate var retried: FaultOutcome { if case .done = self { .again } else { self } }
 }

@@ -23,10 +23,15 @@ extension AddressSpace {
   }
 
   /// Installs a new frame, filled already, as the mapping's own.
-  func installOwn(_ pfn: PFN, _ site: FaultSite, writable: Bool = true, _ resources: inout FaultResources) -> FaultOutcome {
+  ///
+  /// - Parameter answer: the backing's answer that the contents come from, if they do.
+  func installOwn(
+    _ pfn: PFN, _ site: FaultSite, writable: Bool = true, _ resources: inout FaultResources,
+    resting answer: (backing: any Backing, sequence: UInt64)? = nil
+  ) -> FaultOutcome {
     frames.frame(pfn).begin(anonymous: true, mapped: true)
     let entry = writable ? ownEntry(pfn, site) : site.finish(PTE(mapping: pfn).with(PTELayout.anonymous), writable: false)
-    let outcome = install(entry, at: site)
+    let outcome = install(entry, at: site, resting: answer)
     if case .done = outcome {
       resources.frame = nil
     } else {
@@ -42,36 +47,51 @@ extension AddressSpace {
     guard let backing = attributes.kind.backing else { return .failed(.busError) }
     let page = site.mapping.value.backingPage(of: site.address)
     let storesThrough = access.isWrite && attributes.isShared
-    guard let known = resources.answer, known.backing === backing, known.page == page, known.write == storesThrough else {
-      return .needsAnswer(backing, page: page, write: storesThrough)
-    }
+    guard let known = resources.answer, known.backing === backing, known.page == page, known.write == storesThrough,
+      known.sequence == backing.sequence
+    else { return .needsAnswer(backing, page: page, write: storesThrough) }
+    let answer = (backing: known.backing, sequence: known.sequence)
     switch known.answer {
     case .busError: return .failed(.busError)
     case .outOfMemory: return .failed(.outOfMemory)
     case .retry: return .again
     case .frame(let pfn):
-      if access.isWrite, !attributes.isShared { return touchCopy(of: pfn, site, &resources) }
-      let outcome = insertPage(pfn, site, storesThrough: storesThrough)
+      // A pfn mapping refcounts nothing, so it cannot show a frame that lives by its references.
+      if attributes.kind.isPFN || !frames.isValid(pfn) { return .failed(.busError) }
+      if access.isWrite, !attributes.isShared { return touchCopy(of: pfn, page: page, site, &resources, answer) }
+      let outcome = insertPage(pfn, site, storesThrough: storesThrough, answer)
       // The entry holds the answer's reference now.
       if case .done = outcome { resources.answer = nil }
       return outcome
     case .frameNumber(let pfn, let writable):
-      if access.isWrite, !attributes.isShared { return touchCopy(of: pfn, site, &resources) }
-      return insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: storesThrough)
+      if frames.kind(of: pfn) == .hole { return .failed(.busError) }
+      if access.isWrite, !attributes.isShared { return touchCopy(of: pfn, page: page, site, &resources, answer) }
+      if attributes.kind.isPFN || !frames.isValid(pfn) {
+        if storesThrough, !writable { return .failed(.busError) }
+        return insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: storesThrough, answer)
+      }
+      return insertMixed(pfn, site, storesThrough: storesThrough, answer)
     }
   }
 
+  typealias Resting = (backing: any Backing, sequence: UInt64)
+
   /// A private mapping's first store: straight to a copy, the original is never mapped (`do_cow_fault`).
-  private func touchCopy(of original: PFN, _ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
+  private func touchCopy(
+    of original: PFN, page: Int, _ site: FaultSite, _ resources: inout FaultResources, _ answer: Resting
+  ) -> FaultOutcome {
     guard let pfn = resources.frame else { return .needsFrame }
     frames.bytes(of: pfn).copy(page: frames.bytes(of: original))
-    let outcome = installOwn(pfn, site, &resources)
-    if case .done = outcome { counts.add(1, to: Counters.copyIndex) }
+    let outcome = installOwn(pfn, site, &resources, resting: answer)
+    if case .done = outcome {
+      counts.add(1, to: Counters.copyIndex)
+      if !frames.isValid(original) { answer.backing.didCopy(page: page, to: frames.bytes(of: pfn)) }
+    }
     return outcome
   }
 
   /// Maps a frame that has a descriptor, with the reference that came with it (`vm_insert_page`).
-  private func insertPage(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool) -> FaultOutcome {
+  func insertPage(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: Resting?) -> FaultOutcome {
     let frame = frames.frame(pfn)
     var entry = PTE(mapping: pfn)
     // Read-only until the first store, which is how the frame learns that it is dirty.
@@ -79,19 +99,30 @@ extension AddressSpace {
       entry.set(PTELayout.dirty)
       frame.set(Frame.dirtyBit)
     }
+    memory.dataCacheClean(pfn)
     frame.addMapping()
-    let outcome = install(site.finish(entry, writable: storesThrough), at: site)
+    let outcome = install(site.finish(entry, writable: storesThrough), at: site, resting: answer)
     if case .done = outcome { return outcome }
     frame.removeMapping()
     return outcome
   }
 
   /// Maps a frame number: the entry is special and holds no reference, whatever is behind it (`vmf_insert_pfn`).
-  private func insertPFN(_ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool) -> FaultOutcome {
-    guard frames.kind(of: pfn) != .hole else { return .failed(.busError) }
+  func insertPFN(
+    _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: Resting?
+  ) -> FaultOutcome {
     var entry = PTE(mapping: pfn).with(PTELayout.special)
     if storesThrough { entry.set(PTELayout.dirty) }
-    return install(site.finish(entry, writable: writable), at: site)
+    return install(site.finish(entry, writable: writable), at: site, resting: answer)
+  }
+
+  /// Maps a frame number that turned out to have a descriptor: in a mixed mapping it is refcounted (`vmf_insert_mixed`).
+  func insertMixed(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: Resting?) -> FaultOutcome {
+    guard frames.frame(pfn).takeUnlessFree() else { return .failed(.busError) }
+    let outcome = insertPage(pfn, site, storesThrough: storesThrough, answer)
+    if case .done = outcome { return outcome }
+    memory.put(frames.frame(pfn), Frame.oneReference)
+    return outcome
   }
 }
 

@@ -19,8 +19,8 @@ struct FaultResources: ~Copyable {
   var nodes: SpareNodes
   /// A frame with unspecified contents, nobody's yet.
   var frame: PFN?
-  /// The backing's answer, and the question.
-  var answer: (backing: any Backing, page: Int, write: Bool, answer: FaultAnswer)?
+  /// The backing's answer, the question, and the backing's sequence from before it was asked.
+  var answer: (backing: any Backing, page: Int, write: Bool, sequence: UInt64, answer: FaultAnswer)?
 }
 
 /// How one attempt at a fault ended.
@@ -80,10 +80,17 @@ extension AddressSpace {
           break attempts
         }
       case .needsAnswer(let backing, let page, let write):
-        let answer = backing.fault(page: page, write: write)
         discardAnswer(&resources)
-        if case .retry = answer { continue }
-        resources.answer = (backing, page, write, answer)
+        let sequence = backing.sequence
+        // Nobody's work is done under the mmap lock: a backing may need other spaces' locks to answer.
+        if holdsLock { mmapLock.unlock() }
+        let answer = backing.fault(page: page, write: write)
+        if holdsLock { mmapLock.lockForReading() }
+        if case .retry = answer {
+          PageTableEntry.wait(&turns)
+          continue
+        }
+        resources.answer = (backing, page, write, sequence, answer)
       case .needsDrain:
         memory.flushDeferredFrees()
         mayDrain = false
@@ -160,12 +167,21 @@ extension AddressSpace {
   /// Replaces the entry of the site by `new` if the mapping is still in force.
   ///
   /// ORDERING [lock-then-validate]: the entry is locked first, the mapping's state is looked at after.
-  func install(_ new: PTE, at site: FaultSite) -> FaultOutcome {
+  ///
+  /// - Parameter answer: what the new entry rests on, where it is a backing's answer; it must still hold.
+  func install(
+    _ new: PTE, at site: FaultSite, resting answer: (backing: any Backing, sequence: UInt64)? = nil
+  ) -> FaultOutcome {
     YieldPoint.faultBeforeInstall.reach()
     guard site.place.lock(site.entry) else { return .again }
     guard site.mapping.value.isLive else {
       site.place.store(site.entry)
       return .sealed
+    }
+    if let answer, answer.backing.sequence != answer.sequence {
+      // The page moved after the backing answered: ask again.
+      site.place.store(site.entry)
+      return .again
     }
     site.place.store(new)
     return .done

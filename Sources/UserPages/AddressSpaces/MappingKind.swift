@@ -2,41 +2,42 @@
 public enum MappingKind: Sendable {
   /// Zero-filled memory; where it is shared, a file that nobody else can name (as Linux's shmem).
   case anonymous
-  /// A file in the page cache.
-  case file(PageCacheFile)
-  /// Refcounted frames and bare frame numbers side by side (VM_MIXEDMAP), from an image.
-  case mixed(Image)
-  /// Frame numbers of an image, in one linear piece (VM_PFNMAP).
-  case pfnImage(Image)
-  /// Frame numbers of a device's range, in one linear piece (VM_PFNMAP and VM_IO).
-  case pfnDevice(DeviceRange)
+  /// Frames with descriptors, refcounted: a file in the page cache.
+  case file(any Backing)
+  /// Refcounted frames and bare frame numbers side by side (VM_MIXEDMAP): what has a descriptor is refcounted.
+  case mixed(any Backing)
+  /// Frame numbers only, never refcounted and never pinned, even where a descriptor exists (VM_PFNMAP). Linear: the page at
+  /// the mapping's start shows the backing's page `offset`, and so on.
+  ///
+  /// `isIO`: touching it may have effects, so nobody but the program does (VM_IO).
+  case pfn(any Backing, isIO: Bool)
+
+  /// Frame numbers of an image, in one linear piece.
+  public static func pfnImage(_ image: Image) -> MappingKind { .pfn(image, isIO: false) }
+
+  /// Frame numbers of a device's range, in one linear piece.
+  public static func pfnDevice(_ device: DeviceRange) -> MappingKind { .pfn(device, isIO: true) }
 
   var backing: (any Backing)? {
     switch self {
     case .anonymous: nil
-    case .file(let file): file
-    case .mixed(let image), .pfnImage(let image): image
-    case .pfnDevice(let device): device
+    case .file(let backing), .mixed(let backing), .pfn(let backing, _): backing
     }
   }
 
-  /// VM_PFNMAP: frame numbers only, never refcounted, never pinned.
-  var isPFN: Bool {
-    switch self {
-    case .pfnImage, .pfnDevice: true
-    case .anonymous, .file, .mixed: false
-    }
-  }
+  var isPFN: Bool { if case .pfn = self { true } else { false } }
 
-  /// VM_IO: touching it may have effects, so nobody but the program does.
-  var isIO: Bool { if case .pfnDevice = self { true } else { false } }
+  var isIO: Bool { if case .pfn(_, isIO: true) = self { true } else { false } }
 
-  /// VM_MIXEDMAP.
   var isMixed: Bool { if case .mixed = self { true } else { false } }
 
   /// Whether both show the same thing by the same rules.
   func matches(_ other: MappingKind) -> Bool {
-    guard isPFN == other.isPFN, isMixed == other.isMixed else { return false }
-    return backing === other.backing
+    switch (self, other) {
+    case (.anonymous, .anonymous): true
+    case (.file(let a), .file(let b)), (.mixed(let a), .mixed(let b)): a === b
+    case (.pfn(let a, let aIsIO), .pfn(let b, let bIsIO)): a === b && aIsIO == bIsIO
+    default: false
+    }
   }
 }

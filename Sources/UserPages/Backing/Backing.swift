@@ -1,7 +1,7 @@
 /// What a mapping shows, page by page.
 ///
 /// A fault asks it for a page and gets one of two kinds of answer: a frame that has a descriptor (Linux's old `nopage`), or
-/// a frame number with none behind it (`nopfn`).
+/// a frame number with none behind it (`nopfn`). Users of the library write their own; see <doc:WritingABacking>.
 public protocol Backing: AnyObject, Sendable {
   /// Pages that there are; a fault beyond is a bus error.
   var pageCount: Int { get }
@@ -13,14 +13,49 @@ public protocol Backing: AnyObject, Sendable {
   ///
   /// - Parameter write: whether the program is about to write through a *shared* mapping; for a private one it is false.
   func fault(page: Int, write: Bool) -> FaultAnswer
+
+  /// A number that grows before any answer given so far stops being true, for a backing whose pages move.
+  ///
+  /// A fault reads it before it asks for an answer, and again when it has locked the entry it is about to install
+  /// ([lock-then-validate]); where it has grown, the fault asks anew. A backing that moves a page lets the number grow
+  /// first and has the entries emptied after.
+  var sequence: UInt64 { get }
+
+  /// A space has mapped some of the backing's pages, and may go on doing so as long as it lives. May be called again for
+  /// the same space.
+  func attach(_ user: any BackingUser)
+
+  /// A private mapping has copied a page of the backing into `copy`, a frame of its own.
+  func didCopy(page: Int, to copy: FrameBytes)
+}
+
+extension Backing {
+  public var sequence: UInt64 { 0 }
+  public func attach(_ user: any BackingUser) {}
+  public func didCopy(page: Int, to copy: FrameBytes) {}
+}
+
+/// Somebody who maps a backing's pages and can be asked about them: the reverse map, one step of it.
+public protocol BackingUser: AnyObject, Sendable {
+  /// Empties every entry that shows the backing's own page (not a private copy of it), so that the next access faults.
+  ///
+  /// Accesses through the old entries may linger until a grace period has passed. Returns false where the page is mapped by
+  /// number in a way that cannot be emptied (VM_PFNMAP); nothing was changed then.
+  func unmap(page: Int, of backing: any Backing) -> Bool
+
+  /// The backing's own pages that were accessed through this user's mappings since it was last asked.
+  func takeAccessedPages(of backing: any Backing) -> [Int]
+
+  /// Whether the user has a mapping through which the program may write to the backing's own pages.
+  func mapsWritably(_ backing: any Backing) -> Bool
 }
 
 /// A backing's answer to a fault.
 public enum FaultAnswer: Sendable {
   /// A frame with a descriptor. The backing has taken a reference for the mapping.
   case frame(PFN)
-  /// A frame number. No reference is taken, whatever is behind it. `writable`: whether stores through a shared mapping may
-  /// go there.
+  /// A frame number. A mixed mapping refcounts it where it has a descriptor, a pfn mapping does not. `writable`: whether
+  /// stores through a shared mapping may go there.
   case frameNumber(PFN, writable: Bool)
   /// There is no such page: the program gets `SIGBUS`.
   case busError

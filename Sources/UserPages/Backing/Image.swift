@@ -1,15 +1,31 @@
+import Synchronization
+
 /// Execute-in-place memory: an image that is read where it lies. It has no frame descriptors, whatever its size.
 ///
-/// What an XIP flash or a DCSS segment is. The bytes are read-only, for mappings, for `write` and for this process.
+/// What an XIP flash or a DCSS segment is. The bytes are read-only, for `write` and for this process; a private mapping gets
+/// copies, a shared writable one makes the page move into the page cache. Single pages can move there and back at any time
+/// (`migrate`): a moved page is a refcounted frame, the others stay where they lie, and a mixed mapping shows both.
 public final class Image: Backing {
   /// Length in bytes; the last page is zero-padded.
   public let byteCount: Int
-  private let section: MemorySection
+  let section: MemorySection
+  let users = BackingUsers()
+  let dataCacheCounter = DataCacheCounter()
+  /// Pages that are not where they lie. Empty for an image that nobody moves: it costs nothing for each page.
+  let moved = Guarded<[Int: PageState]>([:])
+  /// How many pages ever moved: while 0, nobody need look into `moved`.
+  let movedEver = Atomic<Int>(0)
+  let moves = Atomic<UInt64>(0)
+  /// One migration at a time.
+  let migrationLock = Guarded<Void>(())
+  let heat = Guarded<[Int: Heat]>([:])
 
   private init(section: MemorySection, byteCount: Int) {
     self.section = section
     self.byteCount = byteCount
   }
+
+  deinit { dropCache() }
 
   /// An image of `pages` pages, each filled with the byte that `fill` gives for its index.
   ///
@@ -48,7 +64,17 @@ public final class Image: Backing {
 
   public func fault(page: Int, write: Bool) -> FaultAnswer {
     guard page >= 0, page < section.pages else { return .busError }
-    return write ? .busError : .frameNumber(section.first + page, writable: false)
+    switch state(of: page) {
+    case .inPlace:
+      if !write { return .frameNumber(section.first + page, writable: false) }
+      // The page is about to be written through a shared mapping: it moves into the page cache, then the fault asks again.
+      do throws(PageError) { try migrateToCache(page: page) } catch {
+        return error == .busy ? .busError : .outOfMemory
+      }
+      return .retry
+    case .moving: return .retry
+    case .cached(let pfn): return .frame(pfn)
+    }
   }
 
   /// `read(2)`, by frame number: the bytes at `offset`, fewer at the image's end.
@@ -61,11 +87,11 @@ public final class Image: Backing {
     var position = offset
     let end = offset + min(count, byteCount - offset)
     bytes.reserveCapacity(end - offset)
+    let isWritten = hasWritableMapping
     while position < end {
       let within = position % Page.size
       let length = min(Page.size - within, end - position)
-      let frame = section.memory.frames.bytes(of: section.first + position / Page.size)
-      bytes += frame.copy(fromByteOffset: within, count: length)
+      bytes += readPage(position / Page.size, within..<within + length, flushing: isWritten)
       position += length
     }
     return bytes
@@ -73,4 +99,11 @@ public final class Image: Backing {
 
   /// `write(2)`: an image can only be read.
   public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { throw .readOnly }
+
+  public func attach(_ user: any BackingUser) { users.add(user) }
+
+  /// Flushes of the data cache that were asked for on behalf of this image.
+  public var dataCacheCounts: DataCacheCounts { dataCacheCounter.counts }
+
+  public func didCopy(page: Int, to copy: FrameBytes) { dataCacheCounter.flush(copy: copy, in: section.memory) }
 }

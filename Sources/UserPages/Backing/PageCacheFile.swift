@@ -8,6 +8,8 @@ public final class PageCacheFile: Backing {
   private let memory: PhysicalMemory
   private let slots: FrameSlots
   private let source: Source
+  private let users = BackingUsers()
+  private let dataCacheCounter = DataCacheCounter()
 
   private enum Source: Sendable {
     case byte(UInt8)
@@ -37,6 +39,11 @@ public final class PageCacheFile: Backing {
 
   public var pageCount: Int { slots.count }
 
+  public func attach(_ user: any BackingUser) { users.add(user) }
+
+  /// Flushes of the data cache that were asked for on behalf of this file.
+  public var dataCacheCounts: DataCacheCounts { dataCacheCounter.counts }
+
   public func fault(page: Int, write: Bool) -> FaultAnswer {
     guard page >= 0, page < slots.count else { return .busError }
     do {
@@ -55,10 +62,13 @@ public final class PageCacheFile: Backing {
     var position = offset
     let end = offset > byteCount ? offset : offset + min(count, byteCount - offset)
     bytes.reserveCapacity(end - offset)
+    let isWritten = position < end && users.all.contains { $0.mapsWritably(self) }
     while position < end {
       let within = position % Page.size
       let length = min(Page.size - within, end - position)
       let pfn = try frame(of: position / Page.size)
+      // Somebody may be storing through another alias.
+      if isWritten { dataCacheCounter.flush(pfn, in: memory) }
       bytes += memory.frames.bytes(of: pfn).copy(fromByteOffset: within, count: length)
       memory.put(memory.frames.frame(pfn), Frame.oneReference)
       position += length
@@ -80,6 +90,7 @@ public final class PageCacheFile: Backing {
       let frame = memory.frames.frame(pfn)
       memory.frames.bytes(of: pfn).copy(Array(bytes[done..<done + length]), toByteOffset: within)
       frame.set(Frame.dirtyBit)
+      dataCacheCounter.flush(pfn, in: memory)
       memory.put(frame, Frame.oneReference)
       done += length
     }

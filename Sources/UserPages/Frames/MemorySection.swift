@@ -9,11 +9,14 @@ final class MemorySection: Sendable {
   let first: PFN
   let pages: Int
   let memory: PhysicalMemory
+  /// What the bytes are, where they may be rewritten; -1 where not.
+  private let file: Int32
 
-  private init(first: PFN, pages: Int, memory: PhysicalMemory) {
+  private init(first: PFN, pages: Int, memory: PhysicalMemory, file: Int32 = -1) {
     self.first = first
     self.pages = pages
     self.memory = memory
+    self.file = file
   }
 
   deinit {
@@ -22,6 +25,14 @@ final class MemorySection: Sendable {
       assert((0..<pages).allSatisfy { memory.frames.frame(first + $0).references == 1 })
     }
     memory.sections.remove(first, pages: pages)
+    if file >= 0 { close(file) }
+  }
+
+  /// Rewrites a page of bare memory, as a flash file system does; false where it cannot be rewritten.
+  func rewrite(page: Int, from bytes: FrameBytes) -> Bool {
+    guard file >= 0, page >= 0, page < pages else { return false }
+    // Through the file: the mapping of it here stays read-only, so that a stray store to an image is caught.
+    return pwrite(file, bytes.address, Page.size, off_t(page * Page.size)) == Page.size
   }
 
   /// Memory without descriptors, filled by `fill` and read-only afterwards, also for this process.
@@ -31,14 +42,20 @@ final class MemorySection: Sendable {
     guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }
     let file = clu_memory_file("user-pages-image", pages * Page.size)
     guard file >= 0 else { throw .outOfMemory }
-    defer { close(file) }
-    let first = try memory.sections.add(pages: pages, described: false, file: file, writable: true, shared: true)
+    let first: PFN
+    do throws(PageError) {
+      first = try memory.sections.add(pages: pages, described: false, file: file, writable: true, shared: true)
+    } catch {
+      close(file)
+      throw error
+    }
     for page in 0..<pages { fill(page, memory.frames.bytes(of: first + page)) }
     guard clu_commit(memory.frames.bytes(of: first).address, pages * Page.size, file, 0, 0, 1) == 0 else {
       memory.sections.remove(first, pages: pages)
+      close(file)
       throw .outOfMemory
     }
-    return MemorySection(first: first, pages: pages, memory: memory)
+    return MemorySection(first: first, pages: pages, memory: memory, file: file)
   }
 
   /// Memory without descriptors that is a real file's, in place: nothing is copied or allocated.

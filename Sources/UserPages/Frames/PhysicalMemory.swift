@@ -19,6 +19,8 @@ public final class PhysicalMemory: Sendable {
   let deferred: DeferredQueue
   /// The frame of zeroes that reads of untouched anonymous memory see.
   let zeroPage: PFN
+  /// What a flush of the data cache does here.
+  public let dataCache: any DataCacheFlushing
   private let arena: Int32
 
   /// Makes a machine.
@@ -27,9 +29,12 @@ public final class PhysicalMemory: Sendable {
   ///   - ramPages: RAM, in pages of 4096 bytes.
   ///   - spanPages: how many frame numbers there are, RAM, images and devices together; address space is reserved for
   ///     them, memory is not. By default 64 GiB, or four times RAM where that is more.
+  ///   - dataCache: what a flush of the data cache does; nothing by default.
   /// - Throws: `invalidArgument` for a size that is not positive or beyond 8 TiB, `outOfMemory` where the process has not
   ///   the address space.
-  public init(ramPages: Int, spanPages: Int? = nil) throws(PageError) {
+  public init(
+    ramPages: Int, spanPages: Int? = nil, dataCache: any DataCacheFlushing = CoherentDataCache()
+  ) throws(PageError) {
     guard ramPages > 0, ramPages <= 1 << 31 else { throw .invalidArgument }
     let span = spanPages ?? max(1 << 24, 4 * ramPages)
     // Frame numbers fit in 32 bits where lists of them are kept.
@@ -50,6 +55,7 @@ public final class PhysicalMemory: Sendable {
     }
     for index in 0..<Page.pagesPerHuge { frames.frame(zeroPage + index).beginReserved() }
     self.ramPages = ramPages
+    self.dataCache = dataCache
     self.frames = frames
     self.sections = sections
     self.arena = arena

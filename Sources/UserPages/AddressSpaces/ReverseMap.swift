@@ -1,0 +1,64 @@
+/// The reverse map's last step: from a backing's page to the entries of one space that show it.
+extension AddressSpace: BackingUser {
+  public func unmap(page: Int, of backing: any Backing) -> Bool {
+    // The lock keeps entries from being moved or inherited behind this; faults are kept off by the backing's sequence.
+    mmapLock.reading {
+      let places = places(of: page, in: backing)
+      guard places.allSatisfy({ !$0.value.attributes.kind.isPFN }) else { return false }
+      for mapping in places {
+        let address = mapping.value.address(ofBackingPage: page)
+        guard let place = table.entry(for: address) else { continue }
+        // A private copy is the space's own and stays.
+        let entry = place.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
+        if entry.isMapped, !entry.isAnonymous { _ = drop(entry) }
+      }
+      return true
+    }
+  }
+
+  public func takeAccessedPages(of backing: any Backing) -> [Int] {
+    mmapLock.reading {
+      var pages: Set<Int> = []
+      mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
+        guard mapping.value.attributes.kind.backing === backing else { return }
+        table.forEachEntry(in: mapping.value.range) { address, place in
+          let before = place.update { entry in
+            entry.isMapped && !entry.isAnonymous && entry.isAccessed ? entry.without(PTELayout.accessed) : nil
+          }
+          if before.isMapped, !before.isAnonymous, before.isAccessed {
+            pages.insert(mapping.value.backingPage(of: address))
+          }
+        }
+      }
+      return pages.sorted()
+    }
+  }
+
+  public func mapsWritably(_ backing: any Backing) -> Bool {
+    mmapLock.reading {
+      var found = false
+      mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
+        let attributes = mapping.value.attributes
+        if attributes.isShared, attributes.protection.contains(.write), attributes.kind.backing === backing { found = true }
+      }
+      return found
+    }
+  }
+
+  /// The mappings that show a page of a backing. Under the mmap lock.
+  private func places(of page: Int, in backing: any Backing) -> [VMATree.Mapping] {
+    var found: [VMATree.Mapping] = []
+    mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
+      if mapping.value.attributes.kind.backing === backing, mapping.value.shows(backingPage: page) { found.append(mapping) }
+    }
+    return found
+  }
+}
+
+extension VMA {
+  func shows(backingPage page: Int) -> Bool {
+    page >= firstPage && page < firstPage + (range.upperBound - range.lowerBound) / Page.size
+  }
+
+  func address(ofBackingPage page: Int) -> VirtualAddress { range.lowerBound + (page - firstPage) * Page.size }
+}

@@ -1,0 +1,44 @@
+import Synchronization
+
+/// Flushes of the data cache, for machines (or devices) that do not keep theirs coherent.
+///
+/// Linux asks for a flush wherever the kernel's own view of a page and a program's may live in different cache lines: after
+/// `write(2)` and before `read(2)` of a file that is mapped writable, and after copy-on-write from memory that has no
+/// descriptor. A frame with a descriptor has a place to remember a flush that can wait until the frame is mapped
+/// (`flush_dcache_page`, PG_dcache_clean); memory without one has none, and is flushed at once (`flush_dcache_pfn`).
+///
+/// Requests are counted for each file and image. What a flush does is up to `PhysicalMemory.dataCache`; by default nothing,
+/// as on every machine this runs on.
+public struct DataCacheCounts: Equatable, Sendable {
+  /// Flushes asked for by frame.
+  public var frames: Int
+  /// Flushes asked for by frame number.
+  public var frameNumbers: Int
+}
+
+final class DataCacheCounter: Sendable {
+  private let frames = Atomic<Int>(0)
+  private let frameNumbers = Atomic<Int>(0)
+
+  var counts: DataCacheCounts {
+    DataCacheCounts(frames: frames.load(ordering: .relaxed), frameNumbers: frameNumbers.load(ordering: .relaxed))
+  }
+
+  /// `flush_dcache_page`: at once where the frame is mapped, else when it will be.
+  func flush(_ pfn: PFN, in memory: PhysicalMemory) {
+    frames.wrappingAdd(1, ordering: .relaxed)
+    memory.dataCacheDirtied(pfn)
+  }
+
+  /// `flush_dcache_pfn`.
+  func flush(number pfn: PFN, in memory: PhysicalMemory) {
+    frameNumbers.wrappingAdd(1, ordering: .relaxed)
+    memory.dataCache.flush(memory.frames.bytes(of: pfn))
+  }
+
+  /// `flush_dcache_page` of a private copy that its writer is about to see: it cannot be put off.
+  func flush(copy: FrameBytes, in memory: PhysicalMemory) {
+    frames.wrappingAdd(1, ordering: .relaxed)
+    memory.dataCache.flush(copy)
+  }
+}

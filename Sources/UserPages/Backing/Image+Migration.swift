@@ -1,0 +1,162 @@
+import Synchronization
+
+/// Pages of an image that move into the page cache and back, under running mappings, pins and faults.
+///
+///     migration (one at a time for each image)          a fault                          a load, a store, a pin
+///     1. the page is marked as moving                   asks the image: retries
+///     2. the sequence grows                             asked before: finds the sequence
+///                                                       grown when it has locked its entry, and asks again
+///     3. every entry that shows the page is emptied
+///        (reverse map: each space that ever mapped it)                                   finds the entry empty: faults
+///     4. a grace period                                                                  those under way are over
+///     5. the frame's references and the slots are
+///        looked at: somebody pins it, and it stays                                       a pin that is not seen here
+///                                                                                        found the entry changed
+///     6. the contents are copied, the page is marked
+///        as being in its new place                      gets the new place
+///
+/// ORDERING [lock-then-validate]: 2 and 3 against a fault's lock and look; [change-then-count] and [slot-then-leave]: 3 to 5
+/// against pins.
+extension Image {
+  enum PageState {
+    /// Where it lies: shown by frame number.
+    case inPlace
+    /// Between two places; whoever needs it tries again.
+    case moving
+    /// In the page cache, which holds one reference. As an answer: with one more for whoever asked.
+    case cached(PFN)
+  }
+
+  public var sequence: UInt64 { moves.load(ordering: .sequentiallyConsistent) }
+
+  /// Where a page is; with a reference where it is in the page cache.
+  func state(of page: Int) -> PageState {
+    guard movedEver.load(ordering: .sequentiallyConsistent) > 0 else { return .inPlace }
+    return moved.withLock { moved in
+      guard let state = moved[page] else { return .inPlace }
+      if case .cached(let pfn) = state { section.memory.frames.frame(pfn).take(Frame.oneReference) }
+      return state
+    }
+  }
+
+  /// Whether a page is in the page cache at this moment.
+  public func isCached(page: Int) -> Bool {
+    moved.withLock { moved in if case .cached = moved[page] { true } else { false } }
+  }
+
+  /// Moves a page into the page cache. Nothing happens where it is there already.
+  ///
+  /// Not inside a read-side section, nor holding an address space's lock.
+  ///
+  /// - Throws: `invalidArgument` for a page that is not there, `outOfMemory` where no frame is to be had, `busy` where the
+  ///   page is mapped by number (VM_PFNMAP): such a mapping cannot show a refcounted frame.
+  public func migrateToCache(page: Int) throws(PageError) {
+    guard page >= 0, page < section.pages else { throw .invalidArgument }
+    let pfn = try section.memory.allocateFrame()
+    var used = false
+    defer { if !used { section.memory.discardFrame(pfn) } }
+    try migrationLock.withLock { _ throws(PageError) in
+      guard begin(page, where: { $0 == nil }) else { return }
+      guard empty(page) else {
+        finish(page, nil)
+        throw .busy
+      }
+      RCU.synchronize()
+      dataCacheCounter.flush(number: section.first + page, in: section.memory)
+      section.memory.frames.bytes(of: pfn).copy(page: section.memory.frames.bytes(of: section.first + page))
+      section.memory.frames.frame(pfn).begin(anonymous: false, mapped: false)
+      dataCacheCounter.flush(pfn, in: section.memory)
+      finish(page, .cached(pfn))
+      used = true
+    }
+  }
+
+  /// Moves a page back to where it lies, writing it there if it is dirty. Nothing happens where it is there already.
+  ///
+  /// Not inside a read-side section, nor holding an address space's lock.
+  ///
+  /// - Throws: `invalidArgument` for a page that is not there, `busy` where somebody holds the frame by a get or a pin,
+  ///   `readOnly` where the page is dirty and the image cannot be rewritten.
+  public func migrateToImage(page: Int) throws(PageError) {
+    guard page >= 0, page < section.pages else { throw .invalidArgument }
+    try migrationLock.withLock { _ throws(PageError) in
+      var cached: PFN?
+      let begun = begin(page) { state in
+        guard case .cached(let pfn) = state else { return false }
+        cached = pfn
+        return true
+      }
+      guard begun, let pfn = cached else { return }
+      let memory = section.memory
+      let frame = memory.frames.frame(pfn)
+      let emptied = empty(page)
+      // The grace period for stores and slots, and the references that the emptied entries held.
+      memory.flushDeferredFrees()
+      guard emptied, frame.references == 1, !PinSlots.snapshot().holds(frame) else {
+        finish(page, .cached(pfn))
+        throw .busy
+      }
+      if frame.has(Frame.dirtyBit), !section.rewrite(page: page, from: memory.frames.bytes(of: pfn)) {
+        finish(page, .cached(pfn))
+        throw .readOnly
+      }
+      dataCacheCounter.flush(number: section.first + page, in: memory)
+      finish(page, nil)
+      memory.put(frame, Frame.oneReference)
+    }
+  }
+
+  /// Marks a page as moving if its state (nil: in place) is as wanted.
+  private func begin(_ page: Int, where wanted: (PageState?) -> Bool) -> Bool {
+    movedEver.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    let begun = moved.withLock { moved in
+      guard wanted(moved[page]) else { return false }
+      moved[page] = .moving
+      return true
+    }
+    // ORDERING [lock-then-validate]: grown before any entry is looked at.
+    if begun { moves.wrappingAdd(1, ordering: .sequentiallyConsistent) }
+    return begun
+  }
+
+  private func finish(_ page: Int, _ state: PageState?) { moved.withLock { $0[page] = state } }
+
+  /// Empties every entry that shows the page; false where one cannot be.
+  private func empty(_ page: Int) -> Bool { users.forEach { $0.unmap(page: page, of: self) } }
+
+  /// One page's bytes for `read(2)`.
+  func readPage(_ page: Int, _ range: Range<Int>, flushing: Bool) -> [UInt8] {
+    let memory = section.memory
+    var turns = 0
+    while true {
+      let before = sequence
+      switch state(of: page) {
+      case .inPlace:
+        let bytes = memory.frames.bytes(of: section.first + page).copy(
+          fromByteOffset: range.lowerBound, count: range.count)
+        // Nothing began to move meanwhile: the page was in place all the time.
+        guard sequence == before else { continue }
+        if flushing { dataCacheCounter.flush(number: section.first + page, in: memory) }
+        return bytes
+      case .cached(let pfn):
+        if flushing { dataCacheCounter.flush(pfn, in: memory) }
+        let bytes = memory.frames.bytes(of: pfn).copy(fromByteOffset: range.lowerBound, count: range.count)
+        memory.put(memory.frames.frame(pfn), Frame.oneReference)
+        return bytes
+      case .moving:
+        PageTableEntry.wait(&turns)
+      }
+    }
+  }
+
+  /// Whether somebody maps the image shared and writable (mapping_writably_mapped).
+  var hasWritableMapping: Bool { users.all.contains { $0.mapsWritably(self) } }
+
+  /// Lets go of the cached pages of an image that nobody maps any more.
+  func dropCache() {
+    moved.withLock { moved in
+      for case .cached(let pfn) in moved.values { section.memory.putAfterGracePeriod(pfn) }
+      moved = [:]
+    }
+  }
+}
