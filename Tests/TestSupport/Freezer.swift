@@ -1,0 +1,127 @@
+#if DEBUG
+  import Foundation
+  import UserPages
+
+  /// Stops chosen threads at chosen yield points, and tells who has passed where.
+  ///
+  /// One freezer at a time: it owns the library's yield-point handler. Threads that it did not start pass every point unhindered.
+  public final class Freezer: Sendable {
+    private let actors = ActorTable()
+
+    /// Takes the handler.
+    public init() {
+      YieldPoint.install { [actors] point in actors.current?.reached(point) }
+    }
+
+    /// Gives the handler back.
+    public func remove() {
+      YieldPoint.removeHandler()
+    }
+
+    /// Starts a thread that runs `body`, and freezes it when it first comes to `point` (never where `point` is nil).
+    public func start(
+      _ name: String, freezeAt point: YieldPoint? = nil, _ body: @escaping @Sendable () throws -> Void
+    ) -> StagedThread {
+      let staged = StagedThread(name: name, freezeAt: point)
+      let thread = Thread { [actors] in
+        actors.enter(staged)
+        do {
+          try body()
+        } catch {
+          staged.failed(error)
+        }
+        actors.leave()
+        staged.finished()
+      }
+      thread.name = name
+      thread.start()
+      return staged
+    }
+  }
+
+  /// Which staged thread the calling thread is.
+  private final class ActorTable: @unchecked Sendable {
+    // Read and written under `lock` alone.
+    private let lock = NSLock()
+    private var threads: [UInt: StagedThread] = [:]
+
+    private var me: UInt { UInt(pthread_self()) }
+
+    var current: StagedThread? { lock.withLock { threads[me] } }
+    func enter(_ thread: StagedThread) { lock.withLock { threads[me] = thread } }
+    func leave() { lock.withLock { threads[me] = nil } }
+  }
+
+  /// A thread whose way through the yield points a test directs.
+  public final class StagedThread: @unchecked Sendable {
+    // Everything below is read and written under `condition` alone.
+    private let condition = NSCondition()
+    private let name: String
+    private var freezeAt: YieldPoint?
+    private var passed: Set<YieldPoint> = []
+    private var isFrozen = false
+    private var isFinished = false
+    private var error: (any Error)?
+
+    init(name: String, freezeAt: YieldPoint?) {
+      self.name = name
+      self.freezeAt = freezeAt
+    }
+
+    /// Waits until the thread stands still at its point; false where it ended without coming there.
+    public func waitUntilFrozen() -> Bool {
+      condition.lock()
+      defer { condition.unlock() }
+      while !isFrozen && !isFinished { condition.wait() }
+      return isFrozen
+    }
+
+    /// Waits until the thread has come to `point`, frozen or not; false where it ended without.
+    public func waitUntilPast(_ point: YieldPoint) -> Bool {
+      condition.lock()
+      defer { condition.unlock() }
+      while !passed.contains(point) && !isFinished { condition.wait() }
+      return passed.contains(point)
+    }
+
+    /// Lets a frozen thread go on; it is not frozen again.
+    public func thaw() {
+      condition.lock()
+      freezeAt = nil
+      isFrozen = false
+      condition.broadcast()
+      condition.unlock()
+    }
+
+    /// Waits for the thread's end; rethrows what its body threw.
+    public func join() throws {
+      condition.lock()
+      defer { condition.unlock() }
+      while !isFinished { condition.wait() }
+      if let error { throw error }
+    }
+
+    func reached(_ point: YieldPoint) {
+      condition.lock()
+      defer { condition.unlock() }
+      passed.insert(point)
+      if freezeAt == point { isFrozen = true }
+      condition.broadcast()
+      while isFrozen { condition.wait() }
+    }
+
+    func failed(_ error: any Error) {
+      condition.lock()
+      self.error = error
+      condition.unlock()
+    }
+
+    func finished() {
+      condition.lock()
+      isFinished = true
+      isFrozen = false
+      condition.broadcast()
+      condition.unlock()
+    }
+  }
+#endif

@@ -1,0 +1,119 @@
+import UserPages
+
+/// A machine for one test: physical memory, and what it must look like again at the end.
+public final class Machine: Sendable {
+  /// Its memory.
+  public let memory: PhysicalMemory
+  private let freeAtStart: Int
+
+  /// A machine with `frames` frames of RAM.
+  public init(frames: Int = 1024) throws {
+    memory = try PhysicalMemory(ramPages: frames)
+    freeAtStart = memory.freePages
+  }
+
+  /// What is not back where it started once everything was released: empty when all is well.
+  public func leaks() -> [String] {
+    memory.flushDeferredFrees()
+    let census = memory.census()
+    var leaks: [String] = []
+    if !census.isClean { leaks.append("census: \(census)") }
+    if memory.freePages != freeAtStart {
+      leaks.append("free frames: \(memory.freePages), at the start \(freeAtStart)")
+    }
+    return leaks
+  }
+}
+
+/// The engines that every test of pinning runs over.
+public enum Engines {
+  /// All of them. A new engine is added here and is tortured by every pair.
+  public static let all: [PinEngine] = [.locked, .reference]
+  /// Those whose fast path takes no lock, and which can therefore be frozen in the middle of it.
+  public static let lockless: [PinEngine] = [.reference]
+}
+
+/// Some pages of an address space, by index.
+public struct Region: Sendable {
+  /// The first page's address.
+  public let start: VirtualAddress
+  /// How many pages.
+  public let pages: Int
+  /// The distance from one page to the next, in bytes.
+  public let stride: Int
+
+  /// `pages` pages from `start`, each `stride` bytes after the one before.
+  public init(at start: VirtualAddress, pages: Int, stride: Int = Page.size) {
+    self.start = start
+    self.pages = pages
+    self.stride = stride
+  }
+
+  /// The address of a page.
+  public func address(_ page: Int) -> VirtualAddress { start + page * stride }
+}
+
+extension AddressSpace {
+  /// Pins a page, or returns nil where it fails with one of the errors that the race allows.
+  public func pin(
+    at address: VirtualAddress, _ options: PinOptions, orGiveUpOn allowed: [PageError]
+  ) throws -> PinnedPage? {
+    do {
+      return try pin(at: address, options)
+    } catch {
+      if allowed.contains(error) { return nil }
+      throw error
+    }
+  }
+
+  /// Pins a range, or returns nil where it fails with one of the errors that the race allows.
+  public func pin(
+    at address: VirtualAddress, pages: Int, _ options: PinOptions, orGiveUpOn allowed: [PageError]
+  ) throws -> PinnedPages? {
+    do {
+      return try pin(at: address, pages: pages, options)
+    } catch {
+      if allowed.contains(error) { return nil }
+      throw error
+    }
+  }
+
+  /// Stores the owner's stamp at each of a page's places; false where it is not (or no longer) mapped for writing.
+  @discardableResult
+  public func stamp(_ stamp: Stamp, at address: VirtualAddress) throws -> Bool {
+    for offset in Stamp.offsets {
+      if try !attemptStore(stamp.word, at: address + offset) { return false }
+    }
+    return true
+  }
+
+  /// Stores a word; false where the page is not mapped for writing.
+  public func attemptStore(_ word: UInt64, at address: VirtualAddress) throws -> Bool {
+    do {
+      try store(word, at: address)
+      return true
+    } catch .segmentationViolation {
+      return false
+    }
+  }
+
+  /// Loads a word; nil where the page is not mapped for reading.
+  public func attemptLoad(at address: VirtualAddress) throws -> UInt64? {
+    do {
+      return try load(at: address, as: UInt64.self)
+    } catch .segmentationViolation {
+      return nil
+    }
+  }
+}
+
+/// Runs `body` and forgives the errors that the race allows; false where it met one.
+public func tolerating(_ allowed: PageError..., body: () throws(PageError) -> Void) throws -> Bool {
+  do {
+    try body()
+    return true
+  } catch {
+    if allowed.contains(error) { return false }
+    throw error
+  }
+}
