@@ -1,0 +1,58 @@
+import TestSupport
+import Testing
+import UserPages
+
+extension TortureTests {
+  /// Loads and stores in flight while the page under them is unmapped: they hit the page or a fault, never another page.
+  @Suite struct AccessAgainstUnmap {
+    @Test(arguments: Engines.all)
+    func anonymous(engine: PinEngine) throws {
+      try race("access against unmap", engine: engine, frames: 96) { torture, machine in
+        let space = AddressSpace(machine.memory, engine: engine)
+        let region = Region(at: 0x7000_0000, pages: 8)
+        torture.run([
+          .loading(space, region, torture),
+          .storing(space, region, torture),
+          .neighbour(machine, engine: engine, torture),
+          Worker("unmap") { run in
+            while run.next() {
+              try space.map(at: region.start, pages: region.pages, protection: .readWrite)
+              run.dawdle()
+              run.dawdle()
+              try unmapPiecemeal(space, region, &run)
+            }
+          },
+        ])
+        space.exit()
+      }
+    }
+
+    @Test(arguments: Engines.all)
+    func storeAfterUnmapReturned(engine: PinEngine) throws {
+      // When unmap returned, no store in flight may still land: a shared file shows whatever lands.
+      try race("access against unmap of a shared file", engine: engine) { torture, machine in
+        let space = AddressSpace(machine.memory, engine: engine)
+        let region = Region(at: 0x7000_0000, pages: 4)
+        let file = PageCacheFile(machine.memory, pages: region.pages)
+        torture.run([
+          .storing(space, region, threads: 2, torture),
+          Worker("unmap") { run in
+            while run.next() {
+              try space.map(
+                at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))
+              run.dawdle()
+              try space.unmap(at: region.start, pages: region.pages)
+              let before = try file.read(at: 0, count: region.pages * Page.size)
+              run.dawdle()
+              run.dawdle()
+              let after = try file.read(at: 0, count: region.pages * Page.size)
+              torture.expect(before == after, "a store landed after unmap had returned")
+            }
+          },
+        ])
+        space.exit()
+        file.drop()
+      }
+    }
+  }
+}

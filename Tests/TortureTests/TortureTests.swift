@@ -1,0 +1,23 @@
+import TestSupport
+import Testing
+import UserPages
+
+/// Threads that race against each other, one file per racing pair.
+///
+/// The suites below run one after the other: each wants the cores for itself, and the yield points have one handler.
+@Suite(.serialized)
+enum TortureTests {}
+
+/// Runs one race and looks at what is left of it.
+///
+/// `body` builds the machine's contents and runs the torture; everything it makes must be gone when it returns.
+func race(
+  _ name: String, engine: PinEngine, frames: Int = 1024, sourceLocation: SourceLocation = #_sourceLocation,
+  body: (Torture, Machine) throws -> Void
+) throws {
+  let machine = try Machine(frames: frames)
+  let torture = Torture("\(name), engine \(engine)")
+  try body(torture, machine)
+  #expect(torture.failures == [], sourceLocation: sourceLocation)
+  #expect(machine.leaks() == [], sourceLocation: sourceLocation)
+}
