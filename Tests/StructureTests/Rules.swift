@@ -1,0 +1,89 @@
+/// The rules that the sources keep. Each takes files and returns what breaks it, one line for each finding.
+enum Rules {
+  /// The rooms of the library, from the lowest to the highest.
+  static let rooms = ["RCU", "Frames", "PageTables", "Backing", "AddressSpaces", "Pinning"]
+  /// The rooms that may hold unsafe code.
+  static let unsafeRooms: Set<String> = ["RCU", "Frames", "PageTables"]
+  /// The most lines that a file may have.
+  static let lineLimit = 320
+
+  /// No file names a type that a room above its own declares.
+  static func layers(_ files: [SourceFile]) -> [String] {
+    var home: [String: [Int]] = [:]
+    for file in files {
+      guard let level = level(of: file) else { continue }
+      for type in file.declaredTypes { home[type, default: []].append(level) }
+    }
+    return files.flatMap { file -> [String] in
+      guard let level = level(of: file) else { return [] }
+      return file.identifiers.sorted().compactMap { name in
+        guard let lowest = home[name]?.min(), lowest > level else { return nil }
+        return "\(file.path) names \(name), which \(rooms[lowest]) declares"
+      }
+    }
+  }
+
+  /// Every file of the library lies in a room that the list above knows.
+  static func knownRooms(_ files: [SourceFile]) -> [String] {
+    files.filter { $0.path.hasPrefix("Sources/UserPages/") && level(of: $0) == nil }.map {
+      "\($0.path) lies in no room"
+    }
+  }
+
+  /// Unsafe code is in its rooms alone.
+  static func unsafeCode(_ files: [SourceFile]) -> [String] {
+    files.flatMap { file -> [String] in
+      guard let room = file.room, !unsafeRooms.contains(room) else { return [] }
+      let words = /[A-Za-z_]*[Uu]nsafe[A-Za-z_]*|@unchecked|OpaquePointer|import CLiburcu/
+      return file.code.matches(of: words).map { "\(file.path) says \($0.output)" }
+    }
+  }
+
+  /// No file is longer than a reader's patience.
+  static func length(_ files: [SourceFile]) -> [String] {
+    files.filter { $0.lineCount > lineLimit }.map { "\($0.path) has \($0.lineCount) lines" }
+  }
+
+  /// Orderings are labelled, and every label is found at both ends.
+  ///
+  /// A comment `ORDERING [label]: ...` marks one end of a pairing. The other end carries the same label, or says
+  /// `pairs with [label]`. A label with one end alone, a citation of a label that is nowhere, and an ORDERING without a label
+  /// are findings.
+  static func orderings(_ files: [SourceFile]) -> [String] {
+    var findings: [String] = []
+    var ends: [String: Int] = [:]
+    var declared: Set<String> = []
+    var cited: [(label: String, path: String)] = []
+    for file in files {
+      for (number, line) in file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        guard line.contains("//") else { continue }
+        if line.contains("ORDERING") {
+          guard let match = line.firstMatch(of: /ORDERING \[([a-z0-9-]+)\]/) else {
+            findings.append("\(file.path):\(number + 1): an ORDERING without a label")
+            continue
+          }
+          let label = String(match.output.1)
+          declared.insert(label)
+          ends[label, default: 0] += 1
+        }
+        for match in line.matches(of: /\bpairs? with \[([a-z0-9-]+)\]/) {
+          cited.append((String(match.output.1), "\(file.path):\(number + 1)"))
+        }
+      }
+    }
+    for citation in cited {
+      ends[citation.label, default: 0] += 1
+      if !declared.contains(citation.label) {
+        findings.append("\(citation.path): pairs with [\(citation.label)], which no ORDERING declares")
+      }
+    }
+    for label in declared.sorted() where ends[label] == 1 {
+      findings.append("[\(label)] has one end only")
+    }
+    return findings
+  }
+
+  private static func level(of file: SourceFile) -> Int? {
+    file.room.flatMap { rooms.firstIndex(of: $0) }
+  }
+}

@@ -1,0 +1,89 @@
+import Testing
+
+/// What the sources as a whole must look like.
+@Suite struct StructureTests {
+  private let library: [SourceFile]
+
+  init() throws {
+    library = try SourceTree.files(in: ["Sources/UserPages"])
+  }
+
+  @Test func everyRoomIsThere() throws {
+    let rooms = Set(library.compactMap(\.room))
+    #expect(rooms == Set(Rules.rooms))
+    #expect(Rules.knownRooms(library) == [])
+  }
+
+  @Test func lowerRoomsNameNothingFromAbove() {
+    #expect(Rules.layers(library) == [])
+  }
+
+  @Test func unsafeCodeStaysInItsRooms() {
+    #expect(Rules.unsafeCode(library) == [])
+  }
+
+  @Test func filesAreShort() throws {
+    let files = try SourceTree.files(in: ["Sources", "Tests", "Benchmarks"], extensions: ["swift", "c", "h"])
+    #expect(files.count > library.count)
+    #expect(Rules.length(files) == [])
+  }
+
+  @Test func orderingsHaveTwoEnds() throws {
+    let files = try SourceTree.files(in: ["Sources"], extensions: ["swift", "c", "h"])
+    #expect(Rules.orderings(files) == [])
+    #expect(files.contains { $0.text.contains("ORDERING [") })
+  }
+}
+
+/// That each rule can find something: bad samples, in memory.
+@Suite struct RuleTests {
+  private func file(_ path: String, _ text: String) -> SourceFile {
+    SourceFile(path: "Sources/UserPages/\(path)", text: text)
+  }
+
+  @Test func layers() {
+    let frames = file("Frames/Frame.swift", "struct Frame { func of(_ space: Space) {} }")
+    let spaces = file("AddressSpaces/Space.swift", "public final class Space { struct Frames {} ; let frame: Frame }")
+    #expect(
+      Rules.layers([frames, spaces]) == [
+        "Sources/UserPages/Frames/Frame.swift names Space, which AddressSpaces declares"
+      ])
+    #expect(
+      Rules.layers([spaces, file("Frames/Fine.swift", "// Space\nlet a = \"Space \\(b(\"Space\")) Space\"")]) == [])
+    #expect(Rules.layers([spaces, file("RCU/Bad.swift", "let a = \"\"\"\n\"quoted\"\n\"\"\"; Space()")]).count == 1)
+    // A name that a lower room declares as well is the lower one's.
+    let lowerSpace = file("RCU/Space.swift", "typealias Space = Int")
+    #expect(Rules.layers([frames, spaces, lowerSpace]) == [])
+  }
+
+  @Test func rooms() {
+    #expect(Rules.knownRooms([file("Attic/Old.swift", ""), file("RCU/New.swift", "")]).count == 1)
+    #expect(Rules.knownRooms([file("Loose.swift", "")]).count == 1)
+  }
+
+  @Test(arguments: [
+    "func f(_ p: UnsafeRawPointer) {}", "struct A: @unchecked Sendable {}", "nonisolated(unsafe) var a = 1",
+    "let b = unsafeBitCast(a, to: Int.self)", "a.withUnsafeBytes { _ in }", "import CLiburcu",
+  ])
+  func unsafeCode(line: String) {
+    #expect(Rules.unsafeCode([file("Pinning/Pin.swift", line)]).count == 1)
+    #expect(Rules.unsafeCode([file("Frames/Pin.swift", line)]) == [])
+    #expect(Rules.unsafeCode([file("Pinning/Pin.swift", "/* /* \(line) */ \(line) */ // \(line)")]) == [])
+  }
+
+  @Test func length() {
+    #expect(Rules.length([file("RCU/Long.swift", String(repeating: "\n", count: 321))]).count == 1)
+    #expect(Rules.length([file("RCU/Long.swift", String(repeating: "\n", count: 320))]) == [])
+  }
+
+  @Test func orderings() {
+    func findings(_ lines: String...) -> [String] {
+      Rules.orderings([file("RCU/A.swift", lines.joined(separator: "\n"))])
+    }
+    #expect(findings("// ORDERING [a-b]: release.", "// ORDERING [a-b]: acquire.") == [])
+    #expect(findings("// ORDERING [a]: release.", "// acquire, pairs with [a].") == [])
+    #expect(findings("// ORDERING [a]: release.") == ["[a] has one end only"])
+    #expect(findings("// ORDERING: release.").count == 1)
+    #expect(findings("// pairs with [a]").count == 1)
+  }
+}
