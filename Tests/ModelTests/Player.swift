@@ -1,0 +1,302 @@
+import TestSupport
+import UserPages
+
+/// Plays a program on the library and on the model at once, and finds the first step at which they differ.
+final class Player {
+  private let machine: Machine
+  private let engine: PinEngine
+  private let file: PageCacheFile
+  private let image: Image
+  private let device: DeviceRange
+  private let modelFile = (0..<World.objectPages).map { _ in ModelFrame(fill: 0x0F) }
+  private let modelImage = (0..<World.objectPages).map { ModelFrame(fill: UInt8($0 + 1)) }
+  private let modelDevice = (0..<World.objectPages).map { _ in ModelFrame() }
+  private var spaces: [AddressSpace?]
+  private var models: [ModelSpace]
+  private var pins: [HeldPin?]
+  private var mappings = 0
+
+  /// A pin and the model's frame behind it.
+  private final class HeldPin {
+    private var pin: PinnedPage?
+    let frame: ModelFrame
+
+    init(_ pin: consuming PinnedPage, _ frame: ModelFrame) {
+      self.pin = consume pin
+      self.frame = frame
+    }
+
+    func differs() -> String? {
+      guard let bytes = pin?.bytes.copy(fromByteOffset: 0, count: Page.size), bytes != frame.bytes else { return nil }
+      return difference(bytes, frame.bytes).map { "through the pin: \($0)" }
+    }
+
+    func poke(_ bytes: [UInt8], at offset: Int) {
+      pin?.bytes.copy(bytes, toByteOffset: offset)
+      frame.bytes.replaceSubrange(offset..<offset + bytes.count, with: bytes)
+    }
+
+    func release() { pin.take()?.release(dirty: true) }
+  }
+
+  init(engine: PinEngine) throws {
+    self.engine = engine
+    machine = try Machine(frames: World.frames)
+    file = PageCacheFile(machine.memory, pages: World.objectPages, fill: 0x0F)
+    image = try Image(machine.memory, pages: World.objectPages) { UInt8($0 + 1) }
+    device = try DeviceRange(machine.memory, pages: World.objectPages)
+    spaces = (0..<World.spaces).map { _ in nil }
+    models = (0..<World.spaces).map { _ in ModelSpace() }
+    pins = (0..<World.pins).map { _ in nil }
+    for index in spaces.indices { spaces[index] = AddressSpace(machine.memory, engine: engine) }
+  }
+
+  /// Plays the program; returns where it went wrong, or nil.
+  func play(_ program: [Operation]) -> String? {
+    for (step, operation) in program.enumerated() {
+      if let wrong = perform(operation) { return "step \(step), \(operation): \(wrong)" }
+      if step % 8 == 7, let wrong = compareEverything() { return "after step \(step), \(operation): \(wrong)" }
+    }
+    return compareEverything()
+  }
+
+  /// Takes everything down; returns what leaked.
+  func end() -> String? {
+    for pin in pins { pin?.release() }
+    for space in spaces { space?.exit() }
+    spaces = []
+    file.drop()
+    let leaks = machine.leaks()
+    return leaks.isEmpty ? nil : "leaks: \(leaks)"
+  }
+
+  /// Writes to the file and not to the model, for the test of the test.
+  func writeBehindTheModel() {
+    try? file.write([1, 2, 3], at: 0)
+  }
+
+  private func perform(_ operation: Operation) -> String? {
+    switch operation {
+    case .map(let space, let page, let count, let protection, let sharing, let kind, let offset):
+      return map(space, page, count, protection, sharing, kind, offset)
+    case .unmap(let space, let page, let count):
+      return both(
+        { () throws(PageError) in try self.spaces[space]?.unmap(at: World.address(page), pages: count) },
+        { () throws(PageError) in self.pages(page, count).forEach { self.models[space].pages[$0] = nil } })
+    case .protect(let space, let page, let count, let protection):
+      return both(
+        { () throws(PageError) in try self.spaces[space]?.protect(at: World.address(page), pages: count, protection) },
+        { () throws(PageError) in try self.models[space].protect(self.pages(page, count), protection) })
+    case .dontNeed(let space, let page, let count):
+      if pages(page, count).contains(where: { models[space].pages[$0]?.kind.isPFN == true }) { return nil }
+      return advise(space, page, count, .dontNeed) { () throws(PageError) in
+        try self.models[space].dontNeed(self.pages(page, count))
+      }
+    case .inherit(let space, let page, let count, let inheritable):
+      if pages(page, count).contains(where: { models[space].pages[$0]?.kind.isPFN == true }) { return nil }
+      return advise(space, page, count, inheritable ? .doFork : .dontFork) { () throws(PageError) in
+        try self.models[space].setInheritable(self.pages(page, count), inheritable)
+      }
+    case .populate(let space, let page, let count, let write):
+      return populate(space, page, count, write: write)
+    case .remap(let space, let page, let count, let target, let newCount):
+      return remap(space, page, count, to: target, newCount)
+    case .fork, .exit:
+      return changeFamily(operation)
+    case .load(let space, let address, let count):
+      return compare(
+        { () throws(PageError) in
+          try self.spaces[space]?.load(at: VirtualAddress(UInt64(address)), count: count) ?? []
+        }, { () throws(PageError) in try self.models[space].load(address, count) })
+    case .store(let space, let address, let count, let value):
+      let bytes = [UInt8](repeating: value, count: count)
+      return both(
+        { () throws(PageError) in try self.spaces[space]?.store(bytes, at: VirtualAddress(UInt64(address))) },
+        { () throws(PageError) in try self.models[space].store(bytes, address) })
+    case .readFile(let offset, let count):
+      return compare(
+        { () throws(PageError) in try self.file.read(at: offset, count: count) },
+        { () throws(PageError) in self.modelFileBytes(offset, count) })
+    case .writeFile(let offset, let count, let value):
+      return writeFile(offset, [UInt8](repeating: value, count: count))
+    case .pin(let index, let space, let page, let options):
+      return pin(index, space, page, options)
+    case .poke(let index, let offset, let count, let value):
+      pins[index]?.poke([UInt8](repeating: value, count: count), at: offset)
+      return nil
+    case .release(let index):
+      pins[index]?.release()
+      pins[index] = nil
+      return nil
+    }
+  }
+}
+
+extension Player {
+  private func pages(_ page: Int, _ count: Int) -> Range<Int> {
+    World.firstPage + page..<World.firstPage + page + count
+  }
+
+  private func map(
+    _ space: Int, _ page: Int, _ count: Int, _ protection: Protection, _ sharing: Sharing, _ kind: ModelKind,
+    _ offset: Int
+  ) -> String? {
+    mappings += 1
+    let real: MappingKind =
+      switch kind {
+      case .anonymous: .anonymous
+      case .file: .file(file)
+      case .mixed: .mixed(image)
+      case .pfnImage: .pfnImage(image)
+      case .pfnDevice: .pfnDevice(device)
+      }
+    let start = kind == .anonymous ? 0 : offset
+    return both(
+      { () throws(PageError) in
+        try self.spaces[space]?.map(
+          at: World.address(page), pages: count, protection: protection, sharing: sharing, real, offset: start)
+      },
+      { () throws(PageError) in
+        for index in 0..<count {
+          self.models[space].pages[World.firstPage + page + index] = ModelPage(
+            mapping: self.mappings, kind: kind, sharing: sharing, protection: protection, offset: start + index,
+            source: self.source(kind, sharing, start + index))
+        }
+      })
+  }
+
+  private func source(_ kind: ModelKind, _ sharing: Sharing, _ offset: Int) -> ModelFrame? {
+    switch kind {
+    case .anonymous: sharing == .shared ? ModelFrame() : nil
+    case .file: offset < modelFile.count ? modelFile[offset] : nil
+    case .mixed, .pfnImage: modelImage[offset]
+    case .pfnDevice: modelDevice[offset]
+    }
+  }
+
+  private func advise(
+    _ space: Int, _ page: Int, _ count: Int, _ advice: Advice, _ model: () throws(PageError) -> Void
+  ) -> String? {
+    both(
+      { () throws(PageError) in try self.spaces[space]?.advise(at: World.address(page), pages: count, advice) }, model)
+  }
+
+  /// Only where it must succeed: the errors of the other cases are examples in the unit tests.
+  private func populate(_ space: Int, _ page: Int, _ count: Int, write: Bool) -> String? {
+    let range = pages(page, count)
+    let possible = range.allSatisfy { number in
+      guard let page = models[space].pages[number], page.visible != nil, !page.kind.isPFN else { return false }
+      return page.protection.contains(write ? .write : .read)
+    }
+    guard possible else { return nil }
+    return advise(space, page, count, write ? .populateWrite : .populateRead) { () throws(PageError) in
+      if write { range.forEach { _ = self.models[space].pages[$0]?.writable() } }
+    }
+  }
+
+  /// Only pages of one mapping with one protection move; only private anonymous memory grows, and only on the way.
+  private func remap(_ space: Int, _ page: Int, _ count: Int, to target: Int, _ newCount: Int) -> String? {
+    let range = pages(page, count)
+    guard let first = models[space].pages[range.lowerBound] else { return nil }
+    let uniform = range.enumerated().allSatisfy { index, number in
+      guard let page = models[space].pages[number] else { return false }
+      return page.mapping == first.mapping && page.protection == first.protection
+        && page.inheritable == first.inheritable && page.offset == first.offset + index
+    }
+    let grows = newCount > count
+    guard uniform, !grows || (first.kind == .anonymous && first.sharing == .private && target != page) else {
+      return nil
+    }
+    return both(
+      { () throws(PageError) in
+        try self.spaces[space]?.remap(
+          at: World.address(page), pages: count, to: World.address(target), newPages: newCount)
+      },
+      { () throws(PageError) in
+        try self.models[space].remap(range, to: World.firstPage + target, newCount: newCount)
+      })
+  }
+
+  private func changeFamily(_ operation: Operation) -> String? {
+    switch operation {
+    case .fork(let space, let child) where space != child:
+      do {
+        let forked = try spaces[space]?.fork()
+        spaces[child]?.exit()
+        spaces[child] = forked
+        models[child] = models[space].fork()
+      } catch {
+        return "fork failed with \(error)"
+      }
+    case .exit(let space):
+      spaces[space]?.exit()
+      spaces[space] = AddressSpace(machine.memory, engine: engine)
+      models[space] = ModelSpace()
+    default:
+      break
+    }
+    return nil
+  }
+
+  private func writeFile(_ offset: Int, _ bytes: [UInt8]) -> String? {
+    both(
+      { () throws(PageError) in try self.file.write(bytes, at: offset) },
+      { () throws(PageError) in
+        for (index, byte) in bytes.enumerated() {
+          self.modelFile[(offset + index) / Page.size].bytes[(offset + index) % Page.size] = byte
+        }
+      })
+  }
+
+  private func modelFileBytes(_ offset: Int, _ count: Int) -> [UInt8] {
+    (offset..<min(offset + count, modelFile.count * Page.size)).map { modelFile[$0 / Page.size].bytes[$0 % Page.size] }
+  }
+
+  private func pin(_ index: Int, _ space: Int, _ page: Int, _ options: PinOptions) -> String? {
+    let number = World.firstPage + page
+    // Pins of mappings by frame number, and long-term pins of bare images, have examples of their own.
+    if let page = models[space].pages[number], page.kind.isPFN || (page.kind == .mixed && !options.contains(.write)) {
+      return nil
+    }
+    pins[index]?.release()
+    pins[index] = nil
+    let expected = Result { () throws(PageError) in
+      try models[space].pin(number, write: options.contains(.write))
+    }
+    do {
+      guard let pin = try spaces[space]?.pin(at: World.address(page), options) else { return nil }
+      switch expected {
+      case .success(let frame):
+        pins[index] = HeldPin(pin, frame)
+        return pins[index]?.differs()
+      case .failure(let error):
+        pin.release()
+        return "pinned, but expected \(error)"
+      }
+    } catch {
+      if case .failure(error) = expected { return nil }
+      return "failed with \(error), but expected \(expected)"
+    }
+  }
+
+  /// Every byte of every space, the file, and every pin.
+  private func compareEverything() -> String? {
+    for (index, model) in models.enumerated() {
+      for number in World.firstPage..<World.firstPage + World.pages {
+        let address = number * Page.size
+        let wrong = compare(
+          { () throws(PageError) in
+            try self.spaces[index]?.load(at: VirtualAddress(UInt64(address)), count: Page.size) ?? []
+          }, { () throws(PageError) in try model.load(address, Page.size) })
+        if let wrong { return "space \(index) page \(number - World.firstPage): \(wrong)" }
+      }
+    }
+    for (index, pin) in pins.enumerated() {
+      if let wrong = pin?.differs() { return "pin \(index): \(wrong)" }
+    }
+    return compare(
+      { () throws(PageError) in try self.file.read(at: 0, count: World.objectPages * Page.size) },
+      { () throws(PageError) in self.modelFile.flatMap(\.bytes) }
+    ).map { "file: \($0)" }
+  }
+}
