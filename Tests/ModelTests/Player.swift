@@ -42,7 +42,7 @@ final class Player {
   init(engine: PinEngine) throws {
     self.engine = engine
     machine = try Machine(frames: World.frames)
-    file = PageCacheFile(machine.memory, pages: World.objectPages, fill: 0x0F)
+    file = try PageCacheFile(machine.memory, pages: World.objectPages, fill: 0x0F)
     image = try Image(machine.memory, pages: World.objectPages) { UInt8($0 + 1) }
     device = try DeviceRange(machine.memory, pages: World.objectPages)
     spaces = (0..<World.spaces).map { _ in nil }

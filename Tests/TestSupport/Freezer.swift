@@ -22,11 +22,12 @@
     public func start(
       _ name: String, freezeAt point: YieldPoint? = nil, _ body: @escaping @Sendable () throws -> Void
     ) -> StagedThread {
-      let staged = StagedThread(name: name, freezeAt: point)
+      let staged = StagedThread(freezeAt: point)
+      let once = OneShot(body)
       let thread = Thread { [actors] in
         actors.enter(staged)
         do {
-          try body()
+          try once.take()?()
         } catch {
           staged.failed(error)
         }
@@ -56,15 +57,13 @@
   public final class StagedThread: @unchecked Sendable {
     // Everything below is read and written under `condition` alone.
     private let condition = NSCondition()
-    private let name: String
     private var freezeAt: YieldPoint?
     private var passed: Set<YieldPoint> = []
     private var isFrozen = false
     private var isFinished = false
     private var error: (any Error)?
 
-    init(name: String, freezeAt: YieldPoint?) {
-      self.name = name
+    init(freezeAt: YieldPoint?) {
       self.freezeAt = freezeAt
     }
 
@@ -82,6 +81,15 @@
       defer { condition.unlock() }
       while !passed.contains(point) && !isFinished { condition.wait() }
       return passed.contains(point)
+    }
+
+    /// Gives the thread some time to come to its end, which it may or may not use; true where it did.
+    public func mayFinish() -> Bool {
+      condition.lock()
+      defer { condition.unlock() }
+      let limit = Date(timeIntervalSinceNow: 0.05)
+      while !isFinished && condition.wait(until: limit) {}
+      return isFinished
     }
 
     /// Lets a frozen thread go on; it is not frozen again.

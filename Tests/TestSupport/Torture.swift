@@ -85,19 +85,21 @@ public final class Torture: Sendable {
   private func start(_ worker: Worker, index: Int) {
     let turns = tally("turns of \(worker.name) \(index)", goal: worker.goal)
     let seed = TestSeed.named("\(name)/\(worker.name)/\(index)")
+    let body = OneShot(worker.body)
+    let name = worker.name
     let thread = Thread { [self] in
       var context = WorkerContext(torture: self, index: index, turns: turns, random: SeededGenerator(seed: seed))
       do {
-        try worker.body(&context)
+        try body.take()?(&context)
       } catch {
-        fail("\(worker.name): unexpected \(error)")
+        fail("\(name): unexpected \(error)")
       }
       finished.lock()
       running.withLock { $0 -= 1 }
       finished.broadcast()
       finished.unlock()
     }
-    thread.name = worker.name
+    thread.name = name
     thread.stackSize = 1 << 20
     thread.start()
   }
@@ -116,6 +118,21 @@ public final class Torture: Sendable {
         }
       }
       Thread.sleep(forTimeInterval: 0.01)
+    }
+  }
+}
+
+/// Something that is taken out once, so that a thread lets go of what its body holds before it says that it has ended:
+/// a `Thread` may keep its block longer than that.
+final class OneShot<Body: Sendable>: Sendable {
+  private let slot: Mutex<Body?>
+
+  init(_ body: Body) { slot = Mutex(body) }
+
+  func take() -> Body? {
+    slot.withLock { body in
+      defer { body = nil }
+      return body
     }
   }
 }

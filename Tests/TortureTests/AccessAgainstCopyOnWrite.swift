@@ -34,7 +34,7 @@ extension TortureTests {
       try race("first stores to private pages", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 8)
-        let file = PageCacheFile(machine.memory, pages: region.pages, fill: 0x44)
+        let file = try PageCacheFile(machine.memory, pages: region.pages, fill: 0x44)
         let image = try Image(machine.memory, pages: region.pages) { _ in 0x44 }
         let threads = 3
         let rendezvous = Rendezvous(torture, parties: threads)

@@ -53,7 +53,7 @@ extension TortureTests {
           Worker("fault", threads: spaces.count) { run in
             let space = spaces[run.index]
             while run.next() {
-              if run.index == 0 { current.replace(with: PageCacheFile(machine.memory, pages: region.pages)) }
+              if run.index == 0 { try current.replace(with: PageCacheFile(machine.memory, pages: region.pages)) }
               guard rendezvous.meet(), let file = current.file else { return }
               try space.map(
                 at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))

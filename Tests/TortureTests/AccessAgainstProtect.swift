@@ -10,7 +10,7 @@ extension TortureTests {
       try race("store against protect \(lowered.rawValue)", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 4)
-        let file = PageCacheFile(machine.memory, pages: region.pages)
+        let file = try PageCacheFile(machine.memory, pages: region.pages)
         // The file shows what is in the pages even where the mapping may not be read.
         try space.map(at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))
         let window = ProtectionWindow()

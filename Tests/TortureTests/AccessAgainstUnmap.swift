@@ -33,7 +33,7 @@ extension TortureTests {
       try race("access against unmap of a shared file", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 4)
-        let file = PageCacheFile(machine.memory, pages: region.pages)
+        let file = try PageCacheFile(machine.memory, pages: region.pages)
         torture.run([
           .storing(space, region, threads: 2, torture),
           Worker("unmap") { run in

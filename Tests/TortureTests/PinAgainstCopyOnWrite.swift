@@ -10,7 +10,7 @@ extension TortureTests {
       try race("pin against copy-on-write of a file", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 4)
-        let file = PageCacheFile(machine.memory, pages: region.pages, fill: 0x11)
+        let file = try PageCacheFile(machine.memory, pages: region.pages, fill: 0x11)
         try space.map(at: region.start, pages: region.pages, protection: .readWrite, .file(file))
         try torment(space, region, machine, torture, background: 0x11)
         let untouched = try file.read(at: 0, count: region.pages * Page.size)

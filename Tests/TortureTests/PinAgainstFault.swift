@@ -22,7 +22,7 @@ extension TortureTests {
         let space = AddressSpace(machine.memory, engine: engine)
         try rounds(space, torture) { region in
           // A new file each time: its pages come into the cache in this round's faults.
-          let file = PageCacheFile(machine.memory, pages: region.pages)
+          let file = try PageCacheFile(machine.memory, pages: region.pages)
           try space.map(at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))
         }
         space.exit()
@@ -33,7 +33,7 @@ extension TortureTests {
     func privateFile(engine: PinEngine) throws {
       try race("pin against fault of a private file mapping", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
-        let file = PageCacheFile(machine.memory, pages: 8)
+        let file = try PageCacheFile(machine.memory, pages: 8)
         try rounds(space, torture) { region in
           try space.map(at: region.start, pages: region.pages, protection: .readWrite, .file(file))
         }

@@ -62,7 +62,7 @@ extension TortureTests {
           .neighbour(machine, engine: engine, torture),
           Worker("drop") { run in
             while run.next() {
-              let file = PageCacheFile(machine.memory, pages: region.pages)
+              let file = try PageCacheFile(machine.memory, pages: region.pages)
               try space.map(
                 at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))
               for page in 0..<region.pages {
