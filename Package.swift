@@ -36,9 +36,43 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),
+    .target(
+      name: "TestSupport",
+      dependencies: ["UserPages"],
+      path: "Tests/TestSupport"
+    ),
     .testTarget(
       name: "UserPagesTests",
-      dependencies: ["UserPages"]
+      dependencies: ["UserPages", "TestSupport"]
+    ),
+    .testTarget(
+      name: "ModelTests",
+      dependencies: ["UserPages", "TestSupport"]
+    ),
+    .testTarget(
+      name: "TortureTests",
+      dependencies: ["UserPages", "TestSupport"]
+    ),
+    .testTarget(
+      name: "RCUTests",
+      dependencies: ["UserPages", "TestSupport"]
+    ),
+    // A program with races on purpose, and what tells whether the sanitizers are listening.
+    .executableTarget(
+      name: "RaceProbe",
+      dependencies: ["UserPages"],
+      path: "Tests/RaceProbe"
+    ),
+    .target(
+      name: "CSanitizerProbe",
+      path: "Tests/CSanitizerProbe"
+    ),
+    .testTarget(
+      name: "SanitizerTests",
+      dependencies: ["CSanitizerProbe", "RaceProbe"]
+    ),
+    .testTarget(
+      name: "StructureTests"
     ),
   ],
   swiftLanguageModes: [.v6]
