@@ -69,8 +69,9 @@ extension AddressSpace {
       _ = target.update { _ in entry }
     }
     if moved.upperBound < from.upperBound, zap(moved.upperBound..<from.upperBound) { lingering = true }
-    unlinkVacantNodes(around: from)
+    // The new mapping first: without it the nodes that hold the moved entries would count as vacant.
     mappings.insert(to, attributes, firstPage: firstPage, replacing: &old)
+    unlinkVacantNodes(around: from)
     mappings.publish()
     mappings.retire(old)
     return lingering
