@@ -28,9 +28,11 @@ public final class Machine: Sendable {
 /// The engines that every test of pinning runs over.
 public enum Engines {
   /// All of them. A new engine is added here and is tortured by every pair.
-  public static let all: [PinEngine] = [.locked, .reference]
-  /// Those whose fast path takes no lock, and which can therefore be frozen in the middle of it.
-  public static let lockless: [PinEngine] = [.reference]
+  public static let all: [PinEngine] = [.locked, .reference, .slot]
+  /// Those whose pins and faults take no lock, and which can therefore be frozen in the middle.
+  public static let lockless: [PinEngine] = [.reference, .slot]
+  /// Those that take a reference and look again.
+  public static let lookTwice: [PinEngine] = [.reference]
 }
 
 /// Some pages of an address space, by index.

@@ -20,7 +20,7 @@
   extension TortureTests {
     /// Pins that are frozen on the fast path while a writer does its worst.
     @Suite struct FrozenPins {
-      @Test(arguments: places, Engines.lockless)
+      @Test(arguments: places, Engines.lookTwice)
       func unmap(place: YieldPoint, engine: PinEngine) throws {
         try play { freezer, machine in
           let space = AddressSpace(machine.memory, engine: engine)
@@ -44,7 +44,7 @@
         }
       }
 
-      @Test(arguments: places, Engines.lockless)
+      @Test(arguments: places, Engines.lookTwice)
       func frameStaysWhileAWalkerMayReferToIt(place: YieldPoint, engine: PinEngine) throws {
         // Four frames: the page's own and three free ones. Somebody who wants four must wait for the frozen reader.
         try play(frames: 4) { freezer, machine in
@@ -77,7 +77,7 @@
         }
       }
 
-      @Test(arguments: places, Engines.lockless)
+      @Test(arguments: places, Engines.lookTwice)
       func replacement(place: YieldPoint, engine: PinEngine) throws {
         // The page is replaced by another: the pin must be of the new one, as the program is from now on.
         try play { freezer, machine in
@@ -102,7 +102,7 @@
         }
       }
 
-      @Test(arguments: places, Engines.lockless)
+      @Test(arguments: places, Engines.lookTwice)
       func copyOnWrite(place: YieldPoint, engine: PinEngine) throws {
         // A get of a page that is shared with a child; the program stores, and so moves to a copy. The get must follow.
         try play { freezer, machine in
@@ -123,7 +123,7 @@
         }
       }
 
-      @Test(arguments: places, Engines.lockless)
+      @Test(arguments: places, Engines.lookTwice)
       func fork(place: YieldPoint, engine: PinEngine) throws {
         try play { freezer, machine in
           let space = AddressSpace(machine.memory, engine: engine)
@@ -160,7 +160,7 @@
         }
       }
 
-      @Test(arguments: places, Engines.lockless)
+      @Test(arguments: places, Engines.lookTwice)
       func protect(place: YieldPoint, engine: PinEngine) throws {
         try play { freezer, machine in
           let space = AddressSpace(machine.memory, engine: engine)
@@ -178,7 +178,7 @@
         }
       }
 
-      @Test(arguments: places, Engines.lockless)
+      @Test(arguments: places, Engines.lookTwice)
       func nodesStayWhileAWalkerMayBeInThem(place: YieldPoint, engine: PinEngine) throws {
         try play { freezer, machine in
           let space = AddressSpace(machine.memory, engine: engine)

@@ -31,7 +31,7 @@ extension AddressSpace {
     if entry.isExclusive || site.mapping.value.attributes.isShared { return .done }
     if entry.isAnonymous {
       switch soleUser(of: entry, mayDrain: mayDrain) {
-      case .yes: return install(entry.without(PTELayout.cowShared), at: site)
+      case .yes: return install(entry.without(PTELayout.cowShared), at: site, asSoleUser: true)
       case .afterDrain: return .needsDrain
       case .no: break
       }
@@ -43,10 +43,11 @@ extension AddressSpace {
 
   /// Whether nobody but this entry has the frame, so that it may become exclusive again.
   ///
-  /// Sound without a lock: a walker that still adds a reference for a get looks at the entry again and finds it changed;
-  /// a pin never takes a frame that is not exclusive; another mapping of it can only be made by a fork of this space,
-  /// which this fault excludes by checking its mapping's state after locking the entry. Another space that just gave the
-  /// frame up keeps its reference until a grace period has passed, so no load of its threads is still under way.
+  /// A first look: the answer is asked for again when the entry is locked (`install`), because a fork of this space may come
+  /// and go in between and leave the entry as it is. Then it is sound: a walker that still adds a reference for a get looks at
+  /// the entry again and finds it changed; a pin never takes a frame that is not exclusive; another mapping of it can only be
+  /// made by a fork of this space, which finds the entry locked. Another space that just gave the frame up keeps its reference
+  /// until a grace period has passed, so no load of its threads is still under way.
   private func soleUser(of entry: PTE, mayDrain: Bool) -> SoleUser {
     let frame = frames.frame(entry.pfn)
     if frame.references == 1 { return .yes }
@@ -56,7 +57,7 @@ extension AddressSpace {
 
   private func reuse(_ site: FaultSite) -> FaultOutcome {
     let entry = site.entry.without(PTELayout.cowShared).with(PTELayout.dirty, PTELayout.accessed)
-    return install(site.finish(entry, writable: true), at: site)
+    return install(site.finish(entry, writable: true), at: site, asSoleUser: !site.entry.isExclusive)
   }
 
   /// The first store to a page of a shared mapping (`wp_page_shared`).

@@ -164,13 +164,16 @@ extension AddressSpace {
     }
   }
 
-  /// Replaces the entry of the site by `new` if the mapping is still in force.
+  /// Replaces the entry of the site by `new` if the mapping is still in force; `asSoleUser`, only if nobody else has a
+  /// reference to the frame.
   ///
-  /// ORDERING [lock-then-validate]: the entry is locked first, the mapping's state is looked at after.
+  /// ORDERING [lock-then-validate]: the entry is locked first, the mapping's state is looked at after, and so are the
+  /// references: a fork that shared the frame and was over before the lock has left the entry as it was and its mapping live.
   ///
   /// - Parameter answer: what the new entry rests on, where it is a backing's answer; it must still hold.
   func install(
-    _ new: PTE, at site: FaultSite, resting answer: (backing: any Backing, sequence: UInt64)? = nil
+    _ new: PTE, at site: FaultSite, resting answer: (backing: any Backing, sequence: UInt64)? = nil,
+    asSoleUser: Bool = false
   ) -> FaultOutcome {
     YieldPoint.faultBeforeInstall.reach()
     guard site.place.lock(site.entry) else { return .again }
@@ -180,6 +183,10 @@ extension AddressSpace {
     }
     if let answer, answer.backing.sequence != answer.sequence {
       // The page moved after the backing answered: ask again.
+      site.place.store(site.entry)
+      return .again
+    }
+    if asSoleUser, frames.frame(site.entry.pfn).references > 1 {
       site.place.store(site.entry)
       return .again
     }
