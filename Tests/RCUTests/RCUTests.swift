@@ -138,6 +138,21 @@ struct RCUTests {
     #expect(freed.total == 1000)
   }
 
+  @Test func barrierEndsWhileOthersDefer() {
+    // It waits for what was deferred before it, not for what comes meanwhile.
+    let torture = Torture("barriers among those who defer")
+    torture.run([
+      Worker("defer", threads: 3) { run in
+        while run.next() { RCU.deferFree {} }
+      },
+      Worker("barrier") { run in
+        while run.next() { RCU.barrier() }
+      },
+    ])
+    RCU.barrier()
+    #expect(torture.failures == [])
+  }
+
   @Test func deferredWorkMayDeferAgain() {
     let freed = Counter()
     RCU.deferFree {

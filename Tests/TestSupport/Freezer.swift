@@ -18,11 +18,12 @@
       YieldPoint.removeHandler()
     }
 
-    /// Starts a thread that runs `body`, and freezes it when it first comes to `point` (never where `point` is nil).
+    /// Starts a thread that runs `body`, and freezes it when it comes to `point` (never where `point` is nil) after having
+    /// passed it `passes` times.
     public func start(
-      _ name: String, freezeAt point: YieldPoint? = nil, _ body: @escaping @Sendable () throws -> Void
+      _ name: String, freezeAt point: YieldPoint? = nil, after passes: Int = 0, _ body: @escaping @Sendable () throws -> Void
     ) -> StagedThread {
-      let staged = StagedThread(freezeAt: point)
+      let staged = StagedThread(freezeAt: point, after: passes)
       let once = OneShot(body)
       let thread = Thread { [actors] in
         actors.enter(staged)
@@ -58,13 +59,15 @@
     // Everything below is read and written under `condition` alone.
     private let condition = NSCondition()
     private var freezeAt: YieldPoint?
+    private var passesLeft: Int
     private var passed: Set<YieldPoint> = []
     private var isFrozen = false
     private var isFinished = false
     private var error: (any Error)?
 
-    init(freezeAt: YieldPoint?) {
+    init(freezeAt: YieldPoint?, after passes: Int) {
       self.freezeAt = freezeAt
+      passesLeft = passes
     }
 
     /// Waits until the thread stands still at its point; false where it ended without coming there.
@@ -113,7 +116,9 @@
       condition.lock()
       defer { condition.unlock() }
       passed.insert(point)
-      if freezeAt == point { isFrozen = true }
+      if freezeAt == point {
+        if passesLeft == 0 { isFrozen = true } else { passesLeft -= 1 }
+      }
       condition.broadcast()
       while isFrozen { condition.wait() }
     }

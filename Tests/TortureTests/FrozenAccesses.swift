@@ -119,6 +119,23 @@
         }
       }
 
+      @Test(arguments: Engines.lockless, 0...3)
+      func nodesOfAFaultThatCameTooLate(engine: PinEngine, passes: Int) throws {
+        // The fault makes a node after the last mapping, and all nodes, went away: the space's exit must find it.
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: engine)
+          try space.map(at: 0x20_0000_0000, pages: 1, protection: .readWrite)
+          let faulter = freezer.start("store", freezeAt: .faultBeforeWalk, after: passes) {
+            #expect(throws: PageError.segmentationViolation) { try space.store(UInt64(1), at: 0x20_0000_0000) }
+          }
+          #expect(faulter.waitUntilFrozen())
+          try space.unmap(at: 0x20_0000_0000, pages: 1)
+          faulter.thaw()
+          try faulter.join()
+          space.exit()
+        }
+      }
+
       @Test(arguments: Engines.lockless)
       func faultOvertakenByProtect(engine: PinEngine) throws {
         try play { freezer, machine in

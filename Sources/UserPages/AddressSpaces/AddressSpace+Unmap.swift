@@ -23,9 +23,9 @@ extension AddressSpace {
   func removeLocked(_ range: Range<VirtualAddress>) -> Bool {
     var old: [VMATree.Mapping] = []
     mappings.carve(range, replacing: &old)
-    if old.isEmpty { return false }
-    mappings.publish()
-    let lingering = zap(range)
+    if !old.isEmpty { mappings.publish() }
+    let lingering = old.isEmpty ? false : zap(range)
+    // Also where nothing was mapped: a fault that its mapping's end overtook may have made nodes since.
     unlinkVacantNodes(around: range)
     mappings.retire(old)
     return lingering

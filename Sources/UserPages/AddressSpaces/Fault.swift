@@ -145,6 +145,7 @@ extension AddressSpace {
       return .failed(.segmentationViolation)
     }
     guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
+    YieldPoint.faultBeforeWalk.reach()
     guard let place = table.entry(for: address, using: &resources.nodes) else { return .needsNode }
     let entry = place.load()
     if entry.isBusy { return .again }

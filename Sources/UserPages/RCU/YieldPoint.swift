@@ -9,6 +9,8 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   case pinBetweenEntryAndReference
   /// The fast path has taken its reference and has not looked at the entry again.
   case pinBetweenReferenceAndSecondLook
+  /// A fault has found its mapping, inside its section, and has not gone down the table.
+  case faultBeforeWalk
   /// A fault has prepared its entry, inside its section, and has not locked the place.
   case faultBeforeInstall
   /// An unmap has emptied an entry and has not given its reference up.
