@@ -1,0 +1,16 @@
+/// The program's own loads and stores, and read(2) and write(2).
+public enum AccessStatement: Equatable, Sendable, CustomStringConvertible {
+  case read(space: String, address: UInt64, count: Int)
+  case write(space: String, address: UInt64, ByteString)
+  case readFile(name: String, offset: Int, count: Int)
+  case writeFile(name: String, offset: Int, ByteString)
+
+  public var description: String {
+    switch self {
+    case .read(let space, let address, let count): "read \(space) \(addressText(address)) \(count)"
+    case .write(let space, let address, let bytes): "write \(space) \(addressText(address)) \(bytes)"
+    case .readFile(let name, let offset, let count): "readfile \(name) \(offset) \(count)"
+    case .writeFile(let name, let offset, let bytes): "writefile \(name) \(offset) \(bytes)"
+    }
+  }
+}

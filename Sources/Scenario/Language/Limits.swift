@@ -1,0 +1,16 @@
+/// The largest numbers a scenario may name. They keep arithmetic on bytes inside 64 bits and a slip of the pen from
+/// asking for more memory than the computer has; a number beyond its limit is a parse error.
+enum Limits {
+  /// RAM where the file does not say.
+  static let defaultMemoryPages = 4096
+  /// RAM, an image, a file or a device: 16 GiB.
+  static let memoryPages: UInt64 = 1 << 22
+  /// A mapping's length or offset: 2^62 bytes, far beyond any address space.
+  static let mappingPages: UInt64 = 1 << 50
+  /// One pin: 16 GiB.
+  static let pinPages: UInt64 = 1 << 22
+  /// Bytes read or written by one statement: 64 MiB.
+  static let count: UInt64 = 1 << 26
+  /// An offset in bytes into a file or a pin.
+  static let byteOffset: UInt64 = 1 << 62
+}

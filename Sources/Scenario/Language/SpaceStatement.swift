@@ -1,0 +1,114 @@
+/// Making, copying and ending address spaces, and changing what they map.
+public enum SpaceStatement: Equatable, Sendable, CustomStringConvertible {
+  case space(name: String)
+  case fork(parent: String, child: String)
+  case exit(space: String)
+  case map(MapStatement)
+  case unmap(space: String, PageRange)
+  case protect(space: String, PageRange, Permission)
+  case advise(space: String, PageRange, AdviceWord)
+  case remap(space: String, PageRange, to: PageRange)
+
+  public var description: String {
+    switch self {
+    case .space(let name): "space \(name)"
+    case .fork(let parent, let child): "fork \(parent) \(child)"
+    case .exit(let space): "exit \(space)"
+    case .map(let statement): statement.description
+    case .unmap(let space, let range): "unmap \(space) \(range)"
+    case .protect(let space, let range, let permission): "protect \(space) \(range) \(permission.rawValue)"
+    case .advise(let space, let range, let advice): "advise \(space) \(range) \(advice.rawValue)"
+    case .remap(let space, let range, let target): "remap \(space) \(range) \(target)"
+    }
+  }
+}
+
+/// `map A ADDR PAGES PROT SHARING BACKING [OFFSET] [huge]`.
+public struct MapStatement: Equatable, Sendable, CustomStringConvertible {
+  public var space: String
+  public var range: PageRange
+  public var permission: Permission
+  public var sharing: SharingWord
+  public var backing: BackingWord
+  /// The first page of the backing that shows; printed where it was written.
+  public var offset: Int?
+  public var huge: Bool
+
+  public init(
+    space: String, range: PageRange, permission: Permission, sharing: SharingWord, backing: BackingWord,
+    offset: Int? = nil, huge: Bool = false
+  ) {
+    self.space = space
+    self.range = range
+    self.permission = permission
+    self.sharing = sharing
+    self.backing = backing
+    self.offset = offset
+    self.huge = huge
+  }
+
+  public var description: String {
+    var text = "map \(space) \(range) \(permission.rawValue) \(sharing.rawValue) \(backing)"
+    if let offset { text += " \(offset)" }
+    if huge { text += " huge" }
+    return text
+  }
+}
+
+/// `ADDR PAGES`.
+public struct PageRange: Equatable, Sendable, CustomStringConvertible {
+  /// A byte address, aligned or not: what an unaligned one means is for the statement to say.
+  public var address: UInt64
+  public var pages: Int
+
+  public init(address: UInt64, pages: Int) {
+    self.address = address
+    self.pages = pages
+  }
+
+  public var description: String { "\(addressText(address)) \(pages)" }
+}
+
+/// PROT.
+public enum Permission: String, CaseIterable, Sendable {
+  case none
+  case read = "r"
+  case readWrite = "rw"
+}
+
+/// SHARING.
+public enum SharingWord: String, CaseIterable, Sendable {
+  case `private`
+  case shared
+}
+
+/// BACKING.
+public enum BackingWord: Equatable, Sendable, CustomStringConvertible {
+  case anonymous
+  case file(String)
+  case mixed(String)
+  case pfn(String)
+
+  public var description: String {
+    switch self {
+    case .anonymous: "anon"
+    case .file(let name): "file:\(name)"
+    case .mixed(let name): "mixed:\(name)"
+    case .pfn(let name): "pfn:\(name)"
+    }
+  }
+}
+
+/// What `advise` asks for.
+public enum AdviceWord: String, CaseIterable, Sendable {
+  case dontNeed = "dontneed"
+  case pageOut = "pageout"
+  case dontFork = "dontfork"
+  case doFork = "dofork"
+  case populateRead = "populate-read"
+  case populateWrite = "populate-write"
+  case collapse
+}
+
+/// An address as results and normalised statements print it.
+func addressText(_ address: UInt64) -> String { "0x" + String(address, radix: 16) }

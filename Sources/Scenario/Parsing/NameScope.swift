@@ -1,0 +1,146 @@
+/// Resolves the names of a file from top to bottom.
+///
+/// What a statement names must have been made by a line above it, must be of the right kind, and must not be certainly
+/// gone. Only a `space` is certainly there after its line: a `fork` or a `pin` may fail, so naming its result is right
+/// in the language, and answers EINVAL where there is none when the statement runs.
+struct NameScope {
+  enum Thing: Equatable {
+    case image, file, device
+
+    var words: String {
+      switch self {
+      case .image: "an image"
+      case .file: "a file"
+      case .device: "a device"
+      }
+    }
+  }
+
+  enum Presence: Equatable {
+    case certain(line: Int)
+    case possible
+    /// Exited or released.
+    case gone(line: Int)
+  }
+
+  private var memoryLine: Int?
+  private var firstSpaceLine: Int?
+  private var things: [String: (Thing, line: Int)] = [:]
+  private var spaces: [String: Presence] = [:]
+  private var pins: [String: Presence] = [:]
+
+  mutating func admit(_ line: ScenarioLine) throws(LineError) {
+    switch line.statement {
+    case .machine(let statement): try admit(statement, line.number)
+    case .space(let statement): try admit(statement, line.number)
+    case .access(let statement): try admit(statement)
+    case .pin(let statement): try admit(statement, line.number)
+    case .look(let statement): try admit(statement)
+    }
+  }
+
+  private mutating func admit(_ statement: MachineStatement, _ line: Int) throws(LineError) {
+    if let firstSpaceLine {
+      throw LineError("the machine is made before the first space, which is on line \(firstSpaceLine)")
+    }
+    switch statement {
+    case .memory:
+      if let memoryLine { throw LineError("memory is given already, on line \(memoryLine)") }
+      memoryLine = line
+    case .image(let name, _), .erofs(let name, _, _, _): try declare(name, .image, line)
+    case .file(let name, _): try declare(name, .file, line)
+    case .device(let name, _): try declare(name, .device, line)
+    }
+  }
+
+  private mutating func declare(_ name: String, _ thing: Thing, _ line: Int) throws(LineError) {
+    if let (earlier, earlierLine) = things[name] {
+      throw LineError("'\(name)' is already \(earlier.words), made on line \(earlierLine)")
+    }
+    things[name] = (thing, line)
+  }
+
+  private mutating func admit(_ statement: SpaceStatement, _ line: Int) throws(LineError) {
+    switch statement {
+    case .space(let name):
+      try vacant(name)
+      firstSpaceLine = firstSpaceLine ?? line
+      spaces[name] = .certain(line: line)
+    case .fork(let parent, let child):
+      try space(parent)
+      try vacant(child)
+      spaces[child] = .possible
+    case .exit(let name):
+      try space(name)
+      spaces[name] = .gone(line: line)
+    case .map(let map):
+      try space(map.space)
+      switch map.backing {
+      case .anonymous: break
+      case .file(let name): try thing(name, isOneOf: [.file])
+      case .mixed(let name): try thing(name, isOneOf: [.image])
+      case .pfn(let name): try thing(name, isOneOf: [.image, .device])
+      }
+    case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .remap(let name, _, _):
+      try space(name)
+    }
+  }
+
+  private func admit(_ statement: AccessStatement) throws(LineError) {
+    switch statement {
+    case .read(let name, _, _), .write(let name, _, _): try space(name)
+    case .readFile(let name, _, _), .writeFile(let name, _, _): try thing(name, isOneOf: [.file, .image])
+    }
+  }
+
+  private mutating func admit(_ statement: PinStatement, _ line: Int) throws(LineError) {
+    switch statement {
+    case .pin(let name, let owner, _, _), .get(let name, let owner, _, _):
+      try space(owner)
+      pins[name] = .possible
+    case .release(let name, _):
+      try pin(name)
+      pins[name] = .gone(line: line)
+    case .peek(let name, _, _), .poke(let name, _, _): try pin(name)
+    }
+  }
+
+  private func admit(_ statement: LookStatement) throws(LineError) {
+    switch statement {
+    case .entry(let name, _), .frame(let name, _), .counters(let name): try space(name)
+    case .free: break
+    case .migrate(let name, _, _): try thing(name, isOneOf: [.image])
+    case .dataCache(let name): try thing(name, isOneOf: [.image, .file, .device])
+    }
+  }
+
+  // MARK: - Looking names up
+
+  private func space(_ name: String) throws(LineError) {
+    switch spaces[name] {
+    case nil: throw LineError("no space is called '\(name)'")
+    case .gone(let line)?: throw LineError("space '\(name)' has exited, on line \(line)")
+    case .certain?, .possible?: break
+    }
+  }
+
+  private func vacant(_ name: String) throws(LineError) {
+    if case .certain(let line)? = spaces[name] {
+      throw LineError("'\(name)' is already a space, made on line \(line)")
+    }
+  }
+
+  private func pin(_ name: String) throws(LineError) {
+    switch pins[name] {
+    case nil: throw LineError("no pin is called '\(name)'")
+    case .gone(let line)?: throw LineError("pin '\(name)' is released, on line \(line)")
+    case .certain?, .possible?: break
+    }
+  }
+
+  private func thing(_ name: String, isOneOf kinds: [Thing]) throws(LineError) {
+    let wanted = kinds.map(\.words).joined(separator: " or ")
+    guard let (kind, _) = things[name] else { throw LineError("nothing is called '\(name)' (\(wanted) is needed)") }
+    guard kinds.contains(kind) else { throw LineError("'\(name)' is \(kind.words); \(wanted) is needed") }
+  }
+}

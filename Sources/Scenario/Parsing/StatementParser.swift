@@ -1,0 +1,186 @@
+/// Parses one statement from its words, knowing nothing of the lines around it.
+struct StatementParser {
+  /// Reads the bytes of a `from PATH`.
+  let copy: (_ path: String) throws(LineError) -> [UInt8]
+
+  func parse(_ words: [String]) throws(LineError) -> Statement {
+    var reader = WordReader(words)
+    let verb = try reader.word("a statement")
+    let statement = try parse(verb, &reader)
+    try reader.end()
+    return statement
+  }
+
+  private func parse(_ verb: String, _ reader: inout WordReader) throws(LineError) -> Statement {
+    switch verb {
+    case "memory", "image", "file", "device", "erofs": .machine(try machine(verb, &reader))
+    case "space", "fork", "exit", "map", "unmap", "protect", "advise", "remap": .space(try space(verb, &reader))
+    case "read", "write", "readfile", "writefile": .access(try access(verb, &reader))
+    case "pin", "get", "release", "peek", "poke": .pin(try pin(verb, &reader))
+    case "entry", "frame", "counters", "free", "migrate", "dcache": .look(try look(verb, &reader))
+    default: throw LineError("no statement is called \(quoted(verb))")
+    }
+  }
+
+  // MARK: - The machine
+
+  private func machine(_ verb: String, _ reader: inout WordReader) throws(LineError) -> MachineStatement {
+    switch verb {
+    case "memory":
+      return .memory(pages: try reader.number("PAGES", in: 1...Limits.memoryPages))
+    case "image":
+      let name = try reader.name("NAME")
+      return .image(name: name, try contents(&reader, smallest: 1))
+    case "file":
+      let name = try reader.name("NAME")
+      return .file(name: name, try contents(&reader, smallest: 0))
+    case "erofs":
+      return try erofs(&reader)
+    default:
+      let name = try reader.name("NAME")
+      return .device(name: name, pages: try reader.number("PAGES", in: 1...Limits.memoryPages))
+    }
+  }
+
+  private func contents(_ reader: inout WordReader, smallest: UInt64) throws(LineError) -> Contents {
+    if reader.upcoming == "from" {
+      _ = reader.optional()
+      let path = try reader.word("PATH")
+      let bytes = try copy(path)
+      if bytes.isEmpty, smallest > 0 { throw LineError("\(path) is empty; an image holds at least a byte") }
+      return .copied(path: path, bytes: bytes)
+    }
+    let pages = try reader.number("PAGES", in: smallest...Limits.memoryPages)
+    guard let byte = reader.optional() else { return .filled(pages: pages, byte: nil) }
+    return .filled(pages: pages, byte: try parseFillByte(byte))
+  }
+
+  /// `erofs NAME from PATH FILE`.
+  private func erofs(_ reader: inout WordReader) throws(LineError) -> MachineStatement {
+    let name = try reader.name("NAME")
+    let from = try reader.word("'from'")
+    guard from == "from" else { throw LineError("\(quoted(from)) is not 'from'") }
+    let path = try reader.word("PATH")
+    let file = try reader.word("FILE")
+    return .erofs(name: name, path: path, file: file, bytes: try copy(path))
+  }
+
+  // MARK: - Address spaces and mappings
+
+  private func space(_ verb: String, _ reader: inout WordReader) throws(LineError) -> SpaceStatement {
+    let space = try reader.name("A")
+    switch verb {
+    case "space": return .space(name: space)
+    case "fork": return .fork(parent: space, child: try reader.name("B"))
+    case "exit": return .exit(space: space)
+    case "map": return .map(try map(space, &reader))
+    case "unmap": return .unmap(space: space, try reader.range())
+    case "protect":
+      let range = try reader.range()
+      return .protect(space: space, range, try reader.choice("PROT", of: Permission.self))
+    case "advise":
+      let range = try reader.range()
+      return .advise(space: space, range, try reader.choice("ADVICE", of: AdviceWord.self))
+    default:
+      let range = try reader.range()
+      return .remap(space: space, range, to: try reader.range(address: "NEWADDR", pages: "NEWPAGES"))
+    }
+  }
+
+  private func map(_ space: String, _ reader: inout WordReader) throws(LineError) -> MapStatement {
+    var statement = MapStatement(
+      space: space,
+      range: try reader.range(),
+      permission: try reader.choice("PROT", of: Permission.self),
+      sharing: try reader.choice("SHARING", of: SharingWord.self),
+      backing: try backing(try reader.word("BACKING")))
+    if let word = reader.upcoming, word != "huge" {
+      statement.offset = try reader.number("OFFSET", in: 0...Limits.mappingPages)
+    }
+    if reader.upcoming == "huge" {
+      _ = reader.optional()
+      statement.huge = true
+    }
+    return statement
+  }
+
+  private func backing(_ word: String) throws(LineError) -> BackingWord {
+    if word == "anon" { return .anonymous }
+    let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2 else {
+      throw LineError("BACKING: \(quoted(word)) is none of anon, file:NAME, mixed:NAME, pfn:NAME")
+    }
+    let name = try checkedName(String(parts[1]), "NAME")
+    switch parts[0] {
+    case "file": return .file(name)
+    case "mixed": return .mixed(name)
+    case "pfn": return .pfn(name)
+    default: throw LineError("BACKING: \(quoted(word)) is none of anon, file:NAME, mixed:NAME, pfn:NAME")
+    }
+  }
+
+  // MARK: - Access
+
+  private func access(_ verb: String, _ reader: inout WordReader) throws(LineError) -> AccessStatement {
+    switch verb {
+    case "read":
+      .read(space: try reader.name("A"), address: try reader.address(), count: try reader.count())
+    case "write":
+      .write(space: try reader.name("A"), address: try reader.address(), try reader.bytes())
+    case "readfile":
+      .readFile(name: try reader.name("NAME"), offset: try reader.byteOffset(), count: try reader.count())
+    default:
+      .writeFile(name: try reader.name("NAME"), offset: try reader.byteOffset(), try reader.bytes())
+    }
+  }
+
+  // MARK: - Pinning
+
+  private func pin(_ verb: String, _ reader: inout WordReader) throws(LineError) -> PinStatement {
+    let name = try reader.name("P")
+    switch verb {
+    case "pin", "get":
+      let space = try reader.name("A")
+      let range = try reader.range(limit: Limits.pinPages)
+      let options = try pinOptions(verb, &reader)
+      return verb == "pin"
+        ? .pin(name: name, space: space, range, options) : .get(name: name, space: space, range, options)
+    case "release":
+      guard let word = reader.optional() else { return .release(name: name, dirty: false) }
+      guard word == "dirty" else { throw LineError("\(quoted(word)) is not 'dirty'") }
+      return .release(name: name, dirty: true)
+    case "peek":
+      return .peek(name: name, offset: try reader.byteOffset(), count: try reader.count())
+    default:
+      return .poke(name: name, offset: try reader.byteOffset(), try reader.bytes())
+    }
+  }
+
+  private func pinOptions(_ verb: String, _ reader: inout WordReader) throws(LineError) -> Set<PinOption> {
+    var options: Set<PinOption> = []
+    while reader.upcoming != nil {
+      let option = try reader.choice("option", of: PinOption.self)
+      if option == .longTerm, verb == "get" {
+        throw LineError("a get cannot be longterm: only a pin tells the memory's owner that it stays")
+      }
+      guard options.insert(option).inserted else { throw LineError("'\(option.rawValue)' stands twice") }
+    }
+    return options
+  }
+
+  // MARK: - Looking
+
+  private func look(_ verb: String, _ reader: inout WordReader) throws(LineError) -> LookStatement {
+    switch verb {
+    case "entry": return .entry(space: try reader.name("A"), address: try reader.address())
+    case "frame": return .frame(space: try reader.name("A"), address: try reader.address())
+    case "counters": return .counters(space: try reader.name("A"))
+    case "free": return .free
+    case "migrate":
+      let name = try reader.name("NAME")
+      let page = try reader.number("PAGE", in: 0...Limits.mappingPages)
+      return .migrate(name: name, page: page, try reader.choice("target", of: MigrationTarget.self))
+    default: return .dataCache(name: try reader.name("NAME"))
+    }
+  }
+}
