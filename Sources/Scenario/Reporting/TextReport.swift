@@ -1,0 +1,17 @@
+/// Reports as the contract prints them.
+struct TextReport {
+  func header(_ path: String) -> String { "# \(path)" }
+
+  func lines(_ report: LineReport) -> [String] {
+    let number = report.line.number
+    var lines = ["\(number): \(report.line.statement) => \(report.outcome)"]
+    if let expectation = report.line.expectation, !report.passed {
+      lines.append("\(number): expected \(expectation)")
+    }
+    return lines
+  }
+
+  func leak(_ leak: Leak) -> String { leak.description }
+
+  func total(passed: Int, failed: Int) -> String { "\(passed) passed, \(failed) failed" }
+}

@@ -1,0 +1,27 @@
+import UserPages
+
+extension ScenarioMachine {
+  func execute(_ statement: AccessStatement) throws(PageError) -> Outcome {
+    switch statement {
+    case .read(let name, let address, let count):
+      return .bytes(try space(name).load(at: VirtualAddress(address), count: count))
+    case .write(let name, let address, let bytes):
+      try space(name).store(bytes.bytes, at: VirtualAddress(address))
+      return .ok
+    case .readFile(let name, let offset, let count):
+      if let file = files[name] { return .bytes(try file.read(at: offset, count: count)) }
+      if let image = images[name] { return .bytes(try image.read(at: offset, count: count)) }
+      throw .invalidArgument
+    case .writeFile(let name, let offset, let bytes):
+      if let file = files[name] {
+        try file.write(bytes.bytes, at: offset)
+        return .ok
+      }
+      if let image = images[name] {
+        try image.write(bytes.bytes, at: offset)
+        return .ok
+      }
+      throw .invalidArgument
+    }
+  }
+}

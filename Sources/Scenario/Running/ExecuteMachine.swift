@@ -1,0 +1,29 @@
+import UserPages
+
+extension ScenarioMachine {
+  func execute(_ statement: MachineStatement) throws(PageError) -> Outcome {
+    switch statement {
+    case .memory:
+      // The machine was made with it.
+      break
+    case .image(let name, .filled(let pages, let byte)):
+      images[name] = try Image(memory, pages: pages) { page in byte ?? UInt8(truncatingIfNeeded: page + 1) }
+    case .image(let name, .copied(_, let bytes)):
+      images[name] = try Image(memory, contents: bytes)
+    case .file(let name, .filled(let pages, let byte)):
+      files[name] = PageCacheFile(memory, pages: pages, fill: byte ?? 0)
+    case .file(let name, .copied(_, let bytes)):
+      files[name] = PageCacheFile(memory, contents: bytes)
+    case .device(let name, let pages):
+      devices[name] = try DeviceRange(memory, pages: pages)
+    case .erofs:
+      throw Unsupported.answer
+    }
+    return .ok
+  }
+}
+
+/// What the library does not do yet. Each use is the one place to wire it.
+enum Unsupported {
+  static let answer = PageError.invalidArgument
+}

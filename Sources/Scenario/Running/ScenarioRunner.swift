@@ -1,0 +1,63 @@
+import UserPages
+
+/// Runs scenarios, each on a machine of its own.
+public struct ScenarioRunner: Sendable {
+  /// How the spaces pin.
+  public var engine: PinEngine
+
+  public init(engine: PinEngine = .reference) { self.engine = engine }
+
+  /// Runs `file` from its first line to its last, telling each line as it is done.
+  public func run(_ file: ScenarioFile, eachLine: (LineReport) -> Void = { _ in }) -> FileReport {
+    var report = FileReport(path: file.path)
+    let machine: ScenarioMachine
+    do {
+      machine = try ScenarioMachine(memoryPages: file.memoryPages, engine: engine)
+    } catch {
+      report.refusal = error
+      return report
+    }
+    for line in file.lines {
+      let done = LineReport(line: line, outcome: machine.execute(line.statement))
+      report.lines.append(done)
+      eachLine(done)
+    }
+    report.leak = machine.finish()
+    return report
+  }
+}
+
+/// One statement that ran.
+public struct LineReport: Equatable, Sendable {
+  public var line: ScenarioLine
+  /// What really occurred.
+  public var outcome: Outcome
+
+  public init(line: ScenarioLine, outcome: Outcome) {
+    self.line = line
+    self.outcome = outcome
+  }
+
+  /// Whether it came to what the file expects, or the file expects nothing.
+  public var passed: Bool { line.expectation?.matches(outcome) ?? true }
+}
+
+/// One file that ran.
+public struct FileReport: Equatable, Sendable {
+  public var path: String
+  public var lines: [LineReport]
+  /// What was still held at the end.
+  public var leak: Leak?
+  /// Why there was no machine to run on.
+  public var refusal: PageError?
+
+  public init(path: String, lines: [LineReport] = [], leak: Leak? = nil, refusal: PageError? = nil) {
+    self.path = path
+    self.lines = lines
+    self.leak = leak
+    self.refusal = refusal
+  }
+
+  /// Whether every expectation held and nothing leaked.
+  public var passed: Bool { leak == nil && refusal == nil && lines.allSatisfy(\.passed) }
+}
