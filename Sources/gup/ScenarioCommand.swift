@@ -1,0 +1,51 @@
+import ArgumentParser
+import Scenario
+import UserPages
+
+/// `gup scenario FILE...`.
+struct ScenarioCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "scenario",
+    abstract: "Runs scenario files and checks what they expect.",
+    discussion: """
+      A scenario is a text file that drives address spaces the way a program drives a kernel: map, fault, fork, pin, \
+      unmap, and look at what happened. Each file runs on a fresh machine. Every statement is printed with the result \
+      that really occurred; a statement that ends with '=> RESULT' is checked against it.
+
+      Exit status: 0 if every expectation held and nothing leaked, 1 if one did not or something leaked, 2 if a file \
+      could not be parsed (it is not run then).
+      """
+  )
+
+  @Argument(help: "The scenario files.", completion: .file(extensions: ["gup"]))
+  var files: [String]
+
+  @Flag(help: "Print JSON lines.")
+  var json = false
+
+  @Flag(help: "Print only failures and, last, how many files passed and failed.")
+  var quiet = false
+
+  @Option(help: "How spaces pin pages.")
+  var engine = EngineName.reference
+
+  func run() throws {
+    let suite = ScenarioSuite(
+      format: json ? .json : .text, isQuiet: quiet, runner: ScenarioRunner(engine: engine.engine))
+    let status = suite.run(files, print: Output.standard.line, complain: Output.error.line)
+    if status != ScenarioSuite.passedStatus { throw ExitCode(status) }
+  }
+}
+
+/// `--engine`.
+enum EngineName: String, CaseIterable, ExpressibleByArgument {
+  case reference
+  case locked
+
+  var engine: PinEngine {
+    switch self {
+    case .reference: .reference
+    case .locked: .locked
+    }
+  }
+}
