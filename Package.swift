@@ -74,6 +74,11 @@ let package = Package(
     .testTarget(
       name: "StructureTests"
     ),
+    // Reads Tests/scenarios from where it lies, and runs the tool that is built beside it.
+    .testTarget(
+      name: "ScenarioTests",
+      dependencies: ["Scenario", "UserPages", "gup"]
+    ),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,184 @@
+import Scenario
+import Testing
+
+/// What the parser refuses, and what it says then.
+@Suite struct ParseErrorTests {
+  /// One line that cannot be parsed, and its message.
+  static let badLines: [(String, String)] = [
+    ("frob A", "no statement is called 'frob'"),
+    ("=> ok", "a statement is missing"),
+    ("space A => ok => ok", "'=>' stands twice"),
+    ("space A =>", "no result after '=>'"),
+    ("memory", "PAGES is missing"),
+    ("memory 0", "PAGES: 0 is less than 1"),
+    ("memory 4194305", "PAGES: 4194305 is more than 4194304"),
+    ("memory many", "PAGES: 'many' is not a number"),
+    ("memory -1", "PAGES: '-1' is not a number"),
+    ("memory +1", "PAGES: '+1' is not a number"),
+    ("memory 1_0", "PAGES: '1_0' is not a number"),
+    ("memory 0x", "PAGES: '0x' is not a number"),
+    ("memory 1f", "PAGES: '1f' is not a number"),
+    ("memory 99999999999999999999", "PAGES: '99999999999999999999' does not fit in 64 bits"),
+    ("memory 1 2", "'2' is one word too many"),
+    ("image", "NAME is missing"),
+    ("image a:b 1", "NAME: 'a:b' is no name (letters, digits, '_', '-' and '.')"),
+    ("image i 0", "PAGES: 0 is less than 1"),
+    ("image i 1 fff", "BYTE: 'fff' is not one byte of two hex digits"),
+    ("image i 1 0x", "BYTE: '0x' is not one byte of two hex digits"),
+    ("image i 1 gg", "BYTE: 'gg' is not one byte of two hex digits"),
+    ("image i 1 00 00", "'00' is one word too many"),
+    ("image i from", "PATH is missing"),
+    ("image i from nowhere", "cannot read dir/nowhere: no such file"),
+    ("image i from empty", "empty is empty; an image holds at least a byte"),
+    ("file f from nowhere", "cannot read dir/nowhere: no such file"),
+    ("file f from bytes 1", "'1' is one word too many"),
+    ("file f", "PAGES is missing"),
+    ("device d 0", "PAGES: 0 is less than 1"),
+    ("erofs e bytes", "'bytes' is not 'from'"),
+    ("erofs e from bytes", "FILE is missing"),
+    ("space", "A is missing"),
+    ("space A B", "'B' is one word too many"),
+    ("fork A", "B is missing"),
+    ("exit", "A is missing"),
+    ("map A 0x1000", "PAGES is missing"),
+    ("map A here 1 rw private anon", "ADDR: 'here' is not a number"),
+    ("map A 0x1000 0x4000000000001 rw private anon", "PAGES: 0x4000000000001 is more than 1125899906842624"),
+    ("map A 0x1000 1 rwx private anon", "PROT: 'rwx' is none of none, r, rw"),
+    ("map A 0x1000 1 rw mine anon", "SHARING: 'mine' is none of private, shared"),
+    ("map A 0x1000 1 rw private", "BACKING is missing"),
+    ("map A 0x1000 1 rw private swap", "BACKING: 'swap' is none of anon, file:NAME, mixed:NAME, pfn:NAME"),
+    ("map A 0x1000 1 rw private swap:f", "BACKING: 'swap:f' is none of anon, file:NAME, mixed:NAME, pfn:NAME"),
+    ("map A 0x1000 1 rw private file:", "NAME: '' is no name (letters, digits, '_', '-' and '.')"),
+    ("map A 0x1000 1 rw private anon here", "OFFSET: 'here' is not a number"),
+    ("map A 0x1000 1 rw private anon huge 0", "'0' is one word too many"),
+    ("unmap A 0x1000", "PAGES is missing"),
+    ("protect A 0x1000 1", "PROT is missing"),
+    ("protect A 0x1000 1 w", "PROT: 'w' is none of none, r, rw"),
+    ("advise A 0x1000 1", "ADVICE is missing"),
+    (
+      "advise A 0x1000 1 please",
+      "ADVICE: 'please' is none of dontneed, pageout, dontfork, dofork, populate-read, populate-write, collapse"
+    ),
+    ("remap A 0x1000 1 0x2000", "NEWPAGES is missing"),
+    ("remap A 0x1000 1 0x10000000000000000 1", "NEWADDR: '0x10000000000000000' does not fit in 64 bits"),
+    ("read A 0x1000", "COUNT is missing"),
+    ("read A 0x1000 67108865", "COUNT: 67108865 is more than 67108864"),
+    ("write A 0x1000", "BYTES is missing"),
+    ("write A 0x1000 abc", "BYTES: 'abc' has an odd number of hex digits"),
+    ("write A 0x1000 0x11", "BYTES: '0x11' is not hex digits"),
+    ("write A 0x1000 f*4", "BYTES: 'f' has an odd number of hex digits"),
+    ("write A 0x1000 abcd*4", "BYTES: 'abcd' before '*' is not one byte of two hex digits"),
+    ("write A 0x1000 *4", "BYTES: no hex digits"),
+    ("write A 0x1000 ff*", "COUNT: '' is not a number"),
+    ("write A 0x1000 ff*2*2", "BYTES: 'ff*2*2' has more than one '*'"),
+    ("write A 0x1000 ff*67108865", "COUNT: 67108865 is more than 67108864"),
+    ("readfile f", "OFFSETBYTES is missing"),
+    ("readfile f 0x4000000000000001 1", "OFFSETBYTES: 0x4000000000000001 is more than 4611686018427387904"),
+    ("writefile f 0", "BYTES is missing"),
+    ("pin p A 0x1000", "PAGES is missing"),
+    ("pin p A 0x1000 4194305", "PAGES: 4194305 is more than 4194304"),
+    ("pin p A 0x1000 1 hard", "option: 'hard' is none of write, longterm, force, fast"),
+    ("pin p A 0x1000 1 write write", "'write' stands twice"),
+    ("get p A 0x1000 1 longterm", "a get cannot be longterm: only a pin tells the memory's owner that it stays"),
+    ("release", "P is missing"),
+    ("release p clean", "'clean' is not 'dirty'"),
+    ("peek p 0", "COUNT is missing"),
+    ("poke p 0", "BYTES is missing"),
+    ("entry A", "ADDR is missing"),
+    ("frame A", "ADDR is missing"),
+    ("counters", "A is missing"),
+    ("free A", "'A' is one word too many"),
+    ("migrate rom 0", "target is missing"),
+    ("migrate rom 0 ram", "target: 'ram' is none of cache, image"),
+    ("dcache", "NAME is missing"),
+  ]
+
+  @Test(arguments: badLines)
+  func refuses(line: String, message: String) {
+    #expect(errors("\n" + line, files: ["dir/bytes": [1], "dir/empty": []]) == ["2: \(message)"])
+  }
+
+  /// Lines that are right alone and wrong where they stand.
+  static let badNames: [(String, String)] = [
+    ("space A\nmemory 4", "2: the machine is made before the first space, which is on line 1"),
+    ("space A\nimage i 4", "2: the machine is made before the first space, which is on line 1"),
+    ("memory 4\nmemory 4", "2: memory is given already, on line 1"),
+    ("image i 4\nfile i 4", "2: 'i' is already an image, made on line 1"),
+    ("space A\nspace A", "2: 'A' is already a space, made on line 1"),
+    ("space A\nfork A A", "2: 'A' is already a space, made on line 1"),
+    ("exit A", "1: no space is called 'A'"),
+    ("fork A B", "1: no space is called 'A'"),
+    ("space A\nexit A\nread A 0 1", "3: space 'A' has exited, on line 2"),
+    ("space A\nexit A\nexit A", "3: space 'A' has exited, on line 2"),
+    ("read A 0 1", "1: no space is called 'A'"),
+    ("write A 0 00", "1: no space is called 'A'"),
+    ("map A 0 1 r private anon", "1: no space is called 'A'"),
+    ("unmap A 0 1", "1: no space is called 'A'"),
+    ("protect A 0 1 r", "1: no space is called 'A'"),
+    ("advise A 0 1 dontneed", "1: no space is called 'A'"),
+    ("remap A 0 1 0 1", "1: no space is called 'A'"),
+    ("pin p A 0 1", "1: no space is called 'A'"),
+    ("get p A 0 1", "1: no space is called 'A'"),
+    ("entry A 0", "1: no space is called 'A'"),
+    ("frame A 0", "1: no space is called 'A'"),
+    ("counters A", "1: no space is called 'A'"),
+    ("space A\nmap A 0 1 r private file:f", "2: nothing is called 'f' (a file is needed)"),
+    ("image f 1\nspace A\nmap A 0 1 r private file:f", "3: 'f' is an image; a file is needed"),
+    ("file f 1\nspace A\nmap A 0 1 r private mixed:f", "3: 'f' is a file; an image is needed"),
+    ("file f 1\nspace A\nmap A 0 1 r private pfn:f", "3: 'f' is a file; an image or a device is needed"),
+    ("readfile f 0 1", "1: nothing is called 'f' (a file or an image is needed)"),
+    ("device d 1\nwritefile d 0 00", "2: 'd' is a device; a file or an image is needed"),
+    ("release p", "1: no pin is called 'p'"),
+    ("peek p 0 1", "1: no pin is called 'p'"),
+    ("poke p 0 00", "1: no pin is called 'p'"),
+    ("space A\npin p A 0 1\nrelease p\npeek p 0 1", "4: pin 'p' is released, on line 3"),
+    ("file f 1\nmigrate f 0 cache", "2: 'f' is a file; an image is needed"),
+    ("dcache f", "1: nothing is called 'f' (an image or a file or a device is needed)"),
+  ]
+
+  @Test(arguments: badNames)
+  func refusesNames(text: String, error: String) {
+    #expect(errors(text) == [error])
+  }
+
+  @Test func everyBadLineIsTold() {
+    #expect(errors("frob\nspace\nfree") == ["1: no statement is called 'frob'", "2: A is missing"])
+  }
+
+  /// A line that could not be read is no reason to complain about those that rely on it.
+  @Test func namesAreResolvedOnlyWhereEveryLineCouldBeRead() {
+    #expect(errors("spce A\nread A 0 1") == ["1: no statement is called 'spce'"])
+  }
+
+  @Test func longWordsAreCut() {
+    let message = errors("write A 0 " + "x".repeated(1000)).first ?? ""
+    #expect(message == "1: BYTES: '\("x".repeated(40))...' is not hex digits")
+  }
+
+  @Test func bytesThatAreNoTextAreRefused() {
+    let parser = ScenarioParser(source: source(["t.gup": [0xff, 0xfe, 0x0a]]))
+    #expect(throws: ParseFailure.self) { try parser.parse(path: "t.gup") }
+  }
+
+  @Test func aFileThatIsNotThereIsAnErrorWithoutALine() {
+    let parser = ScenarioParser(source: source([:]))
+    #expect(
+      throws: ParseFailure([ParseError(path: "no.gup", line: nil, message: "cannot read no.gup: no such file")])
+    ) { try parser.parse(path: "no.gup") }
+  }
+
+  @Test func theFileSystemSaysWhatIsWrong() {
+    #expect(throws: FileSourceError("cannot read /: it is a directory")) {
+      try FileSource.fileSystem.bytes(at: "/", limit: 1)
+    }
+    #expect(throws: FileSourceError("cannot read /dev/zero: it is not a regular file")) {
+      try FileSource.fileSystem.bytes(at: "/dev/zero", limit: 1)
+    }
+    #expect(throws: FileSourceError("cannot read /no/such/file: no such file")) {
+      try FileSource.fileSystem.bytes(at: "/no/such/file", limit: 1)
+    }
+    #expect(throws: FileSourceError("cannot read \(#filePath): it holds more than 4 bytes")) {
+      try FileSource.fileSystem.bytes(at: #filePath, limit: 4)
+    }
+  }
+}

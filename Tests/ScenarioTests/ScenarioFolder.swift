@@ -1,0 +1,15 @@
+import Foundation
+
+/// The scenario files, which the tests find beside their own folder.
+enum ScenarioFolder {
+  static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("scenarios").path
+
+  /// The names of all scenarios, sorted.
+  static let names: [String] = {
+    let entries = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return entries.filter { $0.hasSuffix(".gup") }.sorted()
+  }()
+
+  static func path(of name: String) -> String { "\(path)/\(name)" }
+}
