@@ -106,6 +106,15 @@ import Testing
     #expect(try expectation("free => 1 2") == "1 2")
   }
 
+  @Test(arguments: ScenarioFolder.names)
+  func everyScenarioPrintsAsItself(name: String) throws {
+    let file = try ScenarioParser().parse(path: ScenarioFolder.path(of: name))
+    let again = try ScenarioParser().parse(text: file.text, path: file.path)
+    #expect(again.lines.map(\.statement) == file.lines.map(\.statement))
+    #expect(again.lines.map(\.expectation) == file.lines.map(\.expectation))
+    #expect(again.text == file.text)
+  }
+
   @Test func bytesPrintAsResults() {
     #expect(ByteString.result([]) == "")
     #expect(ByteString.result([UInt8](repeating: 0, count: 15)) == "00".repeated(15))

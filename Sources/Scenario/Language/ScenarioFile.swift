@@ -10,6 +10,9 @@ public struct ScenarioFile: Equatable, Sendable {
     self.lines = lines
   }
 
+  /// The scenario in its own language, one statement a line; parsed, it is this scenario but for the line numbers.
+  public var text: String { lines.map { "\($0)\n" }.joined() }
+
   /// The RAM the machine is made with: what the `memory` statement says, or the contract's default.
   public var memoryPages: Int {
     for line in lines {
@@ -20,7 +23,7 @@ public struct ScenarioFile: Equatable, Sendable {
 }
 
 /// One statement with its place in the file and what the file expects of it.
-public struct ScenarioLine: Equatable, Sendable {
+public struct ScenarioLine: Equatable, Sendable, CustomStringConvertible {
   /// The line number, from 1.
   public var number: Int
   public var statement: Statement
@@ -32,4 +35,7 @@ public struct ScenarioLine: Equatable, Sendable {
     self.statement = statement
     self.expectation = expectation
   }
+
+  /// The statement, and what is expected of it.
+  public var description: String { expectation.map { "\(statement) => \($0)" } ?? statement.description }
 }
