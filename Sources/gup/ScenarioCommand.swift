@@ -27,25 +27,15 @@ struct ScenarioCommand: ParsableCommand {
   var quiet = false
 
   @Option(help: "How spaces pin pages.")
-  var engine = EngineName.reference
+  var engine = PinEngine.reference
 
   func run() throws {
     let suite = ScenarioSuite(
-      format: json ? .json : .text, isQuiet: quiet, runner: ScenarioRunner(engine: engine.engine))
+      format: json ? .json : .text, isQuiet: quiet, runner: ScenarioRunner(engine: engine))
     let status = suite.run(files, print: Output.standard.line, complain: Output.error.line)
     if status != ScenarioSuite.passedStatus { throw ExitCode(status) }
   }
 }
 
 /// `--engine`.
-enum EngineName: String, CaseIterable, ExpressibleByArgument {
-  case reference
-  case locked
-
-  var engine: PinEngine {
-    switch self {
-    case .reference: .reference
-    case .locked: .locked
-    }
-  }
-}
+extension PinEngine: ExpressibleByArgument {}

@@ -11,7 +11,7 @@ extension ScenarioMachine {
     case .image(let name, .copied(_, let bytes)):
       images[name] = try Image(memory, contents: bytes)
     case .file(let name, .filled(let pages, let byte)):
-      files[name] = PageCacheFile(memory, pages: pages, fill: byte ?? 0)
+      files[name] = try PageCacheFile(memory, pages: pages, fill: byte ?? 0)
     case .file(let name, .copied(_, let bytes)):
       files[name] = PageCacheFile(memory, contents: bytes)
     case .device(let name, let pages):

@@ -1,4 +1,0 @@
-@main
-struct GUP {
-  static func main() {}
-}
