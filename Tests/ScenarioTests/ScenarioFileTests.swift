@@ -3,12 +3,12 @@ import Scenario
 import Testing
 import UserPages
 
-/// Every scenario file holds.
+/// Every scenario file holds, however pages are pinned.
 @Suite struct ScenarioFileTests {
-  @Test(arguments: ScenarioFolder.names)
-  func holds(name: String) throws {
+  @Test(arguments: ScenarioFolder.names, PinEngine.allCases.filter { $0 != .locked })
+  func holds(name: String, engine: PinEngine) throws {
     let file = try ScenarioParser().parse(path: ScenarioFolder.path(of: name))
-    check(file, name)
+    check(file, name, engine: engine)
   }
 
   /// What is pinned does not depend on how: all but the option `fast` and the counters of the two paths is the same where
@@ -33,11 +33,12 @@ import UserPages
     #expect(text.hasPrefix("# "))
   }
 
-  private func check(_ file: ScenarioFile, _ name: String, engine: PinEngine = .reference) {
+  private func check(_ file: ScenarioFile, _ name: String, engine: PinEngine) {
     let report = ScenarioRunner(engine: engine).run(file)
     for line in report.lines where !line.passed {
       let expected = line.line.expectation?.text ?? ""
-      Issue.record("\(name):\(line.line.number): \(line.line.statement) => \(line.outcome), expected \(expected)")
+      Issue.record(
+        "\(name):\(line.line.number): \(line.line.statement) => \(line.outcome), expected \(expected) (\(engine))")
     }
     if let leak = report.leak { Issue.record("\(name): \(leak)") }
     #expect(report.refusal == nil)
