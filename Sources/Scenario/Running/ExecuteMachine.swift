@@ -9,7 +9,9 @@ extension ScenarioMachine {
     case .image(let name, .filled(let pages, let byte)):
       images[name] = try Image(memory, pages: pages) { page in byte ?? UInt8(truncatingIfNeeded: page + 1) }
     case .image(let name, .copied(_, let bytes)):
-      images[name] = try Image(memory, contents: bytes)
+      // An image is whole pages, to read(2) as well: the padding is part of it.
+      let padding = (Page.size - bytes.count % Page.size) % Page.size
+      images[name] = try Image(memory, contents: bytes + [UInt8](repeating: 0, count: padding))
     case .file(let name, .filled(let pages, let byte)):
       files[name] = try PageCacheFile(memory, pages: pages, fill: byte ?? 0)
     case .file(let name, .copied(_, let bytes)):
