@@ -2,8 +2,11 @@ extension AddressSpace {
   /// Moves or resizes a mapping (`mremap(2)`): in place where `newAddress` is `address`, else to exactly `newAddress`,
   /// replacing what was there. The pages move with it, pins and all.
   ///
-  /// - Throws: `invalidArgument` for unaligned, empty or overlapping ranges; `badAddress` where the old range is not inside
-  ///   one mapping, or a pfn mapping would grow; `outOfMemory` where there is no room.
+  /// A range that keeps its length may hold several mappings and holes behind the first, and moves as it is, as since
+  /// Linux 6.17; else what is left of it must be one mapping.
+  ///
+  /// - Throws: `invalidArgument` for unaligned, empty or overlapping ranges; `badAddress` where the old range does not begin
+  ///   in a mapping or is not inside one and must be, or a pfn mapping would grow; `outOfMemory` where there is no room.
   public func remap(
     at address: VirtualAddress, pages: Int, to newAddress: VirtualAddress, newPages: Int
   ) throws(PageError) {
@@ -14,16 +17,18 @@ extension AddressSpace {
       guard let mapping = mappings.first(endingAbove: address), mapping.value.range.contains(address) else {
         return .failure(.badAddress)
       }
-      let grows = newPages > pages
-      // A mapping that is only to shrink in place may end anywhere; what is moved or grown must be one mapping.
-      guard from.upperBound <= mapping.value.range.upperBound || (address == newAddress && !grows) else {
-        return .failure(.badAddress)
+      if newPages > pages {
+        guard from.upperBound <= mapping.value.range.upperBound else { return .failure(.badAddress) }
+        if mapping.value.attributes.kind.isPFN { return .failure(.badAddress) }
+        return address == newAddress
+          ? growInPlace(mapping, from: from, to: to) : .success(move(mapping, from: from, to: to))
       }
-      if grows, mapping.value.attributes.kind.isPFN { return .failure(.badAddress) }
-      if address == newAddress {
-        return grows ? growInPlace(mapping, from: from, to: to) : .success(shrink(to: to.upperBound..<from.upperBound))
-      }
-      return .success(move(mapping, from: from, to: to))
+      let kept = from.lowerBound..<(from.lowerBound + (to.upperBound - to.lowerBound))
+      if address == newAddress { return .success(shrink(to: kept.upperBound..<from.upperBound)) }
+      if newPages == pages { return .success(moveEach(from, to: to.lowerBound)) }
+      guard kept.upperBound <= mapping.value.range.upperBound else { return .failure(.badAddress) }
+      let lingering = shrink(to: kept.upperBound..<from.upperBound)
+      return .success(moveEach(kept, to: to.lowerBound) || lingering)
     }
     settle(storesMayLinger: try result.get())
   }
@@ -48,6 +53,21 @@ extension AddressSpace {
     gone.isEmpty ? false : removeLocked(gone)
   }
 
+  /// Moves the mappings of a range, or the parts of them that lie in it, one after the other. What lies between them stays
+  /// where it is, and so does what lies there at the new place.
+  private func moveEach(_ range: Range<VirtualAddress>, to start: VirtualAddress) -> Bool {
+    var lingering = false
+    var next = range.lowerBound
+    while next < range.upperBound, let mapping = mappings.first(endingAbove: next) {
+      let piece = mapping.value.range.clamped(to: next..<range.upperBound)
+      guard !piece.isEmpty else { break }
+      let target = start + (piece.lowerBound - range.lowerBound)
+      if move(mapping, from: piece, to: target..<(target + (piece.upperBound - piece.lowerBound))) { lingering = true }
+      next = piece.upperBound
+    }
+    return lingering
+  }
+
   private func move(_ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>) -> Bool {
     let attributes = mapping.value.attributes
     let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.lowerBound)
@@ -69,10 +89,10 @@ extension AddressSpace {
       _ = target.update { _ in entry }
     }
     if moved.upperBound < from.upperBound, zap(moved.upperBound..<from.upperBound) { lingering = true }
-    // The new mapping first: without it the nodes that hold the moved entries would count as vacant.
     mappings.insert(to, attributes, firstPage: firstPage, replacing: &old)
-    unlinkVacantNodes(around: from)
     mappings.publish()
+    // Not before the new mapping is there: its entries may be in the same nodes.
+    unlinkVacantNodes(around: from)
     mappings.retire(old)
     return lingering
   }
