@@ -18,9 +18,9 @@ public final class PageCacheFile: Backing {
 
   /// A file of `pages` pages filled with `fill`.
   ///
-  /// - Throws: `invalidArgument` where `pages` is not positive or the length overflows.
+  /// - Throws: `invalidArgument` where `pages` is negative or the length overflows.
   public init(_ memory: PhysicalMemory, pages: Int, fill: UInt8 = 0) throws(PageError) {
-    guard pages > 0, pages <= 1 << 40 else { throw .invalidArgument }
+    guard pages >= 0, pages <= 1 << 40 else { throw .invalidArgument }
     self.memory = memory
     byteCount = pages * Page.size
     slots = FrameSlots(count: pages)

@@ -70,17 +70,21 @@ extension AddressSpace {
   /// Pins the pages of a range, as many as can be, in order.
   ///
   /// - Parameters:
-  ///   - address: page-aligned.
-  ///   - pages: at least one.
+  ///   - address: anywhere in the first page.
+  ///   - pages: how many; none are pinned where none are asked for.
   /// - Returns: the pages up to the first that could not be pinned; with `fastOnly` possibly none.
   /// - Throws: what stopped it at the very first page, as for one page, except that `fastOnly` never throws for that;
-  ///   `invalidArgument` for an empty or unaligned range.
+  ///   `invalidArgument` for a negative count.
   public func pin(
     at address: VirtualAddress, pages: Int, _ options: PinOptions = []
   ) throws(PageError) -> PinnedPages {
-    guard address.isPageAligned, pages > 0, options.isLegal else { throw .invalidArgument }
-    guard address < VirtualAddress.limit, pages <= Int.max / Page.size else { throw .badAddress }
+    guard pages >= 0, options.isLegal else { throw .invalidArgument }
     var held: [Frame] = []
+    guard address < VirtualAddress.limit, pages <= Int.max / Page.size else {
+      guard pages == 0 || options.contains(.fastOnly) else { throw .badAddress }
+      return PinnedPages(held, memory, counts: options.counts)
+    }
+    let address = address.pageStart
     held.reserveCapacity(min(pages, 1 << 16))
     if engine != .locked {
       takeFast(address, pages: pages, options.test, options.counts, into: &held)
