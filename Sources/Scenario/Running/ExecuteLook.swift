@@ -16,8 +16,19 @@ extension ScenarioMachine {
       // Whatever is on its way to the allocator is free: a result that hung on a grace period would be no result.
       memory.flushDeferredFrees()
       return .number(memory.freePages)
-    case .migrate, .dataCache:
-      throw Unsupported.answer
+    case .migrate(let name, let page, let target):
+      guard let image = images[name] else { throw .invalidArgument }
+      switch target {
+      case .cache: try image.migrateToCache(page: page)
+      case .image: try image.migrateToImage(page: page)
+      }
+      return .ok
+    case .dataCache(let name):
+      // Nobody but the device itself writes to a device's range behind a program's back.
+      guard let counts = images[name]?.dataCacheCounts ?? files[name]?.dataCacheCounts
+        ?? devices[name].map({ _ in DataCacheCounts(frames: 0, frameNumbers: 0) })
+      else { throw .invalidArgument }
+      return .words("frames=\(counts.frames) pfns=\(counts.frameNumbers)")
     }
   }
 

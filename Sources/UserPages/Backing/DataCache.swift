@@ -14,6 +14,11 @@ public struct DataCacheCounts: Equatable, Sendable {
   public var frames: Int
   /// Flushes asked for by frame number.
   public var frameNumbers: Int
+
+  public init(frames: Int, frameNumbers: Int) {
+    self.frames = frames
+    self.frameNumbers = frameNumbers
+  }
 }
 
 final class DataCacheCounter: Sendable {

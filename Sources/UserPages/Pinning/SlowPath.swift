@@ -85,11 +85,7 @@ extension AddressSpace {
     guard entry.isMapped else { return .needs(needed) }
     // While a protection change is under way the entry may still be protnone; a fault waits for it.
     if entry.isProtNone, !force { return .needs(needed) }
-    if write, !mayWrite(entry, force: force) {
-      // A frame number that is not copied on a store cannot be written through a pin either.
-      if entry.isSpecial, mapping.value.attributes.isShared { return .failed(.badAddress) }
-      return .needs(needed)
-    }
+    if write, !mayWrite(entry, force: force) { return .needs(needed) }
     let isZeroPage = entry.isSpecial && entry.pfn == memory.zeroPage
     // No descriptor to take a reference on, whatever the caller may do.
     if entry.isSpecial, !isZeroPage { return .failed(.badAddress) }
