@@ -7,7 +7,7 @@ import UserPages
 @Suite struct ModelTests {
   /// How many programs run over each engine: `GUP_MODEL_PROGRAMS`, else enough for a few seconds.
   private static let programs: Int = {
-    ProcessInfo.processInfo.environment["GUP_MODEL_PROGRAMS"].flatMap { Int($0) } ?? 1000
+    ProcessInfo.processInfo.environment["GUP_MODEL_PROGRAMS"].flatMap { Int($0) } ?? 300
   }()
 
   @Test(arguments: Engines.all)

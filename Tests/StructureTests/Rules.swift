@@ -46,9 +46,9 @@ enum Rules {
 
   /// Orderings are labelled, and every label is found at both ends.
   ///
-  /// A comment `ORDERING [label]: ...` marks one end of a pairing. The other end carries the same label, or says
-  /// `pairs with [label]`. A label with one end alone, a citation of a label that is nowhere, and an ORDERING without a label
-  /// are findings.
+  /// A comment `ORDERING [label]: ...` marks one end of a pairing. The other end carries the same label, or a comment there
+  /// names `[label]`. A label with one end alone, a `pairs with [label]` of a label that is nowhere, and an ORDERING without a
+  /// label are findings.
   static func orderings(_ files: [SourceFile]) -> [String] {
     var findings: [String] = []
     var ends: [String: Int] = [:]
@@ -56,26 +56,25 @@ enum Rules {
     var cited: [(label: String, path: String)] = []
     for file in files {
       for (number, line) in file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-        guard line.contains("//") else { continue }
-        if line.contains("ORDERING") {
-          guard let match = line.firstMatch(of: /ORDERING \[([a-z0-9-]+)\]/) else {
-            findings.append("\(file.path):\(number + 1): an ORDERING without a label")
-            continue
-          }
-          let label = String(match.output.1)
-          declared.insert(label)
-          ends[label, default: 0] += 1
+        guard let comment = line.firstRange(of: "//").map({ line[$0.upperBound...] }) else { continue }
+        let place = "\(file.path):\(number + 1)"
+        for match in comment.matches(of: /\[([a-z0-9]+(?:-[a-z0-9]+)+)\]/) {
+          ends[String(match.output.1), default: 0] += 1
         }
-        for match in line.matches(of: /\bpairs? with \[([a-z0-9-]+)\]/) {
-          cited.append((String(match.output.1), "\(file.path):\(number + 1)"))
+        if comment.contains("ORDERING") {
+          if let match = comment.firstMatch(of: /ORDERING \[([a-z0-9]+(?:-[a-z0-9]+)+)\]/) {
+            declared.insert(String(match.output.1))
+          } else {
+            findings.append("\(place): an ORDERING without a label")
+          }
+        }
+        for match in comment.matches(of: /\bpairs? with \[([a-z0-9-]+)\]/) {
+          cited.append((String(match.output.1), place))
         }
       }
     }
-    for citation in cited {
-      ends[citation.label, default: 0] += 1
-      if !declared.contains(citation.label) {
-        findings.append("\(citation.path): pairs with [\(citation.label)], which no ORDERING declares")
-      }
+    for citation in cited where !declared.contains(citation.label) {
+      findings.append("\(citation.path): pairs with [\(citation.label)], which no ORDERING declares")
     }
     for label in declared.sorted() where ends[label] == 1 {
       findings.append("[\(label)] has one end only")

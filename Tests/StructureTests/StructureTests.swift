@@ -81,9 +81,9 @@ import Testing
       Rules.orderings([file("RCU/A.swift", lines.joined(separator: "\n"))])
     }
     #expect(findings("// ORDERING [a-b]: release.", "// ORDERING [a-b]: acquire.") == [])
-    #expect(findings("// ORDERING [a]: release.", "// acquire, pairs with [a].") == [])
-    #expect(findings("// ORDERING [a]: release.") == ["[a] has one end only"])
+    #expect(findings("// ORDERING [a-b]: release.", "// acquire, pairs with [a-b].") == [])
+    #expect(findings("// ORDERING [a-b]: release.", "let a = b[a-b]") == ["[a-b] has one end only"])
     #expect(findings("// ORDERING: release.").count == 1)
-    #expect(findings("// pairs with [a]").count == 1)
+    #expect(findings("// pairs with [a-b]").count == 1)
   }
 }

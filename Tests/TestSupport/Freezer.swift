@@ -21,7 +21,8 @@
     /// Starts a thread that runs `body`, and freezes it when it comes to `point` (never where `point` is nil) after having
     /// passed it `passes` times.
     public func start(
-      _ name: String, freezeAt point: YieldPoint? = nil, after passes: Int = 0, _ body: @escaping @Sendable () throws -> Void
+      _ name: String, freezeAt point: YieldPoint? = nil, after passes: Int = 0,
+      _ body: @escaping @Sendable () throws -> Void
     ) -> StagedThread {
       let staged = StagedThread(freezeAt: point, after: passes)
       let once = OneShot(body)

@@ -58,6 +58,6 @@ public enum TortureTime {
   /// Seconds for each racing pair and engine: `GUP_TORTURE_SECONDS`, else a length that keeps the whole suite under a minute.
   public static let perPair: Double = {
     let given = ProcessInfo.processInfo.environment["GUP_TORTURE_SECONDS"]
-    return given.flatMap(Double.init) ?? 0.5
+    return given.flatMap(Double.init) ?? 0.25
   }()
 }

@@ -44,7 +44,8 @@
           #expect(forker.waitUntilPast(.forkBetweenProtectAndCopy))
           if forker.mayFinish() {
             // A fork that returned already has fixed what the child sees.
-            children.forEach { child in #expect(throws: Never.self) { _ = try child.load(at: 0x5000, as: UInt64.self) } }
+            children.forEach { child in #expect(throws: Never.self) { _ = try child.load(at: 0x5000, as: UInt64.self) }
+            }
             Issue.record("fork returned while a store was in flight")
           }
           storer.thaw()
@@ -201,7 +202,9 @@
           try space.store(UInt64(9), at: 0x5000)
           children.forEach { child in
             let seen = try? child.load(at: 0x5000, as: UInt64.self)
-            #expect(seen == 7 || (seen == 8 && !forkedFirst), "the child sees the parent's store of \(String(describing: seen))")
+            #expect(
+              seen == 7 || (seen == 8 && !forkedFirst),
+              "the child sees the parent's store of \(String(describing: seen))")
           }
           children.removeAll()
         }

@@ -133,6 +133,7 @@ public final class PhysicalMemory: Sendable {
     if frame.put(counts) { freeAfterLastPut(frame) }
   }
 
+  /// ORDERING [last-put]: every user's accesses to the frame come before this.
   @usableFromInline @inline(never)
   func freeAfterLastPut(_ frame: Frame) { allocator.free(frames.number(of: frame)) }
 

@@ -50,6 +50,7 @@ struct PageTable: Sendable {
         var link = entry.load()
         if TableNode(link: link) == nil {
           guard let fresh = spare.take() else { return nil }
+          // ORDERING [node-publish]: the zeroes come before the link.
           if entry.replace(.empty, with: fresh.link) {
             if let above, above.entry.load() != above.link {
               // The parent is unlinked. If its unlinker did not collect the child, nobody will: it is ours again, but a

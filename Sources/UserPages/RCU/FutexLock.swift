@@ -13,7 +13,7 @@ struct FutexLock: ~Copyable {
 
   @inline(__always)
   func lock() {
-    // ORDERING: acquire here pairs with the release in `unlock`.
+    // ORDERING [lock-hand-over]: acquire, here and wherever else the lock is taken.
     if state.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged { return }
     lockSlowly()
   }
@@ -22,6 +22,7 @@ struct FutexLock: ~Copyable {
 
   @inline(__always)
   func unlock() {
+    // ORDERING [lock-hand-over]: release: what the holder did comes before what the next one does.
     if state.exchange(0, ordering: .releasing) == 2 { wakeOne() }
   }
 

@@ -1,0 +1,98 @@
+#if DEBUG
+  import TestSupport
+  import Testing
+  import UserPages
+
+  extension TortureTests {
+    /// Pins by a slot look once. Frozen between their look and their slot, they must be waited for; afterwards they hold.
+    @Suite struct FrozenSlotPins {
+      @Test func unmapWaitsAndTheFrameStays() throws {
+        try play(frames: 4) { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: .slot)
+          let other = AddressSpace(machine.memory, engine: .slot)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          try other.map(at: 0x5000, pages: 4, protection: .readWrite)
+          try space.store(UInt64(7), at: 0x5000)
+          let flags = Board(2)
+          let reader = freezer.start("pin", freezeAt: .pinBetweenEntryAndReference) {
+            let pin = try space.pin(at: 0x5000, .write)
+            flags[0] = 1
+            while flags[1] == 0 {}
+            #expect(pin.bytes.load(as: UInt64.self) == 7, "the frame was taken away from its pin")
+            pin.release()
+          }
+          #expect(reader.waitUntilFrozen())
+          let unmapper = freezer.start("unmap") { try space.unmap(at: 0x5000, pages: 1) }
+          #expect(unmapper.waitUntilPast(.unmapBetweenClearAndFree))
+          #expect(!unmapper.mayFinish(), "unmap did not wait for a pin that it cannot see yet")
+          reader.thaw()
+          try unmapper.join()
+          while flags[0] == 0 {}
+          // The pin holds the fourth frame, by its slot alone.
+          for page in 0..<3 { try other.store(UInt64(1), at: 0x5000 + page * Page.size) }
+          #expect(throws: PageError.outOfMemory) { try other.store(UInt64(1), at: 0x5000 + 3 * Page.size) }
+          flags[1] = 1
+          try reader.join()
+          try other.store(UInt64(1), at: 0x5000 + 3 * Page.size)
+        }
+      }
+
+      @Test func forkWaitsAndCopies() throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: .slot)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          try space.store(UInt64(7), at: 0x5000)
+          let children = Children()
+          let flags = Board(1)
+          let reader = freezer.start("pin", freezeAt: .pinBetweenEntryAndReference) {
+            let pin = try space.pin(at: 0x5000, .write)
+            while flags[0] == 0 {}
+            pin.bytes.store(UInt64(8))
+            #expect(try space.load(at: 0x5000, as: UInt64.self) == 8, "the pinned page left the parent")
+            try space.store(UInt64(9), at: 0x5000)
+            #expect(pin.bytes.load(as: UInt64.self) == 9, "the parent left the pinned page")
+            pin.release()
+          }
+          #expect(reader.waitUntilFrozen())
+          let forker = freezer.start("fork") {
+            children.add(try space.fork())
+            flags[0] = 1
+          }
+          #expect(forker.waitUntilPast(.forkBetweenProtectAndCopy))
+          #expect(!forker.mayFinish(), "fork did not wait for a pin that it cannot see yet")
+          reader.thaw()
+          try forker.join()
+          try reader.join()
+          children.forEach { child in
+            let seen = try? child.load(at: 0x5000, as: UInt64.self)
+            #expect(seen == 7, "the child sees the device's store: \(String(describing: seen))")
+          }
+          children.removeAll()
+        }
+      }
+
+      @Test func manyPinsOverflowIntoReferences() throws {
+        // More pins than a thread has slots: all of them hold, and are counted, and go.
+        try play { _, machine in
+          let space = AddressSpace(machine.memory, engine: .slot)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          try space.store(UInt64(7), at: 0x5000)
+          try holdNested(space, depth: 40)
+          #expect(space.frame(at: 0x5000)?.pinCount == 0)
+          #expect(space.counters.fast == 40)
+        }
+      }
+
+      private func holdNested(_ space: AddressSpace, depth: Int) throws {
+        if depth == 0 {
+          #expect(space.frame(at: 0x5000)?.pinCount == 40)
+          return
+        }
+        let pin = try space.pin(at: 0x5000, .write)
+        try holdNested(space, depth: depth - 1)
+        #expect(pin.bytes.load(as: UInt64.self) == 7)
+        pin.release()
+      }
+    }
+  }
+#endif
