@@ -1,0 +1,230 @@
+// The statements of the scenario language that real memory has.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "oracle.h"
+
+enum { max_words = 12 };
+enum holding { nothing, references, pins };
+
+static struct thing {
+  char name[max_name];
+  bool used;
+  int fd;
+  // Of a pin.
+  enum holding holding;
+  uint64_t address, pages;
+} spaces[max_spaces], held[max_pins], files[max_files];
+
+static int find(const struct thing *things, int count, const char *name) {
+  for (int i = 0; i < count; i++)
+    if (things[i].used && strcmp(things[i].name, name) == 0) return i;
+  return -1;
+}
+
+static int add(struct thing *things, int count, const char *name) {
+  for (int i = 0; i < count; i++) {
+    if (things[i].used) continue;
+    things[i] = (struct thing){.used = true};
+    snprintf(things[i].name, max_name, "%s", name);
+    return i;
+  }
+  die("too many names");
+}
+
+// MARK: Statements
+
+static void make_file(char **word) {
+  int index = add(files, max_files, word[1]);
+  uint64_t length = number(word[2]) * page_size;
+  if (length > max_bytes) die("a file is too long");
+  int fd = memfd_create("oracle", MFD_CLOEXEC);
+  if (fd < 0 || ftruncate(fd, (off_t)length) != 0) die("memfd_create");
+  if (word[3]) {
+    memset(bytes, hex_byte(word[3]), length);
+    if (pwrite(fd, bytes, length, 0) != (ssize_t)length) die("fill a file");
+  }
+  files[index].fd = fd;
+  puts("ok");
+}
+
+static void read_file(int file, char **word) {
+  ssize_t count = pread(files[file].fd, bytes, count_of_bytes(word[3]), (off_t)number(word[2]));
+  if (count < 0) print_result(-errno);
+  else print_bytes(bytes, (uint64_t)count);
+}
+
+static void write_file(int file, char **word) {
+  uint64_t count = parse_bytes(word[3]);
+  ssize_t done = pwrite(files[file].fd, bytes, count, (off_t)number(word[2]));
+  if (done != (ssize_t)count) die("write a file");
+  puts("ok");
+}
+
+static int64_t map(int space, char **word) {
+  if (!word[5] || !word[6]) die("a map is too short");
+  bool shared = strcmp(word[5], "shared") == 0;
+  int flags = MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE);
+  int fd = -1;
+  if (strcmp(word[6], "anon") == 0) {
+    flags |= MAP_ANONYMOUS;
+  } else if (strncmp(word[6], "file:", 5) == 0) {
+    int file = find(files, max_files, word[6] + 5);
+    if (file < 0) return -EINVAL;
+    fd = files[file].fd;
+  } else {
+    die("a backing that real memory does not have here");
+  }
+  uint64_t offset = word[7] ? number(word[7]) * page_size : 0;
+  uint64_t numbers[] = {
+      number(word[2]), number(word[3]) * page_size, (uint64_t)protection(word[4]), (uint64_t)flags, (uint64_t)fd, offset};
+  return ask_space(space, op_map, numbers, 6);
+}
+
+static int64_t change(int space, char **word) {
+  uint64_t numbers[4] = {number(word[2]), number(word[3]) * page_size};
+  switch (word[0][0]) {
+    case 'm':
+      return map(space, word);
+    case 'u':
+      return ask_space(space, op_unmap, numbers, 2);
+    case 'p':
+      numbers[2] = (uint64_t)protection(word[4]);
+      return ask_space(space, op_protect, numbers, 3);
+    case 'a':
+      numbers[2] = (uint64_t)advice(word[4]);
+      return ask_space(space, op_advise, numbers, 3);
+    default:
+      numbers[2] = number(word[4]);
+      numbers[3] = number(word[5]) * page_size;
+      return ask_space(space, op_remap, numbers, 4);
+  }
+}
+
+static int64_t fork_space(int parent, const char *name) {
+  if (find(spaces, max_spaces, name) >= 0) return -EBUSY;
+  int child = add(spaces, max_spaces, name);
+  uint64_t numbers[] = {(uint64_t)child};
+  int64_t result = ask_space(parent, op_fork, numbers, 1);
+  if (result < 0) spaces[child].used = false;
+  return result < 0 ? result : 0;
+}
+
+static int64_t hold(char **word) {
+  if (find(held, max_pins, word[1]) >= 0) return -EBUSY;
+  int space = find(spaces, max_spaces, word[2]);
+  if (space < 0) return -EINVAL;
+  bool pins_pages = word[0][0] == 'p';
+  bool can = pins_pages ? word[5] && strcmp(word[5], "write") == 0 && word[6] && strcmp(word[6], "longterm") == 0 && !word[7]
+                        : !word[5];
+  if (!can) die("a pin that real memory does not have here");
+  uint64_t pages = number(word[4]);
+  if (pages > max_pin_pages) die("a pin of too many pages");
+  int index = add(held, max_pins, word[1]);
+  uint64_t numbers[] = {number(word[3]), pages, (uint64_t)index};
+  int64_t result = ask_space(space, pins_pages ? op_pin : op_reference, numbers, 3);
+  held[index].used = result >= 0;
+  held[index].holding = pins_pages ? pins : references;
+  held[index].address = numbers[0];
+  held[index].pages = result < 0 ? 0 : (uint64_t)result;
+  return result;
+}
+
+static void release(int pin) {
+  if (held[pin].holding == pins) drop_pins(pin, held[pin].pages);
+  else drop_references(pin);
+  held[pin].used = false;
+}
+
+static void pass(int pin, bool write_in, char **word) {
+  uint64_t offset = number(word[2]);
+  uint64_t count = write_in ? parse_bytes(word[3]) : count_of_bytes(word[3]);
+  uint64_t length = held[pin].pages * page_size;
+  if (offset > length || count > length - offset) {
+    print_result(-EINVAL);
+    return;
+  }
+  if (held[pin].holding == pins) move_through_pin(pin, write_in, held[pin].address, offset, count, bytes);
+  else if (write_in) die("a reference for reading is no way to write");
+  else peek_references(pin, held[pin].pages, offset, count, bytes);
+  if (write_in) puts("ok");
+  else print_bytes(bytes, count);
+}
+
+static void access_memory(int space, char **word) {
+  bool writes = word[0][0] == 'w';
+  uint64_t numbers[2] = {number(word[2]), writes ? parse_bytes(word[3]) : count_of_bytes(word[3])};
+  if (writes) memcpy(mailbox->bytes, bytes, numbers[1]);
+  int64_t result = ask_space(space, writes ? op_write : op_read, numbers, 2);
+  if (writes || result != 0) print_result(result);
+  else print_bytes(mailbox->bytes, numbers[1]);
+}
+
+static bool is(const char *word, const char *text) { return strcmp(word, text) == 0; }
+
+static void run(char **word, int count) {
+  if (is(word[0], "memory")) {
+    puts("ok");
+    return;
+  }
+  if (count < 2) die("a statement is too short");
+  if (is(word[0], "file")) return make_file(word);
+  if (is(word[0], "pin") || is(word[0], "get")) return print_number(hold(word));
+  if (is(word[0], "space")) {
+    start_space(add(spaces, max_spaces, word[1]));
+    puts("ok");
+    return;
+  }
+  int file = find(files, max_files, word[1]);
+  int pin = find(held, max_pins, word[1]);
+  int space = find(spaces, max_spaces, word[1]);
+  bool of_file = is(word[0], "readfile") || is(word[0], "writefile");
+  bool of_pin = is(word[0], "release") || is(word[0], "peek") || is(word[0], "poke");
+  if ((of_file ? file : of_pin ? pin : space) < 0) return print_result(-EINVAL);
+  if (is(word[0], "readfile")) return read_file(file, word);
+  if (is(word[0], "writefile")) return write_file(file, word);
+  if (of_pin && !is(word[0], "release")) return pass(pin, is(word[0], "poke"), word);
+  if (is(word[0], "read") || is(word[0], "write")) return access_memory(space, word);
+  if (is(word[0], "release")) {
+    release(pin);
+    puts("ok");
+  } else if (is(word[0], "exit")) {
+    stop_space(space);
+    spaces[space].used = false;
+    puts("ok");
+  } else if (is(word[0], "fork")) {
+    print_result(fork_space(space, word[2]));
+  } else if (is(word[0], "map") || is(word[0], "unmap") || is(word[0], "protect") || is(word[0], "advise") ||
+             is(word[0], "remap")) {
+    print_result(change(space, word));
+  } else {
+    die("a statement that real memory does not have here");
+  }
+}
+
+void run_line(char *line) {
+  char *word[max_words + 1] = {0};
+  int count = 0;
+  for (char *next = strtok(line, " \t\r\n"); next; next = strtok(NULL, " \t\r\n")) {
+    if (*next == '#' || is(next, "=>")) break;
+    if (count == max_words) die("too many words");
+    word[count++] = next;
+  }
+  if (count > 0) run(word, count);
+}
+
+void end_program(void) {
+  for (int i = 0; i < max_pins; i++)
+    if (held[i].used) release(i);
+  stop_all_spaces();
+  for (int i = 0; i < max_files; i++)
+    if (files[i].used) close(files[i].fd);
+  memset(spaces, 0, sizeof spaces);
+  memset(held, 0, sizeof held);
+  memset(files, 0, sizeof files);
+}

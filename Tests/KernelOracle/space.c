@@ -1,0 +1,164 @@
+// Processes that serve requests on their own memory.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "oracle.h"
+
+struct mailbox *mailbox;
+
+// Made before the first space, so that every process has all of them: a forked child finds its own.
+static int asking_end[max_spaces];
+static int serving_end[max_spaces];
+static pid_t process[max_spaces];
+static pid_t driver;
+
+static sigjmp_buf fault_return;
+
+static void on_fault(int signal) { siglongjmp(fault_return, signal); }
+
+// Copies page by page, so that the pages before a faulting one are done and the faulting one is untouched.
+static int64_t copy(unsigned char *to, const unsigned char *from, uint64_t count, uint64_t address) {
+  int signal = sigsetjmp(fault_return, 1);
+  if (signal != 0) return answered_by_signal(signal);
+  for (uint64_t done = 0; done < count;) {
+    uint64_t length = page_size - (address + done) % page_size;
+    if (length > count - done) length = count - done;
+    memcpy(to + done, from + done, length);
+    done += length;
+  }
+  return 0;
+}
+
+static void serve(int index) __attribute__((noreturn));
+
+static int64_t fork_space(int child) {
+  // The driver's child too, so that the driver alone waits for it and nobody depends on its parent.
+  long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+  if (pid < 0) return -errno;
+  if (pid == 0) serve(child);
+  return pid;
+}
+
+static int64_t perform(void) {
+  const uint64_t *n = mailbox->number;
+  void *address = (void *)(uintptr_t)n[0];
+  switch (mailbox->operation) {
+    case op_map: {
+      void *at = mmap(address, n[1], (int)n[2], (int)n[3], (int)n[4], (off_t)n[5]);
+      return at == MAP_FAILED ? -errno : 0;
+    }
+    case op_unmap:
+      return munmap(address, n[1]) == 0 ? 0 : -errno;
+    case op_protect:
+      return mprotect(address, n[1], (int)n[2]) == 0 ? 0 : -errno;
+    case op_advise:
+      return madvise(address, n[1], (int)n[2]) == 0 ? 0 : -errno;
+    case op_remap: {
+      void *at = n[0] == n[2] ? mremap(address, n[1], n[3], 0)
+                              : mremap(address, n[1], n[3], MREMAP_MAYMOVE | MREMAP_FIXED, (void *)(uintptr_t)n[2]);
+      return at == MAP_FAILED ? -errno : 0;
+    }
+    case op_fork:
+      return fork_space((int)n[0]);
+    case op_read:
+      return copy(mailbox->bytes, address, n[1], n[0]);
+    case op_write:
+      return copy(address, mailbox->bytes, n[1], n[0]);
+    case op_reference:
+      return reference_pages((int)n[2], n[0], n[1]);
+    case op_pin:
+      return pin_pages((int)n[2], n[0], n[1]);
+  }
+  return -ENOSYS;
+}
+
+static void serve(int index) {
+  // Nobody outlives the driver, however it ends.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != driver) _exit(1);
+  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+  struct sigaction action = {.sa_handler = on_fault};
+  sigaction(SIGSEGV, &action, NULL);
+  sigaction(SIGBUS, &action, NULL);
+  char turn;
+  while (read(serving_end[index], &turn, 1) == 1) {
+    mailbox->result = perform();
+    if (write(serving_end[index], &turn, 1) != 1) break;
+  }
+  _exit(1);
+}
+
+void make_spaces(void) {
+  driver = getpid();
+  mailbox = mmap(NULL, sizeof *mailbox, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (mailbox == MAP_FAILED) die("mmap");
+  for (int i = 0; i < max_spaces; i++) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) die("socketpair");
+    asking_end[i] = ends[0];
+    serving_end[i] = ends[1];
+  }
+}
+
+void start_space(int index) {
+  fflush(stdout);
+  pid_t pid = fork();
+  if (pid < 0) die("fork");
+  if (pid == 0) serve(index);
+  process[index] = pid;
+}
+
+// Everybody has both ends of every socket, so a space that died is not seen there: it is looked for now and then.
+static void await_answer(int index) {
+  struct pollfd end = {.fd = asking_end[index], .events = POLLIN};
+  for (int tenths = 0; tenths < 200; tenths++) {
+    int ready = poll(&end, 1, 100);
+    if (ready > 0) return;
+    if (ready < 0 && errno != EINTR) die("poll");
+    if (waitpid(process[index], NULL, WNOHANG) == process[index]) {
+      process[index] = 0;
+      die("a space died");
+    }
+  }
+  die("a space hangs");
+}
+
+int64_t ask_space(int index, enum operation operation, const uint64_t *numbers, int count) {
+  mailbox->operation = operation;
+  memset(mailbox->number, 0, sizeof mailbox->number);
+  memcpy(mailbox->number, numbers, sizeof *numbers * (size_t)count);
+  char turn = 0;
+  if (write(asking_end[index], &turn, 1) != 1) die("write to a space");
+  await_answer(index);
+  if (read(asking_end[index], &turn, 1) != 1) die("read from a space");
+  if (operation == op_fork && mailbox->result > 0) process[numbers[0]] = (pid_t)mailbox->result;
+  return mailbox->result;
+}
+
+void stop_space(int index) {
+  if (process[index] <= 0) return;
+  kill(process[index], SIGKILL);
+  // Its memory is gone when this returns.
+  while (waitpid(process[index], NULL, 0) < 0 && errno == EINTR) {
+  }
+  process[index] = 0;
+}
+
+void stop_all_spaces(void) {
+  for (int i = 0; i < max_spaces; i++)
+    if (process[i] > 0) kill(process[i], SIGKILL);
+  for (int i = 0; i < max_spaces; i++) stop_space(i);
+}

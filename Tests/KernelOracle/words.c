@@ -1,0 +1,109 @@
+// The words of the scenario language, and how results are printed.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "oracle.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+unsigned char bytes[max_bytes];
+
+// MARK: Results
+
+void print_result(int64_t result) {
+  if (result == 0) puts("ok");
+  else if (result == answered_by_signal(SIGSEGV)) puts("SIGSEGV");
+  else if (result == answered_by_signal(SIGBUS)) puts("SIGBUS");
+  else if (strerrorname_np((int)-result)) puts(strerrorname_np((int)-result));
+  else printf("error %" PRId64 "\n", -result);
+}
+
+void print_number(int64_t result) {
+  if (result < 0) print_result(result);
+  else printf("%" PRId64 "\n", result);
+}
+
+void print_bytes(const unsigned char *start, uint64_t count) {
+  uint64_t equal = 1;
+  while (equal < count && start[equal] == start[0]) equal++;
+  if (count >= 16 && equal == count) {
+    printf("%02x*%" PRIu64 "\n", start[0], count);
+    return;
+  }
+  for (uint64_t i = 0; i < count; i++) {
+    putchar("0123456789abcdef"[start[i] >> 4]);
+    putchar("0123456789abcdef"[start[i] & 15]);
+  }
+  putchar('\n');
+}
+
+// MARK: Words
+
+uint64_t number(const char *word) {
+  char *end;
+  uint64_t value = word ? strtoull(word, &end, 0) : 0;
+  if (!word || *end != 0) die("a number is missing or is none");
+  return value;
+}
+
+uint64_t count_of_bytes(const char *word) {
+  uint64_t count = number(word);
+  if (count > max_bytes) die("too many bytes");
+  return count;
+}
+
+unsigned char hex_byte(const char *word) {
+  char digits[3] = {word[0], word[0] ? word[1] : 0, 0};
+  char *end;
+  unsigned long value = strtoul(digits, &end, 16);
+  if (end != digits + 2) die("not a byte");
+  return (unsigned char)value;
+}
+
+uint64_t parse_bytes(const char *word) {
+  if (!word) die("bytes are missing");
+  const char *star = strchr(word, '*');
+  if (star) {
+    uint64_t count = count_of_bytes(star + 1);
+    memset(bytes, hex_byte(word), count);
+    return count;
+  }
+  uint64_t count = strlen(word) / 2;
+  if (count > max_bytes) die("too many bytes");
+  for (uint64_t i = 0; i < count; i++) bytes[i] = hex_byte(word + 2 * i);
+  return count;
+}
+
+int protection(const char *word) {
+  if (!word) die("a permission is missing");
+  if (strcmp(word, "none") == 0) return PROT_NONE;
+  if (strcmp(word, "r") == 0) return PROT_READ;
+  if (strcmp(word, "rw") == 0) return PROT_READ | PROT_WRITE;
+  die("not a permission");
+}
+
+int advice(const char *word) {
+  if (!word) die("advice is missing");
+  static const struct {
+    const char *word;
+    int advice;
+  } known[] = {
+      {"dontneed", MADV_DONTNEED},
+      {"dontfork", MADV_DONTFORK},
+      {"dofork", MADV_DOFORK},
+      {"populate-read", MADV_POPULATE_READ},
+      {"populate-write", MADV_POPULATE_WRITE},
+  };
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strcmp(word, known[i].word) == 0) return known[i].advice;
+  die("advice that real memory is not asked here");
+}
