@@ -29,9 +29,20 @@ let package = Package(
       name: "Scenario",
       dependencies: ["UserPages"]
     ),
+    // Random scenarios, run in the library and on real memory.
+    .target(
+      name: "Fuzz",
+      dependencies: ["Scenario"]
+    ),
+    // The real side: a program of its own, for tests and `gup fuzz`.
+    .executableTarget(
+      name: "kernel-oracle",
+      path: "Tests/KernelOracle"
+    ),
     .executableTarget(
       name: "gup",
       dependencies: [
+        "Fuzz",
         "Scenario",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]

@@ -6,6 +6,6 @@ struct Gup: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gup",
     abstract: "Drives address spaces, page faults and page pins in user space.",
-    subcommands: [ScenarioCommand.self]
+    subcommands: [ScenarioCommand.self, FuzzCommand.self]
   )
 }

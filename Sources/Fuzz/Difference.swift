@@ -1,0 +1,66 @@
+import Scenario
+
+/// A scenario that the library and the kernel answer differently.
+public struct Difference: Sendable, CustomStringConvertible {
+  public var file: ScenarioFile
+  /// The first place where the answers differ: an index of the file's lines, or their count where only the end does.
+  public var place: Int
+  public var library: [String]
+  public var kernel: [String]
+  /// What the library still holds after giving everything back, which real memory cannot.
+  public var leak: Leak?
+
+  /// The scenario up to the difference, with the kernel's answers as expectations: run by the library, it fails.
+  public var expectation: String {
+    var text = ""
+    for (line, answer) in zip(file.lines, kernel).prefix(place + 1) { text += "\(line.statement) => \(answer)\n" }
+    return text
+  }
+
+  /// The scenario with the answers that both give, and both answers where they differ.
+  public var description: String {
+    var text = ""
+    for (index, line) in file.lines.enumerated() where index <= place {
+      text += "\(line.statement) => \(kernel[index])\n"
+      if library[index] != kernel[index] { text += "# the library: \(library[index])\n" }
+    }
+    if let leak { text += "# the library at the end: \(leak)\n" }
+    return text
+  }
+}
+
+/// How one scenario compares.
+public enum Comparison: Sendable {
+  case same
+  /// The kernel's answer hangs on something that a scenario does not say; what comes after says nothing.
+  case chance(Chance)
+  case different(Difference)
+}
+
+/// Runs scenarios on both sides.
+public struct Comparer {
+  private let runner: ScenarioRunner
+  private let oracle: KernelOracle
+
+  public init(runner: ScenarioRunner, oracle: KernelOracle) {
+    self.runner = runner
+    self.oracle = oracle
+  }
+
+  /// Runs a scenario on both sides at the same time and compares every result.
+  public func compare(_ file: ScenarioFile) throws(KernelOracle.Problem) -> Comparison {
+    try oracle.start(file)
+    let report = runner.run(file)
+    let kernel = try oracle.answers(to: file)
+    let library = report.lines.map(\.outcome.description)
+    for (index, line) in file.lines.enumerated() where library[index] != kernel[index] {
+      if let chance = Chance.explaining(line.statement, library: library[index], kernel: kernel[index]) {
+        return .chance(chance)
+      }
+      return .different(Difference(file: file, place: index, library: library, kernel: kernel))
+    }
+    guard let leak = report.leak else { return .same }
+    return .different(
+      Difference(file: file, place: file.lines.count, library: library, kernel: kernel, leak: leak))
+  }
+}

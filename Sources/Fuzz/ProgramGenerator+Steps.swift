@@ -1,0 +1,174 @@
+import Scenario
+
+/// The statements between a program's beginning and its end.
+extension ProgramGenerator {
+  private enum Step {
+    case read, write, readFile, writeFile
+    case map, unmap, protect, advise, remap
+    case fork, exit, space
+    case pin, get, release, peek, poke
+  }
+
+  private static let steps: [(weight: Int, Step)] = [
+    (8, .read), (16, .write), (1, .readFile), (3, .writeFile),
+    (7, .map), (3, .unmap), (7, .protect), (7, .advise), (5, .remap),
+    (7, .fork), (3, .exit), (1, .space),
+    (9, .pin), (5, .get), (4, .release), (5, .peek), (7, .poke),
+  ]
+
+  mutating func addStep() {
+    guard let index = model.spaces.indices.randomElement(using: &random) else { return addSpace() }
+    let space = model.spaces[index]
+    switch random.pick(Self.steps) {
+    case .read:
+      let (address, _) = target(space) { $0.permission != .none }
+      add(.access(.read(space: space.name, address: address, count: Int.random(in: 1...20, using: &random))))
+    case .write:
+      let (address, _) = target(space) { $0.permission == .readWrite }
+      add(.access(.write(space: space.name, address: address, bytes())))
+    case .readFile, .writeFile: addFileStep()
+    case .map: addMap(space.name)
+    case .unmap, .protect, .advise, .remap: addChange(index)
+    case .fork:
+      guard model.spaces.count < 4 else { return }
+      let child = model.nextSpaceName()
+      add(.space(.fork(parent: space.name, child: child)))
+      model.spaces.append(.init(name: child, pages: space.pages))
+    case .exit:
+      guard model.spaces.count > 1 else { return }
+      add(.space(.exit(space: space.name)))
+      model.spaces.remove(at: index)
+    case .space:
+      if model.spaces.count < 4 { addSpace() }
+    case .pin, .get, .release, .peek, .poke: addPinStep(space)
+    }
+  }
+
+  // MARK: - Where
+
+  /// An address in a page that `holds` is true for, mostly; and the page's number in the window.
+  private mutating func target(
+    _ space: ProgramModel.Space, where holds: (ProgramModel.MappedPage) -> Bool
+  ) -> (address: UInt64, page: Int) {
+    let page = somePage(space, where: holds)
+    return (model.address(page) + offsetInPage(), page)
+  }
+
+  private mutating func somePage(
+    _ space: ProgramModel.Space, where holds: (ProgramModel.MappedPage) -> Bool = { _ in true }
+  ) -> Int {
+    if random.chance(92), let page = space.pages(where: holds).randomElement(using: &random) { return page }
+    return Int.random(in: 0..<ProgramModel.windowPages, using: &random)
+  }
+
+  private mutating func length() -> Int {
+    random.pick([(8, 1), (4, 2), (2, 3), (2, 4), (1, 6), (1, 8)])
+  }
+
+  private mutating func range(_ space: ProgramModel.Space) -> (start: Int, count: Int, PageRange) {
+    let start = somePage(space)
+    var count = length()
+    // A whole run of mapped pages is worth a try of its own.
+    if random.chance(15) {
+      var end = start
+      while end < ProgramModel.windowPages, space.pages[end] != nil { end += 1 }
+      count = max(end - start, 1)
+    }
+    if random.chance(1) { count = 0 }
+    let misaligned: UInt64 = random.chance(1) ? 0x800 : 0
+    return (start, count, PageRange(address: model.address(start) + misaligned, pages: count))
+  }
+
+  private mutating func permission() -> Permission { random.pick([(1, .none), (4, .read), (6, .readWrite)]) }
+
+  // MARK: - Mappings
+
+  mutating func addMap(_ name: String) {
+    guard let index = model.spaces.firstIndex(where: { $0.name == name }) else { return }
+    let start = Int.random(in: 0..<ProgramModel.windowPages, using: &random)
+    let count = random.chance(1) ? 0 : length()
+    let file = random.chance(35) ? model.files.randomElement(using: &random) : nil
+    let sharing: SharingWord = random.chance(file == nil ? 15 : 50) ? .shared : .private
+    let permission = permission()
+    // Mostly inside the file, sometimes past its end.
+    let offset = file.map { Int.random(in: 0...(random.chance(85) ? max($0.pages - count, 0) : 8), using: &random) }
+    let range = PageRange(address: model.address(start) + (random.chance(1) ? 0x10 : 0), pages: count)
+    add(
+      .space(
+        .map(
+          MapStatement(
+            space: name, range: range, permission: permission, sharing: sharing,
+            backing: file.map { .file($0.name) } ?? .anonymous, offset: offset))))
+    model.spaces[index].map(start, count, .init(permission: permission, sharing: sharing, isFile: file != nil))
+  }
+
+  private mutating func addChange(_ index: Int) {
+    let space = model.spaces[index]
+    let (start, count, range) = range(space)
+    switch random.pick([(3, 0), (7, 1), (7, 2), (5, 3)]) {
+    case 0:
+      add(.space(.unmap(space: space.name, range)))
+      model.spaces[index].map(start, count, nil)
+    case 1:
+      let permission = permission()
+      add(.space(.protect(space: space.name, range, permission)))
+      model.spaces[index].protect(start, count, permission)
+    case 2:
+      let advice: AdviceWord = random.pick([
+        (6, .dontNeed), (2, .dontFork), (2, .doFork), (2, .populateRead), (2, .populateWrite),
+      ])
+      add(.space(.advise(space: space.name, range, advice)))
+    default:
+      // Mostly moved as it is; sometimes grown or shrunk, in place or on the way.
+      let newCount = random.chance(65) ? count : length()
+      let inPlace = random.chance(20)
+      let target = inPlace ? start : Int.random(in: 0..<ProgramModel.windowPages, using: &random)
+      let to = PageRange(address: inPlace ? range.address : model.address(target), pages: newCount)
+      add(.space(.remap(space: space.name, range, to: to)))
+      model.spaces[index].remap(start, count, to: target, newCount)
+    }
+  }
+
+  // MARK: - Files and pins
+
+  private mutating func addFileStep() {
+    guard let file = model.files.randomElement(using: &random) else { return }
+    let offset = Int.random(in: 0..<file.pages, using: &random) * 4096 + Int(offsetInPage())
+    if random.chance(25) {
+      add(.access(.readFile(name: file.name, offset: offset, count: Int.random(in: 1...20, using: &random))))
+    } else {
+      // A write past the end would make the file longer.
+      let bytes = bytes()
+      guard offset + bytes.bytes.count <= file.pages * 4096 else { return }
+      add(.access(.writeFile(name: file.name, offset: offset, bytes)))
+    }
+  }
+
+  private mutating func addPinStep(_ space: ProgramModel.Space) {
+    let wantsNew = model.pins.isEmpty || (model.pins.count < 5 && random.chance(45))
+    guard !wantsNew, let index = model.pins.indices.randomElement(using: &random) else { return addPin(space) }
+    let pin = model.pins[index]
+    let offset = Int.random(in: 0..<pin.pages, using: &random) * 4096 + Int(offsetInPage())
+    switch random.pick([(4, 0), (4, 1), (pin.takesStores ? 8 : 0, 2)]) {
+    case 0:
+      add(.pin(.release(name: pin.name, dirty: random.chance(50))))
+      model.pins.remove(at: index)
+    case 1: add(.pin(.peek(name: pin.name, offset: offset, count: Int.random(in: 1...12, using: &random))))
+    default: add(.pin(.poke(name: pin.name, offset: offset, bytes())))
+    }
+  }
+
+  private mutating func addPin(_ space: ProgramModel.Space) {
+    let writes = random.chance(65)
+    let start = somePage(space) { !writes || $0.permission == .readWrite }
+    let pages = length()
+    let name = model.nextPinName()
+    let range = PageRange(address: model.address(start), pages: pages)
+    add(
+      .pin(
+        writes
+          ? .pin(name: name, space: space.name, range, [.write, .longTerm])
+          : .get(name: name, space: space.name, range, [])))
+    model.pins.append(.init(name: name, pages: pages, takesStores: writes))
+  }
+}

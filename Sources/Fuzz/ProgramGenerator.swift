@@ -1,0 +1,93 @@
+import Scenario
+
+/// Writes random programs in the part of the scenario language that real memory has.
+///
+/// A program is a function of the generator's state alone, not of what the library answers: the same seed stays the same
+/// program when the library changes. Weights favour what goes wrong: writes and pins around forks, permissions that flip,
+/// mappings moved onto each other.
+public struct ProgramGenerator {
+  var random: SplitMix64
+  var model: ProgramModel
+  private var lines: [ScenarioLine] = []
+  /// Bytes are taken from here, so that two writes are told apart.
+  private var nextByte: UInt8 = 1
+
+  /// A generator for program number `program` of the run that `seed` names.
+  public init(seed: UInt64, program: Int) {
+    random = SplitMix64(seed: seed, program: program)
+    // The second window lies across the end of a page-table node.
+    model = ProgramModel(base: random.chance(60) ? 0x1000_0000 : 0x101f_8000)
+  }
+
+  /// The program.
+  public mutating func program(path: String = "random") -> ScenarioFile {
+    makeMachine()
+    let statements = Int.random(in: 8...40, using: &random)
+    while lines.count < statements { addStep() }
+    lookAtEverything()
+    return ScenarioFile(path: path, lines: lines)
+  }
+
+  // MARK: - Beginning and end
+
+  private mutating func makeMachine() {
+    add(.machine(.memory(pages: Self.memoryPages)))
+    for name in ["f", "g"].prefix(Int.random(in: 1...2, using: &random)) {
+      let pages = Int.random(in: 1...6, using: &random)
+      let byte: UInt8? = random.chance(50) ? takeByte() : nil
+      model.files.append(.init(name: name, pages: pages))
+      add(.machine(.file(name: name, .filled(pages: pages, byte: byte))))
+    }
+    addSpace()
+    let initial = Int.random(in: 1...3, using: &random)
+    for _ in 0..<initial { addMap(model.spaces[0].name) }
+  }
+
+  /// Reads what can be read, so that no difference stays unseen.
+  private mutating func lookAtEverything() {
+    for pin in model.pins {
+      for page in 0..<pin.pages { add(.pin(.peek(name: pin.name, offset: page * 4096, count: 12))) }
+      add(.pin(.peek(name: pin.name, offset: pin.pages * 4096 - 8, count: 8)))
+    }
+    for space in model.spaces {
+      for page in space.mappedPages {
+        add(.access(.read(space: space.name, address: model.address(page), count: 12)))
+        if random.chance(25) {
+          add(.access(.read(space: space.name, address: model.address(page) + 4088, count: 8)))
+        }
+      }
+    }
+    for file in model.files {
+      for page in 0..<file.pages { add(.access(.readFile(name: file.name, offset: page * 4096, count: 12))) }
+    }
+  }
+
+  /// Enough for all spaces and files at once: running out of memory is no part of the comparison.
+  private static let memoryPages = 512
+
+  // MARK: - For the steps
+
+  mutating func add(_ statement: Statement) {
+    lines.append(ScenarioLine(number: lines.count + 1, statement: statement))
+  }
+
+  mutating func addSpace() {
+    let name = model.nextSpaceName()
+    model.spaces.append(.init(name: name, pages: Array(repeating: nil, count: ProgramModel.windowPages)))
+    add(.space(.space(name: name)))
+  }
+
+  mutating func takeByte() -> UInt8 {
+    nextByte = nextByte == 255 ? 1 : nextByte + 1
+    return nextByte
+  }
+
+  /// A few bytes that nobody wrote before, sometimes a page or two.
+  mutating func bytes() -> ByteString {
+    if random.chance(6) { return ByteString(repeating: takeByte(), count: 4096 * Int.random(in: 1...2, using: &random)) }
+    return ByteString((0..<Int.random(in: 1...4, using: &random)).map { _ in takeByte() })
+  }
+
+  /// Where in a page an access begins: mostly at its start, sometimes so that it runs into the next page.
+  mutating func offsetInPage() -> UInt64 { random.pick([(6, 0), (2, 8), (1, 4094)]) }
+}
