@@ -5,13 +5,18 @@ extension AddressSpace {
   /// A range that keeps its length may hold several mappings and holes behind the first, and moves as it is, as since
   /// Linux 6.17; else what is left of it must be one mapping.
   ///
-  /// - Throws: `invalidArgument` for unaligned, empty or overlapping ranges; `badAddress` where the old range does not begin
+  /// No pages at all (`pages` is 0) of a shared mapping are a second mapping of the same, which begins with the page at
+  /// `address`; the first one stays.
+  ///
+  /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, or a private mapping to duplicate; `badAddress` where the old range does not begin
   ///   in a mapping or is not inside one and must be, or a pfn mapping would grow; `outOfMemory` where there is no room.
   public func remap(
     at address: VirtualAddress, pages: Int, to newAddress: VirtualAddress, newPages: Int
   ) throws(PageError) {
-    guard let from = address.range(pages: pages), newAddress.isPageAligned, newPages > 0 else { throw .invalidArgument }
+    guard address.isPageAligned, newAddress.isPageAligned, newPages > 0 else { throw .invalidArgument }
     guard let to = newAddress.range(pages: newPages) else { throw newAddress < .limit ? .outOfMemory : .invalidArgument }
+    if pages == 0 { return try duplicate(at: address, to: to) }
+    guard let from = address.range(pages: pages) else { throw .invalidArgument }
     if address != newAddress, from.overlaps(to) { throw .invalidArgument }
     let result = mmapLock.writing { () -> Result<Bool, PageError> in
       guard let mapping = mappings.first(endingAbove: address), mapping.value.range.contains(address) else {
@@ -29,6 +34,29 @@ extension AddressSpace {
       guard kept.upperBound <= mapping.value.range.upperBound else { return .failure(.badAddress) }
       let lingering = shrink(to: kept.upperBound..<from.upperBound)
       return .success(moveEach(kept, to: to.lowerBound) || lingering)
+    }
+    settle(storesMayLinger: try result.get())
+  }
+
+  private func duplicate(at address: VirtualAddress, to: Range<VirtualAddress>) throws(PageError) {
+    // An empty range lies in another where that begins before it and ends behind it.
+    if to.lowerBound < address, address < to.upperBound { throw .invalidArgument }
+    let result = mmapLock.writing { () -> Result<Bool, PageError> in
+      guard let mapping = mappings.first(endingAbove: address), mapping.value.range.contains(address) else {
+        return .failure(.badAddress)
+      }
+      if mapping.value.isPrivate { return .failure(.invalidArgument) }
+      if mapping.value.attributes.kind.isPFN { return .failure(.badAddress) }
+      // In place there is no room: the mapping itself is there.
+      if address == to.lowerBound { return .failure(.outOfMemory) }
+      let attributes = mapping.value.attributes
+      let firstPage = mapping.value.backingPage(of: address)
+      let lingering = removeLocked(to)
+      var old: [VMATree.Mapping] = []
+      mappings.insert(to, attributes, firstPage: firstPage, replacing: &old)
+      mappings.publish()
+      mappings.retire(old)
+      return .success(lingering)
     }
     settle(storesMayLinger: try result.get())
   }
