@@ -1,0 +1,49 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own, so that nothing needed to measure the library reaches a program that links it.
+let package = Package(
+  name: "Benchmarks",
+  products: [
+    .executable(name: "oltp", targets: ["oltp"]),
+    .executable(name: "pins", targets: ["pins"]),
+  ],
+  dependencies: [
+    .package(name: "user-pages", path: ".."),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+  ],
+  targets: [
+    // What Swift's view of the C library does not show (O_DIRECT, thread affinity) and CRC32C in hardware.
+    .target(name: "CBenchmark"),
+    // The pin protocols written by hand in C: the floor that the library is compared with.
+    .target(
+      name: "CFloor",
+      linkerSettings: [.linkedLibrary("urcu-bp"), .linkedLibrary("urcu-common")]
+    ),
+    // Threads, clocks, medians, tables: what every tool here needs.
+    .target(name: "Measuring", dependencies: ["CBenchmark"]),
+    .executableTarget(
+      name: "oltp",
+      dependencies: [
+        "CBenchmark",
+        "Measuring",
+        .product(name: "UserPages", package: "user-pages"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ],
+      path: "Sources/OLTP"
+    ),
+    .executableTarget(
+      name: "pins",
+      dependencies: [
+        "CFloor",
+        "Measuring",
+        .product(name: "UserPages", package: "user-pages"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/Pins"
+    ),
+  ],
+  swiftLanguageModes: [.v6]
+)

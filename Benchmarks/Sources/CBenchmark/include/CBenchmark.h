@@ -1,0 +1,24 @@
+#ifndef CBENCHMARK_H
+#define CBENCHMARK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// CRC32C (Castagnoli) of `count` bytes, continuing from `crc` (0 to start). The processor's own instruction where it
+/// has one, a table elsewhere; `crc32c_portable` is always the table.
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t count);
+uint32_t crc32c_portable(uint32_t crc, const void *bytes, size_t count);
+
+/// The name of the code behind `crc32c`: "sse4.2" or "table".
+const char *crc32c_implementation(void);
+
+/// `O_DIRECT`, which Swift's view of <fcntl.h> hides.
+int direct_io_flag(void);
+
+/// Bounds the calling thread to one processor, counted among those that the process may use. 0, or an errno value.
+int run_on_processor(int index);
+
+/// How many processors the process may use.
+int usable_processors(void);
+
+#endif

@@ -1,0 +1,34 @@
+#define _GNU_SOURCE
+#include "CBenchmark.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+
+int direct_io_flag(void) { return O_DIRECT; }
+
+// Read before any thread binds itself, so that every thread counts among the same processors.
+static cpu_set_t usable;
+static int usable_count;
+
+__attribute__((constructor)) static void find_usable(void) {
+  if (sched_getaffinity(0, sizeof usable, &usable) == 0)
+    usable_count = CPU_COUNT(&usable);
+}
+
+int usable_processors(void) { return usable_count > 0 ? usable_count : 1; }
+
+int run_on_processor(int index) {
+  if (usable_count == 0)
+    return ENOSYS;
+  int wanted = index % usable_count;
+  for (int processor = 0; processor < CPU_SETSIZE; processor++) {
+    if (!CPU_ISSET(processor, &usable) || wanted-- > 0)
+      continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    return sched_setaffinity(0, sizeof one, &one) == 0 ? 0 : errno;
+  }
+  return EINVAL;
+}

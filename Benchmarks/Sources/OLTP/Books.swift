@@ -1,0 +1,125 @@
+import Glibc
+import UserPages
+
+/// The sums that have to agree: what accounts, tellers and branches hold, and what history says they should.
+struct Books: Equatable {
+  var branches: Int64 = 0
+  var tellers: Int64 = 0
+  var accounts: Int64 = 0
+  var history: Int64 = 0
+  var historyRows = 0
+
+  mutating func add(_ balance: Int64, _ kind: PageKind) {
+    switch kind {
+    case .branches: branches += balance
+    case .tellers: tellers += balance
+    case .accounts: accounts += balance
+    case .history:
+      history += balance
+      historyRows += 1
+    case .superblock: break
+    }
+  }
+
+  /// What is off; nil if the books balance. `transactions`, where known, is how many rows history got.
+  func imbalance(transactions: Int?) -> String? {
+    var problems: [String] = []
+    let sums = [("tellers", tellers), ("branches", branches), ("history", history)]
+    for (name, sum) in sums where sum != accounts {
+      problems.append("accounts sum to \(accounts) but \(name) to \(sum) (off by \(sum &- accounts))")
+    }
+    if let transactions, historyRows != transactions + 1 {
+      problems.append(
+        "history has \(historyRows - 1) rows of this run but \(transactions) transactions committed")
+    }
+    return problems.isEmpty ? nil : problems.joined(separator: "; ")
+  }
+
+  /// Adds the rows of a page in ordinary memory.
+  mutating func add(page address: UnsafeRawPointer, _ kind: PageKind) {
+    let rows = Int(address.load(fromByteOffset: PageHeader.rowsOffset, as: UInt64.self))
+    for slot in 0..<min(rows, Geometry.rowsPerPage) {
+      add(Row.balance(at: address + RowLocation(page: 0, slot: slot).offset), kind)
+    }
+  }
+
+  /// Reads the whole database with plain file I/O, every page's checksum, number and kind verified.
+  static func read(file: PlainFile, geometry: Geometry, historyPages: Int) throws(Failure) -> Books {
+    let end = geometry.historyStart + historyPages
+    let size = try file.byteCount
+    if size != end * Page.size {
+      throw Failure("\(file.path) has \(size) bytes where \(end * Page.size) are expected")
+    }
+    var books = Books()
+    let chunk = AlignedMemory(pages: Loader.pagesPerWrite)
+    var page = 0
+    while page < end {
+      let count = min(Loader.pagesPerWrite, end - page)
+      try file.read(UnsafeMutableRawBufferPointer(rebasing: chunk.bytes[..<(count * Page.size)]), at: page * Page.size)
+      for index in 0..<count {
+        let address = UnsafeRawPointer(chunk.address + index * Page.size)
+        let kind = geometry.kind(of: page + index)
+        if let defect = PageHeader.defect(address, number: page + index, kind: kind) {
+          throw Failure("\(file.path) is corrupted: \(defect)")
+        }
+        if kind != .superblock { books.add(page: address, kind) }
+      }
+      page += count
+    }
+    return books
+  }
+
+  /// Reads the database as its program sees it, through the page table: pages in the pool there, all others by direct
+  /// I/O into a pinned scan area, many at a time. Nobody else may use the pool meanwhile.
+  static func read(pool: BufferPool, historyPages: Int, _ meter: inout PinMeter) throws(Failure) -> Books {
+    let end = pool.geometry.historyStart + historyPages
+    var books = Books()
+    do {
+      try pool.space.map(at: Areas.scan, pages: Areas.scanPages, protection: .readWrite)
+    } catch { throw Failure("cannot map a scan area", error) }
+    var page = 1
+    while page < end {
+      var count = 0
+      while count < Areas.scanPages, page + count < end {
+        if let frame = pool.fixIfResident(page + count) {
+          defer { pool.unfix(frame) }
+          if count > 0 { break }
+          try books.add(page, at: pool.address(of: frame), pool)
+          page += 1
+          if page == end { break }
+        } else {
+          count += 1
+        }
+      }
+      guard count > 0 else { continue }
+      try Transfer.transfer(count, from: page, at: Areas.scan, writing: false, pool.space, pool.storage, &meter)
+      for index in 0..<count { try books.add(page + index, at: Areas.scan + index * Page.size, pool) }
+      page += count
+    }
+    do {
+      try pool.space.unmap(at: Areas.scan, pages: Areas.scanPages)
+    } catch { throw Failure("cannot unmap the scan area", error) }
+    return books
+  }
+
+  private mutating func add(_ page: Int, at start: VirtualAddress, _ pool: BufferPool) throws(Failure) {
+    do {
+      let kind = pool.geometry.kind(of: page)
+      let named = try pool.space.load(at: start + PageHeader.numberOffset, as: UInt64.self)
+      if named != UInt64(page) { throw Failure("in memory, page \(page) says that it is page \(named)") }
+      let rows = try Int(pool.space.load(at: start + PageHeader.rowsOffset, as: UInt64.self))
+      for slot in 0..<min(rows, Geometry.rowsPerPage) {
+        let balance = start + RowLocation(page: page, slot: slot).offset + 8
+        let low = try pool.space.load(at: balance, as: UInt32.self)
+        let high = try pool.space.load(at: balance + 4, as: UInt32.self)
+        add(Int64(bitPattern: UInt64(low) | UInt64(high) << 32), kind)
+      }
+    } catch let error as Failure {
+      throw error
+    } catch let error as PageError {
+      throw Failure("cannot read a page in memory", error)
+    } catch {
+      throw Failure("\(error)")
+    }
+  }
+}

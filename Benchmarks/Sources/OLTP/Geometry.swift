@@ -1,0 +1,69 @@
+import UserPages
+
+/// Which page and slot a row lives in. A database is a superblock, then branches, tellers and accounts, whose number
+/// the scale fixes as TPC-B does, then history, which grows to the end of the file.
+struct Geometry: Equatable, Sendable {
+  static let rowSize = 100
+  static let rowsPerPage = (Page.size - PageHeader.size) / rowSize
+  static let tellersPerBranch = 10
+  static let accountsPerBranch = 100_000
+  static let largestScale = 10_000
+
+  let scale: Int
+  let tellerStart: Int
+  let accountStart: Int
+  let historyStart: Int
+
+  init(scale: Int) {
+    self.scale = scale
+    func pages(_ rows: Int) -> Int { (rows + Self.rowsPerPage - 1) / Self.rowsPerPage }
+    tellerStart = 1 + pages(scale)
+    accountStart = tellerStart + pages(scale * Self.tellersPerBranch)
+    historyStart = accountStart + pages(scale * Self.accountsPerBranch)
+  }
+
+  var branches: Int { scale }
+  var tellers: Int { scale * Self.tellersPerBranch }
+  var accounts: Int { scale * Self.accountsPerBranch }
+
+  /// Row `index` of the table whose first page is `start`.
+  @inline(__always)
+  static func location(_ index: Int, from start: Int) -> RowLocation {
+    let (page, slot) = index.quotientAndRemainder(dividingBy: rowsPerPage)
+    return RowLocation(page: start + page, slot: slot)
+  }
+
+  /// The table that a page belongs to.
+  func kind(of page: Int) -> PageKind {
+    if page == 0 { return .superblock }
+    if page < tellerStart { return .branches }
+    if page < accountStart { return .tellers }
+    return page < historyStart ? .accounts : .history
+  }
+
+  /// How many rows the loader puts into `page` of a table with a fixed number of rows.
+  func loadedRows(in page: Int) -> Int {
+    switch kind(of: page) {
+    case .superblock, .history: 0
+    case .branches: min(Self.rowsPerPage, branches - (page - 1) * Self.rowsPerPage)
+    case .tellers: min(Self.rowsPerPage, tellers - (page - tellerStart) * Self.rowsPerPage)
+    case .accounts: min(Self.rowsPerPage, accounts - (page - accountStart) * Self.rowsPerPage)
+    }
+  }
+}
+
+struct RowLocation: Sendable {
+  var page: Int
+  var slot: Int
+
+  /// Where the row begins in its page.
+  @inline(__always)
+  var offset: Int { PageHeader.size + slot * Geometry.rowSize }
+}
+
+enum PageKind: UInt32, Sendable {
+  case superblock = 0
+  case branches, tellers, accounts, history
+
+  var name: String { "\(self)" }
+}

@@ -1,0 +1,210 @@
+import Synchronization
+import UserPages
+
+/// The write-ahead log: records are appended to one of two areas of anonymous memory while the other is written by
+/// direct I/O, many pages at once. Whoever first needs a record on the disk writes for all who wait (group commit).
+///
+/// A block that is not full is written again, at the same place, with the records that follow.
+final class LogWriter: @unchecked Sendable {
+  // Sendable: `state` is reached under the monitor; an area that is being written, and `reservedBlocks`, belong to the
+  // thread that writes.
+  private struct State {
+    /// Records appended in this epoch.
+    var appended: UInt64 = 0
+    /// The area that is appended to, and the block of the log that its first page is.
+    var area = 0
+    var firstBlock = 0
+    var hasFailed = false
+  }
+
+  static let areaPages = 32
+
+  private let space: AddressSpace
+  private let storage: Storage
+  private let epoch: UInt64
+  private let base: UInt64
+  /// Blocks after which the log starts over; a file's log does not.
+  private let wrap: Int
+  private let monitor = Monitor()
+  private let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
+  private let isFlushing = Atomic<Bool>(false)
+  private var reservedBlocks = 0
+  private let durable = Atomic<UInt64>(0)
+  /// Log writes and the pages in them.
+  let writes = Atomic<Int>(0)
+  let pagesWritten = Atomic<Int>(0)
+
+  init(
+    _ space: AddressSpace, _ storage: Storage, epoch: UInt64, baseSequence: UInt64, wrap: Int = .max
+  ) throws(Failure) {
+    self.space = space
+    self.storage = storage
+    self.epoch = epoch
+    self.wrap = wrap
+    base = baseSequence
+    state.initialize(to: State())
+    let pages = 2 * Self.areaPages
+    do {
+      try space.map(at: Areas.log, pages: pages, protection: .readWrite)
+      try space.advise(at: Areas.log, pages: pages, .populateWrite)
+    } catch { throw Failure("cannot map the log's buffers", error) }
+  }
+
+  deinit {
+    monitor.deallocate()
+    state.deallocate()
+  }
+
+  private var flushInProgress: Bool { isFlushing.load(ordering: .relaxed) }
+
+  /// The sequence number of the last record appended.
+  var lastSequence: UInt64 {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return base + state.pointee.appended
+  }
+
+  /// Gives `record` its sequence number and appends it. The caller holds the latches of the pages that it changes, so
+  /// sequence numbers rise in each page.
+  func append(_ record: inout LogRecord, _ meter: inout PinMeter) throws(Failure) -> UInt64 {
+    monitor.lock()
+    while !state.pointee.hasFailed, isAreaFull {
+      let full = base + state.pointee.appended
+      monitor.unlock()
+      try flush(upTo: full, &meter)
+      monitor.lock()
+    }
+    defer { monitor.unlock() }
+    if state.pointee.hasFailed { throw Self.failed }
+    let (block, slot) = Int(state.pointee.appended).quotientAndRemainder(dividingBy: LogBlock.recordsPerBlock)
+    let sequence = base + state.pointee.appended + 1
+    record.sequence = sequence
+    let page = areaAddress(state.pointee.area) + (block - state.pointee.firstBlock) * Page.size
+    do {
+      try space.store(record.words.span.bytes, at: page + LogBlock.offset(ofSlot: slot))
+    } catch { throw Failure("cannot store a log record", error) }
+    state.pointee.appended += 1
+    return sequence
+  }
+
+  private var isAreaFull: Bool {
+    Int(state.pointee.appended) / LogBlock.recordsPerBlock - state.pointee.firstBlock >= Self.areaPages
+  }
+
+  /// Returns once record `sequence` and all before it are written.
+  func flush(upTo sequence: UInt64, _ meter: inout PinMeter) throws(Failure) {
+    guard sequence > base else { return }
+    let wanted = sequence - base
+    // Another thread's write of a log block may be about to end: look for a moment before going to sleep.
+    for _ in 0..<200 {
+      if durable.load(ordering: .acquiring) >= wanted { return }
+      if !flushInProgress { break }
+    }
+    monitor.lock()
+    while durable.load(ordering: .acquiring) < wanted, flushInProgress, !state.pointee.hasFailed {
+      monitor.wait()
+    }
+    if state.pointee.hasFailed || durable.load(ordering: .acquiring) >= wanted {
+      let hasFailed = state.pointee.hasFailed
+      monitor.unlock()
+      if hasFailed { throw Self.failed }
+      return
+    }
+    isFlushing.store(true, ordering: .relaxed)
+    do throws(Failure) {
+      let batch = try seal()
+      monitor.unlock()
+      try write(batch, &meter)
+      monitor.lock()
+      durable.store(batch.end, ordering: .releasing)
+      isFlushing.store(false, ordering: .relaxed)
+      monitor.wakeAll()
+      monitor.unlock()
+    } catch {
+      monitor.lock()
+      state.pointee.hasFailed = true
+      isFlushing.store(false, ordering: .relaxed)
+      monitor.wakeAll()
+      monitor.unlock()
+      throw error
+    }
+  }
+
+  private static let failed = Failure("the log could not be written")
+
+  private struct Batch {
+    var area: Int
+    var firstBlock: Int
+    var blocks: Int
+    var end: UInt64
+  }
+
+  /// Takes the area that is appended to for writing; appending goes on in the other one, which starts with a copy of
+  /// the block that is not full.
+  private func seal() throws(Failure) -> Batch {
+    let perBlock = LogBlock.recordsPerBlock
+    let full = Int(state.pointee.appended) / perBlock
+    let rest = Int(state.pointee.appended) % perBlock
+    let blocks = full - state.pointee.firstBlock + (rest > 0 ? 1 : 0)
+    let batch = Batch(
+      area: state.pointee.area, firstBlock: state.pointee.firstBlock, blocks: blocks, end: state.pointee.appended)
+    let other = 1 - state.pointee.area
+    if rest > 0 {
+      let source = areaAddress(state.pointee.area) + (full - state.pointee.firstBlock) * Page.size
+      try copyPage(from: source, to: areaAddress(other))
+    }
+    state.pointee.area = other
+    state.pointee.firstBlock = full
+    return batch
+  }
+
+  private func copyPage(from source: VirtualAddress, to target: VirtualAddress) throws(Failure) {
+    var page = InlineArray<512, UInt64>(repeating: 0)
+    do {
+      var span = page.mutableSpan
+      var bytes = span.mutableBytes
+      try space.load(at: source, into: &bytes)
+      try space.store(page.span.bytes, at: target)
+    } catch { throw Failure("cannot copy a log block", error) }
+  }
+
+  private func write(_ batch: Batch, _ meter: inout PinMeter) throws(Failure) {
+    let start = areaAddress(batch.area)
+    for index in 0..<batch.blocks {
+      let number = batch.firstBlock + index
+      let rest = Int(batch.end) - number * LogBlock.recordsPerBlock
+      try stamp(start + index * Page.size, number: number, count: min(rest, LogBlock.recordsPerBlock))
+    }
+    try reserve(batch.firstBlock + batch.blocks)
+    let place = wrap == .max ? batch.firstBlock : batch.firstBlock % wrap
+    try Transfer.transfer(batch.blocks, from: place, at: start, writing: true, space, storage, &meter)
+    writes.wrappingAdd(1, ordering: .relaxed)
+    pagesWritten.wrappingAdd(batch.blocks, ordering: .relaxed)
+  }
+
+  /// Space on the disk is taken well ahead, so that a full disk is met before a record is written half.
+  private func reserve(_ blocks: Int) throws(Failure) {
+    guard wrap == .max, blocks > reservedBlocks else { return }
+    let extent = 4096
+    try storage.reserve(pages: reservedBlocks + extent)
+    reservedBlocks += extent
+  }
+
+  private func stamp(_ page: VirtualAddress, number: Int, count: Int) throws(Failure) {
+    var block = InlineArray<512, UInt64>(repeating: 0)
+    do {
+      try space.store(UInt32(count), at: page + LogBlock.countOffset)
+      try space.store(epoch, at: page + LogBlock.epochOffset)
+      try space.store(UInt64(number), at: page + LogBlock.numberOffset)
+      var span = block.mutableSpan
+      var bytes = span.mutableBytes
+      try space.load(at: page, into: &bytes)
+      let sum = block.span.bytes.withUnsafeBytes { LogBlock.checksum($0.baseAddress!) }
+      try space.store(sum, at: page)
+    } catch { throw Failure("cannot seal a log block", error) }
+  }
+
+  private func areaAddress(_ area: Int) -> VirtualAddress {
+    Areas.log + area * Self.areaPages * Page.size
+  }
+}

@@ -1,0 +1,203 @@
+import Histogram
+import Measuring
+import Synchronization
+import UserPages
+
+/// What one engine did in one round.
+struct RoundResult: Sendable {
+  var engine: Engine
+  var threads: Int
+  var seconds: Double
+  var transactions: Int
+  var latency: Histogram<UInt64>
+  var fast: Int
+  var slow: Int
+  /// Of the agents' time, how much went into pinning and unpinning.
+  var pinShare: Double
+  /// In the measured time and the warm-up, which together were `elapsed` seconds.
+  var elapsed: Double
+  var sortAreas: Int
+  var misses: Int
+  var writeBacks: Int
+  var logWrites: Int
+  var logPages: Int
+  var committed: Int
+  /// The sum of all history after it.
+  var historySum: Int64 = 0
+  /// What is off in the books; nil if they balance.
+  var imbalance: String?
+
+  var tps: Double { Double(transactions) / seconds }
+}
+
+/// One engine's turn: a fresh address space, a cold pool, a warm-up, the measured time, and the audit of the books.
+struct Round {
+  let options: Options
+  let mode: IOMode
+  let database: DatabaseFile
+  let machine: PhysicalMemory
+  let engine: Engine
+  let number: Int
+  /// The sum of all history before this round.
+  let carried: Int64
+
+  /// Blocks of the log's copy in memory before it starts over.
+  private static let memoryLogBlocks = 8192
+  /// Room for history in the database's copy in memory: 32 GiB of addresses, not of memory.
+  private static let memoryHistoryPages = 8 << 20
+
+  func run(progress: (String) -> Void) throws(Failure) -> RoundResult {
+    let space = AddressSpace(machine, engine: engine.pinEngine)
+    defer { space.exit() }
+    let storage = try openStorage()
+    let log = try openLog(space)
+    let pool = try BufferPool(space, storage, log, database.geometry, pages: options.pool)
+    let control = RunControl(firstHistoryPage: database.geometry.historyStart + 1)
+    var result = try measure(pool, control, progress)
+    progress("auditing")
+    try audit(pool, control, &result)
+    return result
+  }
+
+  private func openStorage() throws(Failure) -> Storage {
+    guard mode == .memory else {
+      try database.beginRun(carried: carried)
+      return try Storage(path: database.path, mode: mode)
+    }
+    let geometry = database.geometry
+    let storage = try Storage(memoryPages: geometry.historyStart + Self.memoryHistoryPages)
+    guard let memory = storage.memory, let base = memory.baseAddress else { throw Failure("no copy in memory") }
+    let fixed = memory[..<(geometry.historyStart * Page.size)]
+    try database.file.read(UnsafeMutableRawBufferPointer(rebasing: fixed), at: 0)
+    Loader.firstHistoryPage(
+      of: geometry, carried: carried, sequence: database.superblock.baseSequence,
+      at: base + geometry.historyStart * Page.size)
+    return storage
+  }
+
+  private func openLog(_ space: AddressSpace) throws(Failure) -> LogWriter {
+    let superblock = database.superblock
+    let (epoch, base) = (superblock.epoch, superblock.baseSequence)
+    guard mode == .memory else {
+      let storage = try Storage(path: database.logPath, mode: mode, create: true, synchronous: options.sync)
+      return try LogWriter(space, storage, epoch: epoch, baseSequence: base)
+    }
+    let blocks = Self.memoryLogBlocks
+    let storage = try Storage(memoryPages: blocks + LogWriter.areaPages)
+    return try LogWriter(space, storage, epoch: epoch, baseSequence: base, wrap: blocks)
+  }
+
+  private struct Tally {
+    var transactions = 0
+    var committed = 0
+    var latency = Histogram<UInt64>(highestTrackableValue: 60_000_000_000, numberOfSignificantValueDigits: .three)
+    var meter = PinMeter()
+    var sortAreas = 0
+  }
+
+  private func measure(
+    _ pool: BufferPool, _ control: RunControl, _ progress: (String) -> Void
+  ) throws(Failure) -> RoundResult {
+    let tally = MutexBox(Tally())
+    let (options, number) = (options, number)
+    let threads = ThreadGroup(options.threads + options.writers) { index in
+      if index < options.threads {
+        let seed = options.seed &+ UInt64(number) << 32 &+ UInt64(index) << 16
+        var agent = Agent(pool: pool, control: control, seed: seed)
+        agent.run()
+        let (measured, committed, latency, meter) = (agent.measured, agent.committed, agent.latency, agent.meter)
+        tally.withLock {
+          $0.transactions += measured
+          $0.committed += committed
+          $0.latency.add(latency)
+          $0.meter.add(meter)
+        }
+      } else {
+        let slot = index - options.threads
+        var writer = SortWriter(space: pool.space, index: slot, pages: options.sortPages, rate: options.sortRate)
+        writer.run(control)
+        let areas = writer.areas
+        tally.withLock { $0.sortAreas += areas }
+      }
+    }
+    let opened = Clock.now()
+    threads.open()
+    Self.wait(options.warmup, control) { progress("warming up") }
+    let before = pool.space.counters
+    control.measuring.raise()
+    let began = Clock.now()
+    Self.wait(options.seconds, control) { progress("\((Double(Clock.now() - began) / 1e9).fixed(1)) s") }
+    let ended = Clock.now()
+    let after = pool.space.counters
+    control.stop.raise()
+    threads.join()
+    try control.check()
+    let total = tally.withLock { $0 }
+    let seconds = Double(ended - began) / 1e9
+    return RoundResult(
+      engine: engine, threads: options.threads, seconds: seconds, transactions: total.transactions,
+      latency: total.latency, fast: after.fast - before.fast, slow: after.slow - before.slow,
+      pinShare: total.meter.estimated / (seconds * 1e9 * Double(options.threads)),
+      elapsed: Double(ended - opened) / 1e9, sortAreas: total.sortAreas,
+      misses: pool.misses.load(ordering: .relaxed), writeBacks: pool.writeBacks.load(ordering: .relaxed),
+      logWrites: pool.log.writes.load(ordering: .relaxed), logPages: pool.log.pagesWritten.load(ordering: .relaxed),
+      committed: total.committed)
+  }
+
+  /// Sleeps in short steps, so that a failing run ends soon and the progress line moves.
+  private static func wait(_ seconds: Double, _ control: RunControl, _ step: () -> Void) {
+    let end = Clock.now() + UInt64(seconds * 1e9)
+    while !control.stop.isRaised {
+      let now = Clock.now()
+      if now >= end { return }
+      step()
+      Clock.sleep(nanoseconds: min(100_000_000, end - now))
+    }
+  }
+
+  /// Reads the books in memory, flushes, and reads them back from the file.
+  private func audit(_ pool: BufferPool, _ control: RunControl, _ result: inout RoundResult) throws(Failure) {
+    var meter = PinMeter()
+    let committed = result.committed
+    let historyPages = control.nextHistoryPage.load(ordering: .relaxed) - database.geometry.historyStart
+    let inMemory = try Books.read(pool: pool, historyPages: historyPages, &meter)
+    result.historySum = inMemory.history
+    result.imbalance = inMemory.imbalance(transactions: committed).map { "in memory: \($0)" }
+    // A database whose books are off is not written as if it were whole.
+    guard result.imbalance == nil else { return }
+    let last = pool.log.lastSequence
+    try pool.log.flush(upTo: last, &meter)
+    try pool.flush(&meter)
+    try writeOut(pool, historyPages: historyPages, lastSequence: last)
+    database.file.dropCache()
+    let inFile = try Books.read(file: database.file, geometry: database.geometry, historyPages: historyPages)
+    result.imbalance = inFile.imbalance(transactions: committed).map { "in \(database.path): \($0)" }
+    if result.imbalance == nil && inFile != inMemory {
+      result.imbalance = "\(database.path) and memory balance, but not to the same sums"
+    }
+  }
+
+  private func writeOut(_ pool: BufferPool, historyPages: Int, lastSequence: UInt64) throws(Failure) {
+    guard let memory = pool.storage.memory else {
+      return try database.close(historyPages: historyPages, lastSequence: lastSequence, carried: carried)
+    }
+    let size = (database.geometry.historyStart + historyPages) * Page.size
+    try database.replace(historyPages: historyPages, lastSequence: lastSequence, carried: carried) {
+      (file) throws(Failure) in
+      try file.write(UnsafeRawBufferPointer(rebasing: memory[..<size]), at: 0)
+    }
+  }
+}
+
+/// A lock around a value, shared by threads.
+final class MutexBox<Value: Sendable>: Sendable {
+  private let mutex: Mutex<Value>
+
+  init(_ value: Value) {
+    mutex = Mutex(value)
+  }
+
+  func withLock<R: Sendable>(_ body: @Sendable (inout Value) -> R) -> R {
+    mutex.withLock { body(&$0) }
+  }
+}

@@ -1,0 +1,68 @@
+import Measuring
+import UserPages
+
+/// Sorts that spill over: a thread that maps an area in the database's address space, fills it, which faults its pages
+/// in, reads it back, and unmaps it, over and over, at a steady rate, so that it takes the same work from every engine.
+struct SortWriter {
+  let space: AddressSpace
+  let index: Int
+  let pages: Int
+  /// Areas a second; 0: as many as it can.
+  let rate: Int
+  private(set) var areas = 0
+
+  init(space: AddressSpace, index: Int, pages: Int, rate: Int) {
+    self.space = space
+    self.index = index
+    self.pages = pages
+    self.rate = rate
+  }
+
+  mutating func run(_ control: RunControl) {
+    var due = Clock.now()
+    do throws(Failure) {
+      while !control.stop.isRaised {
+        try sort()
+        areas += 1
+        guard rate > 0 else { continue }
+        due += 1_000_000_000 / UInt64(rate)
+        let now = Clock.now()
+        // A writer that cannot keep up does not make up for it in a burst.
+        if due < now { due = now } else { Clock.sleep(nanoseconds: due - now) }
+      }
+    } catch {
+      control.fail(error)
+    }
+  }
+
+  private func sort() throws(Failure) {
+    let start = Areas.sort + (index << 30)
+    var foreign = 0
+    do throws(PageError) {
+      try space.map(at: start, pages: pages, protection: .readWrite)
+      try forEachWord { (address, stamp) throws(PageError) in try space.store(stamp, at: address) }
+      try forEachWord { (address, stamp) throws(PageError) in
+        if try space.load(at: address, as: UInt64.self) != stamp { foreign += 1 }
+      }
+      try space.unmap(at: start, pages: pages)
+    } catch {
+      throw Failure("a sort area", error)
+    }
+    // Another area's page, or one freed too early.
+    if foreign > 0 { throw Failure("\(foreign) words of a sort area were not what its thread had stored") }
+  }
+
+  /// Eight words of each page.
+  @inline(__always)
+  private func forEachWord(_ body: (VirtualAddress, UInt64) throws(PageError) -> Void) throws(PageError) {
+    for page in 0..<pages {
+      for word in 0..<8 {
+        try body(Areas.sort + (index << 30) + page * Page.size + word * 512, stamp(page, word))
+      }
+    }
+  }
+
+  private func stamp(_ page: Int, _ word: Int) -> UInt64 {
+    (UInt64(truncatingIfNeeded: areas) << 32) ^ UInt64(page << 8 | word) ^ (UInt64(index) << 56)
+  }
+}

@@ -1,0 +1,103 @@
+import Glibc
+import UserPages
+
+/// Where the program's areas lie in its address space.
+enum Areas {
+  static let pool: VirtualAddress = 0x10_0000_0000
+  static let log: VirtualAddress = 0x20_0000_0000
+  static let scan: VirtualAddress = 0x30_0000_0000
+  static let sort: VirtualAddress = 0x40_0000_0000
+
+  static let scanPages = 64
+}
+
+extension Failure {
+  /// The library refused something that this program has a right to.
+  init(_ action: String, _ error: PageError) {
+    self.init("\(action): \(error.name)")
+  }
+}
+
+/// A database's direct I/O: pin the frames, let the disk transfer, unpin. Nothing else in this program reads or writes
+/// a page of the database or of the log while a run is going on.
+enum Transfer {
+  /// Reads page `number` into the page at `address` and verifies it.
+  @inline(__always)
+  static func read(
+    _ number: Int, _ kind: PageKind, to address: VirtualAddress, _ space: AddressSpace, _ storage: Storage,
+    _ meter: inout PinMeter
+  ) throws(Failure) {
+    let began = meter.begin()
+    let pin: PinnedPage
+    do { pin = try space.pin(at: address, .write) } catch { throw Failure("cannot pin a frame for reading", error) }
+    meter.end(began)
+    let bytes = pin.bytes.address
+    try storage.read(number, into: bytes)
+    if let defect = PageHeader.defect(bytes, number: number, kind: kind) {
+      throw Failure("the database is corrupted: \(defect)")
+    }
+    let ended = meter.begin()
+    pin.release(dirty: true)
+    meter.end(ended)
+  }
+
+  /// Writes the page at `address`, which nobody changes meanwhile, as page `number`.
+  @inline(__always)
+  static func write(
+    _ number: Int, from address: VirtualAddress, _ space: AddressSpace, _ storage: Storage, _ meter: inout PinMeter
+  ) throws(Failure) {
+    let began = meter.begin()
+    let pin: PinnedPage
+    do { pin = try space.pin(at: address) } catch { throw Failure("cannot pin a frame for writing", error) }
+    meter.end(began)
+    let bytes = pin.bytes.address
+    do {
+      try space.store(PageHeader.checksum(bytes), at: address + PageHeader.checksumOffset)
+    } catch { throw Failure("cannot store a checksum", error) }
+    try storage.write(number, from: bytes)
+    let ended = meter.begin()
+    pin.release()
+    meter.end(ended)
+  }
+
+  /// Transfers `count` pages that lie side by side both on the disk and in the address space with one system call per
+  /// run of pages that one pin yields.
+  static func transfer(
+    _ count: Int, from first: Int, at address: VirtualAddress, writing: Bool, _ space: AddressSpace,
+    _ storage: Storage, _ meter: inout PinMeter
+  ) throws(Failure) {
+    var done = 0
+    while done < count {
+      let began = meter.begin()
+      let pins: PinnedPages
+      do {
+        pins = try space.pin(at: address + done * Page.size, pages: count - done, writing ? [] : .write)
+      } catch { throw Failure("cannot pin \(count - done) frames", error) }
+      meter.end(began)
+      let run = pins.count
+      if run == 0 { throw Failure("cannot pin any of \(count - done) frames") }
+      try withIOVectors(pins) { (vectors) throws(Failure) in
+        try storage.transfer(vectors, at: first + done, writing: writing)
+      }
+      let ended = meter.begin()
+      pins.release(dirty: !writing)
+      meter.end(ended)
+      done += run
+    }
+  }
+
+  @inline(__always)
+  private static func withIOVectors(
+    _ pins: borrowing PinnedPages, _ body: (UnsafeBufferPointer<iovec>) throws(Failure) -> Void
+  ) throws(Failure) {
+    var vectors = InlineArray<64, iovec>(repeating: iovec())
+    var span = vectors.mutableSpan
+    for index in 0..<pins.count {
+      span[index] = iovec(iov_base: pins.bytes(at: index).address, iov_len: Page.size)
+    }
+    let count = pins.count
+    try span.withUnsafeBufferPointer { (all) throws(Failure) in
+      try body(UnsafeBufferPointer(rebasing: all[..<count]))
+    }
+  }
+}
