@@ -2,7 +2,7 @@
 /// compute the same sequence.
 @frozen
 public struct XorShift {
-  @usableFromInline var state: UInt64
+  public var state: UInt64
 
   @inlinable
   public init(seed: UInt64) {

@@ -1,0 +1,48 @@
+import Measuring
+import UserPages
+
+/// One of the library's engines: `pin(at:)` and `release()` of a resident anonymous page.
+final class EngineSubject: Subject {
+  static let area: VirtualAddress = 0x10_0000_0000
+
+  let name: String
+  private let machine: PhysicalMemory
+  private let space: AddressSpace
+
+  init(_ name: String, _ engine: PinEngine, pages: Int) throws(PageError) {
+    self.name = name
+    machine = try PhysicalMemory(ramPages: pages + 1024)
+    space = AddressSpace(machine, engine: engine)
+    try space.map(at: Self.area, pages: pages, protection: .readWrite)
+    try space.advise(at: Self.area, pages: pages, .populateWrite)
+  }
+
+  func loop(_ work: inout PageDraw, iterations: Int) -> Int {
+    enginePinLoop(space, &work, iterations)
+  }
+
+  func check() -> String? {
+    let pins = machine.census().pins
+    return pins == 0 ? nil : "\(pins) pins are left"
+  }
+}
+
+/// The timed loop as any client of the library would write it. Its machine code is checked: no reference counting, no
+/// allocation, no exclusivity check.
+@inline(never)
+func enginePinLoop(_ space: AddressSpace, _ work: inout PageDraw, _ iterations: Int) -> Int {
+  var random = work.random
+  let (first, span) = (work.first, work.span)
+  var failures = 0
+  for _ in 0..<iterations {
+    let page = first &+ random.below(span)
+    do throws(PageError) {
+      let pin = try space.pin(at: EngineSubject.area + page &* Page.size)
+      pin.release()
+    } catch {
+      failures += 1
+    }
+  }
+  work.random = random
+  return failures
+}
