@@ -34,6 +34,12 @@ let package = Package(
       ],
       path: "Sources/OLTP"
     ),
+    // A client whose machine code check-hot-path.sh reads.
+    .executableTarget(
+      name: "hot-path",
+      dependencies: [.product(name: "UserPages", package: "user-pages")],
+      path: "Sources/HotPath"
+    ),
     .executableTarget(
       name: "pins",
       dependencies: [

@@ -4,18 +4,19 @@ import UserPages
 
 /// The pin engines by the names that reports use.
 enum Engine: String, CaseIterable, Sendable {
-  case locked, reference
+  case locked, reference, slot
 
   var pinEngine: PinEngine {
     switch self {
     case .locked: .locked
     case .reference: .reference
+    case .slot: .slot
     }
   }
 }
 
 enum EngineChoice: String, CaseIterable, ExpressibleByArgument {
-  case all, locked, reference
+  case all, locked, reference, slot
 
   var engines: [Engine] { Engine(rawValue: rawValue).map { [$0] } ?? Engine.allCases }
 }

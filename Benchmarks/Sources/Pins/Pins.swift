@@ -70,6 +70,7 @@ struct Pins: ParsableCommand {
       return [
         try EngineSubject("locked", .locked, pages: pages),
         try EngineSubject("reference", .reference, pages: pages),
+        try EngineSubject("slot", .slot, pages: pages),
         ReferenceFloor(pages: pages),
       ]
     } catch {
