@@ -92,7 +92,7 @@ struct Books: Equatable {
         }
       }
       guard count > 0 else { continue }
-      try Transfer.transfer(count, from: page, at: Areas.scan, writing: false, pool.space, pool.storage, &meter)
+      try Transfer.read(count, from: page, to: Areas.scan, pool.space, pool.storage, &meter)
       for index in 0..<count { try books.add(page + index, at: Areas.scan + index * Page.size, pool) }
       page += count
     }

@@ -197,7 +197,10 @@ final class BufferPool: @unchecked Sendable {
     guard frames[index].dirty.load(ordering: .relaxed) else { return }
     try log.flush(upTo: frames[index].sequence, &meter)
     let page = frames[index].page.load(ordering: .relaxed)
-    try Transfer.write(page, from: address(of: index), space, storage, &meter)
+    let start = address(of: index)
+    try Transfer.write(page, from: start, space, storage, &meter) { (bytes) throws(PageError) in
+      try space.store(PageHeader.checksum(bytes), at: start + PageHeader.checksumOffset)
+    }
     frames[index].dirty.store(false, ordering: .relaxed)
     writeBacks.wrappingAdd(1, ordering: .relaxed)
   }

@@ -34,7 +34,7 @@ final class DatabaseFile {
     try checkSize()
   }
 
-  static let defaultScale = 10
+  static let defaultScale = 4
 
   private func checkSize() throws(Failure) {
     let size = try file.byteCount

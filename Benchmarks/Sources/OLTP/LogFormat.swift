@@ -3,7 +3,7 @@ import UserPages
 
 /// A block of the log: a page with a header of 64 bytes and eight records.
 ///
-///     0   UInt32  CRC32C of the other 4092 bytes
+///     0   UInt32  CRC32C of what follows, up to the end of the last record in use
 ///     4   UInt32  records in use
 ///     8   UInt64  epoch
 ///     16  UInt64  block number
@@ -16,18 +16,18 @@ enum LogBlock {
 
   static func offset(ofSlot slot: Int) -> Int { headerSize + slot * LogRecord.size }
 
-  static func checksum(_ address: UnsafeRawPointer) -> UInt32 {
-    crc32c(0, address + 4, Page.size - 4)
+  static func checksum(_ address: UnsafeRawPointer, records: Int) -> UInt32 {
+    crc32c(0, address + 4, offset(ofSlot: records) - 4)
   }
 
   /// How many records the block at `address` holds, nil if it is not block `number` of `epoch` or was torn.
   static func validCount(_ address: UnsafeRawPointer, epoch: UInt64, number: Int) -> Int? {
-    guard address.load(as: UInt32.self) == checksum(address),
+    let count = Int(address.load(fromByteOffset: countOffset, as: UInt32.self))
+    guard (1...recordsPerBlock).contains(count), address.load(as: UInt32.self) == checksum(address, records: count),
       address.load(fromByteOffset: epochOffset, as: UInt64.self) == epoch,
       address.load(fromByteOffset: numberOffset, as: UInt64.self) == UInt64(number)
     else { return nil }
-    let count = Int(address.load(fromByteOffset: countOffset, as: UInt32.self))
-    return (1...recordsPerBlock).contains(count) ? count : nil
+    return count
   }
 }
 

@@ -14,7 +14,7 @@ final class LogWriter: @unchecked Sendable {
     /// The area that is appended to, and the block of the log that its first page is.
     var area = 0
     var firstBlock = 0
-    var hasFailed = false
+    var failure: Failure?
   }
 
   static let areaPages = 32
@@ -52,6 +52,7 @@ final class LogWriter: @unchecked Sendable {
 
   deinit {
     monitor.deallocate()
+    state.deinitialize(count: 1)
     state.deallocate()
   }
 
@@ -68,14 +69,14 @@ final class LogWriter: @unchecked Sendable {
   /// sequence numbers rise in each page.
   func append(_ record: inout LogRecord, _ meter: inout PinMeter) throws(Failure) -> UInt64 {
     monitor.lock()
-    while !state.pointee.hasFailed, isAreaFull {
+    while state.pointee.failure == nil, isAreaFull {
       let full = base + state.pointee.appended
       monitor.unlock()
       try flush(upTo: full, &meter)
       monitor.lock()
     }
     defer { monitor.unlock() }
-    if state.pointee.hasFailed { throw Self.failed }
+    if let failure = state.pointee.failure { throw failure }
     let (block, slot) = Int(state.pointee.appended).quotientAndRemainder(dividingBy: LogBlock.recordsPerBlock)
     let sequence = base + state.pointee.appended + 1
     record.sequence = sequence
@@ -101,18 +102,18 @@ final class LogWriter: @unchecked Sendable {
       if !flushInProgress { break }
     }
     monitor.lock()
-    while durable.load(ordering: .acquiring) < wanted, flushInProgress, !state.pointee.hasFailed {
+    while durable.load(ordering: .acquiring) < wanted, flushInProgress, state.pointee.failure == nil {
       monitor.wait()
     }
-    if state.pointee.hasFailed || durable.load(ordering: .acquiring) >= wanted {
-      let hasFailed = state.pointee.hasFailed
+    let failure = state.pointee.failure
+    if failure != nil || durable.load(ordering: .acquiring) >= wanted {
       monitor.unlock()
-      if hasFailed { throw Self.failed }
+      if let failure { throw failure }
       return
     }
     isFlushing.store(true, ordering: .relaxed)
     do throws(Failure) {
-      let batch = try seal()
+      let batch = try takeArea()
       monitor.unlock()
       try write(batch, &meter)
       monitor.lock()
@@ -122,15 +123,13 @@ final class LogWriter: @unchecked Sendable {
       monitor.unlock()
     } catch {
       monitor.lock()
-      state.pointee.hasFailed = true
+      state.pointee.failure = error
       isFlushing.store(false, ordering: .relaxed)
       monitor.wakeAll()
       monitor.unlock()
       throw error
     }
   }
-
-  private static let failed = Failure("the log could not be written")
 
   private struct Batch {
     var area: Int
@@ -141,7 +140,7 @@ final class LogWriter: @unchecked Sendable {
 
   /// Takes the area that is appended to for writing; appending goes on in the other one, which starts with a copy of
   /// the block that is not full.
-  private func seal() throws(Failure) -> Batch {
+  private func takeArea() throws(Failure) -> Batch {
     let perBlock = LogBlock.recordsPerBlock
     let full = Int(state.pointee.appended) / perBlock
     let rest = Int(state.pointee.appended) % perBlock
@@ -151,33 +150,40 @@ final class LogWriter: @unchecked Sendable {
     let other = 1 - state.pointee.area
     if rest > 0 {
       let source = areaAddress(state.pointee.area) + (full - state.pointee.firstBlock) * Page.size
-      try copyPage(from: source, to: areaAddress(other))
+      try copyRecords(rest, from: source, to: areaAddress(other))
     }
     state.pointee.area = other
     state.pointee.firstBlock = full
     return batch
   }
 
-  private func copyPage(from source: VirtualAddress, to target: VirtualAddress) throws(Failure) {
-    var page = InlineArray<512, UInt64>(repeating: 0)
+  private func copyRecords(_ count: Int, from source: VirtualAddress, to target: VirtualAddress) throws(Failure) {
+    var record = LogRecord()
     do {
-      var span = page.mutableSpan
-      var bytes = span.mutableBytes
-      try space.load(at: source, into: &bytes)
-      try space.store(page.span.bytes, at: target)
-    } catch { throw Failure("cannot copy a log block", error) }
+      for slot in 0..<count {
+        let offset = LogBlock.offset(ofSlot: slot)
+        var span = record.words.mutableSpan
+        var bytes = span.mutableBytes
+        try space.load(at: source + offset, into: &bytes)
+        try space.store(record.words.span.bytes, at: target + offset)
+      }
+    } catch { throw Failure("cannot copy log records", error) }
   }
 
   private func write(_ batch: Batch, _ meter: inout PinMeter) throws(Failure) {
-    let start = areaAddress(batch.area)
-    for index in 0..<batch.blocks {
-      let number = batch.firstBlock + index
-      let rest = Int(batch.end) - number * LogBlock.recordsPerBlock
-      try stamp(start + index * Page.size, number: number, count: min(rest, LogBlock.recordsPerBlock))
-    }
     try reserve(batch.firstBlock + batch.blocks)
     let place = wrap == .max ? batch.firstBlock : batch.firstBlock % wrap
-    try Transfer.transfer(batch.blocks, from: place, at: start, writing: true, space, storage, &meter)
+    let start = areaAddress(batch.area)
+    if batch.blocks == 1 {
+      try Transfer.write(place, from: start, space, storage, &meter) { (bytes) throws(PageError) in
+        try seal(batch, 0, bytes)
+      }
+    } else {
+      try Transfer.write(batch.blocks, to: place, from: start, space, storage, &meter) {
+        (index, bytes) throws(PageError) in
+        try seal(batch, index, bytes)
+      }
+    }
     writes.wrappingAdd(1, ordering: .relaxed)
     pagesWritten.wrappingAdd(batch.blocks, ordering: .relaxed)
   }
@@ -190,18 +196,15 @@ final class LogWriter: @unchecked Sendable {
     reservedBlocks += extent
   }
 
-  private func stamp(_ page: VirtualAddress, number: Int, count: Int) throws(Failure) {
-    var block = InlineArray<512, UInt64>(repeating: 0)
-    do {
-      try space.store(UInt32(count), at: page + LogBlock.countOffset)
-      try space.store(epoch, at: page + LogBlock.epochOffset)
-      try space.store(UInt64(number), at: page + LogBlock.numberOffset)
-      var span = block.mutableSpan
-      var bytes = span.mutableBytes
-      try space.load(at: page, into: &bytes)
-      let sum = block.span.bytes.withUnsafeBytes { LogBlock.checksum($0.baseAddress!) }
-      try space.store(sum, at: page)
-    } catch { throw Failure("cannot seal a log block", error) }
+  /// Fills in the header of block `index` of a batch, whose pinned bytes are at `bytes`.
+  private func seal(_ batch: Batch, _ index: Int, _ bytes: UnsafeMutableRawPointer) throws(PageError) {
+    let number = batch.firstBlock + index
+    let count = min(Int(batch.end) - number * LogBlock.recordsPerBlock, LogBlock.recordsPerBlock)
+    let page = areaAddress(batch.area) + index * Page.size
+    try space.store(UInt32(count), at: page + LogBlock.countOffset)
+    try space.store(epoch, at: page + LogBlock.epochOffset)
+    try space.store(UInt64(number), at: page + LogBlock.numberOffset)
+    try space.store(LogBlock.checksum(bytes, records: count), at: page)
   }
 
   private func areaAddress(_ area: Int) -> VirtualAddress {

@@ -35,6 +35,8 @@ struct OLTP: ParsableCommand {
 
   private func measure() throws(Failure) {
     let progress = Progress()
+    // Better now than after all the rounds.
+    if let json = options.json { _ = try PlainFile(path: json, flags: O_WRONLY | O_CREAT) }
     let database = try DatabaseFile(path: options.file, scale: options.scale) { progress.show("loading \($0) %") }
     if let replayed = try database.recoverIfNeeded() {
       Standard.output("The last run did not end: \(replayed) transactions were replayed from \(database.logPath).")

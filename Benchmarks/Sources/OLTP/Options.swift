@@ -31,7 +31,7 @@ struct Options: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Branches of a new database, each with 10 tellers and 100,000 accounts (10 MiB). Default: 10.", valueName: "n"))
+      "Branches of a new database, each with 10 tellers and 100,000 accounts (10 MiB). Default: 4.", valueName: "n"))
   var scale: Int?
 
   @Option(help: ArgumentHelp("Pages of the buffer pool.", valueName: "n"))

@@ -1,9 +1,9 @@
 import Measuring
 
-/// How much of a thread's time goes into pinning: one step in 61 is timed, less what reading the
+/// How much of a thread's time goes into pinning: one step in 13 is timed, less what reading the
 /// clock costs. An odd number, because pins and unpins alternate.
 struct PinMeter {
-  private static let every: UInt64 = 61
+  private static let every: UInt64 = 13
   private static let overhead = Clock.overhead
 
   private var seen: UInt64 = 0

@@ -42,7 +42,7 @@ struct Round {
   let carried: Int64
 
   /// Blocks of the log's copy in memory before it starts over.
-  private static let memoryLogBlocks = 8192
+  private static let memoryLogBlocks = 256
   /// Room for history in the database's copy in memory: 32 GiB of addresses, not of memory.
   private static let memoryHistoryPages = 8 << 20
 

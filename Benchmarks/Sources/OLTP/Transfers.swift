@@ -41,49 +41,77 @@ enum Transfer {
     meter.end(ended)
   }
 
-  /// Writes the page at `address`, which nobody changes meanwhile, as page `number`.
+  /// Writes the page at `address`, which nobody changes meanwhile, as page `number`. `seal` is shown its pinned bytes, to
+  /// compute and store their checksum.
   @inline(__always)
   static func write(
-    _ number: Int, from address: VirtualAddress, _ space: AddressSpace, _ storage: Storage, _ meter: inout PinMeter
+    _ number: Int, from address: VirtualAddress, _ space: AddressSpace, _ storage: Storage, _ meter: inout PinMeter,
+    seal: (UnsafeMutableRawPointer) throws(PageError) -> Void
   ) throws(Failure) {
     let began = meter.begin()
     let pin: PinnedPage
     do { pin = try space.pin(at: address) } catch { throw Failure("cannot pin a frame for writing", error) }
     meter.end(began)
     let bytes = pin.bytes.address
-    do {
-      try space.store(PageHeader.checksum(bytes), at: address + PageHeader.checksumOffset)
-    } catch { throw Failure("cannot store a checksum", error) }
+    do { try seal(bytes) } catch { throw Failure("cannot seal a page", error) }
     try storage.write(number, from: bytes)
     let ended = meter.begin()
     pin.release()
     meter.end(ended)
   }
 
-  /// Transfers `count` pages that lie side by side both on the disk and in the address space with one system call per
-  /// run of pages that one pin yields.
-  static func transfer(
-    _ count: Int, from first: Int, at address: VirtualAddress, writing: Bool, _ space: AddressSpace,
-    _ storage: Storage, _ meter: inout PinMeter
+  /// Writes `count` pages that lie side by side in the address space as pages `first` and so on, with one system call for
+  /// each run of pages that one pin yields.
+  static func write(
+    _ count: Int, to first: Int, from address: VirtualAddress, _ space: AddressSpace, _ storage: Storage,
+    _ meter: inout PinMeter, seal: (Int, UnsafeMutableRawPointer) throws(PageError) -> Void
   ) throws(Failure) {
     var done = 0
     while done < count {
-      let began = meter.begin()
-      let pins: PinnedPages
-      do {
-        pins = try space.pin(at: address + done * Page.size, pages: count - done, writing ? [] : .write)
-      } catch { throw Failure("cannot pin \(count - done) frames", error) }
-      meter.end(began)
+      let pins = try pin(count - done, at: address + done * Page.size, [], space, &meter)
       let run = pins.count
-      if run == 0 { throw Failure("cannot pin any of \(count - done) frames") }
+      do throws(PageError) {
+        for index in 0..<run { try seal(done + index, pins.bytes(at: index).address) }
+      } catch { throw Failure("cannot seal a page", error) }
       try withIOVectors(pins) { (vectors) throws(Failure) in
-        try storage.transfer(vectors, at: first + done, writing: writing)
+        try storage.transfer(vectors, at: first + done, writing: true)
       }
       let ended = meter.begin()
-      pins.release(dirty: !writing)
+      pins.release()
       meter.end(ended)
       done += run
     }
+  }
+
+  /// Reads `count` pages from page `first` on into pages that lie side by side in the address space.
+  static func read(
+    _ count: Int, from first: Int, to address: VirtualAddress, _ space: AddressSpace, _ storage: Storage,
+    _ meter: inout PinMeter
+  ) throws(Failure) {
+    var done = 0
+    while done < count {
+      let pins = try pin(count - done, at: address + done * Page.size, .write, space, &meter)
+      try withIOVectors(pins) { (vectors) throws(Failure) in
+        try storage.transfer(vectors, at: first + done, writing: false)
+      }
+      done += pins.count
+      let ended = meter.begin()
+      pins.release(dirty: true)
+      meter.end(ended)
+    }
+  }
+
+  private static func pin(
+    _ count: Int, at address: VirtualAddress, _ options: PinOptions, _ space: AddressSpace, _ meter: inout PinMeter
+  ) throws(Failure) -> PinnedPages {
+    let began = meter.begin()
+    let pins: PinnedPages
+    do { pins = try space.pin(at: address, pages: count, options) } catch {
+      throw Failure("cannot pin \(count) frames", error)
+    }
+    meter.end(began)
+    if pins.count == 0 { throw Failure("cannot pin any of \(count) frames") }
+    return pins
   }
 
   @inline(__always)
