@@ -1,5 +1,9 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
+
+// One of the peers that `pins` compares with; left out where it is not installed.
+let hasTBB = FileManager.default.fileExists(atPath: "/usr/include/tbb/concurrent_hash_map.h")
 
 // A package of its own, so that nothing needed to measure the library reaches a program that links it.
 let package = Package(
@@ -19,7 +23,10 @@ let package = Package(
     // The pin protocols written by hand in C: the floor that the library is compared with.
     .target(
       name: "CFloor",
-      linkerSettings: [.linkedLibrary("urcu-bp"), .linkedLibrary("urcu-common")]
+      cxxSettings: hasTBB ? [.define("HAVE_TBB")] : [],
+      linkerSettings: [
+        .linkedLibrary("urcu-bp"), .linkedLibrary("urcu-common"), .linkedLibrary("urcu-cds"),
+      ] + (hasTBB ? [.linkedLibrary("tbb")] : [])
     ),
     // Threads, clocks, medians, tables: what every tool here needs.
     .target(name: "Measuring", dependencies: ["CBenchmark"]),
@@ -51,5 +58,6 @@ let package = Package(
       path: "Sources/Pins"
     ),
   ],
-  swiftLanguageModes: [.v6]
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
 )

@@ -5,7 +5,6 @@
 __thread int floor_thread __attribute__((tls_model("initial-exec"))) = -1;
 
 // Numbers are used again when a thread ends, as the threads of one measurement come after those of another.
-#include <pthread.h>
 
 static _Atomic uint64_t taken[4096 / 64];
 static pthread_key_t key;

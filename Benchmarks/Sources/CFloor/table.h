@@ -2,6 +2,7 @@
 #ifndef CFLOOR_TABLE_H
 #define CFLOOR_TABLE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -83,13 +84,13 @@ struct counters {
   } shards[COUNTER_SHARDS] __attribute__((aligned(64)));
 };
 
-static inline __attribute__((always_inline)) void count(struct counters *counters, int which) {
+static inline __attribute__((always_inline)) void count(struct counters *counters, int which, uint64_t amount) {
   int thread = thread_index();
   if (__builtin_expect(thread < COUNTER_SHARDS - 1, 1)) {
     _Atomic uint64_t *word = &counters->shards[thread].words[which];
-    atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + 1, memory_order_relaxed);
+    atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) + amount, memory_order_relaxed);
   } else {
-    atomic_fetch_add_explicit(&counters->shards[COUNTER_SHARDS - 1].words[which], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&counters->shards[COUNTER_SHARDS - 1].words[which], amount, memory_order_relaxed);
   }
 }
 

@@ -17,8 +17,14 @@ final class EngineSubject: Subject {
     try space.advise(at: Self.area, pages: pages, .populateWrite)
   }
 
-  func loop(_ work: inout PageDraw, iterations: Int) -> Int {
-    enginePinLoop(space, &work, iterations)
+  func can(_ work: Work) -> Bool { true }
+
+  func loop(_ draw: inout PageDraw, iterations: Int) -> Int {
+    enginePinLoop(space, &draw, iterations)
+  }
+
+  func rangeLoop(_ draw: inout PageDraw, iterations: Int) -> Int {
+    engineRangeLoop(space, &draw, iterations)
   }
 
   func check() -> String? {
@@ -30,9 +36,9 @@ final class EngineSubject: Subject {
 /// The timed loop as any client of the library would write it. Its machine code is checked: no reference counting, no
 /// allocation, no exclusivity check.
 @inline(never)
-func enginePinLoop(_ space: AddressSpace, _ work: inout PageDraw, _ iterations: Int) -> Int {
-  var random = work.random
-  let (first, span) = (work.first, work.span)
+func enginePinLoop(_ space: AddressSpace, _ draw: inout PageDraw, _ iterations: Int) -> Int {
+  var random = draw.random
+  let (first, span) = (draw.first, draw.span)
   var failures = 0
   for _ in 0..<iterations {
     let page = first &+ random.below(span)
@@ -43,6 +49,22 @@ func enginePinLoop(_ space: AddressSpace, _ work: inout PageDraw, _ iterations: 
       failures += 1
     }
   }
-  work.random = random
+  draw.random = random
+  return failures
+}
+
+@inline(never)
+func engineRangeLoop(_ space: AddressSpace, _ draw: inout PageDraw, _ iterations: Int) -> Int {
+  var failures = 0
+  for _ in 0..<iterations {
+    let page = draw.rangeStart()
+    do throws(PageError) {
+      let pins = try space.pin(at: EngineSubject.area + page &* Page.size, pages: Work.rangePages)
+      failures += Work.rangePages - pins.count
+      pins.release()
+    } catch {
+      failures += Work.rangePages
+    }
+  }
   return failures
 }

@@ -10,8 +10,16 @@ struct Measurement {
   let seconds: Double
   let seed: UInt64
 
-  /// Pages taken and released between two looks at the clock's verdict.
+  /// Pages taken and released between two looks at the flag that ends the measurement.
   private static let chunk = 256
+
+  @inline(__always)
+  private static func step(_ subject: some Subject, _ work: Work, _ draw: inout PageDraw) -> (pages: Int, failures: Int)
+  {
+    work == .range512
+      ? (Work.rangePages, subject.rangeLoop(&draw, iterations: 1))
+      : (chunk, subject.loop(&draw, iterations: chunk))
+  }
 
   /// Nanoseconds that one page costs one thread.
   func nanosecondsPerPage() throws(PinsError) -> Double {
@@ -22,12 +30,13 @@ struct Measurement {
     let group = ThreadGroup(threads, bound: true) { thread in
       var draw = work.draw(thread: thread, of: threads, pages: pages, seed: seed)
       var failures = 0
-      while !measuring.isRaised { failures += subject.loop(&draw, iterations: Self.chunk) }
+      while !measuring.isRaised { failures += Self.step(subject, work, &draw).failures }
       var done = 0
       let began = Clock.now()
       while !stop.isRaised {
-        failures += subject.loop(&draw, iterations: Self.chunk)
-        done += Self.chunk
+        let step = Self.step(subject, work, &draw)
+        failures += step.failures
+        done += step.pages
       }
       let rate = Double(done) / Double(Clock.now() - began)
       tally.add(rate: rate, failures: failures)

@@ -1,21 +1,28 @@
 import ArgumentParser
+import CFloor
 import Measuring
 import UserPages
 
-/// Times pin and unpin of resident pages, the library's engines beside the same protocol by hand in C.
+/// Times pin and unpin of resident pages: the library's engines beside the same protocols by hand in C, and beside what one
+/// would pick instead.
 @main
 struct Pins: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pins",
-    abstract: "What pin and unpin of a resident page cost, beside the same protocol written by hand in C.",
+    abstract: "What pin and unpin of a resident page cost, beside the same protocols written by hand in C.",
     discussion: """
       Every subject is measured in every round, in turns, so that a slow moment of the machine falls on all of them. \
       ns/page is what one page costs one thread; scaling is the pages of all threads over the pages of one. Threads are \
       bound to processors; more threads than processors share them.
+
+      With --peers: rwlock-table is the same table under a pthread_rwlock; cds_lfht is liburcu's lock-free hash table and \
+      tbb oneTBB's concurrent_hash_map, each with a count for each page; dictionary is a Swift dictionary under a mutex; \
+      kernel-io_uring registers and unregisters buffers, kernel-vmsplice fills a pipe and empties it to nowhere. None of \
+      the peers could let a page be unmapped while it is held; the kernel's figures include its system calls.
       """
   )
 
-  @Option(help: "random: all pages; hot: one page; disjoint: each thread's own pages.")
+  @Option(help: "random: all pages; hot: one page; disjoint: each thread's own pages; range512: 512 at once.")
   var work = WorkChoice.all
 
   @Option(help: ArgumentHelp("Numbers of threads, separated by commas.", valueName: "n,n,..."))
@@ -33,6 +40,12 @@ struct Pins: ParsableCommand {
   @Option(help: ArgumentHelp("Seed of the page numbers.", valueName: "n"))
   var seed: UInt64 = 1
 
+  @Flag(help: "Also measure what one would pick instead, and ranges of 512 pages beside the running kernel.")
+  var peers = false
+
+  @Option(help: ArgumentHelp("Also draw the results as an SVG file.", valueName: "file"))
+  var svg: String?
+
   @Option(help: ArgumentHelp("Also write the results as JSON.", valueName: "file"))
   var json: String?
 
@@ -41,6 +54,9 @@ struct Pins: ParsableCommand {
     guard (1...1000).contains(rounds) else { throw ValidationError("--rounds must be from 1 to 1000") }
     guard seconds >= 0.001, seconds <= 3600 else { throw ValidationError("--seconds must be from 0.001 to 3600") }
     if let most = threads.counts.max(), most > pages { throw ValidationError("--pages must be at least one a thread") }
+    if works.contains(.range512), pages < Work.rangePages {
+      throw ValidationError("--pages must be at least \(Work.rangePages) for ranges of \(Work.rangePages)")
+    }
   }
 
   func run() throws {
@@ -53,41 +69,58 @@ struct Pins: ParsableCommand {
     }
   }
 
+  private var works: [Work] {
+    if let one = Work(rawValue: work.rawValue) { return [one] }
+    return peers ? Work.allCases : [.random, .hot, .disjoint]
+  }
+
   private func measure() throws(PinsError) {
     let machine = Machine.current
     Standard.output("\(pages) resident pages, \(rounds) rounds; \(machine.description)\n")
     let subjects = try makeSubjects()
     let config = PinsReport.Config(pages: pages, rounds: rounds, seconds: seconds, seed: seed, machine: machine)
     let report = PinsReport(config: config, rows: try rows(subjects))
-    Standard.output(report.text(works: work.works, threads: threads.counts))
+    Standard.output(report.text(works: works, threads: threads.counts))
+    if let svg { try PinsPlot(report: report, works: works, threads: threads.counts).write(to: svg) }
     if let json {
       do { try JSONFile.write(report, to: json) } catch { throw PinsError("\(error)") }
     }
   }
 
   private func makeSubjects() throws(PinsError) -> [any Subject] {
+    var subjects: [any Subject] = []
     do {
-      return [
-        try EngineSubject("locked", .locked, pages: pages),
-        try EngineSubject("reference", .reference, pages: pages),
-        try EngineSubject("slot", .slot, pages: pages),
-        ReferenceFloor(pages: pages),
-      ]
+      subjects.append(try EngineSubject("locked", .locked, pages: pages))
+      subjects.append(try EngineSubject("reference", .reference, pages: pages))
+      subjects.append(try EngineSubject("slot", .slot, pages: pages))
     } catch {
       throw PinsError("cannot make \(pages) resident pages: \(error.name)")
     }
+    let floors = [floor_reference, floor_slot]
+    let others = [floor_rwlock_table, floor_cds_lfht, floor_tbb, floor_io_uring, floor_vmsplice]
+    for peer in peers ? floors + others : floors {
+      if let subject = CSubject(peer, pages: pages) {
+        subjects.append(subject)
+      } else {
+        Standard.output(
+          "\(String(cString: peer.name)) is left out: this machine does not have it, or does not allow it")
+      }
+    }
+    if peers { subjects.append(DictionarySubject(pages: pages)) }
+    return subjects
   }
 
   private func rows(_ subjects: [any Subject]) throws(PinsError) -> [PinsReport.Row] {
     let progress = Progress()
     defer { progress.clear() }
-    let cells = work.works.flatMap { work in threads.counts.map { (work, $0) } }
+    let cells = works.flatMap { work in threads.counts.map { (work, $0) } }
     var values = [[[Double]]](repeating: Array(repeating: [], count: subjects.count), count: cells.count)
     for round in 0..<rounds {
       for (cell, (work, threads)) in cells.enumerated() {
         for turn in subjects.indices {
           // Nobody always comes after the same neighbour.
           let index = (turn + round) % subjects.count
+          guard subjects[index].can(work) else { continue }
           progress.show(
             "round \(round + 1)/\(rounds), \(work.rawValue), \(threads) threads, \(subjects[index].name)")
           let measurement = Measurement(
@@ -99,7 +132,7 @@ struct Pins: ParsableCommand {
     }
     var rows: [PinsReport.Row] = []
     for (cell, (work, threads)) in cells.enumerated() {
-      for (index, subject) in subjects.enumerated() {
+      for (index, subject) in subjects.enumerated() where subject.can(work) {
         rows.append(
           PinsReport.Row(
             work: work.rawValue, subject: subject.name, threads: threads, nanoseconds: Spread(values[cell][index])))
@@ -110,9 +143,7 @@ struct Pins: ParsableCommand {
 }
 
 enum WorkChoice: String, CaseIterable, ExpressibleByArgument {
-  case all, random, hot, disjoint
-
-  var works: [Work] { Work(rawValue: rawValue).map { [$0] } ?? Work.allCases }
+  case all, random, hot, disjoint, range512
 }
 
 /// Numbers of threads as they are written on the command line: `1,2,4`.

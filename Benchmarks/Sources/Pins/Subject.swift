@@ -3,12 +3,18 @@ import Measuring
 
 /// Something whose "translate, take, release" of a resident page is timed.
 ///
-/// The loop itself is each subject's own, so that nothing stands between it and what is measured.
+/// The loops themselves are each subject's own, so that nothing stands between it and what is measured.
 protocol Subject: Sendable {
   var name: String { get }
 
-  /// Takes and releases `iterations` times a page drawn from `work`. Returns how many times that failed.
-  func loop(_ work: inout PageDraw, iterations: Int) -> Int
+  /// Whether this kind of work can be asked of it.
+  func can(_ work: Work) -> Bool
+
+  /// Takes and releases a drawn page `iterations` times. Returns how many times that failed.
+  func loop(_ draw: inout PageDraw, iterations: Int) -> Int
+
+  /// Takes 512 pages that lie side by side and releases them, `iterations` times. Returns how many pages failed.
+  func rangeLoop(_ draw: inout PageDraw, iterations: Int) -> Int
 
   /// What is off after the measurement; nil if nothing.
   func check() -> String?
@@ -19,6 +25,10 @@ struct PageDraw {
   var first: Int
   var span: Int
   var random: XorShift
+
+  /// Where a range of 512 pages begins.
+  @inline(__always)
+  mutating func rangeStart() -> Int { first &+ random.below(span &- Work.rangePages &+ 1) }
 
   /// The same for a loop in C.
   @inline(__always)
@@ -37,11 +47,15 @@ enum Work: String, CaseIterable, Sendable {
   case hot
   /// Every thread draws from pages of its own.
   case disjoint
+  /// Every thread draws ranges of 512 pages that lie side by side.
+  case range512
+
+  static let rangePages = 512
 
   func draw(thread: Int, of threads: Int, pages: Int, seed: UInt64) -> PageDraw {
     let random = XorShift(seed: seed &+ UInt64(thread) << 20)
     switch self {
-    case .random: return PageDraw(first: 0, span: pages, random: random)
+    case .random, .range512: return PageDraw(first: 0, span: pages, random: random)
     case .hot: return PageDraw(first: 0, span: 1, random: random)
     case .disjoint:
       let share = pages / threads

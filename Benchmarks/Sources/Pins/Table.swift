@@ -34,6 +34,7 @@ struct PinsReport: Encodable {
       var table = TextTable(titles)
       for subject in subjects {
         let mine = rows.filter { $0.work == work.rawValue && $0.subject == subject }
+        if mine.isEmpty { continue }
         let single = mine.first { $0.threads == 1 }?.nanoseconds.median
         var cells = [subject]
         for count in threads {
@@ -51,7 +52,7 @@ struct PinsReport: Encodable {
   }
 
   /// The subjects in the order in which they were measured.
-  private var subjects: [String] {
+  var subjects: [String] {
     rows.reduce(into: []) { if !$0.contains($1.subject) { $0.append($1.subject) } }
   }
 }

@@ -4,25 +4,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// The protocols of the library written by hand in C, each over its own page table, and timed loops over them. Their
-/// loops choose pages as `XorShift` in Swift does, from the same state.
+/// The library's protocols written by hand in C, and what one would write without them, each over its own resident pages.
+/// Their loops choose pages as `XorShift` in Swift does, from the same state.
 
-/// What a timed loop works on: pages `first ..< first + span` of `pages` resident ones. `state` goes on from loop to loop.
+/// What a timed loop works on: pages `first ..< first + span`. `state` goes on from loop to loop.
 struct floor_work {
   uint64_t first;
   uint64_t span;
   uint64_t state;
 };
 
-/// The reference protocol.
-struct floor_reference;
-struct floor_reference *floor_reference_create(size_t pages);
-void floor_reference_destroy(struct floor_reference *space);
+/// Pages in a range.
+enum { floor_range = 512 };
 
-/// Pins and unpins a page `iterations` times. Returns how many could not be pinned.
-uint64_t floor_reference_loop(struct floor_reference *space, struct floor_work *work, uint64_t iterations);
+/// A subject: how to make one with `pages` resident pages, take and release a page `iterations` times, do the same with
+/// whole ranges, count what was not given back, and end it. Loops return how many pages they could not take.
+struct floor_subject {
+  const char *name;
+  void *(*create)(size_t pages);
+  uint64_t (*loop)(void *space, struct floor_work *work, uint64_t iterations);
+  uint64_t (*range_loop)(void *space, struct floor_work *work, uint64_t iterations);
+  uint64_t (*leaks)(void *space);
+  void (*destroy)(void *space);
+};
 
-/// All references that are held, but for one for each mapping: zero when no pin is left.
-uint64_t floor_reference_leaks(struct floor_reference *space);
+/// The reference protocol, and the slot protocol.
+extern const struct floor_subject floor_reference, floor_slot;
+
+/// A page table under a `pthread_rwlock`; liburcu's hash table with a count in each node; oneTBB's concurrent_hash_map.
+extern const struct floor_subject floor_rwlock_table, floor_cds_lfht, floor_tbb;
+
+/// The running kernel's own pins, ranges only: io_uring's registered buffers; vmsplice into a pipe and out of it.
+/// `create` returns NULL where the kernel does not allow them.
+extern const struct floor_subject floor_io_uring, floor_vmsplice;
 
 #endif

@@ -1,0 +1,111 @@
+// oneTBB's concurrent_hash_map from page number to a count, which an accessor protects while it is looked up.
+//
+// Left out where the machine has no oneTBB: the package's manifest looks for its headers.
+extern "C" {
+#include "CFloor.h"
+}
+
+#ifdef HAVE_TBB
+#include <atomic>
+#include <cstdint>
+
+#include <tbb/concurrent_hash_map.h>
+
+namespace {
+
+struct Frame {
+  std::atomic<uint64_t> count{1};
+};
+
+struct Hash {
+  static std::size_t hash(uint64_t page) {
+    uint64_t mixed = page * 0x9e3779b97f4a7c15ull;
+    return mixed ^ (mixed >> 32);
+  }
+  static bool equal(uint64_t left, uint64_t right) { return left == right; }
+};
+
+using Map = tbb::concurrent_hash_map<uint64_t, Frame *, Hash>;
+
+struct Space {
+  Map map;
+  Frame *frames;
+  std::size_t pages;
+};
+
+inline uint64_t randomBelow(uint64_t &state, uint64_t span) {
+  state ^= state >> 12;
+  state ^= state << 25;
+  state ^= state >> 27;
+  return (((state * 0x2545f4914f6cdd1dull) >> 32) * span) >> 32;
+}
+
+inline Frame *take(Space &space, uint64_t page) {
+  Map::const_accessor place;
+  if (!space.map.find(place, page))
+    return nullptr;
+  Frame *frame = place->second;
+  frame->count.fetch_add(1);
+  return frame;
+}
+
+void *create(std::size_t pages) {
+  auto *space = new Space{Map(pages), new Frame[pages], pages};
+  for (std::size_t page = 0; page < pages; page++)
+    space->map.insert({page, &space->frames[page]});
+  return space;
+}
+
+uint64_t loop(void *context, floor_work *work, uint64_t iterations) {
+  auto &space = *static_cast<Space *>(context);
+  uint64_t state = work->state, failures = 0;
+  for (uint64_t i = 0; i < iterations; i++) {
+    Frame *frame = take(space, work->first + randomBelow(state, work->span));
+    if (frame)
+      frame->count.fetch_sub(1);
+    else
+      failures++;
+  }
+  work->state = state;
+  return failures;
+}
+
+uint64_t rangeLoop(void *context, floor_work *work, uint64_t iterations) {
+  auto &space = *static_cast<Space *>(context);
+  Frame *held[floor_range];
+  uint64_t failures = 0;
+  for (uint64_t i = 0; i < iterations; i++) {
+    uint64_t page = work->first + randomBelow(work->state, work->span - floor_range + 1);
+    int taken = 0;
+    while (taken < floor_range && (held[taken] = take(space, page + taken)))
+      taken++;
+    failures += floor_range - taken;
+    while (taken > 0)
+      held[--taken]->count.fetch_sub(1);
+  }
+  return failures;
+}
+
+uint64_t leaks(void *context) {
+  auto &space = *static_cast<Space *>(context);
+  uint64_t held = 0;
+  for (std::size_t page = 0; page < space.pages; page++)
+    held += space.frames[page].count.load() - 1;
+  return held;
+}
+
+void destroy(void *context) {
+  auto *space = static_cast<Space *>(context);
+  delete[] space->frames;
+  delete space;
+}
+
+} // namespace
+
+extern "C" const floor_subject floor_tbb = {"tbb", create, loop, rangeLoop, leaks, destroy};
+#else
+
+static void *create(size_t) { return nullptr; }
+
+extern "C" const floor_subject floor_tbb = {"tbb", create, nullptr, nullptr, nullptr, nullptr};
+#endif
