@@ -90,6 +90,10 @@ let package = Package(
       name: "ScenarioTests",
       dependencies: ["Scenario", "UserPages", "gup"]
     ),
+    .testTarget(
+      name: "ErofsTests",
+      dependencies: ["UserPages"]
+    ),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,95 @@
+extension ErofsImage {
+  /// Checks a file and, where it is a directory, everything below it: that every inode can be read, every byte lies in the
+  /// image, links have targets, directories are sorted and know themselves and their parents, entries state their files'
+  /// types, and, from the root, that every file has as many names as its link count says.
+  ///
+  /// Compressed files are reported, since nothing of them can be read. Nothing is thrown: what is wrong is in the report.
+  public func verify(from start: ErofsInode) -> ErofsReport {
+    var report = ErofsReport()
+    // Every extent but a file's tail and its first block takes an entry of four bytes in a chunk table.
+    var room = byteCount / 4 + 1
+    var namesOfFile: [ErofsNodeID: UInt32] = [:]
+    var checked: [ErofsNodeID: (path: [UInt8], links: UInt32)] = [:]
+    do throws(ErofsError) {
+      try walk(from: start) { (visit, result) throws(ErofsError) in
+        report.names += 1
+        switch result {
+        case .failure(let error):
+          report.add(error, at: visit.path)
+          return false
+        case .success(let inode):
+          if let stated = visit.statedType, stated != inode.type {
+            report.add(.corruptInode(inode.node, .typeMismatch(stated)), at: visit.path)
+          }
+          namesOfFile[inode.node, default: 0] &+= 1
+          if inode.type != .directory {
+            guard checked.updateValue((visit.path, inode.linkCount), forKey: inode.node) == nil else { return false }
+          }
+          check(inode, at: visit, room: &room, into: &report)
+          guard room >= 0 else { throw .overfull(.chunkTable) }
+          return true
+        }
+      } failed: { (visit, error) throws(ErofsError) in
+        report.add(error, at: visit.path)
+      }
+    } catch {
+      report.add(error, at: [])
+    }
+    if start.node == superblock.root {
+      for (node, file) in checked {
+        let names = namesOfFile[node] ?? 0
+        if names != file.links {
+          report.add(.corruptInode(node, .linkCount(stored: file.links, found: names)), at: file.path)
+        }
+      }
+    }
+    return report
+  }
+
+  private func check(_ inode: ErofsInode, at visit: ErofsVisit, room: inout Int, into report: inout ErofsReport) {
+    report.files[inode.type, default: 0] += 1
+    do throws(ErofsError) {
+      switch inode.type {
+      case .directory: try checkDots(of: inode, parent: visit.parent)
+      case .symbolicLink: _ = try target(of: inode)
+      case .regular: try checkExtents(of: inode, room: &room, into: &report)
+      case .characterDevice, .blockDevice, .pipe, .socket: break
+      }
+    } catch {
+      report.add(error, at: visit.path)
+    }
+  }
+
+  private func checkDots(of directory: ErofsInode, parent: ErofsNodeID) throws(ErofsError) {
+    guard try lookUp([0x2e], in: directory)?.node == directory.node else {
+      throw .corruptDirectory(directory.node, block: 0, .selfEntry)
+    }
+    let up = try lookUp([0x2e, 0x2e], in: directory)
+    // Where the walk began, the parent is not known, except that the root is its own.
+    let isKnown = directory.node != parent || directory.node == superblock.root
+    guard let up, !isKnown || up.node == parent else {
+      throw .corruptDirectory(directory.node, block: 0, .parentEntry)
+    }
+  }
+
+  private func checkExtents(
+    of file: ErofsInode, room: inout Int, into report: inout ErofsReport
+  ) throws(ErofsError) {
+    if case .chunks(let table) = file.layout {
+      room -= table.count
+      guard room >= 0 else { return }
+    }
+    var page = 0
+    while let extent = try extent(atPage: page, of: file) {
+      let pages = extent.byteCount / Self.blockSize + (extent.byteCount % Self.blockSize == 0 ? 0 : 1)
+      switch extent.place {
+      case .block: report.blocks += pages
+      case .tail: report.tails += pages
+      case .hole: report.holes &+= pages
+      }
+      page += pages
+    }
+    // Holes make sizes that add up to more than an integer holds.
+    report.bytes = report.bytes.addingReportingOverflow(file.size).overflow ? .max : report.bytes + file.size
+  }
+}

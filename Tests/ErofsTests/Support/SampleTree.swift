@@ -1,0 +1,127 @@
+import Foundation
+import Glibc
+
+/// A small tree with one of everything that the format treats in its own way.
+enum SampleTree {
+  /// Sizes around every boundary that a layout knows.
+  static let sizes = [0, 1, 31, 32, 2000, 4000, 4095, 4096, 4097, 8191, 8192, 8193, 65_536, 70_000, 1_000_003]
+
+  /// The tree, made once for all tests and removed when they end. Nothing may write to it.
+  static let path: Result<String, any Error> = Result {
+    let directory = NSTemporaryDirectory() + "/erofs-tests-sample-\(getpid())"
+    try make(in: directory)
+    atexit {
+      try? FileManager.default.removeItem(atPath: NSTemporaryDirectory() + "/erofs-tests-sample-\(getpid())")
+    }
+    return directory
+  }
+
+  private static func make(in directory: String) throws {
+    let files = FileManager.default
+    try files.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    var random = Seeded(seed: 1)
+    for size in sizes {
+      try write(random.bytes(size), to: directory + "/size-\(size)")
+    }
+    try write(Array("text\n".utf8), to: directory + "/text")
+    chmod(directory + "/text", 0o4751)
+    chown(directory + "/text", 1234, 70_000)
+    link(directory + "/text", directory + "/text again")
+    try makeLinks(in: directory)
+    try makeDirectories(in: directory, &random)
+    mkfifo(directory + "/pipe", 0o640)
+    // Devices and foreign owners need a privilege that a test may not have; without it they are left out.
+    mknod(directory + "/null", S_IFCHR | 0o666, makedev(1, 3))
+    mknod(directory + "/disk", S_IFBLK | 0o660, makedev(259, 70_001))
+    for name in ["size-0", "size-4000", "size-8193"] {
+      setAttribute(
+        of: directory + "/" + name, name: "user.sample", value: [UInt8](repeating: 0x61, count: 77))
+    }
+    // A time in the past, so that one taken from the image's own time would show.
+    let past = timespec(tv_sec: 1_000_000_007, tv_nsec: 5)
+    utimensat(AT_FDCWD, directory + "/size-1", [past, past], 0)
+  }
+
+  private static func makeLinks(in directory: String) throws {
+    let targets = [
+      "link": "text", "absolute": "/text", "dangling": "nowhere/at all", "loop": "loop", "ping": "pong", "pong": "ping",
+      "to directory": "many", "up": "../../../..", "long": String(repeating: "x/", count: 2000) + "y",
+    ]
+    for (name, target) in targets {
+      symlink(target, directory + "/" + name)
+    }
+  }
+
+  private static func makeDirectories(in directory: String, _ random: inout Seeded) throws {
+    let files = FileManager.default
+    for name in ["empty", "many", "names", "deep"] {
+      try files.createDirectory(atPath: directory + "/" + name, withIntermediateDirectories: true)
+    }
+    for index in 0..<1500 {
+      let name = String(repeating: "n", count: Int(random.next() % 60)) + String(index, radix: 36)
+      try write(Array(String(index).utf8), to: directory + "/many/" + name)
+    }
+    // The longest name that every version of mkfs.erofs takes.
+    let longest = String(repeating: "ü", count: 127)
+    for name in [longest, " ", "-", "a\nb", "\u{1}", ".hidden", "...", "~"] {
+      try write(Array(name.utf8), to: directory + "/names/" + name)
+    }
+    let odd = Array("/names/".utf8) + [0xff, 0xfe, 0x80]
+    let descriptor = open(SourceFile.terminated(Array(directory.utf8) + odd), O_CREAT | O_WRONLY, 0o600)
+    if descriptor >= 0 { close(descriptor) }
+    var path = directory + "/deep"
+    for level in 0..<40 {
+      path += "/\(level)"
+      try files.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+    try write(Array("bottom".utf8), to: path + "/file")
+  }
+
+  static func write(_ bytes: [UInt8], to path: String) throws {
+    // Foundation's way waits for the disk with every file.
+    let descriptor = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0o644)
+    guard descriptor >= 0 else { throw Tool.Failure(description: "cannot make \(path)") }
+    defer { close(descriptor) }
+    guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+      throw Tool.Failure(description: "cannot write \(path)")
+    }
+  }
+
+  private static func makedev(_ major: UInt, _ minor: UInt) -> UInt {
+    major << 8 | (minor & 0xff) | (minor >> 8) << 20
+  }
+
+  /// Gives a file an extended attribute, where the C library and the file system have them.
+  private static func setAttribute(of path: String, name: String, value: [UInt8]) {
+    typealias Name = UnsafePointer<CChar>
+    typealias Function = @convention(c) (Name, Name, UnsafeRawPointer, Int, Int32) -> Int32
+    guard let symbol = dlsym(nil, "setxattr") else { return }
+    _ = unsafeBitCast(symbol, to: Function.self)(path, name, value, value.count, 0)
+  }
+}
+
+/// A generator whose numbers follow from its seed (SplitMix64).
+struct Seeded: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) {
+    state = seed
+  }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
+  }
+
+  mutating func bytes(_ count: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + 8)
+    while bytes.count < count {
+      withUnsafeBytes(of: next()) { bytes.append(contentsOf: $0) }
+    }
+    return Array(bytes.prefix(count))
+  }
+}
