@@ -7,7 +7,7 @@ final class FileSource: ErofsSource {
   private let descriptor: Int32
 
   init(_ path: String) throws {
-    descriptor = open(path, O_RDONLY)
+    descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Tool.Failure(description: "cannot open \(path)") }
     byteCount = Int(lseek(descriptor, 0, SEEK_END))
   }

@@ -24,8 +24,8 @@ enum SampleTree {
       try write(random.bytes(size), to: directory + "/size-\(size)")
     }
     try write(Array("text\n".utf8), to: directory + "/text")
-    chmod(directory + "/text", 0o4751)
     chown(directory + "/text", 1234, 70_000)
+    chmod(directory + "/text", 0o4751)
     link(directory + "/text", directory + "/text again")
     try makeLinks(in: directory)
     try makeDirectories(in: directory, &random)
@@ -67,7 +67,7 @@ enum SampleTree {
       try write(Array(name.utf8), to: directory + "/names/" + name)
     }
     let odd = Array("/names/".utf8) + [0xff, 0xfe, 0x80]
-    let descriptor = open(SourceFile.terminated(Array(directory.utf8) + odd), O_CREAT | O_WRONLY, 0o600)
+    let descriptor = open(SourceFile.terminated(Array(directory.utf8) + odd), O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
     if descriptor >= 0 { close(descriptor) }
     var path = directory + "/deep"
     for level in 0..<40 {
@@ -79,7 +79,7 @@ enum SampleTree {
 
   static func write(_ bytes: [UInt8], to path: String) throws {
     // Foundation's way waits for the disk with every file.
-    let descriptor = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0o644)
+    let descriptor = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw Tool.Failure(description: "cannot make \(path)") }
     defer { close(descriptor) }
     guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {

@@ -42,7 +42,7 @@ struct SourceFile {
   }
 
   static func contents(of path: [UInt8]) -> [UInt8]? {
-    let descriptor = open(terminated(path), O_RDONLY)
+    let descriptor = open(terminated(path), O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
     let size = Int(lseek(descriptor, 0, SEEK_END))

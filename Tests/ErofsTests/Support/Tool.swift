@@ -70,7 +70,7 @@ enum Tool {
   /// Runs `body` while an image is mounted.
   static func withMount(of image: String, at directory: String, _ body: () throws -> Void) throws {
     try run("mount", ["-t", "erofs", "-o", "ro,loop", image, directory])
-    defer { _ = try? run("umount", [directory]) }
+    defer { _ = try? run("umount", ["-l", directory]) }
     try body()
   }
 }
