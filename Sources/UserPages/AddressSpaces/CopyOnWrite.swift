@@ -67,6 +67,8 @@ extension AddressSpace {
       // that does (a migrating image moves the page into the page cache), with the entry out of the way.
       return site.mapping.value.attributes.kind.isPFN ? .failed(.busError) : install(.empty, at: site).retried
     }
+    // A page of a read-only file that has a descriptor all the same: the tail of a file of an image.
+    if let backing = site.mapping.value.attributes.kind.backing, !backing.takesStores { return .failed(.busError) }
     frames.frame(site.entry.pfn).set(Frame.dirtyBit)
     return install(site.finish(site.entry.with(PTELayout.dirty, PTELayout.accessed), writable: true), at: site)
   }

@@ -27,12 +27,17 @@ public protocol Backing: AnyObject, Sendable {
 
   /// A private mapping has copied a page of the backing into `copy`, a frame of its own.
   func didCopy(page: Int, to copy: FrameBytes)
+
+  /// Whether a frame that is mapped for reading may become writable through a shared mapping (`page_mkwrite`). A backing
+  /// that says no answers a fault for writing with a bus error as well.
+  var takesStores: Bool { get }
 }
 
 extension Backing {
   public var sequence: UInt64 { 0 }
   public func attach(_ user: any BackingUser) {}
   public func didCopy(page: Int, to copy: FrameBytes) {}
+  public var takesStores: Bool { true }
 }
 
 /// Somebody who maps a backing's pages and can be asked about them: the reverse map, one step of it.

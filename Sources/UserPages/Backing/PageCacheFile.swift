@@ -14,6 +14,7 @@ public final class PageCacheFile: Backing {
   private enum Source: Sendable {
     case byte(UInt8)
     case bytes([UInt8])
+    case reader(@Sendable () -> [UInt8])
   }
 
   /// A file of `pages` pages filled with `fill`.
@@ -33,6 +34,15 @@ public final class PageCacheFile: Backing {
     byteCount = contents.count
     slots = FrameSlots(count: (contents.count + Page.size - 1) / Page.size)
     source = .bytes(contents)
+  }
+
+  /// One page that `reader` is asked for whenever it is to be cached; what it gives beyond `byteCount` does not count.
+  init(_ memory: PhysicalMemory, page reader: @escaping @Sendable () -> [UInt8], byteCount: Int) {
+    precondition((1...Page.size).contains(byteCount))
+    self.memory = memory
+    self.byteCount = byteCount
+    slots = FrameSlots(count: 1)
+    source = .reader(reader)
   }
 
   deinit { drop() }
@@ -137,6 +147,10 @@ public final class PageCacheFile: Backing {
       let length = min(Page.size, contents.count - start)
       bytes.copy(Array(contents[start..<start + length]))
       bytes.fill(0, fromByteOffset: length, count: Page.size - length)
+    case .reader(let read):
+      let contents = read().prefix(byteCount)
+      bytes.copy(Array(contents))
+      bytes.fill(0, fromByteOffset: contents.count, count: Page.size - contents.count)
     }
   }
 }
