@@ -28,8 +28,11 @@ struct SourceFile {
     guard let directory = opendir(terminated(path)) else { return [] }
     defer { closedir(directory) }
     var names: [[UInt8]] = []
+    // Copying a whole `dirent` would read past the end of the library's buffer.
+    let start = MemoryLayout.offset(of: \dirent.d_name) ?? 0
     while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      let text = UnsafeRawPointer(entry) + start
+      let name = Array(UnsafeRawBufferPointer(start: text, count: strlen(text.assumingMemoryBound(to: CChar.self))))
       if name != Array(".".utf8), name != Array("..".utf8) { names.append(name) }
     }
     return names
