@@ -6,6 +6,10 @@ struct Gup: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gup",
     abstract: "Drives address spaces, page faults and page pins in user space.",
-    subcommands: [ScenarioCommand.self, FuzzCommand.self]
+    subcommands: [
+      ScenarioCommand.self,
+      FuzzCommand.self,
+      ImageCommand.self,
+    ]
   )
 }

@@ -19,8 +19,8 @@ extension ErofsImage {
   /// The least that a name takes in a directory: its entry, and one byte.
   private static let smallestName = 13
 
-  /// Visits a file and, where it is a directory, everything below it: a directory before what is in it, otherwise in no
-  /// order that could be relied on.
+  /// Visits a file and, where it is a directory, everything below it: in the order of the names, a directory before what is
+  /// in it.
   ///
   /// `visit` gets each file's inode, or the error that reading it gave, and answers whether to go into it. What is wrong
   /// with a directory's entries goes to `failed`; the walk then leaves the directory and goes on. A directory that was
@@ -52,7 +52,7 @@ extension ErofsImage {
       do {
         let children = try children(of: inode, at: next)
         room -= children.count
-        pending += children
+        pending += children.reversed()
       } catch {
         try failed(next, error)
       }

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Foundation
+import UserPages
+
+/// `gup image cat IMAGE PATH...`.
+struct ImageCatCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cat",
+    abstract: "Prints the bytes of files."
+  )
+
+  @Argument(help: "The image.", completion: .file())
+  var image: String
+
+  @Argument(help: "The files.")
+  var paths: [String]
+
+  private static let piece = 1 << 20
+
+  func run() throws {
+    let opened = try OpenedImage(image)
+    for path in paths {
+      try opened.checking { tree in
+        let inode = try tree.inode(at: path)
+        guard inode.type == .regular else { throw ErofsError.wrongType(inode.node, inode.type) }
+        var offset = 0
+        while offset < inode.size {
+          let bytes = try tree.read(inode, at: offset, count: Self.piece)
+          guard !bytes.isEmpty else { break }
+          do {
+            try FileHandle.standardOutput.write(contentsOf: Data(bytes))
+          } catch {
+            throw OpenedImage.failure("standard output cannot be written to")
+          }
+          offset += bytes.count
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import ArgumentParser
+
+/// `gup image ls|cat|verify IMAGE [PATH]`.
+struct ImageCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "image",
+    abstract: "Looks into EROFS images that are not compressed.",
+    discussion: """
+      An image is opened as execute-in-place memory: its bytes are read where they lie, by frame number. Make one with \
+      'mkfs.erofs IMAGE DIRECTORY'.
+
+      Exit status: 0 if all went well, 1 if the image or a path cannot be read or something is wrong in the image.
+      """,
+    subcommands: [ImageListCommand.self, ImageCatCommand.self, ImageVerifyCommand.self]
+  )
+}
