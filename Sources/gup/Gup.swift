@@ -10,6 +10,7 @@ struct Gup: ParsableCommand {
       ScenarioCommand.self,
       FuzzCommand.self,
       ImageCommand.self,
+      DensityCommand.self,
     ]
   )
 }

@@ -22,7 +22,9 @@ struct ImageCatCommand: ParsableCommand {
     for path in paths {
       try opened.checking { tree in
         let inode = try tree.inode(at: path)
-        guard inode.type == .regular else { throw ErofsError.wrongType(inode.node, inode.type) }
+        guard inode.type == .regular else {
+          throw OpenedImage.failure("\(image): \(path): is a \(inode.type), no regular file")
+        }
         var offset = 0
         while offset < inode.size {
           let bytes = try tree.read(inode, at: offset, count: Self.piece)

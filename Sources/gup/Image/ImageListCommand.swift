@@ -18,7 +18,7 @@ struct ImageListCommand: ParsableCommand {
   @Argument(help: "What to list: a directory's files, or one file.")
   var path = "/"
 
-  @Flag(name: .shortAndLong, help: "List directories within directories, too.")
+  @Flag(name: [.short, .long, .customShort("R")], help: "List directories within directories, too.")
   var recursive = false
 
   @Flag(help: "Print JSON lines.")

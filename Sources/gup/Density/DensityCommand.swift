@@ -1,0 +1,71 @@
+import ArgumentParser
+import Foundation
+import UserPages
+
+/// `gup density [TREE]`.
+struct DensityCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "density",
+    abstract: "Measures what guests that share one image pay for it, with special entries and with descriptors.",
+    discussion: """
+      Makes an EROFS image of a directory tree and as many machines as there are guests, attaches the image to each, touches \
+      every page of it, and then gives each machine a descriptor for every page of the image: first this library's, then \
+      one of 64 bytes, which is what Linux spends. What that takes is read from the kernel's count of the pages that this \
+      process holds; nothing is calculated but how many guests fit.
+      """
+  )
+
+  @Argument(help: "The directory tree; a few hundred megabytes of installed files if none is given.")
+  var tree: String?
+
+  @Option(help: "An EROFS image, in place of a tree.")
+  var image: String?
+
+  @Option(help: "How many guests.")
+  var guests = 100
+
+  @Option(help: "The memory that guests should fit in, in MiB.")
+  var memory = 4096
+
+  @Option(help: "Memory that each guest has for itself alone, in MiB.")
+  var guestMemory = 16
+
+  @Option(help: "Where to write a plot (SVG).", completion: .file(extensions: ["svg"]))
+  var svg: String?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    guard (1...10_000).contains(guests) else { throw ValidationError("--guests: from 1 to 10000") }
+    let sizes = 1...(1 << 30)
+    guard sizes.contains(memory), sizes.contains(guestMemory) else {
+      throw ValidationError("--memory, --guest-memory: from 1 to \(sizes.upperBound)")
+    }
+    guard tree == nil || image == nil else { throw ValidationError("a tree or an image, not both") }
+  }
+
+  func run() throws {
+    do {
+      let image = try self.image.map(DensityImage.init(existing:)) ?? DensityImage(of: tree)
+      _ = try OpenedImage(image.path)
+      let measurement = DensityMeasurement(
+        image: image, guests: guests, memory: memory << 20, guestMemory: guestMemory << 20)
+      let result = try measurement.run()
+      if json {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        Output.standard.line(String(decoding: try encoder.encode(result), as: UTF8.self))
+      } else {
+        DensityTable(result: result).lines.forEach(Output.standard.line)
+      }
+      if let svg {
+        try DensityPlot(result: result).svg.write(toFile: svg, atomically: true, encoding: .utf8)
+      }
+    } catch let error as DensityImage.Failure {
+      throw OpenedImage.failure(error.description)
+    } catch let error as PageError {
+      throw OpenedImage.failure("the guests do not fit in this process: \(error.name)")
+    }
+  }
+}
