@@ -84,7 +84,7 @@ extension AddressSpace {
         let sequence = backing.sequence
         // Nobody's work is done under the mmap lock: a backing may need other spaces' locks to answer.
         if holdsLock { mmapLock.unlock() }
-        let answer = backing.fault(page: page, write: write)
+        let answer = backing.fault(page: page, write: write).checked(against: frames)
         if holdsLock { mmapLock.lockForReading() }
         if case .retry = answer {
           PageTableEntry.wait(&turns)
@@ -213,5 +213,14 @@ extension VMA {
     case .forcedRead: true
     case .forcedWrite: attributes.protection.contains(.write) || isPrivate
     }
+  }
+}
+
+extension FaultAnswer {
+  /// The answer, or a bus error where it names a frame that has no descriptor: a backing's mistake is the program's bus
+  /// error, not the machine's end.
+  func checked(against frames: FrameTable) -> FaultAnswer {
+    if case .frame(let pfn) = self, !frames.isValid(pfn) { return .busError }
+    return self
   }
 }

@@ -20,12 +20,19 @@ final class MemorySection: Sendable {
   }
 
   deinit {
-    let first = first
-    if memory.frames.isValid(first) {
-      assert((0..<pages).allSatisfy { memory.frames.frame(first + $0).references == 1 })
-    }
-    memory.sections.remove(first, pages: pages)
+    // A device's frames may be held by pins that outlive it, or mapped by somebody who inserted them elsewhere: then the
+    // memory stays as long as the machine.
+    if !isInUse { memory.sections.remove(first, pages: pages) }
     if file >= 0 { close(file) }
+  }
+
+  private var isInUse: Bool {
+    guard memory.frames.isValid(first) else { return false }
+    let slots = PinSlots.snapshot()
+    return (0..<pages).contains { page in
+      let frame = memory.frames.frame(first + page)
+      return frame.references > 1 || slots.holds(frame)
+    }
   }
 
   /// Rewrites a page of bare memory, as a flash file system does; false where it cannot be rewritten.

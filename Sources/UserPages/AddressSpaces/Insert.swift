@@ -1,0 +1,111 @@
+/// Installing entries ahead of a fault, or from inside a backing's own fault handler: Linux's `vm_insert_page`,
+/// `vmf_insert_pfn` and `vmf_insert_mixed`, with their checks.
+///
+/// A backing that answers faults needs none of these. They are for one that fills in neighbours of the faulting page, or
+/// maps everything at once as `remap_pfn_range` does. Memory without descriptors that is inserted by number must live as long
+/// as the mapping: the mapping holds its own backing, and knows of no other.
+extension AddressSpace {
+  /// Maps a frame that has a descriptor and takes a reference for the entry (`vm_insert_page`).
+  ///
+  /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where the mapping is anonymous or a pfn mapping, or
+  ///   the frame has no descriptor, no user, or is anonymous memory; `busy` where something is mapped there;
+  ///   `outOfMemory` never.
+  public func insertPage(_ pfn: PFN, at address: VirtualAddress) throws(PageError) {
+    try insert(at: address) { site, attributes in
+      guard !attributes.isAnonymous, !attributes.kind.isPFN, self.frames.isValid(pfn) else {
+        return .failed(.invalidArgument)
+      }
+      let frame = self.frames.frame(pfn)
+      guard !frame.has(Frame.anonymousBit), pfn != self.memory.zeroPage, frame.takeUnlessFree() else {
+        return .failed(.invalidArgument)
+      }
+      let outcome = self.insertPage(pfn, site, storesThrough: false, nil)
+      if case .done = outcome { return outcome }
+      self.memory.put(frame, Frame.oneReference)
+      return outcome
+    }
+  }
+
+  /// Maps a frame number: a special entry, no reference (`vmf_insert_pfn`).
+  ///
+  /// - Parameter writable: whether stores through a shared mapping may go there.
+  /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where the mapping is neither pfn nor mixed, where a
+  ///   mixed mapping would have to refcount the frame (it has a descriptor: use `insertMixed`), where a private pfn mapping
+  ///   is not linear any more (copy-on-write could not tell the original), or where no memory has that number; `busy`
+  ///   where something else is mapped there.
+  public func insertPFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
+    guard isLinear(pfn, at: address) else { throw .invalidArgument }
+    try insert(at: address) { site, attributes in
+      guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole,
+        !(attributes.kind.isMixed && self.frames.isValid(pfn))
+      else { return .failed(.invalidArgument) }
+      return self.insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: false, nil)
+    }
+  }
+
+  /// Maps a frame number in a mixed mapping: with a reference where it has a descriptor, without where it has none
+  /// (`vmf_insert_mixed`).
+  ///
+  /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where the mapping is not mixed, where no memory has
+  ///   that number, or where the frame has no user; `busy` where something else is mapped there.
+  public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
+    try insert(at: address) { site, attributes in
+      guard attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole else { return .failed(.invalidArgument) }
+      if !self.frames.isValid(pfn) {
+        return self.insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: false, nil)
+      }
+      let outcome = self.insertMixed(pfn, site, storesThrough: false, nil)
+      if case .failed = outcome { return .failed(.invalidArgument) }
+      return outcome
+    }
+  }
+
+  /// Whether a page of a private pfn mapping would show what its place in the backing says (Linux finds the original of a
+  /// copied page by the offset alone). Other mappings may show anything anywhere.
+  private func isLinear(_ pfn: PFN, at address: VirtualAddress) -> Bool {
+    let question = RCU.read { () -> (backing: any Backing, page: Int)? in
+      guard let mapping = mappings.find(address), mapping.value.attributes.kind.isPFN, mapping.value.isPrivate,
+        let backing = mapping.value.attributes.kind.backing
+      else { return nil }
+      return (backing, mapping.value.backingPage(of: address))
+    }
+    guard let question else { return true }
+    switch question.backing.fault(page: question.page, write: false).checked(against: frames) {
+    case .frameNumber(let expected, _):
+      return pfn == expected
+    case .frame(let frame):
+      memory.put(frames.frame(frame), Frame.oneReference)
+      return false
+    case .busError, .outOfMemory, .retry:
+      return false
+    }
+  }
+
+  /// The attempts at one insertion. `body` runs inside a read-side section with an empty entry.
+  private func insert(
+    at address: VirtualAddress, _ body: (FaultSite, VMA.Attributes) -> FaultOutcome
+  ) throws(PageError) {
+    guard address.isPageAligned else { throw .invalidArgument }
+    guard address < VirtualAddress.limit else { throw .badAddress }
+    var spare = SpareNodes(memory)
+    var turns = 0
+    while true {
+      let outcome = RCU.read { () -> FaultOutcome in
+        guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
+        guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
+        guard let place = table.entry(for: address, using: &spare) else { return .needsNode }
+        let entry = place.load()
+        if entry.isBusy { return .again }
+        guard entry.isEmpty else { return .failed(.busy) }
+        return body(FaultSite(address: address, mapping: mapping, place: place, entry: entry), mapping.value.attributes)
+      }
+      switch outcome {
+      case .done: return
+      case .failed(let error): throw error
+      case .needsNode: spare.add()
+      case .sealed: mmapLock.reading {}
+      default: PageTableEntry.wait(&turns)
+      }
+    }
+  }
+}
