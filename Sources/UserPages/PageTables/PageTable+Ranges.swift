@@ -54,6 +54,7 @@ extension PageTable {
       if start >= vacant.lowerBound.rawValue, start + span <= vacant.upperBound.rawValue {
         // ORDERING [link-then-look]: the link goes first, the children are collected after.
         entry.store(.empty)
+        YieldPoint.unlinkBetweenLinkAndCollect.reach()
         collect(child, level: level - 1, memory: memory)
       } else if level > 2 {
         let low = max(range.lowerBound, VirtualAddress(start))
@@ -63,8 +64,8 @@ extension PageTable {
     }
   }
 
-  /// Leaves an unlinked node and all below it for a grace period.
-  private func collect(_ node: TableNode, level: Int, memory: PhysicalMemory) {
+  /// Leaves an unlinked node and all below it for a grace period. The link to it was emptied before.
+  func collect(_ node: TableNode, level: Int, memory: PhysicalMemory) {
     if level > 1 {
       for index in 0..<TableNode.entryCount where !node[index].load().isEmpty {
         if let child = TableNode(link: node[index].take()) { collect(child, level: level - 1, memory: memory) }

@@ -52,10 +52,12 @@ struct PageTable: Sendable {
           guard let fresh = spare.take() else { return nil }
           // ORDERING [node-publish]: the zeroes come before the link.
           if entry.replace(.empty, with: fresh.link) {
+            spare.haveBeenLinked = true
+            YieldPoint.nodeBetweenLinkAndLook.reach()
             if let above, above.entry.load() != above.link {
               // The parent is unlinked. If its unlinker did not collect the child, nobody will: it is ours again, but a
-              // walker may have seen it, so it goes the way of every unlinked node.
-              if entry.replace(fresh.link, with: .empty) { spare.retire(fresh) }
+              // walker may have seen it, and linked others below it: it goes the way of every unlinked node.
+              if entry.replace(fresh.link, with: .empty) { spare.retire(fresh, level: level - 1, of: self) }
               continue restart
             }
           } else {
@@ -75,6 +77,8 @@ struct PageTable: Sendable {
 /// Nodes made beforehand, outside the read-side section that may need them: sections do not allocate.
 struct SpareNodes: ~Copyable {
   private var nodes: [TableNode] = []
+  /// Whether one of them went into a table.
+  fileprivate(set) var haveBeenLinked = false
   // Not retained: a fault would otherwise write the machine's reference count, a line that every thread shares. The
   // address space that faults holds the machine.
   private let memory: Unmanaged<PhysicalMemory>
@@ -92,8 +96,8 @@ struct SpareNodes: ~Copyable {
 
   fileprivate mutating func take() -> TableNode? { nodes.popLast() }
   fileprivate mutating func giveBack(_ node: TableNode) { nodes.append(node) }
-  fileprivate func retire(_ node: TableNode) {
-    memory._withUnsafeGuaranteedRef { $0.deferred.enqueue(.tablePage(node.page)) }
+  fileprivate func retire(_ node: TableNode, level: Int, of table: PageTable) {
+    memory._withUnsafeGuaranteedRef { table.collect(node, level: level, memory: $0) }
   }
 }
 

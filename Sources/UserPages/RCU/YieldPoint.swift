@@ -13,6 +13,12 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   case faultBeforeWalk
   /// A fault has prepared its entry, inside its section, and has not locked the place.
   case faultBeforeInstall
+  /// A node was linked, inside a section, and the link above it has not been looked at again.
+  case nodeBetweenLinkAndLook
+  /// A node was unlinked and the nodes below it have not been collected.
+  case unlinkBetweenLinkAndCollect
+  /// A frame was found in the page cache and no reference has been taken.
+  case cacheBetweenLookAndReference
   /// An unmap has emptied an entry and has not given its reference up.
   case unmapBetweenClearAndFree
   /// A fork has write-protected the parent and has not looked for pins.

@@ -1,0 +1,81 @@
+#if DEBUG
+  import TestSupport
+  import Testing
+  import UserPages
+
+  extension TortureTests {
+    /// Threads that are frozen while they link or unlink table nodes, or look into the page cache.
+    @Suite struct FrozenNodes {
+      @Test func nodeTakenBackWithChildren() throws {
+        // A fault links a node into a parent that is being unlinked; another fault has linked a node below it meanwhile.
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory)
+          let first: VirtualAddress = 0x80_0000_0000
+          let second = first + Page.hugeSize
+          try space.map(at: first, pages: 2 * Page.pagesPerHuge, protection: .readWrite)
+          // Frozen when the second of its three nodes is linked: the first one hangs from the root.
+          let linker = freezer.start("link", freezeAt: .nodeBetweenLinkAndLook, after: 1) {
+            #expect(throws: PageError.segmentationViolation) { _ = try space.load(at: first, as: UInt8.self) }
+          }
+          #expect(linker.waitUntilFrozen())
+          #expect(try space.load(at: second, as: UInt8.self) == 0)
+          let unlinker = freezer.start("unmap", freezeAt: .unlinkBetweenLinkAndCollect) {
+            try space.unmap(at: first, pages: 2 * Page.pagesPerHuge)
+          }
+          #expect(unlinker.waitUntilFrozen())
+          linker.thaw()
+          _ = linker.mayFinish()
+          unlinker.thaw()
+          try unlinker.join()
+          try linker.join()
+          space.exit()
+        }
+      }
+
+      @Test(arguments: 1...2)
+      func nodesDoNotGather(passes: Int) throws {
+        // A fault that its mapping's end overtook leaves no nodes behind, even if the space lives on.
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory)
+          try space.map(at: 0x1000, pages: 1, protection: .readWrite)
+          _ = try space.load(at: 0x1000, as: UInt8.self)
+          let nodes = machine.memory.census().tableNodes
+          let address: VirtualAddress = 0x20_0000_0000
+          try space.map(at: address, pages: 1, protection: .readWrite)
+          let faulter = freezer.start("load", freezeAt: .faultBeforeWalk, after: passes) {
+            #expect(throws: PageError.segmentationViolation) { _ = try space.load(at: address, as: UInt8.self) }
+          }
+          #expect(faulter.waitUntilFrozen())
+          try space.unmap(at: address, pages: 1)
+          faulter.thaw()
+          try faulter.join()
+          machine.memory.flushDeferredFrees()
+          #expect(machine.memory.census().tableNodes == nodes)
+          space.exit()
+        }
+      }
+
+      @Test func cachedFrameIsNotReusedUnderALookup() throws {
+        // A reader has found a frame in the page cache and is about to take it: it may not become anybody else's.
+        try play(frames: 4) { freezer, machine in
+          let file = try PageCacheFile(machine.memory, pages: 1, fill: 9)
+          #expect(try file.read(at: 0, count: 1) == [9])
+          let free = machine.memory.freePages
+          let reader = freezer.start("read", freezeAt: .cacheBetweenLookAndReference) {
+            let bytes = try file.read(at: 0, count: 1)
+            #expect(bytes == [9])
+          }
+          #expect(reader.waitUntilFrozen())
+          file.drop()
+          let flusher = freezer.start("flush") { machine.memory.flushDeferredFrees() }
+          #expect(!flusher.mayFinish(), "the frame was freed under a lookup")
+          #expect(machine.memory.freePages == free)
+          reader.thaw()
+          try reader.join()
+          try flusher.join()
+          file.drop()
+        }
+      }
+    }
+  }
+#endif
