@@ -1,7 +1,7 @@
 /// A file in the page cache: frames with descriptors, allocated on first use.
 ///
-/// The cache holds one reference for each cached page. Look-ups take no lock: a place in the cache is one atomic word, and
-/// a frame found there is taken unless it has just been freed, then looked for again (the page cache's speculative get).
+/// The cache holds one reference for each cached page, and lets go of it a grace period after the place was emptied. Look-ups
+/// take no lock: a place in the cache is one atomic word, and a frame found there can be taken in the same read-side section.
 public final class PageCacheFile: Backing {
   /// The file's length.
   public let byteCount: Int
@@ -119,15 +119,15 @@ public final class PageCacheFile: Backing {
   /// The frame of a page that exists, with a reference for the caller.
   private func frame(of page: Int) throws(PageError) -> PFN {
     while true {
-      if let pfn = slots[page] {
-        let frame = memory.frames.frame(pfn)
-        guard frame.takeUnlessFree() else { continue }
-        // ORDERING [slot-publish]: the reference, then the second look. The frame may have been dropped and become
-        // something else between the first look and the reference.
-        if slots[page] == pfn { return pfn }
-        memory.put(frame, Frame.oneReference)
-        continue
+      // ORDERING [deferred-free]: inside one section, so that the cache's own reference is there still, even if the place is
+      // emptied meanwhile. A reference taken too late would be one on another's frame.
+      let cached = RCU.read { () -> PFN? in
+        guard let pfn = slots[page] else { return nil }
+        YieldPoint.cacheBetweenLookAndReference.reach()
+        memory.frames.frame(pfn).take(Frame.oneReference)
+        return pfn
       }
+      if let cached { return cached }
       let pfn = try memory.allocateFrame()
       fill(memory.frames.bytes(of: pfn), page: page)
       let frame = memory.frames.frame(pfn)
