@@ -75,10 +75,13 @@ extension AddressSpace {
     var address = range.lowerBound
     while address < range.upperBound {
       // What makes populating impossible is told apart from what makes an access fail: see `madvise(2)`.
-      let verdict = RCU.read { () -> PageError? in
-        guard let mapping = mappings.find(address) else { return .outOfMemory }
-        if mapping.value.attributes.kind.isPFN || !mapping.value.permits(access) { return .invalidArgument }
-        return nil
+      // Under the lock: a hole may be what a replacement of a mapping looks like from inside.
+      let verdict = mmapLock.reading {
+        RCU.read { () -> PageError? in
+          guard let mapping = mappings.find(address) else { return .outOfMemory }
+          if mapping.value.attributes.kind.isPFN || !mapping.value.permits(access) { return .invalidArgument }
+          return nil
+        }
       }
       if let verdict { throw verdict }
       do throws(PageError) { try fault(at: address, access) } catch {

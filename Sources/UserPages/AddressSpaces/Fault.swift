@@ -61,7 +61,6 @@ extension AddressSpace {
     var resources = FaultResources(nodes: SpareNodes(memory))
     var error: PageError?
     var mayDrain = true
-    var confirmed = holdsLock
     var turns = 0
     attempts: while true {
       switch attempt(address, access, &resources, mayDrain: mayDrain) {
@@ -95,21 +94,36 @@ extension AddressSpace {
         memory.flushDeferredFrees()
         mayDrain = false
       case .failed(let failure):
-        // No mapping may be what a MAP_FIXED replacement looks like from inside: it is true only when no writer is at work.
-        if failure == .segmentationViolation, !confirmed {
-          waitForWriters(unless: holdsLock)
-          confirmed = true
-          continue
-        }
+        // No mapping may be what a MAP_FIXED replacement looks like from inside: it is true only where it is seen while no
+        // writer is at work.
+        if failure == .segmentationViolation, !holdsLock, mmapLock.reading({ permits(access, at: address) }) { continue }
         error = failure
         break attempts
       }
     }
     if let frame = resources.frame { memory.discardFrame(frame) }
     discardAnswer(&resources)
-    if let error { throw error }
+    if let error {
+      if resources.nodes.haveBeenLinked { unlinkNodesOfNobody(around: address, holdsLock: holdsLock) }
+      throw error
+    }
     counts.add(1, to: Counters.faultIndex)
     if !holdsLock { memory.deferred.drainIfFull() }
+  }
+
+  private func permits(_ access: FaultAccess, at address: VirtualAddress) -> Bool {
+    RCU.read { mappings.find(address)?.value.permits(access) ?? false }
+  }
+
+  /// Takes back nodes that a fault made which its mapping's end overtook: whoever ended it did not see them.
+  private func unlinkNodesOfNobody(around address: VirtualAddress, holdsLock: Bool) {
+    if holdsLock { mmapLock.unlock() }
+    mmapLock.writing {
+      let page = address.pageStart..<address.pageStart + Page.size
+      if let mapping = mappings.first(endingAbove: page.lowerBound), mapping.value.range.contains(page.lowerBound) { return }
+      unlinkVacantNodes(around: page)
+    }
+    if holdsLock { mmapLock.lockForReading() }
   }
 
   private func waitForWriters(unless holdsLock: Bool) {
@@ -150,11 +164,22 @@ extension AddressSpace {
     let entry = place.load()
     if entry.isBusy { return .again }
     let site = FaultSite(address: address, mapping: mapping, place: place, entry: entry)
+    let outcome = touch(site, access, &resources, mayDrain: mayDrain)
+    // The entry may be another mapping's, put there since: what the old one makes of it does not count.
+    if case .failed = outcome, mapping.value.isDetached { return .again }
+    return outcome
+  }
+
+  /// What an access finds, and does, at a place that is not locked.
+  private func touch(
+    _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
+  ) -> FaultOutcome {
+    let entry = site.entry
     if entry.isEmpty { return firstTouch(site, access, &resources) }
     guard entry.isMapped else { return .failed(.busError) }
     // A protnone entry in a mapping that permits the access is being changed at this moment; unless the caller may ignore
     // permissions.
-    if entry.isProtNone, !access.isForced, mapping.value.attributes.protection != .none { return .again }
+    if entry.isProtNone, !access.isForced, site.mapping.value.attributes.protection != .none { return .again }
     switch access {
     case .read, .forcedRead:
       return entry.isAccessed ? .done : install(entry.with(PTELayout.accessed), at: site)

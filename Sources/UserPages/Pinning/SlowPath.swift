@@ -43,18 +43,17 @@ extension AddressSpace {
   ) throws(PageError) -> Frame {
     guard address < VirtualAddress.limit else { throw .badAddress }
     var turns = 0
-    var confirmed = holdsLock
     while true {
-      switch look(address, options) {
+      var verdict = look(address, options)
+      // A hole may be what a replacement of a mapping looks like from inside: believed where no writer is at work.
+      if case .failed = verdict, !holdsLock { verdict = mmapLock.reading { look(address, options) } }
+      switch verdict {
       case .taken(let frame):
         return frame
       case .again:
         PageTableEntry.wait(&turns)
       case .failed(let error):
-        // A hole may be what a replacement of a mapping looks like from inside: believed when no writer is at work.
-        if confirmed { throw error }
-        mmapLock.reading {}
-        confirmed = true
+        throw error
       case .needs(let access):
         if options.contains(.noFault) { throw .badAddress }
         do throws(PageError) {
@@ -81,7 +80,9 @@ extension AddressSpace {
     let needed: FaultAccess = force ? forced : write ? .write : .read
     guard let place = table.entry(for: address) else { return .needs(needed) }
     let entry = place.load()
-    if entry.isBusy { return .again }
+    // ORDERING [lock-then-validate]: the entry first, the mapping's state after: an entry that another mapping was given since
+    // is not judged by this one's rules.
+    if entry.isBusy || mapping.value.isDetached { return .again }
     guard entry.isMapped else { return .needs(needed) }
     // While a protection change is under way the entry may still be protnone; a fault waits for it.
     if entry.isProtNone, !force { return .needs(needed) }
