@@ -37,12 +37,15 @@ extension AddressSpace {
         mapping.value.attributes.kind.backing?.attach(child)
         child.mappings.insert(
           mapping.value.range, mapping.value.attributes, firstPage: mapping.value.firstPage, replacing: &old)
-        // Under memory pressure the rest stays as it is: shared with nobody, copied on the next store.
+        // Under memory pressure the rest stays as it is: shared with nobody, but for what is pinned copied on the next store.
         guard failure == nil, copiesEntries(of: mapping) else { continue }
         do throws(PageError) { try copyEntries(of: mapping, to: child, slots) } catch { failure = error }
       }
       child.mappings.publish()
       child.mappings.retire(old)
+      if failure != nil {
+        for mapping in inherited where mapping.value.isPrivate { keepPinned(mapping, slots) }
+      }
     }
     memory.deferred.drainIfFull()
     if let failure {
@@ -104,6 +107,18 @@ extension AddressSpace {
       target.store(entry)
     }
     if let failure { throw failure }
+  }
+
+  /// Gives the pinned pages of a mapping back to it after a fork that failed: a copy would part pin and program. What the
+  /// child got is not among them: nobody can pin what is not exclusive.
+  private func keepPinned(_ mapping: VMATree.Mapping, _ slots: PinSlots) {
+    table.forEachEntry(in: mapping.value.range) { _, place in
+      _ = place.update { entry in
+        guard entry.isMapped, entry.isAnonymous, !entry.isExclusive else { return nil }
+        let frame = frames.frame(entry.pfn)
+        return frame.pins > 0 || slots.pins(of: frame) > 0 ? exclusiveAgain(entry, mapping: mapping) : nil
+      }
+    }
   }
 
   private func exclusiveAgain(_ entry: PTE, mapping: VMATree.Mapping) -> PTE {
