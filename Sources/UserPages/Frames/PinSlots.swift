@@ -13,13 +13,14 @@ import Synchronization
 ///     uses the frame
 ///     stores 0 (any thread, one store)  ------------>  a later scan finds the slot free
 ///
-/// ORDERING [slot-then-leave]: a relaxed store inside the section is enough. A section that read the entry before it was
+/// ORDERING [slot-then-leave]: no fence is needed after the store, which is inside the section. A section that read the entry before it was
 /// changed has ended when the grace period has, and a grace period makes all that a section did visible to what comes
 /// after it. So the reader needs no second look, no fence and no read-modify-write, and two pins of one page share no
 /// written line.
 ///
 /// ORDERING [slot-release]: the store of 0 is a release, the scan's load an acquire: the holder's last access to the bytes
-/// comes before the frame's next life.
+/// comes before the frame's next life. A scan may come so late that it finds the slot taken again, by its owner; so the owner's
+/// look is an acquire and its store a release, which carry the order on. (Both are plain moves on x86-64.)
 ///
 /// A slot's owner is the thread whose number its block has: only that thread takes a slot, anybody may free one. It keeps
 /// no hint of its own: the first slot is free in nearly every look, because most pins are short.
@@ -47,8 +48,9 @@ struct PinSlot: @unchecked Sendable {
     let block = UnsafeMutableRawPointer(clu_slot_block(thread)).unsafelyUnwrapped
       .assumingMemoryBound(to: Atomic<UInt64>.self)
     let value = UInt64(UInt(bitPattern: frame.descriptor)) | (isPin ? pinBit : 0)
-    if block.pointee.load(ordering: .relaxed) == 0 {
-      block.pointee.store(value, ordering: .relaxed)
+    // ORDERING [slot-release]: acquire and release.
+    if block.pointee.load(ordering: .acquiring) == 0 {
+      block.pointee.store(value, ordering: .releasing)
       return PinSlot(block)
     }
     return takeOther(block, value)
@@ -56,8 +58,8 @@ struct PinSlot: @unchecked Sendable {
 
   @usableFromInline @inline(never)
   static func takeOther(_ block: UnsafeMutablePointer<Atomic<UInt64>>, _ value: UInt64) -> PinSlot? {
-    for index in 1..<Int(clu_slots_per_thread) where block[index].load(ordering: .relaxed) == 0 {
-      block[index].store(value, ordering: .relaxed)
+    for index in 1..<Int(clu_slots_per_thread) where block[index].load(ordering: .acquiring) == 0 {
+      block[index].store(value, ordering: .releasing)
       return PinSlot(block + index)
     }
     return nil
