@@ -16,7 +16,7 @@ private final class Canary: Sendable {
 
 /// The canary that readers meet at present. The lock protects the place, not the canary: that is what RCU is for.
 private final class Cage: Sendable {
-  private let place = Mutex(Canary())
+  private let place = Locked(Canary())
 
   var canary: Canary { place.withLock { $0 } }
 

@@ -31,10 +31,10 @@ public final class Torture: Sendable {
   /// What races, for messages and for the seed.
   public let name: String
   private let stopFlag = Atomic<Bool>(false)
-  private let collected = Mutex<[String]>([])
-  private let tallies = Mutex<[Tally]>([])
+  private let collected = Locked<[String]>([])
+  private let tallies = Locked<[Tally]>([])
   private let finished = NSCondition()
-  private let running = Mutex<Int>(0)
+  private let running = Locked<Int>(0)
 
   /// A run named `name`.
   public init(_ name: String) {
@@ -125,9 +125,9 @@ public final class Torture: Sendable {
 /// Something that is taken out once, so that a thread lets go of what its body holds before it says that it has ended:
 /// a `Thread` may keep its block longer than that.
 final class OneShot<Body: Sendable>: Sendable {
-  private let slot: Mutex<Body?>
+  private let slot: Locked<Body?>
 
-  init(_ body: Body) { slot = Mutex(body) }
+  init(_ body: Body) { slot = Locked(body) }
 
   func take() -> Body? {
     slot.withLock { body in

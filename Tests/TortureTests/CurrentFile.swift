@@ -1,9 +1,9 @@
-import Synchronization
+import TestSupport
 import UserPages
 
 /// The file that a run's threads use at present.
 final class CurrentFile: Sendable {
-  private let slot = Mutex<PageCacheFile?>(nil)
+  private let slot = Locked<PageCacheFile?>(nil)
 
   /// The file.
   var file: PageCacheFile? { slot.withLock { $0 } }

@@ -18,15 +18,15 @@ final class FrameAllocator: @unchecked Sendable {
   let first: PFN
   let count: Int
   private let table: FrameTable
-  // Raw memory: locks must not move, and caches of neighbours must not share a line.
+  // Raw memory: caches of neighbours must not share a line. Guarded by the lock of the same index.
   private let caches: UnsafeMutablePointer<Cache>
+  private let locks = LockArray(count: shardCount)
   private let depotLock = FutexLock()
   // Guarded by `depotLock`.
   private let depot: UnsafeMutablePointer<UInt32>
   private var depotCount: Int
 
   private struct Cache: ~Copyable {
-    let lock = FutexLock()
     var count: Int32 = 0
     var frames = InlineArray<128, UInt32>(repeating: 0)
     private let padding: InlineArray<15, UInt64> = .init(repeating: 0)
@@ -51,23 +51,25 @@ final class FrameAllocator: @unchecked Sendable {
   deinit {
     caches.deinitialize(count: Self.shardCount)
     caches.deallocate()
+    locks.release()
     depot.deallocate()
   }
 
-  private var ownCache: UnsafeMutablePointer<Cache> { caches + Int(clu_thread_index()) & (Self.shardCount - 1) }
+  private var ownShard: Int { Int(clu_thread_index()) & (Self.shardCount - 1) }
 
   /// A free frame, with no references and unspecified contents; nil where there is none. O(1), any thread.
   func allocate() -> PFN? {
-    let cache = ownCache
-    cache.pointee.lock.lock()
+    let shard = ownShard
+    let cache = caches + shard
+    locks.lock(shard)
     if cache.pointee.count == 0 { refill(cache) }
     if cache.pointee.count > 0 {
       cache.pointee.count -= 1
       let pfn = PFN(UInt64(cache.pointee.frames[Int(cache.pointee.count)]))
-      cache.pointee.lock.unlock()
+      locks.unlock(shard)
       return begin(pfn)
     }
-    cache.pointee.lock.unlock()
+    locks.unlock(shard)
     return steal().map(begin)
   }
 
@@ -82,9 +84,10 @@ final class FrameAllocator: @unchecked Sendable {
     #else
       frame.descriptor.pointee.state.store(Frame.freeBit, ordering: .relaxed)
     #endif
-    let cache = ownCache
-    cache.pointee.lock.lock()
-    defer { cache.pointee.lock.unlock() }
+    let shard = ownShard
+    let cache = caches + shard
+    locks.lock(shard)
+    defer { locks.unlock(shard) }
     if Int(cache.pointee.count) == Self.cacheSize { spill(cache) }
     cache.pointee.frames[Int(cache.pointee.count)] = UInt32(truncatingIfNeeded: pfn.rawValue)
     cache.pointee.count += 1
@@ -96,9 +99,9 @@ final class FrameAllocator: @unchecked Sendable {
     var total = depotCount
     depotLock.unlock()
     for index in 0..<Self.shardCount {
-      caches[index].lock.lock()
+      locks.lock(index)
       total += Int(caches[index].count)
-      caches[index].lock.unlock()
+      locks.unlock(index)
     }
     return total
   }
@@ -139,8 +142,8 @@ final class FrameAllocator: @unchecked Sendable {
   private func steal() -> PFN? {
     for index in 0..<Self.shardCount {
       let cache = caches + index
-      cache.pointee.lock.lock()
-      defer { cache.pointee.lock.unlock() }
+      locks.lock(index)
+      defer { locks.unlock(index) }
       if cache.pointee.count > 0 {
         cache.pointee.count -= 1
         return PFN(UInt64(cache.pointee.frames[Int(cache.pointee.count)]))

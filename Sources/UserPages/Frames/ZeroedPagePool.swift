@@ -9,11 +9,11 @@ final class ZeroedPagePool: @unchecked Sendable {
   static let shardCount = 64
   static let cacheSize = 30
 
-  // Raw memory: locks must not move.
+  // Raw memory: a cache each for threads that do not wait for each other. Guarded by the lock of the same index.
   private let caches: UnsafeMutablePointer<Cache>
+  private let locks = LockArray(count: shardCount)
 
   private struct Cache: ~Copyable {
-    let lock = FutexLock()
     var count: Int32 = 0
     /// Taken minus given back on this shard; the sum over the shards is what is in use.
     var taken = 0
@@ -33,22 +33,24 @@ final class ZeroedPagePool: @unchecked Sendable {
     }
     caches.deinitialize(count: Self.shardCount)
     caches.deallocate()
+    locks.release()
   }
 
-  private var ownCache: UnsafeMutablePointer<Cache> { caches + Int(clu_thread_index()) & (Self.shardCount - 1) }
+  private var ownShard: Int { Int(clu_thread_index()) & (Self.shardCount - 1) }
 
   /// A page of zeroes, page-aligned.
   func allocate() -> UnsafeMutableRawPointer {
-    let cache = ownCache
-    cache.pointee.lock.lock()
+    let shard = ownShard
+    let cache = caches + shard
+    locks.lock(shard)
     cache.pointee.taken += 1
     if cache.pointee.count > 0 {
       cache.pointee.count -= 1
       let page = UnsafeMutableRawPointer(bitPattern: UInt(cache.pointee.pages[Int(cache.pointee.count)]))!
-      cache.pointee.lock.unlock()
+      locks.unlock(shard)
       return page
     }
-    cache.pointee.lock.unlock()
+    locks.unlock(shard)
     let page = UnsafeMutableRawPointer.allocate(byteCount: Page.size, alignment: Page.size)
     page.initializeMemory(as: UInt8.self, repeating: 0, count: Page.size)
     return page
@@ -59,16 +61,17 @@ final class ZeroedPagePool: @unchecked Sendable {
     #if DEBUG
       precondition(clu_first_other(page, 0, Page.size) < 0, "a table node was freed that is not empty")
     #endif
-    let cache = ownCache
-    cache.pointee.lock.lock()
+    let shard = ownShard
+    let cache = caches + shard
+    locks.lock(shard)
     cache.pointee.taken -= 1
     if Int(cache.pointee.count) < Self.cacheSize {
       cache.pointee.pages[Int(cache.pointee.count)] = UInt64(UInt(bitPattern: page))
       cache.pointee.count += 1
-      cache.pointee.lock.unlock()
+      locks.unlock(shard)
       return
     }
-    cache.pointee.lock.unlock()
+    locks.unlock(shard)
     page.deallocate()
   }
 
@@ -76,9 +79,9 @@ final class ZeroedPagePool: @unchecked Sendable {
   var inUse: Int {
     var total = 0
     for index in 0..<Self.shardCount {
-      caches[index].lock.lock()
+      locks.lock(index)
       total += caches[index].taken
-      caches[index].lock.unlock()
+      locks.unlock(index)
     }
     return total
   }

@@ -25,8 +25,11 @@ final class DeferredQueue: @unchecked Sendable {
   static let shardCount = 64
 
   private let free: @Sendable ([DeferredWord]) -> [DeferredWord]
-  // Raw memory because the shards hold locks, which must not move; never freed before the queue itself.
+  // Raw memory: each shard is used by other threads than the one that changes another; freed with the queue.
   private let shards: UnsafeMutablePointer<Shard>
+  private let pendingLocks = LockArray(count: shardCount)
+  /// Held from the take to the end of `free`, so that `drainAll` can wait for a batch in flight.
+  private let drainLocks = LockArray(count: shardCount)
 
   /// - Parameter free: gets the words of the rooms above, a batch at a time, after their grace period, on the draining
   ///   thread; returns those that cannot be freed yet. They wait for the next drain.
@@ -39,17 +42,17 @@ final class DeferredQueue: @unchecked Sendable {
   deinit {
     for index in 0..<Self.shardCount { (shards + index).deinitialize(count: 1) }
     shards.deallocate()
+    pendingLocks.release()
+    drainLocks.release()
   }
 
   /// A thread's gathering place. Two cache lines wide, so that neighbours do not share one.
   private struct Shard: ~Copyable {
-    let pendingLock = FutexLock()
-    /// Held from the take to the end of `free`, so that `drainAll` can wait for a batch in flight.
-    let drainLock = FutexLock()
+    // Guarded by the shard's pending lock.
     var pending: UnsafeMutablePointer<UInt64>?
     var count = 0
     var capacity = 0
-    private let padding: InlineArray<12, UInt64> = .init(repeating: 0)
+    private let padding: InlineArray<13, UInt64> = .init(repeating: 0)
 
     deinit {
       precondition(count == 0, "a queue of deferred frees was dropped with work in it: somebody still pins")
@@ -57,12 +60,10 @@ final class DeferredQueue: @unchecked Sendable {
     }
   }
 
-  // Fields are reached one by one through the pointer, never through an `inout` of the whole shard: another thread may
-  // be waiting for a lock in it.
-
-  private func append(_ word: UInt64, to shard: UnsafeMutablePointer<Shard>) {
-    shard.pointee.pendingLock.lock()
-    defer { shard.pointee.pendingLock.unlock() }
+  private func append(_ word: UInt64, to index: Int) {
+    pendingLocks.lock(index)
+    defer { pendingLocks.unlock(index) }
+    let shard = shards + index
     if shard.pointee.count == shard.pointee.capacity {
       let capacity = max(2 * shard.pointee.capacity, Self.batch)
       let larger = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity)
@@ -78,9 +79,10 @@ final class DeferredQueue: @unchecked Sendable {
   }
 
   /// The pending words, now the caller's to free and deallocate.
-  private func take(from shard: UnsafeMutablePointer<Shard>) -> UnsafeMutableBufferPointer<UInt64>? {
-    shard.pointee.pendingLock.lock()
-    defer { shard.pointee.pendingLock.unlock() }
+  private func take(from index: Int) -> UnsafeMutableBufferPointer<UInt64>? {
+    pendingLocks.lock(index)
+    defer { pendingLocks.unlock(index) }
+    let shard = shards + index
     guard shard.pointee.count > 0, let words = shard.pointee.pending else { return nil }
     let taken = UnsafeMutableBufferPointer(start: words, count: shard.pointee.count)
     shard.pointee.pending = nil
@@ -89,13 +91,13 @@ final class DeferredQueue: @unchecked Sendable {
     return taken
   }
 
-  private func pendingCount(of shard: UnsafeMutablePointer<Shard>) -> Int {
-    shard.pointee.pendingLock.lock()
-    defer { shard.pointee.pendingLock.unlock() }
-    return shard.pointee.count
+  private func pendingCount(of index: Int) -> Int {
+    pendingLocks.lock(index)
+    defer { pendingLocks.unlock(index) }
+    return shards[index].count
   }
 
-  private var ownShard: UnsafeMutablePointer<Shard> { shards + Int(clu_thread_index()) & (Self.shardCount - 1) }
+  private var ownShard: Int { Int(clu_thread_index()) & (Self.shardCount - 1) }
 
   /// Adds a word. Wait-free but for the shard's lock, which only a drain of the same shard contends for.
   func enqueue(_ word: DeferredWord) { append(word.rawValue, to: ownShard) }
@@ -107,8 +109,8 @@ final class DeferredQueue: @unchecked Sendable {
     let shard = ownShard
     guard pendingCount(of: shard) >= Self.batch, !RCU.isReading else { return }
     // Someone else drains this shard already: what we added waits for the next turn.
-    guard shard.pointee.drainLock.tryLock() else { return }
-    defer { shard.pointee.drainLock.unlock() }
+    guard drainLocks.tryLock(shard) else { return }
+    defer { drainLocks.unlock(shard) }
     guard let words = take(from: shard) else { return }
     RCU.synchronize()
     for word in finish(words) { enqueue(word) }
@@ -119,15 +121,15 @@ final class DeferredQueue: @unchecked Sendable {
   /// - Precondition: not inside a read-side section.
   func drainAll() {
     // Shards are locked in index order; a drain of one shard holds one lock only: no cycle.
-    for index in 0..<Self.shardCount { shards[index].drainLock.lock() }
-    defer { for index in 0..<Self.shardCount { shards[index].drainLock.unlock() } }
+    for index in 0..<Self.shardCount { drainLocks.lock(index) }
+    defer { for index in 0..<Self.shardCount { drainLocks.unlock(index) } }
     // Freeing may defer again (a table node that held the last user of something): until nothing is left.
     var kept: [DeferredWord] = []
     defer { for word in kept { enqueue(word) } }
     while true {
       var batches: [UnsafeMutableBufferPointer<UInt64>] = []
       for index in 0..<Self.shardCount {
-        if let words = take(from: shards + index) { batches.append(words) }
+        if let words = take(from: index) { batches.append(words) }
       }
       if batches.isEmpty { return }
       RCU.synchronize()
