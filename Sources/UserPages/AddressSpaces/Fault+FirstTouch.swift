@@ -66,7 +66,8 @@ extension AddressSpace {
     case .frameNumber(let pfn, let writable):
       if frames.kind(of: pfn) == .hole { return .failed(.busError) }
       if access.isWrite, !attributes.isShared { return touchCopy(of: pfn, page: page, site, &resources, answer) }
-      if attributes.kind.isPFN || !frames.isValid(pfn) {
+      // The one frame of zeroes is never refcounted, as for anonymous memory: a hole in a file of an image.
+      if attributes.kind.isPFN || !frames.isValid(pfn) || pfn == memory.zeroPage {
         if storesThrough, !writable { return .failed(.busError) }
         return insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: storesThrough, answer)
       }
