@@ -34,8 +34,10 @@ import Testing
     ("file f from bytes 1", "'1' is one word too many"),
     ("file f", "PAGES is missing"),
     ("device d 0", "PAGES: 0 is less than 1"),
-    ("erofs e bytes", "'bytes' is not 'from'"),
-    ("erofs e from bytes", "FILE is missing"),
+    ("erofs e", "PATH is missing"),
+    ("erofs e nowhere", "cannot read dir/nowhere: no such file"),
+    ("erofs e empty", "empty is empty; an image holds at least a byte"),
+    ("erofs e bytes bin/sh", "'bin/sh' is one word too many"),
     ("space", "A is missing"),
     ("space A B", "'B' is one word too many"),
     ("fork A", "B is missing"),
@@ -46,8 +48,15 @@ import Testing
     ("map A 0x1000 1 rwx private anon", "PROT: 'rwx' is none of none, r, rw"),
     ("map A 0x1000 1 rw mine anon", "SHARING: 'mine' is none of private, shared"),
     ("map A 0x1000 1 rw private", "BACKING is missing"),
-    ("map A 0x1000 1 rw private swap", "BACKING: 'swap' is none of anon, file:NAME, mixed:NAME, pfn:NAME"),
-    ("map A 0x1000 1 rw private swap:f", "BACKING: 'swap:f' is none of anon, file:NAME, mixed:NAME, pfn:NAME"),
+    (
+      "map A 0x1000 1 rw private swap",
+      "BACKING: 'swap' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME"
+    ),
+    (
+      "map A 0x1000 1 rw private swap:f",
+      "BACKING: 'swap:f' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME"
+    ),
+    ("map A 0x1000 1 r private mixed:rom:sh", "PATH: 'sh' does not begin with '/'"),
     ("map A 0x1000 1 rw private file:", "NAME: '' is no name (letters, digits, '_', '-' and '.')"),
     ("map A 0x1000 1 rw private anon here", "OFFSET: 'here' is not a number"),
     ("map A 0x1000 1 rw private anon huge 0", "'0' is one word too many"),
@@ -127,13 +136,14 @@ import Testing
     ("file f 1\nspace A\nmap A 0 1 r private mixed:f", "3: 'f' is a file; an image is needed"),
     ("file f 1\nspace A\nmap A 0 1 r private pfn:f", "3: 'f' is a file; an image or a device is needed"),
     ("readfile f 0 1", "1: nothing is called 'f' (a file or an image is needed)"),
+    ("image f 1\nreadfile f:/a 0 1", "2: 'f' is an image; an EROFS file system is needed"),
     ("device d 1\nwritefile d 0 00", "2: 'd' is a device; a file or an image is needed"),
     ("release p", "1: no pin is called 'p'"),
     ("peek p 0 1", "1: no pin is called 'p'"),
     ("poke p 0 00", "1: no pin is called 'p'"),
     ("space A\npin p A 0 1\nrelease p\npeek p 0 1", "4: pin 'p' is released, on line 3"),
     ("file f 1\nmigrate f 0 cache", "2: 'f' is a file; an image is needed"),
-    ("dcache f", "1: nothing is called 'f' (an image or a file or a device is needed)"),
+    ("dcache f", "1: nothing is called 'f' (an image or a file or a device or an EROFS file system is needed)"),
   ]
 
   @Test(arguments: badNames)

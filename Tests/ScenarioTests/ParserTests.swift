@@ -15,13 +15,14 @@ import Testing
     ("file g 0", "file g 0"),
     ("file g from bytes", "file g from bytes"),
     ("device e 1", "device e 1"),
-    ("erofs e from bytes bin/sh", "erofs e from bytes bin/sh"),
+    ("erofs e  bytes", "erofs e bytes"),
     ("space B", "space B"),
     ("fork A B", "fork A B"),
     ("exit A", "exit A"),
     ("map A 65536 4 rw private anon", "map A 0x10000 4 rw private anon"),
     ("map A 0X1000 1 none shared file:f 3", "map A 0x1000 1 none shared file:f 3"),
     ("map A 0x1000 1 r private mixed:rom 0 huge", "map A 0x1000 1 r private mixed:rom 0 huge"),
+    ("map A 0x1000 1 r private mixed:fs:/bin/a:b 1", "map A 0x1000 1 r private mixed:fs:/bin/a:b 1"),
     ("map A 0x1000 1 r private pfn:rom huge", "map A 0x1000 1 r private pfn:rom huge"),
     ("map A 0x1000 1 r shared pfn:dev", "map A 0x1000 1 r shared pfn:dev"),
     ("unmap A 4096 0x10", "unmap A 0x1000 16"),
@@ -40,6 +41,8 @@ import Testing
     ("write A 0xffffffffffffffff 00", "write A 0xffffffffffffffff 00"),
     ("readfile f 0x10 2", "readfile f 16 2"),
     ("writefile rom 0 00", "writefile rom 0 00"),
+    ("readfile fs:/bin/sh 0x10 2", "readfile fs:/bin/sh 16 2"),
+    ("writefile fs:/bin/sh 0 00", "writefile fs:/bin/sh 0 00"),
     ("pin p A 0x1000 1", "pin p A 0x1000 1"),
     ("pin p A 0x1000 1 fast force longterm write", "pin p A 0x1000 1 write longterm force fast"),
     ("get p A 0x1000 1 fast write force", "get p A 0x1000 1 write force fast"),
@@ -61,7 +64,7 @@ import Testing
     let machine = ["memory", "image", "file", "device", "erofs"]
     let isMachine = machine.contains { written.drop { $0 == " " }.hasPrefix($0 + " ") || written.contains($0 + "\t") }
     let before =
-      isMachine ? "" : "image rom 4\nfile f 4\ndevice dev 4\nspace A\npin q A 0 1\n"
+      isMachine ? "" : "image rom 4\nerofs fs bytes\nfile f 4\ndevice dev 4\nspace A\npin q A 0 1\n"
     let file = try parse(before + written, files: ["dir/bytes": [1, 2, 3]])
     let statement = try #require(file.lines.last).statement
     #expect(statement.description == normalised)

@@ -82,17 +82,19 @@ import UserPages
       ])
   }
 
-  @Test func whatTheLibraryDoesNotDoYetIsEINVAL() throws {
+  @Test func whatIsNoFileSystemIsEINVAL() throws {
     let text = """
-      image rom 1
-      erofs e from bytes bin/sh
+      erofs e bytes
       space A
-      map A 0x1000 1 r private mixed:e
+      map A 0x1000 1 r private mixed:e:/bin/sh
+      readfile e:/bin/sh 0 1
+      writefile e:/bin/sh 0 00
       """
     let files: [String: [UInt8]] = ["dir/bytes": [1]]
     #expect(
-      try results(text, files: files).suffix(3) == [
-        "erofs e from bytes bin/sh => EINVAL", "space A => ok", "map A 0x1000 1 r private mixed:e => EINVAL",
+      try results(text, files: files) == [
+        "erofs e bytes => EINVAL", "space A => ok", "map A 0x1000 1 r private mixed:e:/bin/sh => EINVAL",
+        "readfile e:/bin/sh 0 1 => EINVAL", "writefile e:/bin/sh 0 00 => EINVAL",
       ])
   }
 

@@ -4,6 +4,9 @@ public enum AccessStatement: Equatable, Sendable, CustomStringConvertible {
   case write(space: String, address: UInt64, ByteString)
   case readFile(name: String, offset: Int, count: Int)
   case writeFile(name: String, offset: Int, ByteString)
+  /// The same on a file of an EROFS file system.
+  case readErofs(name: String, path: String, offset: Int, count: Int)
+  case writeErofs(name: String, path: String, offset: Int, ByteString)
 
   public var description: String {
     switch self {
@@ -11,6 +14,8 @@ public enum AccessStatement: Equatable, Sendable, CustomStringConvertible {
     case .write(let space, let address, let bytes): "write \(space) \(addressText(address)) \(bytes)"
     case .readFile(let name, let offset, let count): "readfile \(name) \(offset) \(count)"
     case .writeFile(let name, let offset, let bytes): "writefile \(name) \(offset) \(bytes)"
+    case .readErofs(let name, let path, let offset, let count): "readfile \(name):\(path) \(offset) \(count)"
+    case .writeErofs(let name, let path, let offset, let bytes): "writefile \(name):\(path) \(offset) \(bytes)"
     }
   }
 }

@@ -8,8 +8,8 @@ public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
   case file(name: String, Contents)
   /// RAM that is mapped by frame number.
   case device(name: String, pages: Int)
-  /// An image that shows one file of an EROFS file system, `file`, as it lies in the real file at `path`.
-  case erofs(name: String, path: String, file: String, bytes: [UInt8])
+  /// Execute-in-place memory that holds an EROFS file system, as it lies in the real file at `path`, mounted.
+  case erofs(name: String, path: String, bytes: [UInt8])
 
   public var description: String {
     switch self {
@@ -17,7 +17,7 @@ public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
     case .image(let name, let contents): "image \(name) \(contents)"
     case .file(let name, let contents): "file \(name) \(contents)"
     case .device(let name, let pages): "device \(name) \(pages)"
-    case .erofs(let name, let path, let file, _): "erofs \(name) from \(path) \(file)"
+    case .erofs(let name, let path, _): "erofs \(name) \(path)"
     }
   }
 }

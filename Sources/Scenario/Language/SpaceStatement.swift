@@ -87,6 +87,8 @@ public enum BackingWord: Equatable, Sendable, CustomStringConvertible {
   case anonymous
   case file(String)
   case mixed(String)
+  /// A file of an EROFS file system.
+  case erofs(String, path: String)
   case pfn(String)
 
   public var description: String {
@@ -94,6 +96,7 @@ public enum BackingWord: Equatable, Sendable, CustomStringConvertible {
     case .anonymous: "anon"
     case .file(let name): "file:\(name)"
     case .mixed(let name): "mixed:\(name)"
+    case .erofs(let name, let path): "mixed:\(name):\(path)"
     case .pfn(let name): "pfn:\(name)"
     }
   }

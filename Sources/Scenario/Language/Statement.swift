@@ -23,7 +23,7 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
   public var resultForm: ResultForm {
     switch self {
     case .machine, .space: .words
-    case .access(.read), .access(.readFile), .pin(.peek): .bytes
+    case .access(.read), .access(.readFile), .access(.readErofs), .pin(.peek): .bytes
     case .pin(.pin), .pin(.get), .look(.free): .number
     case .access, .pin, .look: .words
     }

@@ -5,13 +5,14 @@
 /// in the language, and answers EINVAL where there is none when the statement runs.
 struct NameScope {
   enum Thing: Equatable {
-    case image, file, device
+    case image, file, device, erofs
 
     var words: String {
       switch self {
       case .image: "an image"
       case .file: "a file"
       case .device: "a device"
+      case .erofs: "an EROFS file system"
       }
     }
   }
@@ -47,7 +48,8 @@ struct NameScope {
     case .memory:
       if let memoryLine { throw LineError("memory is given already, on line \(memoryLine)") }
       memoryLine = line
-    case .image(let name, _), .erofs(let name, _, _, _): try declare(name, .image, line)
+    case .image(let name, _): try declare(name, .image, line)
+    case .erofs(let name, _, _): try declare(name, .erofs, line)
     case .file(let name, _): try declare(name, .file, line)
     case .device(let name, _): try declare(name, .device, line)
     }
@@ -79,6 +81,7 @@ struct NameScope {
       case .anonymous: break
       case .file(let name): try thing(name, isOneOf: [.file])
       case .mixed(let name): try thing(name, isOneOf: [.image])
+      case .erofs(let name, _): try thing(name, isOneOf: [.erofs])
       case .pfn(let name): try thing(name, isOneOf: [.image, .device])
       }
     case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .remap(let name, _, _):
@@ -90,6 +93,7 @@ struct NameScope {
     switch statement {
     case .read(let name, _, _), .write(let name, _, _): try space(name)
     case .readFile(let name, _, _), .writeFile(let name, _, _): try thing(name, isOneOf: [.file, .image])
+    case .readErofs(let name, _, _, _), .writeErofs(let name, _, _, _): try thing(name, isOneOf: [.erofs])
     }
   }
 
@@ -110,7 +114,7 @@ struct NameScope {
     case .entry(let name, _), .frame(let name, _), .counters(let name): try space(name)
     case .free: break
     case .migrate(let name, _, _): try thing(name, isOneOf: [.image])
-    case .dataCache(let name): try thing(name, isOneOf: [.image, .file, .device])
+    case .dataCache(let name): try thing(name, isOneOf: [.image, .file, .device, .erofs])
     }
   }
 

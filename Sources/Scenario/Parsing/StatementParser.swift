@@ -55,14 +55,13 @@ struct StatementParser {
     return .filled(pages: pages, byte: try parseFillByte(byte))
   }
 
-  /// `erofs NAME from PATH FILE`.
+  /// `erofs NAME PATH`.
   private func erofs(_ reader: inout WordReader) throws(LineError) -> MachineStatement {
     let name = try reader.name("NAME")
-    let from = try reader.word("'from'")
-    guard from == "from" else { throw LineError("\(quoted(from)) is not 'from'") }
     let path = try reader.word("PATH")
-    let file = try reader.word("FILE")
-    return .erofs(name: name, path: path, file: file, bytes: try copy(path))
+    let bytes = try copy(path)
+    if bytes.isEmpty { throw LineError("\(path) is empty; an image holds at least a byte") }
+    return .erofs(name: name, path: path, bytes: bytes)
   }
 
   // MARK: - Address spaces and mappings
@@ -107,16 +106,25 @@ struct StatementParser {
   private func backing(_ word: String) throws(LineError) -> BackingWord {
     if word == "anon" { return .anonymous }
     let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2 else {
-      throw LineError("BACKING: \(quoted(word)) is none of anon, file:NAME, mixed:NAME, pfn:NAME")
+    guard parts.count == 2, ["file", "mixed", "pfn"].contains(parts[0]) else {
+      throw LineError("BACKING: \(quoted(word)) is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME")
     }
+    if parts[0] == "mixed", let (name, path) = try erofsFile(parts[1]) { return .erofs(name, path: path) }
     let name = try checkedName(String(parts[1]), "NAME")
     switch parts[0] {
     case "file": return .file(name)
     case "mixed": return .mixed(name)
-    case "pfn": return .pfn(name)
-    default: throw LineError("BACKING: \(quoted(word)) is none of anon, file:NAME, mixed:NAME, pfn:NAME")
+    default: return .pfn(name)
     }
+  }
+
+  /// `NAME:/PATH`, a file of an EROFS file system; nil where the word has no colon.
+  private func erofsFile(_ word: Substring) throws(LineError) -> (name: String, path: String)? {
+    let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2 else { return nil }
+    let name = try checkedName(String(parts[0]), "NAME")
+    guard parts[1].hasPrefix("/") else { throw LineError("PATH: \(quoted(String(parts[1]))) does not begin with '/'") }
+    return (name, String(parts[1]))
   }
 
   // MARK: - Access
@@ -127,11 +135,25 @@ struct StatementParser {
       .read(space: try reader.name("A"), address: try reader.address(), count: try reader.count())
     case "write":
       .write(space: try reader.name("A"), address: try reader.address(), try reader.bytes())
-    case "readfile":
-      .readFile(name: try reader.name("NAME"), offset: try reader.byteOffset(), count: try reader.count())
     default:
-      .writeFile(name: try reader.name("NAME"), offset: try reader.byteOffset(), try reader.bytes())
+      try fileAccess(verb, &reader)
     }
+  }
+
+  /// `readfile NAME OFFSETBYTES COUNT` and `writefile NAME OFFSETBYTES BYTES`; NAME may be `NAME:/PATH`.
+  private func fileAccess(_ verb: String, _ reader: inout WordReader) throws(LineError) -> AccessStatement {
+    let word = try reader.word("NAME")
+    let file = try erofsFile(word[...])
+    let name = if let file { file.name } else { try checkedName(word, "NAME") }
+    let offset = try reader.byteOffset()
+    if verb == "readfile" {
+      let count = try reader.count()
+      guard let file else { return .readFile(name: name, offset: offset, count: count) }
+      return .readErofs(name: name, path: file.path, offset: offset, count: count)
+    }
+    let bytes = try reader.bytes()
+    guard let file else { return .writeFile(name: name, offset: offset, bytes) }
+    return .writeErofs(name: name, path: file.path, offset: offset, bytes)
   }
 
   // MARK: - Pinning

@@ -22,6 +22,17 @@ extension ScenarioMachine {
         return .ok
       }
       throw .invalidArgument
+    case .readErofs(let name, let path, let offset, let count):
+      let file = try erofsFile(name, path)
+      do throws(ErofsError) {
+        return .bytes(try file.read(at: offset, count: count))
+      } catch {
+        // A chunk outside the image.
+        throw .invalidArgument
+      }
+    case .writeErofs(let name, let path, let offset, let bytes):
+      try erofsFile(name, path).write(bytes.bytes, at: offset)
+      return .ok
     }
   }
 }

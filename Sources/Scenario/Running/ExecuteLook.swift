@@ -25,8 +25,9 @@ extension ScenarioMachine {
       return .ok
     case .dataCache(let name):
       // Nobody but the device itself writes to a device's range behind a program's back.
-      guard let counts = images[name]?.dataCacheCounts ?? files[name]?.dataCacheCounts
-        ?? devices[name].map({ _ in DataCacheCounts(frames: 0, frameNumbers: 0) })
+      guard
+        let counts = (images[name] ?? volumes[name]?.image)?.dataCacheCounts ?? files[name]?.dataCacheCounts
+          ?? devices[name].map({ _ in DataCacheCounts(frames: 0, frameNumbers: 0) })
       else { throw .invalidArgument }
       return .words("frames=\(counts.frames) pfns=\(counts.frameNumbers)")
     }

@@ -18,14 +18,10 @@ extension ScenarioMachine {
       files[name] = PageCacheFile(memory, contents: bytes)
     case .device(let name, let pages):
       devices[name] = try DeviceRange(memory, pages: pages)
-    case .erofs:
-      throw Unsupported.answer
+    case .erofs(let name, _, let bytes):
+      let image = try Image(memory, contents: bytes)
+      do throws(ErofsError) { volumes[name] = try ErofsVolume(image) } catch { throw .invalidArgument }
     }
     return .ok
   }
-}
-
-/// What the library does not do yet. Each use is the one place to wire it.
-enum Unsupported {
-  static let answer = PageError.invalidArgument
 }

@@ -40,6 +40,7 @@ extension ScenarioMachine {
       if let file = files[name] { return .file(file) }
     case .mixed(let name):
       if let image = images[name] { return .mixed(image) }
+    case .erofs(let name, let path): return .mixed(try erofsFile(name, path))
     case .pfn(let name):
       if let image = images[name] { return .pfnImage(image) }
       if let device = devices[name] { return .pfnDevice(device) }

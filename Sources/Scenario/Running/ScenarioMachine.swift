@@ -11,6 +11,7 @@ public final class ScenarioMachine {
   var images: [String: Image] = [:]
   var files: [String: PageCacheFile] = [:]
   var devices: [String: DeviceRange] = [:]
+  var volumes: [String: ErofsVolume] = [:]
   var spaces: [String: AddressSpace] = [:]
   var pins: [String: HeldPages] = [:]
 
@@ -44,6 +45,8 @@ public final class ScenarioMachine {
     spaces = [:]
     for file in files.values { file.drop() }
     files = [:]
+    for volume in volumes.values { volume.drop() }
+    volumes = [:]
     images = [:]
     devices = [:]
     memory.flushDeferredFrees()
@@ -54,6 +57,12 @@ public final class ScenarioMachine {
   func space(_ name: String) throws(PageError) -> AddressSpace {
     guard let space = spaces[name] else { throw .invalidArgument }
     return space
+  }
+
+  /// A file of a mounted EROFS file system; EINVAL where there is none or it cannot be mapped.
+  func erofsFile(_ name: String, _ path: String) throws(PageError) -> ErofsFile {
+    guard let volume = volumes[name] else { throw .invalidArgument }
+    do throws(ErofsError) { return try volume.file(at: path) } catch { throw .invalidArgument }
   }
 }
 
