@@ -92,7 +92,7 @@ let package = Package(
     ),
     .testTarget(
       name: "ErofsTests",
-      dependencies: ["UserPages"]
+      dependencies: ["UserPages", "gup"]
     ),
   ],
   swiftLanguageModes: [.v6]

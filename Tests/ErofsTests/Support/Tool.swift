@@ -13,10 +13,25 @@ enum Tool {
       .first { FileManager.default.isExecutableFile(atPath: $0) }
   }
 
-  /// Runs a program to its end and gives back what it printed.
+  /// Runs a program to its end and gives back what it printed; fails where the program does.
   @discardableResult
   static func run(_ name: String, _ arguments: [String]) throws -> String {
     guard let path = path(of: name) else { throw Failure(description: "\(name) is not installed") }
+    let (status, output) = try execute(path, arguments)
+    guard status == 0 else {
+      throw Failure(description: "\(name) \(arguments.joined(separator: " ")): \(output)")
+    }
+    return output
+  }
+
+  /// Runs `gup`, which the build puts beside the test program.
+  static func gup(_ arguments: String...) throws -> (status: Int32, output: String) {
+    let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    return try execute(folder.appendingPathComponent("gup").path, arguments)
+  }
+
+  /// Runs a program and gives back its exit status and what it printed on both streams.
+  static func execute(_ path: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
     // Foundation's Process closes every descriptor that there could be, which takes a second where the limit is high.
     let log = NSTemporaryDirectory() + "/erofs-tests-\(UUID().uuidString).log"
     let descriptor = open(log, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -38,10 +53,8 @@ enum Tool {
     var status: Int32 = 0
     while waitpid(process, &status, 0) < 0 && errno == EINTR {}
     let output = String(decoding: SourceFile.contents(of: Array(log.utf8)) ?? [], as: UTF8.self)
-    guard status == 0 else {
-      throw Failure(description: "\(name) \(arguments.joined(separator: " ")): \(output)")
-    }
-    return output
+    // The exit status stands above the signal's number.
+    return (status & 0x7f == 0 ? (status >> 8) & 0xff : -1, output)
   }
 
   static let hasMkfs = path(of: "mkfs.erofs") != nil
