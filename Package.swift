@@ -94,6 +94,11 @@ let package = Package(
       name: "ErofsTests",
       dependencies: ["UserPages", "gup"]
     ),
+    // Asks the running kernel through `kernel-oracle`, which is built beside the tests.
+    .testTarget(
+      name: "FuzzTests",
+      dependencies: ["Fuzz", "Scenario", "UserPages"]
+    ),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -39,7 +39,7 @@ public struct Campaign {
       summary.programs += 1
       summary.statements += file.lines.count
       switch try comparer.compare(file) {
-      case .same: break
+      case .same, .incomparable: break
       case .chance(let chance): summary.chances[chance, default: 0] += 1
       case .different(let difference):
         let shrunk = try Shrinker(comparer).shrink(difference)

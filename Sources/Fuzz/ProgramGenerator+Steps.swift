@@ -7,13 +7,14 @@ extension ProgramGenerator {
     case map, unmap, protect, advise, remap
     case fork, exit, space
     case pin, get, release, peek, poke
+    case transient, look
   }
 
   private static let steps: [(weight: Int, Step)] = [
     (8, .read), (16, .write), (1, .readFile), (3, .writeFile),
     (7, .map), (3, .unmap), (7, .protect), (7, .advise), (5, .remap),
     (7, .fork), (3, .exit), (1, .space),
-    (9, .pin), (5, .get), (4, .release), (5, .peek), (7, .poke),
+    (9, .pin), (5, .get), (4, .release), (5, .peek), (7, .poke), (7, .transient), (3, .look),
   ]
 
   mutating func addStep() {
@@ -41,6 +42,8 @@ extension ProgramGenerator {
     case .space:
       if model.spaces.count < 4 { addSpace() }
     case .pin, .get, .release, .peek, .poke: addPinStep(space)
+    case .transient: addTransientPin(space)
+    case .look: add(.look(.frame(space: space.name, address: model.address(somePage(space)))))
     }
   }
 
@@ -170,5 +173,25 @@ extension ProgramGenerator {
           ? .pin(name: name, space: space.name, range, [.write, .longTerm])
           : .get(name: name, space: space.name, range, [])))
     model.pins.append(.init(name: name, pages: pages, takesStores: writes))
+  }
+
+  /// A pin that is used and released at once, as by another process or a debugger.
+  private mutating func addTransientPin(_ space: ProgramModel.Space) {
+    let forces = random.chance(40)
+    let writes = random.chance(60)
+    let start = somePage(space) { forces || (writes ? $0.permission == .readWrite : $0.permission != .none) }
+    let pages = length()
+    let name = model.nextPinName()
+    let range = PageRange(address: model.address(start), pages: pages)
+    let write: Set<PinOption> = writes ? [.write] : []
+    add(
+      .pin(
+        forces
+          ? .get(name: name, space: space.name, range, write.union([.force]))
+          : .pin(name: name, space: space.name, range, write)))
+    let offset = Int.random(in: 0..<pages, using: &random) * 4096 + Int(offsetInPage())
+    if writes { add(.pin(.poke(name: name, offset: offset, bytes()))) }
+    if random.chance(50) { add(.pin(.peek(name: name, offset: offset, count: 4))) }
+    add(.pin(.release(name: name, dirty: writes)))
   }
 }

@@ -52,6 +52,7 @@ public struct ProgramGenerator {
     for space in model.spaces {
       for page in space.mappedPages {
         add(.access(.read(space: space.name, address: model.address(page), count: 12)))
+        if random.chance(30) { add(.look(.frame(space: space.name, address: model.address(page)))) }
         if random.chance(25) {
           add(.access(.read(space: space.name, address: model.address(page) + 4088, count: 8)))
         }
@@ -63,7 +64,7 @@ public struct ProgramGenerator {
   }
 
   /// Enough for all spaces and files at once: running out of memory is no part of the comparison.
-  private static let memoryPages = 512
+  private static let memoryPages = Comparability.enoughMemory
 
   // MARK: - For the steps
 
@@ -84,7 +85,9 @@ public struct ProgramGenerator {
 
   /// A few bytes that nobody wrote before, sometimes a page or two.
   mutating func bytes() -> ByteString {
-    if random.chance(6) { return ByteString(repeating: takeByte(), count: 4096 * Int.random(in: 1...2, using: &random)) }
+    if random.chance(6) {
+      return ByteString(repeating: takeByte(), count: 4096 * Int.random(in: 1...2, using: &random))
+    }
     return ByteString((0..<Int.random(in: 1...4, using: &random)).map { _ in takeByte() })
   }
 

@@ -45,7 +45,9 @@ struct ProgramModel {
   mutating func nextSpaceName() -> String {
     spacesMade += 1
     // A to Z, then AA, which is more than a program makes.
-    return String(repeating: "A", count: (spacesMade - 1) / 26) + String(Character(UnicodeScalar(UInt8(65 + (spacesMade - 1) % 26))))
+    let (round, letter) = (spacesMade - 1).quotientAndRemainder(dividingBy: 26)
+    let prefix = String(repeating: "A", count: round)
+    return prefix + String(Character(UnicodeScalar(UInt8(ascii: "A") + UInt8(letter))))
   }
 
   mutating func nextPinName() -> String {

@@ -105,6 +105,8 @@ struct FuzzCommand: ParsableCommand {
       }
       switch try comparer.compare(file) {
       case .same: Output.standard.line("\(path): the same")
+      case .incomparable(let line):
+        Output.standard.line("\(path):\(line.number): not compared: real memory cannot be asked '\(line.statement)'")
       case .chance(let chance): Output.standard.line("\(path): left to chance: \(chance.rawValue)")
       case .different(let difference):
         differs = true

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum {
   page_size = 4096,
@@ -50,6 +51,7 @@ int64_t ask_space(int index, enum operation operation, const uint64_t *numbers, 
 void start_space(int index);
 void stop_space(int index);
 void stop_all_spaces(void);
+pid_t space_process(int index);
 
 // pins.c: what outlives a process. The first argument is the index of a pin.
 // Null, or why the kernel has no such thing for us.
@@ -60,6 +62,13 @@ void drop_references(int pin);
 void drop_pins(int pin, uint64_t pages);
 void peek_references(int pin, uint64_t pages, uint64_t offset, uint64_t count, unsigned char *bytes);
 void move_through_pin(int pin, bool write, uint64_t address, uint64_t offset, uint64_t count, unsigned char *bytes);
+
+// remote.c: what the kernel takes on another process's pages for the length of a system call.
+// How many pages can be had, or -errno.
+int64_t try_remote(pid_t process, bool force, bool write_in, uint64_t address, uint64_t pages);
+void move_remotely(pid_t process, bool force, bool write_in, uint64_t address, uint64_t count, unsigned char *bytes);
+// Prints how often an anonymous page is mapped; `other` for what is none, `unknown` where the kernel does not tell.
+void print_frame(pid_t process, uint64_t address);
 
 // words.c: the language's words. A word may be missing (null), which ends the program like one that cannot be read.
 // The bytes that a statement passes on.

@@ -10,7 +10,8 @@
 #include "oracle.h"
 
 enum { max_words = 12 };
-enum holding { nothing, references, pins };
+// `remote_pins` and `forced_references` are not really held: see remote.c.
+enum holding { references, pins, remote_pins, forced_references };
 
 static struct thing {
   char name[max_name];
@@ -18,6 +19,7 @@ static struct thing {
   int fd;
   // Of a pin.
   enum holding holding;
+  pid_t process;
   uint64_t address, pages;
 } spaces[max_spaces], held[max_pins], files[max_files];
 
@@ -115,21 +117,41 @@ static int64_t fork_space(int parent, const char *name) {
   return result < 0 ? result : 0;
 }
 
+// Which kind of pin real memory has for these words.
+static enum holding holding(char **word, bool *writes) {
+  bool long_term = false, force = false;
+  for (char **option = word + 5; *option; option++) {
+    if (strcmp(*option, "write") == 0) *writes = true;
+    else if (strcmp(*option, "longterm") == 0) long_term = true;
+    else if (strcmp(*option, "force") == 0) force = true;
+    else die("an option that real memory does not have here");
+  }
+  if (word[0][0] == 'p') {
+    if (!force && long_term && *writes) return pins;
+    if (!force && !long_term) return remote_pins;
+  } else if (!long_term && (force || !*writes)) {
+    return force ? forced_references : references;
+  }
+  die("a pin that real memory does not have here");
+}
+
 static int64_t hold(char **word) {
   if (find(held, max_pins, word[1]) >= 0) return -EBUSY;
   int space = find(spaces, max_spaces, word[2]);
   if (space < 0) return -EINVAL;
-  bool pins_pages = word[0][0] == 'p';
-  bool can = pins_pages ? word[5] && strcmp(word[5], "write") == 0 && word[6] && strcmp(word[6], "longterm") == 0 && !word[7]
-                        : !word[5];
-  if (!can) die("a pin that real memory does not have here");
+  bool writes = false;
+  enum holding kind = holding(word, &writes);
   uint64_t pages = number(word[4]);
   if (pages > max_pin_pages) die("a pin of too many pages");
   int index = add(held, max_pins, word[1]);
   uint64_t numbers[] = {number(word[3]), pages, (uint64_t)index};
-  int64_t result = ask_space(space, pins_pages ? op_pin : op_reference, numbers, 3);
+  int64_t result = kind == pins         ? ask_space(space, op_pin, numbers, 3)
+                   : kind == references ? ask_space(space, op_reference, numbers, 3)
+                                        : try_remote(space_process(space), kind == forced_references, writes,
+                                                     numbers[0], pages);
   held[index].used = result >= 0;
-  held[index].holding = pins_pages ? pins : references;
+  held[index].holding = kind;
+  held[index].process = space_process(space);
   held[index].address = numbers[0];
   held[index].pages = result < 0 ? 0 : (uint64_t)result;
   return result;
@@ -137,21 +159,30 @@ static int64_t hold(char **word) {
 
 static void release(int pin) {
   if (held[pin].holding == pins) drop_pins(pin, held[pin].pages);
-  else drop_references(pin);
+  if (held[pin].holding == references) drop_references(pin);
   held[pin].used = false;
 }
 
-static void pass(int pin, bool write_in, char **word) {
+static void pass(const struct thing *pin, bool write_in, char **word) {
   uint64_t offset = number(word[2]);
   uint64_t count = write_in ? parse_bytes(word[3]) : count_of_bytes(word[3]);
-  uint64_t length = held[pin].pages * page_size;
+  uint64_t length = pin->pages * page_size;
   if (offset > length || count > length - offset) {
     print_result(-EINVAL);
     return;
   }
-  if (held[pin].holding == pins) move_through_pin(pin, write_in, held[pin].address, offset, count, bytes);
-  else if (write_in) die("a reference for reading is no way to write");
-  else peek_references(pin, held[pin].pages, offset, count, bytes);
+  switch (pin->holding) {
+    case pins:
+      move_through_pin((int)(pin - held), write_in, pin->address, offset, count, bytes);
+      break;
+    case references:
+      if (write_in) die("a reference for reading is no way to write");
+      peek_references((int)(pin - held), pin->pages, offset, count, bytes);
+      break;
+    case remote_pins:
+    case forced_references:
+      move_remotely(pin->process, pin->holding == forced_references, write_in, pin->address + offset, count, bytes);
+  }
   if (write_in) puts("ok");
   else print_bytes(bytes, count);
 }
@@ -188,7 +219,8 @@ static void run(char **word, int count) {
   if ((of_file ? file : of_pin ? pin : space) < 0) return print_result(-EINVAL);
   if (is(word[0], "readfile")) return read_file(file, word);
   if (is(word[0], "writefile")) return write_file(file, word);
-  if (of_pin && !is(word[0], "release")) return pass(pin, is(word[0], "poke"), word);
+  if (of_pin && !is(word[0], "release")) return pass(&held[pin], is(word[0], "poke"), word);
+  if (is(word[0], "frame")) return print_frame(space_process(space), number(word[2]));
   if (is(word[0], "read") || is(word[0], "write")) return access_memory(space, word);
   if (is(word[0], "release")) {
     release(pin);

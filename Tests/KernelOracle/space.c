@@ -148,6 +148,8 @@ int64_t ask_space(int index, enum operation operation, const uint64_t *numbers, 
   return mailbox->result;
 }
 
+pid_t space_process(int index) { return process[index]; }
+
 void stop_space(int index) {
   if (process[index] <= 0) return;
   kill(process[index], SIGKILL);

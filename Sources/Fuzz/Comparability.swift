@@ -1,0 +1,114 @@
+import Scenario
+
+/// The part of the scenario language that real memory has.
+///
+/// Images and devices are no kernel's anonymous or file memory; the looks at entries and counters are the library's own. A
+/// reference or a pin for reading and a pin that is not long-term exist in a kernel only as long as a system call, so what
+/// is done through one must follow at once.
+struct Comparability {
+  /// A scenario with less RAM is about running out of it, which the kernel does not.
+  static let enoughMemory = 512
+  /// Addresses below are where Linux lets nobody map.
+  static let lowest: UInt64 = 0x10000
+  /// From here on a process has memory of its own, for its code, stack and libraries.
+  static let ceiling: UInt64 = 0x4000_0000_0000
+  /// From here on nobody has memory.
+  static let end: UInt64 = 0x7fff_ffff_f000
+
+  private struct Pin {
+    var takesStores: Bool
+    var isTransient: Bool
+  }
+
+  private var filePages: [String: Int] = [:]
+  private var pins: [String: Pin] = [:]
+  /// The transient pin that must be released before anything else happens.
+  private var transient: String?
+
+  /// The first line that cannot be compared; nil where all can be.
+  static func firstIncomparable(of file: ScenarioFile) -> ScenarioLine? {
+    var state = Comparability()
+    return file.lines.first { !state.admits($0.statement) }
+  }
+
+  private mutating func admits(_ statement: Statement) -> Bool {
+    if let transient {
+      switch statement {
+      case .pin(.peek(transient, _, _)), .pin(.poke(transient, _, _)), .pin(.release(transient, _)): break
+      default: return false
+      }
+    }
+    switch statement {
+    case .machine(.memory(let pages)): return pages >= Self.enoughMemory
+    case .machine(.file(let name, .filled(let pages, _))):
+      filePages[name] = pages
+      return pages <= 64
+    case .machine: return false
+    case .space(let statement): return admits(statement)
+    case .access(let statement): return admits(statement)
+    case .pin(let statement): return admits(statement)
+    case .look(.frame(_, let address)): return isForeign(address, bytes: 1)
+    case .look: return false
+    }
+  }
+
+  private func admits(_ statement: SpaceStatement) -> Bool {
+    switch statement {
+    case .space, .fork, .exit: return true
+    case .map(let map):
+      switch map.backing {
+      case .anonymous, .file: return !map.huge && map.range.address >= Self.lowest && isForeign(map.range)
+      case .mixed, .pfn: return false
+      }
+    case .unmap(_, let range), .protect(_, let range, _): return isForeign(range)
+    case .advise(_, let range, let advice): return advice != .pageOut && advice != .collapse && isForeign(range)
+    case .remap(_, let from, let to): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
+    }
+  }
+
+  private func admits(_ statement: AccessStatement) -> Bool {
+    switch statement {
+    case .read(_, let address, let count): return isForeign(address, bytes: count)
+    case .write(_, let address, let bytes): return isForeign(address, bytes: bytes.bytes.count)
+    case .readFile: return true
+    case .writeFile(let name, let offset, let bytes):
+      // A file grows when it is written to behind its end; a scenario's does not.
+      return filePages[name].map { offset + bytes.bytes.count <= $0 * 4096 } ?? false
+    }
+  }
+
+  private mutating func admits(_ statement: PinStatement) -> Bool {
+    switch statement {
+    case .pin(let name, _, let range, let options):
+      guard options.isSubset(of: [.write, .longTerm]), options != [.longTerm] else { return false }
+      return holds(name, range, options, isTransient: !options.contains(.longTerm))
+    case .get(let name, _, let range, let options):
+      guard options.isSubset(of: [.write, .force]), options != [.write] else { return false }
+      return holds(name, range, options, isTransient: options.contains(.force))
+    case .release(let name, _):
+      if transient == name { transient = nil }
+    case .poke(let name, _, _): return pins[name]?.takesStores ?? true
+    case .peek: break
+    }
+    return true
+  }
+
+  private mutating func holds(
+    _ name: String, _ range: PageRange, _ options: Set<PinOption>, isTransient: Bool
+  ) -> Bool {
+    pins[name] = Pin(takesStores: options.contains(.write), isTransient: isTransient)
+    if isTransient { transient = name }
+    return range.address % 4096 == 0 && 1...64 ~= range.pages && isForeign(range)
+  }
+
+  private func isForeign(_ range: PageRange) -> Bool {
+    if range.address >= Self.end { return true }
+    let (bytes, overflows) = range.pages.multipliedReportingOverflow(by: 4096)
+    return !overflows && isForeign(range.address, bytes: bytes)
+  }
+
+  /// Whether a range holds nothing of the process that stands for a space.
+  private func isForeign(_ address: UInt64, bytes: Int) -> Bool {
+    address >= Self.end || (address < Self.ceiling && UInt64(bytes) <= Self.ceiling - address)
+  }
+}

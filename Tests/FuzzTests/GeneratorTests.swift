@@ -1,0 +1,39 @@
+import Fuzz
+import Scenario
+import Testing
+
+@Suite struct GeneratorTests {
+  private func program(seed: UInt64, _ number: Int) -> ScenarioFile {
+    var generator = ProgramGenerator(seed: seed, program: number)
+    return generator.program()
+  }
+
+  @Test func isAFunctionOfItsSeed() {
+    #expect(program(seed: 1, 2) == program(seed: 1, 2))
+    #expect(program(seed: 1, 2).text != program(seed: 1, 3).text)
+    #expect(program(seed: 1, 2).text != program(seed: 2, 2).text)
+  }
+
+  @Test func writesTheLanguage() throws {
+    for number in 0..<200 {
+      let text = program(seed: 3, number).text
+      #expect(try ScenarioParser().parse(text: text, path: "").text == text)
+    }
+  }
+
+  @Test func saysEverythingThatItShould() {
+    var words: Set<String> = []
+    for number in 0..<200 {
+      for line in program(seed: 4, number).lines {
+        words.formUnion(line.description.split(separator: " ").map(String.init))
+      }
+    }
+    let wanted: Set = [
+      "map", "unmap", "protect", "advise", "remap", "fork", "exit", "read", "write", "readfile", "writefile", "pin",
+      "get",
+      "peek", "poke", "release", "frame", "force", "longterm", "dontneed", "dontfork", "dofork", "populate-read",
+      "populate-write", "none", "shared",
+    ]
+    #expect(wanted.subtracting(words).isEmpty)
+  }
+}

@@ -1,0 +1,95 @@
+// References and pins that the kernel takes on another process's pages and gives back before the system call returns.
+//
+// They stand for `pin` without `longterm` (process_vm_readv and process_vm_writev pin for as long as they copy) and for
+// `get ... force` (/proc/PID/mem goes where the program may not, as a debugger does). What a scenario does through such a
+// pin is done by calls of the same kind, so nothing else may happen before it is released: who writes the programs sees to
+// that.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "oracle.h"
+
+// One piece, inside one page. Returns 0 or -errno.
+static int force_piece(int memory, bool write_in, uint64_t address, void *bytes, uint64_t count) {
+  ssize_t done = write_in ? pwrite(memory, bytes, count, (off_t)address) : pread(memory, bytes, count, (off_t)address);
+  // It says EIO for whatever stopped it.
+  return done == (ssize_t)count ? 0 : done < 0 && errno != EIO ? -errno : -EFAULT;
+}
+
+static int copy_piece(pid_t process, bool write_in, uint64_t address, void *bytes, uint64_t count) {
+  struct iovec here = {bytes, count}, there = {(void *)(uintptr_t)address, count};
+  ssize_t done = write_in ? process_vm_writev(process, &here, 1, &there, 1, 0)
+                          : process_vm_readv(process, &here, 1, &there, 1, 0);
+  return done == (ssize_t)count ? 0 : done < 0 ? -errno : -EFAULT;
+}
+
+static int open_memory(pid_t process) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/mem", (int)process);
+  int memory = open(path, O_RDWR | O_CLOEXEC);
+  if (memory < 0) die(path);
+  return memory;
+}
+
+int64_t try_remote(pid_t process, bool force, bool write_in, uint64_t address, uint64_t pages) {
+  int memory = open_memory(process);
+  int error = 0;
+  uint64_t done = 0;
+  while (done < pages) {
+    uint64_t at = address + done * page_size;
+    unsigned char byte;
+    // Taken for writing by writing what is there, which is found out in the way that changes least.
+    if (force || write_in) error = force_piece(memory, false, at, &byte, 1);
+    if (!error && force && write_in) error = force_piece(memory, true, at, &byte, 1);
+    if (!error && !force) error = copy_piece(process, write_in, at, &byte, 1);
+    if (error) break;
+    done++;
+  }
+  close(memory);
+  return done > 0 || !error ? (int64_t)done : error;
+}
+
+void move_remotely(
+    pid_t process, bool force, bool write_in, uint64_t address, uint64_t count, unsigned char *bytes) {
+  int memory = open_memory(process);
+  for (uint64_t done = 0; done < count;) {
+    uint64_t length = page_size - (address + done) % page_size;
+    if (length > count - done) length = count - done;
+    int error = force ? force_piece(memory, write_in, address + done, bytes + done, length)
+                      : copy_piece(process, write_in, address + done, bytes + done, length);
+    if (error) die("a page that was had is gone");
+    done += length;
+  }
+  close(memory);
+}
+
+static uint64_t word_at(const char *path, uint64_t index) {
+  uint64_t word = 0;
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0 || pread(file, &word, sizeof word, (off_t)(index * sizeof word)) != sizeof word) word = UINT64_MAX;
+  if (file >= 0) close(file);
+  return word;
+}
+
+void print_frame(pid_t process, uint64_t address) {
+  // Bits of /proc/PID/pagemap and /proc/kpageflags.
+  const uint64_t present = UINT64_C(1) << 63, of_file = UINT64_C(1) << 61, number = (UINT64_C(1) << 55) - 1;
+  const uint64_t anonymous = UINT64_C(1) << 12;
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/pagemap", (int)process);
+  uint64_t entry = word_at(path, address / page_size);
+  if (entry == UINT64_MAX) return (void)puts("unknown");
+  if (!(entry & present) || (entry & of_file)) return (void)puts("other");
+  if ((entry & number) == 0) return (void)puts("unknown");
+  uint64_t flags = word_at("/proc/kpageflags", entry & number);
+  uint64_t maps = word_at("/proc/kpagecount", entry & number);
+  if (flags == UINT64_MAX || maps == UINT64_MAX) return (void)puts("unknown");
+  // The zero page is not anonymous.
+  if (!(flags & anonymous)) return (void)puts("other");
+  printf("maps=%llu anon\n", (unsigned long long)maps);
+}
