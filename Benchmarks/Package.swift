@@ -11,6 +11,7 @@ let package = Package(
   products: [
     .executable(name: "oltp", targets: ["oltp"]),
     .executable(name: "pins", targets: ["pins"]),
+    .executable(name: "faults", targets: ["faults"]),
   ],
   dependencies: [
     .package(name: "user-pages", path: ".."),
@@ -56,6 +57,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Pins"
+    ),
+    .executableTarget(
+      name: "faults",
+      dependencies: [
+        "CBenchmark",
+        "Measuring",
+        .product(name: "UserPages", package: "user-pages"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/Faults"
     ),
   ],
   swiftLanguageModes: [.v6],

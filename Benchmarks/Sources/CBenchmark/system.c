@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 int direct_io_flag(void) { return O_DIRECT; }
 
@@ -31,4 +34,23 @@ int run_on_processor(int index) {
     return sched_setaffinity(0, sizeof one, &one) == 0 ? 0 : errno;
   }
   return EINVAL;
+}
+
+static uint64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+uint64_t time_fork(void) {
+  uint64_t start = now();
+  pid_t child = fork();
+  if (child == 0)
+    _exit(0);
+  uint64_t elapsed = now() - start;
+  if (child < 0)
+    return 0;
+  while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+    ;
+  return elapsed;
 }

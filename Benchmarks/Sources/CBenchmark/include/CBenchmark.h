@@ -21,4 +21,8 @@ int run_on_processor(int index);
 /// How many processors the process may use.
 int usable_processors(void);
 
+/// Forks the process and ends the child at once. Returns the nanoseconds until `fork` returned in the parent, 0 where it
+/// failed.
+uint64_t time_fork(void);
+
 #endif

@@ -1,0 +1,132 @@
+import ArgumentParser
+import Measuring
+import Synchronization
+import UserPages
+
+/// Times faults, mappings and forks of the library beside the running kernel's, and beside clearing a page.
+@main
+struct Faults: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "faults",
+    abstract: "What faults, mappings and forks cost, beside the running kernel's system calls.",
+    discussion: """
+      fault: first store to each page, from memory that is resident in the host; memset clears as many pages and does \
+      nothing else. map-unmap: 16 pages; map-touch-unmap: each of them stored to. fork: of a space with resident pages, \
+      a page's share; the end of the child is not counted. The kernel's figures include entering and leaving it, the \
+      library's translation by the processor is not part of either: the comparison says what the same operation costs a \
+      program that keeps its own address spaces, not that a kernel could be that fast.
+      """
+  )
+
+  @Option(help: ArgumentHelp("Numbers of threads, separated by commas.", valueName: "n,n,..."))
+  var threads = "1,2"
+
+  @Option(help: ArgumentHelp("Pages faulted in, all threads together, and pages of the forked space.", valueName: "n"))
+  var pages = 65536
+
+  @Option(help: ArgumentHelp("Mappings that each thread makes.", valueName: "n"))
+  var mappings = 2000
+
+  @Option(help: ArgumentHelp("Rounds; each measures everything once.", valueName: "n"))
+  var rounds = 5
+
+  @Option(help: ArgumentHelp("Also write the results as JSON.", valueName: "file"))
+  var json: String?
+
+  private var threadCounts: [Int] {
+    threads.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+  }
+
+  func validate() throws {
+    guard threadCounts.allSatisfy({ (1...256).contains($0) }) else {
+      throw ValidationError("--threads must be numbers from 1 to 256, separated by commas")
+    }
+    guard (1024...1 << 22).contains(pages) else { throw ValidationError("--pages must be from 1024 to \(1 << 22)") }
+    guard (1...1_000_000).contains(mappings) else { throw ValidationError("--mappings must be from 1 to 1000000") }
+    guard (1...1000).contains(rounds) else { throw ValidationError("--rounds must be from 1 to 1000") }
+  }
+
+  func run() throws {
+    do throws(FaultsError) {
+      try measure()
+    } catch {
+      Progress().clear()
+      Standard.error("faults: \(error)")
+      throw ExitCode(1)
+    }
+  }
+
+  private func measure() throws(FaultsError) {
+    let machine = Machine.current
+    Standard.output("\(pages) pages, \(mappings) mappings a thread, \(rounds) rounds; \(machine.description)\n")
+    let subjects: [any FaultSubject] = [try LibrarySubject(pages: pages), KernelSubject(), MemsetSubject(pages: pages)]
+    let cells = FaultWork.allCases.flatMap { work in
+      (work.isParallel ? threadCounts : [1]).flatMap { threads in
+        subjects.indices.filter { subjects[$0].can(work) }.map { (work: work, threads: threads, subject: $0) }
+      }
+    }
+    let progress = Progress()
+    var values = [[Double]](repeating: [], count: cells.count)
+    for round in 0..<rounds {
+      for turn in cells.indices {
+        let index = (turn + round) % cells.count
+        let (work, threads, subject) = cells[index]
+        progress.show("round \(round + 1)/\(rounds), \(work.rawValue), \(threads) threads, \(subjects[subject].name)")
+        values[index].append(try time(subjects[subject], work, threads))
+      }
+    }
+    progress.clear()
+    let rows = zip(cells, values).map { cell, values in
+      FaultsReport.Row(
+        work: cell.work.rawValue, subject: subjects[cell.subject].name, threads: cell.threads, unit: cell.work.unit,
+        nanoseconds: Spread(values))
+    }
+    let report = FaultsReport(
+      config: .init(pages: pages, mappings: mappings, rounds: rounds, machine: machine), rows: rows)
+    Standard.output(report.text)
+    if let json {
+      do { try JSONFile.write(report, to: json) } catch { throw FaultsError("\(error)") }
+    }
+  }
+
+  /// Nanoseconds that one operation costs one thread.
+  private func time(_ subject: any FaultSubject, _ work: FaultWork, _ threads: Int) throws(FaultsError) -> Double {
+    let operations = work == .fault || work == .fork ? pages / threads : mappings
+    try subject.prepare(work, operations: operations, threads: threads)
+    if work == .fork, let kernel = subject as? KernelSubject {
+      let elapsed = try kernel.timeFork()
+      try subject.undo(work, operations: operations, threads: threads)
+      return Double(elapsed) / Double(operations)
+    }
+    let tally = Tally()
+    let group = ThreadGroup(threads, bound: true) { thread in
+      do throws(FaultsError) {
+        let began = Clock.now()
+        try subject.perform(work, operations: operations, thread: thread)
+        tally.add(Double(Clock.now() - began) / Double(operations))
+      } catch {
+        tally.fail(error)
+      }
+    }
+    group.open()
+    group.join()
+    let nanoseconds = try tally.mean()
+    try subject.undo(work, operations: operations, threads: threads)
+    return nanoseconds
+  }
+}
+
+/// What the threads of one measurement found.
+private final class Tally: Sendable {
+  private let state = Mutex((values: [Double](), error: FaultsError?.none))
+
+  func add(_ value: Double) { state.withLock { $0.values.append(value) } }
+
+  func fail(_ error: FaultsError) { state.withLock { $0.error = error } }
+
+  func mean() throws(FaultsError) -> Double {
+    let (values, error) = state.withLock { $0 }
+    if let error { throw error }
+    return values.reduce(0, +) / Double(values.count)
+  }
+}

@@ -1,0 +1,87 @@
+import CBenchmark
+import Glibc
+import Synchronization
+
+/// The running kernel's system calls, with small pages, as the library has them here.
+final class KernelSubject: FaultSubject {
+  let name = "kernel"
+  private let memory = Mutex<UInt>(0)
+
+  func can(_ work: FaultWork) -> Bool { true }
+
+  func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(FaultsError) {
+    guard work == .fault || work == .fork else { return }
+    let address = try Self.map(pages: operations * threads)
+    madvise(address, operations * threads * 4096, MADV_NOHUGEPAGE)
+    if work == .fork { Self.touch(address, pages: operations) }
+    memory.withLock { $0 = UInt(bitPattern: address) }
+  }
+
+  func perform(_ work: FaultWork, operations: Int, thread: Int) throws(FaultsError) {
+    switch work {
+    case .fault:
+      let start = memory.withLock { $0 } + UInt(thread * operations * 4096)
+      guard let address = UnsafeMutableRawPointer(bitPattern: start) else { return }
+      Self.touch(address, pages: operations)
+    case .fork:
+      preconditionFailure("a fork times itself")
+    case .mapUnmap, .mapTouchUnmap:
+      for _ in 0..<operations {
+        let address = try Self.map(pages: FaultWork.mappingPages)
+        if work == .mapTouchUnmap { Self.touch(address, pages: FaultWork.mappingPages) }
+        munmap(address, FaultWork.mappingPages * 4096)
+      }
+    }
+  }
+
+  func undo(_ work: FaultWork, operations: Int, threads: Int) throws(FaultsError) {
+    guard let address = UnsafeMutableRawPointer(bitPattern: memory.withLock { $0 }) else { return }
+    munmap(address, operations * threads * 4096)
+    memory.withLock { $0 = 0 }
+  }
+
+  /// Nanoseconds of one fork, the end of the child not counted.
+  func timeFork() throws(FaultsError) -> UInt64 {
+    let elapsed = time_fork()
+    if elapsed == 0 { throw FaultsError("the kernel does not let this program fork") }
+    return elapsed
+  }
+
+  private static func map(pages: Int) throws(FaultsError) -> UnsafeMutableRawPointer {
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS
+    guard let address = mmap(nil, pages * 4096, PROT_READ | PROT_WRITE, flags, -1, 0), address != MAP_FAILED else {
+      throw FaultsError("the kernel does not map \(pages) pages: \(String(cString: strerror(errno)))")
+    }
+    return address
+  }
+
+  private static func touch(_ address: UnsafeMutableRawPointer, pages: Int) {
+    for page in 0..<pages { (address + page * 4096).storeBytes(of: 1, as: UInt8.self) }
+  }
+}
+
+/// No address space at all: clearing resident pages, which is the part of a fault that nobody can save.
+final class MemsetSubject: FaultSubject, @unchecked Sendable {
+  // Sendable: threads clear pages of their own.
+  let name = "memset"
+  private let memory: UnsafeMutableRawPointer
+  private let size: Int
+
+  init(pages: Int) {
+    size = pages * 4096
+    memory = .allocate(byteCount: size, alignment: 4096)
+    memset(memory, 1, size)
+  }
+
+  deinit {
+    memory.deallocate()
+  }
+
+  func can(_ work: FaultWork) -> Bool { work == .fault }
+  func prepare(_ work: FaultWork, operations: Int, threads: Int) {}
+  func undo(_ work: FaultWork, operations: Int, threads: Int) {}
+
+  func perform(_ work: FaultWork, operations: Int, thread: Int) {
+    for page in 0..<operations { memset(memory + (thread * operations + page) * 4096 % size, 0, 4096) }
+  }
+}
