@@ -1,0 +1,75 @@
+import TestSupport
+import Testing
+
+@testable import UserPages
+
+/// The ordered map below, against a dictionary; then with readers at work.
+@Suite struct RangeTreeTests {
+  @Test func randomEdits() {
+    let queue = DeferredQueue { $0 }
+    var random = SeededGenerator(seed: TestSeed.named("range tree"))
+    for span in [40, 300, 5000] {
+      let tree = RangeTree(queue: queue)
+      var model: [UInt64: UInt64] = [:]
+      for _ in 0..<1500 {
+        for _ in 0..<1 + random.below(4) {
+          let key = UInt64(random.below(span))
+          if random.oneIn(3) {
+            if model.removeValue(forKey: key) != nil { tree.remove(key) }
+          } else {
+            model[key] = random.next()
+            tree.insert(key, model[key]!)
+          }
+        }
+        tree.publish()
+        let key = UInt64(random.below(span))
+        let floor = model.keys.filter { $0 <= key }.max()
+        let ceiling = model.keys.filter { $0 >= key }.min()
+        RCU.read {
+          #expect(tree.floor(key)?.key == floor)
+          #expect(tree.floor(key)?.word == floor.flatMap { model[$0] })
+          #expect(tree.ceiling(key)?.key == ceiling)
+        }
+        #expect(tree.count == model.count)
+      }
+    }
+    queue.drainAll()
+  }
+
+  @Test func readersSeeAnEditWholeOrNotAtAll() {
+    // Every edit moves all keys to the next generation. Whatever a reader finds, floor and ceiling are of one map.
+    let queue = DeferredQueue { $0 }
+    let tree = RangeTree(queue: queue)
+    let torture = Torture("range tree")
+    let keys = (0..<200).map { UInt64($0 * 10) }
+    for key in keys { tree.insert(key, 1) }
+    tree.publish()
+    torture.run([
+      Worker("edit") { run in
+        var generation: UInt64 = 1
+        while run.next() {
+          generation += 1
+          for key in keys { tree.insert(key, generation) }
+          let extra = keys[run.random.below(keys.count)] + 5
+          tree.insert(extra, generation)
+          tree.publish()
+          tree.remove(extra)
+          queue.drainIfFull()
+        }
+        tree.publish()
+      },
+      Worker("read", threads: 2) { run in
+        var latest: UInt64 = 0
+        while run.next() {
+          let key = keys[run.random.below(keys.count)]
+          let found = RCU.read { tree.floor(key + 4) }
+          torture.expect(found?.key == key, "key \(key) is missing")
+          torture.expect((found?.word ?? 0) >= latest, "an older edit came back")
+          latest = found?.word ?? 0
+        }
+      },
+    ])
+    queue.drainAll()
+    #expect(torture.failures == [])
+  }
+}
