@@ -123,17 +123,15 @@ final class DeferredQueue: @unchecked Sendable {
     // Shards are locked in index order; a drain of one shard holds one lock only: no cycle.
     for index in 0..<Self.shardCount { drainLocks.lock(index) }
     defer { for index in 0..<Self.shardCount { drainLocks.unlock(index) } }
-    // Freeing may defer again (a table node that held the last user of something): until nothing is left.
     var kept: [DeferredWord] = []
     defer { for word in kept { enqueue(word) } }
-    while true {
-      var batches: [UnsafeMutableBufferPointer<UInt64>] = []
-      for index in 0..<Self.shardCount {
-        if let words = take(from: index) { batches.append(words) }
-      }
-      if batches.isEmpty { return }
+    var batches = (0..<Self.shardCount).compactMap { take(from: $0) }
+    while !batches.isEmpty {
       RCU.synchronize()
       for words in batches { kept += finish(words) }
+      // Freeing may defer again (a mapping that held the last user of a file), on this thread: until nothing is left. What
+      // other threads defer meanwhile is not waited for: that could last for ever.
+      batches = take(from: ownShard).map { [$0] } ?? []
     }
   }
 
