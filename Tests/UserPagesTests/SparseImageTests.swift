@@ -1,0 +1,58 @@
+import Foundation
+import Testing
+import UserPages
+
+/// What mapping an image costs: page-table nodes where it was touched, and nothing for each page.
+struct SparseImageTests {
+  /// A file of 4 GiB that takes no space, mapped by 64 spaces.
+  @Test func aLargeImageInManySpacesCostsNodesAlone() throws {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+    let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
+    try #require(descriptor >= 0)
+    defer {
+      close(descriptor)
+      unlink(path)
+    }
+    let bytes = 4 << 30
+    try #require(ftruncate(descriptor, bytes) == 0)
+
+    let memory = try PhysicalMemory(ramPages: 64)
+    do {
+      let image = try Image(memory, path: path)
+      #expect(image.pageCount == 1 << 20)
+      let start = VirtualAddress(1 << 39)
+      let spaces = (0..<64).map { _ in AddressSpace(memory) }
+      let empty = memory.census()
+      for space in spaces {
+        try space.map(at: start, pages: image.pageCount, protection: .readWrite, .mixed(image))
+      }
+      // Mapped: nothing is allocated at all.
+      #expect(memory.census() == empty)
+
+      // One page at each end of the image: each has its own lowest and middle node, below one upper node.
+      let last = start + (bytes - Page.size)
+      for space in spaces {
+        #expect(try space.load(at: start, as: UInt64.self) == 0)
+        #expect(try space.load(at: last, as: UInt64.self) == 0)
+        #expect(space.entry(at: last).description == "special r")
+      }
+      #expect(memory.census().tableNodes == empty.tableNodes + 64 * 5)
+
+      // A page in each 2 MiB, in one space: one lowest node for each, 4 KiB of it for 2 MiB, and the middle nodes in between.
+      for offset in stride(from: 0, to: bytes, by: Page.hugeSize) {
+        #expect(try spaces[0].load(at: start + offset, as: UInt8.self) == 0)
+      }
+      let touched = memory.census()
+      #expect(touched.tableNodes == empty.tableNodes + 64 * 5 + (bytes / Page.hugeSize - 2) + 2)
+      // No frame, no count of any kind for the image's million pages.
+      #expect(touched.framesInUse == 0 && touched.mapcounts == 0 && touched.references == 0)
+
+      try spaces[1].store(UInt8(1), at: last)
+      memory.flushDeferredFrees()
+      #expect(memory.census().framesInUse == 1)
+      for space in spaces { space.exit() }
+    }
+    memory.flushDeferredFrees()
+    #expect(memory.census().isClean)
+  }
+}
