@@ -58,7 +58,7 @@ struct Comparability {
     case .map(let map):
       switch map.backing {
       case .anonymous, .file: return !map.huge && map.range.address >= Self.lowest && isForeign(map.range)
-      case .mixed, .pfn: return false
+      case .mixed, .pfn, .erofs: return false
       }
     case .unmap(_, let range), .protect(_, let range, _): return isForeign(range)
     case .advise(_, let range, let advice): return advice != .pageOut && advice != .collapse && isForeign(range)
@@ -71,6 +71,7 @@ struct Comparability {
     case .read(_, let address, let count): return isForeign(address, bytes: count)
     case .write(_, let address, let bytes): return isForeign(address, bytes: bytes.bytes.count)
     case .readFile: return true
+    case .readErofs, .writeErofs: return false
     case .writeFile(let name, let offset, let bytes):
       // A file grows when it is written to behind its end; a scenario's does not.
       return filePages[name].map { offset + bytes.bytes.count <= $0 * 4096 } ?? false

@@ -20,7 +20,24 @@ public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
+/// What a mapping says, for people and tests: a line of `/proc/self/maps`.
+public struct MappingInformation: Sendable {
+  public var range: Range<VirtualAddress>
+  public var protection: Protection
+  public var sharing: Sharing
+}
+
 extension AddressSpace {
+  /// The mapping that holds `address` at this moment. O(log n) of the mappings, no lock.
+  public func mapping(at address: VirtualAddress) -> MappingInformation? {
+    RCU.read {
+      guard let mapping = mappings.find(address) else { return nil }
+      let attributes = mapping.value.attributes
+      return MappingInformation(
+        range: mapping.value.range, protection: attributes.protection, sharing: attributes.isShared ? .shared : .private)
+    }
+  }
+
   /// The entry for `address` as it is at this moment; waits while somebody is replacing it.
   public func entry(at address: VirtualAddress) -> EntryInformation {
     let entry = currentEntry(at: address)

@@ -42,6 +42,19 @@ let benchmarks: @Sendable () -> Void = {
     space.exit()
   }
 
+  // The same over an image: special entries. What the walk costs must not depend on what it finds.
+  Benchmark("walk, special entries") { benchmark in
+    let machine = try PhysicalMemory(ramPages: 64)
+    let image = try Image(machine, pages: pages) { UInt8(truncatingIfNeeded: $0 + 1) }
+    let space = AddressSpace(machine)
+    try space.map(at: area, pages: pages, protection: .read, .mixed(image))
+    for index in 0..<128 { _ = try space.load(at: word(index), as: UInt64.self) }
+    benchmark.startMeasurement()
+    for index in benchmark.scaledIterations { blackHole(try space.load(at: word(index), as: UInt64.self)) }
+    benchmark.stopMeasurement()
+    space.exit()
+  }
+
   for (name, engine) in [("locked", PinEngine.locked), ("reference", .reference), ("slot", .slot)] {
     Benchmark("pin and unpin, \(name)") { benchmark in
       let space = try residentSpace(engine)
@@ -81,6 +94,20 @@ let benchmarks: @Sendable () -> Void = {
     space.exit()
   }
 
+  // First touch of an image's pages: a special entry each, no frame.
+  Benchmark("fault, image") { benchmark in
+    let machine = try PhysicalMemory(ramPages: 64)
+    let image = try Image(machine, pages: 1000) { UInt8(truncatingIfNeeded: $0 + 1) }
+    let space = AddressSpace(machine)
+    try space.map(at: area, pages: 1000, protection: .read, .mixed(image))
+    benchmark.startMeasurement()
+    for index in benchmark.scaledIterations { blackHole(try space.load(at: area + index * Page.size, as: UInt8.self)) }
+    benchmark.stopMeasurement()
+    space.exit()
+  }
+
+  for mappings in [1, 1_000, 100_000] { amongMappings(mappings) }
+
   Benchmark("map and unmap, untouched") { benchmark in
     let machine = try PhysicalMemory(ramPages: 64)
     let space = AddressSpace(machine)
@@ -119,6 +146,39 @@ private func pinAlone(_ name: String, measuresPin: Bool) {
     if measuresPin { benchmark.stopMeasurement() } else { benchmark.startMeasurement() }
     for index in 0..<count { (held + index).move().release() }
     if !measuresPin { benchmark.stopMeasurement() }
+    space.exit()
+  }
+}
+
+/// What mappings cost where there are `count` others: every second page is one, so that none merge.
+private func amongMappings(_ count: Int) {
+  func space(_ machine: PhysicalMemory) throws -> AddressSpace {
+    let space = AddressSpace(machine)
+    for index in 0..<count { try space.map(at: area + index * 2 * Page.size, pages: 1, protection: .readWrite) }
+    return space
+  }
+
+  Benchmark("look a mapping up among \(count)") { benchmark in
+    let machine = try PhysicalMemory(ramPages: 64)
+    let space = try space(machine)
+    benchmark.startMeasurement()
+    for index in benchmark.scaledIterations {
+      blackHole(space.mapping(at: area + ((index &* 7919) % count) * 2 * Page.size)?.range.lowerBound)
+    }
+    benchmark.stopMeasurement()
+    space.exit()
+  }
+
+  Benchmark("map and unmap among \(count)") { benchmark in
+    let machine = try PhysicalMemory(ramPages: 64)
+    let space = try space(machine)
+    benchmark.startMeasurement()
+    for index in benchmark.scaledIterations {
+      let place = area + (((index &* 7919) % count) * 2 + 1) * Page.size
+      try space.map(at: place, pages: 1, protection: .read)
+      try space.unmap(at: place, pages: 1)
+    }
+    benchmark.stopMeasurement()
     space.exit()
   }
 }
