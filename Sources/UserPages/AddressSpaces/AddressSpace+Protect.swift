@@ -55,9 +55,9 @@ extension AddressSpace {
   /// An entry under other rules (`pte_modify`, and `can_change_pte_writable` for those that may be writable at once).
   private static func adapt(_ entry: PTE, to attributes: VMA.Attributes) -> PTE {
     guard attributes.protection != .none else {
-      return entry.without(PTELayout.present, PTELayout.writable).with(PTELayout.protnone)
+      return entry.withoutAccess
     }
-    var entry = entry.isProtNone ? entry.without(PTELayout.protnone).with(PTELayout.present) : entry
+    var entry = entry.withAccess
     entry.clear(PTELayout.writable)
     guard attributes.protection.contains(.write) else { return entry }
     if attributes.isShared {

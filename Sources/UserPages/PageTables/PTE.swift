@@ -11,22 +11,25 @@
 ///
 /// Nobody but the locker may change a busy entry; all others wait until it is something else. Non-present entries other
 /// than `empty` and `busy` hold a swap slot or a migration.
-@frozen
-public struct PTE: RawRepresentable, Equatable, Sendable {
-  public var rawValue: UInt64
+///
+/// Which entries are special is not asked here but of the mapping: see `NormalPage.swift`.
+@frozen @usableFromInline
+struct PTE: RawRepresentable, Equatable, Sendable {
+  @usableFromInline var rawValue: UInt64
 
-  @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
+  @inlinable init(rawValue: UInt64) { self.rawValue = rawValue }
 
-  /// Nothing is mapped.
+  /// Nothing is mapped. The zero word in every layout: nodes come zeroed.
   @inlinable static var empty: PTE { PTE(rawValue: 0) }
   /// Somebody is about to replace the entry: the per-entry lock.
-  @inlinable static var busy: PTE { PTE(rawValue: 1 << PTELayout.kindShift) }
+  @inlinable static var busy: PTE { PTE(.busy, payload: 0) }
 
   /// An entry that maps `pfn`: present, accessed, read-only, and none of the other bits.
   @inlinable init(mapping pfn: PFN) {
     rawValue = pfn.rawValue << PTELayout.pfnShift
     set(PTELayout.present)
     set(PTELayout.accessed)
+    clear(PTELayout.writable)
   }
 
   @inlinable @inline(__always) mutating func set(_ bit: PTEBit) { rawValue = rawValue & ~bit.mask | bit.yes }
@@ -45,23 +48,57 @@ public struct PTE: RawRepresentable, Equatable, Sendable {
     return entry
   }
 
-  @inlinable public var isEmpty: Bool { self == .empty }
-  @inlinable public var isBusy: Bool { self == .busy }
+  /// The same entry for another frame.
+  func mapping(_ pfn: PFN) -> PTE {
+    PTE(rawValue: rawValue & ~PTELayout.pfnMask | pfn.rawValue << PTELayout.pfnShift)
+  }
+
+  /// A mapped entry that permits nothing, and one that permits loads again.
+  var withoutAccess: PTE { without(PTELayout.present, PTELayout.writable).with(PTELayout.protnone) }
+  var withAccess: PTE { isProtNone ? without(PTELayout.protnone).with(PTELayout.present) : self }
+
+  @inlinable var isEmpty: Bool { self == .empty }
+  @inlinable var isBusy: Bool { self == .busy }
   /// Whether the walker may use it. A protnone entry is mapped but not present.
-  @inlinable public var isPresent: Bool { has(PTELayout.present) }
-  @inlinable public var isProtNone: Bool { !isPresent && has(PTELayout.protnone) }
-  /// Whether it maps a frame, with whatever permission.
-  @inlinable public var isMapped: Bool { isPresent || has(PTELayout.protnone) }
-  @inlinable public var isWritable: Bool { has(PTELayout.writable) }
-  @inlinable public var isDirty: Bool { has(PTELayout.dirty) }
-  @inlinable public var isAccessed: Bool { has(PTELayout.accessed) }
-  /// Whether no descriptor may be used for the frame: `vm_normal_page` answers no.
-  @inlinable public var isSpecial: Bool { has(PTELayout.special) }
-  @inlinable public var isHuge: Bool { has(PTELayout.huge) }
-  @inlinable public var isAnonymous: Bool { has(PTELayout.anonymous) }
+  @inlinable var isPresent: Bool { has(PTELayout.present) }
+  @inlinable var isProtNone: Bool { !isPresent && has(PTELayout.protnone) }
+  /// Whether it maps a frame, with whatever permission. What follows means something only where it does.
+  @inlinable var isMapped: Bool { isPresent || has(PTELayout.protnone) }
+  @inlinable var isWritable: Bool { has(PTELayout.writable) }
+  @inlinable var isDirty: Bool { has(PTELayout.dirty) }
+  @inlinable var isAccessed: Bool { has(PTELayout.accessed) }
+  @inlinable var isHuge: Bool { has(PTELayout.huge) }
+  @inlinable var isAnonymous: Bool { has(PTELayout.anonymous) }
   /// An anonymous frame that no other address space may map (PageAnonExclusive).
-  @inlinable public var isExclusive: Bool { isAnonymous && !has(PTELayout.cowShared) }
+  @inlinable var isExclusive: Bool { isAnonymous && !has(PTELayout.cowShared) }
 
   /// The frame number of an entry that is mapped.
-  @inlinable @inline(__always) public var pfn: PFN { PFN((rawValue & PTELayout.pfnMask) >> PTELayout.pfnShift) }
+  @inlinable @inline(__always) var pfn: PFN { PFN((rawValue & PTELayout.pfnMask) >> PTELayout.pfnShift) }
+}
+
+/// Entries that map nothing and are not empty.
+extension PTE {
+  /// What such an entry is: up to fifteen kinds have room.
+  @frozen @usableFromInline
+  enum NonPresentKind: UInt64, CaseIterable {
+    /// Locked. No payload.
+    case busy = 1
+    /// Written out; the payload is the place.
+    case swap = 2
+    /// On its way to another frame; the payload is the old frame's number.
+    case migration = 3
+  }
+
+  @inlinable init(_ kind: NonPresentKind, payload: UInt64) {
+    rawValue = PTELayout.nonPresent | kind.rawValue << PTELayout.kindShift | payload << PTELayout.pfnShift
+  }
+
+  /// What it is, where it maps nothing and is not empty.
+  var nonPresentKind: NonPresentKind? {
+    guard !isMapped, rawValue & PTELayout.nonPresent == PTELayout.nonPresent else { return nil }
+    return NonPresentKind(rawValue: rawValue >> PTELayout.kindShift & 0xf)
+  }
+
+  /// What goes with a kind.
+  var payload: UInt64 { pfn.rawValue }
 }

@@ -17,6 +17,7 @@ struct PTETest: Sendable {
     want |= bit.yes
   }
 
+  /// A property of one bit: of one that is spread over several, *not yes* is no single value.
   @inlinable @inline(__always)
   mutating func refuse(_ bit: PTEBit) {
     mask |= bit.mask
@@ -52,7 +53,7 @@ struct PTETest: Sendable {
   @inlinable @inline(__always)
   static func pin(write: Bool, get: Bool, longTerm: Bool) -> PTETest {
     var test = PTETest()
-    test.refuse(PTELayout.special)
+    test.refuseSpecial()
     test.refuse(PTELayout.huge)
     if write {
       test.require(PTELayout.writable)

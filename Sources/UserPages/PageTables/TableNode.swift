@@ -3,13 +3,11 @@ import Synchronization
 /// 512 entries: one node of the table.
 ///
 /// In a node of the lowest level an entry is a `PTE`. Above, an entry is nothing (0), a node below, or, one level above the
-/// lowest, a huge `PTE`. A node's address has its low twelve bits clear; `link` marks it so that no `PTE` looks like one.
+/// lowest, a huge `PTE`. A node's address has its low twelve bits clear; `link` marks it as the layout says, so that no `PTE`
+/// looks like one.
 @frozen @usableFromInline
 struct TableNode: Equatable, @unchecked Sendable {
   @usableFromInline static let entryCount = 512
-  /// x86-64's own: present without the huge bit is a table.
-  @usableFromInline static let linkMark: UInt64 = 0x1
-  @usableFromInline static let linkMask: UInt64 = 0x81
 
   // A page of the machine's pool, freed a grace period after it was unlinked.
   @usableFromInline let entries: UnsafeMutablePointer<Atomic<UInt64>>
@@ -23,12 +21,12 @@ struct TableNode: Equatable, @unchecked Sendable {
   @inlinable @inline(__always) subscript(index: Int) -> PageTableEntry { PageTableEntry(entries + index) }
 
   /// The word in the parent's entry that leads here.
-  var link: PTE { PTE(rawValue: UInt64(UInt(bitPattern: entries)) | Self.linkMark) }
+  var link: PTE { PTE(rawValue: UInt64(UInt(bitPattern: entries)) | PTELayout.linkMark) }
 
   /// The node an entry leads to, if it does.
   @inlinable @inline(__always) init?(link: PTE) {
-    guard link.rawValue & Self.linkMask == Self.linkMark else { return nil }
-    entries = UnsafeMutablePointer(bitPattern: UInt(link.rawValue & ~0xfff)).unsafelyUnwrapped
+    guard link.rawValue & PTELayout.linkMask == PTELayout.linkMark else { return nil }
+    entries = UnsafeMutablePointer(bitPattern: UInt(link.rawValue & PTELayout.linkAddressMask)).unsafelyUnwrapped
   }
 
   /// The index of `address` in a node of `level` (1 is the lowest).
