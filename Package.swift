@@ -4,17 +4,19 @@ import PackageDescription
 // What a page-table entry looks like is chosen when the library is compiled:
 //
 //     swift test --traits PTELayoutS390
-//     swift test --traits PTELayoutPowerPC
+//     swift test --traits PTELayoutPowerPC,NoSpecialBit
 //
 // and by `.package(..., traits: ["PTELayoutS390"])` for a package that uses this one. Traits rather than `-Xswiftc -D`,
 // because the choice is the library's alone (a flag would reach every package of a build), a manifest can make it, and the
 // build knows what to compile again when it changes. A scratch path for each choice saves that too.
 //
-// Nothing that the library offers changes with them, and no source but PageTables/PTELayout.swift asks for the conditions. All
-// traits that the users of one build ask for are enabled together; the two layouts exclude each other, which the compiler says.
+// Nothing that the library offers changes with them, and no source but PageTables/PTELayout.swift, PageTables/SpecialBit.swift
+// and AddressSpaces/NormalPage.swift asks for the conditions. All traits that the users of one build ask for are enabled
+// together; the two layouts exclude each other, which the compiler says.
 let entryFormat: [SwiftSetting] = [
   .define("USERPAGES_PTE_S390", .when(traits: ["PTELayoutS390"])),
   .define("USERPAGES_PTE_POWERPC", .when(traits: ["PTELayoutPowerPC"])),
+  .define("USERPAGES_NO_SPECIAL_BIT", .when(traits: ["NoSpecialBit"])),
 ]
 
 let package = Package(
@@ -26,6 +28,9 @@ let package = Package(
   traits: [
     .trait(name: "PTELayoutS390", description: "Page-table entries as on s390, instead of x86-64"),
     .trait(name: "PTELayoutPowerPC", description: "Page-table entries as on 64-bit powerpc, instead of x86-64"),
+    .trait(
+      name: "NoSpecialBit",
+      description: "No special bit in entries: the mapping, and whether there is a descriptor, tell a normal page"),
   ],
   dependencies: [
     // The tool's alone: nothing that links `UserPages` builds it into its program.

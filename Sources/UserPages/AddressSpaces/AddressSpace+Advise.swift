@@ -20,15 +20,17 @@ extension AddressSpace {
     }
   }
 
-  /// The mapped parts of a range, with a word on each; under the mmap lock.
-  private func parts(of range: Range<VirtualAddress>) -> (parts: [(Range<VirtualAddress>, VMA.Attributes)], hasHole: Bool) {
-    var parts: [(Range<VirtualAddress>, VMA.Attributes)] = []
+  /// The mapped parts of a range, each with its mapping; under the mmap lock.
+  private func parts(
+    of range: Range<VirtualAddress>
+  ) -> (parts: [(Range<VirtualAddress>, VMATree.Mapping)], hasHole: Bool) {
+    var parts: [(Range<VirtualAddress>, VMATree.Mapping)] = []
     var reached = range.lowerBound
     var hasHole = false
     mappings.forEach(in: range) { mapping in
       let part = max(mapping.value.range.lowerBound, range.lowerBound)..<min(mapping.value.range.upperBound, range.upperBound)
       if part.lowerBound > reached { hasHole = true }
-      parts.append((part, mapping.value.attributes))
+      parts.append((part, mapping))
       reached = part.upperBound
     }
     return (parts, hasHole || reached < range.upperBound)
@@ -41,12 +43,12 @@ extension AddressSpace {
       let (parts, hasHole) = parts(of: range)
       if hasHole { error = .outOfMemory }
       var lingering = false
-      for (part, attributes) in parts {
-        if attributes.kind.isPFN {
+      for (part, mapping) in parts {
+        if mapping.value.attributes.kind.isPFN {
           error = .invalidArgument
           break
         }
-        if zap(part) { lingering = true }
+        if zap(part, in: mapping) { lingering = true }
       }
       return lingering
     }
@@ -59,8 +61,8 @@ extension AddressSpace {
     mmapLock.writing {
       let (parts, hasHole) = parts(of: range)
       if hasHole { error = .outOfMemory }
-      for (part, attributes) in parts {
-        if !value, attributes.kind.isIO {
+      for (part, mapping) in parts {
+        if !value, mapping.value.attributes.kind.isIO {
           error = .invalidArgument
           break
         }

@@ -92,8 +92,7 @@ extension AddressSpace {
       let entry = place.update { _ in nil }
       guard entry.isMapped else { return }
       let target = child.makeEntry(for: address, using: &spare)
-      guard !entry.isSpecial else { return target.store(entry) }
-      let frame = frames.frame(entry.pfn)
+      guard let frame = normalFrame(entry, at: address, in: mapping) else { return target.store(entry) }
       // ORDERING [change-then-count]: the entry was lowered and a grace period has passed; the pins are looked at now. A
       // pin that is not seen here will find the entry lowered at its second look. Only an exclusive page can have been
       // pinned, so one that is pinned was exclusive until this fork, and is again.
@@ -133,8 +132,7 @@ extension AddressSpace {
     frames.bytes(of: pfn).copy(page: frames.bytes(of: entry.pfn))
     frames.frame(pfn).begin(anonymous: true, mapped: true)
     counts.add(1, to: Counters.copyIndex)
-    let copy = PTE(rawValue: entry.rawValue & ~PTELayout.pfnMask | PTE(mapping: pfn).rawValue & PTELayout.pfnMask)
-    return exclusiveAgain(copy, mapping: mapping)
+    return exclusiveAgain(entry.mapping(pfn), mapping: mapping)
   }
 
   /// The place for an entry of a space that nobody else uses yet, or of one whose mmap lock is held for writing.

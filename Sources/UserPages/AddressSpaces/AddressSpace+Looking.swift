@@ -40,24 +40,35 @@ extension AddressSpace {
 
   /// The entry for `address` as it is at this moment; waits while somebody is replacing it.
   public func entry(at address: VirtualAddress) -> EntryInformation {
-    let entry = currentEntry(at: address)
+    let (entry, isNormal) = current(at: address)
     guard entry.isMapped else { return EntryInformation(kind: .none, protection: .none, isDirty: false) }
     let protection: Protection = entry.isProtNone ? .none : entry.isWritable ? .readWrite : .read
     let kind: EntryInformation.Kind =
-      entry.isSpecial ? (entry.pfn == memory.zeroPage ? .zero : .special) : entry.isHuge ? .huge : .normal
+      isZeroPage(entry) ? .zero : !isNormal ? .special : entry.isHuge ? .huge : .normal
     return EntryInformation(kind: kind, protection: protection, isDirty: entry.isDirty)
   }
 
   /// The descriptor of the frame behind `address`; nil where there is no entry, or no descriptor that it may be asked for.
   public func frame(at address: VirtualAddress) -> FrameInformation? {
-    let entry = currentEntry(at: address)
-    guard entry.isMapped, !entry.isSpecial, var information = memory.frameInformation(of: entry.pfn) else { return nil }
+    let (entry, isNormal) = current(at: address)
+    guard entry.isMapped, isNormal, var information = memory.frameInformation(of: entry.pfn) else { return nil }
     information.isExclusive = entry.isExclusive
     return information
   }
 
-  private func currentEntry(at address: VirtualAddress) -> PTE {
-    guard address < VirtualAddress.limit else { return .empty }
-    return RCU.read { table.entry(for: address)?.update { _ in nil } ?? .empty }
+  /// The entry, and whether it shows a normal page.
+  private func current(at address: VirtualAddress) -> (PTE, isNormal: Bool) {
+    guard address < VirtualAddress.limit else { return (.empty, false) }
+    return RCU.read {
+      while true {
+        // An entry without a mapping is on its way out.
+        guard let mapping = mappings.find(address), let place = table.entry(for: address) else {
+          return (.empty, false)
+        }
+        let entry = place.update { _ in nil }
+        guard entry.isMapped else { return (.empty, false) }
+        if stillRules(mapping) { return (entry, isNormal(entry, at: address, in: mapping)) }
+      }
+    }
   }
 }

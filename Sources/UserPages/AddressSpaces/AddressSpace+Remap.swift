@@ -104,7 +104,7 @@ extension AddressSpace {
     mappings.carve(to, replacing: &old)
     // Both ranges are nobody's while entries move: a fault finds no mapping, and waits for the lock before it says so.
     mappings.publish()
-    var lingering = zap(to)
+    var lingering = zap(to, of: old)
     let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
     var spare = SpareNodes(memory)
     table.forEachEntry(in: moved) { address, place in
@@ -116,7 +116,7 @@ extension AddressSpace {
       let target = makeEntry(for: to.lowerBound + (address - from.lowerBound), using: &spare)
       _ = target.update { _ in entry }
     }
-    if moved.upperBound < from.upperBound, zap(moved.upperBound..<from.upperBound) { lingering = true }
+    if moved.upperBound < from.upperBound, zap(moved.upperBound..<from.upperBound, in: mapping) { lingering = true }
     mappings.insert(to, attributes, firstPage: firstPage, replacing: &old)
     mappings.publish()
     // Not before the new mapping is there: its entries may be in the same nodes.

@@ -24,7 +24,7 @@ extension AddressSpace {
     var old: [VMATree.Mapping] = []
     mappings.carve(range, replacing: &old)
     if !old.isEmpty { mappings.publish() }
-    let lingering = old.isEmpty ? false : zap(range)
+    let lingering = zap(range, of: old)
     // Also where nothing was mapped: a fault that its mapping's end overtook may have made nodes since.
     unlinkVacantNodes(around: range)
     mappings.retire(old)
@@ -39,26 +39,35 @@ extension AddressSpace {
     table.unlinkNodes(in: range, vacant: floor..<ceiling, memory: memory)
   }
 
-  /// Empties the entries of a range and gives their references up. Returns whether a store that is under way could still
+  /// Empties the entries of a range that belong to a mapping and gives their references up. Returns whether a store that is under way could still
   /// land somewhere that others see: then a grace period must pass before the operation returns.
   ///
   /// Private frames that nobody pinned are seen by nobody after this, and are reused only a grace period later; so only
   /// writable entries to files, devices and otherwise referenced frames count.
-  func zap(_ range: Range<VirtualAddress>) -> Bool {
+  func zap(_ range: Range<VirtualAddress>, in mapping: VMATree.Mapping) -> Bool {
     var lingering = false
-    table.forEachEntry(in: range) { _, place in
+    table.forEachEntry(in: range) { address, place in
       let entry = place.take()
       guard entry.isMapped else { return }
       YieldPoint.unmapBetweenClearAndFree.reach()
-      if drop(entry) { lingering = true }
+      if drop(entry, at: address, in: mapping) { lingering = true }
+    }
+    return lingering
+  }
+
+  /// The same for what lies in `range` of mappings that were taken away, which is where entries are.
+  func zap(_ range: Range<VirtualAddress>, of old: [VMATree.Mapping]) -> Bool {
+    var lingering = false
+    for mapping in old {
+      let part = mapping.value.range.clamped(to: range)
+      if !part.isEmpty, zap(part, in: mapping) { lingering = true }
     }
     return lingering
   }
 
   /// Gives up what an entry that was just taken from the table held. Returns whether stores through it may linger.
-  func drop(_ entry: PTE) -> Bool {
-    guard !entry.isSpecial else { return entry.isWritable }
-    let frame = frames.frame(entry.pfn)
+  func drop(_ entry: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool {
+    guard let frame = normalFrame(entry, at: address, in: mapping) else { return entry.isWritable }
     if entry.isDirty, !entry.isAnonymous { frame.set(Frame.dirtyBit) }
     frame.removeMapping()
     // ORDERING [change-then-count]: the entry is gone, the references are looked at after. A pin in a slot could only be seen

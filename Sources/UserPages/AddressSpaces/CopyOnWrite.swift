@@ -7,7 +7,7 @@ extension AddressSpace {
     if entry.isWritable {
       // What hardware does: mark the entry.
       if entry.isDirty, entry.isAccessed { return .done }
-      if !entry.isSpecial, !entry.isAnonymous { frames.frame(entry.pfn).set(Frame.dirtyBit) }
+      if !entry.isAnonymous, let frame = normalFrame(of: site) { frame.set(Frame.dirtyBit) }
       return install(entry.with(PTELayout.dirty, PTELayout.accessed), at: site)
     }
     if site.mapping.value.attributes.isShared { return writeShared(site) }
@@ -62,14 +62,14 @@ extension AddressSpace {
 
   /// The first store to a page of a shared mapping (`wp_page_shared`).
   private func writeShared(_ site: FaultSite) -> FaultOutcome {
-    if site.entry.isSpecial {
+    guard let frame = normalFrame(of: site) else {
       // A frame number that takes stores is writable from the start. This one does not: ask the backing for something
       // that does (a migrating image moves the page into the page cache), with the entry out of the way.
       return site.mapping.value.attributes.kind.isPFN ? .failed(.busError) : install(.empty, at: site).retried
     }
     // A page of a read-only file that has a descriptor all the same: the tail of a file of an image.
     if let backing = site.mapping.value.attributes.kind.backing, !backing.takesStores { return .failed(.busError) }
-    frames.frame(site.entry.pfn).set(Frame.dirtyBit)
+    frame.set(Frame.dirtyBit)
     return install(site.finish(site.entry.with(PTELayout.dirty, PTELayout.accessed), writable: true), at: site)
   }
 
@@ -82,7 +82,7 @@ extension AddressSpace {
   private func copy(_ site: FaultSite, writable: Bool, _ resources: inout FaultResources) -> FaultOutcome {
     guard let pfn = resources.frame else { return .needsFrame }
     let entry = site.entry
-    let original = entry.isSpecial ? nil : frames.frame(entry.pfn)
+    let original = normalFrame(of: site)
     if entry.isAnonymous, let original {
       original.take(Frame.oneReference)
       guard site.place.load() == entry else {
@@ -90,7 +90,7 @@ extension AddressSpace {
         return .again
       }
     }
-    if entry.isSpecial, entry.pfn == memory.zeroPage {
+    if isZeroPage(entry) {
       frames.bytes(of: pfn).fill(0)
     } else {
       frames.bytes(of: pfn).copy(page: frames.bytes(of: entry.pfn))
@@ -99,7 +99,7 @@ extension AddressSpace {
     if entry.isAnonymous, let original { memory.put(original, Frame.oneReference) }
     guard case .done = outcome else { return outcome }
     counts.add(1, to: Counters.copyIndex)
-    if entry.isSpecial, let backing = site.mapping.value.attributes.kind.backing {
+    if original == nil, let backing = site.mapping.value.attributes.kind.backing {
       backing.didCopy(page: site.mapping.value.backingPage(of: site.address), to: frames.bytes(of: pfn))
     }
     if let original {

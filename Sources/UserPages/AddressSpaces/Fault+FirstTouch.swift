@@ -14,7 +14,7 @@ extension AddressSpace {
   private func touchAnonymous(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome {
     guard access.isWrite else {
       // The zero page: special, so that nobody counts references on the one frame that everybody maps.
-      let entry = PTE(mapping: memory.zeroPage).with(PTELayout.special)
+      let entry = PTE(mapping: memory.zeroPage).asSpecial
       return install(site.finish(entry, writable: false), at: site)
     }
     guard let pfn = resources.frame else { return .needsFrame }
@@ -66,6 +66,7 @@ extension AddressSpace {
     case .frameNumber(let pfn, let writable):
       if frames.kind(of: pfn) == .hole { return .failed(.busError) }
       if access.isWrite, !attributes.isShared { return touchCopy(of: pfn, page: page, site, &resources, answer) }
+      guard site.mapping.value.mayShow(pfn, at: site.address) else { return .failed(.busError) }
       // The one frame of zeroes is never refcounted, as for anonymous memory: a hole in a file of an image.
       if attributes.kind.isPFN || !frames.isValid(pfn) || pfn == memory.zeroPage {
         if storesThrough, !writable { return .failed(.busError) }
@@ -112,7 +113,7 @@ extension AddressSpace {
   func insertPFN(
     _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: Resting?
   ) -> FaultOutcome {
-    var entry = PTE(mapping: pfn).with(PTELayout.special)
+    var entry = PTE(mapping: pfn).asSpecial
     if storesThrough { entry.set(PTELayout.dirty) }
     return install(site.finish(entry, writable: writable), at: site, resting: answer)
   }
@@ -132,7 +133,7 @@ extension FaultSite {
   /// (which only a forced access gets to install).
   func finish(_ entry: PTE, writable: Bool) -> PTE {
     let protection = mapping.value.attributes.protection
-    if protection == .none { return entry.without(PTELayout.present).with(PTELayout.protnone) }
+    if protection == .none { return entry.withoutAccess }
     return writable && protection.contains(.write) ? entry.with(PTELayout.writable) : entry
   }
 }

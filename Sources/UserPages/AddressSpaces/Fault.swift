@@ -162,7 +162,7 @@ extension AddressSpace {
     YieldPoint.faultBeforeWalk.reach()
     guard let place = table.entry(for: address, using: &resources.nodes) else { return .needsNode }
     let entry = place.load()
-    if entry.isBusy { return .again }
+    if entry.isBusy || !stillRules(mapping) { return .again }
     let site = FaultSite(address: address, mapping: mapping, place: place, entry: entry)
     let outcome = touch(site, access, &resources, mayDrain: mayDrain)
     // The entry may be another mapping's, put there since: what the old one makes of it does not count.
@@ -219,6 +219,12 @@ extension AddressSpace {
     site.place.store(new)
     return .done
   }
+}
+
+extension AddressSpace {
+  /// The descriptor of the frame behind the site's entry, if it may be used.
+  @inline(__always)
+  func normalFrame(of site: FaultSite) -> Frame? { normalFrame(site.entry, at: site.address, in: site.mapping) }
 }
 
 /// Where a fault happens, as one attempt found it.

@@ -31,13 +31,12 @@ extension AddressSpace {
   /// - Parameter writable: whether stores through a shared mapping may go there.
   /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where the mapping is neither pfn nor mixed, where a
   ///   mixed mapping would have to refcount the frame (it has a descriptor: use `insertMixed`), where a private pfn mapping
-  ///   is not linear any more (copy-on-write could not tell the original), or where no memory has that number; `busy`
+  ///   would not be linear any more (copy-on-write could not tell the original), or where no memory has that number; `busy`
   ///   where something else is mapped there.
   public func insertPFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
-    guard isLinear(pfn, at: address) else { throw .invalidArgument }
     try insert(at: address) { site, attributes in
       guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole,
-        !(attributes.kind.isMixed && self.frames.isValid(pfn))
+        !(attributes.kind.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address)
       else { return .failed(.invalidArgument) }
       return self.insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: false, nil)
     }
@@ -51,33 +50,12 @@ extension AddressSpace {
   public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     try insert(at: address) { site, attributes in
       guard attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole else { return .failed(.invalidArgument) }
-      if !self.frames.isValid(pfn) {
+      if !self.frames.isValid(pfn) || pfn == self.memory.zeroPage {
         return self.insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: false, nil)
       }
       let outcome = self.insertMixed(pfn, site, storesThrough: false, nil)
       if case .failed = outcome { return .failed(.invalidArgument) }
       return outcome
-    }
-  }
-
-  /// Whether a page of a private pfn mapping would show what its place in the backing says (Linux finds the original of a
-  /// copied page by the offset alone). Other mappings may show anything anywhere.
-  private func isLinear(_ pfn: PFN, at address: VirtualAddress) -> Bool {
-    let question = RCU.read { () -> (backing: any Backing, page: Int)? in
-      guard let mapping = mappings.find(address), mapping.value.attributes.kind.isPFN, mapping.value.isPrivate,
-        let backing = mapping.value.attributes.kind.backing
-      else { return nil }
-      return (backing, mapping.value.backingPage(of: address))
-    }
-    guard let question else { return true }
-    switch question.backing.fault(page: question.page, write: false).checked(against: frames) {
-    case .frameNumber(let expected, _):
-      return pfn == expected
-    case .frame(let frame):
-      memory.put(frames.frame(frame), Frame.oneReference)
-      return false
-    case .busError, .outOfMemory, .retry:
-      return false
     }
   }
 

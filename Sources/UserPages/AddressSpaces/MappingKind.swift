@@ -29,6 +29,12 @@ public enum MappingKind: Sendable {
 
   var isIO: Bool { if case .pfn(_, isIO: true) = self { true } else { false } }
 
+  /// The frame that a pfn mapping's page 0 of its backing shows; the rest follow.
+  var firstFrame: PFN? {
+    guard case .pfn(let backing, _) = self else { return nil }
+    return backing.firstFrame
+  }
+
   var isMixed: Bool { if case .mixed = self { true } else { false } }
 
   /// Whether both show the same thing by the same rules.

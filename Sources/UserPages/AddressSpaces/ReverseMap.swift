@@ -10,7 +10,7 @@ extension AddressSpace: BackingUser {
         guard let place = table.entry(for: address) else { continue }
         // A private copy is the space's own and stays.
         let entry = place.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
-        if entry.isMapped, !entry.isAnonymous { _ = drop(entry) }
+        if entry.isMapped, !entry.isAnonymous { _ = drop(entry, at: address, in: mapping) }
       }
       return true
     }

@@ -6,6 +6,12 @@ public protocol Backing: AnyObject, Sendable {
   /// Pages that there are; a fault beyond is a bus error.
   var pageCount: Int { get }
 
+  /// The frame of page 0, where page n is always the frame n further on; nil where it is not so.
+  ///
+  /// A private mapping by number (VM_PFNMAP) is for such a backing only: a copied page is known there by not showing what it
+  /// would (Linux's rule too).
+  var firstFrame: PFN? { get }
+
   /// Answers a fault on `page`, counted from the backing's start.
   ///
   /// Called on the faulting thread, which holds no lock and is not inside a read-side section, so the backing may wait
@@ -34,6 +40,7 @@ public protocol Backing: AnyObject, Sendable {
 }
 
 extension Backing {
+  public var firstFrame: PFN? { nil }
   public var sequence: UInt64 { 0 }
   public func attach(_ user: any BackingUser) {}
   public func didCopy(page: Int, to copy: FrameBytes) {}

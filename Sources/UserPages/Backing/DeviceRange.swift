@@ -16,6 +16,7 @@ public final class DeviceRange: Backing {
 
   /// The first page's frame number; the rest follow.
   public var firstPFN: PFN { section.first }
+  public var firstFrame: PFN? { section.first }
 
   /// The device's own view of one of its pages.
   public func bytes(ofPage page: Int) -> FrameBytes {

@@ -64,6 +64,7 @@ public final class Image: Backing {
 
   /// The first page's frame number; the rest follow.
   public var firstPFN: PFN { section.first }
+  public var firstFrame: PFN? { section.first }
 
   public func fault(page: Int, write: Bool) -> FaultAnswer {
     guard page >= 0, page < section.pages else { return .busError }

@@ -33,7 +33,7 @@ extension AddressSpace {
     return RCU.read {
       guard let place = table.entry(for: address) else { return nil }
       let entry = place.load()
-      guard test.accepts(entry) else { return nil }
+      guard test.accepts(entry), isNormal(entry, at: address, place: place) else { return nil }
       YieldPoint.pinBetweenEntryAndReference.reach()
       let frame = frames.frame(entry.pfn)
       frame.take(counts)
@@ -55,7 +55,7 @@ extension AddressSpace {
     return RCU.read {
       guard let place = table.entry(for: address) else { return nil }
       let entry = place.load()
-      guard test.accepts(entry) else { return nil }
+      guard test.accepts(entry), isNormal(entry, at: address, place: place) else { return nil }
       YieldPoint.pinBetweenEntryAndReference.reach()
       let frame = frames.frame(entry.pfn)
       guard let slot = PinSlot.take(frame, isPin: isPin) else { return nil }
@@ -113,7 +113,7 @@ extension AddressSpace {
         for index in first..<first + wanted {
           let place = node[index]
           let entry = place.load()
-          guard test.accepts(entry) else { return }
+          guard test.accepts(entry), isNormal(entry, at: address + held.count * Page.size, place: place) else { return }
           let frame = frames.frame(entry.pfn)
           frame.take(counts)
           // ORDERING [pin-then-look]: as for a single page.

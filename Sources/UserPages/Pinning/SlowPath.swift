@@ -87,9 +87,8 @@ extension AddressSpace {
     // While a protection change is under way the entry may still be protnone; a fault waits for it.
     if entry.isProtNone, !force { return .needs(needed) }
     if write, !mayWrite(entry, force: force) { return .needs(needed) }
-    let isZeroPage = entry.isSpecial && entry.pfn == memory.zeroPage
     // No descriptor to take a reference on, whatever the caller may do.
-    if entry.isSpecial, !isZeroPage { return .failed(.badAddress) }
+    guard isZeroPage(entry) || isNormal(entry, at: address, in: mapping) else { return .failed(.badAddress) }
     if !write, mustUnshare(entry, mapping, options) { return .needs(.unshare) }
     let frame = frames.frame(entry.pfn)
     frame.take(options.counts)
