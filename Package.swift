@@ -8,7 +8,7 @@ import PackageDescription
 //
 // and by `.package(..., traits: ["PTELayoutS390"])` for a package that uses this one. Traits rather than `-Xswiftc -D`,
 // because the choice is the library's alone (a flag would reach every package of a build), a manifest can make it, and the
-// build knows what to compile again when it changes. A scratch path for each choice saves that too.
+// build knows what to compile again when it changes. A scratch path for each choice saves that too: see `.ci/configurations`.
 //
 // Nothing that the library offers changes with them, and no source but PageTables/PTELayout.swift, PageTables/SpecialBit.swift
 // and AddressSpaces/NormalPage.swift asks for the conditions. All traits that the users of one build ask for are enabled
@@ -124,6 +124,11 @@ let package = Package(
     .testTarget(
       name: "FuzzTests",
       dependencies: ["Fuzz", "Scenario", "UserPages"]
+    ),
+    .testTarget(
+      name: "LayoutTests",
+      dependencies: ["UserPages", "TestSupport"],
+      swiftSettings: entryFormat
     ),
   ],
   swiftLanguageModes: [.v6]
