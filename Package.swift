@@ -111,6 +111,10 @@ let package = Package(
     .testTarget(
       name: "StructureTests"
     ),
+    // Runs a model checker over Tests/Models, where there is one.
+    .testTarget(
+      name: "ProtocolTests"
+    ),
     // Reads Tests/scenarios from where it lies, and runs the tool that is built beside it.
     .testTarget(
       name: "ScenarioTests",

@@ -1,0 +1,75 @@
+import Testing
+
+/// What a model checker must say of a model of `Tests/Models`.
+struct Check: Sendable, CustomTestStringConvertible {
+  enum Verdict: Sendable {
+    /// All states were looked at, and every assertion held.
+    case holds
+    /// An assertion is violated: the text is part of the one.
+    case violates(String)
+  }
+
+  /// The file's name without `.pml`.
+  let model: String
+  /// Macros, as in the model's head: the variant, then the mutation.
+  let macros: [String]
+  let verdict: Verdict
+
+  var testDescription: String { ([model] + macros).joined(separator: " ") }
+
+  private init(_ model: String, _ macros: String, _ verdict: Verdict) {
+    self.model = model
+    self.macros = macros.split(separator: " ").map(String.init)
+    self.verdict = verdict
+  }
+
+  private static func holds(_ model: String, _ macros: String = "") -> Check { Check(model, macros, .holds) }
+
+  private static func caught(_ model: String, _ macros: String, _ assertion: String) -> Check {
+    Check(model, macros, .violates(assertion))
+  }
+
+  /// The protocols as the library has them.
+  static let protocols: [Check] = [
+    holds("unmap", "REFERENCE"), holds("unmap", "SLOT"), holds("unmap", "MIXED"),
+    holds("unmap", "REFERENCE READONLY"), holds("unmap", "SLOT READONLY"),
+    holds("unmap", "REFERENCE PINNERS=2"), holds("unmap", "SLOT PINNERS=2"),
+    holds("fork", "REFERENCE"), holds("fork", "SLOT"), holds("fork", "MIXED"), holds("fork", "MIXED LONELY"),
+    holds("fork", "REFERENCE PINNERS=2"), holds("fork", "SLOT PINNERS=2"),
+    holds("install"), holds("install", "FAULTS=3 TURNS=2"),
+    holds("nodes"), holds("cache"), holds("deferred"),
+  ]
+
+  /// The protocols with a step left out or out of place.
+  static let mutations: [Check] = [
+    caught("unmap", "REFERENCE NO_SECOND_LOOK", "gone[f]&&(holders[f]>0)"),
+    caught("unmap", "REFERENCE COUNT_BEFORE_CHANGE", "gone[f]&&(holders[f]>0)"),
+    caught("unmap", "REFERENCE UNMAP_RETURNS_EARLY", "gone[f]&&(holders[f]>0)"),
+    caught("unmap", "REFERENCE FREE_WITHOUT_GRACE", "isFree[f]"),
+    caught("unmap", "REFERENCE READONLY FREE_WITHOUT_GRACE", "isFree[f]"),
+    caught("unmap", "SLOT READONLY FREE_WITHOUT_GRACE", "isFree[f]"),
+    caught("unmap", "SLOT UNMAP_RETURNS_EARLY", "gone[f]&&(holders[f]>0)"),
+    caught("unmap", "SLOT NO_SCAN", "holders[f]==0"),
+    caught("unmap", "SLOT SCAN_BEFORE_GRACE", "holders[f]==0"),
+    caught("unmap", "SLOT READONLY SCAN_BEFORE_GRACE", "holders[f]==0"),
+    caught("fork", "REFERENCE CHECK_BEFORE_PROTECT", "holders[f]==0"),
+    caught("fork", "SLOT CHECK_BEFORE_PROTECT", "holders[f]==0"),
+    caught("fork", "REFERENCE NO_GRACE", "childIsComplete"),
+    caught("fork", "SLOT NO_GRACE", "childIsComplete"),
+    caught("fork", "SLOT SCAN_BEFORE_GRACE", "holders[f]==0"),
+    caught("fork", "REFERENCE NO_SEAL", "childIsComplete"),
+    caught("fork", "REFERENCE LONELY COUNT_BEFORE_LOCK", "childIsComplete"),
+    caught("fork", "REFERENCE FAILURE_LEAVES_PINNED", "holders[f]==0"),
+    caught("install", "VALIDATE_BEFORE_LOCK", "m==2"),
+    caught("install", "ZAP_BEFORE_DETACH", "m==2"),
+    caught("install", "PLAIN_CLEAR", "locker==me"),
+    caught("nodes", "NO_LOOK_UP", "left[i]==0"),
+    caught("nodes", "TAKE_BACK_ALONE", "left[i]==0"),
+    caught("nodes", "COLLECT_BEFORE_UNLINK", "left[i]==0"),
+    caught("nodes", "FREE_WITHOUT_GRACE", "isFree[upper]"),
+    caught("cache", "LOOK_UP_OUTSIDE", "owners"),
+    caught("deferred", "GRACE_BEFORE_TAKE", "isFree[x]"),
+    caught("deferred", "NO_GRACE", "isFree[x]"),
+    caught("deferred", "ENQUEUE_BEFORE_UNLINK", "isFree[x]"),
+  ]
+}
