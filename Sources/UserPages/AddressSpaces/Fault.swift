@@ -96,7 +96,8 @@ extension AddressSpace {
       case .failed(let failure):
         // No mapping may be what a MAP_FIXED replacement looks like from inside: it is true only where it is seen while no
         // writer is at work.
-        if failure == .segmentationViolation, !holdsLock, mmapLock.reading({ permits(access, at: address) }) { continue }
+        let isTrue = failure != .segmentationViolation || holdsLock || mmapLock.reading { !permits(access, at: address) }
+        if !isTrue { continue }
         error = failure
         break attempts
       }
@@ -120,7 +121,8 @@ extension AddressSpace {
     if holdsLock { mmapLock.unlock() }
     mmapLock.writing {
       let page = address.pageStart..<address.pageStart + Page.size
-      if let mapping = mappings.first(endingAbove: page.lowerBound), mapping.value.range.contains(page.lowerBound) { return }
+      let next = mappings.first(endingAbove: page.lowerBound)
+      if let next, next.value.range.contains(page.lowerBound) { return }
       unlinkVacantNodes(around: page)
     }
     if holdsLock { mmapLock.lockForReading() }
