@@ -51,6 +51,8 @@ extension AddressSpace {
   @inline(never)
   func fault(at address: VirtualAddress, _ access: FaultAccess) throws(PageError) {
     guard address < VirtualAddress.limit else { throw .segmentationViolation }
+    // It may wait for a fork, which waits for this section.
+    assert(!RCU.isReading, "a fault inside a read-side section")
     if tableLocks != nil { mmapLock.lockForReading() }
     defer { if tableLocks != nil { mmapLock.unlock() } }
     try resolve(address, access, holdsLock: tableLocks != nil)
@@ -96,8 +98,10 @@ extension AddressSpace {
       case .failed(let failure):
         // No mapping may be what a MAP_FIXED replacement looks like from inside: it is true only where it is seen while no
         // writer is at work.
-        let isTrue = failure != .segmentationViolation || holdsLock || mmapLock.reading { !permits(access, at: address) }
-        if !isTrue { continue }
+        if failure == .segmentationViolation, !holdsLock {
+          let isMapped = mmapLock.reading { permits(access, at: address) }
+          if isMapped { continue }
+        }
         error = failure
         break attempts
       }

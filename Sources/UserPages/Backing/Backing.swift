@@ -24,14 +24,15 @@ public protocol Backing: AnyObject, Sendable {
   ///
   /// A fault reads it before it asks for an answer, and again when it has locked the entry it is about to install
   /// ([lock-then-validate]); where it has grown, the fault asks anew. A backing that moves a page lets the number grow
-  /// first and has the entries emptied after.
+  /// first and has the entries emptied after. Asked for while an entry is locked: it must be a plain atomic load, or cheaper.
   var sequence: UInt64 { get }
 
   /// A space has mapped some of the backing's pages, and may go on doing so as long as it lives. May be called again for
   /// the same space.
   func attach(_ user: any BackingUser)
 
-  /// A private mapping has copied a page of the backing into `copy`, a frame of its own.
+  /// A private mapping has copied a page of the backing into `copy`, a frame of its own. Called inside a read-side section:
+  /// must not block or allocate.
   func didCopy(page: Int, to copy: FrameBytes)
 
   /// Whether a frame that is mapped for reading may become writable through a shared mapping (`page_mkwrite`). A backing

@@ -21,6 +21,8 @@ final class FrameSlots: @unchecked Sendable {
   }
 
   /// Puts a frame into an empty place; false where it was not empty.
+  ///
+  /// ORDERING [slot-publish]: release (and more): the frame was filled before.
   func install(_ pfn: PFN, at index: Int) -> Bool {
     words[index].compareExchange(expected: 0, desired: pfn.rawValue + 1, ordering: .sequentiallyConsistent).exchanged
   }

@@ -1,0 +1,27 @@
+import Testing
+import UserPages
+
+/// A device's frames that a mixed mapping refcounts stay as long as somebody pins them, or a grace period is still to come.
+@Test(arguments: PinEngine.allCases, [PinOptions.write, [.write, .longTerm]])
+func deviceFramesOutliveTheDevice(engine: PinEngine, options: PinOptions) throws {
+  let memory = try PhysicalMemory(ramPages: 16)
+  do {
+    let space = AddressSpace(memory, engine: engine)
+    func pinOfADeviceThatIsGone() throws -> PinnedPage {
+      let device = try DeviceRange(memory, pages: 2)
+      try space.map(at: 0x10000, pages: 2, protection: .readWrite, sharing: .shared, .mixed(device))
+      try space.store(UInt64(5), at: 0x10000)
+      try space.store(UInt64(6), at: 0x11000)
+      let pin = try space.pin(at: 0x10000, options)
+      try space.unmap(at: 0x10000, pages: 2)
+      return pin
+    }
+    let pin = try pinOfADeviceThatIsGone()
+    memory.flushDeferredFrees()
+    #expect(pin.bytes.load(as: UInt64.self) == 5)
+    pin.release()
+    space.exit()
+  }
+  memory.flushDeferredFrees()
+  #expect(memory.census().isClean)
+}
