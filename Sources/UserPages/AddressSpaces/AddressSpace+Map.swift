@@ -8,8 +8,7 @@ extension AddressSpace {
   ///   - pages: length in pages of 4096 bytes.
   ///   - offset: which page of the backing comes first, in pages.
   ///   - hugePages: whether 2 MiB entries may be used.
-  /// - Throws: `invalidArgument` for an empty or unaligned range, a negative offset or a shared
-  ///   writable mapping of an image, `outOfMemory` for a range that is not
+  /// - Throws: `invalidArgument` for an empty or unaligned range or a negative offset, `outOfMemory` for a range that is not
   ///   inside the address space.
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func map(
@@ -20,8 +19,6 @@ extension AddressSpace {
       throw .invalidArgument
     }
     guard let range = address.range(pages: pages) else { throw .outOfMemory }
-    // A read-only file system: what can be stored to must not be shared.
-    if case .mixed = kind, sharing == .shared, protection.contains(.write) { throw .invalidArgument }
     var kind = kind
     var firstPage = offset
     if case .anonymous = kind {
