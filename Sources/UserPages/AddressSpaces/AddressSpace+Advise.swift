@@ -3,13 +3,14 @@ extension AddressSpace {
   ///
   /// Mapped parts are treated even where the range has holes; the holes are reported afterwards.
   ///
-  /// - Throws: `invalidArgument` for an unaligned range or advice that does not fit a mapping in it (`dontNeed` on a pfn
+  /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a mapping in it (`dontNeed` on a pfn
   ///   mapping, for instance); `outOfMemory` where a part is not mapped, or no frame is to be had; `badAddress` where a page
   ///   to be populated cannot be read or written at all.
   public func advise(at address: VirtualAddress, pages: Int, _ advice: Advice) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }
-    guard let range = address.range(pages: pages) else { throw .outOfMemory }
+    guard UInt64(pages) <= (UInt64.max - address.rawValue) / UInt64(Page.size) else { throw .invalidArgument }
+    guard let (range, isWhole) = address.reachableRange(pages: pages) else { throw .outOfMemory }
     switch advice {
     case .dontNeed: try discard(range)
     case .dontFork: try setDontFork(range, true)
@@ -18,6 +19,8 @@ extension AddressSpace {
     case .populateWrite: try populate(range, .write)
     case .pageOut, .collapse: throw .invalidArgument
     }
+    // What leaves the address space is a hole like any other.
+    if !isWhole { throw .outOfMemory }
   }
 
   /// The mapped parts of a range, each with its mapping; under the mmap lock.

@@ -8,7 +8,7 @@ extension AddressSpace {
   public func protect(at address: VirtualAddress, pages: Int, _ protection: Protection) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }
-    guard let range = address.range(pages: pages) else { throw .outOfMemory }
+    guard let (range, isWhole) = address.reachableRange(pages: pages) else { throw .outOfMemory }
     var reached = range.lowerBound
     let lingering = mmapLock.writing { () -> Bool in
       // How far the range is mapped without a hole.
@@ -21,7 +21,7 @@ extension AddressSpace {
       return change(range.lowerBound..<reached) { attributes in attributes.protection = protection }
     }
     settle(storesMayLinger: lingering)
-    if reached < range.upperBound { throw .outOfMemory }
+    if reached < range.upperBound || !isWhole { throw .outOfMemory }
   }
 
   /// Replaces the mappings of a fully mapped range by ones with other attributes and adapts the entries. Under the mmap

@@ -16,7 +16,8 @@ extension AddressSpace {
     guard address.isPageAligned, newAddress.isPageAligned, newPages > 0 else { throw .invalidArgument }
     guard let to = newAddress.range(pages: newPages) else { throw newAddress < .limit ? .outOfMemory : .invalidArgument }
     if pages == 0 { return try duplicate(at: address, to: to) }
-    guard let from = address.range(pages: pages) else { throw .invalidArgument }
+    guard pages > 0 else { throw .invalidArgument }
+    guard let from = address.range(pages: pages) else { throw address < .limit ? .invalidArgument : .badAddress }
     if address != newAddress, from.overlaps(to) { throw .invalidArgument }
     let result = mmapLock.writing { () -> Result<Bool, PageError> in
       guard let mapping = mappings.first(endingAbove: address), mapping.value.range.contains(address) else {

@@ -34,4 +34,11 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
     guard pages <= (Self.limit - self) / Page.size else { return nil }
     return self..<self + pages * Page.size
   }
+
+  /// As `range(pages:)`, as far as the address space goes, for operations that do what they can and report the rest; nil
+  /// where it is empty or unaligned, or no part of it is inside the address space.
+  func reachableRange(pages: Int) -> (range: Range<VirtualAddress>, isWhole: Bool)? {
+    if let whole = range(pages: pages) { return (whole, true) }
+    return isPageAligned && pages > 0 && self < Self.limit ? (self..<Self.limit, false) : nil
+  }
 }
