@@ -60,7 +60,8 @@ struct Comparability {
       case .anonymous, .file: return !map.huge && map.range.address >= Self.lowest && isForeign(map.range)
       case .mixed, .pfn, .erofs: return false
       }
-    case .unmap(_, let range), .protect(_, let range, _): return isForeign(range)
+    // These two stop at the first hole, or refuse the whole, where a range is longer than the address space.
+    case .unmap(_, let range), .protect(_, let range, _): return isForeign(range) || range.pages > 1 << 40
     case .advise(_, let range, let advice): return advice != .pageOut && advice != .collapse && isForeign(range)
     case .remap(_, let from, let to): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
     }

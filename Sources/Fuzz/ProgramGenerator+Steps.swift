@@ -54,14 +54,22 @@ extension ProgramGenerator {
     _ space: ProgramModel.Space, where holds: (ProgramModel.MappedPage) -> Bool
   ) -> (address: UInt64, page: Int) {
     let page = somePage(space, where: holds)
-    return (model.address(page) + offsetInPage(), page)
+    return ((random.chance(1) ? farAddress() : model.address(page)) + offsetInPage(), page)
+  }
+
+  /// An address where nothing can be mapped.
+  private mutating func farAddress() -> UInt64 {
+    random.pick([
+      (1, 0), (1, 0x1000), (1, 0x7fff_ffff_f000), (1, 0x8000_0000_0000), (1, 0xffff_8880_0000_0000),
+      (1, 0xffff_ffff_ffff_e000),
+    ])
   }
 
   private mutating func somePage(
     _ space: ProgramModel.Space, where holds: (ProgramModel.MappedPage) -> Bool = { _ in true }
   ) -> Int {
     if random.chance(92), let page = space.pages(where: holds).randomElement(using: &random) { return page }
-    return Int.random(in: 0..<ProgramModel.windowPages, using: &random)
+    return Int.random(in: 0..<hotPages, using: &random)
   }
 
   private mutating func length() -> Int {
@@ -88,7 +96,7 @@ extension ProgramGenerator {
 
   mutating func addMap(_ name: String) {
     guard let index = model.spaces.firstIndex(where: { $0.name == name }) else { return }
-    let start = Int.random(in: 0..<ProgramModel.windowPages, using: &random)
+    let start = Int.random(in: 0..<hotPages, using: &random)
     let count = random.chance(1) ? 0 : length()
     let file = random.chance(35) ? model.files.randomElement(using: &random) : nil
     let sharing: SharingWord = random.chance(file == nil ? 15 : 50) ? .shared : .private
@@ -107,6 +115,7 @@ extension ProgramGenerator {
 
   private mutating func addChange(_ index: Int) {
     let space = model.spaces[index]
+    if random.chance(2) { return addFarChange(space.name) }
     let (start, count, range) = range(space)
     switch random.pick([(3, 0), (7, 1), (7, 2), (5, 3)]) {
     case 0:
@@ -125,10 +134,34 @@ extension ProgramGenerator {
       // Mostly moved as it is; sometimes grown or shrunk, in place or on the way.
       let newCount = random.chance(65) ? count : length()
       let inPlace = random.chance(20)
-      let target = inPlace ? start : Int.random(in: 0..<ProgramModel.windowPages, using: &random)
+      let reach = random.chance(50) ? hotPages : ProgramModel.windowPages
+      let target = inPlace ? start : Int.random(in: 0..<reach, using: &random)
       let to = PageRange(address: inPlace ? range.address : model.address(target), pages: newCount)
       add(.space(.remap(space: space.name, range, to: to)))
       model.spaces[index].remap(start, count, to: target, newCount)
+    }
+  }
+
+  /// A change of a range that leads far away. Where it begins in the window, nothing but the window can be in it.
+  private mutating func addFarChange(_ name: String) {
+    let startsFar = random.chance(50)
+    let address = startsFar ? farAddress() : model.address(Int.random(in: 0..<hotPages, using: &random))
+    let pages = startsFar ? length() : random.pick([(1, 1 << 20), (1, 1 << 33)])
+    let range = PageRange(address: address, pages: pages)
+    switch random.pick([(1, 0), (1, 1), (1, 2), (1, 3), (1, 4)]) {
+    case 0: add(.space(.unmap(space: name, range)))
+    case 1: add(.space(.protect(space: name, range, permission())))
+    case 2:
+      let advice: AdviceWord = random.pick([(2, .dontNeed), (1, .populateRead), (1, .populateWrite)])
+      add(.space(.advise(space: name, range, advice)))
+    case 3:
+      let longest = PageRange(address: address, pages: 1 << 45)
+      add(.space(random.chance(50) ? .unmap(space: name, longest) : .protect(space: name, longest, permission())))
+    default:
+      let near = PageRange(address: model.address(0), pages: length())
+      let far = PageRange(address: startsFar ? address : 0x7fff_ffff_f000, pages: near.pages)
+      guard far.address >= Comparability.lowest else { return }
+      add(.space(random.chance(50) ? .remap(space: name, near, to: far) : .remap(space: name, far, to: near)))
     }
   }
 

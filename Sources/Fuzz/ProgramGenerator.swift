@@ -8,6 +8,8 @@ import Scenario
 public struct ProgramGenerator {
   var random: SplitMix64
   var model: ProgramModel
+  /// Most statements aim at the first pages of the window: the fewer, the more they meet.
+  let hotPages: Int
   private var lines: [ScenarioLine] = []
   /// Bytes are taken from here, so that two writes are told apart.
   private var nextByte: UInt8 = 1
@@ -15,8 +17,9 @@ public struct ProgramGenerator {
   /// A generator for program number `program` of the run that `seed` names.
   public init(seed: UInt64, program: Int) {
     random = SplitMix64(seed: seed, program: program)
-    // The second window lies across the end of a page-table node.
-    model = ProgramModel(base: random.chance(60) ? 0x1000_0000 : 0x101f_8000)
+    // The other windows lie across the end of a page-table node.
+    model = ProgramModel(base: random.pick([(3, 0x1000_0000), (1, 0x101f_8000), (1, 0x101f_e000)]))
+    hotPages = random.pick([(1, 2), (2, 4), (1, 8), (2, ProgramModel.windowPages)])
   }
 
   /// The program.

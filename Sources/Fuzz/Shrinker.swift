@@ -109,6 +109,7 @@ extension Statement {
 extension PageRange {
   fileprivate var shorter: [PageRange] {
     guard pages > 1 else { return [] }
-    return [PageRange(address: address, pages: 1), PageRange(address: address, pages: pages - 1)]
+    // Halves, for a range may be very long.
+    return [1, pages / 2, pages - 1].prefix(pages > 32 ? 2 : 3).map { PageRange(address: address, pages: $0) }
   }
 }
