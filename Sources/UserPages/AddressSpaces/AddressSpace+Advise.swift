@@ -3,9 +3,9 @@ extension AddressSpace {
   ///
   /// Mapped parts are treated even where the range has holes; the holes are reported afterwards.
   ///
-  /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a mapping in it (`dontNeed` on a pfn
-  ///   mapping, for instance); `outOfMemory` where a part is not mapped, or no frame is to be had; `badAddress` where a page
-  ///   to be populated cannot be read or written at all.
+  /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a mapping
+  ///   in it (`dontNeed` on a pfn mapping, for instance); `outOfMemory` where a part is not mapped, or no frame is to be had;
+  ///   `badAddress` where a page to be populated cannot be read or written at all.
   public func advise(at address: VirtualAddress, pages: Int, _ advice: Advice) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }
