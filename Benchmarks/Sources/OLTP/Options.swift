@@ -34,8 +34,12 @@ struct Options: ParsableArguments {
       "Branches of a new database, each with 10 tellers and 100,000 accounts (10 MiB). Default: 4.", valueName: "n"))
   var scale: Int?
 
-  @Option(help: ArgumentHelp("Pages of the buffer pool.", valueName: "n"))
-  var pool = 2048
+  @Option(
+    name: .customLong("pool"),
+    help: ArgumentHelp("Pages of the buffer pool. Default: 256, or 16 for each agent.", valueName: "n"))
+  var requestedPool: Int?
+
+  var pool: Int { requestedPool ?? max(256, 16 * threads) }
 
   @Option(help: ArgumentHelp("Agents that run transactions.", valueName: "n"))
   var threads = 2
@@ -47,7 +51,7 @@ struct Options: ParsableArguments {
   var sortPages = 64
 
   @Option(help: ArgumentHelp("Sort areas a second for each writer; 0: as many as possible.", valueName: "n"))
-  var sortRate = 500
+  var sortRate = 1000
 
   @Option(help: "direct: O_DIRECT to and from the file; memory: a copy of the database in memory.")
   var io = IOChoice.direct
