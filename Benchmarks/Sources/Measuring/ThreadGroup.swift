@@ -2,9 +2,13 @@ import CBenchmark
 import Foundation
 import Synchronization
 
-/// Threads that start together and are waited for together.
+/// Threads that start together and are waited for together. When `join` returns, nothing that their body captured is held by
+/// them any more, although a thread itself may still be ending.
 public final class ThreadGroup: Sendable {
-  private struct Gate: ~Copyable {
+  public typealias Body = @Sendable (Int) -> Void
+
+  private struct Gate {
+    var body: Body?
     var waiting = 0
     var open = false
     var running = 0
@@ -14,13 +18,16 @@ public final class ThreadGroup: Sendable {
   private let gate = Mutex(Gate())
 
   /// Starts `count` threads at the gate. `bound` binds the first ones to a processor each, as many as there are.
-  public init(_ count: Int, bound: Bool = false, _ body: @escaping @Sendable (Int) -> Void) {
-    gate.withLock { $0.running = count }
+  public init(_ count: Int, bound: Bool = false, _ body: @escaping Body) {
+    gate.withLock {
+      $0.running = count
+      $0.body = body
+    }
     for index in 0..<count {
       let thread = Thread { [self] in
         if bound { _ = run_on_processor(Int32(index)) }
         awaitGate()
-        body(index)
+        perform(index)
         finish()
       }
       thread.stackSize = 1 << 20
@@ -49,9 +56,17 @@ public final class ThreadGroup: Sendable {
     }
   }
 
+  private func perform(_ index: Int) {
+    let body = gate.withLock { $0.body }
+    body?(index)
+  }
+
   private func finish() {
     locked {
-      gate.withLock { $0.running -= 1 }
+      gate.withLock {
+        $0.running -= 1
+        if $0.running == 0 { $0.body = nil }
+      }
       condition.broadcast()
     }
   }
