@@ -9,6 +9,13 @@ public enum Clock {
     return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
   }
 
+  /// The processor time of the calling thread, in nanoseconds.
+  public static func processorTime() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+  }
+
   /// What one reading of the clock adds to the time between two readings: the least of many.
   public static let overhead: UInt64 = {
     var least = UInt64.max

@@ -46,6 +46,7 @@ struct OLTP: ParsableCommand {
     let mode = chooseMode(database)
     let machine = try makeMachine()
     let config = config(database, mode)
+    progress.clear()
     Standard.output(heading(config))
     var results: [RoundResult] = []
     let engines = options.engine.engines

@@ -9,6 +9,8 @@ struct Measurement {
   let pages: Int
   let seconds: Double
   let seed: UInt64
+  /// Processor time rather than time that passed.
+  let usesProcessorTime: Bool
 
   /// Pages taken and released between two looks at the flag that ends the measurement.
   private static let chunk = 256
@@ -26,19 +28,20 @@ struct Measurement {
     let measuring = StopFlag()
     let stop = StopFlag()
     let (subject, work, threads, pages, seed) = (subject, work, threads, pages, seed)
+    let now = usesProcessorTime ? Clock.processorTime : Clock.now
     let tally = Tally()
     let group = ThreadGroup(threads, bound: true) { thread in
       var draw = work.draw(thread: thread, of: threads, pages: pages, seed: seed)
       var failures = 0
       while !measuring.isRaised { failures += Self.step(subject, work, &draw).failures }
       var done = 0
-      let began = Clock.now()
+      let began = now()
       while !stop.isRaised {
         let step = Self.step(subject, work, &draw)
         failures += step.failures
         done += step.pages
       }
-      let rate = Double(done) / Double(Clock.now() - began)
+      let rate = Double(done) / Double(now() - began)
       tally.add(rate: rate, failures: failures)
     }
     group.open()

@@ -37,6 +37,9 @@ struct Pins: ParsableCommand {
   @Option(help: ArgumentHelp("Seconds of each measurement.", valueName: "s"))
   var seconds = 0.1
 
+  @Flag(help: "Count processor time: for a busy machine. Waiting asleep for a lock is not counted then.")
+  var processorTime = false
+
   @Option(help: ArgumentHelp("Seed of the page numbers.", valueName: "n"))
   var seed: UInt64 = 1
 
@@ -78,7 +81,8 @@ struct Pins: ParsableCommand {
     let machine = Machine.current
     Standard.output("\(pages) resident pages, \(rounds) rounds; \(machine.description)\n")
     let subjects = try makeSubjects()
-    let config = PinsReport.Config(pages: pages, rounds: rounds, seconds: seconds, seed: seed, machine: machine)
+    let config = PinsReport.Config(
+      pages: pages, rounds: rounds, seconds: seconds, seed: seed, processorTime: processorTime, machine: machine)
     let report = PinsReport(config: config, rows: try rows(subjects))
     Standard.output(report.text(works: works, threads: threads.counts))
     if let svg { try PinsPlot(report: report, works: works, threads: threads.counts).write(to: svg) }
@@ -125,7 +129,7 @@ struct Pins: ParsableCommand {
             "round \(round + 1)/\(rounds), \(work.rawValue), \(threads) threads, \(subjects[index].name)")
           let measurement = Measurement(
             subject: subjects[index], work: work, threads: threads, pages: pages, seconds: seconds,
-            seed: seed &+ UInt64(round) << 32)
+            seed: seed &+ UInt64(round) << 32, usesProcessorTime: processorTime)
           values[cell][index].append(try measurement.nanosecondsPerPage())
         }
       }

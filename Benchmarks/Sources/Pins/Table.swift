@@ -19,7 +19,13 @@ struct PinsReport: Encodable {
     var rounds: Int
     var seconds: Double
     var seed: UInt64
+    var processorTime: Bool
     var machine: Machine
+
+    enum CodingKeys: String, CodingKey {
+      case pages, rounds, seconds, seed, machine
+      case processorTime = "processor_time"
+    }
   }
 
   var config: Config
