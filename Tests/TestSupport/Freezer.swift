@@ -7,6 +7,7 @@
   /// One freezer at a time: it owns the library's yield-point handler. Threads that it did not start pass every point unhindered.
   public final class Freezer: Sendable {
     private let actors = ActorTable()
+    private let collected = Locked<[String]>([])
 
     /// Takes the handler.
     public init() {
@@ -16,6 +17,25 @@
     /// Gives the handler back.
     public func remove() {
       YieldPoint.removeHandler()
+    }
+
+    /// What staged threads saw and must not see.
+    public var failures: [String] { collected.withLock { $0 } }
+
+    /// Records `message` unless `condition` holds; for staged threads, which the test library does not know.
+    public func expect(_ condition: Bool, _ message: @autoclosure () -> String) {
+      let text = condition ? nil : message()
+      if let text { collected.withLock { $0.append(text) } }
+    }
+
+    /// Records a failure unless `body` fails with `expected`.
+    public func expect(_ expected: PageError, _ body: () throws(PageError) -> Void) {
+      do throws(PageError) {
+        try body()
+        expect(false, "expected \(expected.name), and nothing was thrown")
+      } catch {
+        expect(error == expected, "expected \(expected.name), not \(error.name)")
+      }
     }
 
     /// Starts a thread that runs `body`, and freezes it when it comes to `point` (never where `point` is nil) after having

@@ -19,7 +19,7 @@
           let protector = freezer.start("protect") {
             try space.protect(at: 0x5000, pages: 1, .read)
             // Whatever was in flight has landed.
-            #expect(try space.load(at: 0x5000, as: UInt64.self) == 8)
+            freezer.expect(try space.load(at: 0x5000, as: UInt64.self) == 8, "the program sees something else")
           }
           while space.entry(at: 0x5000).protection.contains(.write) {}
           #expect(!protector.mayFinish(), "protect returned while a store was in flight")
@@ -114,7 +114,7 @@
           let space = AddressSpace(machine.memory, engine: engine)
           try space.map(at: 0x5000, pages: 1, protection: .readWrite)
           let faulter = freezer.start("store", freezeAt: .faultBeforeInstall) {
-            #expect(throws: PageError.segmentationViolation) { try space.store(UInt64(1), at: 0x5000) }
+            freezer.expect(.segmentationViolation) { () throws(PageError) in try space.store(UInt64(1), at: 0x5000) }
           }
           #expect(faulter.waitUntilFrozen())
           let unmapper = freezer.start("unmap") { try space.unmap(at: 0x5000, pages: 1) }
@@ -133,7 +133,9 @@
           let space = AddressSpace(machine.memory, engine: engine)
           try space.map(at: 0x20_0000_0000, pages: 1, protection: .readWrite)
           let faulter = freezer.start("store", freezeAt: .faultBeforeWalk, after: passes) {
-            #expect(throws: PageError.segmentationViolation) { try space.store(UInt64(1), at: 0x20_0000_0000) }
+            freezer.expect(.segmentationViolation) { () throws(PageError) in
+              try space.store(UInt64(1), at: 0x20_0000_0000)
+            }
           }
           #expect(faulter.waitUntilFrozen())
           try space.unmap(at: 0x20_0000_0000, pages: 1)
@@ -149,7 +151,7 @@
           let space = AddressSpace(machine.memory, engine: engine)
           try space.map(at: 0x5000, pages: 1, protection: .readWrite)
           let faulter = freezer.start("store", freezeAt: .faultBeforeInstall) {
-            #expect(throws: PageError.segmentationViolation) { try space.store(UInt64(1), at: 0x5000) }
+            freezer.expect(.segmentationViolation) { () throws(PageError) in try space.store(UInt64(1), at: 0x5000) }
           }
           #expect(faulter.waitUntilFrozen())
           let protector = freezer.start("protect") { try space.protect(at: 0x5000, pages: 1, .read) }

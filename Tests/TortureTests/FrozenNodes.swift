@@ -15,7 +15,9 @@
           try space.map(at: first, pages: 2 * Page.pagesPerHuge, protection: .readWrite)
           // Frozen when the second of its three nodes is linked: the first one hangs from the root.
           let linker = freezer.start("link", freezeAt: .nodeBetweenLinkAndLook, after: 1) {
-            #expect(throws: PageError.segmentationViolation) { _ = try space.load(at: first, as: UInt8.self) }
+            freezer.expect(.segmentationViolation) { () throws(PageError) in
+              _ = try space.load(at: first, as: UInt8.self)
+            }
           }
           #expect(linker.waitUntilFrozen())
           #expect(try space.load(at: second, as: UInt8.self) == 0)
@@ -43,7 +45,9 @@
           let address: VirtualAddress = 0x20_0000_0000
           try space.map(at: address, pages: 1, protection: .readWrite)
           let faulter = freezer.start("load", freezeAt: .faultBeforeWalk, after: passes) {
-            #expect(throws: PageError.segmentationViolation) { _ = try space.load(at: address, as: UInt8.self) }
+            freezer.expect(.segmentationViolation) { () throws(PageError) in
+              _ = try space.load(at: address, as: UInt8.self)
+            }
           }
           #expect(faulter.waitUntilFrozen())
           try space.unmap(at: address, pages: 1)
@@ -63,7 +67,7 @@
           let free = machine.memory.freePages
           let reader = freezer.start("read", freezeAt: .cacheBetweenLookAndReference) {
             let bytes = try file.read(at: 0, count: 1)
-            #expect(bytes == [9])
+            freezer.expect(bytes == [9], "the page cache shows \(bytes)")
           }
           #expect(reader.waitUntilFrozen())
           file.drop()

@@ -11,6 +11,7 @@
     let freezer = Freezer()
     defer { freezer.remove() }
     try body(freezer, machine)
+    #expect(freezer.failures == [], sourceLocation: sourceLocation)
     #expect(machine.leaks() == [], sourceLocation: sourceLocation)
   }
 
@@ -27,11 +28,13 @@
           try space.map(at: 0x5000, pages: 1, protection: .readWrite)
           try space.store(UInt64(7), at: 0x5000)
           let fast = freezer.start("fast pin", freezeAt: place) {
-            #expect(throws: PageError.tryAgain) { try space.pin(at: 0x5000, [.write, .fastOnly]).release() }
+            freezer.expect(.tryAgain) { () throws(PageError) in
+              try space.pin(at: 0x5000, [.write, .fastOnly]).release()
+            }
           }
           #expect(fast.waitUntilFrozen())
           let slow = freezer.start("pin", freezeAt: place) {
-            #expect(throws: PageError.badAddress) { try space.pin(at: 0x5000, .write).release() }
+            freezer.expect(.badAddress) { () throws(PageError) in try space.pin(at: 0x5000, .write).release() }
           }
           #expect(slow.waitUntilFrozen())
           let unmapper = freezer.start("unmap") { try space.unmap(at: 0x5000, pages: 1) }
@@ -54,7 +57,9 @@
           try other.map(at: 0x5000, pages: 4, protection: .readWrite)
           try space.store(UInt64(7), at: 0x5000)
           let reader = freezer.start("pin", freezeAt: place) {
-            #expect(throws: PageError.tryAgain) { try space.pin(at: 0x5000, [.write, .fastOnly]).release() }
+            freezer.expect(.tryAgain) { () throws(PageError) in
+              try space.pin(at: 0x5000, [.write, .fastOnly]).release()
+            }
           }
           #expect(reader.waitUntilFrozen())
           let unmapper = freezer.start("unmap") { try space.unmap(at: 0x5000, pages: 1) }
@@ -92,9 +97,9 @@
           try space.store(UInt64(7), at: 0x5000)
           let reader = freezer.start("pin", freezeAt: place) {
             let pin = try space.pin(at: 0x5000, .write)
-            #expect(pin.bytes.load(as: UInt64.self) != 7, "the pin is of the page that is gone")
+            freezer.expect(pin.bytes.load(as: UInt64.self) != 7, "the pin is of the page that is gone")
             pin.bytes.store(UInt64(9), toByteOffset: 8)
-            #expect(try space.load(at: 0x5008, as: UInt64.self) == 9)
+            freezer.expect(try space.load(at: 0x5008, as: UInt64.self) == 9, "the program sees something else")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
@@ -118,7 +123,7 @@
           let child = try space.fork()
           let reader = freezer.start("get", freezeAt: place) {
             let pin = try space.pin(at: 0x5000, .get)
-            #expect(pin.bytes.load(as: UInt64.self) == 8)
+            freezer.expect(pin.bytes.load(as: UInt64.self) == 8, "the pin shows something else")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
@@ -140,11 +145,11 @@
           let reader = freezer.start("pin", freezeAt: place) {
             let pin = try space.pin(at: 0x5000, .write)
             pin.bytes.store(UInt64(8))
-            #expect(try space.load(at: 0x5000, as: UInt64.self) == 8, "the parent lost its pinned page")
+            freezer.expect(try space.load(at: 0x5000, as: UInt64.self) == 8, "the parent lost its pinned page")
             // And so it stays when the program stores, now that the child exists.
             while forked[0] == 0 {}
             try space.store(UInt64(9), at: 0x5000)
-            #expect(pin.bytes.load(as: UInt64.self) == 9, "the pin lost the parent")
+            freezer.expect(pin.bytes.load(as: UInt64.self) == 9, "the pin lost the parent")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
@@ -173,7 +178,7 @@
           try space.map(at: 0x5000, pages: 1, protection: .readWrite)
           try space.store(UInt64(7), at: 0x5000)
           let reader = freezer.start("pin", freezeAt: place) {
-            #expect(throws: PageError.badAddress) { try space.pin(at: 0x5000, .write).release() }
+            freezer.expect(.badAddress) { () throws(PageError) in try space.pin(at: 0x5000, .write).release() }
           }
           #expect(reader.waitUntilFrozen())
           let protector = freezer.start("protect") { try space.protect(at: 0x5000, pages: 1, .read) }
@@ -193,7 +198,9 @@
           try space.store(UInt64(7), at: address)
           let nodes = machine.memory.census().tableNodes
           let reader = freezer.start("pin", freezeAt: place) {
-            #expect(throws: PageError.tryAgain) { try space.pin(at: address, [.write, .fastOnly]).release() }
+            freezer.expect(.tryAgain) { () throws(PageError) in
+              try space.pin(at: address, [.write, .fastOnly]).release()
+            }
           }
           #expect(reader.waitUntilFrozen())
           let unmapper = freezer.start("unmap and flush") {

@@ -18,7 +18,7 @@
             let pin = try space.pin(at: 0x5000, .write)
             flags[0] = 1
             while flags[1] == 0 {}
-            #expect(pin.bytes.load(as: UInt64.self) == 7, "the frame was taken away from its pin")
+            freezer.expect(pin.bytes.load(as: UInt64.self) == 7, "the frame was taken away from its pin")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
@@ -48,9 +48,9 @@
             let pin = try space.pin(at: 0x5000, .write)
             while flags[0] == 0 {}
             pin.bytes.store(UInt64(8))
-            #expect(try space.load(at: 0x5000, as: UInt64.self) == 8, "the pinned page left the parent")
+            freezer.expect(try space.load(at: 0x5000, as: UInt64.self) == 8, "the pinned page left the parent")
             try space.store(UInt64(9), at: 0x5000)
-            #expect(pin.bytes.load(as: UInt64.self) == 9, "the parent left the pinned page")
+            freezer.expect(pin.bytes.load(as: UInt64.self) == 9, "the parent left the pinned page")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())

@@ -17,6 +17,9 @@ func race(
 ) throws {
   let machine = try Machine(frames: frames)
   let torture = Torture("\(name), engine \(engine)")
+  // Half of the races run as they are, half with threads that hesitate in the protocols' narrow places.
+  let jitter = TestSeed.named(torture.name) % 2 == 0 ? Jitter() : nil
+  defer { jitter?.remove() }
   try body(torture, machine)
   #expect(torture.failures == [], sourceLocation: sourceLocation)
   #expect(machine.leaks() == [], sourceLocation: sourceLocation)
