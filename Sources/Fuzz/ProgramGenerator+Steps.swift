@@ -23,7 +23,8 @@ extension ProgramGenerator {
     switch random.pick(Self.steps) {
     case .read:
       let (address, _) = target(space) { $0.permission != .none }
-      add(.access(.read(space: space.name, address: address, count: Int.random(in: 1...20, using: &random))))
+      let count = random.chance(8) ? 8192 : Int.random(in: 1...20, using: &random)
+      add(.access(.read(space: space.name, address: address, count: count)))
     case .write:
       let (address, _) = target(space) { $0.permission == .readWrite }
       add(.access(.write(space: space.name, address: address, bytes())))

@@ -25,7 +25,7 @@ public struct ProgramGenerator {
   /// The program.
   public mutating func program(path: String = "random") -> ScenarioFile {
     makeMachine()
-    let statements = Int.random(in: 8...40, using: &random)
+    let statements = random.pick([(8, 24), (3, 50), (1, 120)]) + Int.random(in: 0...16, using: &random)
     while lines.count < statements { addStep() }
     lookAtEverything()
     return ScenarioFile(path: path, lines: lines)

@@ -8,7 +8,7 @@ import UserPages
 @Suite struct KernelOracleTests {
   /// A fixed run, so that a failure is everybody's failure. `gup fuzz` goes on from here.
   static let seed: UInt64 = 20080725
-  static let programs = 1500
+  static let programs = 3000
   /// A slow computer compares fewer.
   static let longest = Duration.seconds(40)
 
