@@ -36,6 +36,8 @@ struct Agent: ~Copyable {
   /// Committed in the measured time, and altogether.
   var measured = 0
   var committed = 0
+  /// Processor time in the measured time.
+  var processorTime: UInt64 = 0
   private var historyFrame = -1
   private var historyPage = 0
   private var historySlot = Geometry.rowsPerPage
@@ -59,10 +61,12 @@ struct Agent: ~Copyable {
           measured += 1
         } else if control.measuring.isRaised {
           isMeasuring = true
+          processorTime = Clock.processorTime()
           meter.reset()
         }
         began = ended
       }
+      if isMeasuring { processorTime = Clock.processorTime() - processorTime }
     } catch {
       control.fail(error)
     }

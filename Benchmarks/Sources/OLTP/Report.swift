@@ -104,7 +104,7 @@ extension RoundResult {
 enum Summary {
   static func table(_ results: [RoundResult]) -> String {
     var table = TextTable([
-      "engine", "tps", "p50 us", "p95", "p99", "p99.9", "fast", "slow", "pinning", "over locked",
+      "engine", "tps", "p50 us", "p95", "p99", "p99.9", "cpu us", "fast", "slow", "pinning", "over locked",
     ])
     let speedups = Report.speedups(results)
     for engine in Engine.allCases {
@@ -115,6 +115,7 @@ enum Summary {
         engine.rawValue, Spread(rounds.map(\.tps)).formatted(0),
         spread { $0.microseconds(50) }.fixed(1), spread { $0.microseconds(95) }.fixed(1),
         spread { $0.microseconds(99) }.fixed(1), spread { $0.microseconds(99.9) }.fixed(1),
+        spread(\.processorMicroseconds).fixed(2),
         "\(rounds.reduce(0) { $0 + $1.fast })", "\(rounds.reduce(0) { $0 + $1.slow })",
         (spread(\.pinShare) * 100).fixed(2) + " %", speedups[engine.rawValue]?.formatted(3) ?? "-",
       ])

@@ -14,6 +14,8 @@ struct RoundResult: Sendable {
   var slow: Int
   /// Of the agents' time, how much went into pinning and unpinning.
   var pinShare: Double
+  /// Processor time of a transaction: what is left of it where the machine does other things too.
+  var processorMicroseconds: Double
   /// In the measured time and the warm-up, which together were `elapsed` seconds.
   var elapsed: Double
   var sortAreas: Int
@@ -92,6 +94,7 @@ struct Round {
     var committed = 0
     var latency = Histogram<UInt64>(highestTrackableValue: 60_000_000_000, numberOfSignificantValueDigits: .three)
     var meter = PinMeter()
+    var processorTime: UInt64 = 0
     var sortAreas = 0
   }
 
@@ -106,11 +109,13 @@ struct Round {
         var agent = Agent(pool: pool, control: control, seed: seed)
         agent.run()
         let (measured, committed, latency, meter) = (agent.measured, agent.committed, agent.latency, agent.meter)
+        let processorTime = agent.processorTime
         tally.withLock {
           $0.transactions += measured
           $0.committed += committed
           $0.latency.add(latency)
           $0.meter.add(meter)
+          $0.processorTime += processorTime
         }
       } else {
         let slot = index - options.threads
@@ -138,6 +143,7 @@ struct Round {
       engine: engine, threads: options.threads, seconds: seconds, transactions: total.transactions,
       latency: total.latency, fast: after.fast - before.fast, slow: after.slow - before.slow,
       pinShare: total.meter.estimated / (seconds * 1e9 * Double(options.threads)),
+      processorMicroseconds: Double(total.processorTime) / 1000 / Double(max(1, total.transactions)),
       elapsed: Double(ended - opened) / 1e9, sortAreas: total.sortAreas,
       misses: pool.misses.load(ordering: .relaxed), writeBacks: pool.writeBacks.load(ordering: .relaxed),
       logWrites: pool.log.writes.load(ordering: .relaxed), logPages: pool.log.pagesWritten.load(ordering: .relaxed),
