@@ -42,7 +42,7 @@ public struct Campaign {
       case .same, .incomparable: break
       case .chance(let chance): summary.chances[chance, default: 0] += 1
       case .different(let difference):
-        let shrunk = try Shrinker(comparer).shrink(difference)
+        let shrunk = try Shrinker(compare: comparer.compare).shrink(difference)
         summary.differences.append((number, shrunk))
         found(number, shrunk)
       }

@@ -10,6 +10,14 @@ public struct Difference: Sendable, CustomStringConvertible {
   /// What the library still holds after giving everything back, which real memory cannot.
   public var leak: Leak?
 
+  public init(file: ScenarioFile, place: Int, library: [String], kernel: [String], leak: Leak? = nil) {
+    self.file = file
+    self.place = place
+    self.library = library
+    self.kernel = kernel
+    self.leak = leak
+  }
+
   /// The scenario up to the difference, with the kernel's answers as expectations: run by the library, it fails.
   public var expectation: String {
     var text = ""

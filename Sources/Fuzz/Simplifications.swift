@@ -1,0 +1,75 @@
+import Scenario
+
+extension Statement {
+  /// Statements that say less, the simplest first.
+  var simplifications: [Statement] {
+    switch self {
+    case .space(.fork(_, let child)): [.space(.space(name: child))]
+    case .access(.write(let space, let address, let bytes)) where bytes.bytes.count > 1:
+      [.access(.write(space: space, address: address, ByteString([bytes.bytes[0]])))]
+    case .access(.read(let space, let address, let count)) where count > 1:
+      [.access(.read(space: space, address: address, count: 1))]
+    case .pin(.poke(let name, let offset, let bytes)) where bytes.bytes.count > 1:
+      [.pin(.poke(name: name, offset: offset, ByteString([bytes.bytes[0]])))]
+    case .pin(.peek(let name, let offset, let count)) where count > 1:
+      [.pin(.peek(name: name, offset: offset, count: 1))]
+    case .pin(.pin(let name, let space, let range, let options)):
+      range.shorter.map { .pin(.pin(name: name, space: space, $0, options)) }
+    case .pin(.get(let name, let space, let range, let options)):
+      range.shorter.map { .pin(.get(name: name, space: space, $0, options)) }
+    case .space(.map(let map)):
+      map.range.shorter.map { range in
+        var shorter = map
+        shorter.range = range
+        return .space(.map(shorter))
+      }
+    case .space(.protect(let space, let range, let permission)):
+      range.shorter.map { .space(.protect(space: space, $0, permission)) }
+    case .space(.advise(let space, let range, let advice)):
+      range.shorter.map { .space(.advise(space: space, $0, advice)) }
+    case .space(.unmap(let space, let range)):
+      range.shorter.map { .space(.unmap(space: space, $0)) }
+    case .space(.remap(let space, let range, let target)) where range.pages == target.pages:
+      range.shorter.map {
+        .space(.remap(space: space, $0, to: PageRange(address: target.address, pages: $0.pages)))
+      }
+    default: []
+    }
+  }
+}
+
+extension PageRange {
+  fileprivate var shorter: [PageRange] {
+    guard pages > 1 else { return [] }
+    // Halves, for a range may be very long.
+    return [1, pages / 2, pages - 1].prefix(pages > 32 ? 2 : 3).map { PageRange(address: address, pages: $0) }
+  }
+}
+
+extension Statement {
+  /// The pin or the spaces that the statement is about.
+  var names: [String] {
+    switch self {
+    case .machine: []
+    case .space(let statement): statement.names
+    case .access(.read(let space, _, _)), .access(.write(let space, _, _)): [space]
+    case .access: []
+    case .pin(.pin(let name, _, _, _)), .pin(.get(let name, _, _, _)), .pin(.release(let name, _)),
+      .pin(.peek(let name, _, _)), .pin(.poke(let name, _, _)):
+      [name]
+    case .look(.entry(let space, _)), .look(.frame(let space, _)), .look(.counters(let space)): [space]
+    case .look: []
+    }
+  }
+}
+
+extension SpaceStatement {
+  fileprivate var names: [String] {
+    switch self {
+    case .space(let name), .exit(let name): [name]
+    case .fork(_, let child): [child]
+    case .map(let map): [map.space]
+    case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .remap(let name, _, _): [name]
+    }
+  }
+}
