@@ -4,9 +4,13 @@ extension AddressSpace {
   func pinSlowly(at address: VirtualAddress, _ options: PinOptions) throws(PageError) -> PinnedPage {
     guard options.isLegal else { throw .invalidArgument }
     if options.contains(.fastOnly) { throw .tryAgain }
-    var held: [Frame] = []
-    if let error = pinSlowly(from: address.pageStart, pages: 1, options, into: &held) { throw error }
-    return PinnedPage(HeldFrame(held[0], memory, counts: options.counts))
+    // No array of one: the baseline is to cost its locks, not an allocation.
+    let locks = tableLocks != nil
+    if locks { mmapLock.lockForReading() }
+    defer { if locks { mmapLock.unlock() } }
+    let frame = try takeSlowly(address.pageStart, options, holdsLock: locks)
+    counts.add(1, to: Counters.slowIndex)
+    return PinnedPage(HeldFrame(frame, memory, counts: options.counts))
   }
 
   /// Appends the pages of a range that `held` does not have yet; returns what stopped it.
