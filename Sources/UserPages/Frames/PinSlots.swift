@@ -39,17 +39,16 @@ struct PinSlot: @unchecked Sendable {
 
   @inlinable var address: UInt64 { UInt64(UInt(bitPattern: word)) }
 
-  /// Takes a free slot of this thread for `frame`; nil where all are taken. Inside the read-side section that read an
-  /// entry to the frame.
+  /// Takes a free slot of the calling thread, whose number is `thread`, for `frame`; nil where all are taken. Inside the
+  /// read-side section that read an entry to the frame.
   @inlinable @inline(__always)
-  static func take(_ frame: Frame, isPin: Bool) -> PinSlot? {
-    let thread = clu_thread_index()
-    guard thread < Int32(clu_slot_threads) else { return nil }
+  static func take(_ frame: Frame, isPin: Bool, thread: Int32) -> PinSlot? {
+    guard _fastPath(thread < Int32(clu_slot_threads)) else { return nil }
     let block = UnsafeMutableRawPointer(clu_slot_block(thread)).unsafelyUnwrapped
       .assumingMemoryBound(to: Atomic<UInt64>.self)
     let value = UInt64(UInt(bitPattern: frame.descriptor)) | (isPin ? pinBit : 0)
     // ORDERING [slot-release]: acquire and release.
-    if block.pointee.load(ordering: .acquiring) == 0 {
+    if _fastPath(block.pointee.load(ordering: .acquiring) == 0) {
       block.pointee.store(value, ordering: .releasing)
       return PinSlot(block)
     }

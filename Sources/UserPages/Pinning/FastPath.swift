@@ -7,13 +7,16 @@ extension AddressSpace {
   /// - Complexity: four loads and one atomic addition for a resident page.
   @inlinable @inline(__always)
   public func pin(at address: VirtualAddress, _ options: PinOptions = []) throws(PageError) -> PinnedPage {
-    if engine != .locked, options.isLegal {
-      if engine == .slot, !options.contains(.longTerm) {
-        if let held = takeSlot(address, options.test, isPin: !options.contains(.get)) {
-          counts.add(1, to: Counters.fastIndex)
-          return PinnedPage(held)
-        }
+    // The slot engine's question first: what it saves is small enough for the order to show.
+    if engine == .slot, !options.contains(.longTerm) {
+      // Asked for once, for the slot and for the counter.
+      let thread = ThreadNumber.current
+      if let held = takeSlot(address, options.test, isPin: !options.contains(.get), thread: thread) {
+        counts.add(1, to: Counters.fastIndex, thread: thread)
+        return PinnedPage(held)
       }
+    }
+    if engine != .locked, options.isLegal {
       if let frame = takeFast(address, options.test, options.counts) {
         counts.add(1, to: Counters.fastIndex)
         return PinnedPage(HeldFrame(frame, memory, counts: options.counts))
@@ -50,7 +53,7 @@ extension AddressSpace {
   ///
   /// ORDERING [slot-then-leave]: see `PinSlot`.
   @inlinable @inline(__always)
-  func takeSlot(_ address: VirtualAddress, _ test: PTETest, isPin: Bool) -> HeldFrame? {
+  func takeSlot(_ address: VirtualAddress, _ test: PTETest, isPin: Bool, thread: Int32) -> HeldFrame? {
     guard address < VirtualAddress.limit else { return nil }
     return RCU.read {
       guard let place = table.entry(for: address) else { return nil }
@@ -58,7 +61,7 @@ extension AddressSpace {
       guard test.accepts(entry), isNormal(entry, at: address, place: place) else { return nil }
       YieldPoint.pinBetweenEntryAndReference.reach()
       let frame = frames.frame(entry.pfn)
-      guard let slot = PinSlot.take(frame, isPin: isPin) else { return nil }
+      guard let slot = PinSlot.take(frame, isPin: isPin, thread: thread) else { return nil }
       return HeldFrame(frame, memory, slot: slot)
     }
   }

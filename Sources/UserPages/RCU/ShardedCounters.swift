@@ -24,9 +24,13 @@ struct ShardedCounters: @unchecked Sendable {
 
   /// Adds to counter `index` (0...3).
   @inlinable @inline(__always)
-  func add(_ amount: UInt64, to index: Int) {
-    let thread = Int(clu_thread_index())
-    if thread < Self.shardCount - 1 {
+  func add(_ amount: UInt64, to index: Int) { add(amount, to: index, thread: clu_thread_index()) }
+
+  /// Adds to counter `index` (0...3), for a caller that knows its thread's number already.
+  @inlinable @inline(__always)
+  func add(_ amount: UInt64, to index: Int, thread: Int32) {
+    let thread = Int(thread)
+    if _fastPath(thread < Self.shardCount - 1) {
       // Only this thread writes here, so a load and a store do.
       let word = words + (thread &* Self.stride &+ index)
       word.pointee.store(word.pointee.load(ordering: .relaxed) &+ amount, ordering: .relaxed)
@@ -39,6 +43,6 @@ struct ShardedCounters: @unchecked Sendable {
   func total(_ index: Int) -> Int {
     var total: UInt64 = 0
     for shard in 0..<Self.shardCount { total &+= words[shard * Self.stride + index].load(ordering: .relaxed) }
-    return Int(total)
+    return Int(truncatingIfNeeded: total)
   }
 }
