@@ -21,7 +21,7 @@ import Testing
     let file = try PageCacheFile(memory, pages: 64)
     var random = SeededGenerator(seed: TestSeed.named("mapping tree"))
     for _ in 0..<300 {
-      let tree = VMATree(queue: memory.deferred)
+      let tree = VMATree(queue: memory.deferredQueue)
       var model: [Int: Word] = [:]
       for _ in 0..<40 {
         let first = random.below(Self.window)
@@ -52,7 +52,7 @@ import Testing
     var attributes = VMA.Attributes(
       protection: word.protection, isShared: word.isShared, kind: fromFile ? .file(file) : .anonymous, hugePages: false)
     attributes.dontFork = word.dontFork
-    var old: [VMATree.Mapping] = []
+    var old = VMATree.Replaced()
     tree.carve(addresses(range), replacing: &old)
     tree.insert(addresses(range), attributes, firstPage: firstPage, replacing: &old)
     tree.publish()
@@ -64,7 +64,7 @@ import Testing
   }
 
   private func remove(_ range: Range<Int>, from tree: VMATree, _ model: inout [Int: Word]) {
-    var old: [VMATree.Mapping] = []
+    var old = VMATree.Replaced()
     tree.carve(addresses(range), replacing: &old)
     tree.publish()
     tree.retire(old)

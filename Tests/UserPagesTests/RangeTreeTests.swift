@@ -6,7 +6,7 @@ import Testing
 /// The ordered map below, against a dictionary; then with readers at work.
 @Suite struct RangeTreeTests {
   @Test func randomEdits() {
-    let queue = DeferredQueue { $0 }
+    let queue = DeferredQueue { words in words.indices.map { words[$0] } }
     var random = SeededGenerator(seed: TestSeed.named("range tree"))
     for span in [40, 300, 5000] {
       let tree = RangeTree(queue: queue)
@@ -38,7 +38,7 @@ import Testing
 
   @Test func readersSeeAnEditWholeOrNotAtAll() {
     // Every edit moves all keys to the next generation. Whatever a reader finds, floor and ceiling are of one map.
-    let queue = DeferredQueue { $0 }
+    let queue = DeferredQueue { words in words.indices.map { words[$0] } }
     let tree = RangeTree(queue: queue)
     let torture = Torture("range tree")
     let keys = (0..<200).map { UInt64($0 * 10) }

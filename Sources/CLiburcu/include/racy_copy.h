@@ -46,4 +46,23 @@ static inline ptrdiff_t clu_first_other(const void *from, uint8_t byte, size_t c
   return -1;
 }
 
+/// The index of the first of `words[from..<count]` that is not zero, or `count`. The words are atomic and may be written
+/// meanwhile: each is read whole. `words` is aligned to 64 bytes.
+static inline ptrdiff_t clu_first_set(const uint64_t *words, ptrdiff_t from, ptrdiff_t count) {
+#if defined(__x86_64__) && !defined(CLIBURCU_TSAN)
+  // Two words in one load: the machine reads the halves of an aligned one whole.
+  typedef uint64_t pair __attribute__((vector_size(16), may_alias));
+  while (from % 8 != 0 && from < count && __atomic_load_n(&words[from], __ATOMIC_RELAXED) == 0) from++;
+  if (from % 8 == 0) {
+    for (; from + 8 <= count; from += 8) {
+      const volatile pair *at = (const volatile pair *)&words[from];
+      pair any = at[0] | at[1] | at[2] | at[3];
+      if (any[0] | any[1]) break;
+    }
+  }
+#endif
+  while (from < count && __atomic_load_n(&words[from], __ATOMIC_RELAXED) == 0) from++;
+  return from;
+}
+
 #endif

@@ -32,7 +32,7 @@ extension AddressSpace {
       // ORDERING [slot-then-leave]: the entries were changed, a grace period has passed, the slots are looked at now.
       let slots = PinSlots.snapshot()
 
-      var old: [VMATree.Mapping] = []
+      var old = VMATree.Replaced()
       for mapping in inherited {
         mapping.value.attributes.kind.backing?.attach(child)
         child.mappings.insert(

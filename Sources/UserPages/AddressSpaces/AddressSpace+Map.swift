@@ -31,7 +31,7 @@ extension AddressSpace {
     let attributes = VMA.Attributes(
       protection: protection, isShared: sharing == .shared, kind: kind, hugePages: hugePages)
     let lingering = mmapLock.writing { () -> Bool in
-      var old: [VMATree.Mapping] = []
+      var old = VMATree.Replaced()
       mappings.carve(range, replacing: &old)
       let mustClear = !old.isEmpty
       if mustClear {

@@ -34,7 +34,7 @@ extension AddressSpace {
       edit(&attributes)
       parts.append((part, attributes, mapping.value.backingPage(of: part.lowerBound)))
     }
-    var old: [VMATree.Mapping] = []
+    var old = VMATree.Replaced()
     mappings.carve(range, replacing: &old)
     for part in parts {
       mappings.insert(part.range, part.attributes, firstPage: part.attributes.isAnonymous ? 0 : part.firstPage, replacing: &old)

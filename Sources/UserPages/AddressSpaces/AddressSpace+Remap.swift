@@ -53,7 +53,7 @@ extension AddressSpace {
       let attributes = mapping.value.attributes
       let firstPage = mapping.value.backingPage(of: address)
       let lingering = removeLocked(to)
-      var old: [VMATree.Mapping] = []
+      var old = VMATree.Replaced()
       mappings.insert(to, attributes, firstPage: firstPage, replacing: &old)
       mappings.publish()
       mappings.retire(old)
@@ -69,7 +69,7 @@ extension AddressSpace {
     if let next = mappings.first(endingAbove: from.upperBound), next.value.range.lowerBound < to.upperBound {
       return .failure(.outOfMemory)
     }
-    var old: [VMATree.Mapping] = []
+    var old = VMATree.Replaced()
     let attributes = mapping.value.attributes
     let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.upperBound)
     mappings.insert(from.upperBound..<to.upperBound, attributes, firstPage: firstPage, replacing: &old)
@@ -100,7 +100,7 @@ extension AddressSpace {
   private func move(_ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>) -> Bool {
     let attributes = mapping.value.attributes
     let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.lowerBound)
-    var old: [VMATree.Mapping] = []
+    var old = VMATree.Replaced()
     mappings.carve(from, replacing: &old)
     mappings.carve(to, replacing: &old)
     // Both ranges are nobody's while entries move: a fault finds no mapping, and waits for the lock before it says so.

@@ -21,7 +21,7 @@ extension AddressSpace {
 
   /// Unmaps under the mmap lock, held for writing; returns whether stores through what was unmapped may linger.
   func removeLocked(_ range: Range<VirtualAddress>) -> Bool {
-    var old: [VMATree.Mapping] = []
+    var old = VMATree.Replaced()
     mappings.carve(range, replacing: &old)
     if !old.isEmpty { mappings.publish() }
     let lingering = zap(range, of: old)
@@ -39,26 +39,28 @@ extension AddressSpace {
     table.unlinkNodes(in: range, vacant: floor..<ceiling, memory: memory)
   }
 
-  /// Empties the entries of a range that belong to a mapping and gives their references up. Returns whether a store that is under way could still
-  /// land somewhere that others see: then a grace period must pass before the operation returns.
+  /// Empties the entries of a range that belong to a mapping and gives their references up. Returns whether a store that is
+  /// under way could still land somewhere that others see: then a grace period must pass before the operation returns.
   ///
   /// Private frames that nobody pinned are seen by nobody after this, and are reused only a grace period later; so only
   /// writable entries to files, devices and otherwise referenced frames count.
   func zap(_ range: Range<VirtualAddress>, in mapping: VMATree.Mapping) -> Bool {
     var lingering = false
+    var batch = DeferredBatch()
     table.forEachEntry(in: range) { address, place in
       let entry = place.take()
       guard entry.isMapped else { return }
       YieldPoint.unmapBetweenClearAndFree.reach()
-      if drop(entry, at: address, in: mapping) { lingering = true }
+      if drop(entry, at: address, in: mapping, &batch) { lingering = true }
     }
+    batch.flush(to: memory.deferred)
     return lingering
   }
 
   /// The same for what lies in `range` of mappings that were taken away, which is where entries are.
-  func zap(_ range: Range<VirtualAddress>, of old: [VMATree.Mapping]) -> Bool {
+  func zap(_ range: Range<VirtualAddress>, of old: borrowing VMATree.Replaced) -> Bool {
     var lingering = false
-    for mapping in old {
+    old.forEach { mapping in
       let part = mapping.value.range.clamped(to: range)
       if !part.isEmpty, zap(part, in: mapping) { lingering = true }
     }
@@ -66,14 +68,16 @@ extension AddressSpace {
   }
 
   /// Gives up what an entry that was just taken from the table held. Returns whether stores through it may linger.
-  func drop(_ entry: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool {
+  func drop(
+    _ entry: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping, _ batch: inout DeferredBatch
+  ) -> Bool {
     guard let frame = normalFrame(entry, at: address, in: mapping) else { return entry.isWritable }
     if entry.isDirty, !entry.isAnonymous { frame.set(Frame.dirtyBit) }
     frame.removeMapping()
     // ORDERING [change-then-count]: the entry is gone, the references are looked at after. A pin in a slot could only be seen
     // after a grace period: so that one is waited for.
     let lingering = entry.isWritable && (!entry.isAnonymous || frame.references > 1 || engine == .slot)
-    memory.putAfterGracePeriod(entry.pfn)
+    batch.add(.frame(entry.pfn), for: memory.deferred)
     return lingering
   }
 

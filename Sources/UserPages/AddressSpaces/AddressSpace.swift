@@ -36,7 +36,7 @@ public final class AddressSpace: Sendable {
     table = PageTable(memory)
     frames = memory.frames
     counts = ShardedCounters()
-    mappings = VMATree(queue: memory.deferred)
+    mappings = VMATree(queue: memory.deferredQueue)
     tableLocks = engine == .locked ? PageTableLocks() : nil
   }
 

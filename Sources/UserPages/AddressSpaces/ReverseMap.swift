@@ -5,13 +5,15 @@ extension AddressSpace: BackingUser {
     mmapLock.reading {
       let places = places(of: page, in: backing)
       guard places.allSatisfy({ !$0.value.attributes.kind.isPFN }) else { return false }
+      var batch = DeferredBatch()
       for mapping in places {
         let address = mapping.value.address(ofBackingPage: page)
         guard let place = table.entry(for: address) else { continue }
         // A private copy is the space's own and stays.
         let entry = place.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
-        if entry.isMapped, !entry.isAnonymous { _ = drop(entry, at: address, in: mapping) }
+        if entry.isMapped, !entry.isAnonymous { _ = drop(entry, at: address, in: mapping, &batch) }
       }
+      batch.flush(to: memory.deferred)
       return true
     }
   }

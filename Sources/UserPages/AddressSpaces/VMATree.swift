@@ -8,10 +8,10 @@ final class VMATree: Sendable {
   typealias Mapping = Published<VMA>
 
   private let tree: RangeTree
-  private let queue: DeferredQueue
+  private let queue: DeferredQueue.Handle
 
   init(queue: DeferredQueue) {
-    self.queue = queue
+    self.queue = queue.handle
     tree = RangeTree(queue: queue)
   }
 
@@ -67,7 +67,7 @@ final class VMATree: Sendable {
   }
 
   /// Takes every mapping out of `range`, leaving what stands out on both sides; adds what was replaced to `old`.
-  func carve(_ range: Range<VirtualAddress>, replacing old: inout [Mapping]) {
+  func carve(_ range: Range<VirtualAddress>, replacing old: inout Replaced) {
     while let mapping = first(endingAbove: range.lowerBound), mapping.value.range.lowerBound < range.upperBound {
       let whole = mapping.value.range
       remove(mapping, replacing: &old)
@@ -88,7 +88,7 @@ final class VMATree: Sendable {
 
   /// Adds a mapping where there is none, as one with its neighbours where they match.
   func insert(
-    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, replacing old: inout [Mapping]
+    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, replacing old: inout Replaced
   ) {
     var range = range
     var firstPage = firstPage
@@ -114,8 +114,35 @@ final class VMATree: Sendable {
   func publish() { tree.publish() }
 
   /// Leaves replaced mappings for a grace period. Their entries are gone, or belong to other mappings now.
-  func retire(_ old: [Mapping]) {
-    for mapping in old { queue.enqueue(mapping.retired()) }
+  func retire(_ old: borrowing Replaced) {
+    var batch = DeferredBatch()
+    old.forEach { batch.add($0.retired(), for: queue) }
+    batch.flush(to: queue)
+  }
+
+  /// Mappings that an edit replaced. Few, usually, so the first ones need no memory of their own.
+  struct Replaced: ~Copyable {
+    private static let near = 4
+
+    private var count = 0
+    private var words = InlineArray<4, UInt64>(repeating: 0)
+    private var more: [UInt64] = []
+
+    init() {}
+
+    var isEmpty: Bool { count == 0 }
+
+    mutating func append(_ mapping: Mapping) {
+      if count < Self.near { words[count] = mapping.word } else { more.append(mapping.word) }
+      count += 1
+    }
+
+    @inline(__always)
+    func forEach(_ body: (Mapping) -> Void) {
+      for index in 0..<count {
+        if let mapping = Mapping(word: index < Self.near ? words[index] : more[index - Self.near]) { body(mapping) }
+      }
+    }
   }
 
   private func add(_ vma: consuming VMA) {
@@ -123,7 +150,7 @@ final class VMATree: Sendable {
     tree.insert(start, Published(vma).word)
   }
 
-  private func remove(_ mapping: Mapping, replacing old: inout [Mapping]) {
+  private func remove(_ mapping: Mapping, replacing old: inout Replaced) {
     // ORDERING [lock-then-validate]: detached before any entry is looked at by whoever replaces the mapping.
     mapping.value.setState(.detached)
     tree.remove(mapping.value.range.lowerBound.rawValue)

@@ -75,6 +75,25 @@ final class FrameAllocator: @unchecked Sendable {
 
   /// Takes back a frame whose last reference is gone.
   func free(_ pfn: PFN) {
+    let one: InlineArray<1, PFN> = [pfn]
+    free(one.span)
+  }
+
+  /// Takes back frames whose last references are gone, with the lock taken once.
+  func free(_ pfns: Span<PFN>) {
+    for index in pfns.indices { end(pfns[index]) }
+    let shard = ownShard
+    let cache = caches + shard
+    locks.lock(shard)
+    defer { locks.unlock(shard) }
+    for index in pfns.indices {
+      if Int(cache.pointee.count) == Self.cacheSize { spill(cache) }
+      cache.pointee.frames[Int(cache.pointee.count)] = UInt32(truncatingIfNeeded: pfns[index].rawValue)
+      cache.pointee.count += 1
+    }
+  }
+
+  private func end(_ pfn: PFN) {
     let frame = table.frame(pfn)
     assert(frame.references == 0 && frame.mapCount == 0, "a frame was freed that somebody uses")
     precondition(!frame.has(Frame.freeBit), "a frame was freed twice")
@@ -84,13 +103,6 @@ final class FrameAllocator: @unchecked Sendable {
     #else
       frame.descriptor.pointee.state.store(Frame.freeBit, ordering: .relaxed)
     #endif
-    let shard = ownShard
-    let cache = caches + shard
-    locks.lock(shard)
-    defer { locks.unlock(shard) }
-    if Int(cache.pointee.count) == Self.cacheSize { spill(cache) }
-    cache.pointee.frames[Int(cache.pointee.count)] = UInt32(truncatingIfNeeded: pfn.rawValue)
-    cache.pointee.count += 1
   }
 
   /// Frames that are free now. Exact when nobody allocates or frees meanwhile.
@@ -150,5 +162,28 @@ final class FrameAllocator: @unchecked Sendable {
       }
     }
     return nil
+  }
+}
+
+/// Frames to free gathered in a row, so that the allocator's lock is taken once for all of them.
+struct FrameBatch: ~Copyable {
+  private static let capacity = 64
+
+  private var pfns = InlineArray<64, PFN>(repeating: PFN(0))
+  private var count = 0
+
+  init() {}
+
+  deinit { precondition(count == 0, "a batch of frames was dropped") }
+
+  mutating func add(_ pfn: PFN, for allocator: FrameAllocator) {
+    if count == Self.capacity { flush(to: allocator) }
+    pfns[count] = pfn
+    count += 1
+  }
+
+  mutating func flush(to allocator: FrameAllocator) {
+    if count > 0 { allocator.free(pfns.span.extracting(0..<count)) }
+    count = 0
   }
 }

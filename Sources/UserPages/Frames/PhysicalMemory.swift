@@ -16,7 +16,8 @@ public final class PhysicalMemory: Sendable {
   let sections: SectionMap
   let allocator: FrameAllocator
   let tablePages = ZeroedPagePool()
-  let deferred: DeferredQueue
+  let deferred: DeferredQueue.Handle
+  let deferredQueue: DeferredQueue
   /// The frame of zeroes that reads of untouched anonymous memory see.
   let zeroPage: PFN
   /// What a flush of the data cache does here.
@@ -61,9 +62,10 @@ public final class PhysicalMemory: Sendable {
     self.arena = arena
     let allocator = self.allocator
     let tablePages = self.tablePages
-    deferred = DeferredQueue { words in
+    deferredQueue = DeferredQueue { words in
       Self.free(words, frames: frames, allocator: allocator, tablePages: tablePages)
     }
+    deferred = deferredQueue.handle
   }
 
   /// Frees a batch whose grace period is over.
@@ -72,11 +74,13 @@ public final class PhysicalMemory: Sendable {
   /// before the grace period, and stored the slot before the section ended; so the slots are looked at now, not earlier.
   /// A frame found there keeps the reference and waits for the next drain. No new slot can appear: no entry leads there.
   private static func free(
-    _ words: [DeferredWord], frames: FrameTable, allocator: FrameAllocator, tablePages: ZeroedPagePool
+    _ words: Span<DeferredWord>, frames: FrameTable, allocator: FrameAllocator, tablePages: ZeroedPagePool
   ) -> [DeferredWord] {
     let slots = PinSlots.snapshot()
     var kept: [DeferredWord] = []
-    for word in words {
+    var freed = FrameBatch()
+    for index in words.indices {
+      let word = words[index]
       switch word.tag {
       case DeferredWord.frameTag:
         let pfn = PFN(word.payload >> 3)
@@ -84,7 +88,7 @@ public final class PhysicalMemory: Sendable {
         if slots.holds(frame) {
           kept.append(word)
         } else if frame.put(Frame.oneReference) {
-          allocator.free(pfn)
+          freed.add(pfn, for: allocator)
         }
       case DeferredWord.tablePageTag:
         tablePages.free(UnsafeMutableRawPointer(bitPattern: UInt(word.payload))!)
@@ -92,6 +96,7 @@ public final class PhysicalMemory: Sendable {
         preconditionFailure("a kind of deferred free that nobody knows")
       }
     }
+    freed.flush(to: allocator)
     return kept
   }
 
@@ -142,8 +147,8 @@ public final class PhysicalMemory: Sendable {
 }
 
 extension DeferredWord {
-  static let frameTag: UInt64 = 2
-  static let tablePageTag: UInt64 = 3
+  static let frameTag = firstFreeTag
+  static let tablePageTag = firstFreeTag + 1
 
   /// One reference of a frame.
   static func frame(_ pfn: PFN) -> DeferredWord { DeferredWord(tag: frameTag, payload: pfn.rawValue << 3) }

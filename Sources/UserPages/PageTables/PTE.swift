@@ -36,17 +36,25 @@ struct PTE: RawRepresentable, Equatable, Sendable {
   @inlinable @inline(__always) mutating func clear(_ bit: PTEBit) { rawValue = rawValue & ~bit.mask | bit.no }
   @inlinable @inline(__always) func has(_ bit: PTEBit) -> Bool { rawValue & bit.mask == bit.yes }
 
-  @inlinable func with(_ bits: PTEBit...) -> PTE {
+  @inlinable @inline(__always) func with(_ bit: PTEBit) -> PTE {
     var entry = self
-    for bit in bits { entry.set(bit) }
+    entry.set(bit)
     return entry
   }
 
-  @inlinable func without(_ bits: PTEBit...) -> PTE {
+  @inlinable @inline(__always) func with(_ first: PTEBit, _ second: PTEBit) -> PTE { with(first).with(second) }
+
+  @inlinable @inline(__always) func without(_ bit: PTEBit) -> PTE {
     var entry = self
-    for bit in bits { entry.clear(bit) }
+    entry.clear(bit)
     return entry
   }
+
+  @inlinable @inline(__always) func without(_ first: PTEBit, _ second: PTEBit) -> PTE { without(first).without(second) }
+
+  // More at a time come as arrays: not for hot paths.
+  func with(_ bits: PTEBit...) -> PTE { bits.reduce(self) { $0.with($1) } }
+  func without(_ bits: PTEBit...) -> PTE { bits.reduce(self) { $0.without($1) } }
 
   /// The same entry for another frame.
   func mapping(_ pfn: PFN) -> PTE {

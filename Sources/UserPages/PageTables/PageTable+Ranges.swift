@@ -1,8 +1,24 @@
+import Synchronization
+
 /// Walks of ranges and the taking down of nodes, for those who hold the mmap lock or a read-side section.
 extension PageTable {
   /// Calls `body` with each entry of the lowest level in `range` whose node exists.
   @inline(__always)
   func forEachEntry(in range: Range<VirtualAddress>, _ body: (VirtualAddress, PageTableEntry) -> Void) {
+    forEachNode(in: range) { start, node, indices in
+      var address = start
+      for index in indices {
+        body(address, node[index])
+        address = address + Page.size
+      }
+      return true
+    }
+  }
+
+  /// Calls `body` with each node of the lowest level that exists on the way through `range`, the address at which it comes in
+  /// and the indices that belong to the range, until `body` returns false.
+  @inline(__always)
+  func forEachNode(in range: Range<VirtualAddress>, _ body: (VirtualAddress, TableNode, Range<Int>) -> Bool) {
     var address = range.lowerBound
     while address < range.upperBound {
       guard let node = lowestNode(for: address) else {
@@ -11,12 +27,9 @@ extension PageTable {
       }
       let end = VirtualAddress((address.rawValue | UInt64(Page.hugeSize - 1)) &+ 1)
       let stop = min(end, range.upperBound)
-      var index = TableNode.index(of: address, level: 1)
-      while address < stop {
-        body(address, node[index])
-        index += 1
-        address = address + Page.size
-      }
+      let first = TableNode.index(of: address, level: 1)
+      if !body(address, node, first..<first + (stop - address) / Page.size) { return }
+      address = stop
     }
   }
 
@@ -38,12 +51,14 @@ extension PageTable {
   /// entries of `range` were emptied; so an unlinked node holds no live entry, and none can be installed: a fault that is
   /// still under way finds its mapping gone ([lock-then-validate]).
   func unlinkNodes(in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>, memory: PhysicalMemory) {
-    unlinkNodes(below: root, level: Self.levels, in: range, vacant: vacant, memory: memory)
+    var batch = DeferredBatch()
+    unlinkNodes(below: root, level: Self.levels, in: range, vacant: vacant, memory.deferred, &batch)
+    batch.flush(to: memory.deferred)
   }
 
   private func unlinkNodes(
     below node: TableNode, level: Int, in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>,
-    memory: PhysicalMemory
+    _ queue: DeferredQueue.Handle, _ batch: inout DeferredBatch
   ) {
     let span = TableNode.entrySpan(level: level)
     var start = range.lowerBound.rawValue & ~(span - 1)
@@ -55,22 +70,32 @@ extension PageTable {
         // ORDERING [link-then-look]: the link goes first, the children are collected after.
         entry.store(.empty)
         YieldPoint.unlinkBetweenLinkAndCollect.reach()
-        collect(child, level: level - 1, memory: memory)
+        collect(child, level: level - 1, queue, &batch)
       } else if level > 2 {
         let low = max(range.lowerBound, VirtualAddress(start))
         let high = min(range.upperBound, VirtualAddress(start + span))
-        unlinkNodes(below: child, level: level - 1, in: low..<high, vacant: vacant, memory: memory)
+        unlinkNodes(below: child, level: level - 1, in: low..<high, vacant: vacant, queue, &batch)
       }
     }
   }
 
   /// Leaves an unlinked node and all below it for a grace period. The link to it was emptied before.
   func collect(_ node: TableNode, level: Int, memory: PhysicalMemory) {
+    var batch = DeferredBatch()
+    collect(node, level: level, memory.deferred, &batch)
+    batch.flush(to: memory.deferred)
+  }
+
+  private func collect(_ node: TableNode, level: Int, _ queue: DeferredQueue.Handle, _ batch: inout DeferredBatch) {
     if level > 1 {
-      for index in 0..<TableNode.entryCount where !node[index].load().isEmpty {
-        if let child = TableNode(link: node[index].take()) { collect(child, level: level - 1, memory: memory) }
+      // ORDERING [link-then-look]: the fence stands between the link that was cleared and the look at the children.
+      atomicMemoryFence(ordering: .sequentiallyConsistent)
+      var index = node.firstLinked(from: 0)
+      while index < TableNode.entryCount {
+        if let child = TableNode(link: node[index].take()) { collect(child, level: level - 1, queue, &batch) }
+        index = node.firstLinked(from: index + 1)
       }
     }
-    memory.deferred.enqueue(.tablePage(node.page))
+    batch.add(.tablePage(node.page), for: queue)
   }
 }

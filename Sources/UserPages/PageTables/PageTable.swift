@@ -42,6 +42,16 @@ struct PageTable: Sendable {
   /// unlinks a node clears the link to it first and collects its children after. So either the unlinker collects the new
   /// child, or this sees that its parent was unlinked, takes the child back and starts again from the root.
   func entry(for address: VirtualAddress, using spare: inout SpareNodes) -> PageTableEntry? {
+    lowestNode(for: address, using: &spare)?[TableNode.index(of: address, level: 1)]
+  }
+
+  /// The node of the lowest level for `address`, as `entry(for:using:)` does it.
+  func lowestNode(for address: VirtualAddress, using spare: inout SpareNodes) -> TableNode? {
+    lowestNode(for: address) ?? makeLowestNode(for: address, using: &spare)
+  }
+
+  @inline(never)
+  private func makeLowestNode(for address: VirtualAddress, using spare: inout SpareNodes) -> TableNode? {
     restart: while true {
       var node = root
       var above: (entry: PageTableEntry, link: PTE)?
@@ -69,7 +79,7 @@ struct PageTable: Sendable {
         above = (entry, link)
         node = next
       }
-      return node[TableNode.index(of: address, level: 1)]
+      return node
     }
   }
 }

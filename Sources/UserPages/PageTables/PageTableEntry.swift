@@ -22,6 +22,15 @@ struct PageTableEntry: @unchecked Sendable {
   /// Stores to an entry that the caller has locked, or that nobody else can reach.
   func store(_ entry: PTE) { word.pointee.store(entry.rawValue, ordering: .sequentiallyConsistent) }
 
+  /// Stores to an entry of a table that nobody else knows yet. Without order: whoever is told of the table later is told of
+  /// its entries with it.
+  @inline(__always)
+  func storeUnseen(_ entry: PTE) { word.pointee.store(entry.rawValue, ordering: .relaxed) }
+
+  /// The entry as it is when nobody has it locked.
+  @inline(__always)
+  func settled() -> PTE { update { _ in nil } }
+
   /// Replaces `old` by `new`; false where the entry was not `old`.
   ///
   /// ORDERING [change-then-count]: the change; pairs with [pin-then-look].

@@ -1,3 +1,4 @@
+import CLiburcu
 import Synchronization
 
 /// 512 entries: one node of the table.
@@ -36,4 +37,10 @@ struct TableNode: Equatable, @unchecked Sendable {
 
   /// Bytes that one entry of a node of `level` covers.
   static func entrySpan(level: Int) -> UInt64 { 1 << UInt64(12 + 9 * (level - 1)) }
+
+  /// The index of the first entry from `index` on that is not empty, or `entryCount`. Without order of its own: the caller
+  /// stands behind a fence.
+  func firstLinked(from index: Int) -> Int {
+    clu_first_set(UnsafeRawPointer(entries).assumingMemoryBound(to: UInt64.self), index, Self.entryCount)
+  }
 }

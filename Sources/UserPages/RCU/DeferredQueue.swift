@@ -24,7 +24,15 @@ final class DeferredQueue: @unchecked Sendable {
   /// Shards; a power of two. Threads beyond that many share.
   static let shardCount = 64
 
-  private let free: @Sendable ([DeferredWord]) -> [DeferredWord]
+  /// Where the nodes of range trees come from and go to. A thread keeps as many as two batches can bring.
+  let treeNodes = PiecePool(
+    bytes: MemoryLayout<RangeTree.NodeBody>.stride, alignment: MemoryLayout<RangeTree.NodeBody>.alignment,
+    limit: 2 * batch)
+
+  /// What everybody but the owner holds.
+  var handle: Handle { Handle(self) }
+
+  private let free: @Sendable (Span<DeferredWord>) -> [DeferredWord]
   // Raw memory: each shard is used by other threads than the one that changes another; freed with the queue.
   private let shards: UnsafeMutablePointer<Shard>
   private let pendingLocks = LockArray(count: shardCount)
@@ -33,7 +41,7 @@ final class DeferredQueue: @unchecked Sendable {
 
   /// - Parameter free: gets the words of the rooms above, a batch at a time, after their grace period, on the draining
   ///   thread; returns those that cannot be freed yet. They wait for the next drain.
-  init(free: @escaping @Sendable ([DeferredWord]) -> [DeferredWord]) {
+  init(free: @escaping @Sendable (Span<DeferredWord>) -> [DeferredWord]) {
     self.free = free
     shards = .allocate(capacity: Self.shardCount)
     for index in 0..<Self.shardCount { (shards + index).initialize(to: Shard()) }
@@ -49,7 +57,7 @@ final class DeferredQueue: @unchecked Sendable {
   /// A thread's gathering place. Two cache lines wide, so that neighbours do not share one.
   private struct Shard: ~Copyable {
     // Guarded by the shard's pending lock.
-    var pending: UnsafeMutablePointer<UInt64>?
+    var pending: UnsafeMutablePointer<DeferredWord>?
     var count = 0
     var capacity = 0
     private let padding: InlineArray<13, UInt64> = .init(repeating: 0)
@@ -60,26 +68,31 @@ final class DeferredQueue: @unchecked Sendable {
     }
   }
 
-  private func append(_ word: UInt64, to index: Int) {
+  private func append(_ words: Span<DeferredWord>, to index: Int) {
     pendingLocks.lock(index)
     defer { pendingLocks.unlock(index) }
     let shard = shards + index
-    if shard.pointee.count == shard.pointee.capacity {
-      let capacity = max(2 * shard.pointee.capacity, Self.batch)
-      let larger = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity)
-      if let pending = shard.pointee.pending {
-        larger.update(from: pending, count: shard.pointee.count)
-        pending.deallocate()
-      }
-      shard.pointee.pending = larger
-      shard.pointee.capacity = capacity
+    let count = shard.pointee.count
+    if count + words.count > shard.pointee.capacity { grow(shard, by: words.count) }
+    let free = shard.pointee.pending! + count
+    for index in words.indices { (free + index).initialize(to: words[index]) }
+    shard.pointee.count = count + words.count
+  }
+
+  @inline(never)
+  private func grow(_ shard: UnsafeMutablePointer<Shard>, by more: Int) {
+    let capacity = max(2 * shard.pointee.capacity, Self.batch + more)
+    let larger = UnsafeMutablePointer<DeferredWord>.allocate(capacity: capacity)
+    if let pending = shard.pointee.pending {
+      larger.update(from: pending, count: shard.pointee.count)
+      pending.deallocate()
     }
-    shard.pointee.pending![shard.pointee.count] = word
-    shard.pointee.count += 1
+    shard.pointee.pending = larger
+    shard.pointee.capacity = capacity
   }
 
   /// The pending words, now the caller's to free and deallocate.
-  private func take(from index: Int) -> UnsafeMutableBufferPointer<UInt64>? {
+  private func take(from index: Int) -> UnsafeMutableBufferPointer<DeferredWord>? {
     pendingLocks.lock(index)
     defer { pendingLocks.unlock(index) }
     let shard = shards + index
@@ -100,7 +113,13 @@ final class DeferredQueue: @unchecked Sendable {
   private var ownShard: Int { Int(clu_thread_index()) & (Self.shardCount - 1) }
 
   /// Adds a word. Wait-free but for the shard's lock, which only a drain of the same shard contends for.
-  func enqueue(_ word: DeferredWord) { append(word.rawValue, to: ownShard) }
+  func enqueue(_ word: DeferredWord) {
+    let one: InlineArray<1, DeferredWord> = [word]
+    append(one.span, to: ownShard)
+  }
+
+  /// Adds words, as `enqueue` of each.
+  func enqueue(_ words: Span<DeferredWord>) { append(words, to: ownShard) }
 
   /// Drains the calling thread's shard if it has gathered a batch.
   ///
@@ -135,13 +154,37 @@ final class DeferredQueue: @unchecked Sendable {
     }
   }
 
-  private func finish(_ words: UnsafeMutableBufferPointer<UInt64>) -> [DeferredWord] {
+  private func finish(_ words: UnsafeMutableBufferPointer<DeferredWord>) -> [DeferredWord] {
     defer { words.deallocate() }
-    var others: [DeferredWord] = []
-    for rawValue in words {
-      let word = DeferredWord(rawValue: rawValue)
-      if !word.freeHere() { others.append(word) }
+    // The words of the rooms above move to the front.
+    var others = 0
+    for word in words where !word.freeHere(treeNodes: treeNodes) {
+      words[others] = word
+      others += 1
     }
-    return others.isEmpty ? [] : free(others)
+    return others == 0 ? [] : free(words.span.extracting(0..<others))
+  }
+}
+
+extension DeferredQueue {
+  /// The queue for those whom its owner outlives. A trivial value: a call through it writes no reference count, a line that
+  /// all threads that fault or unmap would share.
+  struct Handle: Sendable {
+    private let queue: Unmanaged<DeferredQueue>
+
+    fileprivate init(_ queue: DeferredQueue) { self.queue = .passUnretained(queue) }
+
+    func enqueue(_ word: DeferredWord) { queue._withUnsafeGuaranteedRef { $0.enqueue(word) } }
+    func enqueue(_ words: Span<DeferredWord>) { queue._withUnsafeGuaranteedRef { $0.enqueue(words) } }
+    func drainIfFull() { queue._withUnsafeGuaranteedRef { $0.drainIfFull() } }
+    func drainAll() { queue._withUnsafeGuaranteedRef { $0.drainAll() } }
+
+    /// A node of a range tree with unspecified contents.
+    func takeTreeNode() -> UnsafeMutableRawPointer {
+      queue._withUnsafeGuaranteedRef { $0.treeNodes.take() ?? $0.treeNodes.make() }
+    }
+
+    /// Takes a node back that no reader can be in.
+    func freeTreeNode(_ node: UnsafeMutableRawPointer) { queue._withUnsafeGuaranteedRef { $0.treeNodes.free(node) } }
   }
 }

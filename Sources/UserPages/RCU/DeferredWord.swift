@@ -1,6 +1,6 @@
 /// Something to free after a grace period, in one word: what it is in the low three bits, which one above them.
 ///
-/// The RCU room knows two kinds. Rooms above define theirs with the tags that are left, and free them themselves.
+/// The RCU room knows three kinds. Rooms above define theirs with the tags that are left, and free them themselves.
 struct DeferredWord {
   let rawValue: UInt64
 
@@ -19,19 +19,57 @@ struct DeferredWord {
     DeferredWord(tag: 0, payload: UInt64(UInt(bitPattern: Unmanaged.passRetained(object).toOpaque())))
   }
 
-  /// Plain memory to deallocate.
-  static func memory<T>(_ pointer: UnsafeMutablePointer<T>) -> DeferredWord {
-    DeferredWord(tag: 1, payload: UInt64(UInt(bitPattern: pointer)))
+  /// A node of a range tree, for the queue's pool of them.
+  static func treeNode(_ node: RangeTree.Node) -> DeferredWord {
+    DeferredWord(tag: 1, payload: UInt64(UInt(bitPattern: node)))
   }
 
+  /// A published value.
+  static func published(_ cell: UnsafeMutableRawPointer) -> DeferredWord {
+    DeferredWord(tag: 2, payload: UInt64(UInt(bitPattern: cell)))
+  }
+
+  /// The first tag that a room above may use.
+  static let firstFreeTag: UInt64 = 3
+
   /// Frees what this room knows; returns false for the kinds of the rooms above.
-  func freeHere() -> Bool {
-    guard tag < 2, let pointer = UnsafeMutableRawPointer(bitPattern: UInt(payload)) else { return false }
-    if tag == 0 {
-      Unmanaged<AnyObject>.fromOpaque(pointer).release()
-    } else {
-      pointer.deallocate()
+  @inline(__always)
+  func freeHere(treeNodes: PiecePool) -> Bool {
+    guard tag < Self.firstFreeTag else { return false }
+    guard let pointer = UnsafeMutableRawPointer(bitPattern: UInt(payload)) else { return false }
+    switch tag {
+    case 0: Unmanaged<AnyObject>.fromOpaque(pointer).release()
+    case 1: treeNodes.free(pointer)
+    default: PublishedCell.destroy(pointer)
     }
     return true
+  }
+}
+
+/// Words gathered in a row, so that the queue's lock is taken once for all of them.
+///
+/// What they mean must be unreachable when they are added; they need not be in the queue at once. Its holder calls `flush`
+/// before it lets others believe that they are.
+struct DeferredBatch: ~Copyable {
+  // Few, because they are set to nothing first, and most batches hold one or two.
+  private static let capacity = 8
+
+  private var words = InlineArray<8, DeferredWord>(repeating: DeferredWord(rawValue: 0))
+  private var count = 0
+
+  init() {}
+
+  deinit { precondition(count == 0, "a batch of deferred frees was dropped") }
+
+  @inline(__always)
+  mutating func add(_ word: DeferredWord, for queue: DeferredQueue.Handle) {
+    if count == Self.capacity { flush(to: queue) }
+    words[count] = word
+    count += 1
+  }
+
+  mutating func flush(to queue: DeferredQueue.Handle) {
+    if count > 0 { queue.enqueue(words.span.extracting(0..<count)) }
+    count = 0
   }
 }

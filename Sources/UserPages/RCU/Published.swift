@@ -3,12 +3,19 @@
 ///
 /// A trivial handle, so that copying it costs no reference counting. The holder keeps it valid by being inside a
 /// read-side section that was entered before the value was made unreachable, or by holding the lock under which it is.
+///
+/// In memory a value comes behind a word pair that says how it is destroyed, so that the queue of deferred frees needs to
+/// know no types and no object has to be made when a value retires.
 struct Published<Value: ~Copyable>: @unchecked Sendable {
   // Valid until the queue has freed it, see above.
   private let pointer: UnsafeMutablePointer<Value>
 
   init(_ value: consuming Value) {
-    pointer = .allocate(capacity: 1)
+    precondition(MemoryLayout<Value>.alignment <= PublishedCell.headerBytes)
+    let cell = UnsafeMutableRawPointer.allocate(
+      byteCount: PublishedCell.headerBytes + MemoryLayout<Value>.size, alignment: PublishedCell.headerBytes)
+    cell.initializeMemory(as: (any PublishedCell.Destroyer.Type).self, to: Destroyer.self)
+    pointer = (cell + PublishedCell.headerBytes).bindMemory(to: Value.self, capacity: 1)
     pointer.initialize(to: value)
   }
 
@@ -29,19 +36,29 @@ struct Published<Value: ~Copyable>: @unchecked Sendable {
   static func == (left: Published, right: Published) -> Bool { left.pointer == right.pointer }
 
   /// What frees the value after a grace period.
-  func retired() -> DeferredWord { .object(Owner(pointer)) }
+  func retired() -> DeferredWord { .published(UnsafeMutableRawPointer(pointer) - PublishedCell.headerBytes) }
 
   /// Frees at once what nobody has ever seen, or no longer can.
-  func destroy() { _ = Owner(pointer) }
+  func destroy() { PublishedCell.destroy(UnsafeMutableRawPointer(pointer) - PublishedCell.headerBytes) }
 
-  private final class Owner {
-    let pointer: UnsafeMutablePointer<Value>
-
-    init(_ pointer: UnsafeMutablePointer<Value>) { self.pointer = pointer }
-
-    deinit {
-      pointer.deinitialize(count: 1)
-      pointer.deallocate()
+  private enum Destroyer: PublishedCell.Destroyer {
+    static func destroy(_ value: UnsafeMutableRawPointer) {
+      value.assumingMemoryBound(to: Value.self).deinitialize(count: 1)
     }
+  }
+}
+
+/// The memory of a published value of whatever type.
+enum PublishedCell {
+  /// Room for the destroyer; the value comes behind.
+  static let headerBytes = 16
+
+  protocol Destroyer {
+    static func destroy(_ value: UnsafeMutableRawPointer)
+  }
+
+  static func destroy(_ cell: UnsafeMutableRawPointer) {
+    cell.load(as: (any Destroyer.Type).self).destroy(cell + headerBytes)
+    cell.deallocate()
   }
 }

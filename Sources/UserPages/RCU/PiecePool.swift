@@ -1,0 +1,91 @@
+/// Pieces of memory of one size that are used again: what is made and freed at every change of a mapping.
+///
+/// Each thread keeps what it freed for itself, in a list threaded through the pieces' first words, and takes from there: no
+/// lock and no atomic addition. Only threads beyond the 63rd share a list. A list holds at most `limit` pieces; what comes
+/// on top goes back to the system.
+///
+/// ORDERING [thread-number]: a list belongs to a thread's number, and needs no more than that to be handed on with it.
+final class PiecePool: @unchecked Sendable {
+  private static let shardCount = 64
+
+  let bytes: Int
+  private let alignment: Int
+  private let limit: Int
+  // Raw memory: neighbours must not share a line. The last one is the shared one, guarded by `sharedLock`.
+  private let shards: UnsafeMutablePointer<Shard>
+  private let sharedLock = FutexLock()
+  /// Counter 0: pieces taken minus pieces given back. Apart from the shards, because anybody reads it.
+  private let out = ShardedCounters()
+
+  private struct Shard {
+    var first: UnsafeMutableRawPointer?
+    var count = 0
+    private let padding: InlineArray<14, UInt64> = .init(repeating: 0)
+  }
+
+  /// - Parameters:
+  ///   - bytes: the size of a piece, at least a word.
+  ///   - limit: how many free pieces a thread keeps.
+  init(bytes: Int, alignment: Int, limit: Int) {
+    self.bytes = bytes
+    self.alignment = alignment
+    self.limit = limit
+    shards = .allocate(capacity: Self.shardCount)
+    for index in 0..<Self.shardCount { (shards + index).initialize(to: Shard()) }
+  }
+
+  deinit {
+    for index in 0..<Self.shardCount {
+      while let piece = pop(shards + index) { piece.deallocate() }
+    }
+    shards.deallocate()
+    out.release()
+  }
+
+  /// A piece that was freed before, as it was left but for its first word; nil where there is none: then make one.
+  ///
+  /// Counted as taken in either case.
+  @inline(__always)
+  func take() -> UnsafeMutableRawPointer? {
+    out.add(1, to: 0)
+    return withShard { pop($0) }
+  }
+
+  /// A new piece, for who was given none.
+  @inline(never)
+  func make() -> UnsafeMutableRawPointer { .allocate(byteCount: bytes, alignment: alignment) }
+
+  /// Takes a piece back.
+  @inline(__always)
+  func free(_ piece: UnsafeMutableRawPointer) {
+    out.add(.max, to: 0)
+    let kept = withShard { shard in
+      guard shard.pointee.count < limit else { return false }
+      piece.storeBytes(of: UInt(bitPattern: shard.pointee.first), as: UInt.self)
+      shard.pointee.first = piece
+      shard.pointee.count += 1
+      return true
+    }
+    if !kept { piece.deallocate() }
+  }
+
+  /// Pieces that are out. Exact when nobody takes or frees.
+  var inUse: Int { out.total(0) }
+
+  @inline(__always)
+  private func withShard<Result>(_ body: (UnsafeMutablePointer<Shard>) -> Result) -> Result {
+    let thread = Int(ThreadNumber.current)
+    if _fastPath(thread < Self.shardCount - 1) { return body(shards + thread) }
+    sharedLock.lock()
+    defer { sharedLock.unlock() }
+    return body(shards + (Self.shardCount - 1))
+  }
+
+  @inline(__always)
+  private func pop(_ shard: UnsafeMutablePointer<Shard>) -> UnsafeMutableRawPointer? {
+    guard let piece = shard.pointee.first else { return nil }
+    shard.pointee.first = UnsafeMutableRawPointer(bitPattern: piece.load(as: UInt.self))
+    shard.pointee.count -= 1
+    return piece
+  }
+}
