@@ -61,8 +61,12 @@ extension AddressSpace {
     if kind.isPFN || kind.isMixed { return true }
     guard mapping.value.isPrivate else { return false }
     var hasPrivatePages = false
-    table.forEachEntry(in: mapping.value.range) { _, place in
-      if !hasPrivatePages, place.load().isAnonymous { hasPrivatePages = true }
+    table.forEachNode(in: mapping.value.range) { _, node, indices in
+      for index in indices where node[index].load().isAnonymous {
+        hasPrivatePages = true
+        return false
+      }
+      return true
     }
     return hasPrivatePages
   }
@@ -86,24 +90,45 @@ extension AddressSpace {
   ) throws(PageError) {
     var failure: PageError?
     var spare = SpareNodes(memory)
-    table.forEachEntry(in: mapping.value.range) { address, place in
-      guard failure == nil else { return }
-      // A fault may hold an entry for a moment before it finds the mapping sealed.
-      let entry = place.update { _ in nil }
-      guard entry.isMapped else { return }
-      let target = child.makeEntry(for: address, using: &spare)
-      guard let frame = normalFrame(entry, at: address, in: mapping) else { return target.store(entry) }
-      // ORDERING [change-then-count]: the entry was lowered and a grace period has passed; the pins are looked at now. A
-      // pin that is not seen here will find the entry lowered at its second look. Only an exclusive page can have been
-      // pinned, so one that is pinned was exclusive until this fork, and is again.
-      if entry.isAnonymous, frame.pins > 0 || slots.pins(of: frame) > 0 {
-        do throws(PageError) { target.store(try copyPinned(entry, mapping: mapping)) } catch { failure = error }
-        // Not a plain store: a fault may hold the place until it finds the mapping sealed, and would undo it.
-        _ = place.update { _ in exclusiveAgain(entry, mapping: mapping) }
-        return
+    table.forEachNode(in: mapping.value.range) { start, node, indices in
+      var childNode: TableNode?
+      for index in indices {
+        let place = node[index]
+        // A fault may hold an entry for a moment before it finds the mapping sealed.
+        let entry = place.settled()
+        guard entry.isMapped else { continue }
+        let into = childNode ?? child.makeNode(for: start, using: &spare)
+        childNode = into
+        let target = into[index]
+        let address = start + (index - indices.lowerBound) * Page.size
+        guard let frame = normalFrame(entry, at: address, in: mapping) else {
+          target.store(entry)
+          continue
+        }
+        guard entry.isAnonymous else {
+          frame.takeForMapping()
+          target.store(entry)
+          continue
+        }
+        // ORDERING [change-then-count]: the entry was lowered and a grace period has passed; the pins are looked at now. A
+        // pin that is not seen here will find the entry lowered at its second look. Only an exclusive page can have been
+        // pinned, so one that is pinned was exclusive until this fork, and is again.
+        if frame.pins > 0 || slots.pins(of: frame) > 0 {
+          do throws(PageError) {
+            target.storeUnseen(try copyPinned(entry, mapping: mapping))
+          } catch {
+            failure = error
+          }
+          // Not a plain store: a fault may hold the place until it finds the mapping sealed, and would undo it.
+          _ = place.update { _ in exclusiveAgain(entry, mapping: mapping) }
+          if failure != nil { return false }
+          continue
+        }
+        frame.takeForMapping()
+        // The reverse map may look at the child already; an anonymous entry is none of its business.
+        target.storeUnseen(entry)
       }
-      frame.takeForMapping()
-      target.store(entry)
+      return true
     }
     if let failure { throw failure }
   }
@@ -139,6 +164,14 @@ extension AddressSpace {
   func makeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PageTableEntry {
     while true {
       if let place = table.entry(for: address, using: &spare) { return place }
+      spare.add()
+    }
+  }
+
+  /// As `makeEntry`, the node of the lowest level.
+  private func makeNode(for address: VirtualAddress, using spare: inout SpareNodes) -> TableNode {
+    while true {
+      if let node = table.lowestNode(for: address, using: &spare) { return node }
       spare.add()
     }
   }
