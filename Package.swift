@@ -49,7 +49,8 @@ let package = Package(
     .target(
       name: "UserPages",
       dependencies: ["CLiburcu"],
-      swiftSettings: entryFormat
+      // Values that cannot outlive what they were lent from; clients need no flag.
+      swiftSettings: entryFormat + [.enableExperimentalFeature("Lifetimes")]
     ),
     .target(
       name: "Scenario",

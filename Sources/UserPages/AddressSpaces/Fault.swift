@@ -52,7 +52,7 @@ extension AddressSpace {
   func fault(at address: VirtualAddress, _ access: FaultAccess) throws(PageError) {
     guard address < VirtualAddress.limit else { throw .segmentationViolation }
     // It may wait for a fork, which waits for this section.
-    assert(!RCU.isReading, "a fault inside a read-side section")
+    precondition(!RCU.isReading, "a fault inside a read-side section could wait for itself")
     if tableLocks != nil { mmapLock.lockForReading() }
     defer { if tableLocks != nil { mmapLock.unlock() } }
     try resolve(address, access, holdsLock: tableLocks != nil)

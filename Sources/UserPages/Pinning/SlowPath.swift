@@ -4,6 +4,7 @@ extension AddressSpace {
   func pinSlowly(at address: VirtualAddress, _ options: PinOptions) throws(PageError) -> PinnedPage {
     guard options.isLegal else { throw .invalidArgument }
     if options.contains(.fastOnly) { throw .tryAgain }
+    precondition(!RCU.isReading, "inside a read-side section only the fast path can pin: ask for `fastOnly`")
     // No array of one: the baseline is to cost its locks, not an allocation.
     let locks = tableLocks != nil
     if locks { mmapLock.lockForReading() }
@@ -17,6 +18,7 @@ extension AddressSpace {
   func pinSlowly(
     from address: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout [Frame]
   ) -> PageError? {
+    precondition(!RCU.isReading, "inside a read-side section only the fast path can pin: ask for `fastOnly`")
     // The `locked` engine holds the mmap lock over the whole call, as Linux 2.6.24 did. The others need no lock: each page
     // is looked up, and looked at again, like on the fast path.
     let locks = tableLocks != nil

@@ -12,6 +12,12 @@ public enum RCU {
   ///
   /// The closure is synchronous, so a task cannot suspend inside a section. Sections nest. They must not block, wait for
   /// a grace period, or last longer than some tens of microseconds: a grace period waits for the longest.
+  ///
+  /// Because sections nest, one around many operations is a batch section: what they read belongs together as far as
+  /// lifetimes go, and nothing they saw is freed between them. Inside it pins are asked for with `fastOnly`, since only the
+  /// fast path may run here (64 at a time are some tenths of a microsecond, well within bounds). It does not make them
+  /// cheaper: the inner sections' stores go to the same line. Measured in one run, a slot pin and its release cost 5.3 ns
+  /// with a section each and 5.3 ns with 64 of them inside one. A range pinned in one walk is what saves.
   @inlinable @inline(__always)
   public static func read<Result: ~Copyable, Failure: Error>(
     _ body: () throws(Failure) -> Result
