@@ -77,10 +77,13 @@ struct BackingTests {
         (.frameNumber(PFN(0), writable: true), .busError), (.frame(hole), .busError),
       ]
       for (answer, error) in cases {
-        try space.map(at: 0x10000, pages: 16, protection: .readWrite, sharing: .shared, .mixed(Scripted { _, _ in answer }))
+        try space.map(
+          at: 0x10000, pages: 16, protection: .readWrite, sharing: .shared, .mixed(Scripted { _, _ in answer }))
         #expect(throws: error) { try space.load(at: 0x10000, count: 1) }
         #expect(throws: error) { try space.store([1], at: 0x10000) }
-        #expect(throws: error == .outOfMemory ? PageError.outOfMemory : .badAddress) { try space.pin(at: 0x10000).release() }
+        #expect(throws: error == .outOfMemory ? PageError.outOfMemory : .badAddress) {
+          try space.pin(at: 0x10000).release()
+        }
       }
     }
   }

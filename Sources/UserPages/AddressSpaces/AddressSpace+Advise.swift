@@ -31,7 +31,8 @@ extension AddressSpace {
     var reached = range.lowerBound
     var hasHole = false
     mappings.forEach(in: range) { mapping in
-      let part = max(mapping.value.range.lowerBound, range.lowerBound)..<min(mapping.value.range.upperBound, range.upperBound)
+      let part =
+        max(mapping.value.range.lowerBound, range.lowerBound)..<min(mapping.value.range.upperBound, range.upperBound)
       if part.lowerBound > reached { hasHole = true }
       parts.append((part, mapping))
       reached = part.upperBound

@@ -34,7 +34,8 @@ extension AddressSpace {
       guard let mapping = mappings.find(address) else { return nil }
       let attributes = mapping.value.attributes
       return MappingInformation(
-        range: mapping.value.range, protection: attributes.protection, sharing: attributes.isShared ? .shared : .private)
+        range: mapping.value.range, protection: attributes.protection, sharing: attributes.isShared ? .shared : .private
+      )
     }
   }
 

@@ -29,7 +29,8 @@ extension AddressSpace {
   func change(_ range: Range<VirtualAddress>, _ edit: (inout VMA.Attributes) -> Void) -> Bool {
     var parts: [(range: Range<VirtualAddress>, attributes: VMA.Attributes, firstPage: Int)] = []
     mappings.forEach(in: range) { mapping in
-      let part = max(mapping.value.range.lowerBound, range.lowerBound)..<min(mapping.value.range.upperBound, range.upperBound)
+      let part =
+        max(mapping.value.range.lowerBound, range.lowerBound)..<min(mapping.value.range.upperBound, range.upperBound)
       var attributes = mapping.value.attributes
       edit(&attributes)
       parts.append((part, attributes, mapping.value.backingPage(of: part.lowerBound)))
@@ -37,7 +38,8 @@ extension AddressSpace {
     var old = VMATree.Replaced()
     mappings.carve(range, replacing: &old)
     for part in parts {
-      mappings.insert(part.range, part.attributes, firstPage: part.attributes.isAnonymous ? 0 : part.firstPage, replacing: &old)
+      mappings.insert(
+        part.range, part.attributes, firstPage: part.attributes.isAnonymous ? 0 : part.firstPage, replacing: &old)
     }
     mappings.publish()
     var lingering = false

@@ -14,7 +14,9 @@ extension AddressSpace {
     at address: VirtualAddress, pages: Int, to newAddress: VirtualAddress, newPages: Int
   ) throws(PageError) {
     guard address.isPageAligned, newAddress.isPageAligned, newPages > 0 else { throw .invalidArgument }
-    guard let to = newAddress.range(pages: newPages) else { throw newAddress < .limit ? .outOfMemory : .invalidArgument }
+    guard let to = newAddress.range(pages: newPages) else {
+      throw newAddress < .limit ? .outOfMemory : .invalidArgument
+    }
     if pages == 0 { return try duplicate(at: address, to: to) }
     guard pages > 0 else { throw .invalidArgument }
     guard let from = address.range(pages: pages) else { throw address < .limit ? .invalidArgument : .badAddress }

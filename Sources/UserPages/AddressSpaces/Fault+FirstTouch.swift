@@ -11,7 +11,9 @@ extension AddressSpace {
     return site.finish(entry, writable: true)
   }
 
-  private func touchAnonymous(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome {
+  private func touchAnonymous(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources)
+    -> FaultOutcome
+  {
     guard access.isWrite else {
       // The zero page: special, so that nobody counts references on the one frame that everybody maps.
       let entry = PTE(mapping: memory.zeroPage).asSpecial
@@ -30,7 +32,8 @@ extension AddressSpace {
     resting answer: (backing: any Backing, sequence: UInt64)? = nil
   ) -> FaultOutcome {
     frames.frame(pfn).begin(anonymous: true, mapped: true)
-    let entry = writable ? ownEntry(pfn, site) : site.finish(PTE(mapping: pfn).with(PTELayout.anonymous), writable: false)
+    let entry =
+      writable ? ownEntry(pfn, site) : site.finish(PTE(mapping: pfn).with(PTELayout.anonymous), writable: false)
     let outcome = install(entry, at: site, resting: answer)
     if case .done = outcome {
       resources.frame = nil
@@ -42,7 +45,8 @@ extension AddressSpace {
     return outcome
   }
 
-  private func touchBacked(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome {
+  private func touchBacked(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome
+  {
     let attributes = site.mapping.value.attributes
     guard let backing = attributes.kind.backing else { return .failed(.busError) }
     let page = site.mapping.value.backingPage(of: site.address)

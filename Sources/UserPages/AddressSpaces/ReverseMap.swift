@@ -41,7 +41,9 @@ extension AddressSpace: BackingUser {
       var found = false
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
         let attributes = mapping.value.attributes
-        if attributes.isShared, attributes.protection.contains(.write), attributes.kind.backing === backing { found = true }
+        if attributes.isShared, attributes.protection.contains(.write), attributes.kind.backing === backing {
+          found = true
+        }
       }
       return found
     }
@@ -51,7 +53,9 @@ extension AddressSpace: BackingUser {
   private func places(of page: Int, in backing: any Backing) -> [VMATree.Mapping] {
     var found: [VMATree.Mapping] = []
     mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
-      if mapping.value.attributes.kind.backing === backing, mapping.value.shows(backingPage: page) { found.append(mapping) }
+      if mapping.value.attributes.kind.backing === backing, mapping.value.shows(backingPage: page) {
+        found.append(mapping)
+      }
     }
     return found
   }

@@ -100,7 +100,9 @@ struct Frame: @unchecked Sendable {
   /// References, pins among them.
   ///
   /// ORDERING [change-then-count]: sequentially consistent, pairs with [pin-then-look]; asked after the entry was changed.
-  var references: Int { Int(UInt32(truncatingIfNeeded: descriptor.pointee.counts.load(ordering: .sequentiallyConsistent))) }
+  var references: Int {
+    Int(UInt32(truncatingIfNeeded: descriptor.pointee.counts.load(ordering: .sequentiallyConsistent)))
+  }
 
   var pins: Int { Int(descriptor.pointee.counts.load(ordering: .sequentiallyConsistent) >> 32) }
 

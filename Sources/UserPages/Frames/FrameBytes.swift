@@ -27,10 +27,14 @@ public struct FrameBytes: @unchecked Sendable {
     let at = address + offset
     // Atomics of the width in question, over memory that is only ever accessed as bytes or atomically.
     switch MemoryLayout<T>.size {
-    case 1: return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt8>.self).pointee.load(ordering: .acquiring))
-    case 2: return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.load(ordering: .acquiring))
-    case 4: return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt32>.self).pointee.load(ordering: .acquiring))
-    case 8: return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring))
+    case 1:
+      return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt8>.self).pointee.load(ordering: .acquiring))
+    case 2:
+      return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.load(ordering: .acquiring))
+    case 4:
+      return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt32>.self).pointee.load(ordering: .acquiring))
+    case 8:
+      return T(truncatingIfNeeded: at.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring))
     default: preconditionFailure("only integers of 1, 2, 4 and 8 bytes are loaded whole")
     }
   }
@@ -43,10 +47,18 @@ public struct FrameBytes: @unchecked Sendable {
     precondition(offset >= 0 && offset <= Page.size - MemoryLayout<T>.size && offset % MemoryLayout<T>.alignment == 0)
     let at = address + offset
     switch MemoryLayout<T>.size {
-    case 1: at.assumingMemoryBound(to: Atomic<UInt8>.self).pointee.store(.init(truncatingIfNeeded: value), ordering: .releasing)
-    case 2: at.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.store(.init(truncatingIfNeeded: value), ordering: .releasing)
-    case 4: at.assumingMemoryBound(to: Atomic<UInt32>.self).pointee.store(.init(truncatingIfNeeded: value), ordering: .releasing)
-    case 8: at.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(.init(truncatingIfNeeded: value), ordering: .releasing)
+    case 1:
+      at.assumingMemoryBound(to: Atomic<UInt8>.self).pointee.store(
+        .init(truncatingIfNeeded: value), ordering: .releasing)
+    case 2:
+      at.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.store(
+        .init(truncatingIfNeeded: value), ordering: .releasing)
+    case 4:
+      at.assumingMemoryBound(to: Atomic<UInt32>.self).pointee.store(
+        .init(truncatingIfNeeded: value), ordering: .releasing)
+    case 8:
+      at.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(
+        .init(truncatingIfNeeded: value), ordering: .releasing)
     default: preconditionFailure("only integers of 1, 2, 4 and 8 bytes are stored whole")
     }
   }

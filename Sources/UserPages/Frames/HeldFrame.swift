@@ -42,5 +42,7 @@ struct HeldFrame: @unchecked Sendable {
 
   @inlinable var pfn: PFN { memory._withUnsafeGuaranteedRef { $0.frames.number(of: frame) } }
 
-  @inlinable var bytes: FrameBytes { memory._withUnsafeGuaranteedRef { $0.frames.bytes(of: $0.frames.number(of: frame)) } }
+  @inlinable var bytes: FrameBytes {
+    memory._withUnsafeGuaranteedRef { $0.frames.bytes(of: $0.frames.number(of: frame)) }
+  }
 }

@@ -8,7 +8,9 @@ public struct PFN: RawRepresentable, Hashable, Comparable, Sendable, CustomStrin
   @inlinable public static func < (left: PFN, right: PFN) -> Bool { left.rawValue < right.rawValue }
 
   /// The frame `count` frames further on.
-  @inlinable public static func + (pfn: PFN, count: Int) -> PFN { PFN(pfn.rawValue &+ UInt64(bitPattern: Int64(count))) }
+  @inlinable public static func + (pfn: PFN, count: Int) -> PFN {
+    PFN(pfn.rawValue &+ UInt64(bitPattern: Int64(count)))
+  }
 
   public var description: String { "pfn \(rawValue)" }
 }

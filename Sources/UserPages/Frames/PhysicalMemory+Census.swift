@@ -57,7 +57,8 @@ extension PhysicalMemory {
     guard frames.isValid(pfn) else { return nil }
     let frame = frames.frame(pfn)
     return FrameInformation(
-      mapCount: frame.mapCount, pinCount: frame.pins + PinSlots.snapshot().pins(of: frame), referenceCount: frame.references,
+      mapCount: frame.mapCount, pinCount: frame.pins + PinSlots.snapshot().pins(of: frame),
+      referenceCount: frame.references,
       isAnonymous: frame.has(Frame.anonymousBit), isDirty: frame.has(Frame.dirtyBit))
   }
 }

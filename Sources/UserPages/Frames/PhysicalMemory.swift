@@ -124,9 +124,13 @@ public final class PhysicalMemory: Sendable {
   /// - Precondition: not inside a read-side section.
   func allocateFrame() throws(PageError) -> PFN {
     if let pfn = allocator.allocate() { return pfn }
-    deferred.drainAll()
-    guard let pfn = allocator.allocate() else { throw .outOfMemory }
-    return pfn
+    // Others take what one drain freed, and defer more meanwhile: a few rounds before it is believed that there is none.
+    for _ in 0..<8 {
+      deferred.drainAll()
+      if let pfn = allocator.allocate() { return pfn }
+      sched_yield()
+    }
+    throw .outOfMemory
   }
 
   /// Gives back a frame that was allocated and never used.

@@ -17,7 +17,9 @@ struct PageTableEntry: @unchecked Sendable {
   @inlinable @inline(__always) init(_ word: UnsafeMutablePointer<Atomic<UInt64>>) { self.word = word }
 
   /// ORDERING [pin-then-look]: the second look is this load.
-  @inlinable @inline(__always) func load() -> PTE { PTE(rawValue: word.pointee.load(ordering: .sequentiallyConsistent)) }
+  @inlinable @inline(__always) func load() -> PTE {
+    PTE(rawValue: word.pointee.load(ordering: .sequentiallyConsistent))
+  }
 
   /// Stores to an entry that the caller has locked, or that nobody else can reach.
   func store(_ entry: PTE) { word.pointee.store(entry.rawValue, ordering: .sequentiallyConsistent) }

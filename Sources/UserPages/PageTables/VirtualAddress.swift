@@ -15,7 +15,9 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
     Self(address.rawValue &+ UInt64(bitPattern: Int64(bytes)))
   }
 
-  @inlinable public static func - (left: Self, right: Self) -> Int { Int(bitPattern: UInt(left.rawValue &- right.rawValue)) }
+  @inlinable public static func - (left: Self, right: Self) -> Int {
+    Int(bitPattern: UInt(left.rawValue &- right.rawValue))
+  }
 
   /// One past the last address a program may use: the lower half of 48 bits less a page, as on Linux for x86-64.
   @inlinable public static var limit: VirtualAddress { VirtualAddress((1 << 47) - 4096) }
