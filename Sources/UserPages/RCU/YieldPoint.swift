@@ -38,7 +38,8 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   }
 
   @usableFromInline static let isInstalled = Atomic<Bool>(false)
-  private static let slot = Mutex<(@Sendable (YieldPoint) -> Void)?>(nil)
+  // Behind a lock that ThreadSanitizer knows: plays and races run under it too.
+  private static let slot = Guarded<(@Sendable (YieldPoint) -> Void)?>(nil)
 
   @inlinable @inline(__always)
   func reach() {
