@@ -36,7 +36,11 @@ struct FuzzCommand: ParsableCommand {
   @Option(help: "How many differences end the run.")
   var differences = 1
 
-  @Option(help: "Keep each difference as a file in this folder, and the program that is running as current.gup.")
+  @Option(
+    help: """
+      Keep each difference as a file in this folder, and the program that is running as current.gup: where the library \
+      traps, that is the program that made it.
+      """)
   var keep: String?
 
   @Option(help: "How spaces pin pages.")
@@ -71,7 +75,7 @@ struct FuzzCommand: ParsableCommand {
     let summary = try campaign.run { summary in
       summary.programs < count && deadline.map { clock.now < $0 } ?? true
     } willRun: { file in
-      keepFile("current.gup", file.text)
+      keepFile("current.gup", "# seed \(seed), \(file.path)\n\(file.text)")
     } found: { number, difference in
       Output.standard.line("# seed \(seed), program \(number)")
       Output.standard.line(difference.description)
