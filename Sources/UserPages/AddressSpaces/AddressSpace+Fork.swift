@@ -10,6 +10,9 @@ extension AddressSpace {
     let child = AddressSpace(memory, engine: engine)
     var failure: PageError?
     mmapLock.writing {
+      // The child's too: a backing that moves pages learns of it below, and must not look at it before it is whole.
+      child.mmapLock.lockForWriting()
+      defer { child.mmapLock.unlock() }
       var inherited: [VMATree.Mapping] = []
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
         if mapping.value.attributes.dontFork { return }

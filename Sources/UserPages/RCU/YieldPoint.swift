@@ -28,7 +28,7 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
 
   /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`.
   public static func install(_ handler: @escaping @Sendable (YieldPoint) -> Void) {
-    slot.withLock { $0 = handler }
+    slot.withLock { $0 = Handler(call: handler) }
     isInstalled.store(true, ordering: .releasing)
   }
 
@@ -39,7 +39,12 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
 
   @usableFromInline static let isInstalled = Atomic<Bool>(false)
   // Behind a lock that ThreadSanitizer knows: plays and races run under it too.
-  private static let slot = Guarded<(@Sendable (YieldPoint) -> Void)?>(nil)
+  private static let slot = Guarded<Handler?>(nil)
+
+  /// In a struct, because a closure that is read out of a generic place and put back is wrapped once more each time.
+  private struct Handler {
+    let call: @Sendable (YieldPoint) -> Void
+  }
 
   @inlinable @inline(__always)
   func reach() {
@@ -51,6 +56,6 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   @usableFromInline @inline(never)
   func callHandler() {
     let handler = Self.slot.withLock { $0 }
-    handler?(self)
+    handler?.call(self)
   }
 }
