@@ -51,7 +51,7 @@ struct Options: ParsableArguments {
   var sortPages = 64
 
   @Option(help: ArgumentHelp("Sort areas a second for each writer; 0: as many as possible.", valueName: "n"))
-  var sortRate = 1000
+  var sortRate = 0
 
   @Option(help: "direct: O_DIRECT to and from the file; memory: a copy of the database in memory.")
   var io = IOChoice.direct
