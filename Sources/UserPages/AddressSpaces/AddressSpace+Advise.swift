@@ -32,7 +32,7 @@ extension AddressSpace {
     var hasHole = false
     mappings.forEach(in: range) { mapping in
       let part =
-        max(mapping.value.range.lowerBound, range.lowerBound)..<min(mapping.value.range.upperBound, range.upperBound)
+        mapping.value.range.clamped(to: range)
       if part.lowerBound > reached { hasHole = true }
       parts.append((part, mapping))
       reached = part.upperBound

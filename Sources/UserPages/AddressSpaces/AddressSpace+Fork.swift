@@ -116,7 +116,7 @@ extension AddressSpace {
         // ORDERING [change-then-count]: the entry was lowered and a grace period has passed; the pins are looked at now. A
         // pin that is not seen here will find the entry lowered at its second look. Only an exclusive page can have been
         // pinned, so one that is pinned was exclusive until this fork, and is again.
-        if frame.pins > 0 || slots.pins(of: frame) > 0 {
+        if isPinned(frame, slots) {
           do throws(PageError) {
             target.storeUnseen(try copyPinned(entry, mapping: mapping))
           } catch {
@@ -143,10 +143,13 @@ extension AddressSpace {
       _ = place.update { entry in
         guard entry.isMapped, entry.isAnonymous, !entry.isExclusive else { return nil }
         let frame = frames.frame(entry.pfn)
-        return frame.pins > 0 || slots.pins(of: frame) > 0 ? exclusiveAgain(entry, mapping: mapping) : nil
+        return isPinned(frame, slots) ? exclusiveAgain(entry, mapping: mapping) : nil
       }
     }
   }
+
+  /// Whether somebody pins a frame, by its counts or by a slot. After the entry was changed and a grace period has passed.
+  private func isPinned(_ frame: Frame, _ slots: PinSlots) -> Bool { frame.pins > 0 || slots.pins(of: frame) > 0 }
 
   private func exclusiveAgain(_ entry: PTE, mapping: VMATree.Mapping) -> PTE {
     let exclusive = entry.without(PTELayout.cowShared)

@@ -30,7 +30,7 @@ extension AddressSpace {
     var parts: [(range: Range<VirtualAddress>, attributes: VMA.Attributes, firstPage: Int)] = []
     mappings.forEach(in: range) { mapping in
       let part =
-        max(mapping.value.range.lowerBound, range.lowerBound)..<min(mapping.value.range.upperBound, range.upperBound)
+        mapping.value.range.clamped(to: range)
       var attributes = mapping.value.attributes
       edit(&attributes)
       parts.append((part, attributes, mapping.value.backingPage(of: part.lowerBound)))
