@@ -4,8 +4,13 @@ import Synchronization
 /// Free frames of RAM.
 ///
 /// Each thread takes from and gives to a small cache of its own shard; caches and the depot behind them exchange frames
-/// in bulk, so two threads that fault and free share a line once in `transfer` frames. When the depot is empty the other
-/// caches are searched, so that "none free" is true when it is said.
+/// in bulk, so two threads that fault and free share a line once in `transfer` frames. When the depot has not what is asked
+/// for, all caches are held and emptied into it at once, and it is asked again: "none free" is true when it is said. A
+/// frame can only have been missed whose `free` had not returned.
+///
+/// Huge frames, 512 frames in a row that begin at a multiple of 512, come from the depot and go back to it directly.
+///
+/// Lock order: caches, in the order of their indices, then the depot. All but `gathering` hold one cache at most.
 ///
 /// Debug builds fill freed frames with `poison` and check the filling when they are given out again: a store through a
 /// stale entry or a pin that was released too early is found there.
@@ -18,18 +23,34 @@ final class FrameAllocator: @unchecked Sendable {
   let first: PFN
   let count: Int
   private let table: FrameTable
-  // Raw memory: caches of neighbours must not share a line. Guarded by the lock of the same index.
-  private let caches: UnsafeMutablePointer<Cache>
+  // Guarded by the lock of the same index.
+  private let caches: UnsafeMutableRawPointer
   private let locks = LockArray(count: shardCount)
-  private let depotLock = FutexLock()
-  // Guarded by `depotLock`.
-  private let depot: UnsafeMutablePointer<UInt32>
-  private var depotCount: Int
+  private let depot: FrameDepot
 
-  private struct Cache: ~Copyable {
-    var count: Int32 = 0
-    var frames = InlineArray<128, UInt32>(repeating: 0)
-    private let padding: InlineArray<15, UInt64> = .init(repeating: 0)
+  /// A thread's frames: a word that counts them, and a stack of as many.
+  private struct Cache {
+    // Ten lines: neighbours share none.
+    static let stride = 640
+
+    let words: UnsafeMutablePointer<UInt32>
+
+    var count: Int {
+      get { Int(words.pointee) }
+      nonmutating set { words.pointee = UInt32(truncatingIfNeeded: newValue) }
+    }
+    var frames: UnsafeMutablePointer<UInt32> { words + 1 }
+
+    func push(_ pfn: PFN) {
+      frames[count] = UInt32(truncatingIfNeeded: pfn.rawValue)
+      count += 1
+    }
+
+    func pop() -> PFN? {
+      if count == 0 { return nil }
+      count -= 1
+      return PFN(UInt64(frames[count]))
+    }
   }
 
   /// Manages the `count` frames from `first` on, all free.
@@ -37,40 +58,58 @@ final class FrameAllocator: @unchecked Sendable {
     self.table = table
     self.first = first
     self.count = count
-    caches = .allocate(capacity: Self.shardCount)
-    for index in 0..<Self.shardCount { (caches + index).initialize(to: Cache()) }
-    depot = .allocate(capacity: max(count, 1))
-    // Lowest numbers on top: a small working set stays together.
-    for index in 0..<count { depot[index] = UInt32(truncatingIfNeeded: first.rawValue) + UInt32(count - 1 - index) }
-    depotCount = count
+    caches = .allocate(byteCount: Self.shardCount * Cache.stride, alignment: 64)
+    caches.initializeMemory(as: UInt32.self, repeating: 0, count: Self.shardCount * Cache.stride / 4)
+    depot = FrameDepot(first: first, count: count)
     for index in 0..<count {
       table.frame(first + index).descriptor.pointee.state.store(Frame.freeBit, ordering: .relaxed)
     }
   }
 
   deinit {
-    caches.deinitialize(count: Self.shardCount)
     caches.deallocate()
     locks.release()
-    depot.deallocate()
   }
 
   private var ownShard: Int { Int(clu_thread_index()) & (Self.shardCount - 1) }
 
+  @inline(__always)
+  private func cache(_ shard: Int) -> Cache {
+    Cache(words: (caches + shard * Cache.stride).assumingMemoryBound(to: UInt32.self))
+  }
+
   /// A free frame, with no references and unspecified contents; nil where there is none. O(1), any thread.
   func allocate() -> PFN? {
     let shard = ownShard
-    let cache = caches + shard
+    let cache = cache(shard)
     locks.lock(shard)
-    if cache.pointee.count == 0 { refill(cache) }
-    if cache.pointee.count > 0 {
-      cache.pointee.count -= 1
-      let pfn = PFN(UInt64(cache.pointee.frames[Int(cache.pointee.count)]))
-      locks.unlock(shard)
-      return begin(pfn)
-    }
+    if cache.count == 0 { refill(cache) }
+    let own = cache.pop()
     locks.unlock(shard)
-    return steal().map(begin)
+    if let own { return begin(own) }
+    let other = gathering {
+      refill(cache)
+      return cache.pop()
+    }
+    return other.map(begin)
+  }
+
+  /// 512 frames in a row that begin at a multiple of 512, with no references and unspecified contents; nil where no such
+  /// block is free as a whole. O(512), any thread. Waits for nobody.
+  ///
+  /// From then on each is a frame like any other: they may be freed one by one as well as by `freeHuge`.
+  func allocateHuge() -> PFN? {
+    guard let first = depot.takeBlock() ?? gathering({ depot.takeBlock() }) else { return nil }
+    for index in 0..<Page.pagesPerHuge { _ = begin(first + index) }
+    return first
+  }
+
+  /// Takes back the 512 frames from `first` on, whose last references are gone.
+  ///
+  /// - Precondition: `first` is a multiple of 512. It need not have come from `allocateHuge`.
+  func freeHuge(_ first: PFN) {
+    for index in 0..<Page.pagesPerHuge { end(first + index) }
+    depot.putBlock(first)
   }
 
   /// Takes back a frame whose last reference is gone.
@@ -83,13 +122,12 @@ final class FrameAllocator: @unchecked Sendable {
   func free(_ pfns: Span<PFN>) {
     for index in pfns.indices { end(pfns[index]) }
     let shard = ownShard
-    let cache = caches + shard
+    let cache = cache(shard)
     locks.lock(shard)
     defer { locks.unlock(shard) }
     for index in pfns.indices {
-      if Int(cache.pointee.count) == Self.cacheSize { spill(cache) }
-      cache.pointee.frames[Int(cache.pointee.count)] = UInt32(truncatingIfNeeded: pfns[index].rawValue)
-      cache.pointee.count += 1
+      if cache.count == Self.cacheSize { spill(cache) }
+      cache.push(pfns[index])
     }
   }
 
@@ -107,12 +145,10 @@ final class FrameAllocator: @unchecked Sendable {
 
   /// Frames that are free now. Exact when nobody allocates or frees meanwhile.
   var freeCount: Int {
-    depotLock.lock()
-    var total = depotCount
-    depotLock.unlock()
+    var total = depot.count
     for index in 0..<Self.shardCount {
       locks.lock(index)
-      total += Int(caches[index].count)
+      total += cache(index).count
       locks.unlock(index)
     }
     return total
@@ -129,39 +165,26 @@ final class FrameAllocator: @unchecked Sendable {
     return pfn
   }
 
-  // Lock order: a cache, then the depot. No two caches are ever held together.
-
-  private func refill(_ cache: UnsafeMutablePointer<Cache>) {
-    depotLock.lock()
-    defer { depotLock.unlock() }
-    let moved = min(Self.transfer, depotCount)
-    for index in 0..<moved { cache.pointee.frames[index] = depot[depotCount - moved + index] }
-    depotCount -= moved
-    cache.pointee.count = Int32(moved)
+  private func refill(_ cache: Cache) {
+    // The lowest number on top: a small working set stays together.
+    cache.count = depot.take(Self.transfer, to: cache.frames)
   }
 
-  private func spill(_ cache: UnsafeMutablePointer<Cache>) {
-    depotLock.lock()
-    defer { depotLock.unlock() }
-    let kept = Self.cacheSize - Self.transfer
-    for index in kept..<Self.cacheSize {
-      depot[depotCount] = cache.pointee.frames[index]
-      depotCount += 1
-    }
-    cache.pointee.count = Int32(kept)
+  private func spill(_ cache: Cache) {
+    cache.count = Self.cacheSize - Self.transfer
+    depot.put(cache.frames + cache.count, count: Self.transfer)
   }
 
-  private func steal() -> PFN? {
+  /// What `take` finds while all that is free lies in the depot. Where it finds nothing, there is nothing.
+  private func gathering(_ take: () -> PFN?) -> PFN? {
+    for index in 0..<Self.shardCount { locks.lock(index) }
+    defer { for index in 0..<Self.shardCount { locks.unlock(index) } }
     for index in 0..<Self.shardCount {
-      let cache = caches + index
-      locks.lock(index)
-      defer { locks.unlock(index) }
-      if cache.pointee.count > 0 {
-        cache.pointee.count -= 1
-        return PFN(UInt64(cache.pointee.frames[Int(cache.pointee.count)]))
-      }
+      let cache = cache(index)
+      if cache.count > 0 { depot.put(cache.frames, count: cache.count) }
+      cache.count = 0
     }
-    return nil
+    return take()
   }
 }
 

@@ -1,0 +1,155 @@
+/// Free frames that are in no thread's cache: the frames of RAM as blocks of 512, each as long and as aligned as a huge page.
+///
+/// A block has a bit for each of its frames and a count of those that are here, from which follows which it is:
+///
+///     empty     none is here
+///     partial   some are
+///     whole     all 512 are: it can be given out as one huge frame
+///
+/// It is nothing else: a block that was broken is whole again the moment its last frame comes back. Single frames are taken
+/// from partial blocks before whole ones are broken, and from the lowest numbers on: use gathers in few blocks, and those
+/// that it leaves recombine. RAM that ends within a block has a last one that is never whole and so is used up first.
+///
+/// A sixth of a byte for each frame of RAM.
+///
+/// One lock, the innermost there is: whoever holds it takes no other. The allocator's caches come before it.
+final class FrameDepot: @unchecked Sendable {
+  static let blockSize = Page.pagesPerHuge
+
+  private let first: PFN
+  private let lock = FutexLock()
+  // All below is guarded by `lock`. A set bit: the frame is here.
+  private let blocks: UnsafeMutablePointer<Block>
+  private let counts: UnsafeMutablePointer<UInt16>
+  private let partial: BitTree
+  private let whole: BitTree
+  private var total = 0
+
+  private typealias Block = InlineArray<8, UInt64>
+
+  /// For the `count` frames from `first` on, which all are here.
+  init(first: PFN, count: Int) {
+    precondition(first.rawValue % UInt64(Self.blockSize) == 0, "RAM begins within a block")
+    self.first = first
+    let blockCount = (count + Self.blockSize - 1) / Self.blockSize
+    blocks = .allocate(capacity: blockCount)
+    blocks.initialize(repeating: Block(repeating: 0), count: blockCount)
+    counts = .allocate(capacity: blockCount)
+    counts.initialize(repeating: 0, count: blockCount)
+    partial = BitTree(below: blockCount)
+    whole = BitTree(below: blockCount)
+    for index in 0..<count / Self.blockSize { insertBlock(index) }
+    for index in count / Self.blockSize * Self.blockSize..<count { insert(index) }
+  }
+
+  deinit {
+    blocks.deallocate()
+    counts.deallocate()
+    partial.release()
+    whole.release()
+  }
+
+  /// Frames that are here now.
+  var count: Int {
+    lock.lock()
+    defer { lock.unlock() }
+    return total
+  }
+
+  /// Takes `wanted` frames, or what there is, to the beginning of `frames`, the lowest number last; returns how many.
+  func take(_ wanted: Int, to frames: UnsafeMutablePointer<UInt32>) -> Int {
+    lock.lock()
+    defer { lock.unlock() }
+    let taken = min(wanted, total)
+    var left = taken
+    while left > 0 {
+      // There is one: `total` says so.
+      let index = (partial.first ?? whole.first)!
+      left -= take(left, fromBlock: index, to: frames)
+    }
+    return taken
+  }
+
+  /// Takes the lowest frames of a block that is not empty to `frames`, downwards from `left`; returns how many.
+  private func take(_ left: Int, fromBlock index: Int, to frames: UnsafeMutablePointer<UInt32>) -> Int {
+    let taken = min(left, Int(counts[index]))
+    let base = UInt32(truncatingIfNeeded: first.rawValue) + UInt32(index * Self.blockSize)
+    var position = left
+    var wordIndex = 0
+    while position > left - taken {
+      var word = blocks[index][wordIndex]
+      while word != 0, position > left - taken {
+        position -= 1
+        frames[position] = base + UInt32(wordIndex << 6 | word.trailingZeroBitCount)
+        word &= word - 1
+      }
+      blocks[index][wordIndex] = word
+      wordIndex += 1
+    }
+    recount(index, Int(counts[index]) - taken)
+    return taken
+  }
+
+  /// Takes the lowest whole block; nil where none is whole.
+  func takeBlock() -> PFN? {
+    lock.lock()
+    defer { lock.unlock() }
+    guard let index = whole.first else { return nil }
+    blocks[index] = Block(repeating: 0)
+    recount(index, 0)
+    return first + index * Self.blockSize
+  }
+
+  /// Takes `count` frames back.
+  func put(_ frames: UnsafePointer<UInt32>, count: Int) {
+    lock.lock()
+    defer { lock.unlock() }
+    for position in 0..<count { insert(Int(frames[position]) - Int(truncatingIfNeeded: first.rawValue)) }
+  }
+
+  /// Takes a block back whose frames all were away.
+  func putBlock(_ block: PFN) {
+    precondition(block.rawValue % UInt64(Self.blockSize) == 0, "a block begins at its first frame")
+    lock.lock()
+    defer { lock.unlock() }
+    insertBlock(Int(block.rawValue - first.rawValue) / Self.blockSize)
+  }
+
+  private func insert(_ frame: Int) {
+    let index = frame / Self.blockSize
+    let bit: UInt64 = 1 << UInt64(frame & 63)
+    let word = (frame % Self.blockSize) >> 6
+    precondition(blocks[index][word] & bit == 0, "a frame came back twice")
+    blocks[index][word] |= bit
+    recount(index, Int(counts[index]) + 1)
+  }
+
+  private func insertBlock(_ index: Int) {
+    precondition(counts[index] == 0, "a frame of the block came back before the block")
+    blocks[index] = Block(repeating: .max)
+    recount(index, Self.blockSize)
+  }
+
+  /// Says how many frames of a block are here from now on, for what is kept of it beside its bits.
+  private func recount(_ index: Int, _ new: Int) {
+    let old = Int(counts[index])
+    counts[index] = UInt16(new)
+    total += new - old
+    let kinds = (kind(old), kind(new))
+    if kinds.0 == kinds.1 { return }
+    switch kinds.0 {
+    case .empty: break
+    case .partial: partial.remove(index)
+    case .whole: whole.remove(index)
+    }
+    switch kinds.1 {
+    case .empty: break
+    case .partial: partial.insert(index)
+    case .whole: whole.insert(index)
+    }
+  }
+
+  private enum Kind { case empty, partial, whole }
+
+  private func kind(_ count: Int) -> Kind { count == 0 ? .empty : count == Self.blockSize ? .whole : .partial }
+}
