@@ -5,7 +5,8 @@ extension AddressSpace {
   ///
   /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a mapping
   ///   in it (`dontNeed` on a pfn mapping, for instance); `outOfMemory` where a part is not mapped, or no frame is to be had;
-  ///   `badAddress` where a page to be populated cannot be read or written at all.
+  ///   `badAddress` where a page to be populated cannot be read or written at all; `tryAgain` where a page to be collapsed is
+  ///   pinned.
   public func advise(at address: VirtualAddress, pages: Int, _ advice: Advice) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }
@@ -17,7 +18,8 @@ extension AddressSpace {
     case .doFork: try setDontFork(range, false)
     case .populateRead: try populate(range, .read)
     case .populateWrite: try populate(range, .write)
-    case .pageOut, .collapse: throw .invalidArgument
+    case .collapse: try collapseParts(range)
+    case .pageOut: throw .invalidArgument
     }
     // What leaves the address space is a hole like any other.
     if !isWhole { throw .outOfMemory }
@@ -58,6 +60,18 @@ extension AddressSpace {
     }
     settle(storesMayLinger: lingering)
     if let error { throw error }
+  }
+
+  private func collapseParts(_ range: Range<VirtualAddress>) throws(PageError) {
+    let (parts, hasHole) = mmapLock.reading { () -> ([Range<VirtualAddress>?], Bool) in
+      let (found, hasHole) = self.parts(of: range)
+      return (found.map { $0.1.value.mayCollapse ? $0.0 : nil }, hasHole)
+    }
+    for part in parts {
+      guard let part else { throw .invalidArgument }
+      try collapse(part)
+    }
+    if hasHole { throw .outOfMemory }
   }
 
   private func setDontFork(_ range: Range<VirtualAddress>, _ value: Bool) throws(PageError) {

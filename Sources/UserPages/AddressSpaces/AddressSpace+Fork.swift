@@ -64,7 +64,12 @@ extension AddressSpace {
     if kind.isPFN || kind.isMixed { return true }
     guard mapping.value.isPrivate else { return false }
     var hasPrivatePages = false
-    table.forEachNode(in: mapping.value.range) { _, node, indices in
+    table.forEachNode(in: mapping.value.range) { span in
+      let entry = span.place.settled()
+      guard entry.mapsHuge, entry.isAnonymous else { return entry.mapsHuge ? .next : .again }
+      hasPrivatePages = true
+      return .stop
+    } _: { _, node, indices in
       for index in indices where node[index].load().isAnonymous {
         hasPrivatePages = true
         return false
@@ -78,10 +83,13 @@ extension AddressSpace {
   /// may linger, and pins may be under way.
   private func writeProtect(_ range: Range<VirtualAddress>) -> Bool {
     var lowered = false
-    table.forEachEntry(in: range) { _, place in
-      let before = place.update { entry in
-        entry.isMapped && entry.isExclusive ? entry.without(PTELayout.writable).with(PTELayout.cowShared) : nil
-      }
+    let lower = { (entry: PTE) in entry.without(PTELayout.writable).with(PTELayout.cowShared) }
+    table.forEachEntry(in: range) { span in
+      let before = span.place.update { $0.mapsHuge && $0.isExclusive ? lower($0) : nil }
+      if before.mapsHuge, before.isExclusive { lowered = true }
+      return before.mapsHuge ? .next : .again
+    } _: { _, place in
+      let before = place.update { $0.isMapped && $0.isExclusive ? lower($0) : nil }
       if before.isMapped, before.isExclusive { lowered = true }
     }
     return lowered
@@ -93,7 +101,9 @@ extension AddressSpace {
   ) throws(PageError) {
     var failure: PageError?
     var spare = SpareNodes(memory)
-    table.forEachNode(in: mapping.value.range) { start, node, indices in
+    table.forEachNode(in: mapping.value.range) { span in
+      copyHuge(span, of: mapping, to: child, slots, using: &spare)
+    } _: { start, node, indices in
       var childNode: TableNode?
       for index in indices {
         let place = node[index]
@@ -104,19 +114,19 @@ extension AddressSpace {
         childNode = into
         let target = into[index]
         let address = start + (index - indices.lowerBound) * Page.size
-        guard let frame = normalFrame(entry, at: address, in: mapping) else {
+        guard isNormal(entry, at: address, in: mapping) else {
           target.store(entry)
           continue
         }
         guard entry.isAnonymous else {
-          frame.takeForMapping()
+          takeForMapping(entry)
           target.store(entry)
           continue
         }
         // ORDERING [change-then-count]: the entry was lowered and a grace period has passed; the pins are looked at now. A
         // pin that is not seen here will find the entry lowered at its second look. Only an exclusive page can have been
         // pinned, so one that is pinned was exclusive until this fork, and is again.
-        if isPinned(frame, slots) {
+        if isPinned(frames.frame(entry.folioPFN), slots) {
           do throws(PageError) {
             target.storeUnseen(try copyPinned(entry, mapping: mapping))
           } catch {
@@ -127,7 +137,7 @@ extension AddressSpace {
           if failure != nil { return false }
           continue
         }
-        frame.takeForMapping()
+        takeForMapping(entry)
         // The reverse map may look at the child already; an anonymous entry is none of its business.
         target.storeUnseen(entry)
       }
@@ -136,15 +146,43 @@ extension AddressSpace {
     if let failure { throw failure }
   }
 
+  /// Gives the child an entry that maps 2 MiB; or splits it, where they are pinned: then each page is copied by itself.
+  private func copyHuge(
+    _ span: PageTable.HugeSpan, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlots,
+    using spare: inout SpareNodes
+  ) -> PageTable.AfterHuge {
+    let entry = span.place.settled()
+    guard entry.mapsHuge else { return .again }
+    let isNormal = isNormal(entry, at: span.range.lowerBound, in: mapping)
+    if isNormal {
+      let folio = frames.frame(entry.pfn)
+      // ORDERING [change-then-count]: as for a page.
+      if entry.isAnonymous, isPinned(folio, slots) { return split(span, in: mapping) }
+      folio.take(Frame.oneReference)
+      folio.addHugeMapping()
+    }
+    // Nobody else knows the child, so nobody linked a node there.
+    child.makeHugeEntry(for: span.range.lowerBound, using: &spare)?.store(entry)
+    return .next
+  }
+
+  /// One more entry of the lowest level for what another maps.
+  private func takeForMapping(_ entry: PTE) {
+    frames.frame(entry.folioPFN).take(Frame.oneReference)
+    frames.frame(entry.pfn).addMapping()
+  }
+
   /// Gives the pinned pages of a mapping back to it after a fork that failed: a copy would part pin and program. What the
   /// child got is not among them: nobody can pin what is not exclusive.
   private func keepPinned(_ mapping: VMATree.Mapping, _ slots: PinSlots) {
-    table.forEachEntry(in: mapping.value.range) { _, place in
-      _ = place.update { entry in
-        guard entry.isMapped, entry.isAnonymous, !entry.isExclusive else { return nil }
-        let frame = frames.frame(entry.pfn)
-        return isPinned(frame, slots) ? exclusiveAgain(entry, mapping: mapping) : nil
-      }
+    func restored(_ entry: PTE) -> PTE? {
+      guard entry.isMapped, entry.isAnonymous, !entry.isExclusive else { return nil }
+      return isPinned(frames.frame(entry.folioPFN), slots) ? exclusiveAgain(entry, mapping: mapping) : nil
+    }
+    table.forEachEntry(in: mapping.value.range) { span in
+      span.place.update { $0.mapsHuge ? restored($0) : nil }.mapsHuge ? .next : .again
+    } _: { _, place in
+      _ = place.update(restored)
     }
   }
 
@@ -163,22 +201,6 @@ extension AddressSpace {
     frames.bytes(of: pfn).copy(page: frames.bytes(of: entry.pfn))
     frames.frame(pfn).begin(anonymous: true, mapped: true)
     counts.add(1, to: Counters.copyIndex)
-    return exclusiveAgain(entry.mapping(pfn), mapping: mapping)
-  }
-
-  /// The place for an entry of a space that nobody else uses yet, or of one whose mmap lock is held for writing.
-  func makeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PageTableEntry {
-    while true {
-      if let place = table.entry(for: address, using: &spare) { return place }
-      spare.add()
-    }
-  }
-
-  /// As `makeEntry`, the node of the lowest level.
-  private func makeNode(for address: VirtualAddress, using spare: inout SpareNodes) -> TableNode {
-    while true {
-      if let node = table.lowestNode(for: address, using: &spare) { return node }
-      spare.add()
-    }
+    return exclusiveAgain(entry.mapping(pfn).without(PTELayout.huge), mapping: mapping)
   }
 }

@@ -41,34 +41,47 @@ extension AddressSpace {
 
   /// The entry for `address` as it is at this moment; waits while somebody is replacing it.
   public func entry(at address: VirtualAddress) -> EntryInformation {
-    let (entry, isNormal) = current(at: address)
-    guard entry.isMapped else { return EntryInformation(kind: .none, protection: .none, isDirty: false) }
+    let (entry, isNormal, isHuge) = current(at: address)
+    guard entry.isMapped else {
+      let kind: EntryInformation.Kind =
+        switch entry.nonPresentKind {
+        case .swap: .swap
+        case .migration: .migration
+        case .busy, nil: .none
+        }
+      return EntryInformation(kind: kind, protection: .none, isDirty: false)
+    }
     let protection: Protection = entry.isProtNone ? .none : entry.isWritable ? .readWrite : .read
     let kind: EntryInformation.Kind =
-      isZeroPage(entry) ? .zero : !isNormal ? .special : entry.isHuge ? .huge : .normal
+      isZeroPage(entry) ? .zero : !isNormal ? .special : isHuge ? .huge : .normal
     return EntryInformation(kind: kind, protection: protection, isDirty: entry.isDirty)
   }
 
   /// The descriptor of the frame behind `address`; nil where there is no entry, or no descriptor that it may be asked for.
   public func frame(at address: VirtualAddress) -> FrameInformation? {
-    let (entry, isNormal) = current(at: address)
-    guard entry.isMapped, isNormal, var information = memory.frameInformation(of: entry.pfn) else { return nil }
+    let (entry, isNormal, isHuge) = current(at: address)
+    guard entry.isMapped, isNormal,
+      var information = memory.frameInformation(of: isHuge ? entry.pfn + address.pageInHuge : entry.pfn)
+    else { return nil }
     information.isExclusive = entry.isExclusive
     return information
   }
 
-  /// The entry, and whether it shows a normal page.
-  private func current(at address: VirtualAddress) -> (PTE, isNormal: Bool) {
-    guard address < VirtualAddress.limit else { return (.empty, false) }
+  /// The entry, whether it shows a normal page, and whether it maps 2 MiB.
+  private func current(at address: VirtualAddress) -> (PTE, isNormal: Bool, isHuge: Bool) {
+    guard address < VirtualAddress.limit else { return (.empty, false, false) }
     return RCU.read {
       while true {
         // An entry without a mapping is on its way out.
-        guard let mapping = mappings.find(address), let place = table.entry(for: address) else {
-          return (.empty, false)
+        guard let mapping = mappings.find(address), let (place, isHuge) = table.leaf(for: address) else {
+          return (.empty, false, false)
         }
-        let entry = place.update { _ in nil }
-        guard entry.isMapped else { return (.empty, false) }
-        if stillRules(mapping) { return (entry, isNormal(entry, at: address, in: mapping)) }
+        let entry = place.settled()
+        if isHuge, TableNode(link: entry) != nil { continue }
+        guard entry.isMapped else { return (entry, false, isHuge) }
+        if stillRules(mapping) {
+          return (entry, isNormal(entry, at: isHuge ? address.hugeStart : address, in: mapping), isHuge)
+        }
       }
     }
   }

@@ -27,13 +27,15 @@ extension AddressSpace {
   /// Replaces the mappings of a fully mapped range by ones with other attributes and adapts the entries. Under the mmap
   /// lock, held for writing. Returns whether stores may linger.
   func change(_ range: Range<VirtualAddress>, _ edit: (inout VMA.Attributes) -> Void) -> Bool {
-    var parts: [(range: Range<VirtualAddress>, attributes: VMA.Attributes, firstPage: Int)] = []
+    // The old mappings are needed until `retire`: they say what their entries mean.
+    var parts: [(range: Range<VirtualAddress>, attributes: VMA.Attributes, firstPage: Int, mapping: VMATree.Mapping)] =
+      []
     mappings.forEach(in: range) { mapping in
       let part =
         mapping.value.range.clamped(to: range)
       var attributes = mapping.value.attributes
       edit(&attributes)
-      parts.append((part, attributes, mapping.value.backingPage(of: part.lowerBound)))
+      parts.append((part, attributes, mapping.value.backingPage(of: part.lowerBound), mapping))
     }
     var old = VMATree.Replaced()
     mappings.carve(range, replacing: &old)
@@ -44,10 +46,16 @@ extension AddressSpace {
     mappings.publish()
     var lingering = false
     for part in parts {
-      table.forEachEntry(in: part.range) { _, place in
-        let new = { (entry: PTE) in entry.isMapped ? Self.adapt(entry, to: part.attributes) : nil }
-        let before = place.update(new)
-        if before.isWritable, before.isMapped, let after = new(before), !after.isWritable { lingering = true }
+      let adapt = { (place: PageTableEntry, isEntry: (PTE) -> Bool) -> PTE in
+        let before = place.update { isEntry($0) ? Self.adapt($0, to: part.attributes) : nil }
+        if isEntry(before), before.isWritable, !Self.adapt(before, to: part.attributes).isWritable { lingering = true }
+        return before
+      }
+      table.forEachEntry(in: part.range) { span in
+        if !span.isWhole { return split(span, in: part.mapping) }
+        return adapt(span.place, \.mapsHuge).mapsHuge ? .next : .again
+      } _: { _, place in
+        _ = adapt(place, \.isMapped)
       }
     }
     mappings.retire(old)

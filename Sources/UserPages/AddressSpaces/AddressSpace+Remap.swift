@@ -110,7 +110,20 @@ extension AddressSpace {
     var lingering = zap(to, of: old)
     let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
     var spare = SpareNodes(memory)
-    table.forEachEntry(in: moved) { address, place in
+    table.forEachEntry(in: moved) { span in
+      // Page by page where the new place is not aligned so, or has a node already.
+      let start = to.lowerBound + (span.range.lowerBound - from.lowerBound)
+      guard span.isWhole, start == start.hugeStart, let target = makeHugeEntry(for: start, using: &spare) else {
+        return split(span, in: mapping)
+      }
+      // Locked before the entry is on its way: a fault of a mapping that was there may link a node.
+      guard target.lock(.empty) else { return .again }
+      let entry = span.place.update { $0.mapsHuge ? .empty : nil }
+      target.store(entry.mapsHuge ? entry : .empty)
+      guard entry.mapsHuge else { return .again }
+      if entry.isWritable { lingering = true }
+      return .next
+    } _: { address, place in
       let entry = place.take()
       guard !entry.isEmpty else { return }
       // A store that read the old place may still be under way, into the same frame.

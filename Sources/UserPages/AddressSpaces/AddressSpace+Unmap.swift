@@ -47,7 +47,14 @@ extension AddressSpace {
   func zap(_ range: Range<VirtualAddress>, in mapping: VMATree.Mapping) -> Bool {
     var lingering = false
     var batch = DeferredBatch()
-    table.forEachEntry(in: range) { address, place in
+    table.forEachEntry(in: range) { span in
+      if !span.isWhole { return split(span, in: mapping) }
+      let entry = span.place.update { $0.mapsHuge ? .empty : nil }
+      guard entry.mapsHuge else { return .again }
+      YieldPoint.unmapBetweenClearAndFree.reach()
+      if dropHuge(entry, at: span.range.lowerBound, in: mapping, &batch) { lingering = true }
+      return .next
+    } _: { address, place in
       let entry = place.take()
       guard entry.isMapped else { return }
       YieldPoint.unmapBetweenClearAndFree.reach()
@@ -76,7 +83,21 @@ extension AddressSpace {
     frame.removeMapping()
     // ORDERING [change-then-count]: the entry is gone, the references are looked at after. A pin in a slot could only be seen
     // after a grace period: so that one is waited for.
-    let lingering = entry.isWritable && (!entry.isAnonymous || frame.references > 1 || engine == .slot)
+    let folio = frames.frame(entry.folioPFN)
+    let lingering = entry.isWritable && (!entry.isAnonymous || folio.references > 1 || engine == .slot)
+    batch.add(.frame(entry.folioPFN), for: memory.deferred)
+    return lingering
+  }
+
+  /// The same for an entry that mapped 2 MiB from `address` on.
+  private func dropHuge(
+    _ entry: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping, _ batch: inout DeferredBatch
+  ) -> Bool {
+    guard let folio = normalFrame(entry, at: address, in: mapping) else { return entry.isWritable }
+    if entry.isDirty, !entry.isAnonymous { folio.set(Frame.dirtyBit) }
+    folio.removeHugeMapping()
+    // ORDERING [change-then-count]: as for a page.
+    let lingering = entry.isWritable && (!entry.isAnonymous || folio.references > 1 || engine == .slot)
     batch.add(.frame(entry.pfn), for: memory.deferred)
     return lingering
   }

@@ -39,7 +39,7 @@ extension AddressSpace {
     return copy(site, writable: false, &resources)
   }
 
-  private enum SoleUser { case yes, no, afterDrain }
+  enum SoleUser { case yes, no, afterDrain }
 
   /// Whether nobody but this entry has the frame, so that it may become exclusive again.
   ///
@@ -48,14 +48,16 @@ extension AddressSpace {
   /// the entry again and finds it changed; a pin never takes a frame that is not exclusive; another mapping of it can only be
   /// made by a fork of this space, which finds the entry locked. Another space that just gave the frame up keeps its reference
   /// until a grace period has passed, so no load of its threads is still under way.
-  private func soleUser(of entry: PTE, mayDrain: Bool) -> SoleUser {
-    let frame = frames.frame(entry.pfn)
+  func soleUser(of entry: PTE, mayDrain: Bool) -> SoleUser {
+    let frame = frames.frame(entry.folioPFN)
     if frame.references == 1 { return .yes }
-    // The mapcount falls at once, the reference only after a grace period: it may be just that.
-    return mayDrain && frame.mapCount == 1 && frame.pins == 0 ? .afterDrain : .no
+    // The mapcount falls at once, the reference only after a grace period: it may be just that. Of parts of a 2 MiB frame it
+    // is not known how many are mapped.
+    let isMappedOnce = entry.isHuge ? frame.hugeMapCount == 1 : frame.mapCount == 1
+    return mayDrain && isMappedOnce && frame.pins == 0 ? .afterDrain : .no
   }
 
-  private func reuse(_ site: FaultSite) -> FaultOutcome {
+  func reuse(_ site: FaultSite) -> FaultOutcome {
     let entry = site.entry.without(PTELayout.cowShared).with(PTELayout.dirty, PTELayout.accessed)
     return install(site.finish(entry, writable: true), at: site, asSoleUser: !site.entry.isExclusive)
   }
@@ -83,10 +85,11 @@ extension AddressSpace {
     guard let pfn = resources.frame else { return .needsFrame }
     let entry = site.entry
     let original = normalFrame(of: site)
-    if entry.isAnonymous, let original {
-      original.take(Frame.oneReference)
+    let folio = frames.frame(entry.folioPFN)
+    if entry.isAnonymous {
+      folio.take(Frame.oneReference)
       guard site.place.load() == entry else {
-        memory.put(original, Frame.oneReference)
+        memory.put(folio, Frame.oneReference)
         return .again
       }
     }
@@ -96,7 +99,7 @@ extension AddressSpace {
       frames.bytes(of: pfn).copy(page: frames.bytes(of: entry.pfn))
     }
     let outcome = installOwn(pfn, site, writable: writable, &resources)
-    if entry.isAnonymous, let original { memory.put(original, Frame.oneReference) }
+    if entry.isAnonymous { memory.put(folio, Frame.oneReference) }
     guard case .done = outcome else { return outcome }
     counts.add(1, to: Counters.copyIndex)
     if original == nil, let backing = site.mapping.value.attributes.kind.backing {
@@ -105,7 +108,7 @@ extension AddressSpace {
     if let original {
       original.removeMapping()
       // Loads that read the old entry may be under way: the reference falls a grace period later.
-      memory.putAfterGracePeriod(entry.pfn)
+      memory.putAfterGracePeriod(entry.folioPFN)
     }
     return .done
   }

@@ -51,9 +51,10 @@ extension AddressSpace {
     guard let backing = attributes.kind.backing else { return .failed(.busError) }
     let page = site.mapping.value.backingPage(of: site.address)
     let storesThrough = access.isWrite && attributes.isShared
-    guard let known = resources.answer, known.backing === backing, known.page == page, known.write == storesThrough,
+    let question = FaultQuestion(page: page, write: storesThrough, isHuge: false)
+    guard let known = resources.answer, known.backing === backing, known.question == question,
       known.sequence == backing.sequence
-    else { return .needsAnswer(backing, page: page, write: storesThrough) }
+    else { return .needsAnswer(backing, question) }
     let answer = (backing: known.backing, sequence: known.sequence)
     switch known.answer {
     case .busError: return .failed(.busError)
@@ -100,6 +101,7 @@ extension AddressSpace {
   func insertPage(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: Resting?) -> FaultOutcome {
     let frame = frames.frame(pfn)
     var entry = PTE(mapping: pfn)
+    if frame.has(Frame.hugeBit) { entry.set(PTELayout.huge) }
     // Read-only until the first store, which is how the frame learns that it is dirty.
     if storesThrough {
       entry.set(PTELayout.dirty)
@@ -124,10 +126,11 @@ extension AddressSpace {
 
   /// Maps a frame number that turned out to have a descriptor: in a mixed mapping it is refcounted (`vmf_insert_mixed`).
   func insertMixed(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: Resting?) -> FaultOutcome {
-    guard frames.frame(pfn).takeUnlessFree() else { return .failed(.busError) }
+    let folio = frames.folio(of: pfn)
+    guard folio.takeUnlessFree() else { return .failed(.busError) }
     let outcome = insertPage(pfn, site, storesThrough: storesThrough, answer)
     if case .done = outcome { return outcome }
-    memory.put(frames.frame(pfn), Frame.oneReference)
+    memory.put(folio, Frame.oneReference)
     return outcome
   }
 }

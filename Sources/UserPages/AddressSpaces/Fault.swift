@@ -19,8 +19,19 @@ struct FaultResources: ~Copyable {
   var nodes: SpareNodes
   /// A frame with unspecified contents, nobody's yet.
   var frame: PFN?
+  /// The first of 2 MiB of frames, zeroed, nobody's yet.
+  var hugeFrame: PFN?
+  /// There are no 2 MiB to be had for this fault: it is for one page.
+  var hugeRefused = false
   /// The backing's answer, the question, and the backing's sequence from before it was asked.
-  var answer: (backing: any Backing, page: Int, write: Bool, sequence: UInt64, answer: FaultAnswer)?
+  var answer: (backing: any Backing, question: FaultQuestion, sequence: UInt64, answer: FaultAnswer)?
+}
+
+/// What a backing is asked: for a page, or for the 2 MiB that begin with it.
+struct FaultQuestion: Equatable {
+  let page: Int
+  let write: Bool
+  let isHuge: Bool
 }
 
 /// How one attempt at a fault ended.
@@ -32,7 +43,8 @@ enum FaultOutcome {
   case sealed
   case needsNode
   case needsFrame
-  case needsAnswer(any Backing, page: Int, write: Bool)
+  case needsHugeFrame
+  case needsAnswer(any Backing, FaultQuestion)
   /// References that are only waiting for a grace period stand in the way of reusing a frame.
   case needsDrain
   case failed(PageError)
@@ -80,18 +92,14 @@ extension AddressSpace {
           error = failure
           break attempts
         }
-      case .needsAnswer(let backing, let page, let write):
-        discardAnswer(&resources)
-        let sequence = backing.sequence
+      case .needsHugeFrame:
+        getHugeFrame(&resources)
+      case .needsAnswer(let backing, let question):
         // Nobody's work is done under the mmap lock: a backing may need other spaces' locks to answer.
         if holdsLock { mmapLock.unlock() }
-        let answer = backing.fault(page: page, write: write).checked(against: frames)
+        let isAnswered = ask(backing, question, &resources)
         if holdsLock { mmapLock.lockForReading() }
-        if case .retry = answer {
-          PageTableEntry.wait(&turns)
-          continue
-        }
-        resources.answer = (backing, page, write, sequence, answer)
+        if !isAnswered { PageTableEntry.wait(&turns) }
       case .needsDrain:
         memory.flushDeferredFrees()
         mayDrain = false
@@ -107,6 +115,7 @@ extension AddressSpace {
       }
     }
     if let frame = resources.frame { memory.discardFrame(frame) }
+    if let frame = resources.hugeFrame { memory.discardHugeFrame(frame) }
     discardAnswer(&resources)
     if let error {
       if resources.nodes.haveBeenLinked { unlinkNodesOfNobody(around: address, holdsLock: holdsLock) }
@@ -138,10 +147,31 @@ extension AddressSpace {
     mmapLock.unlock()
   }
 
+  /// Asks a backing; false where it says to ask again.
+  private func ask(_ backing: any Backing, _ question: FaultQuestion, _ resources: inout FaultResources) -> Bool {
+    discardAnswer(&resources)
+    let sequence = backing.sequence
+    let answer: FaultAnswer
+    if question.isHuge {
+      let huge = backing.hugeFault(page: question.page, write: question.write)
+      guard let huge, huge.isHuge(by: frames) else {
+        if case .frame(let pfn) = huge, frames.isValid(pfn) { memory.put(frames.folio(of: pfn), Frame.oneReference) }
+        resources.hugeRefused = true
+        return true
+      }
+      answer = huge
+    } else {
+      answer = backing.fault(page: question.page, write: question.write).checked(against: frames)
+    }
+    if case .retry = answer { return false }
+    resources.answer = (backing, question, sequence, answer)
+    return true
+  }
+
   /// Gives back the reference in an answer that was not used.
   private func discardAnswer(_ resources: inout FaultResources) {
     if let answer = resources.answer, case .frame(let pfn) = answer.answer {
-      memory.put(frames.frame(pfn), Frame.oneReference)
+      memory.put(frames.folio(of: pfn), Frame.oneReference)
     }
     resources.answer = nil
   }
@@ -166,11 +196,21 @@ extension AddressSpace {
     }
     guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
     YieldPoint.faultBeforeWalk.reach()
-    guard let place = table.entry(for: address, using: &resources.nodes) else { return .needsNode }
-    let entry = place.load()
-    if entry.isBusy || !stillRules(mapping) { return .again }
-    let site = FaultSite(address: address, mapping: mapping, place: place, entry: entry)
-    let outcome = touch(site, access, &resources, mayDrain: mayDrain)
+    let outcome: FaultOutcome
+    let wantsHuge = mapping.value.attributes.hugePages && wantsHuge(address, access, in: mapping, resources)
+    switch table.walk(to: address, wantsHuge: wantsHuge, using: &resources.nodes) {
+    case .needsNode: return .needsNode
+    case .base(let place):
+      let entry = place.load()
+      if entry.isBusy || !stillRules(mapping) { return .again }
+      let site = FaultSite(address: address, mapping: mapping, place: place, entry: entry)
+      outcome = touch(site, access, &resources, mayDrain: mayDrain)
+    case .huge(let place):
+      let entry = place.load()
+      if entry.isBusy || TableNode(link: entry) != nil || !stillRules(mapping) { return .again }
+      let site = FaultSite(address: address.hugeStart, mapping: mapping, place: place, entry: entry)
+      outcome = touchHuge(site, access, &resources, mayDrain: mayDrain)
+    }
     // The entry may be another mapping's, put there since: what the old one makes of it does not count.
     if case .failed = outcome, mapping.value.isDetached { return .again }
     return outcome
@@ -182,7 +222,7 @@ extension AddressSpace {
   ) -> FaultOutcome {
     let entry = site.entry
     if entry.isEmpty { return firstTouch(site, access, &resources) }
-    guard entry.isMapped else { return .failed(.busError) }
+    guard entry.isMapped else { return touchNonPresent(site) }
     // A protnone entry in a mapping that permits the access is being changed at this moment; unless the caller may ignore
     // permissions.
     if entry.isProtNone, !access.isForced, site.mapping.value.attributes.protection != .none { return .again }
@@ -193,6 +233,15 @@ extension AddressSpace {
       return writeTouch(site, access, &resources, mayDrain: mayDrain)
     case .unshare:
       return unshare(site, &resources, mayDrain: mayDrain)
+    }
+  }
+
+  /// An entry that maps nothing and is not empty.
+  func touchNonPresent(_ site: FaultSite) -> FaultOutcome {
+    switch site.entry.nonPresentKind {
+    case .migration: .sealed
+    case .busy: .again
+    default: .failed(.busError)
     }
   }
 
@@ -218,7 +267,7 @@ extension AddressSpace {
       site.place.store(site.entry)
       return .again
     }
-    if asSoleUser, frames.frame(site.entry.pfn).references > 1 {
+    if asSoleUser, frames.frame(site.entry.folioPFN).references > 1 {
       site.place.store(site.entry)
       return .again
     }
@@ -233,8 +282,9 @@ extension AddressSpace {
   func normalFrame(of site: FaultSite) -> Frame? { normalFrame(site.entry, at: site.address, in: site.mapping) }
 }
 
-/// Where a fault happens, as one attempt found it.
+/// Where a fault happens, as one attempt found it: a page, or the 2 MiB of an entry of the second-lowest level.
 struct FaultSite {
+  /// Where that begins, or for a page anywhere in it.
   let address: VirtualAddress
   let mapping: VMATree.Mapping
   let place: PageTableEntry

@@ -59,9 +59,29 @@ extension AddressSpace {
     }
   }
 
+  /// Maps 2 MiB by number: a special entry of the second-lowest level (`vmf_insert_pfn_pmd`).
+  ///
+  /// - Parameters:
+  ///   - pfn: the first of 512, aligned to 2 MiB.
+  ///   - address: aligned to 2 MiB.
+  ///   - writable: whether stores through a shared mapping may go there.
+  /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where something is not aligned, where the mapping may
+  ///   not have 2 MiB entries or does not cover these, and as `insertPFN`; `busy` where something is mapped there, or was
+  ///   page by page since the range was mapped.
+  public func insertHugePFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
+    guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
+    try insert(at: address, isHuge: true) { site, attributes in
+      guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole,
+        !(attributes.kind.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),
+        attributes.hugePages, site.mapping.value.covers(address.hugeRange)
+      else { return .failed(.invalidArgument) }
+      return self.insertHugePFN(pfn, site, writable: writable && attributes.isShared, storesThrough: false, nil)
+    }
+  }
+
   /// The attempts at one insertion. `body` runs inside a read-side section with an empty entry.
   private func insert(
-    at address: VirtualAddress, _ body: (FaultSite, VMA.Attributes) -> FaultOutcome
+    at address: VirtualAddress, isHuge: Bool = false, _ body: (FaultSite, VMA.Attributes) -> FaultOutcome
   ) throws(PageError) {
     guard address.isPageAligned else { throw .invalidArgument }
     guard address < VirtualAddress.limit else { throw .badAddress }
@@ -71,11 +91,16 @@ extension AddressSpace {
       let outcome = RCU.read { () -> FaultOutcome in
         guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
         guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
-        guard let place = table.entry(for: address, using: &spare) else { return .needsNode }
-        let entry = place.load()
-        if entry.isBusy { return .again }
-        guard entry.isEmpty else { return .failed(.busy) }
-        return body(FaultSite(address: address, mapping: mapping, place: place, entry: entry), mapping.value.attributes)
+        let site: FaultSite
+        switch table.walk(to: isHuge ? address.hugeStart : address, wantsHuge: isHuge, using: &spare) {
+        case .needsNode: return .needsNode
+        case .base(let place), .huge(let place):
+          site = FaultSite(address: address, mapping: mapping, place: place, entry: place.load())
+        }
+        if site.entry.isBusy || site.entry.nonPresentKind == .migration { return .again }
+        // A node is something, too: where 2 MiB are to be mapped.
+        guard site.entry.isEmpty, !isHuge || table.lowestNode(for: address) == nil else { return .failed(.busy) }
+        return body(site, mapping.value.attributes)
       }
       switch outcome {
       case .done: return

@@ -111,11 +111,20 @@ extension AddressSpace {
   /// The frame behind `address`, if its entry passes. Inside a read-side section, which keeps the frame.
   @inlinable @inline(__always)
   func frame(_ address: VirtualAddress, accepting test: PTETest) -> FrameBytes? {
-    guard address < VirtualAddress.limit, let place = table.entry(for: address) else { return nil }
+    guard address < VirtualAddress.limit else { return nil }
+    guard let place = table.entry(for: address) else { return frameOfHuge(address, accepting: test) }
     let entry = place.load()
     guard test.accepts(entry) else { return nil }
     YieldPoint.accessBetweenEntryAndBytes.reach()
     return frames.bytes(of: entry.pfn)
+  }
+
+  /// The same where an entry of 2 MiB may be.
+  @usableFromInline @inline(never)
+  func frameOfHuge(_ address: VirtualAddress, accepting test: PTETest) -> FrameBytes? {
+    guard let entry = table.hugeEntry(for: address)?.load(), entry.mapsHuge, test.accepts(entry) else { return nil }
+    YieldPoint.accessBetweenEntryAndBytes.reach()
+    return frames.bytes(of: entry.pfn + address.pageInHuge)
   }
 
   @usableFromInline @inline(never)

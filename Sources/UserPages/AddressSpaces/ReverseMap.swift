@@ -8,6 +8,12 @@ extension AddressSpace: BackingUser {
       var batch = DeferredBatch()
       for mapping in places {
         let address = mapping.value.address(ofBackingPage: page)
+        // Of 2 MiB only this page is to go.
+        table.forEachNode(in: address..<address + Page.size) {
+          split($0, in: mapping)
+        } _: { _, _, _ in
+          true
+        }
         guard let place = table.entry(for: address) else { continue }
         // A private copy is the space's own and stays.
         let entry = place.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
@@ -23,7 +29,16 @@ extension AddressSpace: BackingUser {
       var pages: Set<Int> = []
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
         guard mapping.value.attributes.kind.backing === backing else { return }
-        table.forEachEntry(in: mapping.value.range) { address, place in
+        table.forEachEntry(in: mapping.value.range) { span in
+          let before = span.place.update {
+            $0.mapsHuge && !$0.isAnonymous && $0.isAccessed ? $0.without(PTELayout.accessed) : nil
+          }
+          if before.mapsHuge, !before.isAnonymous, before.isAccessed {
+            let first = mapping.value.backingPage(of: span.range.lowerBound)
+            pages.formUnion(first..<first + Page.pagesPerHuge)
+          }
+          return before.mapsHuge ? .next : .again
+        } _: { address, place in
           let before = place.update { entry in
             entry.isMapped && !entry.isAnonymous && entry.isAccessed ? entry.without(PTELayout.accessed) : nil
           }

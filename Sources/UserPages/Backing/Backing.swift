@@ -20,6 +20,13 @@ public protocol Backing: AnyObject, Sendable {
   /// - Parameter write: whether the program is about to write through a *shared* mapping; for a private one it is false.
   func fault(page: Int, write: Bool) -> FaultAnswer
 
+  /// Answers a fault on the 2 MiB that begin with `page`, a multiple of 512, all of which the backing has: with the first of
+  /// 512 frames or frame numbers in a row that begin at a multiple of 512; nil where there are none, and pages will be
+  /// asked for.
+  ///
+  /// Asked for mappings that may have 2 MiB entries, and otherwise like `fault`. A frame's reference is one for all of them.
+  func hugeFault(page: Int, write: Bool) -> FaultAnswer?
+
   /// A number that grows before any answer given so far stops being true, for a backing whose pages move.
   ///
   /// A fault reads it before it asks for an answer, and again when it has locked the entry it is about to install
@@ -42,6 +49,7 @@ public protocol Backing: AnyObject, Sendable {
 
 extension Backing {
   public var firstFrame: PFN? { nil }
+  public func hugeFault(page: Int, write: Bool) -> FaultAnswer? { nil }
   public var sequence: UInt64 { 0 }
   public func attach(_ user: any BackingUser) {}
   public func didCopy(page: Int, to copy: FrameBytes) {}

@@ -28,4 +28,8 @@ public final class DeviceRange: Backing {
     guard page >= 0, page < section.pages else { return .busError }
     return .frameNumber(section.first + page, writable: true)
   }
+
+  public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
+    page >= 0 && page + Page.pagesPerHuge <= section.pages ? fault(page: page, write: write) : nil
+  }
 }

@@ -39,6 +39,12 @@ extension Image {
     }
   }
 
+  /// Whether all of some pages are where they lie. Where one begins to move after this, the sequence has grown.
+  func isInPlace(_ pages: Range<Int>) -> Bool {
+    guard movedEver.load(ordering: .sequentiallyConsistent) > 0 else { return true }
+    return moved.withLock { moved in !moved.keys.contains { pages.contains($0) } }
+  }
+
   /// Whether a page is in the page cache at this moment.
   public func isCached(page: Int) -> Bool {
     moved.withLock { moved in if case .cached = moved[page] { true } else { false } }

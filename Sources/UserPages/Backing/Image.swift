@@ -81,6 +81,15 @@ public final class Image: Backing {
     }
   }
 
+  /// The frame numbers of 2 MiB, if all of them are where they lie.
+  public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
+    guard !write, page >= 0, page + Page.pagesPerHuge <= section.pages, isInPlace(page..<page + Page.pagesPerHuge)
+    else {
+      return nil
+    }
+    return .frameNumber(section.first + page, writable: false)
+  }
+
   /// `read(2)`, by frame number: the bytes at `offset`, fewer at the image's end.
   ///
   /// - Throws: `invalidArgument` for a negative offset or count.

@@ -5,9 +5,11 @@
 public final class PageCacheFile: Backing {
   /// The file's length.
   public let byteCount: Int
-  private let memory: PhysicalMemory
-  private let slots: FrameSlots
+  let memory: PhysicalMemory
+  let slots: FrameSlots
   private let source: Source
+  /// Held while places are filled, so that a page and the 2 MiB around it are not both made. Look-ups do without.
+  let fillLock = Guarded<Bool>(false)
   private let users = BackingUsers()
   private let dataCacheCounter = DataCacheCounter()
 
@@ -80,7 +82,7 @@ public final class PageCacheFile: Backing {
       // Somebody may be storing through another alias.
       if isWritten { dataCacheCounter.flush(pfn, in: memory) }
       bytes += memory.frames.bytes(of: pfn).copy(fromByteOffset: within, count: length)
-      memory.put(memory.frames.frame(pfn), Frame.oneReference)
+      memory.put(memory.frames.folio(of: pfn), Frame.oneReference)
       position += length
     }
     return bytes
@@ -101,7 +103,7 @@ public final class PageCacheFile: Backing {
       memory.frames.bytes(of: pfn).copy(Array(bytes[done..<done + length]), toByteOffset: within)
       frame.set(Frame.dirtyBit)
       dataCacheCounter.flush(pfn, in: memory)
-      memory.put(frame, Frame.oneReference)
+      memory.put(memory.frames.folio(of: pfn), Frame.oneReference)
       done += length
     }
   }
@@ -111,7 +113,7 @@ public final class PageCacheFile: Backing {
   public func drop() {
     for page in 0..<slots.count {
       guard let pfn = slots[page], slots.remove(pfn, at: page) else { continue }
-      memory.putAfterGracePeriod(pfn)
+      memory.putAfterGracePeriod(memory.frames.number(of: memory.frames.folio(of: pfn)))
     }
     memory.deferred.drainIfFull()
   }
@@ -119,27 +121,32 @@ public final class PageCacheFile: Backing {
   /// The frame of a page that exists, with a reference for the caller.
   private func frame(of page: Int) throws(PageError) -> PFN {
     while true {
-      // ORDERING [deferred-free]: inside one section, so that the cache's own reference is there still, even if the place is
-      // emptied meanwhile. A reference taken too late would be one on another's frame.
-      let cached = RCU.read { () -> PFN? in
-        guard let pfn = slots[page] else { return nil }
-        YieldPoint.cacheBetweenLookAndReference.reach()
-        memory.frames.frame(pfn).take(Frame.oneReference)
-        return pfn
-      }
-      if let cached { return cached }
+      if let cached = cachedFrame(of: page) { return cached }
       let pfn = try memory.allocateFrame()
       fill(memory.frames.bytes(of: pfn), page: page)
       let frame = memory.frames.frame(pfn)
       frame.begin(anonymous: false, mapped: false)
       // The caller's reference, before anybody can find and drop the frame.
       frame.take(Frame.oneReference)
-      if slots.install(pfn, at: page) { return pfn }
+      if fillLock.withLock({ _ in slots.install(pfn, at: page) }) { return pfn }
       memory.put(frame, Frame.oneReference + Frame.oneReference)
     }
   }
 
-  private func fill(_ bytes: FrameBytes, page: Int) {
+  /// The frame of a page, if it is in the cache, with a reference for the caller.
+  ///
+  /// ORDERING [deferred-free]: inside one section, so that the cache's own reference is there still, even if the place is
+  /// emptied meanwhile. A reference taken too late would be one on another's frame.
+  func cachedFrame(of page: Int) -> PFN? {
+    RCU.read {
+      guard let pfn = slots[page] else { return nil }
+      YieldPoint.cacheBetweenLookAndReference.reach()
+      memory.frames.folio(of: pfn).take(Frame.oneReference)
+      return pfn
+    }
+  }
+
+  func fill(_ bytes: FrameBytes, page: Int) {
     switch source {
     case .byte(let byte): bytes.fill(byte)
     case .bytes(let contents):

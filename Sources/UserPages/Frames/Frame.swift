@@ -17,13 +17,15 @@ import Synchronization
 ///
 /// `state`, one atomic word:
 ///
-///     bits  0...31  mapcount: page-table entries that map the frame
+///     bits  0...31  mapcount: page-table entries of the lowest level that map the frame
 ///     bit  32       anonymous: belongs to private memory, not to a file
 ///     bit  33       dirty: written since it was last clean; by release(dirty:), or through a shared mapping
 ///     bit  34       reserved: not the allocator's (a device's frame, the zero page); never freed
 ///     bit  35       free: in the allocator
 ///     bit  36       data cache clean (Linux's PG_dcache_clean, PG_arch_1)
 ///     bit  37       poisoned: filled with the allocator's poison (debug builds)
+///     bit  38       huge: one of the 512 of a 2 MiB frame, which the first one's counts are for (see `Frame+Huge.swift`)
+///     bits 40...63  in the first frame of a huge one: entries of the second-lowest level that map it whole
 ///
 /// The mapcount falls the moment an entry is cleared. The reference that the entry held falls a grace period later
 /// (DESIGN's protocol 4), so inside a read-side section the frame behind any entry that was read there has a reference.

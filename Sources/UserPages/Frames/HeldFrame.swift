@@ -6,9 +6,11 @@
 struct HeldFrame: @unchecked Sendable {
   @usableFromInline let frame: Frame
   @usableFromInline let memory: Unmanaged<PhysicalMemory>
-  /// How it is held. Odd: what is to be taken off the frame's counts (one reference, or one reference and one pin). Even:
-  /// the address of the slot to be freed.
+  /// How it is held. Odd: what is to be taken off the frame's counts (one reference, or one reference and one pin), with bit 1
+  /// set where those are counted by the first frame of its 2 MiB. Even: the address of the slot to be freed.
   @usableFromInline let hold: UInt64
+
+  @usableFromInline static let partBit: UInt64 = 2
 
   @inlinable @inline(__always)
   init(_ frame: Frame, _ memory: PhysicalMemory, counts: UInt64) {
@@ -16,6 +18,13 @@ struct HeldFrame: @unchecked Sendable {
     self.frame = frame
     self.memory = .passUnretained(memory)
     hold = counts
+  }
+
+  /// A part of a 2 MiB frame, whose counts are the first one's.
+  init(part frame: Frame, _ memory: PhysicalMemory, counts: UInt64) {
+    self.frame = frame
+    self.memory = .passUnretained(memory)
+    hold = counts | Self.partBit
   }
 
   @inlinable @inline(__always)
@@ -30,6 +39,8 @@ struct HeldFrame: @unchecked Sendable {
   func put() {
     if hold & 1 == 0 {
       PinSlot(address: hold).free()
+    } else if _slowPath(hold & Self.partBit != 0) {
+      putPart()
     } else if frame.put(hold) {
       free()
     }
@@ -37,6 +48,11 @@ struct HeldFrame: @unchecked Sendable {
 
   @usableFromInline @inline(never)
   func free() { memory._withUnsafeGuaranteedRef { $0.freeAfterLastPut(frame) } }
+
+  @usableFromInline @inline(never)
+  func putPart() {
+    memory._withUnsafeGuaranteedRef { $0.put($0.frames.frame(pfn.hugeStart), hold & ~Self.partBit) }
+  }
 
   @usableFromInline func markDirty() { frame.set(Frame.dirtyBit) }
 

@@ -1,27 +1,68 @@
 /// Frames that somebody holds together, each by the same counts: what a pinned range is made of. See `HeldFrame`.
 struct HeldFrames: @unchecked Sendable {
-  private let frames: [Frame]
+  /// The ordinary ones, each counted by itself, in order.
+  private var frames: [Frame] = []
+  /// What lies between them: neighbours in a 2 MiB frame that are held by one count.
+  private var runs: [Run] = []
   private let memory: Unmanaged<PhysicalMemory>
-  private let counts: UInt64
+  let counts: UInt64
+  private(set) var count = 0
 
-  init(_ frames: [Frame], _ memory: PhysicalMemory, counts: UInt64) {
-    self.frames = frames
+  private struct Run {
+    /// The index of the first of them among all.
+    let index: Int
+    let first: Frame
+    let count: Int
+  }
+
+  /// None yet.
+  init(_ memory: PhysicalMemory, counts: UInt64) {
     self.memory = .passUnretained(memory)
     self.counts = counts
   }
 
-  var count: Int { frames.count }
+  mutating func reserveCapacity(_ count: Int) { frames.reserveCapacity(count) }
+
+  /// Adds a frame on which `counts` were taken.
+  @inline(__always)
+  mutating func append(_ frame: Frame) {
+    frames.append(frame)
+    count += 1
+  }
+
+  /// Adds `count` frames in a row of one 2 MiB frame, on which `counts` were taken once.
+  mutating func append(run first: Frame, count: Int) {
+    runs.append(Run(index: self.count, first: first, count: count))
+    self.count += count
+  }
 
   subscript(index: Int) -> HeldFrame {
-    memory._withUnsafeGuaranteedRef { HeldFrame(frames[index], $0, counts: counts) }
+    precondition(index >= 0 && index < count, "there is no such page")
+    return memory._withUnsafeGuaranteedRef { memory in
+      var before = 0
+      for run in runs {
+        if index < run.index { break }
+        if index < run.index + run.count {
+          return HeldFrame(part: run.first + (index - run.index), memory, counts: counts)
+        }
+        before += run.count
+      }
+      return HeldFrame(frames[index - before], memory, counts: counts)
+    }
   }
 
   /// Gives all of them back; those that nobody else has are freed.
   func put() {
     for frame in frames where frame.put(counts) { memory._withUnsafeGuaranteedRef { $0.freeAfterLastPut(frame) } }
+    for run in runs {
+      memory._withUnsafeGuaranteedRef { HeldFrame(part: run.first, $0, counts: counts).put() }
+    }
   }
 
   func markDirty() {
     for frame in frames { frame.set(Frame.dirtyBit) }
+    for run in runs {
+      for index in 0..<run.count { (run.first + index).set(Frame.dirtyBit) }
+    }
   }
 }

@@ -20,11 +20,11 @@ public struct Census: Equatable, Sendable, CustomStringConvertible {
 
 /// What a descriptor says of its frame.
 public struct FrameInformation: Equatable, Sendable {
-  /// Page-table entries that map it.
+  /// Page-table entries that map it, those that map it as a part of 2 MiB among them.
   public var mapCount: Int
-  /// Pins (FOLL_PIN) on it.
+  /// Pins (FOLL_PIN) on it, or on any part of the 2 MiB frame that it is a part of: those are counted together.
   public var pinCount: Int
-  /// References of all kinds.
+  /// References of all kinds, counted as pins are.
   public var referenceCount: Int
   /// Whether it is private memory rather than a file's.
   public var isAnonymous: Bool
@@ -44,7 +44,7 @@ extension PhysicalMemory {
       guard frames.isValid(first) else { continue }
       for index in 0..<Page.pagesPerHuge {
         let frame = frames.frame(first + index)
-        census.mapcounts += frame.mapCount
+        census.mapcounts += frame.mapCount + frame.hugeMapCount
         census.pins += frame.pins
         census.references += frame.references - (frame.has(Frame.reservedBit) ? 1 : 0)
       }
@@ -56,9 +56,10 @@ extension PhysicalMemory {
   public func frameInformation(of pfn: PFN) -> FrameInformation? {
     guard frames.isValid(pfn) else { return nil }
     let frame = frames.frame(pfn)
+    let folio = frames.folio(of: pfn)
     return FrameInformation(
-      mapCount: frame.mapCount, pinCount: frame.pins + PinSlots.snapshot().pins(of: frame),
-      referenceCount: frame.references,
-      isAnonymous: frame.has(Frame.anonymousBit), isDirty: frame.has(Frame.dirtyBit))
+      mapCount: frame.mapCount + folio.hugeMapCount, pinCount: folio.pins + PinSlots.snapshot().pins(of: folio),
+      referenceCount: folio.references, isAnonymous: frame.has(Frame.anonymousBit),
+      isDirty: frame.has(Frame.dirtyBit) || folio.has(Frame.dirtyBit))
   }
 }

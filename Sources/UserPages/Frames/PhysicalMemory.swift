@@ -88,7 +88,7 @@ public final class PhysicalMemory: Sendable {
         if slots.holds(frame) {
           kept.append(word)
         } else if frame.put(Frame.oneReference) {
-          freed.add(pfn, for: allocator)
+          if frame.has(Frame.hugeBit) { allocator.freeHuge(pfn) } else { freed.add(pfn, for: allocator) }
         }
       case DeferredWord.tablePageTag:
         tablePages.free(UnsafeMutableRawPointer(bitPattern: UInt(word.payload))!)
@@ -136,6 +136,20 @@ public final class PhysicalMemory: Sendable {
   /// Gives back a frame that was allocated and never used.
   func discardFrame(_ pfn: PFN) { allocator.free(pfn) }
 
+  /// The first of 512 frames that begin at a multiple of 512, with unspecified contents and no references; nil where there
+  /// are none in one piece. Waits for the deferred frees once where that could help.
+  ///
+  /// - Precondition: not inside a read-side section.
+  func allocateHugeFrame() -> PFN? {
+    if let pfn = allocator.allocateHuge() { return pfn }
+    guard deferred.isAnythingPending else { return nil }
+    deferred.drainAll()
+    return allocator.allocateHuge()
+  }
+
+  /// Gives back a 2 MiB frame that was allocated and never used.
+  func discardHugeFrame(_ first: PFN) { allocator.freeHuge(first) }
+
   /// Gives back what a get or a pin took, freeing the frame if that was the last reference.
   @inlinable @inline(__always)
   func put(_ frame: Frame, _ counts: UInt64) {
@@ -144,7 +158,10 @@ public final class PhysicalMemory: Sendable {
 
   /// ORDERING [last-put]: every user's accesses to the frame come before this.
   @usableFromInline @inline(never)
-  func freeAfterLastPut(_ frame: Frame) { allocator.free(frames.number(of: frame)) }
+  func freeAfterLastPut(_ frame: Frame) {
+    let pfn = frames.number(of: frame)
+    if frame.has(Frame.hugeBit) { allocator.freeHuge(pfn) } else { allocator.free(pfn) }
+  }
 
   /// Gives a mapping's reference up: after a grace period, see `FrameDescriptor`.
   func putAfterGracePeriod(_ pfn: PFN) { deferred.enqueue(.frame(pfn)) }

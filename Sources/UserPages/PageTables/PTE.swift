@@ -8,6 +8,15 @@
 ///     present  -> present             protect, fork (write-protect), a load or store that marks accessed or dirty
 ///     present  -> empty               unmap, dontneed, exit, remap (at its old address)
 ///     empty    -> present             remap (at its new address), fork (in the child, which nobody else sees yet)
+///     present  -> migration           collapse, break-up of a huge frame: taken from its users, under the mmap lock
+///     migration -> present            the same, when it is done or given up
+///
+/// An entry of the second-lowest level may map 2 MiB: it is a huge entry, and all of the above holds for it. Besides, there:
+///
+///     empty    -> link                fault, remap, fork: a node of the lowest level
+///     huge     -> busy -> link        split: the node's 512 entries map what the entry did
+///     link     -> migration -> huge   collapse: the node's entries were taken away, all but the contents are new
+///     link     -> empty               the node is unlinked: nothing is mapped in its span
 ///
 /// Nobody but the locker may change a busy entry; all others wait until it is something else. Non-present entries other
 /// than `empty` and `busy` hold a swap slot or a migration.
@@ -75,10 +84,17 @@ struct PTE: RawRepresentable, Equatable, Sendable {
   @inlinable var isWritable: Bool { has(PTELayout.writable) }
   @inlinable var isDirty: Bool { has(PTELayout.dirty) }
   @inlinable var isAccessed: Bool { has(PTELayout.accessed) }
+  /// At the second-lowest level: it maps 2 MiB. At the lowest: it maps a part of a 2 MiB frame, which counts as a whole.
   @inlinable var isHuge: Bool { has(PTELayout.huge) }
   @inlinable var isAnonymous: Bool { has(PTELayout.anonymous) }
   /// An anonymous frame that no other address space may map (PageAnonExclusive).
   @inlinable var isExclusive: Bool { isAnonymous && !has(PTELayout.cowShared) }
+
+  /// Whether an entry of the second-lowest level maps 2 MiB: it is not a link, not empty and not on its way.
+  @inlinable var mapsHuge: Bool { isMapped && isHuge }
+
+  /// The frame whose counts hold for the frame of an entry that is mapped and not special.
+  @usableFromInline var folioPFN: PFN { isHuge ? pfn.hugeStart : pfn }
 
   /// The frame number of an entry that is mapped.
   @inlinable @inline(__always) var pfn: PFN { PFN((rawValue & PTELayout.pfnMask) >> PTELayout.pfnShift) }
@@ -93,7 +109,7 @@ extension PTE {
     case busy = 1
     /// Written out; the payload is the place.
     case swap = 2
-    /// On its way to another frame; the payload is the old frame's number.
+    /// Taken away for a while by who holds the mmap lock for writing; the payload is the frame's number, or nothing.
     case migration = 3
   }
 

@@ -13,7 +13,8 @@
 ///     n   anonymous (software bit 3, where Linux keeps soft-dirty)
 ///     c   copy-on-write shared (software bit 1)
 ///     h   huge: a bit above the highest that Linux uses of an address (53 bits), where it keeps what belongs to a hash
-///         table. Linux itself needs none: any leaf above the lowest level is huge
+///         table. Linux itself needs none: any leaf above the lowest level is huge. At the lowest level: part of a 2 MiB
+///         frame
 ///
 /// Bits 0 and 3...6 (execute, privileged, memory attributes, busy) are clear. So present is V, L and r, and protnone is V and
 /// L without r.

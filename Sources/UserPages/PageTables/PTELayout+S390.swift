@@ -11,7 +11,7 @@
 ///     w   writable            P is its inverse
 ///     y   accessed (young)    d   dirty
 ///     s   special (_PAGE_SPECIAL)
-///     l   huge (_PAGE_LARGE)
+///     l   huge (_PAGE_LARGE); at the lowest level: part of a 2 MiB frame
 ///     n   anonymous; where Linux keeps soft-dirty
 ///     c   copy-on-write shared; where Linux marks pages that a guest does not use
 ///     8   no-execute: nothing is executed here

@@ -7,7 +7,7 @@
 ///     W   writable
 ///     U   user: set in links to nodes only, which is what tells them from entries
 ///     A   accessed            D   dirty
-///     PS  huge: the entry maps 2 MiB (second-lowest level only)
+///     PS  huge: the entry maps 2 MiB (second-lowest level), or a part of a 2 MiB frame (lowest level; PAT on the machine)
 ///     G   protnone: mapped, but with no permission (Linux's _PAGE_PROTNONE; P is clear)
 ///     S   special (_PAGE_SPECIAL, _PAGE_BIT_SOFTW1): no descriptor stands behind the frame number, or it must not be used
 ///     N   anonymous: the frame is private memory, not a file's

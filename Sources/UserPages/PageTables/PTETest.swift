@@ -26,6 +26,9 @@ struct PTETest: Sendable {
 
   @inlinable @inline(__always) func accepts(_ entry: PTE) -> Bool { entry.rawValue & mask == want }
 
+  /// Whether it accepts the entry but for its being huge, which it is: for those who know what to count then.
+  func acceptsHuge(_ entry: PTE) -> Bool { entry.isHuge && accepts(entry.without(PTELayout.huge)) }
+
   /// The program's loads: a present entry that hardware need not mark first.
   @inlinable @inline(__always)
   static var load: PTETest {
@@ -54,6 +57,7 @@ struct PTETest: Sendable {
   static func pin(write: Bool, get: Bool, longTerm: Bool) -> PTETest {
     var test = PTETest()
     test.refuseSpecial()
+    // Counted elsewhere: see `acceptsHuge`. So ordinary pages pay nothing for there being others.
     test.refuse(PTELayout.huge)
     if write {
       test.require(PTELayout.writable)

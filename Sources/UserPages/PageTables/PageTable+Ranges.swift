@@ -2,10 +2,12 @@ import Synchronization
 
 /// Walks of ranges and the taking down of nodes, for those who hold the mmap lock or a read-side section.
 extension PageTable {
-  /// Calls `body` with each entry of the lowest level in `range` whose node exists.
+  /// Calls `body` with each entry of the lowest level in `range` whose node exists, and `huge` as `forEachNode` does.
   @inline(__always)
-  func forEachEntry(in range: Range<VirtualAddress>, _ body: (VirtualAddress, PageTableEntry) -> Void) {
-    forEachNode(in: range) { start, node, indices in
+  func forEachEntry(
+    in range: Range<VirtualAddress>, huge: (HugeSpan) -> AfterHuge, _ body: (VirtualAddress, PageTableEntry) -> Void
+  ) {
+    forEachNode(in: range, huge: huge) { start, node, indices in
       var address = start
       for index in indices {
         body(address, node[index])
@@ -15,18 +17,52 @@ extension PageTable {
     }
   }
 
+  /// An entry of the second-lowest level that maps 2 MiB, met by a walk of a range.
+  struct HugeSpan {
+    let place: PageTableEntry
+    /// All that it maps.
+    let range: Range<VirtualAddress>
+    /// What of it is in the range that is walked.
+    let part: Range<VirtualAddress>
+
+    var isWhole: Bool { part == range }
+  }
+
+  /// How a walk goes on after an entry that maps 2 MiB.
+  enum AfterHuge {
+    case next
+    /// It is not what it was: look there again.
+    case again
+    case stop
+  }
+
   /// Calls `body` with each node of the lowest level that exists on the way through `range`, the address at which it comes in
-  /// and the indices that belong to the range, until `body` returns false.
+  /// and the indices that belong to the range, until `body` returns false; and `huge` with each entry that maps 2 MiB.
   @inline(__always)
-  func forEachNode(in range: Range<VirtualAddress>, _ body: (VirtualAddress, TableNode, Range<Int>) -> Bool) {
+  func forEachNode(
+    in range: Range<VirtualAddress>, huge: (HugeSpan) -> AfterHuge,
+    _ body: (VirtualAddress, TableNode, Range<Int>) -> Bool
+  ) {
     var address = range.lowerBound
     while address < range.upperBound {
+      let stop = min(VirtualAddress((address.rawValue | UInt64(Page.hugeSize - 1)) &+ 1), range.upperBound)
       guard let node = lowestNode(for: address) else {
-        address = nextNode(after: address)
+        if let place = hugeEntry(for: address) {
+          let entry = place.settled()
+          if TableNode(link: entry) != nil { continue }
+          if entry.mapsHuge {
+            switch huge(HugeSpan(place: place, range: address.hugeRange, part: address..<stop)) {
+            case .next: break
+            case .again: continue
+            case .stop: return
+            }
+          }
+          address = stop
+        } else {
+          address = nextNode(after: address)
+        }
         continue
       }
-      let end = VirtualAddress((address.rawValue | UInt64(Page.hugeSize - 1)) &+ 1)
-      let stop = min(end, range.upperBound)
       let first = TableNode.index(of: address, level: 1)
       if !body(address, node, first..<first + (stop - address) / Page.size) { return }
       address = stop

@@ -35,23 +35,47 @@ struct PageTable: Sendable {
     return TableNode(link: second[TableNode.index(of: address, level: 2)].load())
   }
 
-  /// The place of the entry for `address`, making nodes from `spare` where they lack; nil where `spare` ran out. Inside a
+  /// The place of the entry for `address` in the second-lowest level, if its node exists: a link, or a huge entry. Inside a
   /// read-side section.
+  func hugeEntry(for address: VirtualAddress) -> PageTableEntry? {
+    guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()),
+      let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load())
+    else { return nil }
+    return second[TableNode.index(of: address, level: 2)]
+  }
+
+  /// Where a walk for `address` ends: the entry of its page, or one of the second-lowest level that is no link. Inside a
+  /// read-side section.
+  func leaf(for address: VirtualAddress) -> (place: PageTableEntry, isHuge: Bool)? {
+    if let place = entry(for: address) { return (place, false) }
+    return hugeEntry(for: address).map { ($0, true) }
+  }
+
+  /// Where a walk that makes the nodes it lacks ends.
+  enum WalkEnd {
+    /// In a node of the lowest level.
+    case base(PageTableEntry)
+    /// Above it: at an entry of the second-lowest level that is no link, or was none just now. It is empty only for who
+    /// wants it so.
+    case huge(PageTableEntry)
+    /// It lacks a node.
+    case needsNode
+  }
+
+  /// Walks to the entry for `address`, making nodes from `spare` where they lack. Inside a read-side section.
   ///
+  /// - Parameter wantsHuge: whether an empty entry of the second-lowest level is what is looked for.
+  @inline(__always)
+  func walk(to address: VirtualAddress, wantsHuge: Bool = false, using spare: inout SpareNodes) -> WalkEnd {
+    if let place = entry(for: address) { return .base(place) }
+    return makeNodes(to: address, wantsHuge: wantsHuge, using: &spare)
+  }
+
   /// ORDERING [link-then-look]: after a child was linked into a node, the link to that node is looked at again. Whoever
   /// unlinks a node clears the link to it first and collects its children after. So either the unlinker collects the new
   /// child, or this sees that its parent was unlinked, takes the child back and starts again from the root.
-  func entry(for address: VirtualAddress, using spare: inout SpareNodes) -> PageTableEntry? {
-    lowestNode(for: address, using: &spare)?[TableNode.index(of: address, level: 1)]
-  }
-
-  /// The node of the lowest level for `address`, as `entry(for:using:)` does it.
-  func lowestNode(for address: VirtualAddress, using spare: inout SpareNodes) -> TableNode? {
-    lowestNode(for: address) ?? makeLowestNode(for: address, using: &spare)
-  }
-
   @inline(never)
-  private func makeLowestNode(for address: VirtualAddress, using spare: inout SpareNodes) -> TableNode? {
+  private func makeNodes(to address: VirtualAddress, wantsHuge: Bool, using spare: inout SpareNodes) -> WalkEnd {
     restart: while true {
       var node = root
       var above: (entry: PageTableEntry, link: PTE)?
@@ -59,7 +83,8 @@ struct PageTable: Sendable {
         let entry = node[TableNode.index(of: address, level: level)]
         var link = entry.load()
         if TableNode(link: link) == nil {
-          guard let fresh = spare.take() else { return nil }
+          if !link.isEmpty || (wantsHuge && level == 2) { return .huge(entry) }
+          guard let fresh = spare.take() else { return .needsNode }
           // ORDERING [node-publish]: the zeroes come before the link.
           if entry.replace(.empty, with: fresh.link) {
             spare.haveBeenLinked = true
@@ -79,7 +104,7 @@ struct PageTable: Sendable {
         above = (entry, link)
         node = next
       }
-      return node
+      return .base(node[TableNode.index(of: address, level: 1)])
     }
   }
 }
@@ -104,8 +129,8 @@ struct SpareNodes: ~Copyable {
     nodes.append(TableNode(page: memory._withUnsafeGuaranteedRef { $0.tablePages.allocate() }))
   }
 
-  fileprivate mutating func take() -> TableNode? { nodes.popLast() }
-  fileprivate mutating func giveBack(_ node: TableNode) { nodes.append(node) }
+  mutating func take() -> TableNode? { nodes.popLast() }
+  mutating func giveBack(_ node: TableNode) { nodes.append(node) }
   fileprivate func retire(_ node: TableNode, level: Int, of table: PageTable) {
     memory._withUnsafeGuaranteedRef { table.collect(node, level: level, memory: $0) }
   }

@@ -25,6 +25,12 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
   @inlinable public var isPageAligned: Bool { rawValue & UInt64(Page.size - 1) == 0 }
   /// The address of the page that holds this address.
   @inlinable public var pageStart: Self { Self(rawValue & ~UInt64(Page.size - 1)) }
+  /// The address of the aligned 2 MiB that hold this address.
+  var hugeStart: Self { Self(rawValue & ~UInt64(Page.hugeSize - 1)) }
+  /// The aligned 2 MiB that hold this address.
+  var hugeRange: Range<Self> { hugeStart..<hugeStart + Page.hugeSize }
+  /// Which page of its aligned 2 MiB holds this address.
+  @usableFromInline var pageInHuge: Int { Int(rawValue >> UInt64(Page.shift)) & (Page.pagesPerHuge - 1) }
   /// The offset in the page, in bytes.
   @inlinable public var pageOffset: Int { Int(rawValue & UInt64(Page.size - 1)) }
 

@@ -17,9 +17,9 @@ extension AddressSpace {
       }
     }
     if engine != .locked, options.isLegal {
-      if let frame = takeFast(address, options.test, options.counts) {
+      if let held = takeFast(address, options.test, options.counts) {
         counts.add(1, to: Counters.fastIndex)
-        return PinnedPage(HeldFrame(frame, memory, counts: options.counts))
+        return PinnedPage(held)
       }
     }
     return try pinSlowly(at: address, options)
@@ -31,12 +31,14 @@ extension AddressSpace {
   /// at the counts afterwards ([change-then-count]). The frame cannot have been freed in between: the entry's own reference
   /// is dropped only when this section has ended ([deferred-free]).
   @inlinable @inline(__always)
-  func takeFast(_ address: VirtualAddress, _ test: PTETest, _ counts: UInt64) -> Frame? {
+  func takeFast(_ address: VirtualAddress, _ test: PTETest, _ counts: UInt64) -> HeldFrame? {
     guard address < VirtualAddress.limit else { return nil }
     return RCU.read {
-      guard let place = table.entry(for: address) else { return nil }
+      guard let place = table.entry(for: address) else { return takeFastHuge(address, test, counts) }
       let entry = place.load()
-      guard test.accepts(entry), isNormal(entry, at: address, place: place) else { return nil }
+      guard test.accepts(entry), isNormal(entry, at: address, place: place) else {
+        return takeFastHuge(address, test, counts)
+      }
       YieldPoint.pinBetweenEntryAndReference.reach()
       let frame = frames.frame(entry.pfn)
       frame.take(counts)
@@ -45,7 +47,7 @@ extension AddressSpace {
         backOut(frame, counts)
         return nil
       }
-      return frame
+      return HeldFrame(frame, memory, counts: counts)
     }
   }
 
@@ -56,9 +58,11 @@ extension AddressSpace {
   func takeSlot(_ address: VirtualAddress, _ test: PTETest, isPin: Bool, thread: Int32) -> HeldFrame? {
     guard address < VirtualAddress.limit else { return nil }
     return RCU.read {
-      guard let place = table.entry(for: address) else { return nil }
+      guard let place = table.entry(for: address) else { return takeSlotHuge(address, test, isPin: isPin, thread) }
       let entry = place.load()
-      guard test.accepts(entry), isNormal(entry, at: address, place: place) else { return nil }
+      guard test.accepts(entry), isNormal(entry, at: address, place: place) else {
+        return takeSlotHuge(address, test, isPin: isPin, thread)
+      }
       YieldPoint.pinBetweenEntryAndReference.reach()
       let frame = frames.frame(entry.pfn)
       guard let slot = PinSlot.take(frame, isPin: isPin, thread: thread) else { return nil }
@@ -82,28 +86,28 @@ extension AddressSpace {
     at address: VirtualAddress, pages: Int, _ options: PinOptions = []
   ) throws(PageError) -> PinnedPages {
     guard pages >= 0, options.isLegal else { throw .invalidArgument }
-    var held: [Frame] = []
+    var held = HeldFrames(memory, counts: options.counts)
     guard address < VirtualAddress.limit, pages <= Int.max / Page.size else {
       guard pages == 0 || options.contains(.fastOnly) else { throw .badAddress }
-      return PinnedPages(held, memory, counts: options.counts)
+      return PinnedPages(held)
     }
     let address = address.pageStart
     held.reserveCapacity(min(pages, 1 << 16))
     if engine != .locked {
-      takeFast(address, pages: pages, options.test, options.counts, into: &held)
+      takeFast(address, pages: pages, options.test, into: &held)
       counts.add(UInt64(held.count), to: Counters.fastIndex)
     }
     if held.count < pages, !options.contains(.fastOnly) {
       let error = pinSlowly(from: address, pages: pages, options, into: &held)
-      if held.isEmpty, let error { throw error }
+      if held.count == 0, let error { throw error }
     }
-    return PinnedPages(held, memory, counts: options.counts)
+    return PinnedPages(held)
   }
 
   /// The reference protocol over a range: one descent for each node of the lowest level, and a section for each 64 pages at
   /// most, so that no grace period waits long. Stops at the first page that does not do.
   private func takeFast(
-    _ address: VirtualAddress, pages: Int, _ test: PTETest, _ counts: UInt64, into held: inout [Frame]
+    _ address: VirtualAddress, pages: Int, _ test: PTETest, into held: inout HeldFrames
   ) {
     while held.count < pages {
       let at = address + held.count * Page.size
@@ -111,12 +115,23 @@ extension AddressSpace {
       let wanted = min(pages - held.count, TableNode.entryCount - first, 64)
       guard at < VirtualAddress.limit else { return }
       let before = held.count
+      let counts = held.counts
+      var isHuge = false
       RCU.read {
-        guard let node = table.lowestNode(for: at) else { return }
+        guard let node = table.lowestNode(for: at) else {
+          isHuge = takeFastRun(at, pages: pages - held.count, test, into: &held)
+          return
+        }
         for index in first..<first + wanted {
           let place = node[index]
           let entry = place.load()
-          guard test.accepts(entry), isNormal(entry, at: address + held.count * Page.size, place: place) else { return }
+          let at = address + held.count * Page.size
+          guard test.accepts(entry), isNormal(entry, at: at, place: place) else {
+            // A part of a 2 MiB frame counts for itself alone here: its neighbours may be anybody's.
+            guard let part = takeFastHuge(at, test, counts) else { return }
+            held.append(run: part.frame, count: 1)
+            continue
+          }
           let frame = frames.frame(entry.pfn)
           frame.take(counts)
           // ORDERING [pin-then-look]: as for a single page.
@@ -124,7 +139,7 @@ extension AddressSpace {
           held.append(frame)
         }
       }
-      if held.count < before + wanted { return }
+      if !isHuge, held.count < before + wanted { return }
     }
   }
 }

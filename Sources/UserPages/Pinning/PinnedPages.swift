@@ -1,13 +1,13 @@
 /// A run of pages that stay put, pinned together and given back together.
 ///
+/// Neighbours in one 2 MiB frame, found behind one entry, are held by a single count.
+///
 /// It can be handed to another thread, but not copied. It outlives its mapping and its address space; the machine must
 /// outlive it.
 public struct PinnedPages: ~Copyable, Sendable {
   private let frames: HeldFrames
 
-  init(_ frames: [Frame], _ memory: PhysicalMemory, counts: UInt64) {
-    self.frames = HeldFrames(frames, memory, counts: counts)
-  }
+  init(_ frames: consuming HeldFrames) { self.frames = frames }
 
   deinit { frames.put() }
 

@@ -9,14 +9,17 @@ extension AddressSpace {
     let locks = tableLocks != nil
     if locks { mmapLock.lockForReading() }
     defer { if locks { mmapLock.unlock() } }
-    let frame = try takeSlowly(address.pageStart, options, holdsLock: locks)
+    let taken = try takeSlowly(address.pageStart, options, pages: 1, holdsLock: locks)
     counts.add(1, to: Counters.slowIndex)
-    return PinnedPage(HeldFrame(frame, memory, counts: options.counts))
+    return PinnedPage(
+      taken.isPart
+        ? HeldFrame(part: taken.frame, memory, counts: options.counts)
+        : HeldFrame(taken.frame, memory, counts: options.counts))
   }
 
   /// Appends the pages of a range that `held` does not have yet; returns what stopped it.
   func pinSlowly(
-    from address: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout [Frame]
+    from address: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames
   ) -> PageError? {
     precondition(!RCU.isReading, "inside a read-side section only the fast path can pin: ask for `fastOnly`")
     // The `locked` engine holds the mmap lock over the whole call, as Linux 2.6.24 did. The others need no lock: each page
@@ -26,36 +29,45 @@ extension AddressSpace {
     defer { if locks { mmapLock.unlock() } }
     while held.count < pages {
       let at = address + held.count * Page.size
+      let taken: Taken
       do throws(PageError) {
-        held.append(try takeSlowly(at, options, holdsLock: locks))
+        taken = try takeSlowly(at, options, pages: pages - held.count, holdsLock: locks)
       } catch {
         return error
       }
-      counts.add(1, to: Counters.slowIndex)
+      if taken.isPart { held.append(run: taken.frame, count: taken.count) } else { held.append(taken.frame) }
+      counts.add(UInt64(taken.count), to: Counters.slowIndex)
     }
     return nil
   }
 
+  /// A page that was taken; as part of 2 MiB, with as many behind it as one entry maps and were asked for, by one count.
+  private struct Taken {
+    let frame: Frame
+    var isPart = false
+    var count = 1
+  }
+
   /// What one look at a page says.
   private enum Verdict {
-    case taken(Frame)
+    case taken(Taken)
     case needs(FaultAccess)
     case again
     case failed(PageError)
   }
 
   private func takeSlowly(
-    _ address: VirtualAddress, _ options: PinOptions, holdsLock: Bool
-  ) throws(PageError) -> Frame {
+    _ address: VirtualAddress, _ options: PinOptions, pages: Int, holdsLock: Bool
+  ) throws(PageError) -> Taken {
     guard address < VirtualAddress.limit else { throw .badAddress }
     var turns = 0
     while true {
-      var verdict = look(address, options)
+      var verdict = look(address, options, pages)
       // A hole may be what a replacement of a mapping looks like from inside: believed where no writer is at work.
-      if case .failed = verdict, !holdsLock { verdict = mmapLock.reading { look(address, options) } }
+      if case .failed = verdict, !holdsLock { verdict = mmapLock.reading { look(address, options, pages) } }
       switch verdict {
-      case .taken(let frame):
-        return frame
+      case .taken(let taken):
+        return taken
       case .again:
         PageTableEntry.wait(&turns)
       case .failed(let error):
@@ -72,38 +84,43 @@ extension AddressSpace {
     }
   }
 
-  private func look(_ address: VirtualAddress, _ options: PinOptions) -> Verdict {
-    guard let tableLocks else { return RCU.read { lookInSection(address, options) } }
-    return tableLocks.locked(address) { RCU.read { lookInSection(address, options) } }
+  private func look(_ address: VirtualAddress, _ options: PinOptions, _ pages: Int) -> Verdict {
+    guard let tableLocks else { return RCU.read { lookInSection(address, options, pages) } }
+    return tableLocks.locked(address) { RCU.read { lookInSection(address, options, pages) } }
   }
 
-  private func lookInSection(_ address: VirtualAddress, _ options: PinOptions) -> Verdict {
+  private func lookInSection(_ address: VirtualAddress, _ options: PinOptions, _ pages: Int) -> Verdict {
     guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
     if let error = mapping.value.refuses(options) { return .failed(error) }
     let write = options.contains(.write)
     let force = options.contains(.force)
     let forced: FaultAccess = write ? .forcedWrite : .forcedRead
     let needed: FaultAccess = force ? forced : write ? .write : .read
-    guard let place = table.entry(for: address) else { return .needs(needed) }
+    guard let (place, mapsHuge) = table.leaf(for: address) else { return .needs(needed) }
     let entry = place.load()
     // ORDERING [lock-then-validate]: the entry first, the mapping's state after: an entry that another mapping was given since
     // is not judged by this one's rules.
-    if entry.isBusy || mapping.value.isDetached { return .again }
+    if entry.isBusy || mapping.value.isDetached || (mapsHuge && TableNode(link: entry) != nil) { return .again }
     guard entry.isMapped else { return .needs(needed) }
     // While a protection change is under way the entry may still be protnone; a fault waits for it.
     if entry.isProtNone, !force { return .needs(needed) }
     if write, !mayWrite(entry, force: force) { return .needs(needed) }
     // No descriptor to take a reference on, whatever the caller may do.
-    guard isZeroPage(entry) || isNormal(entry, at: address, in: mapping) else { return .failed(.badAddress) }
+    let isNormal = isNormal(entry, at: mapsHuge ? address.hugeStart : address, in: mapping)
+    guard isZeroPage(entry) || isNormal else { return .failed(.badAddress) }
     if !write, mustUnshare(entry, mapping, options) { return .needs(.unshare) }
-    let frame = frames.frame(entry.pfn)
-    frame.take(options.counts)
+    let folio = frames.frame(isNormal ? entry.folioPFN : entry.pfn)
+    folio.take(options.counts)
     // ORDERING [pin-then-look]: as on the fast path.
     guard place.load() == entry else {
-      memory.put(frame, options.counts)
+      memory.put(folio, options.counts)
       return .again
     }
-    return .taken(frame)
+    // There is one page of zeroes, whatever the entry maps.
+    guard isNormal, entry.isHuge else { return .taken(Taken(frame: folio)) }
+    let page = mapsHuge ? entry.pfn + address.pageInHuge : entry.pfn
+    let count = mapsHuge ? min(pages, Page.pagesPerHuge - address.pageInHuge) : 1
+    return .taken(Taken(frame: frames.frame(page), isPart: true, count: count))
   }
 
   /// Whether a holder may write to the page behind an entry; by force also to a private copy that the program cannot write

@@ -110,6 +110,9 @@ final class DeferredQueue: @unchecked Sendable {
     return shards[index].count
   }
 
+  /// Whether something waits at this moment, on any thread.
+  var isAnythingPending: Bool { (0..<Self.shardCount).contains { pendingCount(of: $0) > 0 } }
+
   private var ownShard: Int { Int(clu_thread_index()) & (Self.shardCount - 1) }
 
   /// Adds a word. Wait-free but for the shard's lock, which only a drain of the same shard contends for.
@@ -176,6 +179,7 @@ extension DeferredQueue {
 
     func enqueue(_ word: DeferredWord) { queue._withUnsafeGuaranteedRef { $0.enqueue(word) } }
     func enqueue(_ words: Span<DeferredWord>) { queue._withUnsafeGuaranteedRef { $0.enqueue(words) } }
+    var isAnythingPending: Bool { queue._withUnsafeGuaranteedRef { $0.isAnythingPending } }
     func drainIfFull() { queue._withUnsafeGuaranteedRef { $0.drainIfFull() } }
     func drainAll() { queue._withUnsafeGuaranteedRef { $0.drainAll() } }
 

@@ -23,6 +23,8 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   case unmapBetweenClearAndFree
   /// A fork has write-protected the parent and has not looked for pins.
   case forkBetweenProtectAndCopy
+  /// A collapse has taken a node away and has not looked for pins.
+  case collapseBetweenUnlinkAndLook
   /// A load or store has read the entry and has not touched the bytes.
   case accessBetweenEntryAndBytes
 

@@ -1,0 +1,118 @@
+/// From 512 entries of a page each to one of 2 MiB (`madvise_collapse`, `collapse_huge_page`): the contents are copied into a
+/// 2 MiB frame.
+///
+///     collapse, holding the mmap lock for writing          walkers inside a section
+///     1. the mapping is sealed                             faults do not install any more ([lock-then-validate])
+///     2. the link to the node becomes a migration entry    those that come now find no node, fault, and wait for the lock
+///     3. a grace period                                    those that were in the node are over: stores have landed, pins
+///                                                          are counted or in a slot
+///     4. counts and slots are looked at: somebody holds
+///        a page, and all stays as it was
+///     5. the pages are copied, the huge entry is stored    these find the copy
+extension AddressSpace {
+  /// Collapses the aligned 2 MiB that lie wholly in a range, as far as it can be done.
+  ///
+  /// What was not touched yet becomes zeroes, and pages that a fork left shared become this space's own.
+  ///
+  /// - Throws: what stood in the way last, or first where it lies in the mapping: `invalidArgument` for a mapping that is not
+  ///   private anonymous memory, or holds no aligned 2 MiB, and where nothing was ever touched; `tryAgain` where a page is
+  ///   held by a get or a pin; `outOfMemory` where there are no 2 MiB in one piece.
+  func collapse(_ part: Range<VirtualAddress>) throws(PageError) {
+    let first = (part.lowerBound + (Page.hugeSize - 1)).hugeStart
+    let end = part.upperBound.hugeStart
+    if first > end { throw .invalidArgument }
+    var failure: PageError?
+    var address = first
+    // References that only wait for a grace period would look like somebody's.
+    memory.flushDeferredFrees()
+    while address < end {
+      do throws(PageError) { try collapseOne(address) } catch {
+        failure = error
+        if error == .outOfMemory { break }
+      }
+      address = address + Page.hugeSize
+    }
+    if let failure { throw failure }
+  }
+
+  private func collapseOne(_ start: VirtualAddress) throws(PageError) {
+    if RCU.read({ table.leaf(for: start).map { $0.isHuge && $0.place.settled().mapsHuge } ?? false }) { return }
+    guard let frame = memory.allocateHugeFrame() else { throw .outOfMemory }
+    let result = mmapLock.writing { collapseLocked(start, into: frame) }
+    memory.deferred.drainIfFull()
+    switch result {
+    case .success(true): break
+    case .success(false): memory.discardHugeFrame(frame)
+    case .failure(let error):
+      memory.discardHugeFrame(frame)
+      throw error
+    }
+  }
+
+  /// Returns whether the frame is used now: not where 2 MiB are mapped already.
+  private func collapseLocked(_ start: VirtualAddress, into first: PFN) -> Result<Bool, PageError> {
+    guard let mapping = mappings.first(endingAbove: start), mapping.value.covers(start.hugeRange),
+      mapping.value.attributes.isAnonymous
+    else { return .failure(.invalidArgument) }
+    // ORDERING [lock-then-validate]: sealed before any entry is looked at.
+    mapping.value.setState(.sealed)
+    defer { mapping.value.setState(.live) }
+    guard let place = table.hugeEntry(for: start) else { return .failure(.invalidArgument) }
+    let link = place.settled()
+    if link.mapsHuge { return .success(false) }
+    guard let node = TableNode(link: link) else { return .failure(.invalidArgument) }
+    let away = PTE(.migration, payload: 0)
+    place.store(away)
+    YieldPoint.collapseBetweenUnlinkAndLook.reach()
+    // Inside the lock, as in a fork: nobody waits for the lock inside a section.
+    RCU.synchronize()
+    // ORDERING [change-then-count], [slot-then-leave]: the link was taken away, a grace period has passed, the holders are
+    // looked at now.
+    let slots = PinSlots.snapshot()
+    for index in 0..<TableNode.entryCount where !isMovable(node[index].settled(), slots) {
+      place.store(link)
+      return .failure(.tryAgain)
+    }
+    for index in 0..<TableNode.entryCount {
+      let entry = node[index].load()
+      let bytes = frames.bytes(of: first + index)
+      if entry.isMapped, !isZeroPage(entry) { bytes.copy(page: frames.bytes(of: entry.pfn)) } else { bytes.fill(0) }
+    }
+    frames.beginHuge(first, anonymous: true, mapped: true)
+    var huge = PTE(mapping: first).with(PTELayout.anonymous, PTELayout.dirty, PTELayout.huge)
+    let protection = mapping.value.attributes.protection
+    if protection.contains(.write) { huge.set(PTELayout.writable) }
+    place.store(protection == .none ? huge.withoutAccess : huge)
+    retire(node)
+    return .success(true)
+  }
+
+  /// Whether an entry that nobody reaches any more may be replaced by a copy.
+  private func isMovable(_ entry: PTE, _ slots: PinSlots) -> Bool {
+    if entry.isEmpty { return true }
+    guard entry.isMapped else { return false }
+    if isZeroPage(entry) { return true }
+    let folio = frames.frame(entry.folioPFN)
+    return folio.references == frames.mappings(of: entry.folioPFN) && !slots.holds(folio)
+  }
+
+  /// Lets go of a node that no walker reaches, and of what its entries hold.
+  private func retire(_ node: TableNode) {
+    var batch = DeferredBatch()
+    for index in 0..<TableNode.entryCount {
+      let entry = node[index].take()
+      guard entry.isMapped, !isZeroPage(entry) else { continue }
+      frames.frame(entry.pfn).removeMapping()
+      batch.add(.frame(entry.folioPFN), for: memory.deferred)
+    }
+    batch.add(.tablePage(node.page), for: memory.deferred)
+    batch.flush(to: memory.deferred)
+  }
+}
+
+extension VMA {
+  /// Whether there can be 2 MiB entries by collapse: private memory, with room for one.
+  var mayCollapse: Bool {
+    attributes.isAnonymous && (range.lowerBound + (Page.hugeSize - 1)).hugeStart + Page.hugeSize <= range.upperBound
+  }
+}

@@ -1,0 +1,71 @@
+/// 2 MiB frames become ordinary ones again (`split_huge_page`), where all that is left of them is mapped page by page in one
+/// place: so that pages can be reclaimed by themselves, and memory that a partial unmap left behind comes back.
+///
+///     break-up, holding the mmap lock for writing        walkers inside a section
+///     1. mappings are sealed, the entries of the parts
+///        become migration entries                        faults wait for the lock
+///     2. a grace period                                  pins by the old entries are counted or in a slot
+///     3. the counts are looked at: all references are
+///        those of the entries; if not, they come back
+///     4. each part gets counts of its own, unused parts
+///        are freed, the entries come back without the
+///        mark                                            these count the part alone
+extension AddressSpace {
+  /// Breaks up the 2 MiB frames of private memory that `range` shows, as far as nobody else has them. Returns whether one was.
+  ///
+  /// Costs a grace period where there are any.
+  @discardableResult
+  func breakUpHugeFrames(in range: Range<VirtualAddress>) -> Bool {
+    let wide = range.lowerBound.hugeStart..<min((range.upperBound + (Page.hugeSize - 1)).hugeStart, .limit)
+    let freed = mmapLock.writing { () -> Bool in
+      var sealed: [VMATree.Mapping] = []
+      mappings.forEach(in: wide) { mapping in
+        // ORDERING [lock-then-validate]: sealed before any entry is looked at.
+        mapping.value.setState(.sealed)
+        sealed.append(mapping)
+      }
+      defer { for mapping in sealed { mapping.value.setState(.live) } }
+      return breakUpLocked(in: wide, of: sealed, splitting: range)
+    }
+    memory.deferred.drainIfFull()
+    return freed
+  }
+
+  private func breakUpLocked(
+    in wide: Range<VirtualAddress>, of mappings: [VMATree.Mapping], splitting range: Range<VirtualAddress>
+  ) -> Bool {
+    // By the first frame of each: where its parts are mapped.
+    var parts: [PFN: [(place: PageTableEntry, entry: PTE)]] = [:]
+    for mapping in mappings {
+      table.forEachEntry(in: mapping.value.range.clamped(to: wide)) { span in
+        let entry = span.place.settled()
+        guard entry.mapsHuge else { return .again }
+        return entry.isAnonymous && span.range.overlaps(range) ? split(span, in: mapping) : .next
+      } _: { _, place in
+        let entry = place.settled()
+        guard entry.isMapped, entry.isAnonymous, entry.isHuge else { return }
+        parts[entry.folioPFN, default: []].append((place, entry))
+      }
+    }
+    // Who has no more references than entries here may be had; looked at again when nobody can come by the entries.
+    parts = parts.filter { frames.frame($0.key).references == $0.value.count }
+    if parts.isEmpty { return false }
+    for (_, places) in parts {
+      for (place, entry) in places { _ = place.update { _ in PTE(.migration, payload: entry.pfn.rawValue) } }
+    }
+    RCU.synchronize()
+    // ORDERING [change-then-count], [slot-then-leave]: the entries were taken away, a grace period has passed.
+    let slots = PinSlots.snapshot()
+    var any = false
+    for (first, places) in parts {
+      let folio = frames.frame(first)
+      let isAlone = folio.references == places.count && !slots.holds(folio)
+      if isAlone {
+        for pfn in frames.breakUp(first, users: places.map(\.entry.pfn)) { memory.discardFrame(pfn) }
+        any = true
+      }
+      for (place, entry) in places { place.store(isAlone ? entry.without(PTELayout.huge) : entry) }
+    }
+    return any
+  }
+}

@@ -1,0 +1,202 @@
+/// Faults on entries of the second-lowest level, which map 2 MiB (`do_huge_pmd_anonymous_page`, `do_huge_pmd_wp_page`).
+///
+/// They keep to the same protocol as those on pages: look, get what is lacking outside of the section, lock the entry, look
+/// whether the mapping still rules. Where 2 MiB cannot be had, or only a page of them is to be copied, the fault goes on one
+/// level below.
+///
+/// A huge entry lies wholly inside one mapping. Whoever cuts a mapping publishes the parts and then splits what lies across
+/// the cut; a fault that meets such an entry in between waits for him.
+extension AddressSpace {
+  /// Whether a fault would rather have a huge entry where there is nothing yet: the mapping asks for such, covers the 2 MiB
+  /// around `address`, and shows them aligned. A private mapping's first store to a file makes one page of its own.
+  func wantsHuge(
+    _ address: VirtualAddress, _ access: FaultAccess, in mapping: VMATree.Mapping, _ resources: borrowing FaultResources
+  ) -> Bool {
+    let attributes = mapping.value.attributes
+    guard !resources.hugeRefused, mapping.value.covers(address.hugeRange) else { return false }
+    if attributes.isAnonymous { return true }
+    let page = mapping.value.backingPage(of: address.hugeStart)
+    guard page % Page.pagesPerHuge == 0, let backing = attributes.kind.backing,
+      page + Page.pagesPerHuge <= backing.pageCount
+    else { return false }
+    return attributes.isShared || !(access.isWrite || access == .unshare)
+  }
+
+  /// 2 MiB of zeroes for the fault, or the news that there are none.
+  func getHugeFrame(_ resources: inout FaultResources) {
+    guard let pfn = memory.allocateHugeFrame() else {
+      resources.hugeRefused = true
+      return
+    }
+    for index in 0..<Page.pagesPerHuge { frames.bytes(of: pfn + index).fill(0) }
+    resources.hugeFrame = pfn
+  }
+
+  func touchHuge(
+    _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
+  ) -> FaultOutcome {
+    let entry = site.entry
+    let mapping = site.mapping
+    guard mapping.value.covers(site.address.hugeRange) else { return .sealed }
+    if entry.isEmpty { return firstHugeTouch(site, access, &resources) }
+    guard entry.mapsHuge else { return touchNonPresent(site) }
+    if entry.isProtNone, !access.isForced, mapping.value.attributes.protection != .none { return .again }
+    switch access {
+    case .read, .forcedRead:
+      return entry.isAccessed ? .done : install(entry.with(PTELayout.accessed), at: site)
+    case .write, .forcedWrite:
+      return writeHuge(site, access, &resources, mayDrain: mayDrain)
+    case .unshare:
+      if entry.isExclusive || mapping.value.attributes.isShared { return .done }
+      if entry.isAnonymous {
+        switch soleUser(of: entry, mayDrain: mayDrain) {
+        case .yes: return install(entry.without(PTELayout.cowShared), at: site, asSoleUser: true)
+        case .afterDrain: return .needsDrain
+        case .no: break
+        }
+      }
+      return split(site, &resources)
+    }
+  }
+
+  // MARK: Nothing there yet
+
+  private func firstHugeTouch(
+    _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources
+  ) -> FaultOutcome {
+    guard site.mapping.value.attributes.isAnonymous else { return touchHugeBacked(site, access, &resources) }
+    guard access.isWrite else {
+      // The huge zero page.
+      let entry = PTE(mapping: memory.zeroPage).asSpecial.with(PTELayout.huge)
+      return install(site.finish(entry, writable: false), at: site)
+    }
+    return installOwnHuge(site, &resources)
+  }
+
+  /// Installs 2 MiB of zeroes as the mapping's own.
+  private func installOwnHuge(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
+    guard let pfn = resources.hugeFrame else { return .needsHugeFrame }
+    frames.beginHuge(pfn, anonymous: true, mapped: true)
+    let entry = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty).with(PTELayout.huge)
+    let outcome = install(site.finish(entry, writable: true), at: site)
+    if case .done = outcome {
+      resources.hugeFrame = nil
+    } else {
+      // Nobody saw it: back to frames without a user.
+      frames.frame(pfn).removeHugeMapping()
+      _ = frames.frame(pfn).put(Frame.oneReference)
+    }
+    return outcome
+  }
+
+  private func touchHugeBacked(
+    _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources
+  ) -> FaultOutcome {
+    let attributes = site.mapping.value.attributes
+    guard let backing = attributes.kind.backing else { return .failed(.busError) }
+    let storesThrough = access.isWrite && attributes.isShared
+    let question = FaultQuestion(
+      page: site.mapping.value.backingPage(of: site.address), write: storesThrough, isHuge: true)
+    guard let known = resources.answer, known.backing === backing, known.question == question,
+      known.sequence == backing.sequence
+    else { return .needsAnswer(backing, question) }
+    let answer = (backing: known.backing, sequence: known.sequence)
+    switch known.answer {
+    case .frame(let pfn) where !attributes.kind.isPFN:
+      let outcome = insertHuge(pfn, site, storesThrough: storesThrough, answer)
+      // The entry holds the answer's reference now.
+      if case .done = outcome { resources.answer = nil }
+      return outcome
+    case .frameNumber(let pfn, let writable)
+    where site.mapping.value.mayShow(pfn, at: site.address) && (attributes.kind.isPFN || !frames.isValid(pfn))
+      && (writable || !storesThrough):
+      return insertHugePFN(pfn, site, writable: writable && attributes.isShared, storesThrough: storesThrough, answer)
+    default:
+      // What it cannot have whole it may have page by page.
+      resources.hugeRefused = true
+      return .again
+    }
+  }
+
+  /// Maps 2 MiB of the page cache, with the reference that came with them (`do_set_pmd`).
+  private func insertHuge(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: Resting) -> FaultOutcome {
+    let folio = frames.frame(pfn)
+    var entry = PTE(mapping: pfn).with(PTELayout.huge)
+    if storesThrough {
+      entry.set(PTELayout.dirty)
+      folio.set(Frame.dirtyBit)
+    }
+    for index in 0..<Page.pagesPerHuge { memory.dataCacheClean(pfn + index) }
+    folio.addHugeMapping()
+    let outcome = install(site.finish(entry, writable: storesThrough), at: site, resting: answer)
+    if case .done = outcome { return outcome }
+    folio.removeHugeMapping()
+    return outcome
+  }
+
+  /// Maps 2 MiB by number: the entry is special and holds no reference, whatever is behind it (`vmf_insert_pfn_pmd`).
+  func insertHugePFN(
+    _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: Resting?
+  ) -> FaultOutcome {
+    var entry = PTE(mapping: pfn).asSpecial.with(PTELayout.huge)
+    if storesThrough { entry.set(PTELayout.dirty) }
+    return install(site.finish(entry, writable: writable), at: site, resting: answer)
+  }
+
+  // MARK: A store to what is there
+
+  private func writeHuge(
+    _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
+  ) -> FaultOutcome {
+    let entry = site.entry
+    if entry.isWritable {
+      if entry.isDirty, entry.isAccessed { return .done }
+      if !entry.isAnonymous, let folio = normalFrame(of: site) { folio.set(Frame.dirtyBit) }
+      return install(entry.with(PTELayout.dirty, PTELayout.accessed), at: site)
+    }
+    if site.mapping.value.attributes.isShared { return writeSharedHuge(site, &resources) }
+    if access == .forcedWrite, entry.isExclusive, entry.isDirty { return .done }
+    if entry.isExclusive { return reuse(site) }
+    if entry.isAnonymous {
+      switch soleUser(of: entry, mayDrain: mayDrain) {
+      case .yes: return reuse(site)
+      case .afterDrain: return .needsDrain
+      case .no: break
+      }
+    } else if isZeroPage(entry), !resources.hugeRefused {
+      let outcome = installOwnHuge(site, &resources)
+      if case .done = outcome { counts.add(1, to: Counters.copyIndex) }
+      return outcome
+    }
+    // Only the page that is written to is copied: one level below.
+    return split(site, &resources)
+  }
+
+  private func writeSharedHuge(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
+    // By number: what takes stores was writable from the start, so this is for one page to decide.
+    guard let folio = normalFrame(of: site), site.mapping.value.attributes.kind.backing?.takesStores ?? true else {
+      return split(site, &resources)
+    }
+    folio.set(Frame.dirtyBit)
+    return install(site.finish(site.entry.with(PTELayout.dirty, PTELayout.accessed), writable: true), at: site)
+  }
+}
+
+extension VMA {
+  /// Whether all of `other` lies in the mapping.
+  func covers(_ other: Range<VirtualAddress>) -> Bool {
+    range.lowerBound <= other.lowerBound && other.upperBound <= range.upperBound
+  }
+}
+
+extension FaultAnswer {
+  /// Whether it is an answer for 2 MiB. Where it is not, pages are asked for.
+  func isHuge(by frames: FrameTable) -> Bool {
+    switch self {
+    case .frame(let pfn): frames.isValid(pfn) && pfn.isHugeAligned && frames.frame(pfn).has(Frame.hugeBit)
+    case .frameNumber(let pfn, _): pfn.isHugeAligned && frames.kind(of: pfn) != .hole
+    case .retry: true
+    case .busError, .outOfMemory: false
+    }
+  }
+}

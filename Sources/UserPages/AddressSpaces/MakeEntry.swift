@@ -1,0 +1,34 @@
+/// Places for entries of a space that nobody else uses yet, or of one whose mmap lock is held for writing and whose mappings
+/// there are out of the way.
+extension AddressSpace {
+  /// The place for the entry of a page.
+  func makeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PageTableEntry {
+    while true {
+      switch table.walk(to: address, using: &spare) {
+      case .base(let place): return place
+      case .needsNode: spare.add()
+      // A fault of a mapping that was here holds it for a moment.
+      case .huge(let place): _ = place.settled()
+      }
+    }
+  }
+
+  /// The node of the lowest level for the entry of a page.
+  func makeNode(for address: VirtualAddress, using spare: inout SpareNodes) -> TableNode {
+    while true {
+      if let node = table.lowestNode(for: address) { return node }
+      _ = makeEntry(for: address, using: &spare)
+    }
+  }
+
+  /// The place for an entry of 2 MiB: an empty one of the second-lowest level, if nobody linked a node there meanwhile.
+  func makeHugeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PageTableEntry? {
+    while true {
+      switch table.walk(to: address, wantsHuge: true, using: &spare) {
+      case .base: return nil
+      case .needsNode: spare.add()
+      case .huge(let place): if place.settled().isEmpty { return place }
+      }
+    }
+  }
+}

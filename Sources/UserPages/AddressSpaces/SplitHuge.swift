@@ -1,0 +1,56 @@
+/// From one entry of 2 MiB to 512 of a page each (`__split_huge_pmd`).
+///
+/// What is mapped and what is allowed stay as they are, so nobody need wait for anybody: a walker that read the old entry
+/// finds the same bytes as one that reads the new ones, and a pin that counted before its second look holds the same frame.
+/// Of a 2 MiB frame each of the new entries holds one reference; the frame itself stays in one piece.
+extension AddressSpace {
+  /// Splits the entry of a fault's site, whose mapping must still be in force.
+  ///
+  /// ORDERING [lock-then-validate]: as `install`.
+  func split(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
+    guard let node = resources.nodes.take() else { return .needsNode }
+    guard site.place.lock(site.entry) else {
+      resources.nodes.giveBack(node)
+      return .again
+    }
+    guard site.mapping.value.isLive else {
+      site.place.store(site.entry)
+      resources.nodes.giveBack(node)
+      return .sealed
+    }
+    fill(node, with: site.entry, at: site.address, in: site.mapping)
+    // ORDERING [node-publish]: the entries come before the link.
+    site.place.store(node.link)
+    return .again
+  }
+
+  /// Splits an entry that a walk of a range met. Under the mmap lock, for reading or writing. Whether it was still there or
+  /// not: the walk looks again.
+  func split(_ span: PageTable.HugeSpan, in mapping: VMATree.Mapping) -> PageTable.AfterHuge {
+    let node = TableNode(page: memory.tablePages.allocate())
+    let entry = span.place.settled()
+    if entry.mapsHuge, span.place.lock(entry) {
+      fill(node, with: entry, at: span.range.lowerBound, in: mapping)
+      // ORDERING [node-publish]: the entries come before the link.
+      span.place.store(node.link)
+    } else {
+      memory.tablePages.free(node.page)
+    }
+    return .again
+  }
+
+  /// The entries of a node that nobody sees yet, made from a locked one of 2 MiB.
+  private func fill(
+    _ node: TableNode, with entry: PTE, at start: VirtualAddress, in mapping: VMATree.Mapping
+  ) {
+    if isZeroPage(entry) {
+      // All pages of zeroes are one.
+      for index in 0..<Page.pagesPerHuge { node[index].storeUnseen(entry.without(PTELayout.huge)) }
+      return
+    }
+    let isNormal = isNormal(entry, at: start, in: mapping)
+    let part = isNormal ? entry : entry.without(PTELayout.huge)
+    if isNormal { frames.countAsParts(entry.pfn) }
+    for index in 0..<Page.pagesPerHuge { node[index].storeUnseen(part.mapping(entry.pfn + index)) }
+  }
+}

@@ -1,0 +1,36 @@
+/// 2 MiB of a file in one frame (a large folio of the page cache).
+///
+/// They come into the cache together, on a first touch through a mapping that may have 2 MiB entries, if none of the pages is
+/// there yet and the file has all of them. Each page's place holds one reference on the whole.
+extension PageCacheFile {
+  public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
+    guard page >= 0, page % Page.pagesPerHuge == 0, page + Page.pagesPerHuge <= pageCount else { return nil }
+    if let answer = cachedHuge(at: page) { return answer }
+    // A page alone is there: it stays alone.
+    guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }), let first = memory.allocateHugeFrame()
+    else { return nil }
+    for index in 0..<Page.pagesPerHuge { fill(memory.frames.bytes(of: first + index), page: page + index) }
+    let installed = fillLock.withLock { _ in
+      guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }) else { return false }
+      memory.frames.beginHuge(first, anonymous: false, mapped: false)
+      // One for each place: with the one it begins with, one more for the caller.
+      memory.frames.frame(first).take(UInt64(Page.pagesPerHuge))
+      for index in 0..<Page.pagesPerHuge { _ = slots.install(first + index, at: page + index) }
+      return true
+    }
+    if installed { return .frame(first) }
+    memory.discardHugeFrame(first)
+    return cachedHuge(at: page)
+  }
+
+  /// What is cached of 2 MiB, if that is one frame; with one reference for the caller.
+  ///
+  /// Pages of a huge frame leave the cache only all together (`drop`), so the first one speaks for them. Where it is being
+  /// dropped at this moment, its frame still holds what the file did.
+  private func cachedHuge(at page: Int) -> FaultAnswer? {
+    guard let pfn = cachedFrame(of: page) else { return nil }
+    if pfn.isHugeAligned, memory.frames.frame(pfn).has(Frame.hugeBit) { return .frame(pfn) }
+    memory.put(memory.frames.frame(pfn), Frame.oneReference)
+    return nil
+  }
+}

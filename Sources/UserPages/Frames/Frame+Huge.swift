@@ -1,0 +1,88 @@
+/// A 2 MiB frame: 512 frames in a row, aligned, that live and die together (Linux's large folio).
+///
+///     first frame        counts      references and pins of all 512: one for each entry of the second-lowest level that
+///                                    maps it whole, one for each of the lowest level that maps a part, one for each page
+///                                    of it in the page cache, one for each get or pin of however many of its pages
+///                        state       flags; how many entries map it whole; how often it is itself mapped as a part
+///     the 511 others     counts      0
+///                        state       flags; how often it is mapped as a part
+///
+/// Who comes by an entry knows from the entry that the frame is part of a huge one (`PTELayout.huge`, at either level) and
+/// which is the first (`PTE.folioPFN`), so an ordinary page is pinned without asking. Who comes by a frame number alone asks
+/// the descriptor (`FrameTable.folio(of:)`), holding a reference, so that the answer stays true.
+extension Frame {
+  static let hugeBit: UInt64 = 1 << 38
+  private static let hugeMapShift: UInt64 = 40
+  fileprivate static let oneHugeMapping: UInt64 = 1 << hugeMapShift
+
+  /// Entries of the second-lowest level that map the 2 MiB frame that this one is the first of; 0 in all others.
+  var hugeMapCount: Int { Int(descriptor.pointee.state.load(ordering: .acquiring) >> Self.hugeMapShift) }
+
+  func addHugeMapping() {
+    descriptor.pointee.state.wrappingAdd(Self.oneHugeMapping, ordering: .acquiringAndReleasing)
+  }
+
+  func removeHugeMapping() {
+    let old = descriptor.pointee.state.wrappingSubtract(Self.oneHugeMapping, ordering: .acquiringAndReleasing).oldValue
+    assert(old >> Self.hugeMapShift != 0, "a huge mapcount fell below zero")
+  }
+
+  /// The frame `count` frames further on.
+  @usableFromInline
+  static func + (frame: Frame, count: Int) -> Frame { Frame(frame.descriptor + count) }
+}
+
+extension FrameTable {
+  /// The frame whose counts hold for `pfn`, which the caller knows to be in use: itself, or the first of the 2 MiB frame that
+  /// it is a part of (`page_folio`).
+  func folio(of pfn: PFN) -> Frame { frame(pfn).has(Frame.hugeBit) ? frame(pfn.hugeStart) : frame(pfn) }
+
+  /// From the allocator to its first user, who holds the one reference; `mapped` counts the entry about to be installed.
+  func beginHuge(_ first: PFN, anonymous: Bool, mapped: Bool) {
+    let flags = Frame.hugeBit | (anonymous ? Frame.anonymousBit : 0)
+    for index in 1..<Page.pagesPerHuge {
+      frame(first + index).descriptor.pointee.state.store(flags, ordering: .relaxed)
+    }
+    let head = frame(first).descriptor
+    head.pointee.state.store(flags | (mapped ? Frame.oneHugeMapping : 0), ordering: .relaxed)
+    head.pointee.counts.wrappingAdd(Frame.oneReference, ordering: .releasing)
+  }
+
+  /// One entry that maps a 2 MiB frame whole becomes 512 that map its parts: the counts of it. The entry is locked.
+  func countAsParts(_ first: PFN) {
+    let folio = frame(first)
+    folio.take(UInt64(Page.pagesPerHuge - 1))
+    for index in 0..<Page.pagesPerHuge { frame(first + index).addMapping() }
+    folio.removeHugeMapping()
+  }
+
+  /// Entries of either level that map a frame, or any part of the 2 MiB frame that `first` is the first of. O(512).
+  func mappings(of first: PFN) -> Int {
+    let folio = frame(first)
+    guard folio.has(Frame.hugeBit) else { return folio.mapCount }
+    return (0..<Page.pagesPerHuge).reduce(folio.hugeMapCount) { $0 + frame(first + $1).mapCount }
+  }
+
+  /// A 2 MiB frame becomes 512 ordinary ones (`__split_folio_to_order`), of which those at `users` go on with one reference
+  /// each, and the others have none: they are returned, to be freed.
+  ///
+  /// The caller has seen that the only references are those of `users`, and that nobody can come by another: it has taken
+  /// the entries away and waited for a grace period.
+  func breakUp(_ first: PFN, users: [PFN]) -> [PFN] {
+    assert(frame(first).references == users.count && frame(first).pins == 0)
+    for index in 0..<Page.pagesPerHuge { frame(first + index).clear(Frame.hugeBit) }
+    frame(first).descriptor.pointee.counts.store(0, ordering: .relaxed)
+    for pfn in users { frame(pfn).descriptor.pointee.counts.store(Frame.oneReference, ordering: .releasing) }
+    let used = Set(users)
+    return (0..<Page.pagesPerHuge).map { first + $0 }.filter { !used.contains($0) }
+  }
+}
+
+extension PFN {
+  /// The first frame of the aligned 2 MiB that hold this one.
+  @inlinable @inline(__always)
+  var hugeStart: PFN { PFN(rawValue & ~UInt64(Page.pagesPerHuge - 1)) }
+
+  /// Whether it is the first frame of 2 MiB.
+  var isHugeAligned: Bool { self == hugeStart }
+}

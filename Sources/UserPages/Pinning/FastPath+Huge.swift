@@ -1,0 +1,64 @@
+/// The fast path where an ordinary page's comparison failed: the page may be part of 2 MiB, whose counts are its first
+/// frame's. Either one entry of the second-lowest level maps all of them, or one of the lowest maps the page, and says so.
+///
+/// Out of line, so that ordinary pages pay nothing; the protocols are theirs, word for word.
+extension AddressSpace {
+  /// An entry that a walker found, and whether it maps 2 MiB. Inside a read-side section.
+  private typealias Found = (place: PageTableEntry, entry: PTE, pfn: PFN, mapsHuge: Bool)
+
+  /// The entry for `address` if it is huge in either sense and passes; and the frame of the page.
+  private func findHuge(_ address: VirtualAddress, _ test: PTETest) -> Found? {
+    guard let (place, mapsHuge) = table.leaf(for: address) else { return nil }
+    let entry = place.load()
+    // A link is not huge.
+    guard test.acceptsHuge(entry), isNormal(entry, at: mapsHuge ? address.hugeStart : address, place: place) else {
+      return nil
+    }
+    return (place, entry, mapsHuge ? entry.pfn + address.pageInHuge : entry.pfn, mapsHuge)
+  }
+
+  /// As `takeFast`. Inside its section.
+  ///
+  /// ORDERING [pin-then-look]: as for a page, with the first frame's counts.
+  @usableFromInline @inline(never)
+  func takeFastHuge(_ address: VirtualAddress, _ test: PTETest, _ counts: UInt64) -> HeldFrame? {
+    guard let found = findHuge(address, test) else { return nil }
+    YieldPoint.pinBetweenEntryAndReference.reach()
+    let folio = frames.frame(found.entry.folioPFN)
+    folio.take(counts)
+    YieldPoint.pinBetweenReferenceAndSecondLook.reach()
+    guard found.place.load() == found.entry else {
+      backOut(folio, counts)
+      return nil
+    }
+    return HeldFrame(part: frames.frame(found.pfn), memory, counts: counts)
+  }
+
+  /// As `takeSlot`. Inside its section.
+  ///
+  /// ORDERING [slot-then-leave]: the slot has the first frame, for which whoever scans asks.
+  @usableFromInline @inline(never)
+  func takeSlotHuge(_ address: VirtualAddress, _ test: PTETest, isPin: Bool, _ thread: Int32) -> HeldFrame? {
+    guard let found = findHuge(address, test) else { return nil }
+    YieldPoint.pinBetweenEntryAndReference.reach()
+    let folio = frames.frame(found.entry.folioPFN)
+    guard let slot = PinSlot.take(folio, isPin: isPin, thread: thread) else { return nil }
+    return HeldFrame(frames.frame(found.pfn), memory, slot: slot)
+  }
+
+  /// Pins as many of `pages` pages from `address` on as one entry of 2 MiB maps, by one count. False where there is none.
+  /// Inside a read-side section.
+  ///
+  /// ORDERING [pin-then-look]: as for a page.
+  func takeFastRun(_ address: VirtualAddress, pages: Int, _ test: PTETest, into held: inout HeldFrames) -> Bool {
+    guard let found = findHuge(address, test), found.mapsHuge else { return false }
+    let folio = frames.frame(found.entry.folioPFN)
+    folio.take(held.counts)
+    guard found.place.load() == found.entry else {
+      backOut(folio, held.counts)
+      return false
+    }
+    held.append(run: frames.frame(found.pfn), count: min(pages, Page.pagesPerHuge - address.pageInHuge))
+    return true
+  }
+}
