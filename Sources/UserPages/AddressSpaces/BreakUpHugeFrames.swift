@@ -11,11 +11,19 @@
 ///        are freed, the entries come back without the
 ///        mark                                            these count the part alone
 extension AddressSpace {
-  /// Breaks up the 2 MiB frames of private memory that `range` shows, as far as nobody else has them. Returns whether one was.
+  /// Which 2 MiB frames are broken up.
+  enum BreakUp {
+    /// Those that a range shows any part of, whole ones too: their pages are wanted one by one.
+    case all
+    /// Those of which some pages are mapped no more: for the memory that they keep (the deferred split of Linux).
+    case leftovers
+  }
+
+  /// Breaks up 2 MiB frames of private memory that `range` shows, as far as nobody else has them. Returns whether one was.
   ///
   /// Costs a grace period where there are any.
   @discardableResult
-  func breakUpHugeFrames(in range: Range<VirtualAddress>) -> Bool {
+  func breakUpHugeFrames(_ which: BreakUp = .all, in range: Range<VirtualAddress>) -> Bool {
     let wide = range.lowerBound.hugeStart..<min((range.upperBound + (Page.hugeSize - 1)).hugeStart, .limit)
     let freed = mmapLock.writing { () -> Bool in
       var sealed: [VMATree.Mapping] = []
@@ -25,14 +33,14 @@ extension AddressSpace {
         sealed.append(mapping)
       }
       defer { for mapping in sealed { mapping.value.setState(.live) } }
-      return breakUpLocked(in: wide, of: sealed, splitting: range)
+      return breakUpLocked(which, in: wide, of: sealed, around: range)
     }
     memory.deferred.drainIfFull()
     return freed
   }
 
   private func breakUpLocked(
-    in wide: Range<VirtualAddress>, of mappings: [VMATree.Mapping], splitting range: Range<VirtualAddress>
+    _ which: BreakUp, in wide: Range<VirtualAddress>, of mappings: [VMATree.Mapping], around range: Range<VirtualAddress>
   ) -> Bool {
     // By the first frame of each: where its parts are mapped.
     var parts: [PFN: [(place: PageTableEntry, entry: PTE)]] = [:]
@@ -40,7 +48,7 @@ extension AddressSpace {
       table.forEachEntry(in: mapping.value.range.clamped(to: wide)) { span in
         let entry = span.place.settled()
         guard entry.mapsHuge else { return .again }
-        return entry.isAnonymous && span.range.overlaps(range) ? split(span, in: mapping) : .next
+        return which == .all && entry.isAnonymous && span.range.overlaps(range) ? split(span, in: mapping) : .next
       } _: { _, place in
         let entry = place.settled()
         guard entry.isMapped, entry.isAnonymous, entry.isHuge else { return }
@@ -48,7 +56,9 @@ extension AddressSpace {
       }
     }
     // Who has no more references than entries here may be had; looked at again when nobody can come by the entries.
-    parts = parts.filter { frames.frame($0.key).references == $0.value.count }
+    parts = parts.filter { first, places in
+      frames.frame(first).references == places.count && (which == .all || places.count < Page.pagesPerHuge)
+    }
     if parts.isEmpty { return false }
     for (_, places) in parts {
       for (place, entry) in places { _ = place.update { _ in PTE(.migration, payload: entry.pfn.rawValue) } }

@@ -108,8 +108,8 @@ extension AddressSpace {
       if case .done = outcome { resources.answer = nil }
       return outcome
     case .frameNumber(let pfn, let writable)
-    where site.mapping.value.mayShow(pfn, at: site.address) && (attributes.kind.isPFN || !frames.isValid(pfn))
-      && (writable || !storesThrough):
+    where site.mapping.value.mayShow(pfn, at: site.address) && (writable || !storesThrough)
+      && (attributes.kind.isPFN || !frames.isValid(pfn) || pfn == memory.zeroPage):
       return insertHugePFN(pfn, site, writable: writable && attributes.isShared, storesThrough: storesThrough, answer)
     default:
       // What it cannot have whole it may have page by page.

@@ -75,6 +75,7 @@ extension AddressSpace {
     var resources = FaultResources(nodes: SpareNodes(memory))
     var error: PageError?
     var mayDrain = true
+    var mayBreakUp = true
     var turns = 0
     attempts: while true {
       switch attempt(address, access, &resources, mayDrain: mayDrain) {
@@ -89,6 +90,14 @@ extension AddressSpace {
         resources.nodes.add()
       case .needsFrame:
         do throws(PageError) { resources.frame = try memory.allocateFrame() } catch let failure {
+          // What partial unmaps left of 2 MiB frames is memory, too.
+          if mayBreakUp {
+            mayBreakUp = false
+            if holdsLock { mmapLock.unlock() }
+            let found = breakUpHugeFrames(.leftovers, in: VirtualAddress(0)..<VirtualAddress.limit)
+            if holdsLock { mmapLock.lockForReading() }
+            if found { continue }
+          }
           error = failure
           break attempts
         }
@@ -273,41 +282,5 @@ extension AddressSpace {
     }
     site.place.store(new)
     return .done
-  }
-}
-
-extension AddressSpace {
-  /// The descriptor of the frame behind the site's entry, if it may be used.
-  @inline(__always)
-  func normalFrame(of site: FaultSite) -> Frame? { normalFrame(site.entry, at: site.address, in: site.mapping) }
-}
-
-/// Where a fault happens, as one attempt found it: a page, or the 2 MiB of an entry of the second-lowest level.
-struct FaultSite {
-  /// Where that begins, or for a page anywhere in it.
-  let address: VirtualAddress
-  let mapping: VMATree.Mapping
-  let place: PageTableEntry
-  let entry: PTE
-}
-
-extension VMA {
-  /// Whether a fault for `access` is in order here; a forced write only where it ends in a private copy.
-  func permits(_ access: FaultAccess) -> Bool {
-    switch access {
-    case .read, .unshare: attributes.protection != .none
-    case .write: attributes.protection.contains(.write)
-    case .forcedRead: true
-    case .forcedWrite: attributes.protection.contains(.write) || isPrivate
-    }
-  }
-}
-
-extension FaultAnswer {
-  /// The answer, or a bus error where it names a frame that has no descriptor: a backing's mistake is the program's bus
-  /// error, not the machine's end.
-  func checked(against frames: FrameTable) -> FaultAnswer {
-    if case .frame(let pfn) = self, !frames.isValid(pfn) { return .busError }
-    return self
   }
 }

@@ -51,6 +51,17 @@ public final class ErofsFile: Backing {
     }
   }
 
+  /// 2 MiB that lie in one piece and aligned in the image, or are a hole.
+  public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
+    guard !write, page >= 0, let extent = try? tree.extent(atPage: page, of: inode), extent.byteCount >= Page.hugeSize
+    else { return nil }
+    switch extent.place {
+    case .block(let block): return .frameNumber(image.firstPFN + block, writable: false)
+    case .hole: return .frameNumber(image.memory.zeroPage, writable: false)
+    case .tail: return nil
+    }
+  }
+
   public func didCopy(page: Int, to copy: FrameBytes) { image.didCopy(page: page, to: copy) }
 
   /// `read(2)`, by frame number: the bytes at `offset`, fewer at the file's end. No descriptor is touched.
