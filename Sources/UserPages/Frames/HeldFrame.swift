@@ -6,11 +6,10 @@
 struct HeldFrame: @unchecked Sendable {
   @usableFromInline let frame: Frame
   @usableFromInline let memory: Unmanaged<PhysicalMemory>
-  /// How it is held. Odd: what is to be taken off the frame's counts (one reference, or one reference and one pin), with bit 1
-  /// set where those are counted by the first frame of its 2 MiB. Even: the address of the slot to be freed.
+  /// How it is held. Odd: what is to be taken off the frame's counts (one reference, or one reference and one pin). A multiple
+  /// of eight: the address of the slot to be freed. Else: twice what is to be taken off the counts of the first frame of its
+  /// 2 MiB.
   @usableFromInline let hold: UInt64
-
-  @usableFromInline static let partBit: UInt64 = 2
 
   @inlinable @inline(__always)
   init(_ frame: Frame, _ memory: PhysicalMemory, counts: UInt64) {
@@ -24,7 +23,7 @@ struct HeldFrame: @unchecked Sendable {
   init(part frame: Frame, _ memory: PhysicalMemory, counts: UInt64) {
     self.frame = frame
     self.memory = .passUnretained(memory)
-    hold = counts | Self.partBit
+    hold = counts << 1
   }
 
   @inlinable @inline(__always)
@@ -38,9 +37,7 @@ struct HeldFrame: @unchecked Sendable {
   @inlinable @inline(__always)
   func put() {
     if hold & 1 == 0 {
-      PinSlot(address: hold).free()
-    } else if _slowPath(hold & Self.partBit != 0) {
-      putPart()
+      if _fastPath(hold & 2 == 0) { PinSlot(address: hold).free() } else { putPart() }
     } else if frame.put(hold) {
       free()
     }
@@ -51,7 +48,7 @@ struct HeldFrame: @unchecked Sendable {
 
   @usableFromInline @inline(never)
   func putPart() {
-    memory._withUnsafeGuaranteedRef { $0.put($0.frames.frame(pfn.hugeStart), hold & ~Self.partBit) }
+    memory._withUnsafeGuaranteedRef { $0.put($0.frames.frame(pfn.hugeStart), hold >> 1) }
   }
 
   @usableFromInline func markDirty() { frame.set(Frame.dirtyBit) }
