@@ -9,6 +9,10 @@ public enum Chance: String, CaseIterable, Sendable {
   /// their memory is accounted for differently; the library joins whatever is alike. It shows in one place only: an
   /// `mremap` that grows or shrinks must begin and end in one mapping.
   case joinedMappings = "joined mappings"
+  /// Whether a mapping may be collapsed. Linux asks what remembers its pages' users (an `anon_vma`, which comes with the first
+  /// store to the mapping, or to one that it was joined with), and whether the mapping as it has joined it has room for
+  /// 2 MiB; the library asks the latter of the mapping as it has joined it.
+  case collapsible = "collapsible mappings"
 
   /// The reason to excuse a difference, where there is one.
   static func explaining(_ statement: Statement, library: String, kernel: String) -> Chance? {
@@ -16,6 +20,9 @@ public enum Chance: String, CaseIterable, Sendable {
       kernel == "EFAULT", library == "ok" || library == "ENOMEM"
     {
       return .joinedMappings
+    }
+    if case .space(.advise(_, _, .collapse)) = statement, kernel == "EINVAL", library == "ok" || library == "ENOMEM" {
+      return .collapsible
     }
     return nil
   }

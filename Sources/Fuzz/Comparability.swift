@@ -21,6 +21,11 @@ struct Comparability {
   }
 
   private var filePages: [String: Int] = [:]
+  /// Whether there may be 2 MiB entries. How often a page of a large folio is mapped, a kernel may only estimate.
+  private var hasHugePages = false
+  /// Whether something else than private anonymous memory is mapped. What of that can be collapsed is left to a kernel's
+  /// configuration (`shmem_enabled`, `READ_ONLY_THP_FOR_FS`).
+  private var hasFiles = false
   private var pins: [String: Pin] = [:]
   /// The transient pin that must be released before anything else happens.
   private var transient: String?
@@ -47,22 +52,29 @@ struct Comparability {
     case .space(let statement): return admits(statement)
     case .access(let statement): return admits(statement)
     case .pin(let statement): return admits(statement)
-    case .look(.frame(_, let address)): return isForeign(address, bytes: 1)
+    case .look(.frame(_, let address)): return !hasHugePages && isForeign(address, bytes: 1)
     case .look: return false
     }
   }
 
-  private func admits(_ statement: SpaceStatement) -> Bool {
+  private mutating func admits(_ statement: SpaceStatement) -> Bool {
     switch statement {
     case .space, .fork, .exit: return true
     case .map(let map):
+      if map.huge { hasHugePages = true }
+      if map.backing != .anonymous || map.sharing == .shared { hasFiles = true }
       switch map.backing {
-      case .anonymous, .file: return !map.huge && map.range.address >= Self.lowest && isForeign(map.range)
+      case .anonymous, .file: return map.range.address >= Self.lowest && isForeign(map.range)
       case .mixed, .pfn, .erofs: return false
       }
     // These two stop at the first hole, or refuse the whole, where a range is longer than the address space.
     case .unmap(_, let range), .protect(_, let range, _): return isForeign(range) || range.pages > 1 << 40
-    case .advise(_, let range, let advice): return advice != .pageOut && advice != .collapse && isForeign(range)
+    case .advise(_, let range, let advice):
+      if advice == .collapse {
+        hasHugePages = true
+        if hasFiles { return false }
+      }
+      return advice != .pageOut && isForeign(range)
     case .remap(_, let from, let to): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
     }
   }

@@ -44,7 +44,9 @@ extension ProgramGenerator {
       if model.spaces.count < 4 { addSpace() }
     case .pin, .get, .release, .peek, .poke: addPinStep(space)
     case .transient: addTransientPin(space)
-    case .look: add(.look(.frame(space: space.name, address: model.address(somePage(space)))))
+    case .look:
+      guard !model.isHuge else { return }
+      add(.look(.frame(space: space.name, address: model.address(somePage(space)))))
     }
   }
 
@@ -55,7 +57,7 @@ extension ProgramGenerator {
     _ space: ProgramModel.Space, where holds: (ProgramModel.MappedPage) -> Bool
   ) -> (address: UInt64, page: Int) {
     let page = somePage(space, where: holds)
-    return ((random.chance(1) ? farAddress() : model.address(page)) + offsetInPage(), page)
+    return ((random.chance(1) ? farAddress() : model.address(page) + offsetInPiece()) + offsetInPage(), page)
   }
 
   /// An address where nothing can be mapped.
@@ -88,7 +90,11 @@ extension ProgramGenerator {
     }
     if random.chance(1) { count = 0 }
     let misaligned: UInt64 = random.chance(1) ? 0x800 : 0
-    return (start, count, PageRange(address: model.address(start) + misaligned, pages: count))
+    // Of a huge page a part.
+    if model.isHuge, random.chance(35) {
+      return (start, 0, PageRange(address: model.address(start) + offsetInPiece(), pages: length()))
+    }
+    return (start, count, PageRange(address: model.address(start) + misaligned, pages: count * model.scale))
   }
 
   private mutating func permission() -> Permission { random.pick([(1, .none), (4, .read), (6, .readWrite)]) }
@@ -99,18 +105,20 @@ extension ProgramGenerator {
     guard let index = model.spaces.firstIndex(where: { $0.name == name }) else { return }
     let start = Int.random(in: 0..<hotPages, using: &random)
     let count = random.chance(1) ? 0 : length()
-    let file = random.chance(35) ? model.files.randomElement(using: &random) : nil
-    let sharing: SharingWord = random.chance(file == nil ? 15 : 50) ? .shared : .private
+    let file = random.chance(collapses ? 0 : model.isHuge ? 10 : 35) ? model.files.randomElement(using: &random) : nil
+    let sharing: SharingWord = random.chance(collapses ? 0 : file == nil ? 15 : 50) ? .shared : .private
     let permission = permission()
     // Mostly inside the file, sometimes past its end.
     let offset = file.map { Int.random(in: 0...(random.chance(85) ? max($0.pages - count, 0) : 8), using: &random) }
-    let range = PageRange(address: model.address(start) + (random.chance(1) ? 0x10 : 0), pages: count)
+    let range = PageRange(
+      address: model.address(start) + (random.chance(1) ? 0x10 : 0), pages: count * model.scale)
     add(
       .space(
         .map(
           MapStatement(
             space: name, range: range, permission: permission, sharing: sharing,
-            backing: file.map { .file($0.name) } ?? .anonymous, offset: offset))))
+            backing: file.map { .file($0.name) } ?? .anonymous, offset: offset, huge: model.isHuge && random.chance(75))
+        )))
     model.spaces[index].map(start, count, .init(permission: permission, sharing: sharing, isFile: file != nil))
   }
 
@@ -129,17 +137,20 @@ extension ProgramGenerator {
     case 2:
       let advice: AdviceWord = random.pick([
         (6, .dontNeed), (2, .dontFork), (2, .doFork), (2, .populateRead), (2, .populateWrite),
+        (collapses ? 5 : 0, .collapse),
       ])
       add(.space(.advise(space: space.name, range, advice)))
     default:
       // Mostly moved as it is; sometimes grown or shrunk, in place or on the way.
-      let newCount = random.chance(65) ? count : length()
+      let newCount = random.chance(65) ? range.pages : length() * model.scale
       let inPlace = random.chance(20)
       let reach = random.chance(50) ? hotPages : ProgramModel.windowPages
       let target = inPlace ? start : Int.random(in: 0..<reach, using: &random)
-      let to = PageRange(address: inPlace ? range.address : model.address(target), pages: newCount)
+      // Mostly so that 2 MiB can move as they are.
+      let inside = range.address % (UInt64(model.scale) * 4096)
+      let to = PageRange(address: inPlace ? range.address : model.address(target) + inside, pages: newCount)
       add(.space(.remap(space: space.name, range, to: to)))
-      model.spaces[index].remap(start, count, to: target, newCount)
+      model.spaces[index].remap(start, count, to: target, newCount / model.scale)
     }
   }
 
@@ -200,7 +211,7 @@ extension ProgramGenerator {
     let start = somePage(space) { !writes || $0.permission == .readWrite }
     let pages = length()
     let name = model.nextPinName()
-    let range = PageRange(address: model.address(start), pages: pages)
+    let range = PageRange(address: model.address(start) + offsetInPiece(), pages: pages)
     add(
       .pin(
         writes
@@ -216,7 +227,7 @@ extension ProgramGenerator {
     let start = somePage(space) { forces || (writes ? $0.permission == .readWrite : $0.permission != .none) }
     let pages = length()
     let name = model.nextPinName()
-    let range = PageRange(address: model.address(start), pages: pages)
+    let range = PageRange(address: model.address(start) + offsetInPiece(), pages: pages)
     let write: Set<PinOption> = writes ? [.write] : []
     add(
       .pin(

@@ -10,16 +10,22 @@ public struct ProgramGenerator {
   var model: ProgramModel
   /// Most statements aim at the first pages of the window: the fewer, the more they meet.
   let hotPages: Int
+  /// Whether it collapses, which is compared for private anonymous memory: then it maps no other.
+  let collapses: Bool
   private var lines: [ScenarioLine] = []
   /// Bytes are taken from here, so that two writes are told apart.
   private var nextByte: UInt8 = 1
 
   /// A generator for program number `program` of the run that `seed` names.
   public init(seed: UInt64, program: Int) {
-    random = SplitMix64(seed: seed, program: program)
+    var random = SplitMix64(seed: seed, program: program)
+    let scale = random.pick([(7, 1), (1, 128), (1, 256)])
     // The other windows lie across the end of a page-table node.
-    model = ProgramModel(base: random.pick([(3, 0x1000_0000), (1, 0x101f_8000), (1, 0x101f_e000)]))
+    let base: UInt64 = random.pick([(3, 0x1000_0000), (1, 0x101f_8000), (1, 0x101f_e000)])
+    model = ProgramModel(base: scale == 1 ? base : 0x1000_0000, scale: scale)
     hotPages = random.pick([(1, 2), (2, 4), (1, 8), (2, ProgramModel.windowPages)])
+    collapses = scale > 1 && random.chance(50)
+    self.random = random
   }
 
   /// The program.
@@ -34,7 +40,7 @@ public struct ProgramGenerator {
   // MARK: - Beginning and end
 
   private mutating func makeMachine() {
-    add(.machine(.memory(pages: Self.memoryPages)))
+    add(.machine(.memory(pages: model.isHuge ? Self.hugeMemoryPages : Self.memoryPages)))
     for name in ["f", "g"].prefix(Int.random(in: 1...2, using: &random)) {
       let pages = Int.random(in: 1...6, using: &random)
       let byte: UInt8? = random.chance(50) ? takeByte() : nil
@@ -55,9 +61,13 @@ public struct ProgramGenerator {
     for space in model.spaces {
       for page in space.mappedPages {
         add(.access(.read(space: space.name, address: model.address(page), count: 12)))
-        if random.chance(30) { add(.look(.frame(space: space.name, address: model.address(page)))) }
+        if !model.isHuge, random.chance(30) { add(.look(.frame(space: space.name, address: model.address(page)))) }
         if random.chance(25) {
           add(.access(.read(space: space.name, address: model.address(page) + 4088, count: 8)))
+        }
+        if model.isHuge {
+          let last = model.address(page + 1) - 4096
+          add(.access(.read(space: space.name, address: last, count: 12)))
         }
       }
     }
@@ -68,6 +78,7 @@ public struct ProgramGenerator {
 
   /// Enough for all spaces and files at once: running out of memory is no part of the comparison.
   private static let memoryPages = Comparability.enoughMemory
+  private static let hugeMemoryPages = 1 << 15
 
   // MARK: - For the steps
 
@@ -96,4 +107,9 @@ public struct ProgramGenerator {
 
   /// Where in a page an access begins: mostly at its start, sometimes so that it runs into the next page.
   mutating func offsetInPage() -> UInt64 { random.pick([(6, 0), (2, 8), (1, 4094)]) }
+
+  /// Where in a piece of the window a page begins that something is done to.
+  mutating func offsetInPiece() -> UInt64 {
+    model.isHuge ? UInt64(random.pick([(5, 0), (1, 1), (1, model.scale / 2), (2, model.scale - 1)])) * 4096 : 0
+  }
 }

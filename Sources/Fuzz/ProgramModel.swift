@@ -27,20 +27,27 @@ struct ProgramModel {
     var pages: Int
   }
 
-  /// The pages that programs use.
+  /// The pages that programs use, or pieces of `scale` pages each.
   static let windowPages = 16
 
   /// The address of the window's first page.
   let base: UInt64
+  /// Pages in each piece of the window: more than one where a program is about 2 MiB entries.
+  let scale: Int
   var files: [File] = []
   var spaces: [Space] = []
   var pins: [Pin] = []
   private var spacesMade = 0
   private var pinsMade = 0
 
-  init(base: UInt64) { self.base = base }
+  init(base: UInt64, scale: Int) {
+    self.base = base
+    self.scale = scale
+  }
 
-  func address(_ page: Int) -> UInt64 { base &+ UInt64(bitPattern: Int64(page)) &* 4096 }
+  var isHuge: Bool { scale > 1 }
+
+  func address(_ page: Int) -> UInt64 { base &+ UInt64(bitPattern: Int64(page * scale)) &* 4096 }
 
   mutating func nextSpaceName() -> String {
     spacesMade += 1

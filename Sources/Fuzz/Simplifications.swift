@@ -18,11 +18,12 @@ extension Statement {
     case .pin(.get(let name, let space, let range, let options)):
       range.shorter.map { .pin(.get(name: name, space: space, $0, options)) }
     case .space(.map(let map)):
-      map.range.shorter.map { range in
-        var shorter = map
-        shorter.range = range
-        return .space(.map(shorter))
-      }
+      (map.huge ? [map.withoutHuge] : [])
+        + map.range.shorter.map { range in
+          var shorter = map
+          shorter.range = range
+          return .space(.map(shorter))
+        }
     case .space(.protect(let space, let range, let permission)):
       range.shorter.map { .space(.protect(space: space, $0, permission)) }
     case .space(.advise(let space, let range, let advice)):
@@ -35,6 +36,14 @@ extension Statement {
       }
     default: []
     }
+  }
+}
+
+extension MapStatement {
+  fileprivate var withoutHuge: Statement {
+    var map = self
+    map.huge = false
+    return .space(.map(map))
   }
 }
 

@@ -32,7 +32,7 @@ import Testing
       "map", "unmap", "protect", "advise", "remap", "fork", "exit", "read", "write", "readfile", "writefile", "pin",
       "get",
       "peek", "poke", "release", "frame", "force", "longterm", "dontneed", "dontfork", "dofork", "populate-read",
-      "populate-write", "none", "shared",
+      "populate-write", "none", "shared", "huge", "collapse",
     ]
     #expect(wanted.subtracting(words).isEmpty)
   }

@@ -18,7 +18,7 @@ enum {
 
 // What a process is asked to do with its own memory. The numbers' meanings stand at each.
 enum operation {
-  op_map,        // address, length, prot, flags, fd, offset
+  op_map,        // address, length, prot, flags, fd, offset, whether it may use huge pages
   op_unmap,      // address, length
   op_protect,    // address, length, prot
   op_advise,     // address, length, advice
@@ -33,7 +33,7 @@ enum operation {
 // One request and its answer. There is one mailbox, shared by all processes: only one of them runs at a time.
 struct mailbox {
   enum operation operation;
-  uint64_t number[6];
+  uint64_t number[7];
   // Not negative: the answer. Negative: -errno, or one of the signals below.
   int64_t result;
   unsigned char bytes[max_bytes];

@@ -82,10 +82,14 @@ static int64_t map(int space, char **word) {
   } else {
     die("a backing that real memory does not have here");
   }
-  uint64_t offset = word[7] ? number(word[7]) * page_size : 0;
+  // An offset, or what may follow it.
+  bool has_offset = word[7] && strcmp(word[7], "huge") != 0;
+  const char *last = word[has_offset ? 8 : 7];
+  uint64_t offset = has_offset ? number(word[7]) * page_size : 0;
   uint64_t numbers[] = {
-      number(word[2]), number(word[3]) * page_size, (uint64_t)protection(word[4]), (uint64_t)flags, (uint64_t)fd, offset};
-  return ask_space(space, op_map, numbers, 6);
+      number(word[2]), number(word[3]) * page_size, (uint64_t)protection(word[4]), (uint64_t)flags, (uint64_t)fd, offset,
+      last && strcmp(last, "huge") == 0};
+  return ask_space(space, op_map, numbers, 7);
 }
 
 static int64_t change(int space, char **word) {

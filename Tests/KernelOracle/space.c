@@ -58,7 +58,10 @@ static int64_t perform(void) {
   switch (mailbox->operation) {
     case op_map: {
       void *at = mmap(address, n[1], (int)n[2], (int)n[3], (int)n[4], (off_t)n[5]);
-      return at == MAP_FAILED ? -errno : 0;
+      if (at == MAP_FAILED) return -errno;
+      // Advice: a kernel without huge pages does without.
+      if (n[6]) madvise(at, n[1], MADV_HUGEPAGE);
+      return 0;
     }
     case op_unmap:
       return munmap(address, n[1]) == 0 ? 0 : -errno;
@@ -89,7 +92,6 @@ static void serve(int index) {
   // Nobody outlives the driver, however it ends.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != driver) _exit(1);
-  prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
   struct sigaction action = {.sa_handler = on_fault};
   sigaction(SIGSEGV, &action, NULL);
   sigaction(SIGBUS, &action, NULL);

@@ -14,6 +14,9 @@
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 unsigned char bytes[max_bytes];
 
@@ -102,6 +105,7 @@ int advice(const char *word) {
       {"dofork", MADV_DOFORK},
       {"populate-read", MADV_POPULATE_READ},
       {"populate-write", MADV_POPULATE_WRITE},
+      {"collapse", MADV_COLLAPSE},
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (strcmp(word, known[i].word) == 0) return known[i].advice;
