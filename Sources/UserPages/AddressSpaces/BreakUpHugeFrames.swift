@@ -40,7 +40,8 @@ extension AddressSpace {
   }
 
   private func breakUpLocked(
-    _ which: BreakUp, in wide: Range<VirtualAddress>, of mappings: [VMATree.Mapping], around range: Range<VirtualAddress>
+    _ which: BreakUp, in wide: Range<VirtualAddress>, of mappings: [VMATree.Mapping],
+    around range: Range<VirtualAddress>
   ) -> Bool {
     // By the first frame of each: where its parts are mapped.
     var parts: [PFN: [(place: PageTableEntry, entry: PTE)]] = [:]

@@ -3,6 +3,26 @@
 ///
 /// Out of line, so that ordinary pages pay nothing; the protocols are theirs, word for word.
 extension AddressSpace {
+  /// What is left to do for a page that the ordinary fast path would not have.
+  @usableFromInline @inline(never)
+  func pinOtherwise(at address: VirtualAddress, _ options: PinOptions) throws(PageError) -> PinnedPage {
+    if engine != .locked, options.isLegal, address < VirtualAddress.limit {
+      let held = RCU.read { () -> HeldFrame? in
+        if engine == .slot, !options.contains(.longTerm),
+          let held = takeSlotHuge(address, options.test, isPin: !options.contains(.get), ThreadNumber.current)
+        {
+          return held
+        }
+        return takeFastHuge(address, options.test, options.counts)
+      }
+      if let held {
+        counts.add(1, to: Counters.fastIndex)
+        return PinnedPage(held)
+      }
+    }
+    return try pinSlowly(at: address, options)
+  }
+
   /// An entry that a walker found, and whether it maps 2 MiB. Inside a read-side section.
   private typealias Found = (place: PageTableEntry, entry: PTE, pfn: PFN, mapsHuge: Bool)
 
@@ -17,10 +37,9 @@ extension AddressSpace {
     return (place, entry, mapsHuge ? entry.pfn + address.pageInHuge : entry.pfn, mapsHuge)
   }
 
-  /// As `takeFast`. Inside its section.
+  /// As `takeFast`, inside a section.
   ///
   /// ORDERING [pin-then-look]: as for a page, with the first frame's counts.
-  @usableFromInline @inline(never)
   func takeFastHuge(_ address: VirtualAddress, _ test: PTETest, _ counts: UInt64) -> HeldFrame? {
     guard let found = findHuge(address, test) else { return nil }
     YieldPoint.pinBetweenEntryAndReference.reach()
@@ -34,11 +53,10 @@ extension AddressSpace {
     return HeldFrame(part: frames.frame(found.pfn), memory, counts: counts)
   }
 
-  /// As `takeSlot`. Inside its section.
+  /// As `takeSlot`, inside a section.
   ///
   /// ORDERING [slot-then-leave]: the slot has the first frame, for which whoever scans asks.
-  @usableFromInline @inline(never)
-  func takeSlotHuge(_ address: VirtualAddress, _ test: PTETest, isPin: Bool, _ thread: Int32) -> HeldFrame? {
+  private func takeSlotHuge(_ address: VirtualAddress, _ test: PTETest, isPin: Bool, _ thread: Int32) -> HeldFrame? {
     guard let found = findHuge(address, test) else { return nil }
     YieldPoint.pinBetweenEntryAndReference.reach()
     let folio = frames.frame(found.entry.folioPFN)
