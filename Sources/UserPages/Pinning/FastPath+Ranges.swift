@@ -1,0 +1,71 @@
+/// The fast path over many pages at once.
+extension AddressSpace {
+  /// Pins the pages of a range, as many as can be, in order.
+  ///
+  /// - Parameters:
+  ///   - address: anywhere in the first page.
+  ///   - pages: how many; none are pinned where none are asked for.
+  /// - Returns: the pages up to the first that could not be pinned; with `fastOnly` possibly none.
+  /// - Throws: what stopped it at the very first page, as for one page, except that `fastOnly` never throws for that;
+  ///   `invalidArgument` for a negative count.
+  public func pin(
+    at address: VirtualAddress, pages: Int, _ options: PinOptions = []
+  ) throws(PageError) -> PinnedPages {
+    guard pages >= 0, options.isLegal else { throw .invalidArgument }
+    var held = HeldFrames(memory, counts: options.counts)
+    guard address < VirtualAddress.limit, pages <= Int.max / Page.size else {
+      guard pages == 0 || options.contains(.fastOnly) else { throw .badAddress }
+      return PinnedPages(held)
+    }
+    let address = address.pageStart
+    held.reserveCapacity(min(pages, 1 << 16))
+    if engine != .locked {
+      takeFast(address, pages: pages, options.test, into: &held)
+      counts.add(UInt64(held.count), to: Counters.fastIndex)
+    }
+    if held.count < pages, !options.contains(.fastOnly) {
+      let error = pinSlowly(from: address, pages: pages, options, into: &held)
+      if held.count == 0, let error { throw error }
+    }
+    return PinnedPages(held)
+  }
+
+  /// The reference protocol over a range: one descent for each node of the lowest level, and a section for each 64 pages at
+  /// most, so that no grace period waits long. Stops at the first page that does not do.
+  private func takeFast(
+    _ address: VirtualAddress, pages: Int, _ test: PTETest, into held: inout HeldFrames
+  ) {
+    while held.count < pages {
+      let at = address + held.count * Page.size
+      let first = TableNode.index(of: at, level: 1)
+      let wanted = min(pages - held.count, TableNode.entryCount - first, 64)
+      guard at < VirtualAddress.limit else { return }
+      let before = held.count
+      let counts = held.counts
+      var isHuge = false
+      RCU.read {
+        guard let node = table.lowestNode(for: at) else {
+          isHuge = takeFastRun(at, pages: pages - held.count, test, into: &held)
+          return
+        }
+        for index in first..<first + wanted {
+          let place = node[index]
+          let entry = place.load()
+          let at = address + held.count * Page.size
+          guard test.accepts(entry), isNormal(entry, at: at, place: place) else {
+            // A part of a 2 MiB frame counts for itself alone here: its neighbours may be anybody's.
+            guard let part = takeFastHuge(at, test, counts) else { return }
+            held.append(run: part.frame, count: 1)
+            continue
+          }
+          let frame = frames.frame(entry.pfn)
+          frame.take(counts)
+          // ORDERING [pin-then-look]: as for a single page.
+          guard place.load() == entry else { return backOut(frame, counts) }
+          held.append(frame)
+        }
+      }
+      if !isHuge, held.count < before + wanted { return }
+    }
+  }
+}
