@@ -21,7 +21,7 @@ public enum Chance: String, CaseIterable, Sendable {
     {
       return .joinedMappings
     }
-    if case .space(.advise(_, _, .collapse)) = statement, kernel == "EINVAL", library == "ok" || library == "ENOMEM" {
+    if case .space(.advise(_, _, .collapse)) = statement, kernel == "EINVAL", library != kernel {
       return .collapsible
     }
     return nil

@@ -39,6 +39,8 @@ extension AddressSpace {
         // under the new mapping's rules.
         mappings.publish()
         let lingering = zap(range, of: old)
+        // A node that is left behind would keep 2 MiB entries out.
+        if hugePages { unlinkVacantNodes(around: range) }
         mappings.insert(range, attributes, firstPage: firstPage, replacing: &old)
         mappings.publish()
         mappings.retire(old)

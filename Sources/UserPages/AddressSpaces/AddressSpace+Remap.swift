@@ -108,6 +108,7 @@ extension AddressSpace {
     // Both ranges are nobody's while entries move: a fault finds no mapping, and waits for the lock before it says so.
     mappings.publish()
     var lingering = zap(to, of: old)
+    if attributes.hugePages { unlinkVacantNodes(around: to) }
     let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
     var spare = SpareNodes(memory)
     table.forEachEntry(in: moved) { span in
