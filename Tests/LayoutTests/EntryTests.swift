@@ -73,6 +73,21 @@ import Testing
     }
   }
 
+  @Test("A swapped page's entry keeps its slot and whether the page is exclusive", arguments: [0, 1, 0x12345, 1 << 31])
+  func swapped(slot: Int) {
+    for isShared in [false, true] {
+      let entry = PTE(swappedTo: SwapSlot(slot), isShared: isShared)
+      #expect(entry.isSwapped && entry.swapSlot == SwapSlot(slot))
+      #expect(entry.has(PTELayout.cowShared) == isShared)
+      #expect(!entry.isEmpty && !entry.isBusy && !entry.isMapped && !entry.isPresent && !entry.isProtNone)
+      #expect(entry.with(PTELayout.cowShared) == PTE(swappedTo: SwapSlot(slot), isShared: true))
+      #expect(TableNode(link: entry) == nil)
+    }
+    for other in [.empty, .busy, PTE(.migration, payload: 7), PTE(mapping: PFN(7))] as [PTE] {
+      #expect(!other.isSwapped && other.swapSlot == nil)
+    }
+  }
+
   @Test("Taking access away and giving it back loses nothing but the permission to write", arguments: frames)
   func protection(frame: PFN) {
     let dirty = PTE(mapping: frame).with(PTELayout.dirty, PTELayout.anonymous, PTELayout.writable).asSpecial

@@ -64,6 +64,23 @@ import Testing
     }
   }
 
+  @Test("A swapped page's entry says whether the page is shared, and nothing else changes", arguments: LayoutTable.all)
+  func swapEntries(layout: LayoutTable) {
+    #expect(layout.cowShared.mask & (layout.nonPresent | 0xf << layout.kindShift | layout.pfnMask) == 0)
+    for kind in 1...15 as ClosedRange<UInt64> {
+      for payload in layout.frameNumbers {
+        let plain = layout.take(layout.cowShared, from: layout.nonPresent(kind: kind, payload: payload))
+        let shared = layout.put(layout.cowShared, into: plain)
+        #expect(layout.has(layout.cowShared, shared) && !layout.has(layout.cowShared, plain))
+        for word in [plain, shared] {
+          #expect(word != 0 && !layout.isMapped(word) && !layout.isLink(word))
+          #expect(word >> layout.kindShift & 0xf == kind)
+          #expect((word & layout.pfnMask) >> layout.pfnShift == payload)
+        }
+      }
+    }
+  }
+
   @Test("No entry looks like a link to a node, and no link like an entry", arguments: LayoutTable.all)
   func links(layout: LayoutTable) {
     #expect(!layout.isLink(0))

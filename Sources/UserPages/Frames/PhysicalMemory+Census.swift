@@ -10,11 +10,14 @@ public struct Census: Equatable, Sendable, CustomStringConvertible {
   public var pins: Int
   /// References: of mappings, the page cache, gets and pins.
   public var references: Int
+  /// Slots of the swap file.
+  public var swapSlots = 0
 
   public var isClean: Bool { self == Census(framesInUse: 0, tableNodes: 0, mapcounts: 0, pins: 0, references: 0) }
 
   public var description: String {
-    "\(framesInUse) frames, \(tableNodes) table nodes, \(mapcounts) mapcounts, \(pins) pins, \(references) references"
+    "\(framesInUse) frames, \(tableNodes) table nodes, \(mapcounts) mapcounts, \(pins) pins, \(references) references, "
+      + "\(swapSlots) swap slots"
   }
 }
 
@@ -39,6 +42,7 @@ extension PhysicalMemory {
     var census = Census(
       framesInUse: ramPages - allocator.freeCount, tableNodes: tablePages.inUse, mapcounts: 0, pins: 0, references: 0)
     census.pins = PinSlots.snapshot().count(in: frames)
+    census.swapSlots = swap.usedCount
     for section in 0..<frames.span / Page.pagesPerHuge {
       let first = PFN(UInt64(section * Page.pagesPerHuge))
       guard frames.isValid(first) else { continue }

@@ -15,6 +15,7 @@ public final class PhysicalMemory: Sendable {
   @usableFromInline let frames: FrameTable
   let sections: SectionMap
   let allocator: FrameAllocator
+  let swap: SwapArea
   let tablePages = ZeroedPagePool()
   let deferred: DeferredQueue.Handle
   let deferredQueue: DeferredQueue
@@ -31,12 +32,17 @@ public final class PhysicalMemory: Sendable {
   ///   - spanPages: how many frame numbers there are, RAM, images and devices together; address space is reserved for
   ///     them, memory is not. By default 64 GiB, or four times RAM where that is more.
   ///   - dataCache: what a flush of the data cache does; nothing by default.
+  ///   - swapFile: where pages go that are advised out; no room by default.
   /// - Throws: `invalidArgument` for a size that is not positive or beyond 8 TiB, `outOfMemory` where the process has not
-  ///   the address space.
+  ///   the address space, `badAddress` where a swap file cannot be opened.
   public init(
-    ramPages: Int, spanPages: Int? = nil, dataCache: any DataCacheFlushing = CoherentDataCache()
+    ramPages: Int, spanPages: Int? = nil, dataCache: any DataCacheFlushing = CoherentDataCache(),
+    swapFile: SwapFile = .none
   ) throws(PageError) {
-    guard ramPages > 0, ramPages <= 1 << 31 else { throw .invalidArgument }
+    guard ramPages > 0, ramPages <= 1 << 31, swapFile.pages >= 0, swapFile.pages <= 1 << 31 else {
+      throw .invalidArgument
+    }
+    let swapStore = try SwapStore(swapFile)
     let span = spanPages ?? max(1 << 24, 4 * ramPages)
     // Frame numbers fit in 32 bits where lists of them are kept.
     guard span > ramPages, span < 1 << 32 else { throw .invalidArgument }
@@ -62,6 +68,7 @@ public final class PhysicalMemory: Sendable {
     self.arena = arena
     let allocator = self.allocator
     let tablePages = self.tablePages
+    swap = SwapArea(swapStore, frames: frames, allocator: allocator)
     deferredQueue = DeferredQueue { words in
       Self.free(words, frames: frames, allocator: allocator, tablePages: tablePages)
     }
@@ -101,10 +108,12 @@ public final class PhysicalMemory: Sendable {
   }
 
   deinit {
+    swap.end()
     deferred.drainAll()
     let left = census()
     precondition(left.pins == 0, "physical memory was torn down with \(left.pins) pins outstanding")
     precondition(left.mapcounts == 0, "physical memory was torn down with \(left.mapcounts) pages mapped")
+    precondition(left.swapSlots == 0, "physical memory was torn down with \(left.swapSlots) pages swapped out")
     close(arena)
     frames.release()
   }
@@ -112,14 +121,19 @@ public final class PhysicalMemory: Sendable {
   /// Frames of RAM that are free now; deferred frees are not among them until they are flushed.
   public var freePages: Int { allocator.freeCount }
 
-  /// Waits for a grace period and frees all that was deferred before.
+  /// Waits for a grace period and for writes to the swap file, and frees all that they kept.
   ///
   /// - Precondition: not inside a read-side section.
-  public func flushDeferredFrees() { deferred.drainAll() }
+  public func flushDeferredFrees() {
+    swap.finishWrites()
+    deferred.drainAll()
+    swap.trim(retrying: false)
+  }
 
   // MARK: For the rooms above
 
-  /// A frame with unspecified contents and no references, waiting for the deferred frees where there is none at first.
+  /// A frame with unspecified contents and no references, waiting for the deferred frees and for what is being written to the
+  /// swap file where there is none at first.
   ///
   /// - Precondition: not inside a read-side section.
   func allocateFrame() throws(PageError) -> PFN {
@@ -127,6 +141,9 @@ public final class PhysicalMemory: Sendable {
     // Others take what one drain freed, and defer more meanwhile: a few rounds before it is believed that there is none.
     for _ in 0..<8 {
       deferred.drainAll()
+      if let pfn = allocator.allocate() { return pfn }
+      swap.trim(retrying: true)
+      swap.finishWrites()
       if let pfn = allocator.allocate() { return pfn }
       sched_yield()
     }

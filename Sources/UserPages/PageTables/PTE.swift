@@ -8,6 +8,11 @@
 ///     present  -> present             protect, fork (write-protect), a load or store that marks accessed or dirty
 ///     present  -> empty               unmap, dontneed, exit, remap (at its old address)
 ///     empty    -> present             remap (at its new address), fork (in the child, which nobody else sees yet)
+///     present  -> swap                page-out
+///     swap     -> busy -> present     fault: swap-in; a page-out that finds its page in use
+///     swap     -> swap                fork (no longer exclusive)
+///     swap     -> empty               as present -> empty
+///     empty    -> swap                as empty -> present
 ///     present  -> migration           collapse, break-up of a huge frame: taken from its users, under the mmap lock
 ///     migration -> present            the same, when it is done or given up
 ///
@@ -19,7 +24,7 @@
 ///     link     -> empty               the node is unlinked: nothing is mapped in its span
 ///
 /// Nobody but the locker may change a busy entry; all others wait until it is something else. Non-present entries other
-/// than `empty` and `busy` hold a swap slot or a migration.
+/// than `empty` and `busy` hold a swap slot (see `PTE+Swap.swift`) or a migration.
 ///
 /// Which entries are special is not asked here but of the mapping: see `NormalPage.swift`.
 @frozen @usableFromInline

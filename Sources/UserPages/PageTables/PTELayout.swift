@@ -7,7 +7,8 @@
 //                                  a `PTEBit` each; they share no bit, but that an entry is present or protnone, never both
 //     pfnMask, pfnShift            the frame number of an entry that maps one; the payload of one that does not
 //     nonPresent, kindShift        an entry that maps nothing is empty (the zero word), or `nonPresent` with a
-//                                  `PTE.NonPresentKind` in the four bits from `kindShift` on, and a payload
+//                                  `PTE.NonPresentKind` in the four bits from `kindShift` on, and a payload; `cowShared`
+//                                  is none of these bits and keeps its meaning in a swap entry
 //     linkMask, linkMark,          the entry of a higher level that leads to a node below is the node's address with
 //     linkAddressMask              `linkMark`; no entry of any kind looks so under `linkMask`
 //

@@ -27,6 +27,14 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   case collapseBetweenUnlinkAndLook
   /// A load or store has read the entry and has not touched the bytes.
   case accessBetweenEntryAndBytes
+  /// A page-out has replaced its entries, and no grace period has passed.
+  case pageOutBetweenEntriesAndGrace
+  /// A page-out's grace period is over, and it has not looked who has its frames.
+  case pageOutBetweenGraceAndLook
+  /// The swap file's writer has copied pages and has not written them.
+  case swapWriteBetweenCopyAndFile
+  /// A fault holds a slot of the swap file and has not read it.
+  case swapInBetweenHoldAndRead
 
   /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`.
   public static func install(_ handler: @escaping @Sendable (YieldPoint) -> Void) {

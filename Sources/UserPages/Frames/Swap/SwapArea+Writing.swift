@@ -1,0 +1,160 @@
+import Glibc
+
+/// What the writer has to do. Guarded by the area's monitor.
+struct SwapWork {
+  /// Slots to write, in order, from `head` on.
+  private var queue: [SwapSlot] = []
+  private var head = 0
+  /// How many slots are queued or being written.
+  var pending = 0
+  var writer: pthread_t?
+  var isEnding = false
+
+  var first: SwapSlot? { head < queue.count ? queue[head] : nil }
+
+  mutating func append(_ slot: SwapSlot) {
+    queue.append(slot)
+    pending += 1
+  }
+
+  /// Takes the first one out; it stays pending.
+  mutating func removeFirst() {
+    head += 1
+    if head == queue.count {
+      queue.removeAll(keepingCapacity: true)
+      head = 0
+    }
+  }
+}
+
+/// Writing, on a thread of the area's own, which begins with the first page and ends with the machine.
+extension SwapArea {
+  /// The most slots that are written at once.
+  private static let stretch = 32
+
+  /// Hands a slot whose frame nobody maps or pins to the writer, unless it has it. Under the monitor.
+  func enqueue(_ slot: SwapSlot) {
+    guard slots[slot.index].writing == .idle, startWriter() else { return }
+    slots[slot.index].writing = .queued
+    work.append(slot)
+    monitor.wakeAll()
+  }
+
+  /// Waits until what was queued before has been written, or could not be.
+  ///
+  /// - Precondition: not inside a read-side section, and holding no lock but the mmap lock.
+  func finishWrites() {
+    monitor.locked { while work.pending > 0 { monitor.wait() } }
+  }
+
+  /// Ends the writer when it has done what is queued. Nobody uses the area any more.
+  func end() {
+    let writer = monitor.locked { () -> pthread_t? in
+      work.isEnding = true
+      monitor.wakeAll()
+      defer { work.writer = nil }
+      return work.writer
+    }
+    if let writer { pthread_join(writer, nil) }
+  }
+
+  /// False where the process has no thread to spare: the page stays in the cache, as if it could not be written.
+  private func startWriter() -> Bool {
+    if work.writer != nil { return true }
+    var thread = pthread_t()
+    // The thread holds the area, and the area is ended before it goes.
+    let area = Unmanaged.passRetained(self)
+    let error = pthread_create(
+      &thread, nil,
+      { context in
+        Unmanaged<SwapArea>.fromOpaque(context!).takeRetainedValue().write()
+        return nil
+      }, area.toOpaque())
+    guard error == 0 else {
+      area.release()
+      return false
+    }
+    work.writer = thread
+    return true
+  }
+
+  private func write() {
+    let room = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.stretch * Page.size, alignment: Page.size)
+    defer { room.deallocate() }
+    while let (first, count) = takeStretch(into: room) {
+      YieldPoint.swapWriteBetweenCopyAndFile.reach()
+      let bytes = UnsafeRawBufferPointer(rebasing: room[..<(count * Page.size)])
+      let succeeded = store.write(bytes, to: first)
+      finish(first, bytes, succeeded)
+    }
+  }
+
+  /// Waits for work, and copies a stretch of queued pages; nil at the end.
+  ///
+  /// Copies, so that what is written is one thing and what is summed up is the same: whoever takes the page back may store to it
+  /// at once. The copy is made under the monitor, where a frame that is cached stays so.
+  ///
+  /// A page is queued a grace period after its entry was replaced, so every store by that entry has
+  /// landed before the copy.
+  private func takeStretch(into room: UnsafeMutableRawBufferPointer) -> (first: SwapSlot, count: Int)? {
+    var stretch: (first: SwapSlot, count: Int)?
+    while true {
+      let isComplete = monitor.locked { () -> Bool in
+        while stretch == nil, work.first == nil, !work.isEnding { monitor.wait() }
+        guard let slot = work.first else { return true }
+        if let (first, count) = stretch, count == Self.stretch || slot.index != first.index + count { return true }
+        work.removeFirst()
+        guard let pfn = slots[slot.index].frame else {
+          // Taken back, or given up.
+          finishOne(slot)
+          return false
+        }
+        slots[slot.index].writing = .underWay
+        let count = stretch?.count ?? 0
+        frames.bytes(of: pfn).copy(
+          into: UnsafeMutableRawBufferPointer(rebasing: room[(count * Page.size)..<((count + 1) * Page.size)]))
+        stretch = (stretch?.first ?? slot, count + 1)
+        return false
+      }
+      if isComplete { return stretch }
+    }
+  }
+
+  /// The frames of what was written go, unless somebody has come back for them.
+  private func finish(_ first: SwapSlot, _ bytes: UnsafeRawBufferPointer, _ succeeded: Bool) {
+    let count = bytes.count / Page.size
+    let sums = (0..<count).map { page in
+      #if DEBUG
+        SwapChecksum.of(UnsafeRawBufferPointer(rebasing: bytes[(page * Page.size)..<((page + 1) * Page.size)]))
+      #else
+        0 as UInt64
+      #endif
+    }
+    let freed = monitor.locked {
+      (0..<count).compactMap { page -> PFN? in
+        let slot = SwapSlot(first.index + page)
+        // The frame may be gone by now, even for good. It is not another one: the slot is one page's until the writer is done.
+        slots[slot.index].writing = .idle
+        defer { freeIfUnused(slot) }
+        guard succeeded else { return nil }
+        slots[slot.index].isWritten = true
+        slots[slot.index].checksum = sums[page]
+        guard let pfn = slots[slot.index].frame, frames.frame(pfn).references == 1 else { return nil }
+        return uncache(slot)
+      }
+    }
+    // Free before anybody is told that they are.
+    for pfn in freed { giveUp(pfn) }
+    monitor.locked {
+      work.pending -= count
+      monitor.wakeAll()
+    }
+  }
+
+  private func finishOne(_ slot: SwapSlot) {
+    slots[slot.index].writing = .idle
+    freeIfUnused(slot)
+    work.pending -= 1
+    monitor.wakeAll()
+  }
+}

@@ -1,0 +1,240 @@
+/// The swap file's slots and the frames that are on their way to it or back: Linux's `swap_info_struct` and its swap cache in
+/// one.
+///
+/// In the room of the frames, because it is to a machine what RAM is, and `PhysicalMemory` answers for both: a frame that is
+/// being written is not free yet, and whoever looks for a free one waits for the write.
+///
+/// Everything is under one monitor, which nobody holds for longer than it takes to copy a page. Lock order: an entry's own
+/// lock, then the monitor; under the monitor an entry is changed by compare-and-swap only, which never waits.
+///
+/// References of a frame that is cached: the cache's one, and one for each entry that maps it. A reference that is given up
+/// here falls at once: no entry led to the frame from here, so no section and no pin slot can rest on it; each entry's own
+/// reference falls by way of the deferred frees, as always.
+final class SwapArea: @unchecked Sendable {
+  let frames: FrameTable
+  private let allocator: FrameAllocator
+  let store: SwapStore
+  let monitor = Monitor()
+
+  // All below: guarded by `monitor`.
+
+  /// Slots that were ever used; those behind have never been written.
+  var slots: [SwapSlotState] = []
+  private var free: [SwapSlot] = []
+  /// Which slot a cached frame belongs to.
+  private var cached: [PFN: SwapSlot] = [:]
+  var work = SwapWork()
+
+  init(_ store: SwapStore, frames: FrameTable, allocator: FrameAllocator) {
+    self.store = store
+    self.frames = frames
+    self.allocator = allocator
+  }
+
+  /// Slots in use.
+  var usedCount: Int { monitor.locked { slots.count - free.count } }
+
+  // MARK: Out
+
+  enum Replacement {
+    /// The entry leads to the slot; the caller holds it, and has the reference that the entry had.
+    case replaced(SwapSlot)
+    /// The entry was something else by then.
+    case lost
+    /// No slot is free.
+    case full
+  }
+
+  /// Puts a frame into the cache, or finds it there, and has `exchange` put its slot in the place of an entry that maps it,
+  /// in one step: nobody comes for a page whose entry does not lead here yet.
+  ///
+  /// Inside the read-side section in which the entry was read, which is why the frame has a reference to add to.
+  func replace(_ pfn: PFN, _ exchange: (SwapSlot) -> Bool) -> Replacement {
+    monitor.locked {
+      // The page of an entry that shares it may be here already, for others.
+      let known = cached[pfn]
+      guard let slot = known ?? takeFree() else { return .full }
+      guard exchange(slot) else {
+        if known == nil { free.append(slot) }
+        return .lost
+      }
+      if known == nil {
+        frames.frame(pfn).take(Frame.oneReference)
+        slots[slot.index].frame = pfn
+        cached[pfn] = slot
+      }
+      slots[slot.index].users += 1
+      slots[slot.index].holds += 1
+      return .replaced(slot)
+    }
+  }
+
+  enum Verdict {
+    /// Somebody took the page back, or gave it up: the slot is not held any more, the caller has the entry's reference.
+    case gone
+    /// Somebody else has the frame: the caller still holds the slot and has the reference.
+    case stays
+    /// The frame is the writer's, or free already; the slot is not held any more, the reference is given up.
+    case out
+  }
+
+  /// Decides about a frame a grace period after its entry was replaced.
+  ///
+  /// ORDERING [change-then-count]: the entry was replaced, the references are looked at now: the cache's and the caller's, or
+  /// more. A pin that is not among them will find the entry changed, and back out.
+  ///
+  /// - Parameter isPinned: whether a pin slot holds the frame, looked at after the grace period.
+  func decide(_ slot: SwapSlot, _ pfn: PFN, isPinned: Bool) -> Verdict {
+    let (verdict, freed) = monitor.locked { () -> (Verdict, PFN?) in
+      guard slots[slot.index].frame == pfn else {
+        unhold(slot)
+        return (.gone, nil)
+      }
+      let frame = frames.frame(pfn)
+      if isPinned || frame.references > 2 { return (.stays, nil) }
+      _ = frame.put(Frame.oneReference)
+      // What a device wrote is on its way to the file with the rest.
+      frame.clear(Frame.dirtyBit)
+      let freed = slots[slot.index].isWritten ? uncache(slot) : nil
+      if freed == nil { enqueue(slot) }
+      unhold(slot)
+      return (.out, freed)
+    }
+    giveUp(freed)
+    return verdict
+  }
+
+  // MARK: In
+
+  enum Claim {
+    /// The frame, with a reference and a mapcount for the entry.
+    case frame(PFN)
+    /// It must be read first; the caller holds the slot.
+    case unread
+  }
+
+  /// Takes the page for an entry that leads to the slot and which the caller has locked: so the slot is in use and no other's,
+  /// and stays so while the caller holds it.
+  ///
+  /// - Parameter own: a frame that nobody else knows, with the slot's contents; it is taken where none is cached.
+  func claim(_ slot: SwapSlot, own: PFN? = nil) -> Claim {
+    monitor.locked {
+      assert(slots[slot.index].users > 0, "an entry leads to a slot that has no users")
+      if let pfn = slots[slot.index].frame {
+        slots[slot.index].users -= 1
+        // The last one gets the cache's reference.
+        if slots[slot.index].users == 0 {
+          forgetFrame(slot)
+          freeIfUnused(slot)
+        } else {
+          frames.frame(pfn).take(Frame.oneReference)
+        }
+        frames.frame(pfn).addMapping()
+        return .frame(pfn)
+      }
+      guard let own else {
+        slots[slot.index].holds += 1
+        return .unread
+      }
+      // The caller's hold keeps the slot.
+      slots[slot.index].users -= 1
+      frames.frame(own).begin(anonymous: true, mapped: true)
+      if slots[slot.index].users > 0 {
+        // The others are to have the same frame.
+        frames.frame(own).take(Frame.oneReference)
+        slots[slot.index].frame = own
+        cached[own] = slot
+      }
+      return .frame(own)
+    }
+  }
+
+  /// Reads a held slot into a frame that nobody else knows; false where the file cannot be read.
+  func read(_ slot: SwapSlot, into pfn: PFN) -> Bool {
+    let bytes = frames.bytes(of: pfn)
+    guard store.read(slot, into: bytes) else { return false }
+    #if DEBUG
+      let expected = monitor.locked { slots[slot.index].checksum }
+      let found = SwapChecksum.of(UnsafeRawBufferPointer(start: bytes.address, count: Page.size))
+      precondition(found == expected, "\(slot) does not hold what was written there")
+    #endif
+    return true
+  }
+
+  /// Ends a hold.
+  func release(hold slot: SwapSlot) { monitor.locked { unhold(slot) } }
+
+  // MARK: Users
+
+  /// One more entry leads to the slot, where one does already.
+  func addUser(_ slot: SwapSlot) { monitor.locked { slots[slot.index].users += 1 } }
+
+  /// An entry leads to the slot no more.
+  func removeUser(_ slot: SwapSlot) {
+    let freed = monitor.locked { () -> PFN? in
+      slots[slot.index].users -= 1
+      guard slots[slot.index].users == 0 else { return nil }
+      let freed = uncache(slot)
+      freeIfUnused(slot)
+      return freed
+    }
+    giveUp(freed)
+  }
+
+  // MARK: The cache
+
+  /// Lets go of frames that nobody maps and the file has; `retrying`, has the writer try again what it could not write.
+  /// O(cached frames).
+  func trim(retrying: Bool) {
+    let freed = monitor.locked { () -> [PFN] in
+      var freed: [PFN] = []
+      for (pfn, slot) in cached where frames.frame(pfn).references == 1 {
+        if slots[slot.index].isWritten {
+          if let pfn = uncache(slot) { freed.append(pfn) }
+        } else if retrying {
+          // A page-out that is not over has a reference.
+          enqueue(slot)
+        }
+      }
+      return freed
+    }
+    for pfn in freed { giveUp(pfn) }
+  }
+
+  /// Takes the frame out of the cache; its reference is the caller's to give up, not under the monitor.
+  func uncache(_ slot: SwapSlot) -> PFN? {
+    defer { forgetFrame(slot) }
+    return slots[slot.index].frame
+  }
+
+  private func forgetFrame(_ slot: SwapSlot) {
+    if let pfn = slots[slot.index].frame { cached[pfn] = nil }
+    slots[slot.index].frame = nil
+  }
+
+  /// Gives up the cache's reference of a frame. Not under the monitor: freeing may fill the page.
+  func giveUp(_ pfn: PFN?) {
+    // ORDERING [last-put]: as every put.
+    if let pfn, frames.frame(pfn).put(Frame.oneReference) { allocator.free(pfn) }
+  }
+
+  // MARK: Slots
+
+  private func takeFree() -> SwapSlot? {
+    if let slot = free.popLast() { return slot }
+    guard slots.count < store.pages else { return nil }
+    slots.append(SwapSlotState())
+    return SwapSlot(slots.count - 1)
+  }
+
+  private func unhold(_ slot: SwapSlot) {
+    slots[slot.index].holds -= 1
+    freeIfUnused(slot)
+  }
+
+  func freeIfUnused(_ slot: SwapSlot) {
+    guard slots[slot.index].isFree else { return }
+    slots[slot.index] = SwapSlotState()
+    free.append(slot)
+  }
+}

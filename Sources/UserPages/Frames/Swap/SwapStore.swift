@@ -1,0 +1,74 @@
+import Glibc
+
+/// The real file behind a swap area.
+final class SwapStore: @unchecked Sendable {
+  /// What a test has in the way of writes: called with a stretch of slots before it is written; false makes the write fail.
+  typealias WriteHook = @Sendable (_ first: SwapSlot, _ count: Int) -> Bool
+
+  let pages: Int
+  let writeHook = Guarded<WriteHook?>(nil)
+  // Opened once, guarded by itself; -2 before the first use, -1 where it could not be opened.
+  private let file: Guarded<Int32>
+
+  /// - Throws: `badAddress` where a file that is named cannot be opened.
+  init(_ place: SwapFile) throws(PageError) {
+    pages = place.pages
+    var descriptor: Int32 = -2
+    if let path = place.path, pages > 0 {
+      descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+      guard descriptor >= 0 else { throw .badAddress }
+    }
+    file = Guarded(descriptor)
+  }
+
+  deinit { file.withLock { if $0 >= 0 { close($0) } } }
+
+  private var descriptor: Int32 {
+    file.withLock { file in
+      if file == -2 { file = Self.openTemporary() }
+      return file
+    }
+  }
+
+  private static func openTemporary() -> Int32 {
+    let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
+    // O_TMPFILE, which the importer leaves out: a file that never has a name.
+    let unnamed = open(folder, O_RDWR | O_CLOEXEC | O_DIRECTORY | 0o20000000, 0o600)
+    if unnamed >= 0 { return unnamed }
+    // A file system that does not know it.
+    var template = Array("\(folder)/user-pages-swap-XXXXXX".utf8CString)
+    let named = mkstemp(&template)
+    guard named >= 0 else { return -1 }
+    unlink(template)
+    _ = fcntl(named, F_SETFD, FD_CLOEXEC)
+    return named
+  }
+
+  /// Writes pages to consecutive slots; false where not all of it could be written.
+  func write(_ bytes: UnsafeRawBufferPointer, to first: SwapSlot) -> Bool {
+    if let hook = writeHook.withLock({ $0 }), !hook(first, bytes.count / Page.size) { return false }
+    let descriptor = descriptor
+    var done = 0
+    while done < bytes.count {
+      let part = UnsafeRawBufferPointer(rebasing: bytes[done...])
+      let count = pwrite(descriptor, part.baseAddress, part.count, off_t(first.index * Page.size + done))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return false }
+      done += count
+    }
+    return true
+  }
+
+  /// Reads a slot; false where not all of it could be read.
+  func read(_ slot: SwapSlot, into bytes: FrameBytes) -> Bool {
+    let descriptor = descriptor
+    var done = 0
+    while done < Page.size {
+      let count = pread(descriptor, bytes.address + done, Page.size - done, off_t(slot.index * Page.size + done))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return false }
+      done += count
+    }
+    return true
+  }
+}

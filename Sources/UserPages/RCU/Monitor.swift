@@ -1,0 +1,39 @@
+import Glibc
+
+/// A lock with a condition to wait for, for work that one thread hands to another.
+///
+/// `pthread_mutex_t` and `pthread_cond_t`, because sanitizers know them. What a holder did comes before what the next one
+/// does; a waiter gives the lock up while it sleeps. May be taken inside a read-side section by those who do not wait and
+/// hold it for some tens of instructions.
+final class Monitor: @unchecked Sendable {
+  // Raw memory: neither may move.
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
+
+  init() {
+    mutex = .allocate(capacity: 1)
+    condition = .allocate(capacity: 1)
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  @inline(__always)
+  func locked<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return try body()
+  }
+
+  /// Sleeps until somebody calls `wakeAll`, or for no reason. Inside `locked`.
+  func wait() { pthread_cond_wait(condition, mutex) }
+
+  /// Wakes who waits. Inside `locked`.
+  func wakeAll() { pthread_cond_broadcast(condition) }
+}
