@@ -6,9 +6,9 @@ public final class Machine: Sendable {
   public let memory: PhysicalMemory
   private let freeAtStart: Int
 
-  /// A machine with `frames` frames of RAM.
-  public init(frames: Int = 1024) throws {
-    memory = try PhysicalMemory(ramPages: frames)
+  /// A machine with `frames` frames of RAM and room for `swapPages` pages in a swap file.
+  public init(frames: Int = 1024, swapPages: Int = 0) throws {
+    memory = try PhysicalMemory(ramPages: frames, swapFile: .temporary(pages: swapPages))
     freeAtStart = memory.freePages
   }
 

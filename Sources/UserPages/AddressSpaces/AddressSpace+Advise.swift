@@ -4,9 +4,9 @@ extension AddressSpace {
   /// Mapped parts are treated even where the range has holes; the holes are reported afterwards.
   ///
   /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a mapping
-  ///   in it (`dontNeed` on a pfn mapping, for instance); `outOfMemory` where a part is not mapped, or no frame is to be had;
-  ///   `badAddress` where a page to be populated cannot be read or written at all; `tryAgain` where a page to be collapsed is
-  ///   pinned.
+  ///   in it (`dontNeed` on a pfn mapping, for instance); `outOfMemory` where a part is not mapped, no frame is to be had, or
+  ///   the swap file is full: what comes behind stays in memory; `badAddress` where a page to be populated cannot be read or
+  ///   written at all; `tryAgain` where a page to be collapsed is pinned.
   public func advise(at address: VirtualAddress, pages: Int, _ advice: Advice) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }
@@ -19,14 +19,14 @@ extension AddressSpace {
     case .populateRead: try populate(range, .read)
     case .populateWrite: try populate(range, .write)
     case .collapse: try collapseParts(range)
-    case .pageOut: throw .invalidArgument
+    case .pageOut: try pageOut(range)
     }
     // What leaves the address space is a hole like any other.
     if !isWhole { throw .outOfMemory }
   }
 
   /// The mapped parts of a range, each with its mapping; under the mmap lock.
-  private func parts(
+  func parts(
     of range: Range<VirtualAddress>
   ) -> (parts: [(Range<VirtualAddress>, VMATree.Mapping)], hasHole: Bool) {
     var parts: [(Range<VirtualAddress>, VMATree.Mapping)] = []

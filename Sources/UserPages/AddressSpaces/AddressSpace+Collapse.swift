@@ -37,6 +37,7 @@ extension AddressSpace {
 
   private func collapseOne(_ start: VirtualAddress) throws(PageError) {
     if RCU.read({ table.leaf(for: start).map { $0.isHuge && $0.place.settled().mapsHuge } ?? false }) { return }
+    try bringIn(start.hugeRange)
     guard let frame = memory.allocateHugeFrame() else { throw .outOfMemory }
     let result = mmapLock.writing { collapseLocked(start, into: frame) }
     memory.deferred.drainIfFull()
@@ -47,6 +48,20 @@ extension AddressSpace {
       memory.discardHugeFrame(frame)
       throw error
     }
+  }
+
+  /// Faults in what is swapped out: a collapse copies what is there.
+  private func bringIn(_ range: Range<VirtualAddress>) throws(PageError) {
+    let swapped = mmapLock.reading { () -> [VirtualAddress] in
+      var swapped: [VirtualAddress] = []
+      table.forEachEntry(in: range) { _ in
+        .next
+      } _: { address, place in
+        if place.load().isSwapped { swapped.append(address) }
+      }
+      return swapped
+    }
+    for address in swapped { try fault(at: address, .forcedRead) }
   }
 
   /// Returns whether the frame is used now: not where 2 MiB are mapped already.

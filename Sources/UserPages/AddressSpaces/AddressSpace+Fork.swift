@@ -70,7 +70,9 @@ extension AddressSpace {
       hasPrivatePages = true
       return .stop
     } _: { _, node, indices in
-      for index in indices where node[index].load().isAnonymous {
+      for index in indices {
+        let entry = node[index].load()
+        guard entry.isMapped ? entry.isAnonymous : entry.isSwapped else { continue }
         hasPrivatePages = true
         return false
       }
@@ -109,10 +111,14 @@ extension AddressSpace {
         let place = node[index]
         // A fault may hold an entry for a moment before it finds the mapping sealed.
         let entry = place.settled()
-        guard entry.isMapped else { continue }
+        guard entry.isMapped || entry.isSwapped else { continue }
         let into = childNode ?? child.makeNode(for: start, using: &spare)
         childNode = into
         let target = into[index]
+        guard entry.isMapped else {
+          target.storeUnseen(shareSwapped(entry, at: place))
+          continue
+        }
         let address = start + (index - indices.lowerBound) * Page.size
         guard isNormal(entry, at: address, in: mapping) else {
           target.store(entry)

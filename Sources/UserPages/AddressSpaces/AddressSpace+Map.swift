@@ -40,7 +40,7 @@ extension AddressSpace {
         mappings.publish()
         let lingering = zap(range, of: old)
         // A node that is left behind would keep 2 MiB entries out.
-        if hugePages { unlinkVacantNodes(around: range) }
+        if hugePages { table.unlinkNodes(in: range, vacant: range, memory: memory) }
         mappings.insert(range, attributes, firstPage: firstPage, replacing: &old)
         mappings.publish()
         mappings.retire(old)

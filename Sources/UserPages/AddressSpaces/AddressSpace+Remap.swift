@@ -108,7 +108,8 @@ extension AddressSpace {
     // Both ranges are nobody's while entries move: a fault finds no mapping, and waits for the lock before it says so.
     mappings.publish()
     var lingering = zap(to, of: old)
-    if attributes.hugePages { unlinkVacantNodes(around: to) }
+    // A node that is left behind would keep 2 MiB entries out. What lies around is not vacant: entries wait there to be moved.
+    if attributes.hugePages { table.unlinkNodes(in: to, vacant: to, memory: memory) }
     let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
     var spare = SpareNodes(memory)
     table.forEachEntry(in: moved) { span in

@@ -14,7 +14,7 @@ extension AddressSpace {
     let lingering = remove(VirtualAddress(0)..<VirtualAddress.limit)
     settle(storesMayLinger: lingering)
     // The mappings kept backings alive, and backings the machine: let them go now, not at some later drain.
-    if !RCU.isReading { memory.flushDeferredFrees() }
+    if !RCU.isReading { memory.deferred.drainAll() }
   }
 
   private func remove(_ range: Range<VirtualAddress>) -> Bool { mmapLock.writing { removeLocked(range) } }
@@ -56,7 +56,7 @@ extension AddressSpace {
       return .next
     } _: { address, place in
       let entry = place.take()
-      guard entry.isMapped else { return }
+      guard entry.isMapped else { return dropUnmapped(entry) }
       YieldPoint.unmapBetweenClearAndFree.reach()
       if drop(entry, at: address, in: mapping, &batch) { lingering = true }
     }

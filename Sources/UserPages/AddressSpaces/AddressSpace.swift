@@ -3,7 +3,7 @@
 /// Thread-safe throughout. Operations that change mappings (map, unmap, protect, remap, fork, exit) hold the mmap lock for
 /// writing, one at a time. Faults and the program's loads and stores take no lock; neither do pins with the `reference`
 /// engine, except to wait for a fork. Lock order: mmap lock, page-table locks (the `locked` engine's), an entry's own lock,
-/// the allocator's and the deferred frees' locks.
+/// the swap area's monitor, the allocator's and the deferred frees' locks.
 ///
 /// The order of events that keeps a lock-free reader safe:
 ///

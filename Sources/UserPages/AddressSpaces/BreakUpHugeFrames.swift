@@ -21,10 +21,12 @@ extension AddressSpace {
 
   /// Breaks up 2 MiB frames of private memory that `range` shows, as far as nobody else has them. Returns whether one was.
   ///
-  /// Costs a grace period where there are any.
+  /// Costs two grace periods where there are any.
   @discardableResult
   func breakUpHugeFrames(_ which: BreakUp = .all, in range: Range<VirtualAddress>) -> Bool {
     let wide = range.lowerBound.hugeStart..<min((range.upperBound + (Page.hugeSize - 1)).hugeStart, .limit)
+    // References that only wait for a grace period would look like somebody's.
+    memory.flushDeferredFrees()
     let freed = mmapLock.writing { () -> Bool in
       var sealed: [VMATree.Mapping] = []
       mappings.forEach(in: wide) { mapping in
@@ -39,6 +41,23 @@ extension AddressSpace {
     return freed
   }
 
+  /// Whether a range shows 2 MiB frames of private memory, whole or in parts. Under the mmap lock.
+  func showsHugeFrames(_ range: Range<VirtualAddress>) -> Bool {
+    var found = false
+    table.forEachNode(in: range) { span in
+      let entry = span.place.load()
+      if entry.mapsHuge, entry.isAnonymous { found = true }
+      return found ? .stop : .next
+    } _: { _, node, indices in
+      found = indices.contains { index in
+        let entry = node[index].load()
+        return entry.isMapped && entry.isAnonymous && entry.isHuge
+      }
+      return !found
+    }
+    return found
+  }
+
   private func breakUpLocked(
     _ which: BreakUp, in wide: Range<VirtualAddress>, of mappings: [VMATree.Mapping],
     around range: Range<VirtualAddress>
@@ -49,7 +68,8 @@ extension AddressSpace {
       table.forEachEntry(in: mapping.value.range.clamped(to: wide)) { span in
         let entry = span.place.settled()
         guard entry.mapsHuge else { return .again }
-        return which == .all && entry.isAnonymous && span.range.overlaps(range) ? split(span, in: mapping) : .next
+        let isWanted = which == .all && entry.isAnonymous && span.range.overlaps(range)
+        return isWanted && frames.frame(entry.pfn).references == 1 ? split(span, in: mapping) : .next
       } _: { _, place in
         let entry = place.settled()
         guard entry.isMapped, entry.isAnonymous, entry.isHuge else { return }

@@ -39,7 +39,7 @@ extension AddressSpace {
     let mapping = site.mapping
     guard mapping.value.covers(site.address.hugeRange) else { return .sealed }
     if entry.isEmpty { return firstHugeTouch(site, access, &resources) }
-    guard entry.mapsHuge else { return touchNonPresent(site) }
+    guard entry.mapsHuge else { return touchNonPresent(site, access, &resources) }
     if entry.isProtNone, !access.isForced, mapping.value.attributes.protection != .none { return .again }
     switch access {
     case .read, .forcedRead:

@@ -25,6 +25,8 @@ struct FaultResources: ~Copyable {
   var hugeRefused = false
   /// The backing's answer, the question, and the backing's sequence from before it was asked.
   var answer: (backing: any Backing, question: FaultQuestion, sequence: UInt64, answer: FaultAnswer)?
+  /// What was read from the swap file.
+  var swapped: SwappedPage?
 }
 
 /// What a backing is asked: for a page, or for the 2 MiB that begin with it.
@@ -45,6 +47,8 @@ enum FaultOutcome {
   case needsFrame
   case needsHugeFrame
   case needsAnswer(any Backing, FaultQuestion)
+  /// The page must be read; the slot is held.
+  case needsSwapped(SwapSlot)
   /// References that are only waiting for a grace period stand in the way of reusing a frame.
   case needsDrain
   case failed(PageError)
@@ -109,6 +113,12 @@ extension AddressSpace {
         let isAnswered = ask(backing, question, &resources)
         if holdsLock { mmapLock.lockForReading() }
         if !isAnswered { PageTableEntry.wait(&turns) }
+      case .needsSwapped(let slot):
+        discardSwapped(&resources)
+        do throws(PageError) { resources.swapped = try read(slot) } catch let failure {
+          error = failure
+          break attempts
+        }
       case .needsDrain:
         memory.flushDeferredFrees()
         mayDrain = false
@@ -126,6 +136,7 @@ extension AddressSpace {
     if let frame = resources.frame { memory.discardFrame(frame) }
     if let frame = resources.hugeFrame { memory.discardHugeFrame(frame) }
     discardAnswer(&resources)
+    discardSwapped(&resources)
     if let error {
       if resources.nodes.haveBeenLinked { unlinkNodesOfNobody(around: address, holdsLock: holdsLock) }
       throw error
@@ -231,7 +242,7 @@ extension AddressSpace {
   ) -> FaultOutcome {
     let entry = site.entry
     if entry.isEmpty { return firstTouch(site, access, &resources) }
-    guard entry.isMapped else { return touchNonPresent(site) }
+    guard entry.isMapped else { return touchNonPresent(site, access, &resources) }
     // A protnone entry in a mapping that permits the access is being changed at this moment; unless the caller may ignore
     // permissions.
     if entry.isProtNone, !access.isForced, site.mapping.value.attributes.protection != .none { return .again }
@@ -246,11 +257,14 @@ extension AddressSpace {
   }
 
   /// An entry that maps nothing and is not empty.
-  func touchNonPresent(_ site: FaultSite) -> FaultOutcome {
+  func touchNonPresent(
+    _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources
+  ) -> FaultOutcome {
     switch site.entry.nonPresentKind {
+    case .swap: swapIn(site, access, &resources)
     case .migration: .sealed
     case .busy: .again
-    default: .failed(.busError)
+    case nil: .failed(.busError)
     }
   }
 

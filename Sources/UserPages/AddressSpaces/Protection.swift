@@ -22,7 +22,9 @@ public enum Sharing: Sendable {
 public enum Advice: Sendable {
   /// Drop the pages; the next touch faults anew.
   case dontNeed
-  /// Write anonymous pages out.
+  /// Write anonymous pages out to the swap file and free their frames (MADV_PAGEOUT). Pages of files stay, and so do pages
+  /// that others map, or that are pinned or got. When the call returns, frames may still be being written; whoever needs one
+  /// waits for it. The next touch brings a page back, with the same contents; a page nobody shared is nobody else's again.
   case pageOut
   /// Do not let a child inherit the range.
   case dontFork

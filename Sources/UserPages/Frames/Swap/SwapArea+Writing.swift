@@ -94,7 +94,7 @@ extension SwapArea {
   /// Copies, so that what is written is one thing and what is summed up is the same: whoever takes the page back may store to it
   /// at once. The copy is made under the monitor, where a frame that is cached stays so.
   ///
-  /// A page is queued a grace period after its entry was replaced, so every store by that entry has
+  /// ORDERING [swap-then-copy]: a page was queued a grace period after its entry was replaced, so every store by that entry has
   /// landed before the copy.
   private func takeStretch(into room: UnsafeMutableRawBufferPointer) -> (first: SwapSlot, count: Int)? {
     var stretch: (first: SwapSlot, count: Int)?

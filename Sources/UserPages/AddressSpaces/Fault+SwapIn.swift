@@ -1,0 +1,78 @@
+/// A page that a fault has read from the swap file.
+struct SwappedPage {
+  /// Held: no other page's meanwhile.
+  let slot: SwapSlot
+  /// The contents, in a frame that nobody else knows; nil when an entry got it.
+  var frame: PFN?
+}
+
+/// Faults on entries of pages that are out (`do_swap_page`).
+extension AddressSpace {
+  /// Maps the page that the site's entry leads to: the cached frame where there is one, else one that was read.
+  ///
+  /// The slot is looked at while the entry is locked. So it is the entry's own, and in use; where it must be read the fault holds
+  /// it before the entry is let go, and what it then reads outside of the section is this page's, whatever becomes of the
+  /// entry. Linux looks at the entry again instead, after it has taken the slot.
+  ///
+  /// An exclusive page is writable at once where the mapping says so; what a store needs besides is for the next attempt.
+  func swapIn(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome {
+    guard let slot = site.entry.swapSlot else { return .failed(.busError) }
+    YieldPoint.faultBeforeInstall.reach()
+    // ORDERING [lock-then-validate]: as `install`.
+    guard site.place.lock(site.entry) else { return .again }
+    guard site.mapping.value.isLive else {
+      site.place.store(site.entry)
+      return .sealed
+    }
+    let own = resources.swapped?.slot == slot ? resources.swapped?.frame : nil
+    guard case .frame(let pfn) = memory.swap.claim(slot, own: own) else {
+      site.place.store(site.entry)
+      return .needsSwapped(slot)
+    }
+    if pfn == own { resources.swapped?.frame = nil }
+    let isShared = site.entry.has(PTELayout.cowShared)
+    var entry = PTE(mapping: pfn).with(PTELayout.anonymous)
+    if isShared { entry.set(PTELayout.cowShared) }
+    site.place.store(site.finish(entry, writable: !isShared))
+    switch access {
+    case .read, .forcedRead: return .done
+    case .write, .forcedWrite, .unshare: return .again
+    }
+  }
+
+  /// Reads a slot that the caller holds, and passes the hold on with the page.
+  func read(_ slot: SwapSlot) throws(PageError) -> SwappedPage {
+    YieldPoint.swapInBetweenHoldAndRead.reach()
+    do throws(PageError) {
+      let pfn = try memory.allocateFrame()
+      if memory.swap.read(slot, into: pfn) { return SwappedPage(slot: slot, frame: pfn) }
+      memory.discardFrame(pfn)
+      throw .busError
+    } catch {
+      memory.swap.release(hold: slot)
+      throw error
+    }
+  }
+
+  /// Gives back what was read and is not needed any more.
+  func discardSwapped(_ resources: inout FaultResources) {
+    guard let page = resources.swapped else { return }
+    if let pfn = page.frame { memory.discardFrame(pfn) }
+    memory.swap.release(hold: page.slot)
+    resources.swapped = nil
+  }
+
+  /// A fork's part: one more entry leads to the slot of a settled entry that is no longer exclusive; returns it. The mapping is
+  /// sealed, so no fault takes the page back meanwhile.
+  func shareSwapped(_ entry: PTE, at place: PageTableEntry) -> PTE {
+    let shared = entry.with(PTELayout.cowShared)
+    _ = place.update { _ in shared }
+    if let slot = entry.swapSlot { memory.swap.addUser(slot) }
+    return shared
+  }
+
+  /// Gives up what an entry that maps nothing, and was just taken from the table, held.
+  func dropUnmapped(_ entry: PTE) {
+    if let slot = entry.swapSlot { memory.swap.removeUser(slot) }
+  }
+}

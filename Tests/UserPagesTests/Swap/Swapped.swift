@@ -1,0 +1,50 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import UserPages
+
+/// What tests of the swap file share: pages that hold known words.
+enum Swapped {
+  static let start: VirtualAddress = 0x10000
+
+  static func address(_ page: Int) -> VirtualAddress { start + page * Page.size }
+  static func word(_ page: Int) -> UInt64 { 0x5a5a_0000 + UInt64(page) }
+
+  /// Runs `body` with a space of such pages on a machine with a swap file; at the end nothing may be left.
+  static func withPages(
+    _ pages: Int = 4, frames: Int = 64, swapPages: Int = 64, engine: PinEngine = .reference,
+    sourceLocation: SourceLocation = #_sourceLocation, _ body: (Machine, AddressSpace) throws -> Void
+  ) throws {
+    let machine = try Machine(frames: frames, swapPages: swapPages)
+    do {
+      let space = AddressSpace(machine.memory, engine: engine)
+      try space.map(at: start, pages: pages, protection: .readWrite)
+      for page in 0..<pages { try space.store(word(page), at: address(page)) }
+      try body(machine, space)
+      space.exit()
+    }
+    #expect(machine.leaks() == [], sourceLocation: sourceLocation)
+  }
+}
+
+/// Something to wait at.
+final class Gate: Sendable {
+  private let isOpen = Locked(false)
+
+  func open() { isOpen.withLock { $0 = true } }
+
+  func wait() -> Bool {
+    while !isOpen.withLock({ $0 }) { usleep(100) }
+    return true
+  }
+}
+
+extension PinnedPage {
+  /// The frame's number, of a pin that is given up at once.
+  consuming func pfnAtRelease() -> PFN {
+    let pfn = pfn
+    release()
+    return pfn
+  }
+}
