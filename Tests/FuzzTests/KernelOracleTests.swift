@@ -47,7 +47,7 @@ import UserPages
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("scenarios").path
     var compared = 0
-    for name in try FileManager.default.contentsOfDirectory(atPath: folder) where name.hasSuffix(".gup") {
+    for name in try FileManager.default.subpathsOfDirectory(atPath: folder) where name.hasSuffix(".gup") {
       var file = try ScenarioParser().parse(path: "\(folder)/\(name)")
       // Looking changes nothing, so the rest is the same without it.
       file.lines.removeAll { if case .look = $0.statement { true } else { false } }

@@ -5,9 +5,9 @@ enum ScenarioFolder {
   static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("scenarios").path
 
-  /// The names of all scenarios, sorted.
+  /// The names of all scenarios, those in folders with their folder, sorted.
   static let names: [String] = {
-    let entries = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    let entries = (try? FileManager.default.subpathsOfDirectory(atPath: path)) ?? []
     return entries.filter { $0.hasSuffix(".gup") }.sorted()
   }()
 
