@@ -20,7 +20,11 @@ final class CSubject: Subject, @unchecked Sendable {
   }
 
   func can(_ work: Work) -> Bool {
-    work == .range512 ? subject.range_loop != nil : subject.loop != nil
+    switch work {
+    case .range512: subject.range_loop != nil
+    case .huge512: false
+    case .random, .hot, .disjoint: subject.loop != nil
+    }
   }
 
   func loop(_ draw: inout PageDraw, iterations: Int) -> Int {

@@ -11,10 +11,15 @@ final class EngineSubject: Subject {
 
   init(_ name: String, _ engine: PinEngine, pages: Int) throws(PageError) {
     self.name = name
-    machine = try PhysicalMemory(ramPages: pages + 1024)
+    let huge = Work.firstHugePage(after: pages)
+    let hugePages = Work.hugeRanges * Work.rangePages
+    machine = try PhysicalMemory(ramPages: huge + hugePages + 1024)
     space = AddressSpace(machine, engine: engine)
     try space.map(at: Self.area, pages: pages, protection: .readWrite)
     try space.advise(at: Self.area, pages: pages, .populateWrite)
+    let hugeArea = Self.area + huge * Page.size
+    try space.map(at: hugeArea, pages: hugePages, protection: .readWrite, hugePages: true)
+    try space.advise(at: hugeArea, pages: hugePages, .populateWrite)
   }
 
   func can(_ work: Work) -> Bool { true }

@@ -18,7 +18,7 @@ struct Measurement {
   @inline(__always)
   private static func step(_ subject: some Subject, _ work: Work, _ draw: inout PageDraw) -> (pages: Int, failures: Int)
   {
-    work == .range512
+    work.isRange
       ? (Work.rangePages, subject.rangeLoop(&draw, iterations: 1))
       : (chunk, subject.loop(&draw, iterations: chunk))
   }

@@ -22,7 +22,11 @@ struct Pins: ParsableCommand {
       """
   )
 
-  @Option(help: "random: all pages; hot: one page; disjoint: each thread's own pages; range512: 512 at once.")
+  @Option(
+    help: """
+      random: all pages; hot: one page; disjoint: each thread's own pages; range512: 512 at once; huge512: 512 behind one \
+      entry.
+      """)
   var work = WorkChoice.all
 
   @Option(help: ArgumentHelp("Numbers of threads, separated by commas.", valueName: "n,n,..."))
@@ -57,7 +61,7 @@ struct Pins: ParsableCommand {
     guard (1...1000).contains(rounds) else { throw ValidationError("--rounds must be from 1 to 1000") }
     guard seconds >= 0.001, seconds <= 3600 else { throw ValidationError("--seconds must be from 0.001 to 3600") }
     if let most = threads.counts.max(), most > pages { throw ValidationError("--pages must be at least one a thread") }
-    if works.contains(.range512), pages < Work.rangePages {
+    if works.contains(where: \.isRange), pages < Work.rangePages {
       throw ValidationError("--pages must be at least \(Work.rangePages) for ranges of \(Work.rangePages)")
     }
   }
@@ -147,7 +151,7 @@ struct Pins: ParsableCommand {
 }
 
 enum WorkChoice: String, CaseIterable, ExpressibleByArgument {
-  case all, random, hot, disjoint, range512
+  case all, random, hot, disjoint, range512, huge512
 }
 
 /// Numbers of threads as they are written on the command line: `1,2,4`.

@@ -49,14 +49,27 @@ enum Work: String, CaseIterable, Sendable {
   case disjoint
   /// Every thread draws ranges of 512 pages that lie side by side.
   case range512
+  /// Every thread pins and releases 512 pages that one entry of 2 MiB maps, by one count.
+  case huge512
 
   static let rangePages = 512
+  /// How many 2 MiB there are for that: more threads share them.
+  static let hugeRanges = 8
+
+  /// Whether 512 pages are taken at once.
+  var isRange: Bool { self == .range512 || self == .huge512 }
+
+  /// The first of the pages in 2 MiB entries, which come after the others.
+  static func firstHugePage(after pages: Int) -> Int { (pages + rangePages - 1) / rangePages * rangePages }
 
   func draw(thread: Int, of threads: Int, pages: Int, seed: UInt64) -> PageDraw {
     let random = XorShift(seed: seed &+ UInt64(thread) << 20)
     switch self {
     case .random, .range512: return PageDraw(first: 0, span: pages, random: random)
     case .hot: return PageDraw(first: 0, span: 1, random: random)
+    case .huge512:
+      let first = Work.firstHugePage(after: pages) + thread % Work.hugeRanges * Work.rangePages
+      return PageDraw(first: first, span: Work.rangePages, random: random)
     case .disjoint:
       let share = pages / threads
       return PageDraw(first: thread * share, span: share, random: random)
