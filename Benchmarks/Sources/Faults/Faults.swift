@@ -59,7 +59,7 @@ struct Faults: ParsableCommand {
   private func measure() throws(FaultsError) {
     let machine = Machine.current
     Standard.output("\(pages) pages, \(mappings) mappings a thread, \(rounds) rounds; \(machine.description)\n")
-    let subjects: [any FaultSubject] = [try LibrarySubject(pages: pages), KernelSubject(), MemsetSubject(pages: pages)]
+    let subjects: [any FaultSubject] = [try LibrarySubject(pages: pages), KernelSubject(), try MemsetSubject(pages: pages)]
     let cells = FaultWork.allCases.flatMap { work in
       (work.isParallel ? threadCounts : [1]).flatMap { threads in
         subjects.indices.filter { subjects[$0].can(work) }.map { (work: work, threads: threads, subject: $0) }

@@ -59,29 +59,3 @@ final class KernelSubject: FaultSubject {
     for page in 0..<pages { (address + page * 4096).storeBytes(of: 1, as: UInt8.self) }
   }
 }
-
-/// No address space at all: clearing resident pages, which is the part of a fault that nobody can save.
-final class MemsetSubject: FaultSubject, @unchecked Sendable {
-  // Sendable: threads clear pages of their own.
-  let name = "memset"
-  private let memory: UnsafeMutableRawPointer
-  private let size: Int
-
-  init(pages: Int) {
-    size = pages * 4096
-    memory = .allocate(byteCount: size, alignment: 4096)
-    memset(memory, 1, size)
-  }
-
-  deinit {
-    memory.deallocate()
-  }
-
-  func can(_ work: FaultWork) -> Bool { work == .fault }
-  func prepare(_ work: FaultWork, operations: Int, threads: Int) {}
-  func undo(_ work: FaultWork, operations: Int, threads: Int) {}
-
-  func perform(_ work: FaultWork, operations: Int, thread: Int) {
-    for page in 0..<operations { memset(memory + (thread * operations + page) * 4096 % size, 0, 4096) }
-  }
-}

@@ -1,0 +1,38 @@
+import CBenchmark
+import Glibc
+
+/// No address space at all: clearing resident pages, which is the part of a fault that nobody can save. Its scaling is the
+/// most that a fault's can be: the memory's own.
+final class MemsetSubject: FaultSubject, @unchecked Sendable {
+  // Sendable: threads clear pages of their own.
+  let name = "memset"
+  private let memory: UnsafeMutableRawPointer
+  private let size: Int
+
+  init(pages: Int) throws(FaultsError) {
+    size = pages * 4096
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS
+    guard let memory = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
+      throw FaultsError("the kernel does not map \(pages) pages: \(String(cString: strerror(errno)))")
+    }
+    self.memory = memory
+    // The kernel's fork, timed in this process, neither copies these entries nor write protects them: a clearing after it
+    // would pay for that.
+    madvise(memory, size, MADV_DONTFORK)
+    madvise(memory, size, MADV_NOHUGEPAGE)
+    memset(memory, 1, size)
+  }
+
+  deinit {
+    munmap(memory, size)
+  }
+
+  func can(_ work: FaultWork) -> Bool { work == .fault }
+  func prepare(_ work: FaultWork, operations: Int, threads: Int) {}
+  func undo(_ work: FaultWork, operations: Int, threads: Int) {}
+
+  func perform(_ work: FaultWork, operations: Int, thread: Int) {
+    let start = memory + thread * operations * 4096
+    for page in 0..<operations { memset(start + page * 4096, 0, 4096) }
+  }
+}
