@@ -11,7 +11,7 @@ struct Faults: ParsableCommand {
     abstract: "What faults, mappings and forks cost, beside the running kernel's system calls.",
     discussion: """
       fault: first store to each page, from memory that is resident in the host; memset clears as many pages and does \
-      nothing else. map-unmap: 16 pages; map-touch-unmap: each of them stored to. fork: of a space with resident pages, \
+      nothing else, so its scaling, the memory's own, is what the others' is to be held against. map-unmap: 16 pages; map-touch-unmap: each of them stored to. fork: of a space with resident pages, \
       a page's share; the end of the child is not counted. The kernel's figures include entering and leaving it, the \
       library's translation by the processor is not part of either: the comparison says what the same operation costs a \
       program that keeps its own address spaces, not that a kernel could be that fast.
@@ -29,6 +29,9 @@ struct Faults: ParsableCommand {
 
   @Option(help: ArgumentHelp("Rounds; each measures everything once.", valueName: "n"))
   var rounds = 5
+
+  @Option(help: "The library's engine for pins: locked, reference or slot.")
+  var engine = PinEngine.reference
 
   @Option(help: ArgumentHelp("Also write the results as JSON.", valueName: "file"))
   var json: String?
@@ -58,8 +61,12 @@ struct Faults: ParsableCommand {
 
   private func measure() throws(FaultsError) {
     let machine = Machine.current
-    Standard.output("\(pages) pages, \(mappings) mappings a thread, \(rounds) rounds; \(machine.description)\n")
-    let subjects: [any FaultSubject] = [try LibrarySubject(pages: pages), KernelSubject(), try MemsetSubject(pages: pages)]
+    let engine = self.engine.rawValue
+    Standard.output(
+      "\(pages) pages, \(mappings) mappings a thread, \(rounds) rounds, engine \(engine); \(machine.description)\n")
+    let subjects: [any FaultSubject] = [
+      try LibrarySubject(pages: pages, engine: self.engine), KernelSubject(), try MemsetSubject(pages: pages),
+    ]
     let cells = FaultWork.allCases.flatMap { work in
       (work.isParallel ? threadCounts : [1]).flatMap { threads in
         subjects.indices.filter { subjects[$0].can(work) }.map { (work: work, threads: threads, subject: $0) }
@@ -82,7 +89,7 @@ struct Faults: ParsableCommand {
         nanoseconds: Spread(values))
     }
     let report = FaultsReport(
-      config: .init(pages: pages, mappings: mappings, rounds: rounds, machine: machine), rows: rows)
+      config: .init(pages: pages, mappings: mappings, rounds: rounds, engine: engine, machine: machine), rows: rows)
     Standard.output(report.text)
     if let json {
       do { try JSONFile.write(report, to: json) } catch { throw FaultsError("\(error)") }
@@ -115,6 +122,8 @@ struct Faults: ParsableCommand {
     return nanoseconds
   }
 }
+
+extension PinEngine: @retroactive ExpressibleByArgument {}
 
 /// What the threads of one measurement found.
 private final class Tally: Sendable {

@@ -19,6 +19,7 @@ struct FaultsReport: Encodable {
     var pages: Int
     var mappings: Int
     var rounds: Int
+    var engine: String
     var machine: Machine
   }
 

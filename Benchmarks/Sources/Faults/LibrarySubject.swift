@@ -11,10 +11,10 @@ final class LibrarySubject: FaultSubject {
   private let child = Mutex<AddressSpace?>(nil)
 
   /// Frames for `pages` pages, each of them touched once, so that the host has given the memory behind them.
-  init(pages: Int) throws(FaultsError) {
+  init(pages: Int, engine: PinEngine) throws(FaultsError) {
     do {
       machine = try PhysicalMemory(ramPages: pages + 8192)
-      space = AddressSpace(machine)
+      space = AddressSpace(machine, engine: engine)
       try space.map(at: Self.area, pages: pages, protection: .readWrite)
       try space.advise(at: Self.area, pages: pages, .populateWrite)
       try space.unmap(at: Self.area, pages: pages)
