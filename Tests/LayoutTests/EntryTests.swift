@@ -11,6 +11,7 @@ import Testing
     ("dirty", PTELayout.dirty, { $0.isDirty }), ("huge", PTELayout.huge, { $0.isHuge }),
     ("anonymous", PTELayout.anonymous, { $0.isAnonymous }),
     ("cowShared", PTELayout.cowShared, { $0.has(PTELayout.cowShared) }),
+    ("untaken", PTELayout.untaken, { $0.isUntaken }),
   ]
 
   @Test("The layout that was asked for is compiled in")

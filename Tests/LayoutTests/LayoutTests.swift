@@ -42,7 +42,7 @@ import Testing
     // The machine hands out 32 bits of them at most.
     #expect(width >= 32)
     for frame in layout.frameNumbers {
-      let word = layout.entry(layout.present, frame: frame, choice: 0b1111111)
+      let word = layout.entry(layout.present, frame: frame, choice: (1 << layout.flags.count) - 1)
       #expect((word & layout.pfnMask) >> layout.pfnShift == frame)
     }
   }

@@ -10,9 +10,14 @@
  * REFERENCE or SLOT says how pins are taken; MIXED lets each pin choose. A store to a slot waits in the pinner's store buffer:
  * it is visible at some later time, at the latest when a grace period ends.
  *
+ * UNTAKEN: entries begin untaken, a pin by a slot changes that first, and an unmap waits for nobody where none has.
+ *
+ *   Pinning/FastPath+FirstSlot.swift   takeFirstSlot     [untaken-then-slot]
+ *
  * READONLY: the mapping is not writable, so an unmap waits for nobody.
  *
- * Mutations: NO_SECOND_LOOK, COUNT_BEFORE_CHANGE, FREE_WITHOUT_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, UNMAP_RETURNS_EARLY. */
+ * Mutations: NO_SECOND_LOOK, COUNT_BEFORE_CHANGE, FREE_WITHOUT_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, UNMAP_RETURNS_EARLY,
+ * LOOK_AT_SLOTS_NOW, PIN_LEAVES_UNTAKEN, CHANGE_BY_STORE. */
 #ifndef PINNERS
 #define PINNERS 1
 #endif
@@ -35,7 +40,14 @@ inline flush_stores() {
 }
 #include "rcu.h"
 
-byte entry;          /* 0: empty; f + 1: maps frame f, writable */
+byte entry;          /* 0: empty; f + 1: maps frame f, writable; f + 1 + UNTAKEN_BIT: the same, and no slot ever held it */
+#define UNTAKEN_BIT 4
+#define frame_of(e) ((e) % UNTAKEN_BIT - 1)
+#ifdef UNTAKEN
+#define new_entry(f) ((f) + 1 + UNTAKEN_BIT)
+#else
+#define new_entry(f) ((f) + 1)
+#endif
 byte references[2];
 bool isFree[2];
 byte life[2];        /* grows each time a frame is given out */
@@ -61,7 +73,7 @@ proctype Pinner(byte me) {
   e = entry;
   if
   :: e == 0 -> leave(me); goto done
-  :: else -> f = e - 1; born = life[f]
+  :: else -> f = frame_of(e); born = life[f]
   fi;
 #ifdef MIXED
   if :: bySlot = true :: bySlot = false fi;
@@ -70,7 +82,18 @@ proctype Pinner(byte me) {
   bySlot = true;
 #endif
   if
-  :: bySlot -> atomic { buffer[me] ! e; holders[f]++ }; leave(me)
+  :: bySlot ->
+#if defined(UNTAKEN) && !defined(PIN_LEAVES_UNTAKEN)
+    if
+#ifdef CHANGE_BY_STORE
+    :: e > UNTAKEN_BIT -> entry = f + 1
+#else
+    :: e > UNTAKEN_BIT -> atomic { if :: entry == e -> entry = f + 1 :: else -> leave(me); goto done fi }
+#endif
+    :: else
+    fi;
+#endif
+    atomic { buffer[me] ! f + 1; holders[f]++ }; leave(me)
   :: else ->
     d_step { assert(references[f] > 0); references[f]++ };
 #ifndef NO_SECOND_LOOK
@@ -113,7 +136,7 @@ proctype Program() {
     e = entry;
     if
     :: e != 0 ->
-      f = e - 1; born = life[f];
+      f = frame_of(e); born = life[f];
       /* The access: in this life of the frame; a store, not in a pinned page whose unmap has returned. */
       atomic {
         assert(!isFree[f] && life[f] == born);
@@ -141,17 +164,17 @@ inline scan(f) {
 }
 
 proctype Unmapper() {
-  byte f, i, count;
+  byte e, f, i, count;
   byte seen[READERS];
   bool held;
   do
   :: unmaps < 2 ->
-    f = entry - 1;
 #ifdef COUNT_BEFORE_CHANGE
+    f = frame_of(entry);
     count = references[f];
-    entry = 0;
+    atomic { e = entry; entry = 0 };
 #else
-    entry = 0;
+    atomic { e = entry; f = frame_of(e); entry = 0 };
     count = references[f];
 #endif
 #ifdef SCAN_BEFORE_GRACE
@@ -159,10 +182,13 @@ proctype Unmapper() {
 #endif
     /* Stores may linger where somebody else may see the page. */
 #if !defined(READONLY) && !defined(UNMAP_RETURNS_EARLY)
-#ifdef REFERENCE
+#if defined(LOOK_AT_SLOTS_NOW)
+    scan(f);
+    if :: held || count > 1 -> grace_period() :: else fi;
+#elif defined(REFERENCE)
     if :: count > 1 -> grace_period() :: else fi;
 #else
-    grace_period();
+    if :: count > 1 || e < UNTAKEN_BIT -> grace_period() :: else fi;
 #endif
 #endif
     gone[f] = true;
@@ -202,7 +228,7 @@ proctype Unmapper() {
       fi;
       isFree[f] = false; gone[f] = false; life[f]++; references[f] = 1
     };
-    entry = f + 1
+    entry = new_entry(f)
   :: else -> break
   od;
 out:
@@ -211,7 +237,7 @@ out:
 
 init {
   atomic {
-    references[0] = 1; isFree[1] = true; entry = 1;
+    references[0] = 1; isFree[1] = true; entry = new_entry(0);
     run Pinner(0);
 #if PINNERS > 1
     run Pinner(1);

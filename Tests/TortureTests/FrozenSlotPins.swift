@@ -37,6 +37,44 @@
         }
       }
 
+      @Test func unmapWaitsForNobodyWhereNoSlotCanHaveThePage() throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: .slot)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          try space.store(UInt64(7), at: 0x5000)
+          let storer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
+            try space.store(UInt64(8), at: 0x5000)
+          }
+          #expect(storer.waitUntilFrozen())
+          // Would not come back if it waited for the store.
+          try space.unmap(at: 0x5000, pages: 1)
+          storer.thaw()
+          try storer.join()
+        }
+      }
+
+      @Test(arguments: [PinOptions.write, [], .get])
+      func unmapWaitsWhereASlotHadThePage(options: PinOptions) throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: .slot)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          try space.store(UInt64(7), at: 0x5000)
+          let pin = try space.pin(at: 0x5000, options)
+          let storer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
+            try space.store(UInt64(8), at: 0x5000)
+          }
+          #expect(storer.waitUntilFrozen())
+          let unmapper = freezer.start("unmap") { try space.unmap(at: 0x5000, pages: 1) }
+          #expect(unmapper.waitUntilPast(.unmapBetweenClearAndFree))
+          #expect(!unmapper.mayFinish(), "unmap returned before a store into a pinned page had landed")
+          storer.thaw()
+          try storer.join()
+          try unmapper.join()
+          #expect(pin.bytes.load(as: UInt64.self) == 8)
+          pin.release()
+        }
+      }
+
       @Test func forkWaitsAndCopies() throws {
         try play { freezer, machine in
           let space = AddressSpace(machine.memory, engine: .slot)

@@ -85,7 +85,7 @@ extension AddressSpace {
   /// may linger, and pins may be under way.
   private func writeProtect(_ range: Range<VirtualAddress>) -> Bool {
     var lowered = false
-    let lower = { (entry: PTE) in entry.without(PTELayout.writable).with(PTELayout.cowShared) }
+    let lower = { (entry: PTE) in entry.without(PTELayout.writable, PTELayout.untaken).with(PTELayout.cowShared) }
     table.forEachEntry(in: range) { span in
       let before = span.place.update { $0.mapsHuge && $0.isExclusive ? lower($0) : nil }
       if before.mapsHuge, before.isExclusive { lowered = true }

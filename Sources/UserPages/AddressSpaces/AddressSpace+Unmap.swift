@@ -43,7 +43,7 @@ extension AddressSpace {
   /// under way could still land somewhere that others see: then a grace period must pass before the operation returns.
   ///
   /// Private frames that nobody pinned are seen by nobody after this, and are reused only a grace period later; so only
-  /// writable entries to files, devices and otherwise referenced frames count.
+  /// writable entries to files, devices, otherwise referenced frames and frames that a slot may hold count.
   func zap(_ range: Range<VirtualAddress>, in mapping: VMATree.Mapping) -> Bool {
     var lingering = false
     var batch = DeferredBatch()
@@ -81,10 +81,15 @@ extension AddressSpace {
     guard let frame = normalFrame(entry, at: address, in: mapping) else { return entry.isWritable }
     if entry.isDirty, !entry.isAnonymous { frame.set(Frame.dirtyBit) }
     frame.removeMapping()
-    // ORDERING [change-then-count]: the entry is gone, the references are looked at after. A pin in a slot could only be seen
-    // after a grace period: so that one is waited for.
+    // ORDERING [change-then-count]: the entry is gone, the references are looked at after.
+    //
+    // ORDERING [untaken-then-slot]: a pin in a slot can only be seen a grace period later. To look at the slots now would
+    // not do: a pin that read the entry may store its slot after that look, and then see a store by the entry land in its page
+    // although this returned. But where the entry is untaken there is no such pin, and comes none: who would pin the frame
+    // changes the entry first, which is gone; and nobody else ever had it, because a fork changes the entry too.
     let folio = frames.frame(entry.folioPFN)
-    let lingering = entry.isWritable && (!entry.isAnonymous || folio.references > 1 || engine == .slot)
+    let isInSlots = engine == .slot && !entry.isUntaken
+    let lingering = entry.isWritable && (!entry.isAnonymous || folio.references > 1 || isInSlots)
     batch.add(.frame(entry.folioPFN), for: memory.deferred)
     return lingering
   }

@@ -7,7 +7,9 @@ extension AddressSpace {
 
   /// The entry that a writer's own, new frame gets.
   private func ownEntry(_ pfn: PFN, _ site: FaultSite) -> PTE {
-    let entry = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty)
+    var entry = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty)
+    // The allocator gives out no frame that a slot holds. Only pins by slots ask, and cost a little more the first time.
+    if engine == .slot { entry.set(PTELayout.untaken) }
     return site.finish(entry, writable: true)
   }
 

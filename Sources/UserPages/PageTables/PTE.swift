@@ -5,7 +5,8 @@
 ///     empty    -> busy -> present     fault: the first touch
 ///     present  -> busy -> present     fault: copy-on-write, write-enable, dirty, unshare
 ///     busy     -> what it was         fault: it lost against an unmap, or found nothing to do
-///     present  -> present             protect, fork (write-protect), a load or store that marks accessed or dirty
+///     present  -> present             protect, fork (write-protect), a load or store that marks accessed or dirty, the first
+///                                     pin by a slot (no longer untaken)
 ///     present  -> empty               unmap, dontneed, exit, remap (at its old address)
 ///     empty    -> present             remap (at its new address), fork (in the child, which nobody else sees yet)
 ///     present  -> swap                page-out
@@ -94,6 +95,10 @@ struct PTE: RawRepresentable, Equatable, Sendable {
   @inlinable var isAnonymous: Bool { has(PTELayout.anonymous) }
   /// An anonymous frame that no other address space may map (PageAnonExclusive).
   @inlinable var isExclusive: Bool { isAnonymous && !has(PTELayout.cowShared) }
+
+  /// An exclusive anonymous frame that was this entry's from its first fault on, and that no slot ever held: whoever pins it
+  /// by a slot clears the bit first, in the entry. Not huge. Nothing says so of a frame of which it is not known.
+  @inlinable var isUntaken: Bool { has(PTELayout.untaken) }
 
   /// Whether an entry of the second-lowest level maps 2 MiB: it is not a link, not empty and not on its way.
   @inlinable var mapsHuge: Bool { isMapped && isHuge }

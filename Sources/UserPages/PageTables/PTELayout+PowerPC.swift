@@ -1,8 +1,8 @@
 /// powerpc (64-bit Book3S: radix and hash alike), as Linux lays it out. Bits are numbered from the lowest here; the
 /// architecture's manual numbers them from the highest, and memory holds the word with its highest byte first.
 ///
-///     63  62  61     54 53  52              12 11  10  9   8   7   6   5   4   3   2   1   0
-///     | V | L | 0 ... 0 | h |       PFN       | c | s | n | R | C | 0 | 0 | 0 | 0 | r | w | 0 |
+///     63  62  61  60 54 53  52              12 11  10  9   8   7   6   5   4   3   2   1   0
+///     | V | L | t | 0 0 | h |       PFN       | c | s | n | R | C | 0 | 0 | 0 | 0 | r | w | 0 |
 ///
 ///     V   valid (_PAGE_PRESENT): a translation, or a link
 ///     L   leaf (_PAGE_PTE): an entry of a page, not a link to a node
@@ -12,6 +12,7 @@
 ///     s   special (_PAGE_SPECIAL, software bit 2)
 ///     n   anonymous (software bit 3, where Linux keeps soft-dirty)
 ///     c   copy-on-write shared (software bit 1)
+///     t   untaken: an own frame that no slot ever held (software bit 0)
 ///     h   huge: a bit above the highest that Linux uses of an address (53 bits), where it keeps what belongs to a hash
 ///         table. Linux itself needs none: any leaf above the lowest level is huge. At the lowest level: part of a 2 MiB
 ///         frame
@@ -41,6 +42,7 @@ enum PTELayoutPowerPC {
   @inlinable static var special: PTEBit { PTEBit(10) }
   @inlinable static var cowShared: PTEBit { PTEBit(11) }
   @inlinable static var huge: PTEBit { PTEBit(53) }
+  @inlinable static var untaken: PTEBit { PTEBit(61) }
 
   @inlinable static var pfnShift: UInt64 { 12 }
   @inlinable static var pfnMask: UInt64 { 0x001f_ffff_ffff_f000 }

@@ -2,7 +2,7 @@
 /// numbers them from the highest. Capitals are what hardware looks at, small letters are software's.
 ///
 ///     63                      12 11  10  9   8   7   6   5   4   3   2   1   0
-///     |           PFN           | l | I | P | 0 | c | s | w | r | d | y | n | p |
+///     |           PFN           | l | I | P | t | c | s | w | r | d | y | n | p |
 ///
 ///     I   invalid             hardware may not use the entry: an inverted bit
 ///     P   protect             hardware may not store through the entry: an inverted bit
@@ -14,7 +14,7 @@
 ///     l   huge (_PAGE_LARGE); at the lowest level: part of a 2 MiB frame
 ///     n   anonymous; where Linux keeps soft-dirty
 ///     c   copy-on-write shared; where Linux marks pages that a guest does not use
-///     8   no-execute: nothing is executed here
+///     t   untaken: an own frame that no slot ever held; hardware's no-execute, and nothing is executed here
 ///
 /// So present is p and r without I, protnone is p and I without r, and writable is w without P: an inversion is all a
 /// layout's own, and those who ask never see it.
@@ -47,6 +47,7 @@ enum PTELayoutS390 {
   @inlinable static var dirty: PTEBit { PTEBit(3) }
   @inlinable static var special: PTEBit { PTEBit(6) }
   @inlinable static var cowShared: PTEBit { PTEBit(7) }
+  @inlinable static var untaken: PTEBit { PTEBit(8) }
   @inlinable static var huge: PTEBit { PTEBit(11) }
 
   @inlinable static var pfnShift: UInt64 { 12 }

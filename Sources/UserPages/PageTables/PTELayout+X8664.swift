@@ -1,7 +1,7 @@
 /// x86-64, as Linux lays it out. `A` and `D` are what hardware would set.
 ///
-///     63      52 51                12 11  10  9   8   7   6   5   4   3   2   1   0
-///     software 0 |       PFN         | C | N | S | G |PS | D | A | 0 | 0 | U | W | P |
+///     63  59 58 57  52 51          12 11  10  9   8   7   6   5   4   3   2   1   0
+///     |  0  | T |  0  |     PFN     | C | N | S | G |PS | D | A | 0 | 0 | U | W | P |
 ///
 ///     P   present             the walker may use the entry
 ///     W   writable
@@ -12,6 +12,7 @@
 ///     S   special (_PAGE_SPECIAL, _PAGE_BIT_SOFTW1): no descriptor stands behind the frame number, or it must not be used
 ///     N   anonymous: the frame is private memory, not a file's
 ///     C   copy-on-write shared: an anonymous frame that another address space may map too; PageAnonExclusive is clear
+///     T   untaken (_PAGE_BIT_SOFTW5): an own frame that no slot ever held
 ///
 /// An entry that maps nothing has P and G clear; bits 1...4 tell what it is, and the bits of the PFN are its payload.
 ///
@@ -28,6 +29,7 @@ enum PTELayoutX8664 {
   @inlinable static var special: PTEBit { PTEBit(9) }
   @inlinable static var anonymous: PTEBit { PTEBit(10) }
   @inlinable static var cowShared: PTEBit { PTEBit(11) }
+  @inlinable static var untaken: PTEBit { PTEBit(58) }
 
   @inlinable static var pfnShift: UInt64 { 12 }
   @inlinable static var pfnMask: UInt64 { 0x000f_ffff_ffff_f000 }

@@ -26,6 +26,14 @@ struct PTETest: Sendable {
 
   @inlinable @inline(__always) func accepts(_ entry: PTE) -> Bool { entry.rawValue & mask == want }
 
+  /// The same test, which refuses an entry that has `bit`.
+  @inlinable @inline(__always)
+  func refusing(_ bit: PTEBit) -> PTETest {
+    var test = self
+    test.refuse(bit)
+    return test
+  }
+
   /// Whether it accepts the entry but for its being huge, which it is: for those who know what to count then.
   func acceptsHuge(_ entry: PTE) -> Bool { entry.isHuge && accepts(entry.without(PTELayout.huge)) }
 

@@ -3,26 +3,6 @@
 ///
 /// Out of line, so that ordinary pages pay nothing; the protocols are theirs, word for word.
 extension AddressSpace {
-  /// What is left to do for a page that the ordinary fast path would not have.
-  @usableFromInline @inline(never)
-  func pinOtherwise(at address: VirtualAddress, _ options: PinOptions) throws(PageError) -> PinnedPage {
-    if engine != .locked, options.isLegal, address < VirtualAddress.limit {
-      let held = RCU.read { () -> HeldFrame? in
-        if engine == .slot, !options.contains(.longTerm),
-          let held = takeSlotHuge(address, options.test, isPin: !options.contains(.get), ThreadNumber.current)
-        {
-          return held
-        }
-        return takeFastHuge(address, options.test, options.counts)
-      }
-      if let held {
-        counts.add(1, to: Counters.fastIndex)
-        return PinnedPage(held)
-      }
-    }
-    return try pinSlowly(at: address, options)
-  }
-
   /// An entry that a walker found, and whether it maps 2 MiB. Inside a read-side section.
   private typealias Found = (place: PageTableEntry, entry: PTE, pfn: PFN, mapsHuge: Bool)
 
@@ -56,7 +36,7 @@ extension AddressSpace {
   /// As `takeSlot`, inside a section.
   ///
   /// ORDERING [slot-then-leave]: the slot has the first frame, for which whoever scans asks.
-  private func takeSlotHuge(_ address: VirtualAddress, _ test: PTETest, isPin: Bool, _ thread: Int32) -> HeldFrame? {
+  func takeSlotHuge(_ address: VirtualAddress, _ test: PTETest, isPin: Bool, _ thread: Int32) -> HeldFrame? {
     guard let found = findHuge(address, test) else { return nil }
     YieldPoint.pinBetweenEntryAndReference.reach()
     let folio = frames.frame(found.entry.folioPFN)

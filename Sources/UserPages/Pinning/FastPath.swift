@@ -15,14 +15,39 @@ extension AddressSpace {
         counts.add(1, to: Counters.fastIndex, thread: thread)
         return PinnedPage(held)
       }
-    }
-    if engine != .locked, options.isLegal {
+    } else if engine != .locked, options.isLegal {
       if let frame = takeFast(address, options.test, options.counts) {
         counts.add(1, to: Counters.fastIndex)
         return PinnedPage(HeldFrame(frame, memory, counts: options.counts))
       }
     }
     return try pinOtherwise(at: address, options)
+  }
+
+  /// What is left to do for a page that the ordinary fast path would not have: the first pin by a slot, a huge page, a
+  /// reference where all slots are taken; or the slow path.
+  @usableFromInline @inline(never)
+  func pinOtherwise(at address: VirtualAddress, _ options: PinOptions) throws(PageError) -> PinnedPage {
+    if engine != .locked, options.isLegal, address < VirtualAddress.limit {
+      let held = RCU.read { () -> HeldFrame? in
+        if engine == .slot, !options.contains(.longTerm) {
+          let (isPin, thread) = (!options.contains(.get), ThreadNumber.current)
+          let held =
+            takeFirstSlot(address, options.test, isPin: isPin, thread)
+            ?? takeSlotHuge(address, options.test, isPin: isPin, thread)
+          if let held { return held }
+          if let frame = takeFastInSection(address, options.test, options.counts) {
+            return HeldFrame(frame, memory, counts: options.counts)
+          }
+        }
+        return takeFastHuge(address, options.test, options.counts)
+      }
+      if let held {
+        counts.add(1, to: Counters.fastIndex)
+        return PinnedPage(held)
+      }
+    }
+    return try pinSlowly(at: address, options)
   }
 
   /// The reference protocol: read the entry, take the reference, read the entry again.
@@ -33,32 +58,38 @@ extension AddressSpace {
   @inlinable @inline(__always)
   func takeFast(_ address: VirtualAddress, _ test: PTETest, _ counts: UInt64) -> Frame? {
     guard address < VirtualAddress.limit else { return nil }
-    return RCU.read {
-      guard let place = table.entry(for: address) else { return nil }
-      let entry = place.load()
-      guard test.accepts(entry), isNormal(entry, at: address, place: place) else { return nil }
-      YieldPoint.pinBetweenEntryAndReference.reach()
-      let frame = frames.frame(entry.pfn)
-      frame.take(counts)
-      YieldPoint.pinBetweenReferenceAndSecondLook.reach()
-      guard place.load() == entry else {
-        backOut(frame, counts)
-        return nil
-      }
-      return frame
+    return RCU.read { takeFastInSection(address, test, counts) }
+  }
+
+  @inlinable @inline(__always)
+  func takeFastInSection(_ address: VirtualAddress, _ test: PTETest, _ counts: UInt64) -> Frame? {
+    guard let place = table.entry(for: address) else { return nil }
+    let entry = place.load()
+    guard test.accepts(entry), isNormal(entry, at: address, place: place) else { return nil }
+    YieldPoint.pinBetweenEntryAndReference.reach()
+    let frame = frames.frame(entry.pfn)
+    frame.take(counts)
+    YieldPoint.pinBetweenReferenceAndSecondLook.reach()
+    guard place.load() == entry else {
+      backOut(frame, counts)
+      return nil
     }
+    return frame
   }
 
   /// The slot protocol: read the entry, store the frame in a slot of this thread, leave the section.
   ///
-  /// ORDERING [slot-then-leave]: see `PinSlot`.
+  /// ORDERING [slot-then-leave]: see `PinSlot`. Who took the entry from the table waits for that grace period only where it
+  /// is not untaken.
   @inlinable @inline(__always)
   func takeSlot(_ address: VirtualAddress, _ test: PTETest, isPin: Bool, thread: Int32) -> HeldFrame? {
     guard address < VirtualAddress.limit else { return nil }
     return RCU.read {
       guard let place = table.entry(for: address) else { return nil }
       let entry = place.load()
-      guard test.accepts(entry), isNormal(entry, at: address, place: place) else { return nil }
+      guard test.refusing(PTELayout.untaken).accepts(entry), isNormal(entry, at: address, place: place) else {
+        return nil
+      }
       YieldPoint.pinBetweenEntryAndReference.reach()
       let frame = frames.frame(entry.pfn)
       guard let slot = PinSlot.take(frame, isPin: isPin, thread: thread) else { return nil }

@@ -1,0 +1,81 @@
+import TestSupport
+import Testing
+
+@testable import UserPages
+
+/// Which entries say that no slot ever held their frame: those of a slot engine's own pages, until somebody may have.
+@Suite struct UntakenTests {
+  private static let address: VirtualAddress = 0x20_0000
+
+  @Test(arguments: PinEngine.allCases)
+  func ownPages(engine: PinEngine) throws {
+    let memory = try PhysicalMemory(ramPages: 64)
+    let space = try resident(memory, engine)
+    #expect(isUntaken(space) == (engine == .slot))
+    // A page of zeroes is nobody's own.
+    try space.map(at: 0x40_0000, pages: 1, protection: .readWrite)
+    #expect(try space.load(at: 0x40_0000, as: UInt8.self) == 0)
+    #expect(!isUntaken(space, 0x40_0000))
+  }
+
+  @Test(arguments: [PinOptions.write, [], .get, [.write, .get]])
+  func pinsBySlots(options: PinOptions) throws {
+    let memory = try PhysicalMemory(ramPages: 64)
+    let space = try resident(memory, .slot)
+    let before = space.counters
+    try space.pin(at: Self.address, options).release()
+    #expect(!isUntaken(space))
+    // The first pin is a fast one, in a slot, like every other.
+    #expect(space.counters.fast == before.fast + 1 && space.counters.slow == before.slow)
+    let pin = try space.pin(at: Self.address, options)
+    #expect(memory.frames.frame(pin.pfn).references == 1)
+    pin.release()
+  }
+
+  @Test func pinsByReferences() throws {
+    // Seen in the counts, wherever the entry goes.
+    let memory = try PhysicalMemory(ramPages: 64)
+    let space = try resident(memory, .slot)
+    try space.pin(at: Self.address, [.write, .longTerm]).release()
+    try space.pin(at: Self.address, pages: 1, .write).release()
+    #expect(isUntaken(space))
+  }
+
+  @Test func changesOfTheMapping() throws {
+    let memory = try PhysicalMemory(ramPages: 64)
+    let space = try resident(memory, .slot)
+    try space.protect(at: Self.address, pages: 1, .none)
+    try space.protect(at: Self.address, pages: 1, .readWrite)
+    #expect(isUntaken(space))
+    try space.remap(at: Self.address, pages: 1, to: 0x60_0000, newPages: 1)
+    #expect(isUntaken(space, 0x60_0000))
+    try space.pin(at: 0x60_0000, .write).release()
+    try space.remap(at: 0x60_0000, pages: 1, to: Self.address, newPages: 1)
+    #expect(!isUntaken(space))
+  }
+
+  @Test func forksAndCopies() throws {
+    let memory = try PhysicalMemory(ramPages: 64)
+    let space = try resident(memory, .slot)
+    let child = try space.fork()
+    #expect(!isUntaken(space) && !isUntaken(child))
+    // The child's copy is its own; the parent's page was shared, though it is not any more.
+    try child.store(UInt8(2), at: Self.address)
+    #expect(isUntaken(child))
+    memory.flushDeferredFrees()
+    try space.store(UInt8(3), at: Self.address)
+    #expect(!isUntaken(space))
+    child.exit()
+  }
+
+  private func resident(_ memory: PhysicalMemory, _ engine: PinEngine) throws -> AddressSpace {
+    let space = AddressSpace(memory, engine: engine)
+    try space.map(at: Self.address, pages: 1, protection: .readWrite)
+    try space.store(UInt8(1), at: Self.address)
+    return space
+  }
+
+  private func isUntaken(_ space: AddressSpace, _ address: VirtualAddress = address) -> Bool {
+    RCU.read { space.table.entry(for: address)?.load().isUntaken ?? false }
+  }
+}
