@@ -14,6 +14,8 @@ struct Comparability {
   static let ceiling: UInt64 = 0x4000_0000_0000
   /// From here on nobody has memory.
   static let end: UInt64 = 0x7fff_ffff_f000
+  /// What the program that drives real memory has room for: `oracle.h`.
+  static let mostSpaces = 16, mostPins = 8, mostFiles = 4, mostBytes = 1 << 21
 
   private struct Pin {
     var takesStores: Bool
@@ -21,6 +23,8 @@ struct Comparability {
   }
 
   private var filePages: [String: Int] = [:]
+  /// All that were made so far, also those that are gone.
+  private var spaces: Set<String> = []
   /// Whether there may be 2 MiB entries. How often a page of a large folio is mapped, a kernel may only estimate.
   private var hasHugePages = false
   /// Whether something else than private anonymous memory is mapped. What of that can be collapsed is left to a kernel's
@@ -47,7 +51,7 @@ struct Comparability {
     case .machine(.memory(let pages)): return pages >= Self.enoughMemory
     case .machine(.file(let name, .filled(let pages, _))):
       filePages[name] = pages
-      return pages <= 64
+      return pages * 4096 <= Self.mostBytes && filePages.count <= Self.mostFiles
     case .machine: return false
     case .space(let statement): return admits(statement)
     case .access(let statement): return admits(statement)
@@ -59,7 +63,10 @@ struct Comparability {
 
   private mutating func admits(_ statement: SpaceStatement) -> Bool {
     switch statement {
-    case .space, .fork, .exit: return true
+    case .space(let name), .fork(_, let name):
+      spaces.insert(name)
+      return spaces.count <= Self.mostSpaces
+    case .exit: return true
     case .map(let map):
       if map.huge { hasHugePages = true }
       if map.backing != .anonymous || map.sharing == .shared { hasFiles = true }
@@ -81,9 +88,10 @@ struct Comparability {
 
   private func admits(_ statement: AccessStatement) -> Bool {
     switch statement {
-    case .read(_, let address, let count): return isForeign(address, bytes: count)
-    case .write(_, let address, let bytes): return isForeign(address, bytes: bytes.bytes.count)
-    case .readFile: return true
+    case .read(_, let address, let count): return count <= Self.mostBytes && isForeign(address, bytes: count)
+    case .write(_, let address, let bytes):
+      return bytes.bytes.count <= Self.mostBytes && isForeign(address, bytes: bytes.bytes.count)
+    case .readFile(_, _, let count): return count <= Self.mostBytes
     case .readErofs, .writeErofs: return false
     case .writeFile(let name, let offset, let bytes):
       // A file grows when it is written to behind its end; a scenario's does not.
@@ -112,7 +120,7 @@ struct Comparability {
   ) -> Bool {
     pins[name] = Pin(takesStores: options.contains(.write), isTransient: isTransient)
     if isTransient { transient = name }
-    return range.address % 4096 == 0 && 1...64 ~= range.pages && isForeign(range)
+    return range.address % 4096 == 0 && 1...64 ~= range.pages && pins.count <= Self.mostPins && isForeign(range)
   }
 
   private func isForeign(_ range: PageRange) -> Bool {

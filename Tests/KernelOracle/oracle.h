@@ -6,13 +6,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+// What is asked for beyond these ends the program; who writes the programs sees to that (Comparability).
 enum {
   page_size = 4096,
-  max_spaces = 8,
+  max_spaces = 16,
   max_pins = 8,
   max_files = 4,
   max_pin_pages = 64,
-  max_bytes = 1 << 19,
+  max_bytes = 1 << 21,
   max_name = 32,
 };
 
