@@ -6,6 +6,8 @@ import Testing
   /// Each statement, written loosely, and as normalised words.
   static let statements: [(String, String)] = [
     ("  memory\t0x10 ", "memory 16"),
+    ("swap 0x10", "swap 16"),
+    ("swap 0", "swap 0"),
     ("image i 4", "image i 4"),
     ("image i 4 FF", "image i 4 ff"),
     ("image i 4 0x0f", "image i 4 0f"),
@@ -61,7 +63,7 @@ import Testing
 
   @Test(arguments: statements)
   func normalises(written: String, normalised: String) throws {
-    let machine = ["memory", "image", "file", "device", "erofs"]
+    let machine = ["memory", "swap", "image", "file", "device", "erofs"]
     let isMachine = machine.contains { written.drop { $0 == " " }.hasPrefix($0 + " ") || written.contains($0 + "\t") }
     let before =
       isMachine ? "" : "image rom 4\nerofs fs bytes\nfile f 4\ndevice dev 4\nspace A\npin q A 0 1\n"
@@ -84,6 +86,9 @@ import Testing
   @Test func memoryIsWhatTheFileSays() throws {
     #expect(try parse("space A").memoryPages == 4096)
     #expect(try parse("image i 1\nmemory 7\nspace A").memoryPages == 7)
+    #expect(try parse("space A").swapPages == 4096)
+    #expect(try parse("memory 7\nspace A").swapPages == 7)
+    #expect(try parse("swap 0\nmemory 7\nspace A").swapPages == 0)
   }
 
   @Test func copiesFilesFromTheScenariosFolder() throws {

@@ -113,6 +113,7 @@ import UserPages
     "pin p A 0xffffffffffffffff 4194304", "pin p A 0 4194304 write", "entry A 0xffffffffffffffff",
     "frame A 0xffffffffffffffff", "read A 0xffff800000000000 1", "read A 0 0", "writefile f 1 00*0",
     "migrate i 1125899906842624 cache", "advise A 0 0 collapse", "advise A 0 0 pageout",
+    "advise A 0 1125899906842624 pageout", "advise A 0xfffffffffffff000 2 pageout",
   ])
   func edgesAreAnswered(statement: String) throws {
     let text = "memory 64\nimage i 1\nfile f 1\nspace A\nmap A 0x1000 1 rw private anon\nwrite A 0x1000 01\n"

@@ -2,6 +2,8 @@
 public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
   /// RAM with frame descriptors.
   case memory(pages: Int)
+  /// Room for pages that are advised out.
+  case swap(pages: Int)
   /// Execute-in-place memory without frame descriptors.
   case image(name: String, Contents)
   /// A file in the page cache.
@@ -14,6 +16,7 @@ public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .memory(let pages): "memory \(pages)"
+    case .swap(let pages): "swap \(pages)"
     case .image(let name, let contents): "image \(name) \(contents)"
     case .file(let name, let contents): "file \(name) \(contents)"
     case .device(let name, let pages): "device \(name) \(pages)"

@@ -20,6 +20,14 @@ public struct ScenarioFile: Equatable, Sendable {
     }
     return Limits.defaultMemoryPages
   }
+
+  /// The room of the machine's swap file: what the `swap` statement says, or as many pages as there is RAM.
+  public var swapPages: Int {
+    for line in lines {
+      if case .machine(.swap(let pages)) = line.statement { return pages }
+    }
+    return memoryPages
+  }
 }
 
 /// One statement with its place in the file and what the file expects of it.

@@ -25,6 +25,7 @@ struct NameScope {
   }
 
   private var memoryLine: Int?
+  private var swapLine: Int?
   private var firstSpaceLine: Int?
   private var things: [String: (Thing, line: Int)] = [:]
   private var spaces: [String: Presence] = [:]
@@ -48,6 +49,9 @@ struct NameScope {
     case .memory:
       if let memoryLine { throw LineError("memory is given already, on line \(memoryLine)") }
       memoryLine = line
+    case .swap:
+      if let swapLine { throw LineError("swap is given already, on line \(swapLine)") }
+      swapLine = line
     case .image(let name, _): try declare(name, .image, line)
     case .erofs(let name, _, _): try declare(name, .erofs, line)
     case .file(let name, _): try declare(name, .file, line)

@@ -13,7 +13,7 @@ struct StatementParser {
 
   private func parse(_ verb: String, _ reader: inout WordReader) throws(LineError) -> Statement {
     switch verb {
-    case "memory", "image", "file", "device", "erofs": .machine(try machine(verb, &reader))
+    case "memory", "swap", "image", "file", "device", "erofs": .machine(try machine(verb, &reader))
     case "space", "fork", "exit", "map", "unmap", "protect", "advise", "remap": .space(try space(verb, &reader))
     case "read", "write", "readfile", "writefile": .access(try access(verb, &reader))
     case "pin", "get", "release", "peek", "poke": .pin(try pin(verb, &reader))
@@ -28,6 +28,8 @@ struct StatementParser {
     switch verb {
     case "memory":
       return .memory(pages: try reader.number("PAGES", in: 1...Limits.memoryPages))
+    case "swap":
+      return .swap(pages: try reader.number("PAGES", in: 0...Limits.memoryPages))
     case "image":
       let name = try reader.name("NAME")
       return .image(name: name, try contents(&reader, smallest: 1))

@@ -13,7 +13,7 @@ extension ScenarioMachine {
       return .words(
         "fast=\(counters.fast) slow=\(counters.slow) faults=\(counters.faults) cow=\(counters.copies)")
     case .free:
-      // Whatever is on its way to the allocator is free: a result that hung on a grace period would be no result.
+      // Whatever is on its way to the allocator is free: a result that hung on a grace period or a disk would be no result.
       memory.flushDeferredFrees()
       return .number(memory.freePages)
     case .migrate(let name, let page, let target):

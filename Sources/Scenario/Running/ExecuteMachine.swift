@@ -3,8 +3,8 @@ import UserPages
 extension ScenarioMachine {
   func execute(_ statement: MachineStatement) throws(PageError) -> Outcome {
     switch statement {
-    case .memory:
-      // The machine was made with it.
+    case .memory, .swap:
+      // The machine was made with them.
       break
     case .image(let name, .filled(let pages, let byte)):
       images[name] = try Image(memory, pages: pages) { page in byte ?? UInt8(truncatingIfNeeded: page + 1) }

@@ -15,9 +15,10 @@ public final class ScenarioMachine {
   var spaces: [String: AddressSpace] = [:]
   var pins: [String: HeldPages] = [:]
 
-  /// A machine with `memoryPages` of RAM whose spaces pin with `engine`.
-  public init(memoryPages: Int, engine: PinEngine = .reference) throws(PageError) {
-    memory = try PhysicalMemory(ramPages: memoryPages)
+  /// A machine with `memoryPages` of RAM, and room for as many pages in a swap file unless `swapPages` says otherwise, whose
+  /// spaces pin with `engine`.
+  public init(memoryPages: Int, swapPages: Int? = nil, engine: PinEngine = .reference) throws(PageError) {
+    memory = try PhysicalMemory(ramPages: memoryPages, swapFile: .temporary(pages: swapPages ?? memoryPages))
     self.engine = engine
   }
 

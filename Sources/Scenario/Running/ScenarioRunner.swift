@@ -12,7 +12,7 @@ public struct ScenarioRunner: Sendable {
     var report = FileReport(path: file.path)
     let machine: ScenarioMachine
     do {
-      machine = try ScenarioMachine(memoryPages: file.memoryPages, engine: engine)
+      machine = try ScenarioMachine(memoryPages: file.memoryPages, swapPages: file.swapPages, engine: engine)
     } catch {
       report.refusal = error
       return report
