@@ -128,8 +128,7 @@ extension AddressSpace {
 
   /// Maps a frame number that turned out to have a descriptor: in a mixed mapping it is refcounted (`vmf_insert_mixed`).
   func insertMixed(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: Resting?) -> FaultOutcome {
-    let folio = frames.folio(of: pfn)
-    guard folio.takeUnlessFree() else { return .failed(.busError) }
+    guard let folio = memory.takeFolio(of: pfn) else { return .failed(.busError) }
     let outcome = insertPage(pfn, site, storesThrough: storesThrough, answer)
     if case .done = outcome { return outcome }
     memory.put(folio, Frame.oneReference)

@@ -194,7 +194,7 @@ extension FaultAnswer {
   func isHuge(by frames: FrameTable) -> Bool {
     switch self {
     case .frame(let pfn): frames.isValid(pfn) && pfn.isHugeAligned && frames.frame(pfn).has(Frame.hugeBit)
-    case .frameNumber(let pfn, _): pfn.isHugeAligned && frames.kind(of: pfn) != .hole
+    case .frameNumber(let pfn, _): frames.isWhole(from: pfn)
     case .retry: true
     case .busError, .outOfMemory: false
     }

@@ -93,6 +93,9 @@ extension AddressSpace {
       case .needsNode:
         resources.nodes.add()
       case .needsFrame:
+        // A page it is: the 2 MiB that were meant for it may be all there is.
+        if let frame = resources.hugeFrame { memory.discardHugeFrame(frame) }
+        resources.hugeFrame = nil
         do throws(PageError) { resources.frame = try memory.allocateFrame() } catch let failure {
           // What partial unmaps left of 2 MiB frames is memory, too.
           if mayBreakUp {
@@ -167,35 +170,6 @@ extension AddressSpace {
     mmapLock.unlock()
   }
 
-  /// Asks a backing; false where it says to ask again.
-  private func ask(_ backing: any Backing, _ question: FaultQuestion, _ resources: inout FaultResources) -> Bool {
-    discardAnswer(&resources)
-    let sequence = backing.sequence
-    let answer: FaultAnswer
-    if question.isHuge {
-      let huge = backing.hugeFault(page: question.page, write: question.write)
-      guard let huge, huge.isHuge(by: frames) else {
-        if case .frame(let pfn) = huge, frames.isValid(pfn) { memory.put(frames.folio(of: pfn), Frame.oneReference) }
-        resources.hugeRefused = true
-        return true
-      }
-      answer = huge
-    } else {
-      answer = backing.fault(page: question.page, write: question.write).checked(against: frames)
-    }
-    if case .retry = answer { return false }
-    resources.answer = (backing, question, sequence, answer)
-    return true
-  }
-
-  /// Gives back the reference in an answer that was not used.
-  private func discardAnswer(_ resources: inout FaultResources) {
-    if let answer = resources.answer, case .frame(let pfn) = answer.answer {
-      memory.put(frames.folio(of: pfn), Frame.oneReference)
-    }
-    resources.answer = nil
-  }
-
   private func attempt(
     _ address: VirtualAddress, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
   ) -> FaultOutcome {
@@ -228,6 +202,8 @@ extension AddressSpace {
     case .huge(let place):
       let entry = place.load()
       if entry.isBusy || TableNode(link: entry) != nil || !stillRules(mapping) { return .again }
+      // What was in the way of a node is gone.
+      if entry.isEmpty, !wantsHuge { return .again }
       let site = FaultSite(address: address.hugeStart, mapping: mapping, place: place, entry: entry)
       outcome = touchHuge(site, access, &resources, mayDrain: mayDrain)
     }

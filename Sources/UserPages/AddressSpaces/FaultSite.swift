@@ -19,15 +19,6 @@ extension VMA {
   }
 }
 
-extension FaultAnswer {
-  /// The answer, or a bus error where it names a frame that has no descriptor: a backing's mistake is the program's bus
-  /// error, not the machine's end.
-  func checked(against frames: FrameTable) -> FaultAnswer {
-    if case .frame(let pfn) = self, !frames.isValid(pfn) { return .busError }
-    return self
-  }
-}
-
 extension AddressSpace {
   /// The descriptor of the frame behind the site's entry, if it may be used.
   @inline(__always)

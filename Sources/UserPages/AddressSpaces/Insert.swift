@@ -15,13 +15,12 @@ extension AddressSpace {
       guard !attributes.isAnonymous, !attributes.kind.isPFN, self.frames.isValid(pfn) else {
         return .failed(.invalidArgument)
       }
-      let frame = self.frames.frame(pfn)
-      guard !frame.has(Frame.anonymousBit), pfn != self.memory.zeroPage, frame.takeUnlessFree() else {
-        return .failed(.invalidArgument)
-      }
+      guard !self.frames.frame(pfn).has(Frame.anonymousBit), pfn != self.memory.zeroPage,
+        let folio = self.memory.takeFolio(of: pfn)
+      else { return .failed(.invalidArgument) }
       let outcome = self.insertPage(pfn, site, storesThrough: false, nil)
       if case .done = outcome { return outcome }
-      self.memory.put(frame, Frame.oneReference)
+      self.memory.put(folio, Frame.oneReference)
       return outcome
     }
   }
@@ -66,12 +65,12 @@ extension AddressSpace {
   ///   - address: aligned to 2 MiB.
   ///   - writable: whether stores through a shared mapping may go there.
   /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where something is not aligned, where the mapping may
-  ///   not have 2 MiB entries or does not cover these, and as `insertPFN`; `busy` where something is mapped there, or was
+  ///   not have 2 MiB entries or does not cover these, where not all of them are memory, and as `insertPFN`; `busy` where something is mapped there, or was
   ///   page by page since the range was mapped.
   public func insertHugePFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
     try insert(at: address, isHuge: true) { site, attributes in
-      guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole,
+      guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.isWhole(from: pfn),
         !(attributes.kind.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),
         attributes.hugePages, site.mapping.value.covers(address.hugeRange)
       else { return .failed(.invalidArgument) }
@@ -91,16 +90,21 @@ extension AddressSpace {
       let outcome = RCU.read { () -> FaultOutcome in
         guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
         guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
-        let site: FaultSite
-        switch table.walk(to: isHuge ? address.hugeStart : address, wantsHuge: isHuge, using: &spare) {
+        let place: PageTableEntry
+        let isWanted: Bool
+        switch table.walk(to: address, wantsHuge: isHuge, using: &spare) {
         case .needsNode: return .needsNode
-        case .base(let place), .huge(let place):
-          site = FaultSite(address: address, mapping: mapping, place: place, entry: place.load())
+        case .base(let found): (place, isWanted) = (found, !isHuge)
+        case .huge(let found): (place, isWanted) = (found, isHuge)
         }
-        if site.entry.isBusy || site.entry.nonPresentKind == .migration { return .again }
-        // A node is something, too: where 2 MiB are to be mapped.
-        guard site.entry.isEmpty, !isHuge || table.lowestNode(for: address) == nil else { return .failed(.busy) }
-        return body(site, mapping.value.attributes)
+        let entry = place.load()
+        if entry.isBusy || entry.nonPresentKind == .migration || TableNode(link: entry) != nil { return .again }
+        guard isWanted else {
+          // A node is something, too, where 2 MiB are to be mapped. What was in the way of one may be gone by now.
+          return isHuge || !entry.isEmpty ? .failed(.busy) : .again
+        }
+        guard entry.isEmpty else { return .failed(.busy) }
+        return body(FaultSite(address: address, mapping: mapping, place: place, entry: entry), mapping.value.attributes)
       }
       switch outcome {
       case .done: return

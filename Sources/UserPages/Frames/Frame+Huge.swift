@@ -52,8 +52,9 @@ extension FrameTable {
   func countAsParts(_ first: PFN) {
     let folio = frame(first)
     folio.take(UInt64(Page.pagesPerHuge - 1))
-    for index in 0..<Page.pagesPerHuge { frame(first + index).addMapping() }
+    // There are never more mappings to be seen than references: who compares them would overlook a holder.
     folio.removeHugeMapping()
+    for index in 0..<Page.pagesPerHuge { frame(first + index).addMapping() }
   }
 
   /// Entries of either level that map a frame, or any part of the 2 MiB frame that `first` is the first of. O(512).
@@ -75,6 +76,19 @@ extension FrameTable {
     for pfn in users { frame(pfn).descriptor.pointee.counts.store(Frame.oneReference, ordering: .releasing) }
     let used = Set(users)
     return (0..<Page.pagesPerHuge).map { first + $0 }.filter { !used.contains($0) }
+  }
+}
+
+extension PhysicalMemory {
+  /// Takes a reference on what counts for a frame that was come by other than through an entry; nil where nobody uses it.
+  func takeFolio(of pfn: PFN) -> Frame? {
+    while true {
+      let folio = frames.folio(of: pfn)
+      guard folio.takeUnlessFree() else { return nil }
+      // It may have been freed, and have become part of something else, before it was taken.
+      if frames.folio(of: pfn).descriptor == folio.descriptor { return folio }
+      put(folio, Frame.oneReference)
+    }
   }
 }
 

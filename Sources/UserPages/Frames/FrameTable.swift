@@ -3,7 +3,7 @@ import CLiburcu
 /// From a frame number to its bytes and its descriptor, by one addition each.
 ///
 /// Address space for all of physical memory and for its descriptors is reserved when the machine is made and filled in as
-/// sections are added, as Linux does with the direct map and the vmemmap. A byte for each 2 MiB says what is there.
+/// sections are added, as Linux does with the direct map and the vmemmap. Two bytes for each 2 MiB say what is there.
 ///
 /// A trivial value; the reservation lives as long as the machine.
 @frozen @usableFromInline
@@ -21,7 +21,8 @@ struct FrameTable: @unchecked Sendable {
   // Reserved address space; what is behind it depends on the section map.
   @usableFromInline let bytesBase: UnsafeMutableRawPointer
   @usableFromInline let descriptors: UnsafeMutablePointer<FrameDescriptor>
-  let kinds: UnsafeMutablePointer<UInt8>
+  // A word for each 2 MiB: how many frames there are of it, and the kind from bit 10 on.
+  private let sections: UnsafeMutablePointer<UInt16>
   /// Frame numbers are below this.
   let span: Int
 
@@ -40,8 +41,8 @@ struct FrameTable: @unchecked Sendable {
     bytesBase = UnsafeMutableRawPointer(bitPattern: aligned)!
     clu_release(bytesBase + span * Page.size, Int(UInt(bitPattern: bytes) + UInt(Page.hugeSize) - aligned))
     descriptors = table.assumingMemoryBound(to: FrameDescriptor.self)
-    kinds = .allocate(capacity: sections)
-    kinds.initialize(repeating: Kind.hole.rawValue, count: sections)
+    self.sections = .allocate(capacity: sections)
+    self.sections.initialize(repeating: 0, count: sections)
     self.span = span
   }
 
@@ -49,7 +50,7 @@ struct FrameTable: @unchecked Sendable {
   func release() {
     clu_release(bytesBase, span * Page.size)
     clu_release(descriptors, span * MemoryLayout<FrameDescriptor>.stride)
-    kinds.deallocate()
+    sections.deallocate()
   }
 
   /// The bytes of a frame that exists.
@@ -65,7 +66,17 @@ struct FrameTable: @unchecked Sendable {
 
   func kind(of pfn: PFN) -> Kind {
     guard pfn.rawValue < UInt64(span) else { return .hole }
-    return Kind(rawValue: kinds[Int(pfn.rawValue) / Page.pagesPerHuge]) ?? .hole
+    let word = sections[Int(pfn.rawValue) / Page.pagesPerHuge]
+    guard UInt16(pfn.rawValue % UInt64(Page.pagesPerHuge)) < word & 0x3ff else { return .hole }
+    return Kind(rawValue: UInt8(word >> 10)) ?? .hole
+  }
+
+  /// Whether all of the aligned 2 MiB that begin with a frame are memory.
+  func isWhole(from pfn: PFN) -> Bool { pfn.isHugeAligned && kind(of: pfn + (Page.pagesPerHuge - 1)) != .hole }
+
+  /// Says what a 2 MiB stretch is, and how many frames there are of it.
+  func setSection(_ index: Int, _ kind: Kind, count: Int) {
+    sections[index] = UInt16(kind.rawValue) << 10 | UInt16(count)
   }
 
   /// Whether the frame has a descriptor (Linux's `pfn_valid`). O(1).

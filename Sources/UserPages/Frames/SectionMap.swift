@@ -32,8 +32,9 @@ final class SectionMap: @unchecked Sendable {
       giveBack(range)
       throw .outOfMemory
     }
-    for section in range {
-      table.kinds[section] = (described ? FrameTable.Kind.described : .bare).rawValue
+    for (index, section) in range.enumerated() {
+      let count = min(pages - index * Page.pagesPerHuge, Page.pagesPerHuge)
+      table.setSection(section, described ? .described : .bare, count: count)
     }
     return first
   }
@@ -46,7 +47,7 @@ final class SectionMap: @unchecked Sendable {
       let bytes = range.count * Page.pagesPerHuge * MemoryLayout<FrameDescriptor>.stride
       clu_decommit(table.frame(first).descriptor, bytes)
     }
-    for section in range { table.kinds[section] = FrameTable.Kind.hole.rawValue }
+    for section in range { table.setSection(section, .hole, count: 0) }
     clu_decommit(table.bytes(of: first).address, range.count * Page.hugeSize)
     giveBack(range)
   }
