@@ -36,7 +36,10 @@ extension AddressSpace {
   }
 
   private func collapseOne(_ start: VirtualAddress) throws(PageError) {
-    if RCU.read({ table.leaf(for: start).map { $0.isHuge && $0.place.settled().mapsHuge } ?? false }) { return }
+    let top = RCU.read { table.hugeEntry(for: start)?.settled() ?? .empty }
+    if top.mapsHuge { return }
+    // Nothing to collapse: no reason to look for memory.
+    if top.isEmpty { throw .invalidArgument }
     try bringIn(start.hugeRange)
     guard let frame = memory.allocateHugeFrame() else { throw .outOfMemory }
     let result = mmapLock.writing { collapseLocked(start, into: frame) }

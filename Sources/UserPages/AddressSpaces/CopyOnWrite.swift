@@ -51,10 +51,8 @@ extension AddressSpace {
   func soleUser(of entry: PTE, mayDrain: Bool) -> SoleUser {
     let frame = frames.frame(entry.folioPFN)
     if frame.references == 1 { return .yes }
-    // The mapcount falls at once, the reference only after a grace period: it may be just that. Of parts of a 2 MiB frame it
-    // is not known how many are mapped.
-    let isMappedOnce = entry.isHuge ? frame.hugeMapCount == 1 : frame.mapCount == 1
-    return mayDrain && isMappedOnce && frame.pins == 0 ? .afterDrain : .no
+    // The mapcount falls at once, the reference only after a grace period: it may be just that.
+    return mayDrain && frame.pins == 0 && frames.mappings(of: entry.folioPFN) == 1 ? .afterDrain : .no
   }
 
   func reuse(_ site: FaultSite) -> FaultOutcome {

@@ -11,6 +11,8 @@ struct HeldFrames: @unchecked Sendable {
   private struct Run {
     /// The index of the first of them among all.
     let index: Int
+    /// How many ordinary frames come before it.
+    let framesBefore: Int
     let first: Frame
     let count: Int
   }
@@ -32,23 +34,30 @@ struct HeldFrames: @unchecked Sendable {
 
   /// Adds `count` frames in a row of one 2 MiB frame, on which `counts` were taken once.
   mutating func append(run first: Frame, count: Int) {
-    runs.append(Run(index: self.count, first: first, count: count))
+    runs.append(Run(index: self.count, framesBefore: frames.count, first: first, count: count))
     self.count += count
   }
 
   subscript(index: Int) -> HeldFrame {
     precondition(index >= 0 && index < count, "there is no such page")
     return memory._withUnsafeGuaranteedRef { memory in
-      var before = 0
-      for run in runs {
-        if index < run.index { break }
-        if index < run.index + run.count {
-          return HeldFrame(part: run.first + (index - run.index), memory, counts: counts)
-        }
-        before += run.count
-      }
-      return HeldFrame(frames[index - before], memory, counts: counts)
+      guard let run = lastRun(notBehind: index) else { return HeldFrame(frames[index], memory, counts: counts) }
+      let offset = index - run.index
+      return offset < run.count
+        ? HeldFrame(part: run.first + offset, memory, counts: counts)
+        : HeldFrame(frames[run.framesBefore + offset - run.count], memory, counts: counts)
     }
+  }
+
+  /// The last run that begins at `index` or before. O(log n): where 2 MiB are mapped page by page, each page is a run.
+  private func lastRun(notBehind index: Int) -> Run? {
+    var low = 0
+    var high = runs.count
+    while low < high {
+      let middle = (low + high) / 2
+      if runs[middle].index <= index { low = middle + 1 } else { high = middle }
+    }
+    return low == 0 ? nil : runs[low - 1]
   }
 
   /// Gives all of them back; those that nobody else has are freed.
