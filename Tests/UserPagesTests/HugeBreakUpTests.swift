@@ -1,0 +1,111 @@
+import TestSupport
+import Testing
+
+@testable import UserPages
+
+/// 2 MiB frames that become ordinary ones again.
+@Suite struct HugeBreakUpTests {
+  private let whole = hugeBase..<hugeBase.page(512)
+
+  @Test(arguments: Engines.all) func whatAPartialUnmapLeftComesBack(engine: PinEngine) throws {
+    try withHugePages(engine: engine) { machine, space in
+      try space.mapNumbered(pages: 512)
+      try space.unmap(at: hugeBase.page(10), pages: 500)
+      machine.memory.flushDeferredFrees()
+      #expect(machine.memory.census().framesInUse == 512)
+      #expect(space.breakUpHugeFrames(in: whole))
+      #expect(machine.memory.census().framesInUse == 12)
+      #expect(machine.memory.census().mapcounts == 12 && machine.memory.census().references == 12)
+      #expect(try space.firstUnnumbered(pages: 0..<10) == nil)
+      #expect(try space.firstUnnumbered(pages: 510..<512) == nil)
+      #expect(space.says(hugeBase) == "normal rw dirty")
+      #expect(!space.breakUpHugeFrames(in: whole), "there is none left")
+      // Each is a frame of its own now.
+      let pin = try space.pin(at: hugeBase.page(3), .write)
+      #expect(space.frame(at: hugeBase.page(3))?.pinCount == 1 && space.frame(at: hugeBase.page(4))?.pinCount == 0)
+      try space.unmap(at: hugeBase, pages: 10)
+      machine.memory.flushDeferredFrees()
+      #expect(machine.memory.census().framesInUse == 3)
+      #expect(pin.bytes.load(as: UInt64.self) == 4)
+      pin.release()
+    }
+  }
+
+  @Test(arguments: Engines.all) func aWholeOneIsSplitFirst(engine: PinEngine) throws {
+    try withHugePages(engine: engine) { machine, space in
+      try space.mapNumbered(pages: 1024)
+      #expect(space.breakUpHugeFrames(in: hugeBase.page(5)..<hugeBase.page(6)))
+      #expect(space.says(hugeBase) == "normal rw dirty" && space.says(hugeBase.page(512)) == "huge rw dirty")
+      #expect(try space.firstUnnumbered(pages: 0..<1024) == nil)
+      #expect(machine.memory.census().framesInUse == 1024 && machine.memory.census().references == 513)
+      for page in 0..<100 { try space.store(UInt64(page + 1), at: hugeBase.page(page)) }
+      try space.advise(at: hugeBase.page(1), pages: 1, .dontNeed)
+      machine.memory.flushDeferredFrees()
+      #expect(machine.memory.census().framesInUse == 1023)
+    }
+  }
+
+  @Test(arguments: Engines.all) func whatIsHeldStaysWhole(engine: PinEngine) throws {
+    try withHugePages(engine: engine) { machine, space in
+      try space.mapNumbered(pages: 512)
+      for option in [PinOptions.write, [], .longTerm, .get] {
+        let pin = try space.pin(at: hugeBase.page(7), option)
+        #expect(!space.breakUpHugeFrames(in: whole), "\(option)")
+        #expect(try space.firstUnnumbered(pages: 0..<512) == nil)
+        #expect(try space.pfn(hugeBase.page(7)) == pin.pfn)
+        pin.release()
+      }
+      #expect(space.breakUpHugeFrames(in: whole))
+      #expect(try space.firstUnnumbered(pages: 0..<512) == nil)
+    }
+  }
+
+  @Test(arguments: Engines.all) func whatOthersMapStaysWhole(engine: PinEngine) throws {
+    try withHugePages(engine: engine) { machine, space in
+      try space.mapNumbered(pages: 512)
+      let child = try space.fork()
+      #expect(!space.breakUpHugeFrames(in: whole) && !child.breakUpHugeFrames(in: whole))
+      #expect(try child.firstUnnumbered(pages: 0..<512) == nil)
+      child.exit()
+      machine.memory.flushDeferredFrees()
+      #expect(space.breakUpHugeFrames(in: whole))
+      try space.store(UInt64(1), at: hugeBase)
+      #expect(try space.firstUnnumbered(pages: 0..<512) == nil)
+      // A part that moved away is out of sight.
+      try space.mapNumbered(hugeBase.page(512), pages: 512)
+      try space.remap(at: hugeBase.page(512), pages: 1, to: 0x8000_0000, newPages: 1)
+      #expect(!space.breakUpHugeFrames(in: hugeBase.page(512)..<hugeBase.page(1024)))
+      #expect(try space.load(at: 0x8000_0000, as: UInt64.self) == 1)
+      #expect(try space.firstUnnumbered(hugeBase.page(512), pages: 1..<512) == nil)
+    }
+  }
+
+  @Test(arguments: Engines.all) func filesAndNumbersAreLeftAlone(engine: PinEngine) throws {
+    try withHugePages(engine: engine) { machine, space in
+      let file = try PageCacheFile(machine.memory, pages: 512, fill: 3)
+      try space.map(at: hugeBase, pages: 512, protection: .readWrite, sharing: .shared, .file(file), hugePages: true)
+      _ = try space.load(at: hugeBase, as: UInt8.self)
+      #expect(!space.breakUpHugeFrames(in: whole))
+      #expect(space.says(hugeBase) == "huge r")
+      try space.mapHuge(pages: 512)
+      _ = try space.load(at: hugeBase, as: UInt8.self)
+      #expect(!space.breakUpHugeFrames(in: whole))
+      #expect(space.says(hugeBase) == "zero r")
+      file.drop()
+    }
+  }
+
+  @Test(arguments: Engines.all) func brokenUpAndCollapsed(engine: PinEngine) throws {
+    try withHugePages(engine: engine) { machine, space in
+      try space.mapNumbered(pages: 512)
+      for _ in 0..<3 {
+        #expect(space.breakUpHugeFrames(in: whole))
+        try space.advise(at: hugeBase, pages: 512, .collapse)
+        #expect(space.says(hugeBase) == "huge rw dirty")
+        #expect(try space.firstUnnumbered(pages: 0..<512) == nil)
+        machine.memory.flushDeferredFrees()
+        #expect(machine.memory.census().framesInUse == 512)
+      }
+    }
+  }
+}
