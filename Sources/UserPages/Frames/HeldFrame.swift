@@ -33,6 +33,9 @@ struct HeldFrame: @unchecked Sendable {
     hold = slot.address
   }
 
+  /// Whether the first frame of its 2 MiB counts for it.
+  var isPart: Bool { hold & 3 == 2 }
+
   /// Gives the frame back; it is freed if nobody else has it.
   @inlinable @inline(__always)
   func put() {

@@ -20,7 +20,7 @@ extension AddressSpace {
     let address = address.pageStart
     held.reserveCapacity(min(pages, 1 << 16))
     if engine != .locked {
-      takeFast(address, pages: pages, options.test, into: &held)
+      takeFast(address, pages: pages, options, into: &held)
       counts.add(UInt64(held.count), to: Counters.fastIndex)
     }
     if held.count < pages, !options.contains(.fastOnly) {
@@ -33,8 +33,9 @@ extension AddressSpace {
   /// The reference protocol over a range: one descent for each node of the lowest level, and a section for each 64 pages at
   /// most, so that no grace period waits long. Stops at the first page that does not do.
   private func takeFast(
-    _ address: VirtualAddress, pages: Int, _ test: PTETest, into held: inout HeldFrames
+    _ address: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames
   ) {
+    let test = options.test
     while held.count < pages {
       let at = address + held.count * Page.size
       let first = TableNode.index(of: at, level: 1)
@@ -46,6 +47,9 @@ extension AddressSpace {
       RCU.read {
         guard let node = table.lowestNode(for: at) else {
           isHuge = takeFastRun(at, pages: pages - held.count, test, into: &held)
+          if !isHuge, options.contains(.longTerm) {
+            isHuge = takeFastRun(at, pages: pages - held.count, options.union(.write).test, into: &held)
+          }
           return
         }
         for index in first..<first + wanted {
@@ -54,8 +58,12 @@ extension AddressSpace {
           let at = address + held.count * Page.size
           guard test.accepts(entry), isNormal(entry, at: at, place: place) else {
             // A part of a 2 MiB frame counts for itself alone here: its neighbours may be anybody's.
-            guard let part = takeFastHuge(at, test, counts) else { return }
-            held.append(run: part.frame, count: 1)
+            if let part = takeFastHuge(at, test, counts) {
+              held.append(run: part.frame, count: 1)
+              continue
+            }
+            guard let other = takeFastWritable(at, options) else { return }
+            if other.isPart { held.append(run: other.frame, count: 1) } else { held.append(other.frame) }
             continue
           }
           let frame = frames.frame(entry.pfn)

@@ -40,7 +40,7 @@ extension AddressSpace {
             return HeldFrame(frame, memory, counts: options.counts)
           }
         }
-        return takeFastHuge(address, options.test, options.counts)
+        return takeFastWritable(address, options) ?? takeFastHuge(address, options.test, options.counts)
       }
       if let held {
         counts.add(1, to: Counters.fastIndex)
@@ -48,6 +48,19 @@ extension AddressSpace {
       }
     }
     return try pinSlowly(at: address, options)
+  }
+
+  /// A long-term pin for reading where the entry is writable: whatever it maps, pin and program will see one page. Inside a
+  /// section.
+  ///
+  /// `PTETest.pin` makes one comparison, and so asks such pins for anonymous memory alone.
+  func takeFastWritable(_ address: VirtualAddress, _ options: PinOptions) -> HeldFrame? {
+    guard options.contains(.longTerm), !options.contains(.write) else { return nil }
+    let test = options.union(.write).test
+    if let frame = takeFastInSection(address, test, options.counts) {
+      return HeldFrame(frame, memory, counts: options.counts)
+    }
+    return takeFastHuge(address, test, options.counts)
   }
 
   /// The reference protocol: read the entry, take the reference, read the entry again.
