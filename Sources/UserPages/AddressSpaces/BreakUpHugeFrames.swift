@@ -84,6 +84,7 @@ extension AddressSpace {
     for (_, places) in parts {
       for (place, entry) in places { _ = place.update { _ in PTE(.migration, payload: entry.pfn.rawValue) } }
     }
+    YieldPoint.breakUpBetweenTakeAndLook.reach()
     RCU.synchronize()
     // ORDERING [change-then-count], [slot-then-leave]: the entries were taken away, a grace period has passed.
     let slots = PinSlots.snapshot()

@@ -50,8 +50,10 @@ extension AddressSpace {
   /// ORDERING [pin-then-look]: as for a page.
   func takeFastRun(_ address: VirtualAddress, pages: Int, _ test: PTETest, into held: inout HeldFrames) -> Bool {
     guard let found = findHuge(address, test), found.mapsHuge else { return false }
+    YieldPoint.pinBetweenEntryAndReference.reach()
     let folio = frames.frame(found.entry.folioPFN)
     folio.take(held.counts)
+    YieldPoint.pinBetweenReferenceAndSecondLook.reach()
     guard found.place.load() == found.entry else {
       backOut(folio, held.counts)
       return false

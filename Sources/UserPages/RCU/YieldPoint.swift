@@ -25,6 +25,8 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   case forkBetweenProtectAndCopy
   /// A collapse has taken a node away and has not looked for pins.
   case collapseBetweenUnlinkAndLook
+  /// A break-up of a huge frame has taken the entries away and has not looked for pins.
+  case breakUpBetweenTakeAndLook
   /// A load or store has read the entry and has not touched the bytes.
   case accessBetweenEntryAndBytes
   /// A page-out has replaced its entries, and no grace period has passed.
