@@ -81,7 +81,7 @@ struct Comparability {
         hasHugePages = true
         if hasFiles { return false }
       }
-      return advice != .pageOut && isForeign(range)
+      return isForeign(range)
     case .remap(_, let from, let to): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
     }
   }

@@ -136,7 +136,7 @@ extension ProgramGenerator {
       model.spaces[index].protect(start, count, permission)
     case 2:
       let advice: AdviceWord = random.pick([
-        (6, .dontNeed), (2, .dontFork), (2, .doFork), (2, .populateRead), (2, .populateWrite),
+        (6, .dontNeed), (3, .pageOut), (2, .dontFork), (2, .doFork), (2, .populateRead), (2, .populateWrite),
         (collapses ? 5 : 0, .collapse),
       ])
       add(.space(.advise(space: space.name, range, advice)))
@@ -164,7 +164,7 @@ extension ProgramGenerator {
     case 0: add(.space(.unmap(space: name, range)))
     case 1: add(.space(.protect(space: name, range, permission())))
     case 2:
-      let advice: AdviceWord = random.pick([(2, .dontNeed), (1, .populateRead), (1, .populateWrite)])
+      let advice: AdviceWord = random.pick([(2, .dontNeed), (1, .pageOut), (1, .populateRead), (1, .populateWrite)])
       add(.space(.advise(space: name, range, advice)))
     case 3:
       let longest = PageRange(address: address, pages: 1 << 45)

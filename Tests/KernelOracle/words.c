@@ -10,6 +10,9 @@
 
 #include "oracle.h"
 
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
@@ -101,6 +104,7 @@ int advice(const char *word) {
     int advice;
   } known[] = {
       {"dontneed", MADV_DONTNEED},
+      {"pageout", MADV_PAGEOUT},
       {"dontfork", MADV_DONTFORK},
       {"dofork", MADV_DOFORK},
       {"populate-read", MADV_POPULATE_READ},

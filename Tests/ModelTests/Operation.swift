@@ -14,6 +14,8 @@ enum World {
   static let objectPages = 12
   /// Frames of the machine: enough for everything at once.
   static let frames = 512
+  /// Pages that have room in the swap file: likewise.
+  static let swapPages = 512
 
   /// The byte address of a page of the window.
   static func address(_ page: Int) -> VirtualAddress {
@@ -28,6 +30,7 @@ enum Operation {
   case unmap(space: Int, page: Int, count: Int)
   case protect(space: Int, page: Int, count: Int, Protection)
   case dontNeed(space: Int, page: Int, count: Int)
+  case pageOut(space: Int, page: Int, count: Int)
   case inherit(space: Int, page: Int, count: Int, Bool)
   case populate(space: Int, page: Int, count: Int, write: Bool)
   case remap(space: Int, page: Int, count: Int, to: Int, newCount: Int)
@@ -47,7 +50,7 @@ enum Operation {
     let page = random.below(World.pages)
     let count = 1 + random.below(min(6, World.pages - page))
     let value = UInt8(1 + random.below(255))
-    switch random.below(40) {
+    switch random.below(43) {
     case 0...5: return mapping(space, page, count, &random)
     case 6, 7: return .unmap(space: space, page: page, count: count)
     case 8...10: return .protect(space: space, page: page, count: count, protection(&random))
@@ -75,6 +78,7 @@ enum Operation {
     case 37, 38:
       let offset = random.below(Page.size - 16)
       return .poke(pin: random.below(World.pins), offset: offset, count: 1 + random.below(16), value)
+    case 39...41: return .pageOut(space: space, page: page, count: count)
     default: return .release(pin: random.below(World.pins))
     }
   }

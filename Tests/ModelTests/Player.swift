@@ -41,7 +41,7 @@ final class Player {
 
   init(engine: PinEngine) throws {
     self.engine = engine
-    machine = try Machine(frames: World.frames)
+    machine = try Machine(frames: World.frames, swapPages: World.swapPages)
     file = try PageCacheFile(machine.memory, pages: World.objectPages, fill: 0x0F)
     image = try Image(machine.memory, pages: World.objectPages) { UInt8($0 + 1) }
     device = try DeviceRange(machine.memory, pages: World.objectPages)
@@ -92,6 +92,8 @@ final class Player {
       return advise(space, page, count, .dontNeed) { () throws(PageError) in
         try self.models[space].dontNeed(self.pages(page, count))
       }
+    case .pageOut(let space, let page, let count):
+      return pageOut(space, page, count)
     case .inherit(let space, let page, let count, let inheritable):
       if pages(page, count).contains(where: { models[space].pages[$0]?.kind.isPFN == true }) { return nil }
       return advise(space, page, count, inheritable ? .doFork : .dontFork) { () throws(PageError) in
@@ -171,6 +173,15 @@ extension Player {
     case .file: offset < modelFile.count ? modelFile[offset] : nil
     case .mixed, .pfnImage: modelImage[offset]
     case .pfnDevice: modelDevice[offset]
+    }
+  }
+
+  /// Nothing that a program can see, where it is not refused.
+  private func pageOut(_ space: Int, _ page: Int, _ count: Int) -> String? {
+    advise(space, page, count, .pageOut) { () throws(PageError) in
+      let range = self.pages(page, count).map { self.models[space].pages[$0] }
+      if range.contains(where: { $0?.kind.isPFN == true }) { throw .invalidArgument }
+      if range.contains(where: { $0 == nil }) { throw .outOfMemory }
     }
   }
 
