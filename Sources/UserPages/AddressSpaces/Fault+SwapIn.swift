@@ -45,9 +45,12 @@ extension AddressSpace {
     YieldPoint.swapInBetweenHoldAndRead.reach()
     do throws(PageError) {
       let pfn = try memory.allocateFrame()
-      if memory.swap.read(slot, into: pfn) { return SwappedPage(slot: slot, frame: pfn) }
-      memory.discardFrame(pfn)
-      throw .busError
+      guard memory.swap.read(slot, into: pfn) else {
+        memory.discardFrame(pfn)
+        throw .busError
+      }
+      YieldPoint.swapInBetweenReadAndMap.reach()
+      return SwappedPage(slot: slot, frame: pfn)
     } catch {
       memory.swap.release(hold: slot)
       throw error

@@ -37,6 +37,8 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   case swapWriteBetweenCopyAndFile
   /// A fault holds a slot of the swap file and has not read it.
   case swapInBetweenHoldAndRead
+  /// A fault has read a slot, outside of any section, and has not looked at its entry again.
+  case swapInBetweenReadAndMap
 
   /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`.
   public static func install(_ handler: @escaping @Sendable (YieldPoint) -> Void) {
