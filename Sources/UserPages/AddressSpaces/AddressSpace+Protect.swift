@@ -35,14 +35,17 @@ extension AddressSpace {
         mapping.value.range.clamped(to: range)
       var attributes = mapping.value.attributes
       edit(&attributes)
+      // What does not change is left alone, its 2 MiB entries too.
+      if attributes.matches(mapping.value.attributes) { return }
       parts.append((part, attributes, mapping.value.backingPage(of: part.lowerBound), mapping))
     }
     var old = VMATree.Replaced()
-    mappings.carve(range, replacing: &old)
     for part in parts {
+      mappings.carve(part.range, replacing: &old)
       mappings.insert(
         part.range, part.attributes, firstPage: part.attributes.isAnonymous ? 0 : part.firstPage, replacing: &old)
     }
+    if parts.isEmpty { return false }
     mappings.publish()
     var lingering = false
     for part in parts {
