@@ -15,6 +15,7 @@ extension AddressSpace {
   /// entry. Linux looks at the entry again instead, after it has taken the slot.
   ///
   /// An exclusive page is writable at once where the mapping says so; what a store needs besides is for the next attempt.
+  @inline(never)
   func swapIn(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome {
     guard let slot = site.entry.swapSlot else { return .failed(.busError) }
     YieldPoint.faultBeforeInstall.reach()
@@ -75,6 +76,7 @@ extension AddressSpace {
   }
 
   /// Gives up what an entry that maps nothing, and was just taken from the table, held.
+  @inline(never)
   func dropUnmapped(_ entry: PTE) {
     if let slot = entry.swapSlot { memory.swap.removeUser(slot) }
   }

@@ -38,6 +38,22 @@ import Testing
     }
   }
 
+  /// A frame that is kept for others who share its page, and that the file has, is as good as free.
+  @Test func aCachedFrameIsGivenUpUnderPressure() throws {
+    try Swapped.withPages(1, frames: 2) { machine, space in
+      try space.advise(at: Swapped.start, pages: 1, .pageOut)
+      let child = try space.fork()
+      machine.memory.flushDeferredFrees()
+      #expect(try space.load(at: Swapped.start, as: UInt64.self) == Swapped.word(0))
+      try space.map(at: Swapped.start, pages: 2, protection: .readWrite)
+      for page in 0..<2 { try space.store(UInt64(1), at: Swapped.address(page)) }
+      #expect(throws: PageError.outOfMemory) { try child.load(at: Swapped.start, as: UInt64.self) }
+      space.exit()
+      #expect(try child.load(at: Swapped.start, as: UInt64.self) == Swapped.word(0))
+      child.exit()
+    }
+  }
+
   @Test func aFailedWriteKeepsThePageInMemory() throws {
     try Swapped.withPages(2, frames: 2, swapPages: 2) { machine, space in
       machine.memory.swap.store.writeHook.withLock { $0 = { _, _ in false } }

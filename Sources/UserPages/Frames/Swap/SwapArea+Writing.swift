@@ -5,8 +5,9 @@ struct SwapWork {
   /// Slots to write, in order, from `head` on.
   private var queue: [SwapSlot] = []
   private var head = 0
-  /// How many slots are queued or being written.
-  var pending = 0
+  /// How many were ever queued, and how many of them, in the same order, are done with.
+  private(set) var queuedCount = 0
+  var doneCount = 0
   var writer: pthread_t?
   var isEnding = false
 
@@ -14,10 +15,10 @@ struct SwapWork {
 
   mutating func append(_ slot: SwapSlot) {
     queue.append(slot)
-    pending += 1
+    queuedCount += 1
   }
 
-  /// Takes the first one out; it stays pending.
+  /// Takes the first one out; it is not done with yet.
   mutating func removeFirst() {
     head += 1
     if head == queue.count {
@@ -34,7 +35,9 @@ extension SwapArea {
 
   /// Hands a slot whose frame nobody maps or pins to the writer, unless it has it. Under the monitor.
   func enqueue(_ slot: SwapSlot) {
-    guard slots[slot.index].writing == .idle, startWriter() else { return }
+    guard slots[slot.index].writing == .idle else { return }
+    guard startWriter() else { return rest(slot) }
+    unrest(slot)
     slots[slot.index].writing = .queued
     work.append(slot)
     monitor.wakeAll()
@@ -44,7 +47,11 @@ extension SwapArea {
   ///
   /// - Precondition: not inside a read-side section, and holding no lock but the mmap lock.
   func finishWrites() {
-    monitor.locked { while work.pending > 0 { monitor.wait() } }
+    monitor.locked {
+      // What others queue meanwhile is not waited for: that could last for ever.
+      let goal = work.queuedCount
+      while work.doneCount < goal { monitor.wait() }
+    }
   }
 
   /// Ends the writer when it has done what is queued. Nobody uses the area any more.
@@ -103,12 +110,16 @@ extension SwapArea {
         while stretch == nil, work.first == nil, !work.isEnding { monitor.wait() }
         guard let slot = work.first else { return true }
         if let (first, count) = stretch, count == Self.stretch || slot.index != first.index + count { return true }
-        work.removeFirst()
         guard let pfn = slots[slot.index].frame else {
-          // Taken back, or given up.
-          finishOne(slot)
+          // Taken back, or given up. It waits for its turn, so that slots are done with in order.
+          if stretch != nil { return true }
+          work.removeFirst()
+          slots[slot.index].writing = .idle
+          freeIfUnused(slot)
+          finish(count: 1)
           return false
         }
+        work.removeFirst()
         slots[slot.index].writing = .underWay
         let count = stretch?.count ?? 0
         frames.bytes(of: pfn).copy(
@@ -136,25 +147,23 @@ extension SwapArea {
         // The frame may be gone by now, even for good. It is not another one: the slot is one page's until the writer is done.
         slots[slot.index].writing = .idle
         defer { freeIfUnused(slot) }
-        guard succeeded else { return nil }
-        slots[slot.index].isWritten = true
-        slots[slot.index].checksum = sums[page]
-        guard let pfn = slots[slot.index].frame, frames.frame(pfn).references == 1 else { return nil }
-        return uncache(slot)
+        if succeeded {
+          slots[slot.index].isWritten = true
+          slots[slot.index].checksum = sums[page]
+          if let pfn = slots[slot.index].frame, frames.frame(pfn).references == 1 { return uncache(slot) }
+        }
+        rest(slot)
+        return nil
       }
     }
     // Free before anybody is told that they are.
     for pfn in freed { giveUp(pfn) }
-    monitor.locked {
-      work.pending -= count
-      monitor.wakeAll()
-    }
+    monitor.locked { finish(count: count) }
   }
 
-  private func finishOne(_ slot: SwapSlot) {
-    slots[slot.index].writing = .idle
-    freeIfUnused(slot)
-    work.pending -= 1
+  /// Slots are done with. Under the monitor.
+  private func finish(count: Int) {
+    work.doneCount += count
     monitor.wakeAll()
   }
 }

@@ -23,6 +23,9 @@ final class SwapArea: @unchecked Sendable {
   private var free: [SwapSlot] = []
   /// Which slot a cached frame belongs to.
   private var cached: [PFN: SwapSlot] = [:]
+  /// Those of the cached frames that neither a page-out nor the writer is busy with: mapped by some who share them, or the file
+  /// could not be written.
+  private var resting: Set<PFN> = []
   var work = SwapWork()
 
   init(_ store: SwapStore, frames: FrameTable, allocator: FrameAllocator) {
@@ -91,7 +94,10 @@ final class SwapArea: @unchecked Sendable {
         return (.gone, nil)
       }
       let frame = frames.frame(pfn)
-      if isPinned || frame.references > 2 { return (.stays, nil) }
+      if isPinned || frame.references > 2 {
+        rest(slot)
+        return (.stays, nil)
+      }
       _ = frame.put(Frame.oneReference)
       // What a device wrote is on its way to the file with the rest.
       frame.clear(Frame.dirtyBit)
@@ -144,6 +150,7 @@ final class SwapArea: @unchecked Sendable {
         frames.frame(own).take(Frame.oneReference)
         slots[slot.index].frame = own
         cached[own] = slot
+        rest(slot)
       }
       return .frame(own)
     }
@@ -184,11 +191,12 @@ final class SwapArea: @unchecked Sendable {
   // MARK: The cache
 
   /// Lets go of frames that nobody maps and the file has; `retrying`, has the writer try again what it could not write.
-  /// O(cached frames).
+  /// O(frames at rest).
   func trim(retrying: Bool) {
     let freed = monitor.locked { () -> [PFN] in
       var freed: [PFN] = []
-      for (pfn, slot) in cached where frames.frame(pfn).references == 1 {
+      for pfn in resting where frames.frame(pfn).references == 1 {
+        guard let slot = cached[pfn] else { continue }
         if slots[slot.index].isWritten {
           if let pfn = uncache(slot) { freed.append(pfn) }
         } else if retrying {
@@ -207,7 +215,12 @@ final class SwapArea: @unchecked Sendable {
     return slots[slot.index].frame
   }
 
+  /// Puts the slot's frame among those at rest, and takes it out.
+  func rest(_ slot: SwapSlot) { if let pfn = slots[slot.index].frame { resting.insert(pfn) } }
+  func unrest(_ slot: SwapSlot) { if let pfn = slots[slot.index].frame { resting.remove(pfn) } }
+
   private func forgetFrame(_ slot: SwapSlot) {
+    unrest(slot)
     if let pfn = slots[slot.index].frame { cached[pfn] = nil }
     slots[slot.index].frame = nil
   }
