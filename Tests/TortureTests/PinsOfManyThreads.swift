@@ -169,8 +169,18 @@ private final class Threads: Sendable {
 
   func start(_ torture: Torture, _ body: @escaping @Sendable () throws -> Void) {
     running.withLock { $0 += 1 }
+    // Taken out to be run: what it holds, a space above all, is let go of before anybody is told that it is done.
+    let job = Locked<(@Sendable () throws -> Void)?>(body)
     let thread = Thread { [self] in
-      do { try body() } catch { torture.fail("a short-lived thread: unexpected \(error)") }
+      do {
+        let body = job.withLock { job in
+          defer { job = nil }
+          return job
+        }
+        try body?()
+      } catch {
+        torture.fail("a short-lived thread: unexpected \(error)")
+      }
       ended.lock()
       running.withLock { $0 -= 1 }
       ended.broadcast()
