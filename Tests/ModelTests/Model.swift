@@ -2,13 +2,22 @@ import UserPages
 
 /// One page's contents, shared by reference where several mappings show the same memory.
 final class ModelFrame {
-  var bytes: [UInt8]
+  private let fill: UInt8
+  // Not before it is written to: most pages of a large object are not.
+  private var written: [UInt8]?
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  init(fill: UInt8 = 0) { self.fill = fill }
 
-  convenience init(fill: UInt8 = 0) { self.init([UInt8](repeating: fill, count: Page.size)) }
+  var bytes: [UInt8] {
+    get { written ?? [UInt8](repeating: fill, count: Page.size) }
+    set { written = newValue }
+  }
 
-  func copy() -> ModelFrame { ModelFrame(bytes) }
+  func copy() -> ModelFrame {
+    let copy = ModelFrame(fill: fill)
+    copy.written = written
+    return copy
+  }
 }
 
 /// What a mapping of the model shows.

@@ -12,16 +12,26 @@ import UserPages
 
   @Test(arguments: Engines.all)
   func randomPrograms(engine: PinEngine) throws {
-    var random = SeededGenerator(seed: TestSeed.named("model, \(engine)"))
-    for number in 0..<Self.programs {
-      let program = (0..<10 + random.below(60)).map { _ in Operation.random(&random) }
-      guard let wrong = try verdict(on: program, engine: engine) else { continue }
-      let small = try shrink(program, engine: engine)
+    try play(Self.programs, "model, \(engine)", engine: engine, in: .small)
+  }
+
+  /// The same with mappings of some MiB, most of which may have 2 MiB entries.
+  @Test(arguments: Engines.all)
+  func randomProgramsWithHugePages(engine: PinEngine) throws {
+    try play(max(1, Self.programs / 12), "model of huge pages, \(engine)", engine: engine, in: .huge)
+  }
+
+  private func play(_ programs: Int, _ name: String, engine: PinEngine, in world: World) throws {
+    var random = SeededGenerator(seed: TestSeed.named(name))
+    for number in 0..<programs {
+      let program = (0..<10 + random.below(60)).map { _ in Operation.random(&random, in: world) }
+      guard let wrong = try verdict(on: program, engine: engine, in: world) else { continue }
+      let small = try shrink(program, engine: engine, in: world)
       let steps = small.map { "  \($0)" }.joined(separator: "\n")
       Issue.record(
         """
         program \(number) with GUP_SEED=\(TestSeed.run): \(wrong)
-        the same with \(small.count) steps: \(try verdict(on: small, engine: engine) ?? "")
+        the same with \(small.count) steps: \(try verdict(on: small, engine: engine, in: world) ?? "")
         \(steps)
         """)
       return
@@ -36,15 +46,26 @@ import UserPages
     #expect(player.end() == nil)
   }
 
-  private func verdict(on program: [Operation], engine: PinEngine) throws -> String? {
-    let player = try Player(engine: engine)
+  @Test func programsWithHugePagesMeetHugeEntries() throws {
+    let player = try Player(engine: .reference, in: .huge)
+    var random = SeededGenerator(seed: TestSeed.named("model, huge entries"))
+    // Played together they are one long program.
+    for _ in 0..<100 where !player.hasSeenHuge {
+      #expect(player.play((0..<10).map { _ in Operation.random(&random, in: .huge) }) == nil)
+    }
+    #expect(player.hasSeenHuge)
+    #expect(player.end() == nil)
+  }
+
+  private func verdict(on program: [Operation], engine: PinEngine, in world: World) throws -> String? {
+    let player = try Player(engine: engine, in: world)
     let wrong = player.play(program)
     let leaked = player.end()
     return wrong ?? leaked
   }
 
   /// Leaves steps out as long as the program still goes wrong.
-  private func shrink(_ program: [Operation], engine: PinEngine) throws -> [Operation] {
+  private func shrink(_ program: [Operation], engine: PinEngine, in world: World) throws -> [Operation] {
     var program = program
     var chunk = max(1, program.count / 2)
     while true {
@@ -53,7 +74,7 @@ import UserPages
       while index < program.count {
         var candidate = program
         candidate.removeSubrange(index..<min(index + chunk, program.count))
-        if try verdict(on: candidate, engine: engine) != nil {
+        if try verdict(on: candidate, engine: engine, in: world) != nil {
           program = candidate
           isSmaller = true
         } else {
