@@ -100,6 +100,27 @@
         }
       }
 
+      @Test(arguments: Engines.lockless, [PinOptions.write, []])
+      func aForkBetweenLookAndReuse(engine: PinEngine, options: PinOptions) throws {
+        // Somebody has seen that he has the 2 MiB alone; a fork comes and goes, and leaves the entry as it was.
+        try play(frames: 2048) { freezer, machine in
+          let space = try spaceWith2MiB(machine, engine: engine)
+          try space.fork().exit()
+          let holder = freezer.start("pin", freezeAt: .faultBeforeInstall) {
+            let pin = try space.pin(at: pageOf2MiB, options)
+            try space.store(UInt64(8), at: pageOf2MiB)
+            freezer.expect(pin.bytes.load(as: UInt64.self) == 8, "pin and program see two pages")
+            pin.release()
+          }
+          #expect(holder.waitUntilFrozen())
+          let child = try space.fork()
+          holder.thaw()
+          try holder.join()
+          #expect(try child.load(at: pageOf2MiB, as: UInt64.self) == 7, "the parent wrote to its child's page")
+          child.exit()
+        }
+      }
+
       @Test(arguments: Engines.lockless)
       func ofTwoFirstTouchesOneWins(engine: PinEngine) throws {
         try play(frames: 2048) { freezer, machine in
