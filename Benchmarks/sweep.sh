@@ -11,11 +11,26 @@ mkdir -p "$out"
 swift build -c release --package-path "$here"
 bin=$(swift build -c release --package-path "$here" --show-bin-path)
 
-"$bin/pins" --peers --threads "$threads" --json "$out/pins.json" --svg "$out/pins.svg" | tee "$out/pins.txt"
-"$bin/faults" --threads "$threads" --json "$out/faults.json" | tee "$out/faults.txt"
+# keep FILE COMMAND...: leaves the command's output in FILE and shows it; ends where the command fails, which a pipe into
+# tee would hide.
+keep() {
+  file=$1
+  shift
+  status=0
+  "$@" >"$file" || status=$?
+  cat "$file"
+  if [ "$status" -ne 0 ]; then
+    echo "sweep: failed with status $status: $*" >&2
+    exit "$status"
+  fi
+}
+
+keep "$out/pins.txt" "$bin/pins" --peers --threads "$threads" --json "$out/pins.json" --svg "$out/pins.svg"
+keep "$out/faults.txt" "$bin/faults" --threads "$threads" --json "$out/faults.json"
 for io in memory direct; do
   for count in $(echo "$threads" | tr , ' '); do
-    "$bin/oltp" --file "$out/oltp.tpcb" --io $io --threads "$count" --json "$out/oltp-$io-$count.json" |
-      tee "$out/oltp-$io-$count.txt"
+    keep "$out/oltp-$io-$count.txt" \
+      "$bin/oltp" --file "$out/oltp.tpcb" --io $io --threads "$count" --json "$out/oltp-$io-$count.json"
   done
 done
+rm -f "$out/oltp.tpcb" "$out/oltp.tpcb-log"

@@ -36,11 +36,12 @@ struct Measurement {
       while !measuring.isRaised { failures += Self.step(subject, work, &draw).failures }
       var done = 0
       let began = now()
-      while !stop.isRaised {
+      // Once at least: among many threads one may not have had its turn when the time is up, and has no rate then.
+      repeat {
         let step = Self.step(subject, work, &draw)
         failures += step.failures
         done += step.pages
-      }
+      } while !stop.isRaised
       let rate = Double(done) / Double(now() - began)
       tally.add(rate: rate, failures: failures)
     }
