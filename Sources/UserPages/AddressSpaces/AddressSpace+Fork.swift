@@ -66,7 +66,9 @@ extension AddressSpace {
     var hasPrivatePages = false
     table.forEachNode(in: mapping.value.range) { span in
       let entry = span.place.settled()
-      guard entry.mapsHuge, entry.isAnonymous else { return entry.mapsHuge ? .next : .again }
+      guard entry.mapsHuge else { return .again }
+      // Linux inherits a huge page of zeroes, too.
+      guard entry.isAnonymous || mapping.value.attributes.isAnonymous else { return .next }
       hasPrivatePages = true
       return .stop
     } _: { _, node, indices in
