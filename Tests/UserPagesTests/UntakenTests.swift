@@ -68,6 +68,20 @@ import Testing
     child.exit()
   }
 
+  @Test func pagesThatWereOut() throws {
+    let memory = try PhysicalMemory(ramPages: 64, swapFile: .temporary(pages: 16))
+    let space = try resident(memory, .slot)
+    // A reference that is no pin: the page goes, is seen to be somebody's, and comes back.
+    let got = try space.pin(at: Self.address, pages: 1, .get)
+    try space.advise(at: Self.address, pages: 1, .pageOut)
+    #expect(space.entry(at: Self.address).kind == .normal)
+    #expect(!isUntaken(space))
+    got.release()
+    try space.advise(at: Self.address, pages: 1, .pageOut)
+    #expect(try space.load(at: Self.address, as: UInt8.self) == 1)
+    #expect(!isUntaken(space))
+  }
+
   private func resident(_ memory: PhysicalMemory, _ engine: PinEngine) throws -> AddressSpace {
     let space = AddressSpace(memory, engine: engine)
     try space.map(at: Self.address, pages: 1, protection: .readWrite)

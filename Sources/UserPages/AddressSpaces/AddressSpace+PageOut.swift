@@ -103,7 +103,9 @@ extension AddressSpace {
         case .full: return false
         case .replaced(let slot):
           frame.removeMapping()
-          batch.append(Taken(place: place, before: entry, slot: slot))
+          // Before it is put back, a fault may have had it, slots may have held it, and another page-out taken it again, into
+          // the same slot of the file.
+          batch.append(Taken(place: place, before: entry.without(PTELayout.untaken), slot: slot))
           return true
         }
       }
