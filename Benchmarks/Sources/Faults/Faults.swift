@@ -96,7 +96,8 @@ struct Faults: ParsableCommand {
     }
   }
 
-  /// Nanoseconds that one operation costs one thread.
+  /// Nanoseconds that one operation costs one thread: from the first thread's begin to the last one's end. The threads' own
+  /// times say less: where there are more of them than processors, short ones run one after the other, each as if alone.
   private func time(_ subject: any FaultSubject, _ work: FaultWork, _ threads: Int) throws(FaultsError) -> Double {
     let operations = work == .fault || work == .fork ? pages / threads : mappings
     try subject.prepare(work, operations: operations, threads: threads)
@@ -110,14 +111,14 @@ struct Faults: ParsableCommand {
       do throws(FaultsError) {
         let began = Clock.now()
         try subject.perform(work, operations: operations, thread: thread)
-        tally.add(Double(Clock.now() - began) / Double(operations))
+        tally.add(began: began, ended: Clock.now())
       } catch {
         tally.fail(error)
       }
     }
     group.open()
     group.join()
-    let nanoseconds = try tally.mean()
+    let nanoseconds = Double(try tally.elapsed()) / Double(operations)
     try subject.undo(work, operations: operations, threads: threads)
     return nanoseconds
   }
@@ -125,17 +126,22 @@ struct Faults: ParsableCommand {
 
 extension PinEngine: @retroactive ExpressibleByArgument {}
 
-/// What the threads of one measurement found.
+/// When the threads of one measurement were at work.
 private final class Tally: Sendable {
-  private let state = Mutex((values: [Double](), error: FaultsError?.none))
+  private let state = Mutex((began: UInt64.max, ended: UInt64.min, error: FaultsError?.none))
 
-  func add(_ value: Double) { state.withLock { $0.values.append(value) } }
+  func add(began: UInt64, ended: UInt64) {
+    state.withLock {
+      $0.began = min($0.began, began)
+      $0.ended = max($0.ended, ended)
+    }
+  }
 
   func fail(_ error: FaultsError) { state.withLock { $0.error = error } }
 
-  func mean() throws(FaultsError) -> Double {
-    let (values, error) = state.withLock { $0 }
+  func elapsed() throws(FaultsError) -> UInt64 {
+    let (began, ended, error) = state.withLock { $0 }
     if let error { throw error }
-    return values.reduce(0, +) / Double(values.count)
+    return ended - began
   }
 }

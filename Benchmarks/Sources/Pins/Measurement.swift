@@ -24,52 +24,71 @@ struct Measurement {
   }
 
   /// Nanoseconds that one page costs one thread.
+  ///
+  /// What all threads have done in one stretch of time, over that time. Not the sum of the threads' own rates: where there are
+  /// more threads than processors, one that had its turn late, or for a moment only, would count as if it had run all along.
   func nanosecondsPerPage() throws(PinsError) -> Double {
     let measuring = StopFlag()
     let stop = StopFlag()
     let (subject, work, threads, pages, seed) = (subject, work, threads, pages, seed)
-    let now = usesProcessorTime ? Clock.processorTime : Clock.now
     let tally = Tally()
+    let done = (0..<threads).map { _ in PagesDone() }
     let group = ThreadGroup(threads, bound: true) { thread in
       var draw = work.draw(thread: thread, of: threads, pages: pages, seed: seed)
+      let mine = done[thread]
       var failures = 0
       while !measuring.isRaised { failures += Self.step(subject, work, &draw).failures }
-      var done = 0
-      let began = now()
-      // Once at least: among many threads one may not have had its turn when the time is up, and has no rate then.
+      let began = Clock.processorTime()
       repeat {
         let step = Self.step(subject, work, &draw)
         failures += step.failures
-        done += step.pages
+        mine.add(step.pages)
       } while !stop.isRaised
-      let rate = Double(done) / Double(now() - began)
-      tally.add(rate: rate, failures: failures)
+      tally.add(pages: mine.count, processorTime: Clock.processorTime() - began, failures: failures)
     }
     group.open()
     Clock.sleep(nanoseconds: 10_000_000)
+    let began = Clock.now()
     measuring.raise()
     Clock.sleep(nanoseconds: UInt64(seconds * 1e9))
+    // Many threads behind a slow lock may not have come to the end of a step yet.
+    while done.allSatisfy({ $0.count == 0 }) { Clock.sleep(nanoseconds: 1_000_000) }
+    let inTime = done.reduce(0) { $0 + $1.count }
+    let elapsed = Clock.now() - began
     stop.raise()
     group.join()
-    let (rate, failures) = tally.total
-    if failures > 0 { throw PinsError("\(subject.name): \(failures) pages could not be taken") }
+    let sums = tally.sums
+    if sums.failures > 0 { throw PinsError("\(subject.name): \(sums.failures) pages could not be taken") }
     if let problem = subject.check() { throw PinsError("\(subject.name): \(problem)") }
-    return Double(threads) / rate
+    return usesProcessorTime
+      ? Double(sums.processorTime) / Double(sums.pages) : Double(threads) * Double(elapsed) / Double(inTime)
   }
 }
 
-/// What the threads of a measurement have done: pages a nanosecond, all together.
-private final class Tally: Sendable {
-  private let sums = Mutex((rate: 0.0, failures: 0))
+/// Pages that one thread has done. Longer than a cache line, so that no two threads write to one.
+private final class PagesDone: Sendable {
+  private let pages = Atomic(0)
+  private let padding: InlineArray<15, Int> = .init(repeating: 0)
 
-  func add(rate: Double, failures: Int) {
-    sums.withLock {
-      $0.rate += rate
+  var count: Int { pages.load(ordering: .relaxed) }
+
+  /// By its thread alone.
+  func add(_ more: Int) { pages.store(count + more, ordering: .relaxed) }
+}
+
+/// What the threads of a measurement have done from its begin until each saw its end.
+private final class Tally: Sendable {
+  private let state = Mutex((pages: 0, processorTime: 0 as UInt64, failures: 0))
+
+  func add(pages: Int, processorTime: UInt64, failures: Int) {
+    state.withLock {
+      $0.pages += pages
+      $0.processorTime += processorTime
       $0.failures += failures
     }
   }
 
-  var total: (rate: Double, failures: Int) { sums.withLock { $0 } }
+  var sums: (pages: Int, processorTime: UInt64, failures: Int) { state.withLock { $0 } }
 }
 
 /// Anything that ends the program, in words.
