@@ -111,7 +111,9 @@ extension AddressSpace {
     guard entry.isMapped else { return false }
     if isZeroPage(entry) { return true }
     let folio = frames.frame(entry.folioPFN)
-    return folio.references == frames.mappings(of: entry.folioPFN) && !slots.holds(folio)
+    // The pins by themselves: references and mappings are not looked at in one moment, and another space that forks in between
+    // adds both for its parts of 2 MiB, so that one mapping more would make up for a pin.
+    return folio.pins == 0 && folio.references == frames.mappings(of: entry.folioPFN) && !slots.holds(folio)
   }
 
   /// Lets go of a node that no walker reaches, and of what its entries hold.
