@@ -81,6 +81,9 @@ struct Comparability {
         hasHugePages = true
         if hasFiles { return false }
       }
+      // What is paged out of 2 MiB breaks them up, and a kernel since 6.12 puts the page of zeroes in the place of those of
+      // its pages that are zero: who got one before a store, has it not.
+      if advice == .pageOut, hasHugePages { return false }
       return isForeign(range)
     case .remap(_, let from, let to): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
     }

@@ -136,7 +136,8 @@ extension ProgramGenerator {
       model.spaces[index].protect(start, count, permission)
     case 2:
       let advice: AdviceWord = random.pick([
-        (6, .dontNeed), (3, .pageOut), (2, .dontFork), (2, .doFork), (2, .populateRead), (2, .populateWrite),
+        (6, .dontNeed), (model.isHuge ? 0 : 3, .pageOut), (2, .dontFork), (2, .doFork), (2, .populateRead),
+        (2, .populateWrite),
         (collapses ? 5 : 0, .collapse),
       ])
       add(.space(.advise(space: space.name, range, advice)))
