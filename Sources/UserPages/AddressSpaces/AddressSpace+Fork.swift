@@ -24,8 +24,9 @@ extension AddressSpace {
       defer { for mapping in inherited { mapping.value.setState(.live) } }
 
       var lowered = false
+      var shared = SharedParts()
       for mapping in inherited where mapping.value.isPrivate {
-        if writeProtect(mapping.value.range) { lowered = true }
+        if writeProtect(mapping.value.range, &shared) { lowered = true }
       }
       YieldPoint.forkBetweenProtectAndCopy.reach()
       // Inside the lock, unlike everywhere else: until every store through a writable entry has landed, no page may be
@@ -42,12 +43,12 @@ extension AddressSpace {
           mapping.value.range, mapping.value.attributes, firstPage: mapping.value.firstPage, replacing: &old)
         // Under memory pressure the rest stays as it is: shared with nobody, but for what is pinned copied on the next store.
         guard failure == nil, copiesEntries(of: mapping) else { continue }
-        do throws(PageError) { try copyEntries(of: mapping, to: child, slots) } catch { failure = error }
+        do throws(PageError) { try copyEntries(of: mapping, to: child, slots, shared) } catch { failure = error }
       }
       child.mappings.publish()
       child.mappings.retire(old)
       if failure != nil {
-        for mapping in inherited where mapping.value.isPrivate { keepPinned(mapping, slots) }
+        for mapping in inherited where mapping.value.isPrivate { keepPinned(mapping, slots, shared) }
       }
     }
     memory.deferred.drainIfFull()
@@ -84,24 +85,25 @@ extension AddressSpace {
   }
 
   /// Makes the anonymous pages of a range read-only and no longer exclusive. Returns whether any was exclusive: then stores
-  /// may linger, and pins may be under way.
-  private func writeProtect(_ range: Range<VirtualAddress>) -> Bool {
+  /// may linger, and pins may be under way. Parts of 2 MiB frames that were not exclusive go to `shared`.
+  private func writeProtect(_ range: Range<VirtualAddress>, _ shared: inout SharedParts) -> Bool {
     var lowered = false
     let lower = { (entry: PTE) in entry.without(PTELayout.writable, PTELayout.untaken).with(PTELayout.cowShared) }
     table.forEachEntry(in: range) { span in
       let before = span.place.update { $0.mapsHuge && $0.isExclusive ? lower($0) : nil }
       if before.mapsHuge, before.isExclusive { lowered = true }
       return before.mapsHuge ? .next : .again
-    } _: { _, place in
+    } _: { address, place in
       let before = place.update { $0.isMapped && $0.isExclusive ? lower($0) : nil }
-      if before.isMapped, before.isExclusive { lowered = true }
+      guard before.isMapped, before.isAnonymous else { return }
+      if before.isExclusive { lowered = true } else if before.isHuge { shared.append(address) }
     }
     return lowered
   }
 
   /// Gives the child the parent's entries of a mapping. Nobody else sees the child yet.
   private func copyEntries(
-    of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlots
+    of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlots, _ shared: SharedParts
   ) throws(PageError) {
     var failure: PageError?
     var spare = SpareNodes(memory)
@@ -133,8 +135,9 @@ extension AddressSpace {
         }
         // ORDERING [change-then-count]: the entry was lowered and a grace period has passed; the pins are looked at now. A
         // pin that is not seen here will find the entry lowered at its second look. Only an exclusive page can have been
-        // pinned, so one that is pinned was exclusive until this fork, and is again.
-        if isPinned(frames.frame(entry.folioPFN), slots) {
+        // pinned, so one that is pinned was exclusive until this fork, and is again: but for a part of 2 MiB, which are
+        // counted as a whole.
+        if isPinned(frames.frame(entry.folioPFN), slots), !(entry.isHuge && shared.contains(address)) {
           do throws(PageError) {
             target.storeUnseen(try copyPinned(entry, mapping: mapping))
           } catch {
@@ -182,15 +185,17 @@ extension AddressSpace {
 
   /// Gives the pinned pages of a mapping back to it after a fork that failed: a copy would part pin and program. What the
   /// child got is not among them: nobody can pin what is not exclusive.
-  private func keepPinned(_ mapping: VMATree.Mapping, _ slots: PinSlots) {
-    func restored(_ entry: PTE) -> PTE? {
-      guard entry.isMapped, entry.isAnonymous, !entry.isExclusive else { return nil }
+  private func keepPinned(_ mapping: VMATree.Mapping, _ slots: PinSlots, _ shared: SharedParts) {
+    func restored(_ entry: PTE, _ address: VirtualAddress) -> PTE? {
+      guard entry.isMapped, entry.isAnonymous, !entry.isExclusive, !(entry.isHuge && shared.contains(address)) else {
+        return nil
+      }
       return isPinned(frames.frame(entry.folioPFN), slots) ? exclusiveAgain(entry, mapping: mapping) : nil
     }
     table.forEachEntry(in: mapping.value.range) { span in
-      span.place.update { $0.mapsHuge ? restored($0) : nil }.mapsHuge ? .next : .again
-    } _: { _, place in
-      _ = place.update(restored)
+      span.place.update { $0.mapsHuge ? restored($0, span.range.lowerBound) : nil }.mapsHuge ? .next : .again
+    } _: { address, place in
+      _ = place.update { restored($0, address) }
     }
   }
 
