@@ -113,7 +113,13 @@ extension AddressSpace {
     let folio = frames.frame(entry.folioPFN)
     // The pins by themselves: references and mappings are not looked at in one moment, and another space that forks in between
     // adds both for its parts of 2 MiB, so that one mapping more would make up for a pin.
-    return folio.pins == 0 && folio.references == frames.mappings(of: entry.folioPFN) && !slots.holds(folio)
+    if folio.pins > 0 || slots.holds(folio) { return false }
+    switch folio.references - frames.mappings(of: entry.folioPFN) {
+    case 0: return true
+    // Another's entry leads to the swap slot of the page, which keeps its frame for it.
+    case 1: return memory.swap.caches(entry.folioPFN)
+    default: return false
+    }
   }
 
   /// Lets go of a node that no walker reaches, and of what its entries hold.

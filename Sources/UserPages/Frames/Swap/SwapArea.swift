@@ -190,6 +190,9 @@ final class SwapArea: @unchecked Sendable {
 
   // MARK: The cache
 
+  /// Whether one of a frame's references is the cache's.
+  func caches(_ pfn: PFN) -> Bool { monitor.locked { cached[pfn] != nil } }
+
   /// Lets go of frames that nobody maps and the file has; `retrying`, has the writer try again what it could not write.
   /// O(frames at rest).
   func trim(retrying: Bool) {
