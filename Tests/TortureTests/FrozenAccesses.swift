@@ -1,7 +1,8 @@
 #if DEBUG
   import TestSupport
   import Testing
-  import UserPages
+
+  @testable import UserPages
 
   extension TortureTests {
     /// Loads, stores and faults that are frozen in the middle while somebody else changes the mapping.
@@ -214,6 +215,29 @@
               seen == 7 || (seen == 8 && !forkedFirst),
               "the child sees the parent's store of \(String(describing: seen))")
           }
+          children.removeAll()
+        }
+      }
+
+      @Test func aForkOverlooksNoPageThatAFaultHolds() throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          try space.store(UInt64(7), at: 0x5000)
+          // The next one finds nothing to lower, and so waits for no section.
+          try space.fork().exit()
+          let children = Children()
+          let forker = freezer.start("fork", freezeAt: .forkBetweenProtectAndCopy) { children.add(try space.fork()) }
+          #expect(forker.waitUntilFrozen())
+          // What a fault does that saw the mapping live before the fork sealed it.
+          let place = try #require(RCU.read { space.table.entry(for: 0x5000) })
+          let entry = place.load()
+          #expect(place.lock(entry))
+          forker.thaw()
+          #expect(!forker.mayFinish())
+          place.store(entry)
+          try forker.join()
+          children.forEach { child in #expect((try? child.load(at: 0x5000, as: UInt64.self)) == 7) }
           children.removeAll()
         }
       }

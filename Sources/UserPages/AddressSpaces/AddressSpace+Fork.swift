@@ -74,7 +74,8 @@ extension AddressSpace {
       return .stop
     } _: { _, node, indices in
       for index in indices {
-        let entry = node[index].load()
+        // A fault may hold the one private page for a moment before it finds the mapping sealed.
+        let entry = node[index].settled()
         guard entry.isMapped ? entry.isAnonymous : entry.isSwapped else { continue }
         hasPrivatePages = true
         return false
