@@ -97,6 +97,27 @@
         }
       }
 
+      @Test(arguments: Engines.lockless)
+      func aStoreThatADontNeedMustWaitForToo(engine: PinEngine) throws {
+        try withPage(engine) { [address] freezer, machine, space in
+          let held = try space.pin(at: address, .get)
+          let writer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
+            try space.store(UInt64(8), at: address)
+          }
+          #expect(writer.waitUntilFrozen())
+          let out = freezer.start("page out") { try space.advise(at: address, pages: 1, .pageOut) }
+          #expect(out.waitUntilPast(.pageOutBetweenEntriesAndGrace))
+          let drop = freezer.start("dontneed") { try space.advise(at: address, pages: 1, .dontNeed) }
+          #expect(!drop.mayFinish(), "dontNeed was over before a store into a page that somebody holds")
+          writer.thaw()
+          try writer.join()
+          try out.join()
+          try drop.join()
+          #expect(held.bytes.load(as: UInt64.self) == 8)
+          held.release()
+        }
+      }
+
       /// What a page may meet between its entry's end and the look at its frame.
       @Test(arguments: Engines.lockless, 0..<5)
       func comeBackTooEarly(engine: PinEngine, what: Int) throws {

@@ -56,7 +56,10 @@ extension AddressSpace {
       return .next
     } _: { address, place in
       let entry = place.take()
-      guard entry.isMapped else { return dropUnmapped(entry) }
+      guard entry.isMapped else {
+        if !entry.isEmpty, dropUnmapped(entry) { lingering = true }
+        return
+      }
       YieldPoint.unmapBetweenClearAndFree.reach()
       if drop(entry, at: address, in: mapping, &batch) { lingering = true }
     }

@@ -75,9 +75,11 @@ extension AddressSpace {
     return shared
   }
 
-  /// Gives up what an entry that maps nothing, and was just taken from the table, held.
+  /// Gives up what an entry that maps nothing, and was just taken from the table, held. Returns whether a store by the entry
+  /// that was there before may linger: where the page has not left memory, a page-out may not have waited for it yet.
   @inline(never)
-  func dropUnmapped(_ entry: PTE) {
-    if let slot = entry.swapSlot { memory.swap.removeUser(slot) }
+  func dropUnmapped(_ entry: PTE) -> Bool {
+    guard let slot = entry.swapSlot else { return false }
+    return memory.swap.removeUser(slot)
   }
 }

@@ -176,16 +176,18 @@ final class SwapArea: @unchecked Sendable {
   /// One more entry leads to the slot, where one does already.
   func addUser(_ slot: SwapSlot) { monitor.locked { slots[slot.index].users += 1 } }
 
-  /// An entry leads to the slot no more.
-  func removeUser(_ slot: SwapSlot) {
-    let freed = monitor.locked { () -> PFN? in
+  /// An entry leads to the slot no more. Returns whether the page was still in memory.
+  func removeUser(_ slot: SwapSlot) -> Bool {
+    let (wasCached, freed) = monitor.locked { () -> (Bool, PFN?) in
+      let wasCached = slots[slot.index].frame != nil
       slots[slot.index].users -= 1
-      guard slots[slot.index].users == 0 else { return nil }
+      guard slots[slot.index].users == 0 else { return (wasCached, nil) }
       let freed = uncache(slot)
       freeIfUnused(slot)
-      return freed
+      return (wasCached, freed)
     }
     giveUp(freed)
+    return wasCached
   }
 
   // MARK: The cache
