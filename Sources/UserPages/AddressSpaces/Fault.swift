@@ -97,14 +97,7 @@ extension AddressSpace {
         if let frame = resources.hugeFrame { memory.discardHugeFrame(frame) }
         resources.hugeFrame = nil
         do throws(PageError) { resources.frame = try memory.allocateFrame() } catch let failure {
-          // What partial unmaps left of 2 MiB frames is memory, too.
-          if mayBreakUp {
-            mayBreakUp = false
-            if holdsLock { mmapLock.unlock() }
-            let found = breakUpHugeFrames(.leftovers, in: VirtualAddress(0)..<VirtualAddress.limit)
-            if holdsLock { mmapLock.lockForReading() }
-            if found { continue }
-          }
+          if makesRoom(after: failure, once: &mayBreakUp, holdsLock: holdsLock) { continue }
           error = failure
           break attempts
         }
@@ -119,6 +112,7 @@ extension AddressSpace {
       case .needsSwapped(let slot):
         discardSwapped(&resources)
         do throws(PageError) { resources.swapped = try read(slot) } catch let failure {
+          if makesRoom(after: failure, once: &mayBreakUp, holdsLock: holdsLock) { continue }
           error = failure
           break attempts
         }
@@ -131,6 +125,11 @@ extension AddressSpace {
         if failure == .segmentationViolation, !holdsLock {
           let isMapped = mmapLock.reading { permits(access, at: address) }
           if isMapped { continue }
+        }
+        if makesRoom(after: failure, once: &mayBreakUp, holdsLock: holdsLock) {
+          // It was the backing's answer that there is no memory.
+          discardAnswer(&resources)
+          continue
         }
         error = failure
         break attempts
@@ -146,6 +145,15 @@ extension AddressSpace {
     }
     counts.add(1, to: Counters.faultIndex)
     if !holdsLock { memory.deferred.drainIfFull() }
+  }
+
+  /// Whether a fault that lacked memory should try again. What partial unmaps left of 2 MiB frames is memory, too.
+  private func makesRoom(after failure: PageError, once mayBreakUp: inout Bool, holdsLock: Bool) -> Bool {
+    guard failure == .outOfMemory, mayBreakUp else { return false }
+    mayBreakUp = false
+    if holdsLock { mmapLock.unlock() }
+    defer { if holdsLock { mmapLock.lockForReading() } }
+    return breakUpHugeFrames(.leftovers, in: VirtualAddress(0)..<VirtualAddress.limit)
   }
 
   private func permits(_ access: FaultAccess, at address: VirtualAddress) -> Bool {

@@ -20,7 +20,7 @@ struct PageTable: Sendable {
   /// The place of the entry for `address`, if its node exists. Inside a read-side section.
   ///
   /// ORDERING [node-publish]: loads of links are sequentially consistent (so at least acquire) and pair with the link's
-  /// compare-and-swap in `entry(for:using:)`; a new node is all zeroes before it is linked.
+  /// compare-and-swap in `makeNodes`; a new node is all zeroes before it is linked.
   @inlinable @inline(__always)
   func entry(for address: VirtualAddress) -> PageTableEntry? {
     lowestNode(for: address)?[TableNode.index(of: address, level: 1)]
