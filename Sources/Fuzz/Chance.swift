@@ -11,7 +11,8 @@ public enum Chance: String, CaseIterable, Sendable {
   case joinedMappings = "joined mappings"
   /// Whether a mapping may be collapsed. Linux asks what remembers its pages' users (an `anon_vma`, which comes with the first
   /// store to the mapping, or to one that it was joined with), and whether the mapping as it has joined it has room for
-  /// 2 MiB; the library asks the latter of the mapping as it has joined it.
+  /// 2 MiB; the library asks the latter of the mapping as it has joined it. And Linux asks whether there is a page table, which
+  /// a fork may have copied although nothing is in it any more.
   case collapsible = "collapsible mappings"
 
   /// The reason to excuse a difference, where there is one.
@@ -21,7 +22,7 @@ public enum Chance: String, CaseIterable, Sendable {
     {
       return .joinedMappings
     }
-    if case .space(.advise(_, _, .collapse)) = statement, kernel == "EINVAL", library != kernel {
+    if case .space(.advise(_, _, .collapse)) = statement, (kernel == "EINVAL") != (library == "EINVAL") {
       return .collapsible
     }
     return nil
