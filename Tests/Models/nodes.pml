@@ -5,7 +5,7 @@
  * which lead to lowest nodes. Two faults go down to different lowest nodes, making what is missing; one thread unlinks the upper
  * node and collects what hangs below.
  *
- *   PageTables/PageTable.swift         entry(for:using:)         [link-then-look]
+ *   PageTables/PageTable.swift         makeNodes                 [link-then-look]
  *   PageTables/PageTable+Ranges.swift  unlinkNodes, collect      [link-then-look]
  *
  * Mutations: NO_LOOK_UP, TAKE_BACK_ALONE, COLLECT_BEFORE_UNLINK, FREE_WITHOUT_GRACE. */

@@ -8,8 +8,9 @@ extension AddressSpace {
   /// No pages at all (`pages` is 0) of a shared mapping are a second mapping of the same, which begins with the page at
   /// `address`; the first one stays.
   ///
-  /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, or a private mapping to duplicate; `badAddress` where the old range does not begin
-  ///   in a mapping or is not inside one and must be, or a pfn mapping would grow; `outOfMemory` where there is no room.
+  /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, or a private mapping to duplicate;
+  ///   `badAddress` where the old range does not begin in a mapping or is not inside one and must be, or a pfn mapping would
+  ///   grow; `outOfMemory` where there is no room.
   public func remap(
     at address: VirtualAddress, pages: Int, to newAddress: VirtualAddress, newPages: Int
   ) throws(PageError) {

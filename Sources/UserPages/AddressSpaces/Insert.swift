@@ -65,8 +65,8 @@ extension AddressSpace {
   ///   - address: aligned to 2 MiB.
   ///   - writable: whether stores through a shared mapping may go there.
   /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where something is not aligned, where the mapping may
-  ///   not have 2 MiB entries or does not cover these, where not all of them are memory, and as `insertPFN`; `busy` where something is mapped there, or was
-  ///   page by page since the range was mapped.
+  ///   not have 2 MiB entries or does not cover these, where not all of them are memory, and as `insertPFN`; `busy` where
+  ///   something is mapped there, or was page by page since the range was mapped.
   public func insertHugePFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
     try insert(at: address, isHuge: true) { site, attributes in

@@ -14,14 +14,15 @@
 ///     swap     -> swap                fork (no longer exclusive)
 ///     swap     -> empty               as present -> empty
 ///     empty    -> swap                as empty -> present
-///     present  -> migration           collapse, break-up of a huge frame: taken from its users, under the mmap lock
+///     present  -> migration           break-up of a huge frame: taken from its users, under the mmap lock
 ///     migration -> present            the same, when it is done or given up
 ///
 /// An entry of the second-lowest level may map 2 MiB: it is a huge entry, and all of the above holds for it. Besides, there:
 ///
 ///     empty    -> link                fault, remap, fork: a node of the lowest level
 ///     huge     -> busy -> link        split: the node's 512 entries map what the entry did
-///     link     -> migration -> huge   collapse: the node's entries were taken away, all but the contents are new
+///     link     -> migration -> huge   collapse: the contents of the node's pages are copied to 2 MiB
+///     link     -> migration -> link   collapse: given up, somebody holds a page
 ///     link     -> empty               the node is unlinked: nothing is mapped in its span
 ///
 /// Nobody but the locker may change a busy entry; all others wait until it is something else. Non-present entries other
