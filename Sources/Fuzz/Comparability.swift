@@ -30,6 +30,7 @@ struct Comparability {
   /// Whether something else than private anonymous memory is mapped. What of that can be collapsed is left to a kernel's
   /// configuration (`shmem_enabled`, `READ_ONLY_THP_FOR_FS`).
   private var hasFiles = false
+  private var hasSharedMemory = false
   private var pins: [String: Pin] = [:]
   /// The transient pin that must be released before anything else happens.
   private var transient: String?
@@ -70,6 +71,7 @@ struct Comparability {
     case .map(let map):
       if map.huge { hasHugePages = true }
       if map.backing != .anonymous || map.sharing == .shared { hasFiles = true }
+      if map.sharing == .shared { hasSharedMemory = true }
       switch map.backing {
       case .anonymous, .file: return map.range.address >= Self.lowest && isForeign(map.range)
       case .mixed, .pfn, .erofs: return false
@@ -83,7 +85,10 @@ struct Comparability {
       }
       // What is paged out of 2 MiB breaks them up, and a kernel since 6.12 puts the page of zeroes in the place of those of
       // its pages that are zero: who got one before a store, has it not.
-      if advice == .pageOut, hasHugePages { return false }
+      //
+      // A kernel without swap drops what is clean of shared memory, and with it what was stored through a pin that was
+      // released without `dirty`.
+      if advice == .pageOut, hasHugePages || hasSharedMemory { return false }
       return isForeign(range)
     case .remap(_, let from, let to): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
     }

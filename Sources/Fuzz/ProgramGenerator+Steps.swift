@@ -106,7 +106,7 @@ extension ProgramGenerator {
     let start = Int.random(in: 0..<hotPages, using: &random)
     let count = random.chance(1) ? 0 : length()
     let file = random.chance(collapses ? 0 : model.isHuge ? 10 : 35) ? model.files.randomElement(using: &random) : nil
-    let sharing: SharingWord = random.chance(collapses ? 0 : file == nil ? 15 : 50) ? .shared : .private
+    let sharing: SharingWord = random.chance(collapses || pagesOut ? 0 : file == nil ? 15 : 50) ? .shared : .private
     let permission = permission()
     // Mostly inside the file, sometimes past its end.
     let offset = file.map { Int.random(in: 0...(random.chance(85) ? max($0.pages - count, 0) : 8), using: &random) }
@@ -136,7 +136,7 @@ extension ProgramGenerator {
       model.spaces[index].protect(start, count, permission)
     case 2:
       let advice: AdviceWord = random.pick([
-        (6, .dontNeed), (model.isHuge ? 0 : 3, .pageOut), (2, .dontFork), (2, .doFork), (2, .populateRead),
+        (6, .dontNeed), (pagesOut ? 6 : 0, .pageOut), (2, .dontFork), (2, .doFork), (2, .populateRead),
         (2, .populateWrite),
         (collapses ? 5 : 0, .collapse),
       ])

@@ -12,6 +12,8 @@ public struct ProgramGenerator {
   let hotPages: Int
   /// Whether it collapses, which is compared for private anonymous memory: then it maps no other.
   let collapses: Bool
+  /// Whether it pages out, which is compared where nothing is shared, and no page is part of 2 MiB.
+  let pagesOut: Bool
   private var lines: [ScenarioLine] = []
   /// Bytes are taken from here, so that two writes are told apart.
   private var nextByte: UInt8 = 1
@@ -25,6 +27,7 @@ public struct ProgramGenerator {
     model = ProgramModel(base: scale == 1 ? base : 0x1000_0000, scale: scale)
     hotPages = random.pick([(1, 2), (2, 4), (1, 8), (2, ProgramModel.windowPages)])
     collapses = scale > 1 && random.chance(50)
+    pagesOut = scale == 1 && random.chance(30)
     self.random = random
   }
 

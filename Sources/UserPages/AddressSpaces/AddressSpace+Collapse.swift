@@ -24,7 +24,7 @@ extension AddressSpace {
     var failure: PageError?
     var address = first
     // References that only wait for a grace period would look like somebody's.
-    memory.flushDeferredFrees()
+    memory.deferred.drainAll()
     while address < end {
       do throws(PageError) { try collapseOne(address) } catch {
         failure = error

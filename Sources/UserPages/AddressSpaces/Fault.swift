@@ -117,7 +117,8 @@ extension AddressSpace {
           break attempts
         }
       case .needsDrain:
-        memory.flushDeferredFrees()
+        // Not `flushDeferredFrees`, which waits for the swap file's writer too.
+        memory.deferred.drainAll()
         mayDrain = false
       case .failed(let failure):
         // No mapping may be what a MAP_FIXED replacement looks like from inside: it is true only where it is seen while no

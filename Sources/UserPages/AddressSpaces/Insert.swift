@@ -45,13 +45,15 @@ extension AddressSpace {
   /// (`vmf_insert_mixed`).
   ///
   /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where the mapping is not mixed, where no memory has
-  ///   that number, or where the frame has no user; `busy` where something else is mapped there.
+  ///   that number, or where the frame has no user or is anonymous memory; `busy` where something else is mapped there.
   public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     try insert(at: address) { site, attributes in
       guard attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole else { return .failed(.invalidArgument) }
       if !self.frames.isValid(pfn) || pfn == self.memory.zeroPage {
         return self.insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: false, nil)
       }
+      // A program's private memory is nobody's to map by number, as for `insertPage`.
+      if self.frames.frame(pfn).has(Frame.anonymousBit) { return .failed(.invalidArgument) }
       let outcome = self.insertMixed(pfn, site, storesThrough: false, nil)
       if case .failed = outcome { return .failed(.invalidArgument) }
       return outcome
