@@ -4,9 +4,13 @@ public struct Protection: OptionSet, Hashable, Sendable {
 
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 
+  /// Loads (PROT_READ).
   public static let read = Protection(rawValue: 1)
+  /// Stores, and with them loads, as on most machines (PROT_WRITE).
   public static let write = Protection(rawValue: 2)
+  /// Nothing (PROT_NONE).
   public static let none: Protection = []
+  /// Loads and stores.
   public static let readWrite: Protection = [.read, .write]
 }
 
