@@ -12,6 +12,7 @@ let package = Package(
     .executable(name: "oltp", targets: ["oltp"]),
     .executable(name: "pins", targets: ["pins"]),
     .executable(name: "faults", targets: ["faults"]),
+    .executable(name: "sections", targets: ["sections"]),
   ],
   dependencies: [
     .package(name: "user-pages", path: ".."),
@@ -28,6 +29,14 @@ let package = Package(
       linkerSettings: [
         .linkedLibrary("urcu-bp"), .linkedLibrary("urcu-common"), .linkedLibrary("urcu-cds"),
       ] + (hasTBB ? [.linkedLibrary("tbb")] : [])
+    ),
+    // Read-side sections of each flavour of liburcu.
+    .target(
+      name: "CSections",
+      linkerSettings: [
+        .linkedLibrary("urcu-bp"), .linkedLibrary("urcu-memb"), .linkedLibrary("urcu-mb"), .linkedLibrary("urcu-qsbr"),
+        .linkedLibrary("urcu-common"),
+      ]
     ),
     // Threads, clocks, medians, tables: what every tool here needs.
     .target(name: "Measuring", dependencies: ["CBenchmark"]),
@@ -67,6 +76,15 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Faults"
+    ),
+    .executableTarget(
+      name: "sections",
+      dependencies: [
+        "CSections",
+        "Measuring",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/Sections"
     ),
   ],
   swiftLanguageModes: [.v6],
