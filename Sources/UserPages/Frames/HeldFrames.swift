@@ -6,7 +6,10 @@ struct HeldFrames: @unchecked Sendable {
   private var runs: [Run] = []
   private let memory: Unmanaged<PhysicalMemory>
   let counts: UInt64
-  private(set) var count = 0
+  /// How many of the frames lie in runs.
+  private var inRuns = 0
+
+  var count: Int { frames.count + inRuns }
 
   private struct Run {
     /// The index of the first of them among all.
@@ -29,13 +32,12 @@ struct HeldFrames: @unchecked Sendable {
   @inline(__always)
   mutating func append(_ frame: Frame) {
     frames.append(frame)
-    count += 1
   }
 
   /// Adds `count` frames in a row of one 2 MiB frame, on which `counts` were taken once.
   mutating func append(run first: Frame, count: Int) {
     runs.append(Run(index: self.count, framesBefore: frames.count, first: first, count: count))
-    self.count += count
+    inRuns += count
   }
 
   subscript(index: Int) -> HeldFrame {

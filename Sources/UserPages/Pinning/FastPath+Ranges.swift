@@ -55,15 +55,8 @@ extension AddressSpace {
         for index in first..<first + wanted {
           let place = node[index]
           let entry = place.load()
-          let at = address + held.count * Page.size
-          guard test.accepts(entry), isNormal(entry, at: at, place: place) else {
-            // A part of a 2 MiB frame counts for itself alone here: its neighbours may be anybody's.
-            if let part = takeFastHuge(at, test, counts) {
-              held.append(run: part.frame, count: 1)
-              continue
-            }
-            guard let other = takeFastWritable(at, options) else { return }
-            if other.isPart { held.append(run: other.frame, count: 1) } else { held.append(other.frame) }
+          guard test.accepts(entry), isNormal(entry, at: address + held.count * Page.size, place: place) else {
+            guard takeOther(address + held.count * Page.size, options, into: &held) else { return }
             continue
           }
           let frame = frames.frame(entry.pfn)
@@ -75,5 +68,16 @@ extension AddressSpace {
       }
       if !isHuge, held.count < before + wanted { return }
     }
+  }
+
+  /// A page of a range that the ordinary comparison refused. Inside its section. Out of line, so that ordinary pages pay nothing.
+  @inline(never)
+  private func takeOther(_ address: VirtualAddress, _ options: PinOptions, into held: inout HeldFrames) -> Bool {
+    // A part of a 2 MiB frame counts for itself alone here: its neighbours may be anybody's.
+    guard let other = takeFastHuge(address, options.test, held.counts) ?? takeFastWritable(address, options) else {
+      return false
+    }
+    if other.isPart { held.append(run: other.frame, count: 1) } else { held.append(other.frame) }
+    return true
   }
 }
