@@ -18,7 +18,7 @@ extension AddressSpace {
   ///   private anonymous memory, or holds no aligned 2 MiB, and where nothing was ever touched; `tryAgain` where a page is
   ///   held by a get or a pin; `outOfMemory` where there are no 2 MiB in one piece.
   func collapse(_ part: Range<VirtualAddress>) throws(PageError) {
-    let first = (part.lowerBound + (Page.hugeSize - 1)).hugeStart
+    let first = part.lowerBound.hugeCeiling
     let end = part.upperBound.hugeStart
     if first > end { throw .invalidArgument }
     var failure: PageError?
@@ -101,7 +101,7 @@ extension AddressSpace {
     let protection = mapping.value.attributes.protection
     if protection.contains(.write) { huge.set(PTELayout.writable) }
     place.store(protection == .none ? huge.withoutAccess : huge)
-    retire(node)
+    retire(node, from: start, in: mapping)
     return .success(true)
   }
 
@@ -123,13 +123,12 @@ extension AddressSpace {
   }
 
   /// Lets go of a node that no walker reaches, and of what its entries hold.
-  private func retire(_ node: TableNode) {
+  private func retire(_ node: TableNode, from start: VirtualAddress, in mapping: VMATree.Mapping) {
     var batch = DeferredBatch()
     for index in 0..<TableNode.entryCount {
       let entry = node[index].take()
-      guard entry.isMapped, !isZeroPage(entry) else { continue }
-      frames.frame(entry.pfn).removeMapping()
-      batch.add(.frame(entry.folioPFN), for: memory.deferred)
+      // No store by it lingers: a grace period has passed.
+      if entry.isMapped { _ = drop(entry, at: start + index * Page.size, in: mapping, &batch) }
     }
     batch.add(.tablePage(node.page), for: memory.deferred)
     batch.flush(to: memory.deferred)
@@ -139,6 +138,6 @@ extension AddressSpace {
 extension VMA {
   /// Whether there can be 2 MiB entries by collapse: private memory, with room for one.
   var mayCollapse: Bool {
-    attributes.isAnonymous && (range.lowerBound + (Page.hugeSize - 1)).hugeStart + Page.hugeSize <= range.upperBound
+    attributes.isAnonymous && range.lowerBound.hugeCeiling + Page.hugeSize <= range.upperBound
   }
 }

@@ -52,7 +52,7 @@ extension AddressSpace {
       let entry = span.place.update { $0.mapsHuge ? .empty : nil }
       guard entry.mapsHuge else { return .again }
       YieldPoint.unmapBetweenClearAndFree.reach()
-      if dropHuge(entry, at: span.range.lowerBound, in: mapping, &batch) { lingering = true }
+      if drop(entry, at: span.range.lowerBound, isHuge: true, in: mapping, &batch) { lingering = true }
       return .next
     } _: { address, place in
       let entry = place.take()
@@ -78,12 +78,15 @@ extension AddressSpace {
   }
 
   /// Gives up what an entry that was just taken from the table held. Returns whether stores through it may linger.
+  ///
+  /// - Parameter isHuge: whether it mapped 2 MiB, from `address` on.
   func drop(
-    _ entry: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping, _ batch: inout DeferredBatch
+    _ entry: PTE, at address: VirtualAddress, isHuge: Bool = false, in mapping: VMATree.Mapping,
+    _ batch: inout DeferredBatch
   ) -> Bool {
     guard let frame = normalFrame(entry, at: address, in: mapping) else { return entry.isWritable }
     if entry.isDirty, !entry.isAnonymous { frame.set(Frame.dirtyBit) }
-    frame.removeMapping()
+    if isHuge { frame.removeHugeMapping() } else { frame.removeMapping() }
     // ORDERING [change-then-count]: the entry is gone, the references are looked at after.
     //
     // ORDERING [untaken-then-slot]: a pin in a slot can only be seen a grace period later. To look at the slots now would
@@ -94,19 +97,6 @@ extension AddressSpace {
     let isInSlots = engine == .slot && !entry.isUntaken
     let lingering = entry.isWritable && (!entry.isAnonymous || folio.references > 1 || isInSlots)
     batch.add(.frame(entry.folioPFN), for: memory.deferred)
-    return lingering
-  }
-
-  /// The same for an entry that mapped 2 MiB from `address` on.
-  private func dropHuge(
-    _ entry: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping, _ batch: inout DeferredBatch
-  ) -> Bool {
-    guard let folio = normalFrame(entry, at: address, in: mapping) else { return entry.isWritable }
-    if entry.isDirty, !entry.isAnonymous { folio.set(Frame.dirtyBit) }
-    folio.removeHugeMapping()
-    // ORDERING [change-then-count]: as for a page.
-    let lingering = entry.isWritable && (!entry.isAnonymous || folio.references > 1 || engine == .slot)
-    batch.add(.frame(entry.pfn), for: memory.deferred)
     return lingering
   }
 

@@ -24,7 +24,7 @@ extension AddressSpace {
   /// Costs two grace periods where there are any.
   @discardableResult
   func breakUpHugeFrames(_ which: BreakUp = .all, in range: Range<VirtualAddress>) -> Bool {
-    let wide = range.lowerBound.hugeStart..<min((range.upperBound + (Page.hugeSize - 1)).hugeStart, .limit)
+    let wide = range.lowerBound.hugeStart..<min(range.upperBound.hugeCeiling, .limit)
     // References that only wait for a grace period would look like somebody's.
     memory.deferred.drainAll()
     let freed = mmapLock.writing { () -> Bool in

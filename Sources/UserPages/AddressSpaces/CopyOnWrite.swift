@@ -1,4 +1,4 @@
-/// Faults on entries that are there: stores that the entry does not allow yet (`do_wp_page`).
+/// Faults on entries that are there: stores that the entry does not allow yet (`do_wp_page`, `do_huge_pmd_wp_page`).
 extension AddressSpace {
   func writeTouch(
     _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
@@ -10,7 +10,9 @@ extension AddressSpace {
       if !entry.isAnonymous, let frame = normalFrame(of: site) { frame.set(Frame.dirtyBit) }
       return install(entry.with(PTELayout.dirty, PTELayout.accessed), at: site)
     }
-    if site.mapping.value.attributes.isShared { return writeShared(site) }
+    if site.mapping.value.attributes.isShared {
+      return site.isHuge ? writeSharedHuge(site, &resources) : writeShared(site)
+    }
     if access == .forcedWrite, entry.isExclusive, entry.isDirty { return .done }
     // Reuse only what is exclusive to this mapping, never by guessing from a count that a pin can raise.
     if entry.isExclusive { return reuse(site) }
@@ -21,7 +23,7 @@ extension AddressSpace {
       case .no: break
       }
     }
-    return copy(site, writable: true, &resources)
+    return site.isHuge ? copyHuge(site, &resources) : copy(site, writable: true, &resources)
   }
 
   /// Gives a private mapping a page of its own before a pin for reading, without making it writable
@@ -36,10 +38,10 @@ extension AddressSpace {
       case .no: break
       }
     }
-    return copy(site, writable: false, &resources)
+    return site.isHuge ? split(site, &resources) : copy(site, writable: false, &resources)
   }
 
-  enum SoleUser { case yes, no, afterDrain }
+  private enum SoleUser { case yes, no, afterDrain }
 
   /// Whether nobody but this entry has the frame, so that it may become exclusive again.
   ///
@@ -48,14 +50,14 @@ extension AddressSpace {
   /// the entry again and finds it changed; a pin never takes a frame that is not exclusive; another mapping of it can only be
   /// made by a fork of this space, which finds the entry locked. Another space that just gave the frame up keeps its reference
   /// until a grace period has passed, so no load of its threads is still under way.
-  func soleUser(of entry: PTE, mayDrain: Bool) -> SoleUser {
+  private func soleUser(of entry: PTE, mayDrain: Bool) -> SoleUser {
     let frame = frames.frame(entry.folioPFN)
     if frame.references == 1 { return .yes }
     // The mapcount falls at once, the reference only after a grace period: it may be just that.
     return mayDrain && frame.pins == 0 && frames.mappings(of: entry.folioPFN) == 1 ? .afterDrain : .no
   }
 
-  func reuse(_ site: FaultSite) -> FaultOutcome {
+  private func reuse(_ site: FaultSite) -> FaultOutcome {
     let entry = site.entry.without(PTELayout.cowShared).with(PTELayout.dirty, PTELayout.accessed)
     return install(site.finish(entry, writable: true), at: site, asSoleUser: !site.entry.isExclusive)
   }

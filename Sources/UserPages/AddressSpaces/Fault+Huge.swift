@@ -32,36 +32,9 @@ extension AddressSpace {
     resources.hugeFrame = pfn
   }
 
-  func touchHuge(
-    _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
-  ) -> FaultOutcome {
-    let entry = site.entry
-    let mapping = site.mapping
-    guard mapping.value.covers(site.address.hugeRange) else { return .sealed }
-    if entry.isEmpty { return firstHugeTouch(site, access, &resources) }
-    guard entry.mapsHuge else { return touchNonPresent(site, access, &resources) }
-    if entry.isProtNone, !access.isForced, mapping.value.attributes.protection != .none { return .again }
-    switch access {
-    case .read, .forcedRead:
-      return entry.isAccessed ? .done : install(entry.with(PTELayout.accessed), at: site)
-    case .write, .forcedWrite:
-      return writeHuge(site, access, &resources, mayDrain: mayDrain)
-    case .unshare:
-      if entry.isExclusive || mapping.value.attributes.isShared { return .done }
-      if entry.isAnonymous {
-        switch soleUser(of: entry, mayDrain: mayDrain) {
-        case .yes: return install(entry.without(PTELayout.cowShared), at: site, asSoleUser: true)
-        case .afterDrain: return .needsDrain
-        case .no: break
-        }
-      }
-      return split(site, &resources)
-    }
-  }
-
   // MARK: Nothing there yet
 
-  private func firstHugeTouch(
+  func firstHugeTouch(
     _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources
   ) -> FaultOutcome {
     guard site.mapping.value.attributes.isAnonymous else { return touchHugeBacked(site, access, &resources) }
@@ -145,34 +118,15 @@ extension AddressSpace {
 
   // MARK: A store to what is there
 
-  private func writeHuge(
-    _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
-  ) -> FaultOutcome {
-    let entry = site.entry
-    if entry.isWritable {
-      if entry.isDirty, entry.isAccessed { return .done }
-      if !entry.isAnonymous, let folio = normalFrame(of: site) { folio.set(Frame.dirtyBit) }
-      return install(entry.with(PTELayout.dirty, PTELayout.accessed), at: site)
-    }
-    if site.mapping.value.attributes.isShared { return writeSharedHuge(site, &resources) }
-    if access == .forcedWrite, entry.isExclusive, entry.isDirty { return .done }
-    if entry.isExclusive { return reuse(site) }
-    if entry.isAnonymous {
-      switch soleUser(of: entry, mayDrain: mayDrain) {
-      case .yes: return reuse(site)
-      case .afterDrain: return .needsDrain
-      case .no: break
-      }
-    } else if isZeroPage(entry), !resources.hugeRefused {
-      let outcome = installOwnHuge(site, &resources)
-      if case .done = outcome { counts.add(1, to: Counters.copyIndex) }
-      return outcome
-    }
-    // Only the page that is written to is copied: one level below.
-    return split(site, &resources)
+  /// A store to what is not the mapping's own: a page of it is copied, one level below; but of zeroes all is new.
+  func copyHuge(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
+    guard isZeroPage(site.entry), !resources.hugeRefused else { return split(site, &resources) }
+    let outcome = installOwnHuge(site, &resources)
+    if case .done = outcome { counts.add(1, to: Counters.copyIndex) }
+    return outcome
   }
 
-  private func writeSharedHuge(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
+  func writeSharedHuge(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
     // By number: what takes stores was writable from the start, so this is for one page to decide.
     guard let folio = normalFrame(of: site), site.mapping.value.attributes.kind.backing?.takesStores ?? true else {
       return split(site, &resources)

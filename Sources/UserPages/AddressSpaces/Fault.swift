@@ -213,8 +213,8 @@ extension AddressSpace {
       if entry.isBusy || TableNode(link: entry) != nil || !stillRules(mapping) { return .again }
       // What was in the way of a node is gone.
       if entry.isEmpty, !wantsHuge { return .again }
-      let site = FaultSite(address: address.hugeStart, mapping: mapping, place: place, entry: entry)
-      outcome = touchHuge(site, access, &resources, mayDrain: mayDrain)
+      let site = FaultSite(address: address.hugeStart, mapping: mapping, place: place, entry: entry, isHuge: true)
+      outcome = touch(site, access, &resources, mayDrain: mayDrain)
     }
     // The entry may be another mapping's, put there since: what the old one makes of it does not count.
     if case .failed = outcome, mapping.value.isDetached { return .again }
@@ -226,7 +226,11 @@ extension AddressSpace {
     _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
   ) -> FaultOutcome {
     let entry = site.entry
-    if entry.isEmpty { return firstTouch(site, access, &resources) }
+    // It lies across a cut, and is about to be split.
+    if site.isHuge, !site.mapping.value.covers(site.address.hugeRange) { return .sealed }
+    if entry.isEmpty {
+      return site.isHuge ? firstHugeTouch(site, access, &resources) : firstTouch(site, access, &resources)
+    }
     guard entry.isMapped else { return touchNonPresent(site, access, &resources) }
     // A protnone entry in a mapping that permits the access is being changed at this moment; unless the caller may ignore
     // permissions.

@@ -5,6 +5,8 @@ struct FaultSite {
   let mapping: VMATree.Mapping
   let place: PageTableEntry
   let entry: PTE
+  /// Whether it is an entry of the second-lowest level.
+  var isHuge = false
 }
 
 extension VMA {

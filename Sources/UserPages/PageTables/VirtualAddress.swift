@@ -27,6 +27,8 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
   @inlinable public var pageStart: Self { Self(rawValue & ~UInt64(Page.size - 1)) }
   /// The address of the aligned 2 MiB that hold this address.
   var hugeStart: Self { Self(rawValue & ~UInt64(Page.hugeSize - 1)) }
+  /// The first address from this one on at which aligned 2 MiB begin.
+  var hugeCeiling: Self { (self + (Page.hugeSize - 1)).hugeStart }
   /// The aligned 2 MiB that hold this address.
   var hugeRange: Range<Self> { hugeStart..<hugeStart + Page.hugeSize }
   /// Which page of its aligned 2 MiB holds this address.
