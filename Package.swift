@@ -38,17 +38,17 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(
-      name: "CLiburcuSystem",
+      name: "CURCU",
       pkgConfig: "liburcu-bp",
       providers: [.apt(["liburcu-dev"]), .yum(["userspace-rcu-devel"])]
     ),
     .target(
-      name: "CLiburcu",
-      dependencies: ["CLiburcuSystem"]
+      name: "CPlatform",
+      dependencies: ["CURCU"]
     ),
     .target(
       name: "UserPages",
-      dependencies: ["CLiburcu"],
+      dependencies: ["CPlatform"],
       // Values that cannot outlive what they were lent from; clients need no flag.
       swiftSettings: entryFormat + [.enableExperimentalFeature("Lifetimes")]
     ),

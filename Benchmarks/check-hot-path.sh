@@ -24,7 +24,7 @@ check() {
     case $name in
       # The library's ways out of the fast path, a thread's first registration, an overflow of the client's own sums.
       *pinOtherwise* | *backOut* | *HeldFrame*free* | *HeldFrame*putPart* | *takeOther*) ;;
-      urcu_bp_register@plt | clu_register_thread_index | swift_unexpectedError* | swift_willThrow*) ;;
+      urcu_bp_register@plt | cp_register_thread_index | swift_unexpectedError* | swift_willThrow*) ;;
       *) complain "$2 calls $name" ;;
     esac
   done

@@ -11,7 +11,7 @@ import Testing
     ("dirty", PTELayout.dirty, { $0.isDirty }), ("huge", PTELayout.huge, { $0.isHuge }),
     ("anonymous", PTELayout.anonymous, { $0.isAnonymous }),
     ("cowShared", PTELayout.cowShared, { $0.has(PTELayout.cowShared) }),
-    ("untaken", PTELayout.untaken, { $0.isUntaken }),
+    ("neverSlotPinned", PTELayout.neverSlotPinned, { $0.isNeverSlotPinned }),
   ]
 
   @Test("The layout that was asked for is compiled in")
@@ -104,11 +104,12 @@ import Testing
   func forkAndBack(frame: PFN) {
     let own = PTE(mapping: frame).with(PTELayout.anonymous, PTELayout.dirty, PTELayout.writable)
     #expect(own.isExclusive)
-    let lowered = own.without(PTELayout.writable).with(PTELayout.cowShared)
-    #expect(!lowered.isExclusive && !lowered.isWritable && lowered.isPresent && lowered.isDirty)
-    #expect(lowered.without(PTELayout.cowShared).with(PTELayout.writable) == own)
-    let copied = lowered.mapping(PFN(42))
-    #expect(copied.pfn == PFN(42) && copied.mapping(frame) == lowered)
+    let writeProtected = own.without(PTELayout.writable).with(PTELayout.cowShared)
+    #expect(
+      !writeProtected.isExclusive && !writeProtected.isWritable && writeProtected.isPresent && writeProtected.isDirty)
+    #expect(writeProtected.without(PTELayout.cowShared).with(PTELayout.writable) == own)
+    let copied = writeProtected.mapping(PFN(42))
+    #expect(copied.pfn == PFN(42) && copied.mapping(frame) == writeProtected)
   }
 
   @Test("No entry is taken for a link, and a link leads to its node")

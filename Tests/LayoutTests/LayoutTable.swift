@@ -20,7 +20,7 @@ struct LayoutTable: Sendable, CustomTestStringConvertible {
   let special: PTEBit
   let anonymous: PTEBit
   let cowShared: PTEBit
-  let untaken: PTEBit
+  let neverSlotPinned: PTEBit
   let pfnShift: UInt64
   let pfnMask: UInt64
   let nonPresent: UInt64
@@ -40,7 +40,7 @@ struct LayoutTable: Sendable, CustomTestStringConvertible {
     special = Layout.special
     anonymous = Layout.anonymous
     cowShared = Layout.cowShared
-    untaken = Layout.untaken
+    neverSlotPinned = Layout.neverSlotPinned
     pfnShift = Layout.pfnShift
     pfnMask = Layout.pfnMask
     nonPresent = Layout.nonPresent
@@ -63,7 +63,7 @@ struct LayoutTable: Sendable, CustomTestStringConvertible {
       Property(name: "writable", bit: writable), Property(name: "accessed", bit: accessed),
       Property(name: "dirty", bit: dirty), Property(name: "huge", bit: huge), Property(name: "special", bit: special),
       Property(name: "anonymous", bit: anonymous), Property(name: "cowShared", bit: cowShared),
-      Property(name: "untaken", bit: untaken),
+      Property(name: "neverSlotPinned", bit: neverSlotPinned),
     ]
   }
 
@@ -115,7 +115,7 @@ protocol LayoutUnderTest {
   static var special: PTEBit { get }
   static var anonymous: PTEBit { get }
   static var cowShared: PTEBit { get }
-  static var untaken: PTEBit { get }
+  static var neverSlotPinned: PTEBit { get }
   static var pfnShift: UInt64 { get }
   static var pfnMask: UInt64 { get }
   static var nonPresent: UInt64 { get }

@@ -184,10 +184,10 @@ import Testing
           while run.next() {
             try space.map(at: start, pages: 2, protection: .readWrite, sharing: .shared, .pfnDevice(device))
             _ = try space.load(at: start, as: UInt8.self)
-            run.dawdle()
+            run.pauseRandomly()
             try space.map(at: start, pages: 2, protection: .readWrite, sharing: .shared, .file(file))
             _ = try space.load(at: start, as: UInt8.self)
-            run.dawdle()
+            run.pauseRandomly()
           }
         },
         Worker("pin") { run in

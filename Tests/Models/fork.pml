@@ -163,7 +163,7 @@ inline look_for_pins(f) {
 proctype Forker() {
   byte e, f, i;
   byte seen[READERS];
-  bool isPinned, lowered;
+  bool isPinned, writeProtected;
   isSealed = true;
 #ifdef CHECK_BEFORE_PROTECT
   (entry != BUSY);
@@ -174,13 +174,13 @@ proctype Forker() {
   atomic {
     entry != BUSY ->
     e = entry; f = e / 2;
-    if :: e % 2 == 1 -> entry = SHARED(f); lowered = true :: else fi
+    if :: e % 2 == 1 -> entry = SHARED(f); writeProtected = true :: else fi
   };
 #ifdef SCAN_BEFORE_GRACE
   look_for_pins(f);
 #endif
 #ifndef NO_GRACE
-  if :: lowered -> grace_period() :: else fi;
+  if :: writeProtected -> grace_period() :: else fi;
 #endif
 #ifndef CHECK_BEFORE_PROTECT
 #ifndef SCAN_BEFORE_GRACE

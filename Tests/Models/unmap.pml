@@ -10,9 +10,9 @@
  * REFERENCE or SLOT says how pins are taken; MIXED lets each pin choose. A store to a slot waits in the pinner's store buffer:
  * it is visible at some later time, at the latest when a grace period ends.
  *
- * UNTAKEN: entries begin untaken, a pin by a slot changes that first, and an unmap waits for nobody where none has.
+ * UNTAKEN: entries begin neverSlotPinned, a pin by a slot changes that first, and an unmap waits for nobody where none has.
  *
- *   Pinning/FastPath+FirstSlot.swift   takeFirstSlot     [untaken-then-slot]
+ *   Pinning/FastPath+FirstSlot.swift   takeFirstSlot     [first-slot-pin]
  *
  * READONLY: the mapping is not writable, so an unmap waits for nobody.
  *

@@ -1,13 +1,13 @@
 /// The rules that the sources keep. Each takes files and returns what breaks it, one line for each finding.
 enum Rules {
-  /// The rooms of the library, from the lowest to the highest.
-  static let rooms = ["RCU", "Frames", "PageTables", "Backing", "AddressSpaces", "Pinning"]
-  /// The rooms that may hold unsafe code.
-  static let unsafeRooms: Set<String> = ["RCU", "Frames", "PageTables"]
+  /// The layers of the library, from the lowest to the highest.
+  static let layers = ["Concurrency", "Frames", "PageTables", "Backing", "AddressSpaces", "Pinning"]
+  /// The layers that may hold unsafe code.
+  static let unsafeLayers: Set<String> = ["Concurrency", "Frames", "PageTables"]
   /// The most lines that a file may have.
   static let lineLimit = 320
 
-  /// No file names a type that a room above its own declares.
+  /// No file names a type that a layer above its own declares.
   static func layers(_ files: [SourceFile]) -> [String] {
     var home: [String: [Int]] = [:]
     for file in files {
@@ -18,23 +18,23 @@ enum Rules {
       guard let level = level(of: file) else { return [] }
       return file.identifiers.sorted().compactMap { name in
         guard let lowest = home[name]?.min(), lowest > level else { return nil }
-        return "\(file.path) names \(name), which \(rooms[lowest]) declares"
+        return "\(file.path) names \(name), which \(layers[lowest]) declares"
       }
     }
   }
 
-  /// Every file of the library lies in a room that the list above knows.
-  static func knownRooms(_ files: [SourceFile]) -> [String] {
+  /// Every file of the library lies in a layer that the list above knows.
+  static func knownLayers(_ files: [SourceFile]) -> [String] {
     files.filter { $0.path.hasPrefix("Sources/UserPages/") && level(of: $0) == nil }.map {
-      "\($0.path) lies in no room"
+      "\($0.path) lies in no layer"
     }
   }
 
-  /// Unsafe code is in its rooms alone.
+  /// Unsafe code is in its layers alone.
   static func unsafeCode(_ files: [SourceFile]) -> [String] {
     files.flatMap { file -> [String] in
-      guard let room = file.room, !unsafeRooms.contains(room) else { return [] }
-      let words = /[A-Za-z_]*[Uu]nsafe[A-Za-z_]*|@unchecked|OpaquePointer|import CLiburcu/
+      guard let layer = file.layer, !unsafeLayers.contains(layer) else { return [] }
+      let words = /[A-Za-z_]*[Uu]nsafe[A-Za-z_]*|@unchecked|OpaquePointer|import CPlatform/
       return file.code.matches(of: words).map { "\(file.path) says \($0.output)" }
     }
   }
@@ -83,6 +83,6 @@ enum Rules {
   }
 
   private static func level(of file: SourceFile) -> Int? {
-    file.room.flatMap { rooms.firstIndex(of: $0) }
+    file.layer.flatMap { layers.firstIndex(of: $0) }
   }
 }

@@ -16,7 +16,7 @@ struct SourceFile {
   }
 
   /// The folder below `Sources/UserPages` in which it lies.
-  var room: String? {
+  var layer: String? {
     let parts = path.split(separator: "/")
     guard parts.count > 3, parts[0] == "Sources", parts[1] == "UserPages" else { return nil }
     return String(parts[2])

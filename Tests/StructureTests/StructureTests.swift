@@ -9,16 +9,16 @@ import Testing
   }
 
   @Test func everyRoomIsThere() throws {
-    let rooms = Set(library.compactMap(\.room))
-    #expect(rooms == Set(Rules.rooms))
-    #expect(Rules.knownRooms(library) == [])
+    let layers = Set(library.compactMap(\.layer))
+    #expect(layers == Set(Rules.layers))
+    #expect(Rules.knownLayers(library) == [])
   }
 
   @Test func lowerRoomsNameNothingFromAbove() {
     #expect(Rules.layers(library) == [])
   }
 
-  @Test func unsafeCodeStaysInItsRooms() {
+  @Test func unsafeCodeStaysInItsLayers() {
     #expect(Rules.unsafeCode(library) == [])
   }
 
@@ -50,20 +50,21 @@ import Testing
       ])
     #expect(
       Rules.layers([spaces, file("Frames/Fine.swift", "// Space\nlet a = \"Space \\(b(\"Space\")) Space\"")]) == [])
-    #expect(Rules.layers([spaces, file("RCU/Bad.swift", "let a = \"\"\"\n\"quoted\"\n\"\"\"; Space()")]).count == 1)
-    // A name that a lower room declares as well is the lower one's.
-    let lowerSpace = file("RCU/Space.swift", "typealias Space = Int")
+    #expect(
+      Rules.layers([spaces, file("Concurrency/Bad.swift", "let a = \"\"\"\n\"quoted\"\n\"\"\"; Space()")]).count == 1)
+    // A name that a lower layer declares as well is the lower one's.
+    let lowerSpace = file("Concurrency/Space.swift", "typealias Space = Int")
     #expect(Rules.layers([frames, spaces, lowerSpace]) == [])
   }
 
-  @Test func rooms() {
-    #expect(Rules.knownRooms([file("Attic/Old.swift", ""), file("RCU/New.swift", "")]).count == 1)
-    #expect(Rules.knownRooms([file("Loose.swift", "")]).count == 1)
+  @Test func knownLayers() {
+    #expect(Rules.knownLayers([file("Attic/Old.swift", ""), file("Concurrency/New.swift", "")]).count == 1)
+    #expect(Rules.knownLayers([file("Loose.swift", "")]).count == 1)
   }
 
   @Test(arguments: [
     "func f(_ p: UnsafeRawPointer) {}", "struct A: @unchecked Sendable {}", "nonisolated(unsafe) var a = 1",
-    "let b = unsafeBitCast(a, to: Int.self)", "a.withUnsafeBytes { _ in }", "import CLiburcu",
+    "let b = unsafeBitCast(a, to: Int.self)", "a.withUnsafeBytes { _ in }", "import CPlatform",
   ])
   func unsafeCode(line: String) {
     #expect(Rules.unsafeCode([file("Pinning/Pin.swift", line)]).count == 1)
@@ -72,13 +73,13 @@ import Testing
   }
 
   @Test func length() {
-    #expect(Rules.length([file("RCU/Long.swift", String(repeating: "\n", count: 321))]).count == 1)
-    #expect(Rules.length([file("RCU/Long.swift", String(repeating: "\n", count: 320))]) == [])
+    #expect(Rules.length([file("Concurrency/Long.swift", String(repeating: "\n", count: 321))]).count == 1)
+    #expect(Rules.length([file("Concurrency/Long.swift", String(repeating: "\n", count: 320))]) == [])
   }
 
   @Test func orderings() {
     func findings(_ lines: String...) -> [String] {
-      Rules.orderings([file("RCU/A.swift", lines.joined(separator: "\n"))])
+      Rules.orderings([file("Concurrency/A.swift", lines.joined(separator: "\n"))])
     }
     #expect(findings("// ORDERING [a-b]: release.", "// ORDERING [a-b]: acquire.") == [])
     #expect(findings("// ORDERING [a-b]: release.", "// acquire, pairs with [a-b].") == [])

@@ -183,7 +183,7 @@ public struct WorkerContext {
   }
 
   /// Lets time pass: mostly nothing, sometimes a short spin, sometimes the end of this time slice.
-  public mutating func dawdle() {
+  public mutating func pauseRandomly() {
     switch random.below(8) {
     case 0:
       sched_yield()

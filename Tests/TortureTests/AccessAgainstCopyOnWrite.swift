@@ -17,7 +17,7 @@ extension TortureTests {
             Worker("fork") { run in
               while run.next() {
                 let child = try space.fork()
-                run.dawdle()
+                run.pauseRandomly()
                 // Sometimes the child breaks the sharing, sometimes the parent, sometimes nobody.
                 if run.random.oneIn(2) { try child.store(UInt64.max, at: region.address(run.random.below(3))) }
                 child.exit()

@@ -44,7 +44,7 @@ extension TortureTests {
           for page in 0..<region.pages where first[page] < before[page] {
             torture.fail("the child of a fork shows \(first[page]) after \(before[page]) was stored")
           }
-          run.dawdle()
+          run.pauseRandomly()
           for page in (0..<region.pages).shuffled(using: &run.random) {
             let again = try child.load(at: region.address(page), as: UInt64.self)
             torture.expect(
@@ -74,7 +74,7 @@ extension TortureTests {
             while run.next() {
               let child = try space.fork()
               let first = try child.load(at: region.start, count: region.pages * Page.size)
-              run.dawdle()
+              run.pauseRandomly()
               let again = try child.load(at: region.start, count: region.pages * Page.size)
               torture.expect(first == again, "a store landed in the child after the fork")
               child.exit()

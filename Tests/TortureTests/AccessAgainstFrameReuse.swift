@@ -21,7 +21,7 @@ extension TortureTests {
               while run.next() {
                 let page = run.random.below(region.pages)
                 try space.advise(at: region.address(page), pages: 1, .dontNeed)
-                run.dawdle()
+                run.pauseRandomly()
               }
             })
         }

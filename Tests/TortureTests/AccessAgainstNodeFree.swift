@@ -22,7 +22,7 @@ extension TortureTests {
                     try space.map(at: region.address(page), pages: 1, protection: .readWrite)
                     try space.stamp(Stamp(owner: 1, page: page, life: 1), at: region.address(page))
                   }
-                  run.dawdle()
+                  run.pauseRandomly()
                   for page in (0..<region.pages).shuffled(using: &run.random) {
                     try space.unmap(at: region.address(page), pages: 1)
                   }

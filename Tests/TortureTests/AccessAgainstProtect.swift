@@ -6,8 +6,8 @@ extension TortureTests {
   /// When `protect` has returned, no later store succeeds and no store in flight lands.
   @Suite struct AccessAgainstProtect {
     @Test(arguments: Engines.all, [Protection.read, .none])
-    func stores(engine: PinEngine, lowered: Protection) throws {
-      try race("store against protect \(lowered.rawValue)", engine: engine) { torture, machine in
+    func stores(engine: PinEngine, writeProtected: Protection) throws {
+      try race("store against protect \(writeProtected.rawValue)", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 4)
         let file = try PageCacheFile(machine.memory, pages: region.pages)
@@ -16,9 +16,9 @@ extension TortureTests {
         let window = ProtectionWindow()
         let looks = torture.tally("windows looked into", goal: 4)
         torture.run([
-          .protecting(space, region, to: lowered, window) { run in
+          .protecting(space, region, to: writeProtected, window) { run in
             let before = try file.read(at: 0, count: region.pages * Page.size)
-            for _ in 0..<4 { run.dawdle() }
+            for _ in 0..<4 { run.pauseRandomly() }
             let after = try file.read(at: 0, count: region.pages * Page.size)
             torture.expect(before == after, "a store landed after protect had returned")
             looks.count()

@@ -17,8 +17,8 @@ extension TortureTests {
           Worker("unmap") { run in
             while run.next() {
               try space.map(at: region.start, pages: region.pages, protection: .readWrite)
-              run.dawdle()
-              run.dawdle()
+              run.pauseRandomly()
+              run.pauseRandomly()
               try unmapPiecemeal(space, region, &run)
             }
           },
@@ -40,11 +40,11 @@ extension TortureTests {
             while run.next() {
               try space.map(
                 at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))
-              run.dawdle()
+              run.pauseRandomly()
               try space.unmap(at: region.start, pages: region.pages)
               let before = try file.read(at: 0, count: region.pages * Page.size)
-              run.dawdle()
-              run.dawdle()
+              run.pauseRandomly()
+              run.pauseRandomly()
               let after = try file.read(at: 0, count: region.pages * Page.size)
               torture.expect(before == after, "a store landed after unmap had returned")
             }

@@ -68,7 +68,7 @@ extension TortureTests {
         while run.next() {
           try space.remap(at: from.start, pages: from.pages, to: to.start, newPages: to.pages)
           swap(&from, &to)
-          run.dawdle()
+          run.pauseRandomly()
         }
       }
     }

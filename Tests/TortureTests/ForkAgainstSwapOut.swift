@@ -73,7 +73,7 @@ extension TortureTests {
           Worker("fork") { run in
             while run.next() {
               let child = try space.fork()
-              run.dawdle()
+              run.pauseRandomly()
               if run.random.oneIn(2) { try child.advise(at: region.start, pages: region.pages, .pageOut) }
               if run.random.oneIn(2) { _ = try child.load(at: region.start, count: region.pages * Page.size) }
               child.exit()
@@ -85,7 +85,7 @@ extension TortureTests {
               let place = Stamp.deviceOffset(run.index)
               let pin = try space.pin(at: region.address(page), run.random.oneIn(2) ? .write : [.write, .longTerm])
               pin.bytes.store(UInt64(run.turn), toByteOffset: place)
-              run.dawdle()
+              run.pauseRandomly()
               let seen = try space.load(at: region.address(page) + place, as: UInt64.self)
               torture.expect(seen == UInt64(run.turn), "the program sees \(seen), the device wrote \(run.turn)")
               try space.store(UInt64(run.turn), at: region.address(page) + place + 8)

@@ -31,11 +31,11 @@ extension TortureTests {
               for page in 0..<region.pages {
                 try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
               }
-              run.dawdle()
+              run.pauseRandomly()
               let gone = run.random.below(region.pages)
               try space.unmap(at: region.start, pages: 73 * gone + 1)
               run.breakUp(space)
-              run.dawdle()
+              run.pauseRandomly()
               for page in gone + 1..<region.pages {
                 try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
               }

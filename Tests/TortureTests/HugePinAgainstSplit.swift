@@ -34,7 +34,7 @@ extension TortureTests {
                 try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
               }
               if space.entry(at: region.start).kind == .huge { whole.count() }
-              run.dawdle()
+              run.pauseRandomly()
               try end(space, region, &run)
             }
           },

@@ -83,7 +83,7 @@ extension Worker {
     let place = Stamp.deviceOffset(lane + run.index)
     let address = HugeRegion.pages.address(page) + place
     if byDevice { bytes.store(word, toByteOffset: place) } else { try space.store(word, at: address) }
-    run.dawdle()
+    run.pauseRandomly()
     let found =
       byDevice ? try space.load(at: address, as: UInt64.self) : bytes.load(fromByteOffset: place, as: UInt64.self)
     if found == word { return nil }
@@ -105,7 +105,7 @@ extension Worker {
         last[page] += 1
         try space.store(last[page], at: address)
         counted.count()
-        if run.random.oneIn(16) { run.dawdle() }
+        if run.random.oneIn(16) { run.pauseRandomly() }
       }
     }
   }
@@ -115,7 +115,7 @@ extension Worker {
     Worker("split") { run in
       while run.next() {
         try split(space, &run)
-        run.dawdle()
+        run.pauseRandomly()
       }
     }
   }
@@ -147,7 +147,7 @@ extension Worker {
           try space.advise(at: HugeRegion.start, pages: 512, .collapse)
         }
         if done { collapsed.count() }
-        run.dawdle()
+        run.pauseRandomly()
         if run.random.oneIn(2) { try split(space, &run) }
       }
     }
@@ -159,7 +159,7 @@ extension Worker {
     return Worker("break up") { run in
       while run.next() {
         if space.breakUpHugeFrames(in: HugeRegion.start..<HugeRegion.start + Page.hugeSize) { broken.count() }
-        run.dawdle()
+        run.pauseRandomly()
         _ = try tolerating(.tryAgain, .outOfMemory) { () throws(PageError) in
           try space.advise(at: HugeRegion.start, pages: 512, .collapse)
         }
@@ -186,7 +186,7 @@ extension Worker {
           [Stamp.deviceOffset(0), Stamp.deviceOffset(1), 3072, 3136].map { region.address(page) + $0 }
         }
         let first = try places.map { try child.load(at: $0, as: UInt64.self) }
-        run.dawdle()
+        run.pauseRandomly()
         let page = run.random.below(region.pages)
         let pin = try child.pin(at: region.address(page), run.random.oneIn(2) ? .write : [], orGiveUpOn: [.outOfMemory])
         for (index, place) in places.enumerated() {

@@ -50,7 +50,7 @@ extension TortureTests {
             Worker("fork") { run in
               while run.next() {
                 let child = try space.fork()
-                run.dawdle()
+                run.pauseRandomly()
                 child.exit()
               }
             }
@@ -69,7 +69,7 @@ extension TortureTests {
             while run.next() {
               let page = run.random.below(region.pages)
               try space.advise(at: region.address(page), pages: 1, .dontNeed)
-              run.dawdle()
+              run.pauseRandomly()
             }
           }
         ])
@@ -85,7 +85,7 @@ extension TortureTests {
           while run.next() {
             let page = run.random.below(region.pages)
             try space.store(UInt64(run.turn), at: region.address(page))
-            run.dawdle()
+            run.pauseRandomly()
           }
         },
         Worker("pin to read") { run in
@@ -96,7 +96,7 @@ extension TortureTests {
             guard let pin else { continue }
             // Word 16 is never written in any of the page's lives: it tells pages from other memory.
             let word = pin.bytes.load(fromByteOffset: 16, as: UInt64.self)
-            run.dawdle()
+            run.pauseRandomly()
             let again = pin.bytes.load(fromByteOffset: 16, as: UInt64.self)
             torture.expect(word == filler && again == filler, "a pinned page held 0x\(String(word, radix: 16))")
             pin.release()
@@ -117,7 +117,7 @@ extension TortureTests {
           let pin = try space.pin(at: region.address(page), .write)
           let word = UInt64(run.turn) | 0xD << 60
           pin.bytes.store(word, toByteOffset: place)
-          run.dawdle()
+          run.pauseRandomly()
           let found = pin.bytes.load(fromByteOffset: place, as: UInt64.self)
           torture.expect(found == word, "the device wrote \(word) and found \(found)")
           torture.expect(
@@ -152,7 +152,7 @@ extension TortureTests {
           Worker("fork") { run in
             while run.next() {
               let child = try space.fork()
-              run.dawdle()
+              run.pauseRandomly()
               child.exit()
             }
           },
@@ -165,7 +165,7 @@ extension TortureTests {
                 let before = published[page]
                 let seen = pin.bytes.load(as: UInt64.self)
                 torture.expect(seen >= before, "the pin shows store \(seen) after store \(before) was done")
-                run.dawdle()
+                run.pauseRandomly()
               }
               if options.contains(.write) {
                 let place = Stamp.deviceOffset(run.index)

@@ -48,7 +48,7 @@ extension TortureTests {
             pin.bytes.store(count, toByteOffset: place)
             writes.done.announce(region.pages * run.index + page, count)
             written.count()
-            run.dawdle()
+            run.pauseRandomly()
             let seen = try space.load(at: region.address(page) + place, as: UInt64.self)
             torture.expect(seen == count, "the device wrote \(count), the parent sees \(seen)")
           }
@@ -71,7 +71,7 @@ extension TortureTests {
               before[slot] <= first[slot] && (first[slot] <= after[slot]),
               "the child sees \(first[slot]), written before and after the fork: \(before[slot]), \(after[slot])")
           }
-          run.dawdle()
+          run.pauseRandomly()
           for slot in slots.shuffled(using: &run.random) {
             let again = try child.load(at: address(region, slot), as: UInt64.self)
             torture.expect(again == first[slot], "the child's page went from \(first[slot]) to \(again)")
@@ -107,7 +107,7 @@ extension TortureTests {
               let options: PinOptions = [.write, .longTerm][run.random.below(2)]
               let pin = try child.pin(at: region.address(page), options)
               let first = pin.bytes.load(as: UInt64.self)
-              run.dawdle()
+              run.pauseRandomly()
               let again = pin.bytes.load(as: UInt64.self)
               torture.expect(first == again, "the parent's store of \(again) reached the child's pin (was \(first))")
               if options.contains(.write) { pin.bytes.store(UInt64.max, toByteOffset: 8) }

@@ -35,7 +35,7 @@ extension TortureTests {
               }
             }
           }
-          if whole { run.dawdle() }
+          if whole { run.pauseRandomly() }
           _ = try tolerating(.outOfMemory) { () throws(PageError) in
             if run.turn % 2 == 0 {
               try space.unmap(at: region.start, pages: region.pages)
@@ -62,9 +62,9 @@ extension TortureTests {
             while run.next() {
               let pins = try hoarder.pin(at: 0x10_0000, pages: 32, .write, orGiveUpOn: [.outOfMemory])
               try hoarder.advise(at: 0x10_0000, pages: 32, .dontNeed)
-              for _ in 0..<4 { run.dawdle() }
+              for _ in 0..<4 { run.pauseRandomly() }
               if let pins { pins.release() }
-              for _ in 0..<4 { run.dawdle() }
+              for _ in 0..<4 { run.pauseRandomly() }
             }
           },
           Worker("starve") { run in

@@ -43,7 +43,7 @@ extension TortureTests {
             try space.map(at: region.address(page), pages: 1, protection: .readWrite)
             try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
           }
-          run.dawdle()
+          run.pauseRandomly()
           for page in (0..<region.pages).shuffled(using: &run.random) {
             try space.unmap(at: region.address(page), pages: 1)
           }

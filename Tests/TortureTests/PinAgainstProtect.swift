@@ -18,18 +18,18 @@ struct ProtectionWindow: Sendable {
 extension Worker {
   /// Takes write permission away and gives it back, over and over.
   static func protecting(
-    _ space: AddressSpace, _ region: Region, to lowered: Protection, _ window: ProtectionWindow,
-    whileLowered: @escaping @Sendable (inout WorkerContext) throws -> Void = { $0.dawdle() }
+    _ space: AddressSpace, _ region: Region, to writeProtected: Protection, _ window: ProtectionWindow,
+    whileLowered: @escaping @Sendable (inout WorkerContext) throws -> Void = { $0.pauseRandomly() }
   ) -> Worker {
     Worker("protect") { run in
       while run.next() {
-        try space.protect(at: region.start, pages: region.pages, lowered)
+        try space.protect(at: region.start, pages: region.pages, writeProtected)
         window.open(run.turn)
         try whileLowered(&run)
-        run.dawdle()
+        run.pauseRandomly()
         window.close()
         try space.protect(at: region.start, pages: region.pages, .readWrite)
-        run.dawdle()
+        run.pauseRandomly()
       }
       try space.protect(at: region.start, pages: region.pages, .readWrite)
     }
@@ -40,8 +40,8 @@ extension TortureTests {
   /// No pin for writing starts and succeeds while a page is protected against writing.
   @Suite struct PinAgainstProtect {
     @Test(arguments: Engines.all, [Protection.read, .none])
-    func anonymous(engine: PinEngine, lowered: Protection) throws {
-      try race("pin against protect \(lowered.rawValue)", engine: engine) { torture, machine in
+    func anonymous(engine: PinEngine, writeProtected: Protection) throws {
+      try race("pin against protect \(writeProtected.rawValue)", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 4)
         try space.map(at: region.start, pages: region.pages, protection: .readWrite)
@@ -50,9 +50,9 @@ extension TortureTests {
         }
         let window = ProtectionWindow()
         torture.run([
-          .protecting(space, region, to: lowered, window),
+          .protecting(space, region, to: writeProtected, window),
           .pinning(space, PinRole(region: region), threads: 1, torture),
-          attempts(space, region, lowered: lowered, window, torture),
+          attempts(space, region, writeProtected: writeProtected, window, torture),
         ])
         space.exit()
       }
@@ -60,14 +60,15 @@ extension TortureTests {
 
     /// Pins, and finds out whether the attempt lay in a window in which it had to fail.
     private func attempts(
-      _ space: AddressSpace, _ region: Region, lowered: Protection, _ window: ProtectionWindow, _ torture: Torture
+      _ space: AddressSpace, _ region: Region, writeProtected: Protection, _ window: ProtectionWindow,
+      _ torture: Torture
     ) -> Worker {
       let refused = torture.tally("pins refused in a window", goal: 2)
       let granted = torture.tally("pins granted outside one", goal: 2)
       return Worker("attempt") { run in
         while run.next() {
           let page = run.random.below(region.pages)
-          let mustFail: PinOptions = lowered.isEmpty && run.random.oneIn(2) ? [] : .write
+          let mustFail: PinOptions = writeProtected.isEmpty && run.random.oneIn(2) ? [] : .write
           let options = run.random.oneIn(2) ? mustFail : mustFail.union(.fastOnly)
           let before = window.current
           let pin = try space.pin(at: region.address(page), options, orGiveUpOn: [.badAddress, .tryAgain])

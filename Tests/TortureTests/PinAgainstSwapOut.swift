@@ -22,7 +22,7 @@ extension TortureTests {
               let page = run.random.below(region.pages)
               try space.store(UInt64(run.turn), at: region.address(page))
               published.announce(page, UInt64(run.turn))
-              run.dawdle()
+              run.pauseRandomly()
             }
           },
           holding(space, region, published, torture),
@@ -45,12 +45,12 @@ extension TortureTests {
             let seen = pin.bytes.load(as: UInt64.self)
             torture.expect(
               seen >= before, "pin \(options.rawValue) of page \(page) shows \(seen) after \(before) was stored")
-            run.dawdle()
+            run.pauseRandomly()
           }
           if options.contains(.write) {
             let place = Stamp.deviceOffset(run.index)
             pin.bytes.store(UInt64(run.turn), toByteOffset: place)
-            run.dawdle()
+            run.pauseRandomly()
             let seen = try space.load(at: region.address(page) + place, as: UInt64.self)
             torture.expect(seen == UInt64(run.turn), "the program sees \(seen), the device wrote \(run.turn)")
           }
@@ -76,7 +76,7 @@ extension TortureTests {
               torture.expect(pins.count == region.pages, "only \(pins.count) pages were pinned")
               let place = Stamp.deviceOffset(run.index)
               for page in 0..<pins.count { pins.bytes(at: page).store(UInt64(run.turn), toByteOffset: place) }
-              run.dawdle()
+              run.pauseRandomly()
               for page in 0..<pins.count {
                 let seen = try space.load(at: region.address(page) + place, as: UInt64.self)
                 torture.expect(seen == UInt64(run.turn), "the program sees \(seen), the device wrote \(run.turn)")
@@ -109,7 +109,7 @@ extension Worker {
         let now = space.counters.faults
         if now > before { faults.count(now - before) }
         before = max(before, now)
-        run.dawdle()
+        run.pauseRandomly()
       }
     }
   }

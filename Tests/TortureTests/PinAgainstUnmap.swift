@@ -19,7 +19,7 @@ extension TortureTests {
               for page in 0..<region.pages {
                 try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
               }
-              run.dawdle()
+              run.pauseRandomly()
               try unmapPiecemeal(space, region, &run)
             }
           },
@@ -43,7 +43,7 @@ extension TortureTests {
               for page in 0..<region.pages {
                 try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
               }
-              run.dawdle()
+              run.pauseRandomly()
             }
           },
         ])
@@ -68,9 +68,9 @@ extension TortureTests {
               for page in 0..<region.pages {
                 try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
               }
-              run.dawdle()
+              run.pauseRandomly()
               try space.unmap(at: region.start, pages: region.pages)
-              run.dawdle()
+              run.pauseRandomly()
               file.drop()
             }
           },
@@ -95,7 +95,7 @@ extension TortureTests {
               var watch = StampWatch(owner: 1, page: 0, rule: .once)
               for _ in 0..<3 {
                 if let wrong = watch.look(pin.bytes) { torture.fail(wrong) }
-                run.dawdle()
+                run.pauseRandomly()
               }
               torture.expect(
                 pin.bytes.load(as: UInt64.self) == Stamp(owner: 1, page: 0, life: run.turn).word,
@@ -121,7 +121,7 @@ func unmapPiecemeal(_ space: AddressSpace, _ region: Region, _ run: inout Worker
   default:
     let cut = 1 + run.random.below(region.pages - 1)
     try space.unmap(at: region.address(cut), pages: region.pages - cut)
-    run.dawdle()
+    run.pauseRandomly()
     try space.unmap(at: region.start, pages: cut)
   }
 }

@@ -60,7 +60,7 @@ extension TortureTests {
           Worker("pin and hand on", threads: 2) { run in
             while run.next() {
               guard parcels.withLock({ $0.count < 60 }) else {
-                run.dawdle()
+                run.pauseRandomly()
                 continue
               }
               let page = run.random.below(region.pages)
@@ -131,7 +131,7 @@ extension TortureTests {
           for page in 0..<region.pages {
             try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
           }
-          for _ in 0..<4 { run.dawdle() }
+          for _ in 0..<4 { run.pauseRandomly() }
           try space.unmap(at: region.start, pages: region.pages)
         }
       }

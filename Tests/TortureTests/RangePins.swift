@@ -20,7 +20,7 @@ extension TortureTests {
               for page in 0..<region.pages {
                 try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
               }
-              run.dawdle()
+              run.pauseRandomly()
               try unmapPiecemeal(space, region, &run)
             }
           },
@@ -40,7 +40,7 @@ extension TortureTests {
           Worker("fork") { run in
             while run.next() {
               let child = try space.fork()
-              run.dawdle()
+              run.pauseRandomly()
               child.exit()
             }
           },
@@ -76,7 +76,7 @@ extension TortureTests {
             for index in watches.indices {
               if let wrong = watches[index].look(pins.bytes(at: index)) { torture.fail(wrong) }
             }
-            run.dawdle()
+            run.pauseRandomly()
           }
           pinned.count(pins.count)
           pins.release(dirty: option.contains(.write))

@@ -54,7 +54,7 @@ extension Worker {
     if let deviceWord { pin.bytes.store(deviceWord, toByteOffset: place) }
     for _ in 0..<1 + run.random.below(4) {
       if let wrong = watch.look(pin.bytes) { return wrong }
-      run.dawdle()
+      run.pauseRandomly()
     }
     if let deviceWord {
       let found = pin.bytes.load(fromByteOffset: place, as: UInt64.self)
@@ -78,7 +78,7 @@ extension Worker {
             try settle(space, region, page, life: run.turn, torture)
           }
         }
-        run.dawdle()
+        run.pauseRandomly()
         if stamped {
           for page in 0..<pages { try inspect(space, region, page, life: run.turn, torture) }
         }

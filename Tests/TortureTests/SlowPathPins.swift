@@ -17,7 +17,7 @@ extension TortureTests {
           Worker("throw away") { run in
             while run.next() {
               try space.advise(at: region.start, pages: region.pages, .dontNeed)
-              run.dawdle()
+              run.pauseRandomly()
               for page in 0..<region.pages where run.random.oneIn(2) {
                 try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
               }
@@ -53,7 +53,7 @@ extension TortureTests {
           Worker("throw away") { run in
             while run.next() {
               try space.advise(at: region.address(run.random.below(region.pages)), pages: 1, .dontNeed)
-              run.dawdle()
+              run.pauseRandomly()
             }
           },
         ])
@@ -94,9 +94,9 @@ extension TortureTests {
               for page in 0..<region.pages {
                 try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
               }
-              run.dawdle()
+              run.pauseRandomly()
               try space.advise(at: region.start, pages: region.pages, .dontNeed)
-              run.dawdle()
+              run.pauseRandomly()
             }
           },
         ])

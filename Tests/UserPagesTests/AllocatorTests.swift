@@ -207,7 +207,7 @@ import Testing
             }
             held.append(pfn)
           }
-          run.dawdle()
+          run.pauseRandomly()
           for _ in 0..<run.random.below(held.count + 1) { memory.allocator.free(held.removeLast()) }
         }
         for pfn in held { memory.allocator.free(pfn) }

@@ -114,7 +114,7 @@ import Testing
       #expect(try child.firstUnnumbered(pages: 0..<100) == nil)
       #expect(try child.firstUnnumbered(pages: 612..<1024) == nil)
       #expect(throws: PageError.segmentationViolation) { try child.load(at: hugeBase.page(100), as: UInt8.self) }
-      #expect(space.says(hugeBase.page(100)) == "normal rw dirty", "not shared, not lowered")
+      #expect(space.says(hugeBase.page(100)) == "normal rw dirty", "not shared, not write-protected")
       #expect(space.says(hugeBase.page(99)) == "normal r dirty")
       #expect(try space.firstUnnumbered(pages: 0..<1024) == nil)
       child.exit()

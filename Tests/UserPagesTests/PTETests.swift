@@ -9,7 +9,7 @@ import Testing
   private static let bits: [(name: String, bit: PTEBit)] = [
     ("writable", PTELayout.writable), ("accessed", PTELayout.accessed), ("dirty", PTELayout.dirty),
     ("huge", PTELayout.huge), ("special", PTELayout.special), ("anonymous", PTELayout.anonymous),
-    ("cowShared", PTELayout.cowShared), ("untaken", PTELayout.untaken),
+    ("cowShared", PTELayout.cowShared), ("neverSlotPinned", PTELayout.neverSlotPinned),
   ]
 
   /// Whether entries tell that they are special: compiled without the bit, they do not.

@@ -36,7 +36,7 @@ extension AddressSpace {
   }
 
   private func collapseOne(_ start: VirtualAddress) throws(PageError) {
-    let top = RCU.read { table.hugeEntry(for: start)?.settled() ?? .empty }
+    let top = RCU.read { table.hugePTEP(for: start)?.waitUntilUnlocked() ?? .empty }
     if top.mapsHuge { return }
     // Nothing to collapse: no reason to look for memory.
     if top.isEmpty { throw .invalidArgument }
@@ -59,8 +59,8 @@ extension AddressSpace {
       var swapped: [VirtualAddress] = []
       table.forEachEntry(in: range) { _ in
         .next
-      } _: { address, place in
-        if place.load().isSwapped { swapped.append(address) }
+      } _: { address, ptep in
+        if ptep.load().isSwapped { swapped.append(address) }
       }
       return swapped
     }
@@ -75,49 +75,49 @@ extension AddressSpace {
     // ORDERING [lock-then-validate]: sealed before any entry is looked at.
     mapping.value.setState(.sealed)
     defer { mapping.value.setState(.live) }
-    guard let place = table.hugeEntry(for: start) else { return .failure(.invalidArgument) }
-    let link = place.settled()
+    guard let ptep = table.hugePTEP(for: start) else { return .failure(.invalidArgument) }
+    let link = ptep.waitUntilUnlocked()
     if link.mapsHuge { return .success(false) }
     guard let node = TableNode(link: link) else { return .failure(.invalidArgument) }
     let away = PTE(.migration, payload: 0)
-    place.store(away)
+    ptep.store(away)
     YieldPoint.collapseBetweenUnlinkAndLook.reach()
     // Inside the lock, as in a fork: nobody waits for the lock inside a section.
     RCU.synchronize()
     // ORDERING [change-then-count], [slot-then-leave]: the link was taken away, a grace period has passed, the holders are
     // looked at now.
     let slots = PinSlots.snapshot()
-    for index in 0..<TableNode.entryCount where !isMovable(node[index].settled(), slots) {
-      place.store(link)
+    for index in 0..<TableNode.entryCount where !isMovable(node[index].waitUntilUnlocked(), slots) {
+      ptep.store(link)
       return .failure(.tryAgain)
     }
     for index in 0..<TableNode.entryCount {
-      let entry = node[index].load()
+      let pte = node[index].load()
       let bytes = frames.bytes(of: first + index)
-      if entry.isMapped, !isZeroPage(entry) { bytes.copy(page: frames.bytes(of: entry.pfn)) } else { bytes.fill(0) }
+      if pte.isMapped, !isZeroPage(pte) { bytes.copy(page: frames.bytes(of: pte.pfn)) } else { bytes.fill(0) }
     }
     frames.beginHuge(first, anonymous: true, mapped: true)
     var huge = PTE(mapping: first).with(PTELayout.anonymous, PTELayout.dirty, PTELayout.huge)
     let protection = mapping.value.attributes.protection
     if protection.contains(.write) { huge.set(PTELayout.writable) }
-    place.store(protection == .none ? huge.withoutAccess : huge)
+    ptep.store(protection == .none ? huge.withoutAccess : huge)
     retire(node, from: start, in: mapping)
     return .success(true)
   }
 
   /// Whether an entry that nobody reaches any more may be replaced by a copy.
-  private func isMovable(_ entry: PTE, _ slots: PinSlots) -> Bool {
-    if entry.isEmpty { return true }
-    guard entry.isMapped else { return false }
-    if isZeroPage(entry) { return true }
-    let folio = frames.frame(entry.folioPFN)
+  private func isMovable(_ pte: PTE, _ slots: PinSlots) -> Bool {
+    if pte.isEmpty { return true }
+    guard pte.isMapped else { return false }
+    if isZeroPage(pte) { return true }
+    let folio = frames.frame(pte.folioPFN)
     // The pins by themselves: references and mappings are not looked at in one moment, and another space that forks in between
     // adds both for its parts of 2 MiB, so that one mapping more would make up for a pin.
     if folio.pins > 0 || slots.holds(folio) { return false }
-    switch folio.references - frames.mappings(of: entry.folioPFN) {
+    switch folio.references - frames.mappings(of: pte.folioPFN) {
     case 0: return true
     // Another's entry leads to the swap slot of the page, which keeps its frame for it.
-    case 1: return memory.swap.caches(entry.folioPFN)
+    case 1: return memory.swap.caches(pte.folioPFN)
     default: return false
     }
   }
@@ -126,9 +126,9 @@ extension AddressSpace {
   private func retire(_ node: TableNode, from start: VirtualAddress, in mapping: VMATree.Mapping) {
     var batch = DeferredBatch()
     for index in 0..<TableNode.entryCount {
-      let entry = node[index].take()
+      let pte = node[index].clear()
       // No store by it lingers: a grace period has passed.
-      if entry.isMapped { _ = drop(entry, at: start + index * Page.size, in: mapping, &batch) }
+      if pte.isMapped { _ = drop(pte, at: start + index * Page.size, in: mapping, &batch) }
     }
     batch.add(.tablePage(node.page), for: memory.deferred)
     batch.flush(to: memory.deferred)

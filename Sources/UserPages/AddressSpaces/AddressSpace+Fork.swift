@@ -23,16 +23,16 @@ extension AddressSpace {
       }
       defer { for mapping in inherited { mapping.value.setState(.live) } }
 
-      var lowered = false
+      var isWriteProtected = false
       var shared = SharedParts()
       for mapping in inherited where mapping.value.isPrivate {
-        if writeProtect(mapping.value.range, &shared) { lowered = true }
+        if writeProtect(mapping.value.range, &shared) { isWriteProtected = true }
       }
       YieldPoint.forkBetweenProtectAndCopy.reach()
       // Inside the lock, unlike everywhere else: until every store through a writable entry has landed, no page may be
       // copied or shared, and the faults that would copy one wait for this lock. Readers never wait for the lock inside a
       // section, so this cannot deadlock; it holds up other changes of this space for one grace period.
-      if lowered { RCU.synchronize() }
+      if isWriteProtected { RCU.synchronize() }
       // ORDERING [slot-then-leave]: the entries were changed, a grace period has passed, the slots are looked at now.
       let slots = PinSlots.snapshot()
 
@@ -66,17 +66,17 @@ extension AddressSpace {
     guard mapping.value.isPrivate else { return false }
     var hasPrivatePages = false
     table.forEachNode(in: mapping.value.range) { span in
-      let entry = span.place.settled()
-      guard entry.mapsHuge else { return .again }
+      let pte = span.ptep.waitUntilUnlocked()
+      guard pte.mapsHuge else { return .again }
       // Linux inherits a huge page of zeroes, too.
-      guard entry.isAnonymous || mapping.value.attributes.isAnonymous else { return .next }
+      guard pte.isAnonymous || mapping.value.attributes.isAnonymous else { return .next }
       hasPrivatePages = true
       return .stop
     } _: { _, node, indices in
       for index in indices {
         // A fault may hold the one private page for a moment before it finds the mapping sealed.
-        let entry = node[index].settled()
-        guard entry.isMapped ? entry.isAnonymous : entry.isSwapped else { continue }
+        let pte = node[index].waitUntilUnlocked()
+        guard pte.isMapped ? pte.isAnonymous : pte.isSwapped else { continue }
         hasPrivatePages = true
         return false
       }
@@ -88,18 +88,18 @@ extension AddressSpace {
   /// Makes the anonymous pages of a range read-only and no longer exclusive. Returns whether any was exclusive: then stores
   /// may linger, and pins may be under way. Parts of 2 MiB frames that were not exclusive go to `shared`.
   private func writeProtect(_ range: Range<VirtualAddress>, _ shared: inout SharedParts) -> Bool {
-    var lowered = false
-    let lower = { (entry: PTE) in entry.without(PTELayout.writable, PTELayout.untaken).with(PTELayout.cowShared) }
+    var isWriteProtected = false
+    let lower = { (pte: PTE) in pte.without(PTELayout.writable, PTELayout.neverSlotPinned).with(PTELayout.cowShared) }
     table.forEachEntry(in: range) { span in
-      let before = span.place.update { $0.mapsHuge && $0.isExclusive ? lower($0) : nil }
-      if before.mapsHuge, before.isExclusive { lowered = true }
+      let before = span.ptep.update { $0.mapsHuge && $0.isExclusive ? lower($0) : nil }
+      if before.mapsHuge, before.isExclusive { isWriteProtected = true }
       return before.mapsHuge ? .next : .again
-    } _: { address, place in
-      let before = place.update { $0.isMapped && $0.isExclusive ? lower($0) : nil }
+    } _: { address, ptep in
+      let before = ptep.update { $0.isMapped && $0.isExclusive ? lower($0) : nil }
       guard before.isMapped, before.isAnonymous else { return }
-      if before.isExclusive { lowered = true } else if before.isHuge { shared.append(address) }
+      if before.isExclusive { isWriteProtected = true } else if before.isHuge { shared.append(address) }
     }
-    return lowered
+    return isWriteProtected
   }
 
   /// Gives the child the parent's entries of a mapping. Nobody else sees the child yet.
@@ -113,45 +113,45 @@ extension AddressSpace {
     } _: { start, node, indices in
       var childNode: TableNode?
       for index in indices {
-        let place = node[index]
+        let ptep = node[index]
         // A fault may hold an entry for a moment before it finds the mapping sealed.
-        let entry = place.settled()
-        guard entry.isMapped || entry.isSwapped else { continue }
+        let pte = ptep.waitUntilUnlocked()
+        guard pte.isMapped || pte.isSwapped else { continue }
         let into = childNode ?? child.makeNode(for: start, using: &spare)
         childNode = into
         let target = into[index]
-        guard entry.isMapped else {
-          target.storeUnseen(shareSwapped(entry, at: place))
+        guard pte.isMapped else {
+          target.storeUnseen(shareSwapped(pte, at: ptep))
           continue
         }
         let address = start + (index - indices.lowerBound) * Page.size
-        guard isNormal(entry, at: address, in: mapping) else {
-          target.store(entry)
+        guard isNormal(pte, at: address, in: mapping) else {
+          target.store(pte)
           continue
         }
-        guard entry.isAnonymous else {
-          takeForMapping(entry)
-          target.store(entry)
+        guard pte.isAnonymous else {
+          takeForMapping(pte)
+          target.store(pte)
           continue
         }
-        // ORDERING [change-then-count]: the entry was lowered and a grace period has passed; the pins are looked at now. A
-        // pin that is not seen here will find the entry lowered at its second look. Only an exclusive page can have been
+        // ORDERING [change-then-count]: the entry was write-protected and a grace period has passed; the pins are looked at now. A
+        // pin that is not seen here will find the entry write-protected at its second look. Only an exclusive page can have been
         // pinned, so one that is pinned was exclusive until this fork, and is again: but for a part of 2 MiB, which are
         // counted as a whole.
-        if isPinned(frames.frame(entry.folioPFN), slots), !(entry.isHuge && shared.contains(address)) {
+        if isPinned(frames.frame(pte.folioPFN), slots), !(pte.isHuge && shared.contains(address)) {
           do throws(PageError) {
-            target.storeUnseen(try copyPinned(entry, mapping: mapping))
+            target.storeUnseen(try copyPinned(pte, mapping: mapping))
           } catch {
             failure = error
           }
           // Not a plain store: a fault may hold the place until it finds the mapping sealed, and would undo it.
-          _ = place.update { _ in exclusiveAgain(entry, mapping: mapping) }
+          _ = ptep.update { _ in exclusiveAgain(pte, mapping: mapping) }
           if failure != nil { return false }
           continue
         }
-        takeForMapping(entry)
+        takeForMapping(pte)
         // The reverse map may look at the child already; an anonymous entry is none of its business.
-        target.storeUnseen(entry)
+        target.storeUnseen(pte)
       }
       return true
     }
@@ -163,58 +163,58 @@ extension AddressSpace {
     _ span: PageTable.HugeSpan, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlots,
     using spare: inout SpareNodes
   ) -> PageTable.AfterHuge {
-    let entry = span.place.settled()
-    guard entry.mapsHuge else { return .again }
-    let isNormal = isNormal(entry, at: span.range.lowerBound, in: mapping)
+    let pte = span.ptep.waitUntilUnlocked()
+    guard pte.mapsHuge else { return .again }
+    let isNormal = isNormal(pte, at: span.range.lowerBound, in: mapping)
     if isNormal {
-      let folio = frames.frame(entry.pfn)
+      let folio = frames.frame(pte.pfn)
       // ORDERING [change-then-count]: as for a page.
-      if entry.isAnonymous, isPinned(folio, slots) { return split(span, in: mapping) }
-      folio.take(Frame.oneReference)
+      if pte.isAnonymous, isPinned(folio, slots) { return split(span, in: mapping) }
+      folio.retain(Frame.oneReference)
       folio.addHugeMapping()
     }
     // Nobody else knows the child, so nobody linked a node there.
-    child.makeHugeEntry(for: span.range.lowerBound, using: &spare)?.store(entry)
+    child.makeHugeEntry(for: span.range.lowerBound, using: &spare)?.store(pte)
     return .next
   }
 
   /// One more entry of the lowest level for what another maps.
-  private func takeForMapping(_ entry: PTE) {
-    frames.frame(entry.folioPFN).take(Frame.oneReference)
-    frames.frame(entry.pfn).addMapping()
+  private func takeForMapping(_ pte: PTE) {
+    frames.frame(pte.folioPFN).retain(Frame.oneReference)
+    frames.frame(pte.pfn).addMapping()
   }
 
   /// Gives the pinned pages of a mapping back to it after a fork that failed: a copy would part pin and program. What the
   /// child got is not among them: nobody can pin what is not exclusive.
   private func keepPinned(_ mapping: VMATree.Mapping, _ slots: PinSlots, _ shared: SharedParts) {
-    func restored(_ entry: PTE, _ address: VirtualAddress) -> PTE? {
-      guard entry.isMapped, entry.isAnonymous, !entry.isExclusive, !(entry.isHuge && shared.contains(address)) else {
+    func restored(_ pte: PTE, _ address: VirtualAddress) -> PTE? {
+      guard pte.isMapped, pte.isAnonymous, !pte.isExclusive, !(pte.isHuge && shared.contains(address)) else {
         return nil
       }
-      return isPinned(frames.frame(entry.folioPFN), slots) ? exclusiveAgain(entry, mapping: mapping) : nil
+      return isPinned(frames.frame(pte.folioPFN), slots) ? exclusiveAgain(pte, mapping: mapping) : nil
     }
     table.forEachEntry(in: mapping.value.range) { span in
-      span.place.update { $0.mapsHuge ? restored($0, span.range.lowerBound) : nil }.mapsHuge ? .next : .again
-    } _: { address, place in
-      _ = place.update { restored($0, address) }
+      span.ptep.update { $0.mapsHuge ? restored($0, span.range.lowerBound) : nil }.mapsHuge ? .next : .again
+    } _: { address, ptep in
+      _ = ptep.update { restored($0, address) }
     }
   }
 
   /// Whether somebody pins a frame, by its counts or by a slot. After the entry was changed and a grace period has passed.
   private func isPinned(_ frame: Frame, _ slots: PinSlots) -> Bool { frame.pins > 0 || slots.pins(of: frame) > 0 }
 
-  private func exclusiveAgain(_ entry: PTE, mapping: VMATree.Mapping) -> PTE {
-    let exclusive = entry.without(PTELayout.cowShared)
-    let writable = mapping.value.attributes.protection.contains(.write) && !entry.isProtNone
+  private func exclusiveAgain(_ pte: PTE, mapping: VMATree.Mapping) -> PTE {
+    let exclusive = pte.without(PTELayout.cowShared)
+    let writable = mapping.value.attributes.protection.contains(.write) && !pte.isProtNone
     return writable ? exclusive.with(PTELayout.writable) : exclusive
   }
 
   /// A child's own copy of a page that is pinned in the parent.
-  private func copyPinned(_ entry: PTE, mapping: VMATree.Mapping) throws(PageError) -> PTE {
+  private func copyPinned(_ pte: PTE, mapping: VMATree.Mapping) throws(PageError) -> PTE {
     let pfn = try memory.allocateFrame()
-    frames.bytes(of: pfn).copy(page: frames.bytes(of: entry.pfn))
+    frames.bytes(of: pfn).copy(page: frames.bytes(of: pte.pfn))
     frames.frame(pfn).begin(anonymous: true, mapped: true)
-    counts.add(1, to: Counters.copyIndex)
-    return exclusiveAgain(entry.mapping(pfn).without(PTELayout.huge), mapping: mapping)
+    events.add(1, to: Counters.copyIndex)
+    return exclusiveAgain(pte.mapping(pfn).without(PTELayout.huge), mapping: mapping)
   }
 }

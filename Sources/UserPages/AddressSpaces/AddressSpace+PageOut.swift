@@ -11,7 +11,7 @@
 extension AddressSpace {
   /// A page that a batch has taken out.
   private struct Taken {
-    let place: PageTableEntry
+    let ptep: PTEPointer
     /// The entry as it was.
     let before: PTE
     let slot: SwapSlot
@@ -84,19 +84,19 @@ extension AddressSpace {
   ///
   /// What is asked here of the frame only saves the trouble: pins are looked for after the grace period.
   private func takeOut(
-    _ place: PageTableEntry, at address: VirtualAddress, in mapping: VMATree.Mapping, _ batch: inout [Taken]
+    _ ptep: PTEPointer, at address: VirtualAddress, in mapping: VMATree.Mapping, _ batch: inout [Taken]
   ) -> Bool {
     // In one section with the entry, so that the frame has a reference while the cache takes its own.
     RCU.read {
       while true {
-        let entry = place.settled()
-        guard entry.isMapped, entry.isAnonymous, !entry.isHuge,
-          let frame = normalFrame(entry, at: address, in: mapping), frame.mapCount == 1, frame.pins == 0
+        let pte = ptep.waitUntilUnlocked()
+        guard pte.isMapped, pte.isAnonymous, !pte.isHuge,
+          let frame = normalFrame(pte, at: address, in: mapping), frame.mapCount == 1, frame.pins == 0
         else { return true }
-        let isShared = !entry.isExclusive
+        let isShared = !pte.isExclusive
         // ORDERING [change-then-count]: the entry is replaced here, the references are looked at in `SwapArea.decide`.
-        let result = memory.swap.replace(entry.pfn) { slot in
-          place.replace(entry, with: PTE(swappedTo: slot, isShared: isShared))
+        let result = memory.swap.replace(pte.pfn) { slot in
+          ptep.replace(pte, with: PTE(swappedTo: slot, isShared: isShared))
         }
         switch result {
         case .lost: continue
@@ -105,7 +105,7 @@ extension AddressSpace {
           frame.removeMapping()
           // Before it is put back, a fault may have had it, slots may have held it, and another page-out taken it again, into
           // the same slot of the file.
-          batch.append(Taken(place: place, before: entry.without(PTELayout.untaken), slot: slot))
+          batch.append(Taken(ptep: ptep, before: pte.without(PTELayout.neverSlotPinned), slot: slot))
           return true
         }
       }
@@ -150,15 +150,15 @@ extension AddressSpace {
   private func putBack(_ page: Taken) {
     defer { memory.swap.release(hold: page.slot) }
     while true {
-      let entry = page.place.settled()
+      let pte = page.ptep.waitUntilUnlocked()
       // A fault has it, or nobody wants it any more: by way of the deferred frees, as above.
-      guard entry == page.after else { return memory.putAfterGracePeriod(page.before.pfn) }
-      guard page.place.lock(entry) else { continue }
+      guard pte == page.after else { return memory.putAfterGracePeriod(page.before.pfn) }
+      guard page.ptep.lock(pte) else { continue }
       // Cached still: more than the cache has it, so nobody has let go of it.
       guard case .frame(page.before.pfn) = memory.swap.claim(page.slot) else {
         preconditionFailure("\(page.slot) lost its frame under a page-out")
       }
-      page.place.store(page.before)
+      page.ptep.store(page.before)
       return memory.put(frames.frame(page.before.pfn), Frame.oneReference)
     }
   }

@@ -49,16 +49,16 @@ extension AddressSpace {
     mappings.publish()
     var lingering = false
     for part in parts {
-      let adapt = { (place: PageTableEntry, isEntry: (PTE) -> Bool) -> PTE in
-        let before = place.update { isEntry($0) ? Self.adapt($0, to: part.attributes) : nil }
+      let adapt = { (ptep: PTEPointer, isEntry: (PTE) -> Bool) -> PTE in
+        let before = ptep.update { isEntry($0) ? Self.adapt($0, to: part.attributes) : nil }
         if isEntry(before), before.isWritable, !Self.adapt(before, to: part.attributes).isWritable { lingering = true }
         return before
       }
       table.forEachEntry(in: part.range) { span in
         if !span.isWhole { return split(span, in: part.mapping) }
-        return adapt(span.place, \.mapsHuge).mapsHuge ? .next : .again
-      } _: { _, place in
-        _ = adapt(place, \.isMapped)
+        return adapt(span.ptep, \.mapsHuge).mapsHuge ? .next : .again
+      } _: { _, ptep in
+        _ = adapt(ptep, \.isMapped)
       }
     }
     mappings.retire(old)
@@ -66,19 +66,19 @@ extension AddressSpace {
   }
 
   /// An entry under other rules (`pte_modify`, and `can_change_pte_writable` for those that may be writable at once).
-  private static func adapt(_ entry: PTE, to attributes: VMA.Attributes) -> PTE {
+  private static func adapt(_ pte: PTE, to attributes: VMA.Attributes) -> PTE {
     guard attributes.protection != .none else {
-      return entry.withoutAccess
+      return pte.withoutAccess
     }
-    var entry = entry.withAccess
-    entry.clear(PTELayout.writable)
-    guard attributes.protection.contains(.write) else { return entry }
+    var pte = pte.withAccess
+    pte.clear(PTELayout.writable)
+    guard attributes.protection.contains(.write) else { return pte }
     if attributes.isShared {
       // A clean entry of a file stays read-only, so that the first store is noticed and marks the frame dirty.
-      if attributes.kind.isIO || entry.isDirty { entry.set(PTELayout.writable) }
-    } else if entry.isExclusive {
-      entry.set(PTELayout.writable)
+      if attributes.kind.isIO || pte.isDirty { pte.set(PTELayout.writable) }
+    } else if pte.isExclusive {
+      pte.set(PTELayout.writable)
     }
-    return entry
+    return pte
   }
 }

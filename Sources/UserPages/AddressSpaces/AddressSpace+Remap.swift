@@ -121,19 +121,19 @@ extension AddressSpace {
       }
       // Locked before the entry is on its way: a fault of a mapping that was there may link a node.
       guard target.lock(.empty) else { return .again }
-      let entry = span.place.update { $0.mapsHuge ? .empty : nil }
-      target.store(entry.mapsHuge ? entry : .empty)
-      guard entry.mapsHuge else { return .again }
-      if entry.isWritable { lingering = true }
+      let pte = span.ptep.update { $0.mapsHuge ? .empty : nil }
+      target.store(pte.mapsHuge ? pte : .empty)
+      guard pte.mapsHuge else { return .again }
+      if pte.isWritable { lingering = true }
       return .next
-    } _: { address, place in
-      let entry = place.take()
-      guard !entry.isEmpty else { return }
+    } _: { address, ptep in
+      let pte = ptep.clear()
+      guard !pte.isEmpty else { return }
       // A store that read the old place may still be under way, into the same frame.
-      if entry.isMapped, entry.isWritable { lingering = true }
+      if pte.isMapped, pte.isWritable { lingering = true }
       // Not a plain store: a fault of a mapping that was here may hold the place for a moment, and would undo it.
       let target = makeEntry(for: to.lowerBound + (address - from.lowerBound), using: &spare)
-      _ = target.update { _ in entry }
+      _ = target.update { _ in pte }
     }
     if moved.upperBound < from.upperBound, zap(moved.upperBound..<from.upperBound, in: mapping) { lingering = true }
     mappings.insert(to, attributes, firstPage: firstPage, replacing: &old)

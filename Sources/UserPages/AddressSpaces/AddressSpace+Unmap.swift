@@ -49,19 +49,19 @@ extension AddressSpace {
     var batch = DeferredBatch()
     table.forEachEntry(in: range) { span in
       if !span.isWhole { return split(span, in: mapping) }
-      let entry = span.place.update { $0.mapsHuge ? .empty : nil }
-      guard entry.mapsHuge else { return .again }
+      let pte = span.ptep.update { $0.mapsHuge ? .empty : nil }
+      guard pte.mapsHuge else { return .again }
       YieldPoint.unmapBetweenClearAndFree.reach()
-      if drop(entry, at: span.range.lowerBound, isHuge: true, in: mapping, &batch) { lingering = true }
+      if drop(pte, at: span.range.lowerBound, isHuge: true, in: mapping, &batch) { lingering = true }
       return .next
-    } _: { address, place in
-      let entry = place.take()
-      guard entry.isMapped else {
-        if !entry.isEmpty, dropUnmapped(entry) { lingering = true }
+    } _: { address, ptep in
+      let pte = ptep.clear()
+      guard pte.isMapped else {
+        if !pte.isEmpty, dropUnmapped(pte) { lingering = true }
         return
       }
       YieldPoint.unmapBetweenClearAndFree.reach()
-      if drop(entry, at: address, in: mapping, &batch) { lingering = true }
+      if drop(pte, at: address, in: mapping, &batch) { lingering = true }
     }
     batch.flush(to: memory.deferred)
     return lingering
@@ -81,26 +81,26 @@ extension AddressSpace {
   ///
   /// - Parameter isHuge: whether it mapped 2 MiB, from `address` on.
   func drop(
-    _ entry: PTE, at address: VirtualAddress, isHuge: Bool = false, in mapping: VMATree.Mapping,
+    _ pte: PTE, at address: VirtualAddress, isHuge: Bool = false, in mapping: VMATree.Mapping,
     _ batch: inout DeferredBatch
   ) -> Bool {
-    guard let frame = normalFrame(entry, at: address, in: mapping) else { return entry.isWritable }
-    if entry.isDirty, !entry.isAnonymous { frame.set(Frame.dirtyBit) }
+    guard let frame = normalFrame(pte, at: address, in: mapping) else { return pte.isWritable }
+    if pte.isDirty, !pte.isAnonymous { frame.set(Frame.dirtyBit) }
     if isHuge { frame.removeHugeMapping() } else { frame.removeMapping() }
     // ORDERING [change-then-count]: the entry is gone, the references are looked at after.
     //
-    // ORDERING [untaken-then-slot]: a pin in a slot can only be seen a grace period later. To look at the slots now would
+    // ORDERING [first-slot-pin]: a pin in a slot can only be seen a grace period later. To look at the slots now would
     // not do: a pin that read the entry may store its slot after that look, and then see a store by the entry land in its page
-    // although this returned. But where the entry is untaken there is no such pin, and comes none: who would pin the frame
+    // although this returned. But where the entry is never slot-pinned there is no such pin, and comes none: who would pin the frame
     // changes the entry first, which is gone; and nobody else ever had it, because a fork changes the entry too.
-    let folio = frames.frame(entry.folioPFN)
-    let isInSlots = engine == .slot && !entry.isUntaken
-    let lingering = entry.isWritable && (!entry.isAnonymous || folio.references > 1 || isInSlots)
-    batch.add(.frame(entry.folioPFN), for: memory.deferred)
+    let folio = frames.frame(pte.folioPFN)
+    let isInSlots = engine == .slot && !pte.isNeverSlotPinned
+    let lingering = pte.isWritable && (!pte.isAnonymous || folio.references > 1 || isInSlots)
+    batch.add(.frame(pte.folioPFN), for: memory.deferred)
     return lingering
   }
 
-  /// What every operation that took entries away or lowered them ends with, holding no lock: the grace period that is this
+  /// What every operation that took entries away or write-protected them ends with, holding no lock: the grace period that is this
   /// library's TLB shootdown, one for the whole operation, and the deferred frees if many have gathered.
   func settle(storesMayLinger: Bool) {
     if storesMayLinger { RCU.synchronize() }

@@ -11,7 +11,7 @@
 ///     a change of a mapping                           a fault, a load, a pin
 ///     1. old mappings are marked detached             a. finds the mapping, then the entry
 ///     2. new ones are published                       b. fault: locks the entry; checks that its mapping is live; installs
-///     3. entries are emptied or lowered               c. load, store: acts on the entry it read, in one section
+///     3. entries are emptied or write-protected               c. load, store: acts on the entry it read, in one section
 ///     4. a grace period where stores may linger       d. pin: takes the reference; looks at the entry again
 ///     5. references of emptied entries fall, nodes and mappings are freed: a grace period after 3
 public final class AddressSpace: Sendable {
@@ -23,7 +23,7 @@ public final class AddressSpace: Sendable {
   // What the fast path needs, each a trivial value, so that reaching it touches no reference count.
   @usableFromInline let table: PageTable
   @usableFromInline let frames: FrameTable
-  @usableFromInline let counts: ShardedCounters
+  @usableFromInline let events: ShardedCounters
 
   let mappings: VMATree
   let mmapLock = ReadWriteLock()
@@ -36,7 +36,7 @@ public final class AddressSpace: Sendable {
     self.engine = engine
     table = PageTable(memory)
     frames = memory.frames
-    counts = ShardedCounters()
+    events = ShardedCounters()
     mappings = VMATree(queue: memory.deferredQueue)
     tableLocks = engine == .locked ? PageTableLocks() : nil
   }
@@ -44,14 +44,14 @@ public final class AddressSpace: Sendable {
   deinit {
     exit()
     table.release(to: memory)
-    counts.release()
+    events.release()
   }
 
   /// What happened since the space was made. Exact when nothing else runs.
   public var counters: Counters {
     Counters(
-      fast: counts.total(Counters.fastIndex), slow: counts.total(Counters.slowIndex),
-      faults: counts.total(Counters.faultIndex), copies: counts.total(Counters.copyIndex))
+      fast: events.total(Counters.fastIndex), slow: events.total(Counters.slowIndex),
+      faults: events.total(Counters.faultIndex), copies: events.total(Counters.copyIndex))
   }
 }
 

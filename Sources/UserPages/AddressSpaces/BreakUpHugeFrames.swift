@@ -45,13 +45,13 @@ extension AddressSpace {
   func showsHugeFrames(_ range: Range<VirtualAddress>) -> Bool {
     var found = false
     table.forEachNode(in: range) { span in
-      let entry = span.place.load()
-      if entry.mapsHuge, entry.isAnonymous { found = true }
+      let pte = span.ptep.load()
+      if pte.mapsHuge, pte.isAnonymous { found = true }
       return found ? .stop : .next
     } _: { _, node, indices in
       found = indices.contains { index in
-        let entry = node[index].load()
-        return entry.isMapped && entry.isAnonymous && entry.isHuge
+        let pte = node[index].load()
+        return pte.isMapped && pte.isAnonymous && pte.isHuge
       }
       return !found
     }
@@ -63,17 +63,17 @@ extension AddressSpace {
     around range: Range<VirtualAddress>
   ) -> Bool {
     // By the first frame of each: where its parts are mapped.
-    var parts: [PFN: [(place: PageTableEntry, entry: PTE)]] = [:]
+    var parts: [PFN: [(ptep: PTEPointer, pte: PTE)]] = [:]
     for mapping in mappings {
       table.forEachEntry(in: mapping.value.range.clamped(to: wide)) { span in
-        let entry = span.place.settled()
-        guard entry.mapsHuge else { return .again }
-        let isWanted = which == .all && entry.isAnonymous && span.range.overlaps(range)
-        return isWanted && frames.frame(entry.pfn).references == 1 ? split(span, in: mapping) : .next
-      } _: { _, place in
-        let entry = place.settled()
-        guard entry.isMapped, entry.isAnonymous, entry.isHuge else { return }
-        parts[entry.folioPFN, default: []].append((place, entry))
+        let pte = span.ptep.waitUntilUnlocked()
+        guard pte.mapsHuge else { return .again }
+        let isWanted = which == .all && pte.isAnonymous && span.range.overlaps(range)
+        return isWanted && frames.frame(pte.pfn).references == 1 ? split(span, in: mapping) : .next
+      } _: { _, ptep in
+        let pte = ptep.waitUntilUnlocked()
+        guard pte.isMapped, pte.isAnonymous, pte.isHuge else { return }
+        parts[pte.folioPFN, default: []].append((ptep, pte))
       }
     }
     // Who has no more references than entries here may be had; looked at again when nobody can come by the entries.
@@ -82,7 +82,7 @@ extension AddressSpace {
     }
     if parts.isEmpty { return false }
     for (_, places) in parts {
-      for (place, entry) in places { _ = place.update { _ in PTE(.migration, payload: entry.pfn.rawValue) } }
+      for (ptep, pte) in places { _ = ptep.update { _ in PTE(.migration, payload: pte.pfn.rawValue) } }
     }
     YieldPoint.breakUpBetweenTakeAndLook.reach()
     RCU.synchronize()
@@ -93,10 +93,10 @@ extension AddressSpace {
       let folio = frames.frame(first)
       let isAlone = folio.references == places.count && !slots.holds(folio)
       if isAlone {
-        for pfn in frames.breakUp(first, users: places.map(\.entry.pfn)) { memory.discardFrame(pfn) }
+        for pfn in frames.breakUp(first, users: places.map(\.pte.pfn)) { memory.discardFrame(pfn) }
         any = true
       }
-      for (place, entry) in places { place.store(isAlone ? entry.without(PTELayout.huge) : entry) }
+      for (ptep, pte) in places { ptep.store(isAlone ? pte.without(PTELayout.huge) : pte) }
     }
     return any
   }

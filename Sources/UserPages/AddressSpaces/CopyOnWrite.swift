@@ -3,21 +3,21 @@ extension AddressSpace {
   func writeTouch(
     _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
   ) -> FaultOutcome {
-    let entry = site.entry
-    if entry.isWritable {
+    let pte = site.pte
+    if pte.isWritable {
       // What hardware does: mark the entry.
-      if entry.isDirty, entry.isAccessed { return .done }
-      if !entry.isAnonymous, let frame = normalFrame(of: site) { frame.set(Frame.dirtyBit) }
-      return install(entry.with(PTELayout.dirty, PTELayout.accessed), at: site)
+      if pte.isDirty, pte.isAccessed { return .done }
+      if !pte.isAnonymous, let frame = normalFrame(of: site) { frame.set(Frame.dirtyBit) }
+      return install(pte.with(PTELayout.dirty, PTELayout.accessed), at: site)
     }
     if site.mapping.value.attributes.isShared {
       return site.isHuge ? writeSharedHuge(site, &resources) : writeShared(site)
     }
-    if access == .forcedWrite, entry.isExclusive, entry.isDirty { return .done }
+    if access == .forcedWrite, pte.isExclusive, pte.isDirty { return .done }
     // Reuse only what is exclusive to this mapping, never by guessing from a count that a pin can raise.
-    if entry.isExclusive { return reuse(site) }
-    if entry.isAnonymous {
-      switch soleUser(of: entry, mayDrain: mayDrain) {
+    if pte.isExclusive { return reuse(site) }
+    if pte.isAnonymous {
+      switch soleUser(of: pte, mayDrain: mayDrain) {
       case .yes: return reuse(site)
       case .afterDrain: return .needsDrain
       case .no: break
@@ -29,11 +29,11 @@ extension AddressSpace {
   /// Gives a private mapping a page of its own before a pin for reading, without making it writable
   /// (FAULT_FLAG_UNSHARE), so that pin and program will always see the same page.
   func unshare(_ site: FaultSite, _ resources: inout FaultResources, mayDrain: Bool) -> FaultOutcome {
-    let entry = site.entry
-    if entry.isExclusive || site.mapping.value.attributes.isShared { return .done }
-    if entry.isAnonymous {
-      switch soleUser(of: entry, mayDrain: mayDrain) {
-      case .yes: return install(entry.without(PTELayout.cowShared), at: site, asSoleUser: true)
+    let pte = site.pte
+    if pte.isExclusive || site.mapping.value.attributes.isShared { return .done }
+    if pte.isAnonymous {
+      switch soleUser(of: pte, mayDrain: mayDrain) {
+      case .yes: return install(pte.without(PTELayout.cowShared), at: site, asSoleUser: true)
       case .afterDrain: return .needsDrain
       case .no: break
       }
@@ -50,16 +50,16 @@ extension AddressSpace {
   /// the entry again and finds it changed; a pin never takes a frame that is not exclusive; another mapping of it can only be
   /// made by a fork of this space, which finds the entry locked. Another space that just gave the frame up keeps its reference
   /// until a grace period has passed, so no load of its threads is still under way.
-  private func soleUser(of entry: PTE, mayDrain: Bool) -> SoleUser {
-    let frame = frames.frame(entry.folioPFN)
+  private func soleUser(of pte: PTE, mayDrain: Bool) -> SoleUser {
+    let frame = frames.frame(pte.folioPFN)
     if frame.references == 1 { return .yes }
     // The mapcount falls at once, the reference only after a grace period: it may be just that.
-    return mayDrain && frame.pins == 0 && frames.mappings(of: entry.folioPFN) == 1 ? .afterDrain : .no
+    return mayDrain && frame.pins == 0 && frames.mappings(of: pte.folioPFN) == 1 ? .afterDrain : .no
   }
 
   private func reuse(_ site: FaultSite) -> FaultOutcome {
-    let entry = site.entry.without(PTELayout.cowShared).with(PTELayout.dirty, PTELayout.accessed)
-    return install(site.finish(entry, writable: true), at: site, asSoleUser: !site.entry.isExclusive)
+    let pte = site.pte.without(PTELayout.cowShared).with(PTELayout.dirty, PTELayout.accessed)
+    return install(site.finish(pte, writable: true), at: site, asSoleUser: !site.pte.isExclusive)
   }
 
   /// The first store to a page of a shared mapping (`wp_page_shared`).
@@ -72,7 +72,7 @@ extension AddressSpace {
     // A page of a read-only file that has a descriptor all the same: the tail of a file of an image.
     if let backing = site.mapping.value.attributes.kind.backing, !backing.takesStores { return .failed(.busError) }
     frame.set(Frame.dirtyBit)
-    return install(site.finish(site.entry.with(PTELayout.dirty, PTELayout.accessed), writable: true), at: site)
+    return install(site.finish(site.pte.with(PTELayout.dirty, PTELayout.accessed), writable: true), at: site)
   }
 
   /// Copies what the entry shows, a frame with or without a descriptor, or zeroes, and maps the copy in its place
@@ -83,32 +83,32 @@ extension AddressSpace {
   /// entry would be replaced by a copy from before that write. With the reference nobody reuses it.
   private func copy(_ site: FaultSite, writable: Bool, _ resources: inout FaultResources) -> FaultOutcome {
     guard let pfn = resources.frame else { return .needsFrame }
-    let entry = site.entry
+    let pte = site.pte
     let original = normalFrame(of: site)
-    let folio = frames.frame(entry.folioPFN)
-    if entry.isAnonymous {
-      folio.take(Frame.oneReference)
-      guard site.place.load() == entry else {
+    let folio = frames.frame(pte.folioPFN)
+    if pte.isAnonymous {
+      folio.retain(Frame.oneReference)
+      guard site.ptep.load() == pte else {
         memory.put(folio, Frame.oneReference)
         return .again
       }
     }
-    if isZeroPage(entry) {
+    if isZeroPage(pte) {
       frames.bytes(of: pfn).fill(0)
     } else {
-      frames.bytes(of: pfn).copy(page: frames.bytes(of: entry.pfn))
+      frames.bytes(of: pfn).copy(page: frames.bytes(of: pte.pfn))
     }
     let outcome = installOwn(pfn, site, writable: writable, &resources)
-    if entry.isAnonymous { memory.put(folio, Frame.oneReference) }
+    if pte.isAnonymous { memory.put(folio, Frame.oneReference) }
     guard case .done = outcome else { return outcome }
-    counts.add(1, to: Counters.copyIndex)
+    events.add(1, to: Counters.copyIndex)
     if original == nil, let backing = site.mapping.value.attributes.kind.backing {
       backing.didCopy(page: site.mapping.value.backingPage(of: site.address), to: frames.bytes(of: pfn))
     }
     if let original {
       original.removeMapping()
       // Loads that read the old entry may be under way: the reference falls a grace period later.
-      memory.putAfterGracePeriod(entry.folioPFN)
+      memory.putAfterGracePeriod(pte.folioPFN)
     }
     return .done
   }

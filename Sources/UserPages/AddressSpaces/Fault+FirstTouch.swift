@@ -7,10 +7,10 @@ extension AddressSpace {
 
   /// The entry that a writer's own, new frame gets.
   private func ownEntry(_ pfn: PFN, _ site: FaultSite) -> PTE {
-    var entry = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty)
+    var pte = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty)
     // The allocator gives out no frame that a slot holds. Only pins by slots ask, and cost a little more the first time.
-    if engine == .slot { entry.set(PTELayout.untaken) }
-    return site.finish(entry, writable: true)
+    if engine == .slot { pte.set(PTELayout.neverSlotPinned) }
+    return site.finish(pte, writable: true)
   }
 
   private func touchAnonymous(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources)
@@ -18,8 +18,8 @@ extension AddressSpace {
   {
     guard access.isWrite else {
       // The zero page: special, so that nobody counts references on the one frame that everybody maps.
-      let entry = PTE(mapping: memory.zeroPage).asSpecial
-      return install(site.finish(entry, writable: false), at: site)
+      let pte = PTE(mapping: memory.zeroPage).asSpecial
+      return install(site.finish(pte, writable: false), at: site)
     }
     guard let pfn = resources.frame else { return .needsFrame }
     frames.bytes(of: pfn).fill(0)
@@ -31,12 +31,12 @@ extension AddressSpace {
   /// - Parameter answer: the backing's answer that the contents come from, if they do.
   func installOwn(
     _ pfn: PFN, _ site: FaultSite, writable: Bool = true, _ resources: inout FaultResources,
-    resting answer: (backing: any Backing, sequence: UInt64)? = nil
+    validating answer: (backing: any Backing, sequence: UInt64)? = nil
   ) -> FaultOutcome {
     frames.frame(pfn).begin(anonymous: true, mapped: true)
-    let entry =
+    let pte =
       writable ? ownEntry(pfn, site) : site.finish(PTE(mapping: pfn).with(PTELayout.anonymous), writable: false)
-    let outcome = install(entry, at: site, resting: answer)
+    let outcome = install(pte, at: site, validating: answer)
     if case .done = outcome {
       resources.frame = nil
     } else {
@@ -83,35 +83,35 @@ extension AddressSpace {
     }
   }
 
-  typealias Resting = (backing: any Backing, sequence: UInt64)
+  typealias ValidatedAnswer = (backing: any Backing, sequence: UInt64)
 
   /// A private mapping's first store: straight to a copy, the original is never mapped (`do_cow_fault`).
   private func touchCopy(
-    of original: PFN, page: Int, _ site: FaultSite, _ resources: inout FaultResources, _ answer: Resting
+    of original: PFN, page: Int, _ site: FaultSite, _ resources: inout FaultResources, _ answer: ValidatedAnswer
   ) -> FaultOutcome {
     guard let pfn = resources.frame else { return .needsFrame }
     frames.bytes(of: pfn).copy(page: frames.bytes(of: original))
-    let outcome = installOwn(pfn, site, &resources, resting: answer)
+    let outcome = installOwn(pfn, site, &resources, validating: answer)
     if case .done = outcome {
-      counts.add(1, to: Counters.copyIndex)
+      events.add(1, to: Counters.copyIndex)
       if !frames.isValid(original) { answer.backing.didCopy(page: page, to: frames.bytes(of: pfn)) }
     }
     return outcome
   }
 
   /// Maps a frame that has a descriptor, with the reference that came with it (`vm_insert_page`).
-  func insertPage(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: Resting?) -> FaultOutcome {
+  func insertPage(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: ValidatedAnswer?) -> FaultOutcome {
     let frame = frames.frame(pfn)
-    var entry = PTE(mapping: pfn)
-    if frame.has(Frame.hugeBit) { entry.set(PTELayout.huge) }
+    var pte = PTE(mapping: pfn)
+    if frame.has(Frame.hugeBit) { pte.set(PTELayout.huge) }
     // Read-only until the first store, which is how the frame learns that it is dirty.
     if storesThrough {
-      entry.set(PTELayout.dirty)
+      pte.set(PTELayout.dirty)
       frame.set(Frame.dirtyBit)
     }
     memory.dataCacheClean(pfn)
     frame.addMapping()
-    let outcome = install(site.finish(entry, writable: storesThrough), at: site, resting: answer)
+    let outcome = install(site.finish(pte, writable: storesThrough), at: site, validating: answer)
     if case .done = outcome { return outcome }
     frame.removeMapping()
     return outcome
@@ -119,16 +119,16 @@ extension AddressSpace {
 
   /// Maps a frame number: the entry is special and holds no reference, whatever is behind it (`vmf_insert_pfn`).
   func insertPFN(
-    _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: Resting?
+    _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: ValidatedAnswer?
   ) -> FaultOutcome {
-    var entry = PTE(mapping: pfn).asSpecial
-    if storesThrough { entry.set(PTELayout.dirty) }
-    return install(site.finish(entry, writable: writable), at: site, resting: answer)
+    var pte = PTE(mapping: pfn).asSpecial
+    if storesThrough { pte.set(PTELayout.dirty) }
+    return install(site.finish(pte, writable: writable), at: site, validating: answer)
   }
 
   /// Maps a frame number that turned out to have a descriptor: in a mixed mapping it is refcounted (`vmf_insert_mixed`).
-  func insertMixed(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: Resting?) -> FaultOutcome {
-    guard let folio = memory.takeFolio(of: pfn) else { return .failed(.busError) }
+  func insertMixed(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: ValidatedAnswer?) -> FaultOutcome {
+    guard let folio = memory.retainFolio(of: pfn) else { return .failed(.busError) }
     let outcome = insertPage(pfn, site, storesThrough: storesThrough, answer)
     if case .done = outcome { return outcome }
     memory.put(folio, Frame.oneReference)
@@ -139,9 +139,9 @@ extension AddressSpace {
 extension FaultSite {
   /// The entry as the mapping's protection has it: writable only where both allow it, protnone where nothing is allowed
   /// (which only a forced access gets to install).
-  func finish(_ entry: PTE, writable: Bool) -> PTE {
+  func finish(_ pte: PTE, writable: Bool) -> PTE {
     let protection = mapping.value.attributes.protection
-    if protection == .none { return entry.withoutAccess }
-    return writable && protection.contains(.write) ? entry.with(PTELayout.writable) : entry
+    if protection == .none { return pte.withoutAccess }
+    return writable && protection.contains(.write) ? pte.with(PTELayout.writable) : pte
   }
 }

@@ -40,8 +40,8 @@ extension AddressSpace {
     guard site.mapping.value.attributes.isAnonymous else { return touchHugeBacked(site, access, &resources) }
     guard access.isWrite else {
       // The huge zero page.
-      let entry = PTE(mapping: memory.zeroPage).asSpecial.with(PTELayout.huge)
-      return install(site.finish(entry, writable: false), at: site)
+      let pte = PTE(mapping: memory.zeroPage).asSpecial.with(PTELayout.huge)
+      return install(site.finish(pte, writable: false), at: site)
     }
     return installOwnHuge(site, &resources)
   }
@@ -50,8 +50,8 @@ extension AddressSpace {
   private func installOwnHuge(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
     guard let pfn = resources.hugeFrame else { return .needsHugeFrame }
     frames.beginHuge(pfn, anonymous: true, mapped: true)
-    let entry = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty).with(PTELayout.huge)
-    let outcome = install(site.finish(entry, writable: true), at: site)
+    let pte = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty).with(PTELayout.huge)
+    let outcome = install(site.finish(pte, writable: true), at: site)
     if case .done = outcome {
       resources.hugeFrame = nil
     } else {
@@ -92,16 +92,17 @@ extension AddressSpace {
   }
 
   /// Maps 2 MiB of the page cache, with the reference that came with them (`do_set_pmd`).
-  private func insertHuge(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: Resting) -> FaultOutcome {
+  private func insertHuge(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: ValidatedAnswer) -> FaultOutcome
+  {
     let folio = frames.frame(pfn)
-    var entry = PTE(mapping: pfn).with(PTELayout.huge)
+    var pte = PTE(mapping: pfn).with(PTELayout.huge)
     if storesThrough {
-      entry.set(PTELayout.dirty)
+      pte.set(PTELayout.dirty)
       folio.set(Frame.dirtyBit)
     }
     for index in 0..<Page.pagesPerHuge { memory.dataCacheClean(pfn + index) }
     folio.addHugeMapping()
-    let outcome = install(site.finish(entry, writable: storesThrough), at: site, resting: answer)
+    let outcome = install(site.finish(pte, writable: storesThrough), at: site, validating: answer)
     if case .done = outcome { return outcome }
     folio.removeHugeMapping()
     return outcome
@@ -109,20 +110,20 @@ extension AddressSpace {
 
   /// Maps 2 MiB by number: the entry is special and holds no reference, whatever is behind it (`vmf_insert_pfn_pmd`).
   func insertHugePFN(
-    _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: Resting?
+    _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: ValidatedAnswer?
   ) -> FaultOutcome {
-    var entry = PTE(mapping: pfn).asSpecial.with(PTELayout.huge)
-    if storesThrough { entry.set(PTELayout.dirty) }
-    return install(site.finish(entry, writable: writable), at: site, resting: answer)
+    var pte = PTE(mapping: pfn).asSpecial.with(PTELayout.huge)
+    if storesThrough { pte.set(PTELayout.dirty) }
+    return install(site.finish(pte, writable: writable), at: site, validating: answer)
   }
 
   // MARK: A store to what is there
 
   /// A store to what is not the mapping's own: a page of it is copied, one level below; but of zeroes all is new.
   func copyHuge(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
-    guard isZeroPage(site.entry), !resources.hugeRefused else { return split(site, &resources) }
+    guard isZeroPage(site.pte), !resources.hugeRefused else { return split(site, &resources) }
     let outcome = installOwnHuge(site, &resources)
-    if case .done = outcome { counts.add(1, to: Counters.copyIndex) }
+    if case .done = outcome { events.add(1, to: Counters.copyIndex) }
     return outcome
   }
 
@@ -132,7 +133,7 @@ extension AddressSpace {
       return split(site, &resources)
     }
     folio.set(Frame.dirtyBit)
-    return install(site.finish(site.entry.with(PTELayout.dirty, PTELayout.accessed), writable: true), at: site)
+    return install(site.finish(site.pte.with(PTELayout.dirty, PTELayout.accessed), writable: true), at: site)
   }
 }
 

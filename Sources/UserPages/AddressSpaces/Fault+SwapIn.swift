@@ -17,24 +17,24 @@ extension AddressSpace {
   /// An exclusive page is writable at once where the mapping says so; what a store needs besides is for the next attempt.
   @inline(never)
   func swapIn(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome {
-    guard let slot = site.entry.swapSlot else { return .failed(.busError) }
+    guard let slot = site.pte.swapSlot else { return .failed(.busError) }
     YieldPoint.faultBeforeInstall.reach()
     // ORDERING [lock-then-validate]: as `install`.
-    guard site.place.lock(site.entry) else { return .again }
+    guard site.ptep.lock(site.pte) else { return .again }
     guard site.mapping.value.isLive else {
-      site.place.store(site.entry)
+      site.ptep.store(site.pte)
       return .sealed
     }
     let own = resources.swapped?.slot == slot ? resources.swapped?.frame : nil
     guard case .frame(let pfn) = memory.swap.claim(slot, own: own) else {
-      site.place.store(site.entry)
+      site.ptep.store(site.pte)
       return .needsSwapped(slot)
     }
     if pfn == own { resources.swapped?.frame = nil }
-    let isShared = site.entry.has(PTELayout.cowShared)
-    var entry = PTE(mapping: pfn).with(PTELayout.anonymous)
-    if isShared { entry.set(PTELayout.cowShared) }
-    site.place.store(site.finish(entry, writable: !isShared))
+    let isShared = site.pte.has(PTELayout.cowShared)
+    var pte = PTE(mapping: pfn).with(PTELayout.anonymous)
+    if isShared { pte.set(PTELayout.cowShared) }
+    site.ptep.store(site.finish(pte, writable: !isShared))
     switch access {
     case .read, .forcedRead: return .done
     case .write, .forcedWrite, .unshare: return .again
@@ -68,18 +68,18 @@ extension AddressSpace {
 
   /// A fork's part: one more entry leads to the slot of a settled entry that is no longer exclusive; returns it. The mapping is
   /// sealed, so no fault takes the page back meanwhile.
-  func shareSwapped(_ entry: PTE, at place: PageTableEntry) -> PTE {
-    let shared = entry.with(PTELayout.cowShared)
-    _ = place.update { _ in shared }
-    if let slot = entry.swapSlot { memory.swap.addUser(slot) }
+  func shareSwapped(_ pte: PTE, at ptep: PTEPointer) -> PTE {
+    let shared = pte.with(PTELayout.cowShared)
+    _ = ptep.update { _ in shared }
+    if let slot = pte.swapSlot { memory.swap.addUser(slot) }
     return shared
   }
 
   /// Gives up what an entry that maps nothing, and was just taken from the table, held. Returns whether a store by the entry
   /// that was there before may linger: where the page has not left memory, a page-out may not have waited for it yet.
   @inline(never)
-  func dropUnmapped(_ entry: PTE) -> Bool {
-    guard let slot = entry.swapSlot else { return false }
+  func dropUnmapped(_ pte: PTE) -> Bool {
+    guard let slot = pte.swapSlot else { return false }
     return memory.swap.removeUser(slot)
   }
 }

@@ -86,7 +86,7 @@ extension AddressSpace {
       case .done:
         break attempts
       case .again:
-        PageTableEntry.wait(&turns)
+        PTEPointer.wait(&turns)
       case .sealed:
         // A writer has the lock; once it lets us in, it is done.
         waitForWriters(unless: holdsLock)
@@ -108,7 +108,7 @@ extension AddressSpace {
         if holdsLock { mmapLock.unlock() }
         let isAnswered = ask(backing, question, &resources)
         if holdsLock { mmapLock.lockForReading() }
-        if !isAnswered { PageTableEntry.wait(&turns) }
+        if !isAnswered { PTEPointer.wait(&turns) }
       case .needsSwapped(let slot):
         discardSwapped(&resources)
         do throws(PageError) { resources.swapped = try read(slot) } catch let failure {
@@ -141,10 +141,10 @@ extension AddressSpace {
     discardAnswer(&resources)
     discardSwapped(&resources)
     if let error {
-      if resources.nodes.haveBeenLinked { unlinkNodesOfNobody(around: address, holdsLock: holdsLock) }
+      if resources.nodes.haveBeenLinked { unlinkVacantNodesAfterFault(around: address, holdsLock: holdsLock) }
       throw error
     }
-    counts.add(1, to: Counters.faultIndex)
+    events.add(1, to: Counters.faultIndex)
     if !holdsLock { memory.deferred.drainIfFull() }
   }
 
@@ -162,7 +162,7 @@ extension AddressSpace {
   }
 
   /// Takes back nodes that a fault made which its mapping's end overtook: whoever ended it did not see them.
-  private func unlinkNodesOfNobody(around address: VirtualAddress, holdsLock: Bool) {
+  private func unlinkVacantNodesAfterFault(around address: VirtualAddress, holdsLock: Bool) {
     if holdsLock { mmapLock.unlock() }
     mmapLock.writing {
       let page = address.pageStart..<address.pageStart + Page.size
@@ -203,17 +203,17 @@ extension AddressSpace {
     let wantsHuge = mapping.value.attributes.hugePages && wantsHuge(address, access, in: mapping, resources)
     switch table.walk(to: address, wantsHuge: wantsHuge, using: &resources.nodes) {
     case .needsNode: return .needsNode
-    case .base(let place):
-      let entry = place.load()
-      if entry.isBusy || !stillRules(mapping) { return .again }
-      let site = FaultSite(address: address, mapping: mapping, place: place, entry: entry)
+    case .base(let ptep):
+      let pte = ptep.load()
+      if pte.isBusy || !stillRules(mapping) { return .again }
+      let site = FaultSite(address: address, mapping: mapping, ptep: ptep, pte: pte)
       outcome = touch(site, access, &resources, mayDrain: mayDrain)
-    case .huge(let place):
-      let entry = place.load()
-      if entry.isBusy || TableNode(link: entry) != nil || !stillRules(mapping) { return .again }
+    case .huge(let ptep):
+      let pte = ptep.load()
+      if pte.isBusy || TableNode(link: pte) != nil || !stillRules(mapping) { return .again }
       // What was in the way of a node is gone.
-      if entry.isEmpty, !wantsHuge { return .again }
-      let site = FaultSite(address: address.hugeStart, mapping: mapping, place: place, entry: entry, isHuge: true)
+      if pte.isEmpty, !wantsHuge { return .again }
+      let site = FaultSite(address: address.hugeStart, mapping: mapping, ptep: ptep, pte: pte, isHuge: true)
       outcome = touch(site, access, &resources, mayDrain: mayDrain)
     }
     // The entry may be another mapping's, put there since: what the old one makes of it does not count.
@@ -225,19 +225,19 @@ extension AddressSpace {
   private func touch(
     _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources, mayDrain: Bool
   ) -> FaultOutcome {
-    let entry = site.entry
+    let pte = site.pte
     // It lies across a cut, and is about to be split.
     if site.isHuge, !site.mapping.value.covers(site.address.hugeRange) { return .sealed }
-    if entry.isEmpty {
+    if pte.isEmpty {
       return site.isHuge ? firstHugeTouch(site, access, &resources) : firstTouch(site, access, &resources)
     }
-    guard entry.isMapped else { return touchNonPresent(site, access, &resources) }
+    guard pte.isMapped else { return touchNonPresent(site, access, &resources) }
     // A protnone entry in a mapping that permits the access is being changed at this moment; unless the caller may ignore
     // permissions.
-    if entry.isProtNone, !access.isForced, site.mapping.value.attributes.protection != .none { return .again }
+    if pte.isProtNone, !access.isForced, site.mapping.value.attributes.protection != .none { return .again }
     switch access {
     case .read, .forcedRead:
-      return entry.isAccessed ? .done : install(entry.with(PTELayout.accessed), at: site)
+      return pte.isAccessed ? .done : install(pte.with(PTELayout.accessed), at: site)
     case .write, .forcedWrite:
       return writeTouch(site, access, &resources, mayDrain: mayDrain)
     case .unshare:
@@ -249,7 +249,7 @@ extension AddressSpace {
   func touchNonPresent(
     _ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources
   ) -> FaultOutcome {
-    switch site.entry.nonPresentKind {
+    switch site.pte.nonPresentKind {
     case .swap: swapIn(site, access, &resources)
     case .migration: .sealed
     case .busy: .again
@@ -265,25 +265,25 @@ extension AddressSpace {
   ///
   /// - Parameter answer: what the new entry rests on, where it is a backing's answer; it must still hold.
   func install(
-    _ new: PTE, at site: FaultSite, resting answer: (backing: any Backing, sequence: UInt64)? = nil,
+    _ new: PTE, at site: FaultSite, validating answer: (backing: any Backing, sequence: UInt64)? = nil,
     asSoleUser: Bool = false
   ) -> FaultOutcome {
     YieldPoint.faultBeforeInstall.reach()
-    guard site.place.lock(site.entry) else { return .again }
+    guard site.ptep.lock(site.pte) else { return .again }
     guard site.mapping.value.isLive else {
-      site.place.store(site.entry)
+      site.ptep.store(site.pte)
       return .sealed
     }
     if let answer, answer.backing.sequence != answer.sequence {
       // The page moved after the backing answered: ask again.
-      site.place.store(site.entry)
+      site.ptep.store(site.pte)
       return .again
     }
-    if asSoleUser, frames.frame(site.entry.folioPFN).references > 1 {
-      site.place.store(site.entry)
+    if asSoleUser, frames.frame(site.pte.folioPFN).references > 1 {
+      site.ptep.store(site.pte)
       return .again
     }
-    site.place.store(new)
+    site.ptep.store(new)
     return .done
   }
 }

@@ -3,8 +3,8 @@ struct FaultSite {
   /// Where that begins, or for a page anywhere in it.
   let address: VirtualAddress
   let mapping: VMATree.Mapping
-  let place: PageTableEntry
-  let entry: PTE
+  let ptep: PTEPointer
+  let pte: PTE
   /// Whether it is an entry of the second-lowest level.
   var isHuge = false
 }
@@ -24,5 +24,5 @@ extension VMA {
 extension AddressSpace {
   /// The descriptor of the frame behind the site's entry, if it may be used.
   @inline(__always)
-  func normalFrame(of site: FaultSite) -> Frame? { normalFrame(site.entry, at: site.address, in: site.mapping) }
+  func normalFrame(of site: FaultSite) -> Frame? { normalFrame(site.pte, at: site.address, in: site.mapping) }
 }

@@ -16,7 +16,7 @@ extension AddressSpace {
         return .failed(.invalidArgument)
       }
       guard !self.frames.frame(pfn).has(Frame.anonymousBit), pfn != self.memory.zeroPage,
-        let folio = self.memory.takeFolio(of: pfn)
+        let folio = self.memory.retainFolio(of: pfn)
       else { return .failed(.invalidArgument) }
       let outcome = self.insertPage(pfn, site, storesThrough: false, nil)
       if case .done = outcome { return outcome }
@@ -92,28 +92,28 @@ extension AddressSpace {
       let outcome = RCU.read { () -> FaultOutcome in
         guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
         guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
-        let place: PageTableEntry
+        let ptep: PTEPointer
         let isWanted: Bool
         switch table.walk(to: address, wantsHuge: isHuge, using: &spare) {
         case .needsNode: return .needsNode
-        case .base(let found): (place, isWanted) = (found, !isHuge)
-        case .huge(let found): (place, isWanted) = (found, isHuge)
+        case .base(let found): (ptep, isWanted) = (found, !isHuge)
+        case .huge(let found): (ptep, isWanted) = (found, isHuge)
         }
-        let entry = place.load()
-        if entry.isBusy || entry.nonPresentKind == .migration || TableNode(link: entry) != nil { return .again }
+        let pte = ptep.load()
+        if pte.isBusy || pte.nonPresentKind == .migration || TableNode(link: pte) != nil { return .again }
         guard isWanted else {
           // A node is something, too, where 2 MiB are to be mapped. What was in the way of one may be gone by now.
-          return isHuge || !entry.isEmpty ? .failed(.busy) : .again
+          return isHuge || !pte.isEmpty ? .failed(.busy) : .again
         }
-        guard entry.isEmpty else { return .failed(.busy) }
-        return body(FaultSite(address: address, mapping: mapping, place: place, entry: entry), mapping.value.attributes)
+        guard pte.isEmpty else { return .failed(.busy) }
+        return body(FaultSite(address: address, mapping: mapping, ptep: ptep, pte: pte), mapping.value.attributes)
       }
       switch outcome {
       case .done: return
       case .failed(let error): throw error
       case .needsNode: spare.add()
       case .sealed: mmapLock.reading {}
-      default: PageTableEntry.wait(&turns)
+      default: PTEPointer.wait(&turns)
       }
     }
   }

@@ -1,6 +1,6 @@
 /// The program's own loads and stores.
 ///
-/// Each touches its bytes inside the read-side section in which it read the entry. So an entry may be emptied or lowered at
+/// Each touches its bytes inside the read-side section in which it read the entry. So an entry may be emptied or write-protected at
 /// any time, and after a grace period no access through the old one is left: that is this library's TLB.
 extension AddressSpace {
   /// Loads an integer of 1, 2, 4 or 8 bytes. Aligned, it is loaded whole and with acquire ordering.
@@ -112,19 +112,19 @@ extension AddressSpace {
   @inlinable @inline(__always)
   func frame(_ address: VirtualAddress, accepting test: PTETest) -> FrameBytes? {
     guard address < VirtualAddress.limit else { return nil }
-    guard let place = table.entry(for: address) else { return frameOfHuge(address, accepting: test) }
-    let entry = place.load()
-    guard test.accepts(entry) else { return nil }
+    guard let ptep = table.ptep(for: address) else { return frameOfHuge(address, accepting: test) }
+    let pte = ptep.load()
+    guard test.accepts(pte) else { return nil }
     YieldPoint.accessBetweenEntryAndBytes.reach()
-    return frames.bytes(of: entry.pfn)
+    return frames.bytes(of: pte.pfn)
   }
 
   /// The same where an entry of 2 MiB may be.
   @usableFromInline @inline(never)
   func frameOfHuge(_ address: VirtualAddress, accepting test: PTETest) -> FrameBytes? {
-    guard let entry = table.hugeEntry(for: address)?.load(), entry.mapsHuge, test.accepts(entry) else { return nil }
+    guard let pte = table.hugePTEP(for: address)?.load(), pte.mapsHuge, test.accepts(pte) else { return nil }
     YieldPoint.accessBetweenEntryAndBytes.reach()
-    return frames.bytes(of: entry.pfn + address.pageInHuge)
+    return frames.bytes(of: pte.pfn + address.pageInHuge)
   }
 
   @usableFromInline @inline(never)

@@ -2,13 +2,13 @@
 /// there are out of the way.
 extension AddressSpace {
   /// The place for the entry of a page.
-  func makeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PageTableEntry {
+  func makeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PTEPointer {
     while true {
       switch table.walk(to: address, using: &spare) {
-      case .base(let place): return place
+      case .base(let ptep): return ptep
       case .needsNode: spare.add()
       // A fault of a mapping that was here holds it for a moment.
-      case .huge(let place): _ = place.settled()
+      case .huge(let ptep): _ = ptep.waitUntilUnlocked()
       }
     }
   }
@@ -22,12 +22,12 @@ extension AddressSpace {
   }
 
   /// The place for an entry of 2 MiB: an empty one of the second-lowest level, if nobody linked a node there meanwhile.
-  func makeHugeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PageTableEntry? {
+  func makeHugeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PTEPointer? {
     while true {
       switch table.walk(to: address, wantsHuge: true, using: &spare) {
       case .base: return nil
       case .needsNode: spare.add()
-      case .huge(let place): if place.settled().isEmpty { return place }
+      case .huge(let ptep): if ptep.waitUntilUnlocked().isEmpty { return ptep }
       }
     }
   }

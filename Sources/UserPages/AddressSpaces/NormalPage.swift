@@ -24,23 +24,23 @@
 extension AddressSpace {
   /// The descriptor of the frame behind a mapped entry, if it may be used.
   @inline(__always)
-  func normalFrame(_ entry: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Frame? {
-    isNormal(entry, at: address, in: mapping) ? frames.frame(entry.pfn) : nil
+  func normalFrame(_ pte: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Frame? {
+    isNormal(pte, at: address, in: mapping) ? frames.frame(pte.pfn) : nil
   }
 
   /// Whether a mapped entry shows the zero page: special, but nothing that could not be referred to.
   @inline(__always)
-  func isZeroPage(_ entry: PTE) -> Bool { entry.pfn == memory.zeroPage }
+  func isZeroPage(_ pte: PTE) -> Bool { pte.pfn == memory.zeroPage }
 }
 
 #if !USERPAGES_NO_SPECIAL_BIT
   extension AddressSpace {
     @inline(__always)
-    func isNormal(_ entry: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool { !entry.isSpecial }
+    func isNormal(_ pte: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool { !pte.isSpecial }
 
     /// Whether an entry that `PTETest.pin` accepted, read from `place`, may be pinned: the test has seen to it.
     @inlinable @inline(__always)
-    func isNormal(_ entry: PTE, at address: VirtualAddress, place: PageTableEntry) -> Bool { true }
+    func isNormal(_ pte: PTE, at address: VirtualAddress, ptep: PTEPointer) -> Bool { true }
 
     /// Whether what is concluded from `mapping` about an entry that was read after it was found holds: nothing is concluded.
     @inline(__always)
@@ -48,8 +48,8 @@ extension AddressSpace {
   }
 #else
   extension AddressSpace {
-    func isNormal(_ entry: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool {
-      let pfn = entry.pfn
+    func isNormal(_ pte: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool {
+      let pfn = pte.pfn
       if pfn == memory.zeroPage { return false }
       if mapping.value.attributes.kind.isPFN {
         guard mapping.value.isPrivate, pfn != mapping.value.linearFrame(of: address) else { return false }
@@ -64,9 +64,9 @@ extension AddressSpace {
     /// at. Whoever takes a mapping away detaches it first and changes the entries after, and a new mapping's entries come
     /// later still; so a mapping that was not detached yet ruled when the entry was read.
     @usableFromInline @inline(never)
-    func isNormal(_ entry: PTE, at address: VirtualAddress, place: PageTableEntry) -> Bool {
-      guard let mapping = mappings.find(address), place.load() == entry, stillRules(mapping) else { return false }
-      return isNormal(entry, at: address, in: mapping)
+    func isNormal(_ pte: PTE, at address: VirtualAddress, ptep: PTEPointer) -> Bool {
+      guard let mapping = mappings.find(address), ptep.load() == pte, stillRules(mapping) else { return false }
+      return isNormal(pte, at: address, in: mapping)
     }
 
     /// Whether what is concluded from `mapping` about an entry that was read after it was found holds.

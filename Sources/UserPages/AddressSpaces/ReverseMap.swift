@@ -14,10 +14,10 @@ extension AddressSpace: BackingUser {
         } _: { _, _, _ in
           true
         }
-        guard let place = table.entry(for: address) else { continue }
+        guard let ptep = table.ptep(for: address) else { continue }
         // A private copy is the space's own and stays.
-        let entry = place.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
-        if entry.isMapped, !entry.isAnonymous { _ = drop(entry, at: address, in: mapping, &batch) }
+        let pte = ptep.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
+        if pte.isMapped, !pte.isAnonymous { _ = drop(pte, at: address, in: mapping, &batch) }
       }
       batch.flush(to: memory.deferred)
       return true
@@ -30,7 +30,7 @@ extension AddressSpace: BackingUser {
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
         guard mapping.value.attributes.kind.backing === backing else { return }
         table.forEachEntry(in: mapping.value.range) { span in
-          let before = span.place.update {
+          let before = span.ptep.update {
             $0.mapsHuge && !$0.isAnonymous && $0.isAccessed ? $0.without(PTELayout.accessed) : nil
           }
           if before.mapsHuge, !before.isAnonymous, before.isAccessed {
@@ -38,9 +38,9 @@ extension AddressSpace: BackingUser {
             pages.formUnion(first..<first + Page.pagesPerHuge)
           }
           return before.mapsHuge ? .next : .again
-        } _: { address, place in
-          let before = place.update { entry in
-            entry.isMapped && !entry.isAnonymous && entry.isAccessed ? entry.without(PTELayout.accessed) : nil
+        } _: { address, ptep in
+          let before = ptep.update { pte in
+            pte.isMapped && !pte.isAnonymous && pte.isAccessed ? pte.without(PTELayout.accessed) : nil
           }
           if before.isMapped, !before.isAnonymous, before.isAccessed {
             pages.insert(mapping.value.backingPage(of: address))

@@ -9,18 +9,18 @@ extension AddressSpace {
   /// ORDERING [lock-then-validate]: as `install`.
   func split(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
     guard let node = resources.nodes.take() else { return .needsNode }
-    guard site.place.lock(site.entry) else {
+    guard site.ptep.lock(site.pte) else {
       resources.nodes.giveBack(node)
       return .again
     }
     guard site.mapping.value.isLive else {
-      site.place.store(site.entry)
+      site.ptep.store(site.pte)
       resources.nodes.giveBack(node)
       return .sealed
     }
-    fill(node, with: site.entry, at: site.address, in: site.mapping)
+    fill(node, with: site.pte, at: site.address, in: site.mapping)
     // ORDERING [node-publish]: the entries come before the link.
-    site.place.store(node.link)
+    site.ptep.store(node.link)
     return .again
   }
 
@@ -28,11 +28,11 @@ extension AddressSpace {
   /// not: the walk looks again.
   func split(_ span: PageTable.HugeSpan, in mapping: VMATree.Mapping) -> PageTable.AfterHuge {
     let node = TableNode(page: memory.tablePages.allocate())
-    let entry = span.place.settled()
-    if entry.mapsHuge, span.place.lock(entry) {
-      fill(node, with: entry, at: span.range.lowerBound, in: mapping)
+    let pte = span.ptep.waitUntilUnlocked()
+    if pte.mapsHuge, span.ptep.lock(pte) {
+      fill(node, with: pte, at: span.range.lowerBound, in: mapping)
       // ORDERING [node-publish]: the entries come before the link.
-      span.place.store(node.link)
+      span.ptep.store(node.link)
     } else {
       memory.tablePages.free(node.page)
     }
@@ -41,16 +41,16 @@ extension AddressSpace {
 
   /// The entries of a node that nobody sees yet, made from a locked one of 2 MiB.
   private func fill(
-    _ node: TableNode, with entry: PTE, at start: VirtualAddress, in mapping: VMATree.Mapping
+    _ node: TableNode, with pte: PTE, at start: VirtualAddress, in mapping: VMATree.Mapping
   ) {
-    if isZeroPage(entry) {
+    if isZeroPage(pte) {
       // All pages of zeroes are one.
-      for index in 0..<Page.pagesPerHuge { node[index].storeUnseen(entry.without(PTELayout.huge)) }
+      for index in 0..<Page.pagesPerHuge { node[index].storeUnseen(pte.without(PTELayout.huge)) }
       return
     }
-    let isNormal = isNormal(entry, at: start, in: mapping)
-    let part = isNormal ? entry : entry.without(PTELayout.huge)
-    if isNormal { frames.countAsParts(entry.pfn) }
-    for index in 0..<Page.pagesPerHuge { node[index].storeUnseen(part.mapping(entry.pfn + index)) }
+    let isNormal = isNormal(pte, at: start, in: mapping)
+    let part = isNormal ? pte : pte.without(PTELayout.huge)
+    if isNormal { frames.countAsParts(pte.pfn) }
+    for index in 0..<Page.pagesPerHuge { node[index].storeUnseen(part.mapping(pte.pfn + index)) }
   }
 }

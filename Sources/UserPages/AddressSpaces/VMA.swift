@@ -5,7 +5,7 @@ import Synchronization
 /// Immutable but for its state. Whoever changes a mapping puts new ones in its place, sets the state of the old one to
 /// `detached`, and changes the entries after that; a fault looks at the state after it locked its entry.
 ///
-/// ORDERING [lock-then-validate]: the state is stored and loaded sequentially consistently; see `PageTableEntry.lock`.
+/// ORDERING [lock-then-validate]: the state is stored and loaded sequentially consistently; see `PTEPointer.lock`.
 struct VMA: ~Copyable, Sendable {
   /// Page-aligned byte addresses.
   let range: Range<VirtualAddress>

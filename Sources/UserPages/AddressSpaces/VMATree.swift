@@ -7,12 +7,12 @@
 final class VMATree: Sendable {
   typealias Mapping = Published<VMA>
 
-  private let tree: RangeTree
+  private let tree: COWBTree
   private let queue: DeferredQueue.Handle
 
   init(queue: DeferredQueue) {
     self.queue = queue.handle
-    tree = RangeTree(queue: queue)
+    tree = COWBTree(queue: queue)
   }
 
   deinit {

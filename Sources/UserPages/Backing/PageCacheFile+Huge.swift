@@ -14,7 +14,7 @@ extension PageCacheFile {
       guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }) else { return false }
       memory.frames.beginHuge(first, anonymous: false, mapped: false)
       // One for each place: with the one it begins with, one more for the caller.
-      memory.frames.frame(first).take(UInt64(Page.pagesPerHuge))
+      memory.frames.frame(first).retain(UInt64(Page.pagesPerHuge))
       for index in 0..<Page.pagesPerHuge { _ = slots.install(first + index, at: page + index) }
       return true
     }

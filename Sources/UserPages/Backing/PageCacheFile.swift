@@ -127,7 +127,7 @@ public final class PageCacheFile: Backing {
       let frame = memory.frames.frame(pfn)
       frame.begin(anonymous: false, mapped: false)
       // The caller's reference, before anybody can find and drop the frame.
-      frame.take(Frame.oneReference)
+      frame.retain(Frame.oneReference)
       if fillLock.withLock({ _ in slots.install(pfn, at: page) }) { return pfn }
       memory.put(frame, Frame.oneReference + Frame.oneReference)
     }
@@ -141,7 +141,7 @@ public final class PageCacheFile: Backing {
     RCU.read {
       guard let pfn = slots[page] else { return nil }
       YieldPoint.cacheBetweenLookAndReference.reach()
-      memory.frames.folio(of: pfn).take(Frame.oneReference)
+      memory.frames.folio(of: pfn).retain(Frame.oneReference)
       return pfn
     }
   }

@@ -51,7 +51,7 @@ extension FrameTable {
   /// One entry that maps a 2 MiB frame whole becomes 512 that map its parts: the counts of it. The entry is locked.
   func countAsParts(_ first: PFN) {
     let folio = frame(first)
-    folio.take(UInt64(Page.pagesPerHuge - 1))
+    folio.retain(UInt64(Page.pagesPerHuge - 1))
     // There are never more mappings to be seen than references: who compares them would overlook a holder.
     folio.removeHugeMapping()
     for index in 0..<Page.pagesPerHuge { frame(first + index).addMapping() }
@@ -81,10 +81,10 @@ extension FrameTable {
 
 extension PhysicalMemory {
   /// Takes a reference on what counts for a frame that was come by other than through an entry; nil where nobody uses it.
-  func takeFolio(of pfn: PFN) -> Frame? {
+  func retainFolio(of pfn: PFN) -> Frame? {
     while true {
       let folio = frames.folio(of: pfn)
-      guard folio.takeUnlessFree() else { return nil }
+      guard folio.retainUnlessFree() else { return nil }
       // It may have been freed, and have become part of something else, before it was taken.
       if frames.folio(of: pfn).descriptor == folio.descriptor { return folio }
       put(folio, Frame.oneReference)

@@ -73,13 +73,13 @@ struct Frame: @unchecked Sendable {
   /// looks at the counts after. In the single order of these four accesses either the walker's second look comes after
   /// the change, and it backs out, or its addition comes before the writer's look, and the writer sees the pin.
   @inlinable @inline(__always)
-  func take(_ counts: UInt64) {
+  func retain(_ counts: UInt64) {
     let old = descriptor.pointee.counts.wrappingAdd(counts, ordering: .sequentiallyConsistent).oldValue
     assert(UInt32(truncatingIfNeeded: old) != 0, "a frame behind a live entry had no reference")
   }
 
   /// Takes a reference unless there is none; for those who found the frame other than through an entry in this section.
-  func takeUnlessFree() -> Bool {
+  func retainUnlessFree() -> Bool {
     var old = descriptor.pointee.counts.load(ordering: .relaxed)
     while UInt32(truncatingIfNeeded: old) != 0 {
       let (exchanged, now) = descriptor.pointee.counts.weakCompareExchange(
@@ -117,12 +117,6 @@ struct Frame: @unchecked Sendable {
   func removeMapping() {
     let old = descriptor.pointee.state.wrappingSubtract(1, ordering: .acquiringAndReleasing).oldValue
     assert(UInt32(truncatingIfNeeded: old) != 0, "a mapcount fell below zero")
-  }
-
-  /// One more entry for a frame that already has a holder: its reference and its mapcount.
-  func takeForMapping() {
-    take(Self.oneReference)
-    addMapping()
   }
 
   /// Whether all of `flags` are set.

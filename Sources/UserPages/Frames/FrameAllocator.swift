@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Synchronization
 
 /// Free frames of RAM.
@@ -71,7 +71,7 @@ final class FrameAllocator: @unchecked Sendable {
     locks.release()
   }
 
-  private var ownShard: Int { Int(clu_thread_index()) & (Self.shardCount - 1) }
+  private var ownShard: Int { Int(cp_thread_index()) & (Self.shardCount - 1) }
 
   @inline(__always)
   private func cache(_ shard: Int) -> Cache {

@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Synchronization
 
 /// The 4096 bytes of a frame.
@@ -69,7 +69,7 @@ public struct FrameBytes: @unchecked Sendable {
   public func copy(fromByteOffset offset: Int = 0, count: Int = Page.size) -> [UInt8] {
     precondition(offset >= 0 && count >= 0 && offset <= Page.size - count)
     return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-      if count > 0 { clu_racy_copy(buffer.baseAddress, address + offset, count) }
+      if count > 0 { cp_racy_copy(buffer.baseAddress, address + offset, count) }
       initialized = count
     }
   }
@@ -84,43 +84,43 @@ public struct FrameBytes: @unchecked Sendable {
   /// Copies bytes out, as many as `bytes` has room for.
   public func copy(into bytes: inout MutableRawSpan, fromByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.byteCount)
-    bytes.withUnsafeMutableBytes { if $0.count > 0 { clu_racy_copy($0.baseAddress, address + offset, $0.count) } }
+    bytes.withUnsafeMutableBytes { if $0.count > 0 { cp_racy_copy($0.baseAddress, address + offset, $0.count) } }
   }
 
   /// Copies `count` bytes out to `position` in `bytes`.
   func copy(into bytes: inout MutableRawSpan, at position: Int, fromByteOffset offset: Int, count: Int) {
     precondition(offset >= 0 && count >= 0 && offset <= Page.size - count)
     precondition(position >= 0 && position <= bytes.byteCount - count)
-    bytes.withUnsafeMutableBytes { if count > 0 { clu_racy_copy($0.baseAddress! + position, address + offset, count) } }
+    bytes.withUnsafeMutableBytes { if count > 0 { cp_racy_copy($0.baseAddress! + position, address + offset, count) } }
   }
 
   /// Copies bytes in.
   public func copy(from bytes: RawSpan, toByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.byteCount)
-    bytes.withUnsafeBytes { if $0.count > 0 { clu_racy_copy(address + offset, $0.baseAddress, $0.count) } }
+    bytes.withUnsafeBytes { if $0.count > 0 { cp_racy_copy(address + offset, $0.baseAddress, $0.count) } }
   }
 
   public func copy(into bytes: UnsafeMutableRawBufferPointer, fromByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.count)
-    if bytes.count > 0 { clu_racy_copy(bytes.baseAddress, address + offset, bytes.count) }
+    if bytes.count > 0 { cp_racy_copy(bytes.baseAddress, address + offset, bytes.count) }
   }
 
   public func copy(from bytes: UnsafeRawBufferPointer, toByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.count)
-    if bytes.count > 0 { clu_racy_copy(address + offset, bytes.baseAddress, bytes.count) }
+    if bytes.count > 0 { cp_racy_copy(address + offset, bytes.baseAddress, bytes.count) }
   }
 
   /// Copies the whole page.
-  func copy(page source: FrameBytes) { clu_racy_copy(address, source.address, Page.size) }
+  func copy(page source: FrameBytes) { cp_racy_copy(address, source.address, Page.size) }
 
   func fill(_ byte: UInt8, fromByteOffset offset: Int = 0, count: Int = Page.size) {
     precondition(offset >= 0 && count >= 0 && offset <= Page.size - count)
-    clu_racy_fill(address + offset, byte, count)
+    cp_racy_fill(address + offset, byte, count)
   }
 
   /// The offset of the first byte that is not `byte`.
   func firstOther(than byte: UInt8) -> Int? {
-    let offset = clu_first_other(address, byte, Page.size)
+    let offset = cp_first_other(address, byte, Page.size)
     return offset < 0 ? nil : offset
   }
 }

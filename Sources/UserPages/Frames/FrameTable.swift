@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 
 /// From a frame number to its bytes and its descriptor, by one addition each.
 ///
@@ -31,15 +31,15 @@ struct FrameTable: @unchecked Sendable {
     let sections = (span + Page.pagesPerHuge - 1) / Page.pagesPerHuge
     let span = sections * Page.pagesPerHuge
     // One huge page more, so that the direct map can be aligned to one.
-    guard let bytes = clu_reserve(span * Page.size + Page.hugeSize) else { return nil }
-    guard let table = clu_reserve(span * MemoryLayout<FrameDescriptor>.stride) else {
-      clu_release(bytes, span * Page.size + Page.hugeSize)
+    guard let bytes = cp_reserve(span * Page.size + Page.hugeSize) else { return nil }
+    guard let table = cp_reserve(span * MemoryLayout<FrameDescriptor>.stride) else {
+      cp_release(bytes, span * Page.size + Page.hugeSize)
       return nil
     }
     let aligned = (UInt(bitPattern: bytes) + UInt(Page.hugeSize) - 1) & ~UInt(Page.hugeSize - 1)
-    clu_release(bytes, Int(aligned - UInt(bitPattern: bytes)))
+    cp_release(bytes, Int(aligned - UInt(bitPattern: bytes)))
     bytesBase = UnsafeMutableRawPointer(bitPattern: aligned)!
-    clu_release(bytesBase + span * Page.size, Int(UInt(bitPattern: bytes) + UInt(Page.hugeSize) - aligned))
+    cp_release(bytesBase + span * Page.size, Int(UInt(bitPattern: bytes) + UInt(Page.hugeSize) - aligned))
     descriptors = table.assumingMemoryBound(to: FrameDescriptor.self)
     self.sections = .allocate(capacity: sections)
     self.sections.initialize(repeating: 0, count: sections)
@@ -48,8 +48,8 @@ struct FrameTable: @unchecked Sendable {
 
   /// Gives the address space back. Nothing may use the table afterwards.
   func release() {
-    clu_release(bytesBase, span * Page.size)
-    clu_release(descriptors, span * MemoryLayout<FrameDescriptor>.stride)
+    cp_release(bytesBase, span * Page.size)
+    cp_release(descriptors, span * MemoryLayout<FrameDescriptor>.stride)
     sections.deallocate()
   }
 

@@ -40,7 +40,7 @@ struct HeldFrame: @unchecked Sendable {
   @inlinable @inline(__always)
   func put() {
     if hold & 1 == 0 {
-      if _fastPath(hold & 2 == 0) { PinSlot(address: hold).free() } else { putPart() }
+      if _fastPath(hold & 2 == 0) { PinSlot(address: hold).vacate() } else { putPart() }
     } else if frame.put(hold) {
       free()
     }

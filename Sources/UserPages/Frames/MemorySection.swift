@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Glibc
 
 /// A stretch of physical memory beside RAM, which lives as long as this object: an image's, or a device's.
@@ -47,7 +47,7 @@ final class MemorySection: Sendable {
     _ memory: PhysicalMemory, pages: Int, fill: (Int, FrameBytes) -> Void
   ) throws(PageError) -> MemorySection {
     guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }
-    let file = clu_memory_file("user-pages-image", pages * Page.size)
+    let file = cp_memory_file("user-pages-image", pages * Page.size)
     guard file >= 0 else { throw .outOfMemory }
     let first: PFN
     do throws(PageError) {
@@ -57,7 +57,7 @@ final class MemorySection: Sendable {
       throw error
     }
     for page in 0..<pages { fill(page, memory.frames.bytes(of: first + page)) }
-    guard clu_commit(memory.frames.bytes(of: first).address, pages * Page.size, file, 0, 0, 1) == 0 else {
+    guard cp_commit(memory.frames.bytes(of: first).address, pages * Page.size, file, 0, 0, 1) == 0 else {
       memory.sections.remove(first, pages: pages)
       close(file)
       throw .outOfMemory

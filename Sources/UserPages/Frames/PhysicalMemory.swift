@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Glibc
 
 /// The machine: all physical memory, and what hands it out.
@@ -51,7 +51,7 @@ public final class PhysicalMemory: Sendable {
     var arena: Int32 = -1
     do throws(PageError) {
       zeroPage = try sections.add(pages: Page.pagesPerHuge, described: true, file: -1, writable: false, shared: false)
-      arena = clu_memory_file("user-pages-ram", ramPages * Page.size)
+      arena = cp_memory_file("user-pages-ram", ramPages * Page.size)
       guard arena >= 0 else { throw .outOfMemory }
       let ram = try sections.add(pages: ramPages, described: true, file: arena, writable: true, shared: true)
       allocator = FrameAllocator(table: frames, first: ram, count: ramPages)
@@ -130,7 +130,7 @@ public final class PhysicalMemory: Sendable {
     swap.trim(retrying: false)
   }
 
-  // MARK: For the rooms above
+  // MARK: For the layers above
 
   /// A frame with unspecified contents and no references, waiting for the deferred frees and for what is being written to the
   /// swap file where there is none at first.

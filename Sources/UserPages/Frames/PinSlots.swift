@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Synchronization
 
 /// Pins that are a word in a slot of the pinning thread, not an addition to the frame's counts.
@@ -42,9 +42,9 @@ struct PinSlot: @unchecked Sendable {
   /// Takes a free slot of the calling thread, whose number is `thread`, for `frame`; nil where all are taken. Inside the
   /// read-side section that read an entry to the frame.
   @inlinable @inline(__always)
-  static func take(_ frame: Frame, isPin: Bool, thread: Int32) -> PinSlot? {
-    guard _fastPath(thread < Int32(clu_slot_threads)) else { return nil }
-    let block = UnsafeMutableRawPointer(clu_slot_block(thread)).unsafelyUnwrapped
+  static func claim(_ frame: Frame, isPin: Bool, thread: Int32) -> PinSlot? {
+    guard _fastPath(thread < Int32(cp_slot_threads)) else { return nil }
+    let block = UnsafeMutableRawPointer(cp_slot_block(thread)).unsafelyUnwrapped
       .assumingMemoryBound(to: Atomic<UInt64>.self)
     let value = UInt64(UInt(bitPattern: frame.descriptor)) | (isPin ? pinBit : 0)
     // ORDERING [slot-release]: acquire and release.
@@ -52,12 +52,12 @@ struct PinSlot: @unchecked Sendable {
       block.pointee.store(value, ordering: .releasing)
       return PinSlot(block)
     }
-    return takeOther(block, value)
+    return claimOther(block, value)
   }
 
   @usableFromInline @inline(never)
-  static func takeOther(_ block: UnsafeMutablePointer<Atomic<UInt64>>, _ value: UInt64) -> PinSlot? {
-    for index in 1..<Int(clu_slots_per_thread) where block[index].load(ordering: .acquiring) == 0 {
+  static func claimOther(_ block: UnsafeMutablePointer<Atomic<UInt64>>, _ value: UInt64) -> PinSlot? {
+    for index in 1..<Int(cp_slots_per_thread) where block[index].load(ordering: .acquiring) == 0 {
       block[index].store(value, ordering: .releasing)
       return PinSlot(block + index)
     }
@@ -72,7 +72,7 @@ struct PinSlot: @unchecked Sendable {
 
   /// Frees the slot. Any thread, once.
   @inlinable @inline(__always)
-  func free() { word.pointee.store(0, ordering: .releasing) }
+  func vacate() { word.pointee.store(0, ordering: .releasing) }
 }
 
 /// What the slots of all threads held at one moment.
@@ -82,10 +82,10 @@ struct PinSlots {
   /// Looks at every slot. O(threads). Says something about a frame only a grace period after the frame's entries changed.
   static func snapshot() -> PinSlots {
     var held: [UInt64] = []
-    let threads = min(Int(clu_thread_index_bound()), Int(clu_slot_threads))
+    let threads = min(Int(cp_thread_index_bound()), Int(cp_slot_threads))
     for thread in 0..<threads {
-      let block = UnsafeMutableRawPointer(clu_slot_block(Int32(thread))!).assumingMemoryBound(to: Atomic<UInt64>.self)
-      for index in 0..<Int(clu_slots_per_thread) {
+      let block = UnsafeMutableRawPointer(cp_slot_block(Int32(thread))!).assumingMemoryBound(to: Atomic<UInt64>.self)
+      for index in 0..<Int(cp_slots_per_thread) {
         // ORDERING [slot-release]: acquire.
         let value = block[index].load(ordering: .acquiring)
         if value != 0 { held.append(value) }

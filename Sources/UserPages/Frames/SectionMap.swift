@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 
 /// Which stretches of physical memory exist, and giving them out; stretches are multiples of 2 MiB.
 final class SectionMap: @unchecked Sendable {
@@ -23,10 +23,10 @@ final class SectionMap: @unchecked Sendable {
     let count = (pages + Page.pagesPerHuge - 1) / Page.pagesPerHuge
     guard pages > 0, let range = take(count) else { throw .outOfMemory }
     let first = PFN(UInt64(range.lowerBound * Page.pagesPerHuge))
-    var error = clu_commit(table.bytes(of: first).address, pages * Page.size, file, 0, writable ? 1 : 0, shared ? 1 : 0)
+    var error = cp_commit(table.bytes(of: first).address, pages * Page.size, file, 0, writable ? 1 : 0, shared ? 1 : 0)
     if error == 0, described {
       let bytes = range.count * Page.pagesPerHuge * MemoryLayout<FrameDescriptor>.stride
-      error = clu_commit(table.frame(first).descriptor, bytes, -1, 0, 1, 0)
+      error = cp_commit(table.frame(first).descriptor, bytes, -1, 0, 1, 0)
     }
     guard error == 0 else {
       giveBack(range)
@@ -45,10 +45,10 @@ final class SectionMap: @unchecked Sendable {
     let range = start..<start + (pages + Page.pagesPerHuge - 1) / Page.pagesPerHuge
     if table.isValid(first) {
       let bytes = range.count * Page.pagesPerHuge * MemoryLayout<FrameDescriptor>.stride
-      clu_decommit(table.frame(first).descriptor, bytes)
+      cp_decommit(table.frame(first).descriptor, bytes)
     }
     for section in range { table.setSection(section, .hole, count: 0) }
-    clu_decommit(table.bytes(of: first).address, range.count * Page.hugeSize)
+    cp_decommit(table.bytes(of: first).address, range.count * Page.hugeSize)
     giveBack(range)
   }
 

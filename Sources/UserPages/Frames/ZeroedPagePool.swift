@@ -1,11 +1,11 @@
-import CLiburcu
+import CPlatform
 
 /// Page-sized pieces of ordinary memory, handed out zeroed: what table nodes are made of.
 ///
 /// They are beside RAM: taking one needs no frame. Users give them back zeroed (an empty table node is), so a piece that
 /// is used again needs no clearing. A thread keeps up to 1 MiB of them.
 final class ZeroedPagePool: Sendable {
-  private let pieces = PiecePool(bytes: Page.size, alignment: Page.size, limit: 256)
+  private let pieces = FreeListPool(bytes: Page.size, alignment: Page.size, limit: 256)
 
   /// A page of zeroes, page-aligned.
   func allocate() -> UnsafeMutableRawPointer {
@@ -22,7 +22,7 @@ final class ZeroedPagePool: Sendable {
   /// Takes a page of zeroes back.
   func free(_ page: UnsafeMutableRawPointer) {
     #if DEBUG
-      precondition(clu_first_other(page, 0, Page.size) < 0, "a table node was freed that is not empty")
+      precondition(cp_first_other(page, 0, Page.size) < 0, "a table node was freed that is not empty")
     #endif
     pieces.free(page)
   }

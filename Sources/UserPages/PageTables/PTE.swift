@@ -6,7 +6,7 @@
 ///     present  -> busy -> present     fault: copy-on-write, write-enable, dirty, unshare
 ///     busy     -> what it was         fault: it lost against an unmap, or found nothing to do
 ///     present  -> present             protect, fork (write-protect), a load or store that marks accessed or dirty, the first
-///                                     pin by a slot (no longer untaken)
+///                                     pin by a slot (no longer neverSlotPinned)
 ///     present  -> empty               unmap, dontneed, exit, remap (at its old address)
 ///     empty    -> present             remap (at its new address), fork (in the child, which nobody else sees yet)
 ///     present  -> swap                page-out
@@ -53,17 +53,17 @@ struct PTE: RawRepresentable, Equatable, Sendable {
   @inlinable @inline(__always) func has(_ bit: PTEBit) -> Bool { rawValue & bit.mask == bit.yes }
 
   @inlinable @inline(__always) func with(_ bit: PTEBit) -> PTE {
-    var entry = self
-    entry.set(bit)
-    return entry
+    var pte = self
+    pte.set(bit)
+    return pte
   }
 
   @inlinable @inline(__always) func with(_ first: PTEBit, _ second: PTEBit) -> PTE { with(first).with(second) }
 
   @inlinable @inline(__always) func without(_ bit: PTEBit) -> PTE {
-    var entry = self
-    entry.clear(bit)
-    return entry
+    var pte = self
+    pte.clear(bit)
+    return pte
   }
 
   @inlinable @inline(__always) func without(_ first: PTEBit, _ second: PTEBit) -> PTE { without(first).without(second) }
@@ -99,7 +99,7 @@ struct PTE: RawRepresentable, Equatable, Sendable {
 
   /// An exclusive anonymous frame that was this entry's from its first fault on, and that no slot ever held: whoever pins it
   /// by a slot clears the bit first, in the entry. Not huge. Nothing says so of a frame of which it is not known.
-  @inlinable var isUntaken: Bool { has(PTELayout.untaken) }
+  @inlinable var isNeverSlotPinned: Bool { has(PTELayout.neverSlotPinned) }
 
   /// Whether an entry of the second-lowest level maps 2 MiB: it is not a link, not empty and not on its way.
   @inlinable var mapsHuge: Bool { isMapped && isHuge }

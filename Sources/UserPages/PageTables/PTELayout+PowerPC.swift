@@ -12,7 +12,7 @@
 ///     s   special (_PAGE_SPECIAL, software bit 2)
 ///     n   anonymous (software bit 3, where Linux keeps soft-dirty)
 ///     c   copy-on-write shared (software bit 1)
-///     t   untaken: an own frame that no slot ever held (software bit 0)
+///     t   never slot-pinned: an own frame that no slot ever held (software bit 0)
 ///     h   huge: a bit above the highest that Linux uses of an address (53 bits), where it keeps what belongs to a hash
 ///         table. Linux itself needs none: any leaf above the lowest level is huge. At the lowest level: part of a 2 MiB
 ///         frame
@@ -42,7 +42,7 @@ enum PTELayoutPowerPC {
   @inlinable static var special: PTEBit { PTEBit(10) }
   @inlinable static var cowShared: PTEBit { PTEBit(11) }
   @inlinable static var huge: PTEBit { PTEBit(53) }
-  @inlinable static var untaken: PTEBit { PTEBit(61) }
+  @inlinable static var neverSlotPinned: PTEBit { PTEBit(61) }
 
   @inlinable static var pfnShift: UInt64 { 12 }
   @inlinable static var pfnMask: UInt64 { 0x001f_ffff_ffff_f000 }

@@ -14,7 +14,7 @@
 ///     l   huge (_PAGE_LARGE); at the lowest level: part of a 2 MiB frame
 ///     n   anonymous; where Linux keeps soft-dirty
 ///     c   copy-on-write shared; where Linux marks pages that a guest does not use
-///     t   untaken: an own frame that no slot ever held; hardware's no-execute, and nothing is executed here
+///     t   never slot-pinned: an own frame that no slot ever held; hardware's no-execute, and nothing is executed here
 ///
 /// So present is p and r without I, protnone is p and I without r, and writable is w without P: an inversion is all a
 /// layout's own, and those who ask never see it.
@@ -47,7 +47,7 @@ enum PTELayoutS390 {
   @inlinable static var dirty: PTEBit { PTEBit(3) }
   @inlinable static var special: PTEBit { PTEBit(6) }
   @inlinable static var cowShared: PTEBit { PTEBit(7) }
-  @inlinable static var untaken: PTEBit { PTEBit(8) }
+  @inlinable static var neverSlotPinned: PTEBit { PTEBit(8) }
   @inlinable static var huge: PTEBit { PTEBit(11) }
 
   @inlinable static var pfnShift: UInt64 { 12 }

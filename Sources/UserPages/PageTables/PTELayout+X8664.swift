@@ -12,7 +12,7 @@
 ///     S   special (_PAGE_SPECIAL, _PAGE_BIT_SOFTW1): no descriptor stands behind the frame number, or it must not be used
 ///     N   anonymous: the frame is private memory, not a file's
 ///     C   copy-on-write shared: an anonymous frame that another address space may map too; PageAnonExclusive is clear
-///     T   untaken (_PAGE_BIT_SOFTW5): an own frame that no slot ever held
+///     T   never slot-pinned (_PAGE_BIT_SOFTW5): an own frame that no slot ever held
 ///
 /// An entry that maps nothing has P and G clear; bits 1...4 tell what it is, and the bits of the PFN are its payload.
 ///
@@ -29,7 +29,7 @@ enum PTELayoutX8664 {
   @inlinable static var special: PTEBit { PTEBit(9) }
   @inlinable static var anonymous: PTEBit { PTEBit(10) }
   @inlinable static var cowShared: PTEBit { PTEBit(11) }
-  @inlinable static var untaken: PTEBit { PTEBit(58) }
+  @inlinable static var neverSlotPinned: PTEBit { PTEBit(58) }
 
   @inlinable static var pfnShift: UInt64 { 12 }
   @inlinable static var pfnMask: UInt64 { 0x000f_ffff_ffff_f000 }

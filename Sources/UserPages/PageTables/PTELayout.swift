@@ -3,7 +3,7 @@
 //
 // A layout is a type of this shape:
 //
-//     present, writable, accessed, dirty, huge, protnone, special, anonymous, cowShared, untaken
+//     present, writable, accessed, dirty, huge, protnone, special, anonymous, cowShared, neverSlotPinned
 //                                  a `PTEBit` each; they share no bit, but that an entry is present or protnone, never both
 //     pfnMask, pfnShift            the frame number of an entry that maps one; the payload of one that does not
 //     nonPresent, kindShift        an entry that maps nothing is empty (the zero word), or `nonPresent` with a

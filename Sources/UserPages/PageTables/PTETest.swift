@@ -24,7 +24,7 @@ struct PTETest: Sendable {
     want |= bit.no
   }
 
-  @inlinable @inline(__always) func accepts(_ entry: PTE) -> Bool { entry.rawValue & mask == want }
+  @inlinable @inline(__always) func accepts(_ pte: PTE) -> Bool { pte.rawValue & mask == want }
 
   /// The same test, which refuses an entry that has `bit`.
   @inlinable @inline(__always)
@@ -35,7 +35,7 @@ struct PTETest: Sendable {
   }
 
   /// Whether it accepts the entry but for its being huge, which it is: for those who know what to count then.
-  func acceptsHuge(_ entry: PTE) -> Bool { entry.isHuge && accepts(entry.without(PTELayout.huge)) }
+  func acceptsHuge(_ pte: PTE) -> Bool { pte.isHuge && accepts(pte.without(PTELayout.huge)) }
 
   /// The program's loads: a present entry that hardware need not mark first.
   @inlinable @inline(__always)

@@ -5,7 +5,7 @@ extension PageTable {
   /// Calls `body` with each entry of the lowest level in `range` whose node exists, and `huge` as `forEachNode` does.
   @inline(__always)
   func forEachEntry(
-    in range: Range<VirtualAddress>, huge: (HugeSpan) -> AfterHuge, _ body: (VirtualAddress, PageTableEntry) -> Void
+    in range: Range<VirtualAddress>, huge: (HugeSpan) -> AfterHuge, _ body: (VirtualAddress, PTEPointer) -> Void
   ) {
     forEachNode(in: range, huge: huge) { start, node, indices in
       var address = start
@@ -19,7 +19,7 @@ extension PageTable {
 
   /// An entry of the second-lowest level that maps 2 MiB, met by a walk of a range.
   struct HugeSpan {
-    let place: PageTableEntry
+    let ptep: PTEPointer
     /// All that it maps.
     let range: Range<VirtualAddress>
     /// What of it is in the range that is walked.
@@ -47,11 +47,11 @@ extension PageTable {
     while address < range.upperBound {
       let stop = min(VirtualAddress((address.rawValue | UInt64(Page.hugeSize - 1)) &+ 1), range.upperBound)
       guard let node = lowestNode(for: address) else {
-        if let place = hugeEntry(for: address) {
-          let entry = place.settled()
-          if TableNode(link: entry) != nil { continue }
-          if entry.mapsHuge {
-            switch huge(HugeSpan(place: place, range: address.hugeRange, part: address..<stop)) {
+        if let ptep = hugePTEP(for: address) {
+          let pte = ptep.waitUntilUnlocked()
+          if TableNode(link: pte) != nil { continue }
+          if pte.mapsHuge {
+            switch huge(HugeSpan(ptep: ptep, range: address.hugeRange, part: address..<stop)) {
             case .next: break
             case .again: continue
             case .stop: return
@@ -100,11 +100,11 @@ extension PageTable {
     var start = range.lowerBound.rawValue & ~(span - 1)
     while start < range.upperBound.rawValue {
       defer { start += span }
-      let entry = node[TableNode.index(of: VirtualAddress(start), level: level)]
-      guard let child = TableNode(link: entry.load()) else { continue }
+      let ptep = node[TableNode.index(of: VirtualAddress(start), level: level)]
+      guard let child = TableNode(link: ptep.load()) else { continue }
       if start >= vacant.lowerBound.rawValue, start + span <= vacant.upperBound.rawValue {
         // ORDERING [link-then-look]: the link goes first, the children are collected after.
-        entry.store(.empty)
+        ptep.store(.empty)
         YieldPoint.unlinkBetweenLinkAndCollect.reach()
         collect(child, level: level - 1, queue, &batch)
       } else if level > 2 {
@@ -128,7 +128,7 @@ extension PageTable {
       atomicMemoryFence(ordering: .sequentiallyConsistent)
       var index = node.firstLinked(from: 0)
       while index < TableNode.entryCount {
-        if let child = TableNode(link: node[index].take()) { collect(child, level: level - 1, queue, &batch) }
+        if let child = TableNode(link: node[index].clear()) { collect(child, level: level - 1, queue, &batch) }
         index = node.firstLinked(from: index + 1)
       }
     }

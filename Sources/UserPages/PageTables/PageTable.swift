@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Synchronization
 
 /// A table of four levels from virtual pages to frames.
@@ -22,7 +22,7 @@ struct PageTable: Sendable {
   /// ORDERING [node-publish]: loads of links are sequentially consistent (so at least acquire) and pair with the link's
   /// compare-and-swap in `makeNodes`; a new node is all zeroes before it is linked.
   @inlinable @inline(__always)
-  func entry(for address: VirtualAddress) -> PageTableEntry? {
+  func ptep(for address: VirtualAddress) -> PTEPointer? {
     lowestNode(for: address)?[TableNode.index(of: address, level: 1)]
   }
 
@@ -37,7 +37,7 @@ struct PageTable: Sendable {
 
   /// The place of the entry for `address` in the second-lowest level, if its node exists: a link, or a huge entry. Inside a
   /// read-side section.
-  func hugeEntry(for address: VirtualAddress) -> PageTableEntry? {
+  func hugePTEP(for address: VirtualAddress) -> PTEPointer? {
     guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()),
       let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load())
     else { return nil }
@@ -46,18 +46,18 @@ struct PageTable: Sendable {
 
   /// Where a walk for `address` ends: the entry of its page, or one of the second-lowest level that is no link. Inside a
   /// read-side section.
-  func leaf(for address: VirtualAddress) -> (place: PageTableEntry, isHuge: Bool)? {
-    if let place = entry(for: address) { return (place, false) }
-    return hugeEntry(for: address).map { ($0, true) }
+  func leaf(for address: VirtualAddress) -> (ptep: PTEPointer, isHuge: Bool)? {
+    if let ptep = ptep(for: address) { return (ptep, false) }
+    return hugePTEP(for: address).map { ($0, true) }
   }
 
   /// Where a walk that makes the nodes it lacks ends.
   enum WalkEnd {
     /// In a node of the lowest level.
-    case base(PageTableEntry)
+    case base(PTEPointer)
     /// Above it: at an entry of the second-lowest level that is no link, or was none just now. It is empty only for who
     /// wants it so.
-    case huge(PageTableEntry)
+    case huge(PTEPointer)
     /// It lacks a node.
     case needsNode
   }
@@ -67,7 +67,7 @@ struct PageTable: Sendable {
   /// - Parameter wantsHuge: whether an empty entry of the second-lowest level is what is looked for.
   @inline(__always)
   func walk(to address: VirtualAddress, wantsHuge: Bool = false, using spare: inout SpareNodes) -> WalkEnd {
-    if let place = entry(for: address) { return .base(place) }
+    if let ptep = ptep(for: address) { return .base(ptep) }
     return makeNodes(to: address, wantsHuge: wantsHuge, using: &spare)
   }
 
@@ -78,30 +78,30 @@ struct PageTable: Sendable {
   private func makeNodes(to address: VirtualAddress, wantsHuge: Bool, using spare: inout SpareNodes) -> WalkEnd {
     restart: while true {
       var node = root
-      var above: (entry: PageTableEntry, link: PTE)?
+      var above: (ptep: PTEPointer, link: PTE)?
       for level in stride(from: Self.levels, to: 1, by: -1) {
-        let entry = node[TableNode.index(of: address, level: level)]
-        var link = entry.load()
+        let ptep = node[TableNode.index(of: address, level: level)]
+        var link = ptep.load()
         if TableNode(link: link) == nil {
-          if !link.isEmpty || (wantsHuge && level == 2) { return .huge(entry) }
+          if !link.isEmpty || (wantsHuge && level == 2) { return .huge(ptep) }
           guard let fresh = spare.take() else { return .needsNode }
           // ORDERING [node-publish]: the zeroes come before the link.
-          if entry.replace(.empty, with: fresh.link) {
+          if ptep.replace(.empty, with: fresh.link) {
             spare.haveBeenLinked = true
             YieldPoint.nodeBetweenLinkAndLook.reach()
-            if let above, above.entry.load() != above.link {
+            if let above, above.ptep.load() != above.link {
               // The parent is unlinked. If its unlinker did not collect the child, nobody will: it is ours again, but a
               // walker may have seen it, and linked others below it: it goes the way of every unlinked node.
-              if entry.replace(fresh.link, with: .empty) { spare.retire(fresh, level: level - 1, of: self) }
+              if ptep.replace(fresh.link, with: .empty) { spare.retire(fresh, level: level - 1, of: self) }
               continue restart
             }
           } else {
             spare.giveBack(fresh)
           }
-          link = entry.load()
+          link = ptep.load()
         }
         guard let next = TableNode(link: link) else { continue restart }
-        above = (entry, link)
+        above = (ptep, link)
         node = next
       }
       return .base(node[TableNode.index(of: address, level: 1)])

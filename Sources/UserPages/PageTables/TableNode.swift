@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Synchronization
 
 /// 512 entries: one node of the table.
@@ -19,7 +19,7 @@ struct TableNode: Equatable, @unchecked Sendable {
 
   var page: UnsafeMutableRawPointer { UnsafeMutableRawPointer(entries) }
 
-  @inlinable @inline(__always) subscript(index: Int) -> PageTableEntry { PageTableEntry(entries + index) }
+  @inlinable @inline(__always) subscript(index: Int) -> PTEPointer { PTEPointer(entries + index) }
 
   /// The word in the parent's entry that leads here.
   var link: PTE { PTE(rawValue: UInt64(UInt(bitPattern: entries)) | PTELayout.linkMark) }
@@ -41,6 +41,6 @@ struct TableNode: Equatable, @unchecked Sendable {
   /// The index of the first entry from `index` on that is not empty, or `entryCount`. Without order of its own: the caller
   /// stands behind a fence.
   func firstLinked(from index: Int) -> Int {
-    clu_first_set(UnsafeRawPointer(entries).assumingMemoryBound(to: UInt64.self), index, Self.entryCount)
+    cp_first_set(UnsafeRawPointer(entries).assumingMemoryBound(to: UInt64.self), index, Self.entryCount)
   }
 }

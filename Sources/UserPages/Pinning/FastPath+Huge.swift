@@ -4,17 +4,17 @@
 /// Out of line, so that ordinary pages pay nothing; the protocols are theirs, word for word.
 extension AddressSpace {
   /// An entry that a walker found, and whether it maps 2 MiB. Inside a read-side section.
-  private typealias Found = (place: PageTableEntry, entry: PTE, pfn: PFN, mapsHuge: Bool)
+  private typealias Found = (ptep: PTEPointer, pte: PTE, pfn: PFN, mapsHuge: Bool)
 
   /// The entry for `address` if it is huge in either sense and passes; and the frame of the page.
   private func findHuge(_ address: VirtualAddress, _ test: PTETest) -> Found? {
-    guard let (place, mapsHuge) = table.leaf(for: address) else { return nil }
-    let entry = place.load()
+    guard let (ptep, mapsHuge) = table.leaf(for: address) else { return nil }
+    let pte = ptep.load()
     // A link is not huge.
-    guard test.acceptsHuge(entry), isNormal(entry, at: mapsHuge ? address.hugeStart : address, place: place) else {
+    guard test.acceptsHuge(pte), isNormal(pte, at: mapsHuge ? address.hugeStart : address, ptep: ptep) else {
       return nil
     }
-    return (place, entry, mapsHuge ? entry.pfn + address.pageInHuge : entry.pfn, mapsHuge)
+    return (ptep, pte, mapsHuge ? pte.pfn + address.pageInHuge : pte.pfn, mapsHuge)
   }
 
   /// As `takeFast`, inside a section.
@@ -23,10 +23,10 @@ extension AddressSpace {
   func takeFastHuge(_ address: VirtualAddress, _ test: PTETest, _ counts: UInt64) -> HeldFrame? {
     guard let found = findHuge(address, test) else { return nil }
     YieldPoint.pinBetweenEntryAndReference.reach()
-    let folio = frames.frame(found.entry.folioPFN)
-    folio.take(counts)
+    let folio = frames.frame(found.pte.folioPFN)
+    folio.retain(counts)
     YieldPoint.pinBetweenReferenceAndSecondLook.reach()
-    guard found.place.load() == found.entry else {
+    guard found.ptep.load() == found.pte else {
       backOut(folio, counts)
       return nil
     }
@@ -39,8 +39,8 @@ extension AddressSpace {
   func takeSlotHuge(_ address: VirtualAddress, _ test: PTETest, isPin: Bool, _ thread: Int32) -> HeldFrame? {
     guard let found = findHuge(address, test) else { return nil }
     YieldPoint.pinBetweenEntryAndReference.reach()
-    let folio = frames.frame(found.entry.folioPFN)
-    guard let slot = PinSlot.take(folio, isPin: isPin, thread: thread) else { return nil }
+    let folio = frames.frame(found.pte.folioPFN)
+    guard let slot = PinSlot.claim(folio, isPin: isPin, thread: thread) else { return nil }
     return HeldFrame(frames.frame(found.pfn), memory, slot: slot)
   }
 
@@ -51,10 +51,10 @@ extension AddressSpace {
   func takeFastRun(_ address: VirtualAddress, pages: Int, _ test: PTETest, into held: inout HeldFrames) -> Bool {
     guard let found = findHuge(address, test), found.mapsHuge else { return false }
     YieldPoint.pinBetweenEntryAndReference.reach()
-    let folio = frames.frame(found.entry.folioPFN)
-    folio.take(held.counts)
+    let folio = frames.frame(found.pte.folioPFN)
+    folio.retain(held.counts)
     YieldPoint.pinBetweenReferenceAndSecondLook.reach()
-    guard found.place.load() == found.entry else {
+    guard found.ptep.load() == found.pte else {
       backOut(folio, held.counts)
       return false
     }

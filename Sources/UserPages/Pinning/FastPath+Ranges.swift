@@ -21,7 +21,7 @@ extension AddressSpace {
     held.reserveCapacity(min(pages, 1 << 16))
     if engine != .locked {
       takeFast(address, pages: pages, options, into: &held)
-      counts.add(UInt64(held.count), to: Counters.fastIndex)
+      events.add(UInt64(held.count), to: Counters.fastIndex)
     }
     if held.count < pages, !options.contains(.fastOnly) {
       let error = pinSlowly(from: address, pages: pages, options, into: &held)
@@ -53,16 +53,16 @@ extension AddressSpace {
           return
         }
         for index in first..<first + wanted {
-          let place = node[index]
-          let entry = place.load()
-          guard test.accepts(entry), isNormal(entry, at: address + held.count * Page.size, place: place) else {
+          let ptep = node[index]
+          let pte = ptep.load()
+          guard test.accepts(pte), isNormal(pte, at: address + held.count * Page.size, ptep: ptep) else {
             guard takeOther(address + held.count * Page.size, options, into: &held) else { return }
             continue
           }
-          let frame = frames.frame(entry.pfn)
-          frame.take(counts)
+          let frame = frames.frame(pte.pfn)
+          frame.retain(counts)
           // ORDERING [pin-then-look]: as for a single page.
-          guard place.load() == entry else { return backOut(frame, counts) }
+          guard ptep.load() == pte else { return backOut(frame, counts) }
           held.append(frame)
         }
       }

@@ -12,12 +12,12 @@ extension AddressSpace {
       // Asked for once, for the slot and for the counter.
       let thread = ThreadNumber.current
       if let held = takeSlot(address, options.test, isPin: !options.contains(.get), thread: thread) {
-        counts.add(1, to: Counters.fastIndex, thread: thread)
+        events.add(1, to: Counters.fastIndex, thread: thread)
         return PinnedPage(held)
       }
     } else if engine != .locked, options.isLegal {
       if let frame = takeFast(address, options.test, options.counts) {
-        counts.add(1, to: Counters.fastIndex)
+        events.add(1, to: Counters.fastIndex)
         return PinnedPage(HeldFrame(frame, memory, counts: options.counts))
       }
     }
@@ -43,7 +43,7 @@ extension AddressSpace {
         return takeFastWritable(address, options) ?? takeFastHuge(address, options.test, options.counts)
       }
       if let held {
-        counts.add(1, to: Counters.fastIndex)
+        events.add(1, to: Counters.fastIndex)
         return PinnedPage(held)
       }
     }
@@ -76,14 +76,14 @@ extension AddressSpace {
 
   @inlinable @inline(__always)
   func takeFastInSection(_ address: VirtualAddress, _ test: PTETest, _ counts: UInt64) -> Frame? {
-    guard let place = table.entry(for: address) else { return nil }
-    let entry = place.load()
-    guard test.accepts(entry), isNormal(entry, at: address, place: place) else { return nil }
+    guard let ptep = table.ptep(for: address) else { return nil }
+    let pte = ptep.load()
+    guard test.accepts(pte), isNormal(pte, at: address, ptep: ptep) else { return nil }
     YieldPoint.pinBetweenEntryAndReference.reach()
-    let frame = frames.frame(entry.pfn)
-    frame.take(counts)
+    let frame = frames.frame(pte.pfn)
+    frame.retain(counts)
     YieldPoint.pinBetweenReferenceAndSecondLook.reach()
-    guard place.load() == entry else {
+    guard ptep.load() == pte else {
       backOut(frame, counts)
       return nil
     }
@@ -93,19 +93,19 @@ extension AddressSpace {
   /// The slot protocol: read the entry, store the frame in a slot of this thread, leave the section.
   ///
   /// ORDERING [slot-then-leave]: see `PinSlot`. Who took the entry from the table waits for that grace period only where it
-  /// is not untaken.
+  /// is not never slot-pinned.
   @inlinable @inline(__always)
   func takeSlot(_ address: VirtualAddress, _ test: PTETest, isPin: Bool, thread: Int32) -> HeldFrame? {
     guard address < VirtualAddress.limit else { return nil }
     return RCU.read {
-      guard let place = table.entry(for: address) else { return nil }
-      let entry = place.load()
-      guard test.refusing(PTELayout.untaken).accepts(entry), isNormal(entry, at: address, place: place) else {
+      guard let ptep = table.ptep(for: address) else { return nil }
+      let pte = ptep.load()
+      guard test.refusing(PTELayout.neverSlotPinned).accepts(pte), isNormal(pte, at: address, ptep: ptep) else {
         return nil
       }
       YieldPoint.pinBetweenEntryAndReference.reach()
-      let frame = frames.frame(entry.pfn)
-      guard let slot = PinSlot.take(frame, isPin: isPin, thread: thread) else { return nil }
+      let frame = frames.frame(pte.pfn)
+      guard let slot = PinSlot.claim(frame, isPin: isPin, thread: thread) else { return nil }
       return HeldFrame(frame, memory, slot: slot)
     }
   }

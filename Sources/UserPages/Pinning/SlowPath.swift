@@ -10,7 +10,7 @@ extension AddressSpace {
     if locks { mmapLock.lockForReading() }
     defer { if locks { mmapLock.unlock() } }
     let taken = try takeSlowly(address.pageStart, options, pages: 1, holdsLock: locks)
-    counts.add(1, to: Counters.slowIndex)
+    events.add(1, to: Counters.slowIndex)
     return PinnedPage(
       taken.isPart
         ? HeldFrame(part: taken.frame, memory, counts: options.counts)
@@ -36,7 +36,7 @@ extension AddressSpace {
         return error
       }
       if taken.isPart { held.append(run: taken.frame, count: taken.count) } else { held.append(taken.frame) }
-      counts.add(UInt64(taken.count), to: Counters.slowIndex)
+      events.add(UInt64(taken.count), to: Counters.slowIndex)
     }
     return nil
   }
@@ -69,7 +69,7 @@ extension AddressSpace {
       case .taken(let taken):
         return taken
       case .again:
-        PageTableEntry.wait(&turns)
+        PTEPointer.wait(&turns)
       case .failed(let error):
         throw error
       case .needs(let access):
@@ -96,43 +96,43 @@ extension AddressSpace {
     let force = options.contains(.force)
     let forced: FaultAccess = write ? .forcedWrite : .forcedRead
     let needed: FaultAccess = force ? forced : write ? .write : .read
-    guard let (place, mapsHuge) = table.leaf(for: address) else { return .needs(needed) }
-    let entry = place.load()
+    guard let (ptep, mapsHuge) = table.leaf(for: address) else { return .needs(needed) }
+    let pte = ptep.load()
     // ORDERING [lock-then-validate]: the entry first, the mapping's state after: an entry that another mapping was given since
     // is not judged by this one's rules.
-    if entry.isBusy || mapping.value.isDetached || (mapsHuge && TableNode(link: entry) != nil) { return .again }
-    guard entry.isMapped else { return .needs(needed) }
+    if pte.isBusy || mapping.value.isDetached || (mapsHuge && TableNode(link: pte) != nil) { return .again }
+    guard pte.isMapped else { return .needs(needed) }
     // While a protection change is under way the entry may still be protnone; a fault waits for it.
-    if entry.isProtNone, !force { return .needs(needed) }
-    if write, !mayWrite(entry, force: force) { return .needs(needed) }
+    if pte.isProtNone, !force { return .needs(needed) }
+    if write, !mayWrite(pte, force: force) { return .needs(needed) }
     // No descriptor to take a reference on, whatever the caller may do.
-    let isNormal = isNormal(entry, at: mapsHuge ? address.hugeStart : address, in: mapping)
-    guard isZeroPage(entry) || isNormal else { return .failed(.badAddress) }
-    if !write, mustUnshare(entry, mapping, options) { return .needs(.unshare) }
-    let folio = frames.frame(isNormal ? entry.folioPFN : entry.pfn)
-    folio.take(options.counts)
+    let isNormal = isNormal(pte, at: mapsHuge ? address.hugeStart : address, in: mapping)
+    guard isZeroPage(pte) || isNormal else { return .failed(.badAddress) }
+    if !write, mustUnshare(pte, mapping, options) { return .needs(.unshare) }
+    let folio = frames.frame(isNormal ? pte.folioPFN : pte.pfn)
+    folio.retain(options.counts)
     // ORDERING [pin-then-look]: as on the fast path.
-    guard place.load() == entry else {
+    guard ptep.load() == pte else {
       memory.put(folio, options.counts)
       return .again
     }
     // There is one page of zeroes, whatever the entry maps.
-    guard isNormal, entry.isHuge else { return .taken(Taken(frame: folio)) }
-    let page = mapsHuge ? entry.pfn + address.pageInHuge : entry.pfn
+    guard isNormal, pte.isHuge else { return .taken(Taken(frame: folio)) }
+    let page = mapsHuge ? pte.pfn + address.pageInHuge : pte.pfn
     let count = mapsHuge ? min(pages, Page.pagesPerHuge - address.pageInHuge) : 1
     return .taken(Taken(frame: frames.frame(page), isPart: true, count: count))
   }
 
   /// Whether a holder may write to the page behind an entry; by force also to a private copy that the program cannot write
   /// to itself (`can_follow_write_pte`).
-  private func mayWrite(_ entry: PTE, force: Bool) -> Bool {
-    entry.isWritable || (force && entry.isExclusive && entry.isDirty)
+  private func mayWrite(_ pte: PTE, force: Bool) -> Bool {
+    pte.isWritable || (force && pte.isExclusive && pte.isDirty)
   }
 
   /// Whether a pin for reading must first have a page that pin and program will always share (`gup_must_unshare`).
-  private func mustUnshare(_ entry: PTE, _ mapping: VMATree.Mapping, _ options: PinOptions) -> Bool {
+  private func mustUnshare(_ pte: PTE, _ mapping: VMATree.Mapping, _ options: PinOptions) -> Bool {
     if options.contains(.get) { return false }
-    if entry.isAnonymous { return !entry.isExclusive }
+    if pte.isAnonymous { return !pte.isExclusive }
     // A file's page, or the zero page, in a private mapping: the program's next store would leave it.
     return options.contains(.longTerm) && mapping.value.isPrivate
   }

@@ -36,8 +36,8 @@ extension SwapArea {
   /// Hands a slot whose frame nobody maps or pins to the writer, unless it has it. Under the monitor.
   func enqueue(_ slot: SwapSlot) {
     guard slots[slot.index].writing == .idle else { return }
-    guard startWriter() else { return rest(slot) }
-    unrest(slot)
+    guard startWriter() else { return markIdle(slot) }
+    markBusy(slot)
     slots[slot.index].writing = .queued
     work.append(slot)
     monitor.wakeAll()
@@ -152,7 +152,7 @@ extension SwapArea {
           slots[slot.index].checksum = sums[page]
           if let pfn = slots[slot.index].frame, frames.frame(pfn).references == 1 { return uncache(slot) }
         }
-        rest(slot)
+        markIdle(slot)
         return nil
       }
     }

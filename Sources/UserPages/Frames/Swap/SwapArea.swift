@@ -1,7 +1,7 @@
 /// The swap file's slots and the frames that are on their way to it or back: Linux's `swap_info_struct` and its swap cache in
 /// one.
 ///
-/// In the room of the frames, because it is to a machine what RAM is, and `PhysicalMemory` answers for both: a frame that is
+/// In the layer of the frames, because it is to a machine what RAM is, and `PhysicalMemory` answers for both: a frame that is
 /// being written is not free yet, and whoever looks for a free one waits for the write.
 ///
 /// Everything is under one monitor, which nobody holds for longer than it takes to copy a page. Lock order: an entry's own
@@ -25,7 +25,7 @@ final class SwapArea: @unchecked Sendable {
   private var cached: [PFN: SwapSlot] = [:]
   /// Those of the cached frames that neither a page-out nor the writer is busy with: mapped by some who share them, or the file
   /// could not be written.
-  private var resting: Set<PFN> = []
+  private var idleFrames: Set<PFN> = []
   var work = SwapWork()
 
   init(_ store: SwapStore, frames: FrameTable, allocator: FrameAllocator) {
@@ -62,7 +62,7 @@ final class SwapArea: @unchecked Sendable {
         return .lost
       }
       if known == nil {
-        frames.frame(pfn).take(Frame.oneReference)
+        frames.frame(pfn).retain(Frame.oneReference)
         slots[slot.index].frame = pfn
         cached[pfn] = slot
       }
@@ -95,7 +95,7 @@ final class SwapArea: @unchecked Sendable {
       }
       let frame = frames.frame(pfn)
       if isPinned || frame.references > 2 {
-        rest(slot)
+        markIdle(slot)
         return (.stays, nil)
       }
       _ = frame.put(Frame.oneReference)
@@ -133,7 +133,7 @@ final class SwapArea: @unchecked Sendable {
           forgetFrame(slot)
           freeIfUnused(slot)
         } else {
-          frames.frame(pfn).take(Frame.oneReference)
+          frames.frame(pfn).retain(Frame.oneReference)
         }
         frames.frame(pfn).addMapping()
         return .frame(pfn)
@@ -147,10 +147,10 @@ final class SwapArea: @unchecked Sendable {
       frames.frame(own).begin(anonymous: true, mapped: true)
       if slots[slot.index].users > 0 {
         // The others are to have the same frame.
-        frames.frame(own).take(Frame.oneReference)
+        frames.frame(own).retain(Frame.oneReference)
         slots[slot.index].frame = own
         cached[own] = slot
-        rest(slot)
+        markIdle(slot)
       }
       return .frame(own)
     }
@@ -200,7 +200,7 @@ final class SwapArea: @unchecked Sendable {
   func trim(retrying: Bool) {
     let freed = monitor.locked { () -> [PFN] in
       var freed: [PFN] = []
-      for pfn in resting where frames.frame(pfn).references == 1 {
+      for pfn in idleFrames where frames.frame(pfn).references == 1 {
         guard let slot = cached[pfn] else { continue }
         if slots[slot.index].isWritten {
           if let pfn = uncache(slot) { freed.append(pfn) }
@@ -221,11 +221,11 @@ final class SwapArea: @unchecked Sendable {
   }
 
   /// Puts the slot's frame among those at rest, and takes it out.
-  func rest(_ slot: SwapSlot) { if let pfn = slots[slot.index].frame { resting.insert(pfn) } }
-  func unrest(_ slot: SwapSlot) { if let pfn = slots[slot.index].frame { resting.remove(pfn) } }
+  func markIdle(_ slot: SwapSlot) { if let pfn = slots[slot.index].frame { idleFrames.insert(pfn) } }
+  func markBusy(_ slot: SwapSlot) { if let pfn = slots[slot.index].frame { idleFrames.remove(pfn) } }
 
   private func forgetFrame(_ slot: SwapSlot) {
-    unrest(slot)
+    markBusy(slot)
     if let pfn = slots[slot.index].frame { cached[pfn] = nil }
     slots[slot.index].frame = nil
   }

@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Synchronization
 
 /// Four counters that many threads add to and somebody reads now and then.
@@ -24,7 +24,7 @@ struct ShardedCounters: @unchecked Sendable {
 
   /// Adds to counter `index` (0...3).
   @inlinable @inline(__always)
-  func add(_ amount: UInt64, to index: Int) { add(amount, to: index, thread: clu_thread_index()) }
+  func add(_ amount: UInt64, to index: Int) { add(amount, to: index, thread: cp_thread_index()) }
 
   /// Adds to counter `index` (0...3), for a caller that knows its thread's number already.
   @inlinable @inline(__always)

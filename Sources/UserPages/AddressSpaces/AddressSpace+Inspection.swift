@@ -41,29 +41,29 @@ extension AddressSpace {
 
   /// The entry for `address` as it is at this moment; waits while somebody is replacing it.
   public func entry(at address: VirtualAddress) -> EntryInformation {
-    let (entry, isNormal, isHuge) = current(at: address)
-    guard entry.isMapped else {
+    let (pte, isNormal, isHuge) = current(at: address)
+    guard pte.isMapped else {
       let kind: EntryInformation.Kind =
-        switch entry.nonPresentKind {
+        switch pte.nonPresentKind {
         case .swap: .swap
         case .migration: .migration
         case .busy, nil: .none
         }
       return EntryInformation(kind: kind, protection: .none, isDirty: false)
     }
-    let protection: Protection = entry.isProtNone ? .none : entry.isWritable ? .readWrite : .read
+    let protection: Protection = pte.isProtNone ? .none : pte.isWritable ? .readWrite : .read
     let kind: EntryInformation.Kind =
-      isZeroPage(entry) ? .zero : !isNormal ? .special : isHuge ? .huge : .normal
-    return EntryInformation(kind: kind, protection: protection, isDirty: entry.isDirty)
+      isZeroPage(pte) ? .zero : !isNormal ? .special : isHuge ? .huge : .normal
+    return EntryInformation(kind: kind, protection: protection, isDirty: pte.isDirty)
   }
 
   /// The descriptor of the frame behind `address`; nil where there is no entry, or no descriptor that it may be asked for.
   public func frame(at address: VirtualAddress) -> FrameInformation? {
-    let (entry, isNormal, isHuge) = current(at: address)
-    guard entry.isMapped, isNormal,
-      var information = memory.frameInformation(of: isHuge ? entry.pfn + address.pageInHuge : entry.pfn)
+    let (pte, isNormal, isHuge) = current(at: address)
+    guard pte.isMapped, isNormal,
+      var information = memory.frameInformation(of: isHuge ? pte.pfn + address.pageInHuge : pte.pfn)
     else { return nil }
-    information.isExclusive = entry.isExclusive
+    information.isExclusive = pte.isExclusive
     return information
   }
 
@@ -73,14 +73,14 @@ extension AddressSpace {
     return RCU.read {
       while true {
         // An entry without a mapping is on its way out.
-        guard let mapping = mappings.find(address), let (place, isHuge) = table.leaf(for: address) else {
+        guard let mapping = mappings.find(address), let (ptep, isHuge) = table.leaf(for: address) else {
           return (.empty, false, false)
         }
-        let entry = place.settled()
-        if isHuge, TableNode(link: entry) != nil { continue }
-        guard entry.isMapped else { return (entry, false, isHuge) }
+        let pte = ptep.waitUntilUnlocked()
+        if isHuge, TableNode(link: pte) != nil { continue }
+        guard pte.isMapped else { return (pte, false, isHuge) }
         if stillRules(mapping) {
-          return (entry, isNormal(entry, at: isHuge ? address.hugeStart : address, in: mapping), isHuge)
+          return (pte, isNormal(pte, at: isHuge ? address.hugeStart : address, in: mapping), isHuge)
         }
       }
     }

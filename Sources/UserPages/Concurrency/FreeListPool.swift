@@ -5,7 +5,7 @@
 /// on top goes back to the system.
 ///
 /// ORDERING [thread-number]: a list belongs to a thread's number, and needs no more than that to be handed on with it.
-final class PiecePool: @unchecked Sendable {
+final class FreeListPool: @unchecked Sendable {
   private static let shardCount = 64
 
   let bytes: Int

@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Glibc
 import Synchronization
 
@@ -11,7 +11,7 @@ import Synchronization
 /// [lock-then-validate], [link-then-look]); acquire and release would not order those. On x86-64 such a load is a plain
 /// one.
 @frozen @usableFromInline
-struct PageTableEntry: @unchecked Sendable {
+struct PTEPointer: @unchecked Sendable {
   @usableFromInline let word: UnsafeMutablePointer<Atomic<UInt64>>
 
   @inlinable @inline(__always) init(_ word: UnsafeMutablePointer<Atomic<UInt64>>) { self.word = word }
@@ -22,16 +22,16 @@ struct PageTableEntry: @unchecked Sendable {
   }
 
   /// Stores to an entry that the caller has locked, or that nobody else can reach.
-  func store(_ entry: PTE) { word.pointee.store(entry.rawValue, ordering: .sequentiallyConsistent) }
+  func store(_ pte: PTE) { word.pointee.store(pte.rawValue, ordering: .sequentiallyConsistent) }
 
   /// Stores to an entry of a table that nobody else knows yet. Without order: whoever is told of the table later is told of
   /// its entries with it.
   @inline(__always)
-  func storeUnseen(_ entry: PTE) { word.pointee.store(entry.rawValue, ordering: .relaxed) }
+  func storeUnseen(_ pte: PTE) { word.pointee.store(pte.rawValue, ordering: .relaxed) }
 
   /// The entry as it is when nobody has it locked.
   @inline(__always)
-  func settled() -> PTE { update { _ in nil } }
+  func waitUntilUnlocked() -> PTE { update { _ in nil } }
 
   /// Replaces `old` by `new`; false where the entry was not `old`.
   ///
@@ -66,11 +66,11 @@ struct PageTableEntry: @unchecked Sendable {
   }
 
   /// Empties the entry and returns what it was.
-  func take() -> PTE { update { $0.isEmpty ? nil : .empty } }
+  func clear() -> PTE { update { $0.isEmpty ? nil : .empty } }
 
   /// One turn of waiting for a busy entry. A locker is never blocked, at worst preempted.
   static func wait(_ turns: inout Int) {
     turns += 1
-    if turns % 64 == 0 { sched_yield() } else { clu_pause() }
+    if turns % 64 == 0 { sched_yield() } else { cp_pause() }
   }
 }

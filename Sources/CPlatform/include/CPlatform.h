@@ -1,6 +1,6 @@
 // Thin wrappers that Swift inlines: RCU sections, sanitizer annotations, thread indices, futexes, racy copies.
-#ifndef CLIBURCU_H
-#define CLIBURCU_H
+#ifndef CPLATFORM_H
+#define CPLATFORM_H
 
 #include "rcu.h"
 #include "sanitizer.h"

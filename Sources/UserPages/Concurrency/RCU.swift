@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 
 /// Read-copy-update: readers never wait, writers wait for readers before they free.
 ///
@@ -25,8 +25,8 @@ public enum RCU {
   public static func read<Result: ~Copyable, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    clu_read_lock()
-    defer { clu_read_unlock() }
+    cp_read_lock()
+    defer { cp_read_unlock() }
     return try body()
   }
 
@@ -35,11 +35,11 @@ public enum RCU {
   /// - Precondition: not called inside a read-side section, where it would wait for itself.
   public static func synchronize() {
     precondition(!isReading, "a grace period inside a read-side section would never end")
-    clu_synchronize()
+    cp_synchronize()
   }
 
   /// Whether the calling thread is inside a read-side section.
-  public static var isReading: Bool { clu_read_ongoing() != 0 }
+  public static var isReading: Bool { cp_read_ongoing() != 0 }
 
   /// Runs `work` on some thread after a grace period: when enough work has gathered, or at the next `barrier()`.
   public static func deferFree(_ work: @escaping @Sendable () -> Void) {

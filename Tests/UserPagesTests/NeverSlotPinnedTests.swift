@@ -4,18 +4,18 @@ import Testing
 @testable import UserPages
 
 /// Which entries say that no slot ever held their frame: those of a slot engine's own pages, until somebody may have.
-@Suite struct UntakenTests {
+@Suite struct NeverSlotPinnedTests {
   private static let address: VirtualAddress = 0x20_0000
 
   @Test(arguments: PinEngine.allCases)
   func ownPages(engine: PinEngine) throws {
     let memory = try PhysicalMemory(ramPages: 64)
     let space = try resident(memory, engine)
-    #expect(isUntaken(space) == (engine == .slot))
+    #expect(isNeverSlotPinned(space) == (engine == .slot))
     // A page of zeroes is nobody's own.
     try space.map(at: 0x40_0000, pages: 1, protection: .readWrite)
     #expect(try space.load(at: 0x40_0000, as: UInt8.self) == 0)
-    #expect(!isUntaken(space, 0x40_0000))
+    #expect(!isNeverSlotPinned(space, 0x40_0000))
   }
 
   @Test(arguments: [PinOptions.write, [], .get, [.write, .get]])
@@ -24,7 +24,7 @@ import Testing
     let space = try resident(memory, .slot)
     let before = space.counters
     try space.pin(at: Self.address, options).release()
-    #expect(!isUntaken(space))
+    #expect(!isNeverSlotPinned(space))
     // The first pin is a fast one, in a slot, like every other.
     #expect(space.counters.fast == before.fast + 1 && space.counters.slow == before.slow)
     let pin = try space.pin(at: Self.address, options)
@@ -38,7 +38,7 @@ import Testing
     let space = try resident(memory, .slot)
     try space.pin(at: Self.address, [.write, .longTerm]).release()
     try space.pin(at: Self.address, pages: 1, .write).release()
-    #expect(isUntaken(space))
+    #expect(isNeverSlotPinned(space))
   }
 
   @Test func changesOfTheMapping() throws {
@@ -46,25 +46,25 @@ import Testing
     let space = try resident(memory, .slot)
     try space.protect(at: Self.address, pages: 1, .none)
     try space.protect(at: Self.address, pages: 1, .readWrite)
-    #expect(isUntaken(space))
+    #expect(isNeverSlotPinned(space))
     try space.remap(at: Self.address, pages: 1, to: 0x60_0000, newPages: 1)
-    #expect(isUntaken(space, 0x60_0000))
+    #expect(isNeverSlotPinned(space, 0x60_0000))
     try space.pin(at: 0x60_0000, .write).release()
     try space.remap(at: 0x60_0000, pages: 1, to: Self.address, newPages: 1)
-    #expect(!isUntaken(space))
+    #expect(!isNeverSlotPinned(space))
   }
 
   @Test func forksAndCopies() throws {
     let memory = try PhysicalMemory(ramPages: 64)
     let space = try resident(memory, .slot)
     let child = try space.fork()
-    #expect(!isUntaken(space) && !isUntaken(child))
+    #expect(!isNeverSlotPinned(space) && !isNeverSlotPinned(child))
     // The child's copy is its own; the parent's page was shared, though it is not any more.
     try child.store(UInt8(2), at: Self.address)
-    #expect(isUntaken(child))
+    #expect(isNeverSlotPinned(child))
     memory.flushDeferredFrees()
     try space.store(UInt8(3), at: Self.address)
-    #expect(!isUntaken(space))
+    #expect(!isNeverSlotPinned(space))
     child.exit()
   }
 
@@ -75,11 +75,11 @@ import Testing
     let got = try space.pin(at: Self.address, pages: 1, .get)
     try space.advise(at: Self.address, pages: 1, .pageOut)
     #expect(space.entry(at: Self.address).kind == .normal)
-    #expect(!isUntaken(space))
+    #expect(!isNeverSlotPinned(space))
     got.release()
     try space.advise(at: Self.address, pages: 1, .pageOut)
     #expect(try space.load(at: Self.address, as: UInt8.self) == 1)
-    #expect(!isUntaken(space))
+    #expect(!isNeverSlotPinned(space))
   }
 
   private func resident(_ memory: PhysicalMemory, _ engine: PinEngine) throws -> AddressSpace {
@@ -89,7 +89,7 @@ import Testing
     return space
   }
 
-  private func isUntaken(_ space: AddressSpace, _ address: VirtualAddress = address) -> Bool {
-    RCU.read { space.table.entry(for: address)?.load().isUntaken ?? false }
+  private func isNeverSlotPinned(_ space: AddressSpace, _ address: VirtualAddress = address) -> Bool {
+    RCU.read { space.table.ptep(for: address)?.load().isNeverSlotPinned ?? false }
   }
 }

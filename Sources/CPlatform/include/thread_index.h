@@ -1,20 +1,20 @@
 // Small dense numbers for threads, so that per-thread state lives in plain arrays.
-#ifndef CLIBURCU_THREAD_INDEX_H
-#define CLIBURCU_THREAD_INDEX_H
+#ifndef CPLATFORM_THREAD_INDEX_H
+#define CPLATFORM_THREAD_INDEX_H
 
 /// The calling thread's number plus one; zero before the first use. Initial-exec: one load, no call.
-extern __thread int clu_thread_index_plus_one __attribute__((tls_model("initial-exec")));
+extern __thread int cp_thread_index_plus_one __attribute__((tls_model("initial-exec")));
 
 /// Takes the lowest free number and gives it back when the thread ends. Cold.
-int clu_register_thread_index(void);
+int cp_register_thread_index(void);
 
 /// A number from 0 that no other living thread has. Numbers are reused when threads end, lowest first.
-static inline __attribute__((always_inline)) int clu_thread_index(void) {
-  int index = clu_thread_index_plus_one;
-  return __builtin_expect(index != 0, 1) ? index - 1 : clu_register_thread_index();
+static inline __attribute__((always_inline)) int cp_thread_index(void) {
+  int index = cp_thread_index_plus_one;
+  return __builtin_expect(index != 0, 1) ? index - 1 : cp_register_thread_index();
 }
 
 /// One more than the highest number that was ever given out.
-int clu_thread_index_bound(void);
+int cp_thread_index_bound(void);
 
 #endif

@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Synchronization
 
 /// A lock for sections of some tens of instructions: one word, uncontended in user space, waiters asleep in the kernel.
@@ -30,18 +30,18 @@ struct FutexLock: ~Copyable {
   private func lockSlowly() {
     // A holder that runs on another core is gone within a few turns; a preempted one is not worth spinning for.
     for _ in 0..<64 {
-      clu_pause()
+      cp_pause()
       if state.load(ordering: .relaxed) == 0,
         state.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged
       {
         return
       }
     }
-    while state.exchange(2, ordering: .acquiring) != 0 { clu_futex_wait(word, 2) }
+    while state.exchange(2, ordering: .acquiring) != 0 { cp_futex_wait(word, 2) }
   }
 
   @inline(never)
-  private func wakeOne() { clu_futex_wake(word, 1) }
+  private func wakeOne() { cp_futex_wake(word, 1) }
 
   // The kernel wants the address of the word. `Atomic` keeps its value in place at a stable address as long as the lock
   // itself is not moved; every lock here lives in raw memory or in a class.

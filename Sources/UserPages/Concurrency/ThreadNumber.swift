@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 
 /// A small number that no other living thread has; what per-thread state in plain arrays is found by.
 ///
@@ -8,5 +8,5 @@ import CLiburcu
 enum ThreadNumber {
   /// The calling thread's number, from 0. One load of the thread's own memory.
   @inlinable @inline(__always)
-  static var current: Int32 { clu_thread_index() }
+  static var current: Int32 { cp_thread_index() }
 }

@@ -4,7 +4,7 @@
 
 #include "thread_index.h"
 
-__thread int clu_thread_index_plus_one __attribute__((tls_model("initial-exec")));
+__thread int cp_thread_index_plus_one __attribute__((tls_model("initial-exec")));
 
 // A bitmap of numbers in use. Registration happens once in a thread's life, so a mutex is good enough.
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -20,14 +20,14 @@ static void give_back(void *value) {
   in_use[index / 64] &= ~(UINT64_C(1) << (index % 64));
   pthread_mutex_unlock(&lock);
   // A later destructor of the same thread may come back: it then takes a new number, whose destructor runs again.
-  clu_thread_index_plus_one = 0;
+  cp_thread_index_plus_one = 0;
 }
 
 static void make_key(void) {
   if (pthread_key_create(&key, give_back) != 0) abort();
 }
 
-int clu_register_thread_index(void) {
+int cp_register_thread_index(void) {
   pthread_once(&once, make_key);
   pthread_mutex_lock(&lock);
   int word = 0;
@@ -44,9 +44,9 @@ int clu_register_thread_index(void) {
   int index = word * 64 + bit;
   if (index >= bound) __atomic_store_n(&bound, index + 1, __ATOMIC_SEQ_CST);
   pthread_mutex_unlock(&lock);
-  clu_thread_index_plus_one = index + 1;
+  cp_thread_index_plus_one = index + 1;
   pthread_setspecific(key, (void *)(intptr_t)(index + 1));
   return index;
 }
 
-int clu_thread_index_bound(void) { return __atomic_load_n(&bound, __ATOMIC_SEQ_CST); }
+int cp_thread_index_bound(void) { return __atomic_load_n(&bound, __ATOMIC_SEQ_CST); }

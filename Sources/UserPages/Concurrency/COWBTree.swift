@@ -10,7 +10,7 @@ import Synchronization
 /// after the store, so a reader inside a section never walks freed memory.
 ///
 /// The keys of an inner node are exactly the smallest keys of its children; that makes a floor search one descent.
-final class RangeTree: @unchecked Sendable {
+final class COWBTree: @unchecked Sendable {
   static let fanout = 32
 
   // Nodes are raw memory: a node's identity is its address, its lifetime the grace period's.

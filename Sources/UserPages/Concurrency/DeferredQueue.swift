@@ -1,4 +1,4 @@
-import CLiburcu
+import CPlatform
 import Synchronization
 
 /// What may be freed after a grace period, gathered so that one grace period serves many.
@@ -25,8 +25,8 @@ final class DeferredQueue: @unchecked Sendable {
   static let shardCount = 64
 
   /// Where the nodes of range trees come from and go to. A thread keeps as many as two batches can bring.
-  let treeNodes = PiecePool(
-    bytes: MemoryLayout<RangeTree.NodeBody>.stride, alignment: MemoryLayout<RangeTree.NodeBody>.alignment,
+  let treeNodes = FreeListPool(
+    bytes: MemoryLayout<COWBTree.NodeBody>.stride, alignment: MemoryLayout<COWBTree.NodeBody>.alignment,
     limit: 2 * batch)
 
   /// What everybody but the owner holds.
@@ -39,7 +39,7 @@ final class DeferredQueue: @unchecked Sendable {
   /// Held from the take to the end of `free`, so that `drainAll` can wait for a batch in flight.
   private let drainLocks = LockArray(count: shardCount)
 
-  /// - Parameter free: gets the words of the rooms above, a batch at a time, after their grace period, on the draining
+  /// - Parameter free: gets the words of the layers above, a batch at a time, after their grace period, on the draining
   ///   thread; returns those that cannot be freed yet. They wait for the next drain.
   init(free: @escaping @Sendable (Span<DeferredWord>) -> [DeferredWord]) {
     self.free = free
@@ -113,7 +113,7 @@ final class DeferredQueue: @unchecked Sendable {
   /// Whether something waits at this moment, on any thread.
   var isAnythingPending: Bool { (0..<Self.shardCount).contains { pendingCount(of: $0) > 0 } }
 
-  private var ownShard: Int { Int(clu_thread_index()) & (Self.shardCount - 1) }
+  private var ownShard: Int { Int(cp_thread_index()) & (Self.shardCount - 1) }
 
   /// Adds a word. Wait-free but for the shard's lock, which only a drain of the same shard contends for.
   func enqueue(_ word: DeferredWord) {
@@ -159,7 +159,7 @@ final class DeferredQueue: @unchecked Sendable {
 
   private func finish(_ words: UnsafeMutableBufferPointer<DeferredWord>) -> [DeferredWord] {
     defer { words.deallocate() }
-    // The words of the rooms above move to the front.
+    // The words of the layers above move to the front.
     var others = 0
     for word in words where !word.freeHere(treeNodes: treeNodes) {
       words[others] = word

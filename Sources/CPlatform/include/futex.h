@@ -1,16 +1,16 @@
 // Waiting in the kernel on a 32-bit word.
-#ifndef CLIBURCU_FUTEX_H
-#define CLIBURCU_FUTEX_H
+#ifndef CPLATFORM_FUTEX_H
+#define CPLATFORM_FUTEX_H
 
 #include <stdint.h>
 
 /// Sleeps while `*word == expected`; may wake for no reason.
-void clu_futex_wait(uint32_t *word, uint32_t expected);
+void cp_futex_wait(uint32_t *word, uint32_t expected);
 /// Wakes at most `count` sleepers.
-void clu_futex_wake(uint32_t *word, int count);
+void cp_futex_wake(uint32_t *word, int count);
 
 /// One polite turn of a spin loop.
-static inline void clu_pause(void) {
+static inline void cp_pause(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)

@@ -4,12 +4,12 @@ import Testing
 @testable import UserPages
 
 /// The ordered map below, against a dictionary; then with readers at work.
-@Suite struct RangeTreeTests {
+@Suite struct COWBTreeTests {
   @Test func randomEdits() {
     let queue = DeferredQueue { words in words.indices.map { words[$0] } }
     var random = SeededGenerator(seed: TestSeed.named("range tree"))
     for span in [40, 300, 5000] {
-      let tree = RangeTree(queue: queue)
+      let tree = COWBTree(queue: queue)
       var model: [UInt64: UInt64] = [:]
       for _ in 0..<1500 {
         for _ in 0..<1 + random.below(4) {
@@ -39,7 +39,7 @@ import Testing
   @Test func readersSeeAnEditWholeOrNotAtAll() {
     // Every edit moves all keys to the next generation. Whatever a reader finds, floor and ceiling are of one map.
     let queue = DeferredQueue { words in words.indices.map { words[$0] } }
-    let tree = RangeTree(queue: queue)
+    let tree = COWBTree(queue: queue)
     let torture = Torture("range tree")
     let keys = (0..<200).map { UInt64($0 * 10) }
     for key in keys { tree.insert(key, 1) }

@@ -1,6 +1,6 @@
 /// Something to free after a grace period, in one word: what it is in the low three bits, which one above them.
 ///
-/// The RCU room knows three kinds. Rooms above define theirs with the tags that are left, and free them themselves.
+/// This layer knows three kinds. Layers above define theirs with the tags that are left, and free them themselves.
 struct DeferredWord {
   let rawValue: UInt64
 
@@ -20,7 +20,7 @@ struct DeferredWord {
   }
 
   /// A node of a range tree, for the queue's pool of them.
-  static func treeNode(_ node: RangeTree.Node) -> DeferredWord {
+  static func treeNode(_ node: COWBTree.Node) -> DeferredWord {
     DeferredWord(tag: 1, payload: UInt64(UInt(bitPattern: node)))
   }
 
@@ -29,12 +29,12 @@ struct DeferredWord {
     DeferredWord(tag: 2, payload: UInt64(UInt(bitPattern: cell)))
   }
 
-  /// The first tag that a room above may use.
+  /// The first tag that a layer above may use.
   static let firstFreeTag: UInt64 = 3
 
-  /// Frees what this room knows; returns false for the kinds of the rooms above.
+  /// Frees what this layer knows; returns false for the kinds of the layers above.
   @inline(__always)
-  func freeHere(treeNodes: PiecePool) -> Bool {
+  func freeHere(treeNodes: FreeListPool) -> Bool {
     guard tag < Self.firstFreeTag else { return false }
     guard let pointer = UnsafeMutableRawPointer(bitPattern: UInt(payload)) else { return false }
     switch tag {

@@ -5,10 +5,10 @@
 
 #include "futex.h"
 
-void clu_futex_wait(uint32_t *word, uint32_t expected) {
+void cp_futex_wait(uint32_t *word, uint32_t expected) {
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, (void *)0, (void *)0, 0);
 }
 
-void clu_futex_wake(uint32_t *word, int count) {
+void cp_futex_wake(uint32_t *word, int count) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, (void *)0, (void *)0, 0);
 }

@@ -3,19 +3,19 @@
 // A block belongs to a number, not to a thread: when a thread ends with pins outstanding its slots stay taken, and the
 // next thread with that number uses the others. So nothing is handed over, and a scan looks at as many blocks as there
 // ever were threads at a time.
-#ifndef CLIBURCU_PIN_SLOTS_H
-#define CLIBURCU_PIN_SLOTS_H
+#ifndef CPLATFORM_PIN_SLOTS_H
+#define CPLATFORM_PIN_SLOTS_H
 
 #include <stdint.h>
 
 #include "thread_index.h"
 
-enum { clu_slots_per_thread = 16, clu_slot_threads = 1 << 16 };
+enum { cp_slots_per_thread = 16, cp_slot_threads = 1 << 16 };
 
 // Untouched pages of it cost nothing. Two lines for each thread, so that no two threads share one.
-extern uint64_t clu_pin_slots[clu_slot_threads][clu_slots_per_thread] __attribute__((aligned(128)));
+extern uint64_t cp_pin_slots[cp_slot_threads][cp_slots_per_thread] __attribute__((aligned(128)));
 
 /// The block of a thread's number.
-static inline __attribute__((always_inline)) uint64_t *clu_slot_block(int thread) { return clu_pin_slots[thread]; }
+static inline __attribute__((always_inline)) uint64_t *cp_slot_block(int thread) { return cp_pin_slots[thread]; }
 
 #endif

@@ -6,8 +6,8 @@
 // ThreadSanitizer the copy is made of relaxed atomic accesses, so that a report always means a bug elsewhere; otherwise
 // it is the C library's copy, which the compiler cannot see through and which satisfies the above on every machine we
 // build for. It is never used on memory that only one thread may reach.
-#ifndef CLIBURCU_RACY_COPY_H
-#define CLIBURCU_RACY_COPY_H
+#ifndef CPLATFORM_RACY_COPY_H
+#define CPLATFORM_RACY_COPY_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -15,8 +15,8 @@
 
 #include "sanitizer.h"
 
-#ifdef CLIBURCU_TSAN
-static inline void clu_racy_copy(void *to, const void *from, size_t count) {
+#ifdef CPLATFORM_TSAN
+static inline void cp_racy_copy(void *to, const void *from, size_t count) {
   char *d = (char *)to;
   const char *s = (const char *)from;
   if ((((uintptr_t)d | (uintptr_t)s) & 7) == 0) {
@@ -26,7 +26,7 @@ static inline void clu_racy_copy(void *to, const void *from, size_t count) {
   for (; count > 0; count--, d++, s++)
     __atomic_store_n(d, __atomic_load_n(s, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
 }
-static inline void clu_racy_fill(void *to, uint8_t byte, size_t count) {
+static inline void cp_racy_fill(void *to, uint8_t byte, size_t count) {
   uint8_t *d = (uint8_t *)to;
   for (; count > 0 && ((uintptr_t)d & 7) != 0; count--, d++) __atomic_store_n(d, byte, __ATOMIC_RELAXED);
   uint64_t word = UINT64_C(0x0101010101010101) * byte;
@@ -34,12 +34,12 @@ static inline void clu_racy_fill(void *to, uint8_t byte, size_t count) {
   for (; count > 0; count--, d++) __atomic_store_n(d, byte, __ATOMIC_RELAXED);
 }
 #else
-static inline void clu_racy_copy(void *to, const void *from, size_t count) { memcpy(to, from, count); }
-static inline void clu_racy_fill(void *to, uint8_t byte, size_t count) { memset(to, byte, count); }
+static inline void cp_racy_copy(void *to, const void *from, size_t count) { memcpy(to, from, count); }
+static inline void cp_racy_fill(void *to, uint8_t byte, size_t count) { memset(to, byte, count); }
 #endif
 
 /// The offset of the first byte that is not `byte`, or -1.
-static inline ptrdiff_t clu_first_other(const void *from, uint8_t byte, size_t count) {
+static inline ptrdiff_t cp_first_other(const void *from, uint8_t byte, size_t count) {
   const uint8_t *s = (const uint8_t *)from;
   for (size_t i = 0; i < count; i++)
     if (__atomic_load_n(&s[i], __ATOMIC_RELAXED) != byte) return (ptrdiff_t)i;
@@ -48,8 +48,8 @@ static inline ptrdiff_t clu_first_other(const void *from, uint8_t byte, size_t c
 
 /// The index of the first of `words[from..<count]` that is not zero, or `count`. The words are atomic and may be written
 /// meanwhile: each is read whole. `words` is aligned to 64 bytes.
-static inline ptrdiff_t clu_first_set(const uint64_t *words, ptrdiff_t from, ptrdiff_t count) {
-#if defined(__x86_64__) && !defined(CLIBURCU_TSAN)
+static inline ptrdiff_t cp_first_set(const uint64_t *words, ptrdiff_t from, ptrdiff_t count) {
+#if defined(__x86_64__) && !defined(CPLATFORM_TSAN)
   // Two words in one load: the machine reads the halves of an aligned one whole.
   typedef uint64_t pair __attribute__((vector_size(16), may_alias));
   while (from % 8 != 0 && from < count && __atomic_load_n(&words[from], __ATOMIC_RELAXED) == 0) from++;
