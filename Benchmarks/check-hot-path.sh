@@ -23,7 +23,7 @@ check() {
   for name in $calls; do
     case $name in
       # The library's ways out of the fast path, a thread's first registration, an overflow of the client's own sums.
-      *pinOtherwise* | *backOut* | *HeldFrame*free* | *HeldFrame*putPart* | *takeOther*) ;;
+      *pinSlowly* | *holdOther* | *backOut* | *HeldFrame*free* | *HeldFrame*putPart* | *claimOther*) ;;
       urcu_bp_register@plt | cp_register_thread_index | swift_unexpectedError* | swift_willThrow*) ;;
       *) complain "$2 calls $name" ;;
     esac

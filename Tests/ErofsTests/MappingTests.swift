@@ -58,7 +58,7 @@ struct MappingTests {
       // No descriptor to take a reference on; the tail has one.
       #expect(throws: PageError.badAddress) { _ = try space.pin(at: 0x10000) }
       let pin = try space.pin(at: 0x12000)
-      #expect(pin.bytes.copy(fromByteOffset: 0, count: 1) == (try file.read(at: 8192, count: 1)))
+      #expect(pin.deviceBytes.copy(fromByteOffset: 0, count: 1) == (try file.read(at: 8192, count: 1)))
       pin.release()
       // Copy-on-write gives both kinds frames of their own, and leaves the file as it is.
       let before = try file.read(at: 0, count: 8193)
@@ -66,7 +66,7 @@ struct MappingTests {
         try space.store(UInt8(before[0] ^ 0xff), at: address)
         #expect(space.entry(at: address).description == "normal rw dirty")
         let pin = try space.pin(at: address, .write)
-        pin.bytes.store(UInt8(7))
+        pin.deviceBytes.store(UInt8(7))
         pin.release(dirty: true)
         #expect(try space.load(at: address, as: UInt8.self) == 7)
       }

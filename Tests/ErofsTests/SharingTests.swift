@@ -41,7 +41,7 @@ struct SharingTests {
       let address = start + page * Page.size
       if random.next() % 2 == 0 {
         let pin = try space.pin(at: address, .write)
-        pin.bytes.store(expected[page * Page.size] ^ 0xff)
+        pin.deviceBytes.store(expected[page * Page.size] ^ 0xff)
         pin.release(dirty: true)
       } else {
         try space.store(expected[page * Page.size] ^ 0xff, at: address)

@@ -30,12 +30,12 @@ final class Player {
     }
 
     func differs() -> String? {
-      guard let bytes = pin?.bytes.copy(fromByteOffset: 0, count: Page.size), bytes != frame.bytes else { return nil }
+      guard let bytes = pin?.deviceBytes.copy(fromByteOffset: 0, count: Page.size), bytes != frame.bytes else { return nil }
       return difference(bytes, frame.bytes).map { "through the pin: \($0)" }
     }
 
     func poke(_ bytes: [UInt8], at offset: Int) {
-      pin?.bytes.copy(bytes, toByteOffset: offset)
+      pin?.deviceBytes.copy(bytes, toByteOffset: offset)
       frame.bytes.replaceSubrange(offset..<offset + bytes.count, with: bytes)
     }
 

@@ -5,7 +5,7 @@
  * mapped, or, with LEFTOVER, page 1 alone. A pinner pins a page; the program stores; somebody else has a reference of the huge
  * frame (another space's entry, one that waits in the deferred frees), and puts it. A break-up, and then an unmap.
  *
- *   Pinning/FastPath.swift, FastPath+Huge.swift  takeFast, takeSlot, takeFastHuge, takeSlotHuge
+ *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther
  *                                                [pin-then-look] [slot-then-leave]
  *   AddressSpaces/BreakUpHugeFrames.swift        breakUpLocked    [change-then-count] [lock-then-validate]
  *   Frames/Frame+Huge.swift                      breakUp

@@ -4,7 +4,7 @@
  * One entry of the parent, one of the child. PINNERS threads pin the parent's page for writing; one thread stores through the
  * entry, breaking copy-on-write as the fault does; one forks.
  *
- *   Pinning/FastPath.swift        takeFast, takeSlot                  [pin-then-look] [slot-then-leave]
+ *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther                  [pin-then-look] [slot-then-leave]
  *   AddressSpace+Fork.swift       seal, writeProtect, copyEntries     [change-then-count]
  *   CopyOnWrite.swift, Fault.swift  soleUser, reuse, copy, install    [lock-then-validate]
  *

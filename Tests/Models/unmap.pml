@@ -3,7 +3,7 @@
  * One entry, two frames. PINNERS threads pin the page and let it go, one loads or stores through the entry, one unmaps the page and
  * maps a new one, twice, so that a frame comes back behind the same entry.
  *
- *   Pinning/FastPath.swift       takeFast, takeSlot      [pin-then-look] [slot-then-leave]
+ *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther      [pin-then-look] [slot-then-leave]
  *   AddressSpace+Unmap.swift     zap, drop, settle       [change-then-count]
  *   RCU/DeferredQueue.swift, Frames/PhysicalMemory.swift  the grace period, the scan, the put  [deferred-free]
  *
@@ -12,7 +12,7 @@
  *
  * UNTAKEN: entries begin neverSlotPinned, a pin by a slot changes that first, and an unmap waits for nobody where none has.
  *
- *   Pinning/FastPath+FirstSlot.swift   takeFirstSlot     [first-slot-pin]
+ *   Pinning/Engines/SlotEngine.swift     holdOther     [first-slot-pin]
  *
  * READONLY: the mapping is not writable, so an unmap waits for nobody.
  *

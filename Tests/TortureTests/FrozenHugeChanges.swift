@@ -40,7 +40,7 @@
           let storer = freezer.start("store") { try space.store(UInt64(8), at: pageOf2MiB) }
           let pinner = freezer.start("pin") {
             let pin = try space.pin(at: pageOf2MiB + Page.size, .write)
-            pin.bytes.store(UInt64(9))
+            pin.deviceBytes.store(UInt64(9))
             pin.release(dirty: true)
           }
           #expect(!loader.mayFinish() && !storer.mayFinish() && !pinner.mayFinish())
@@ -109,7 +109,7 @@
           let holder = freezer.start("pin", freezeAt: .faultBeforeInstall) {
             let pin = try space.pin(at: pageOf2MiB, options)
             try space.store(UInt64(8), at: pageOf2MiB)
-            freezer.expect(pin.bytes.load(as: UInt64.self) == 8, "pin and program see two pages")
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 8, "pin and program see two pages")
             pin.release()
           }
           #expect(holder.waitUntilFrozen())

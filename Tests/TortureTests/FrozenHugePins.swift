@@ -56,7 +56,7 @@
           }
           let slow = freezer.start("pin", freezeAt: place) {
             let pin = try space.pin(at: pageOf2MiB, .write)
-            freezer.expect(pin.bytes.load(as: UInt64.self) == 7, "the pin holds another page")
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 7, "the pin holds another page")
             pin.release()
           }
           #expect(fast.waitUntilFrozen() && slow.waitUntilFrozen())
@@ -110,10 +110,10 @@
             guard let pin = try space.pin(at: pageOf2MiB, [.write, .fastOnly], orGiveUpOn: mayHold ? [] : [.tryAgain])
             else { return }
             while flags[0] == 0 {}
-            pin.bytes.store(UInt64(8))
+            pin.deviceBytes.store(UInt64(8))
             freezer.expect(try space.load(at: pageOf2MiB, as: UInt64.self) == 8, "the program left the pinned page")
             try space.store(UInt64(9), at: pageOf2MiB)
-            freezer.expect(pin.bytes.load(as: UInt64.self) == 9, "the pinned page left the program")
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 9, "the pinned page left the program")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
@@ -142,10 +142,10 @@
           let reader = freezer.start("pin", freezeAt: .pinBetweenEntryAndReference) {
             let pin = try space.pin(at: pageOf2MiB, .write)
             while flags[0] == 0 {}
-            pin.bytes.store(UInt64(8))
+            pin.deviceBytes.store(UInt64(8))
             freezer.expect(try space.load(at: pageOf2MiB, as: UInt64.self) == 8, "the pinned page left the parent")
             try space.store(UInt64(9), at: pageOf2MiB)
-            freezer.expect(pin.bytes.load(as: UInt64.self) == 9, "the parent left the pinned page")
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 9, "the parent left the pinned page")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())

@@ -98,8 +98,8 @@
           try space.store(UInt64(7), at: 0x5000)
           let reader = freezer.start("pin", freezeAt: place) {
             let pin = try space.pin(at: 0x5000, .write)
-            freezer.expect(pin.bytes.load(as: UInt64.self) != 7, "the pin is of the page that is gone")
-            pin.bytes.store(UInt64(9), toByteOffset: 8)
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) != 7, "the pin is of the page that is gone")
+            pin.deviceBytes.store(UInt64(9), toByteOffset: 8)
             freezer.expect(try space.load(at: 0x5008, as: UInt64.self) == 9, "the program sees something else")
             pin.release()
           }
@@ -124,7 +124,7 @@
           let child = try space.fork()
           let reader = freezer.start("get", freezeAt: place) {
             let pin = try space.pin(at: 0x5000, .get)
-            freezer.expect(pin.bytes.load(as: UInt64.self) == 8, "the pin shows something else")
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 8, "the pin shows something else")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
@@ -145,12 +145,12 @@
           let forked = Board(1)
           let reader = freezer.start("pin", freezeAt: place) {
             let pin = try space.pin(at: 0x5000, .write)
-            pin.bytes.store(UInt64(8))
+            pin.deviceBytes.store(UInt64(8))
             freezer.expect(try space.load(at: 0x5000, as: UInt64.self) == 8, "the parent lost its pinned page")
             // And so it stays when the program stores, now that the child exists.
             while forked[0] == 0 {}
             try space.store(UInt64(9), at: 0x5000)
-            freezer.expect(pin.bytes.load(as: UInt64.self) == 9, "the pin lost the parent")
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 9, "the pin lost the parent")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())

@@ -18,7 +18,7 @@
             let pin = try space.pin(at: 0x5000, .write)
             flags[0] = 1
             while flags[1] == 0 {}
-            freezer.expect(pin.bytes.load(as: UInt64.self) == 7, "the frame was taken away from its pin")
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 7, "the frame was taken away from its pin")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
@@ -70,7 +70,7 @@
           storer.thaw()
           try storer.join()
           try unmapper.join()
-          #expect(pin.bytes.load(as: UInt64.self) == 8)
+          #expect(pin.deviceBytes.load(as: UInt64.self) == 8)
           pin.release()
         }
       }
@@ -85,10 +85,10 @@
           let reader = freezer.start("pin", freezeAt: .pinBetweenEntryAndReference) {
             let pin = try space.pin(at: 0x5000, .write)
             while flags[0] == 0 {}
-            pin.bytes.store(UInt64(8))
+            pin.deviceBytes.store(UInt64(8))
             freezer.expect(try space.load(at: 0x5000, as: UInt64.self) == 8, "the pinned page left the parent")
             try space.store(UInt64(9), at: 0x5000)
-            freezer.expect(pin.bytes.load(as: UInt64.self) == 9, "the parent left the pinned page")
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 9, "the parent left the pinned page")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
@@ -128,7 +128,7 @@
         }
         let pin = try space.pin(at: 0x5000, .write)
         try holdNested(space, depth: depth - 1)
-        #expect(pin.bytes.load(as: UInt64.self) == 7)
+        #expect(pin.deviceBytes.load(as: UInt64.self) == 7)
         pin.release()
       }
     }

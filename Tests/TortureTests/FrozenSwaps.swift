@@ -34,7 +34,7 @@
             let pin = try space.pin(at: address, isGet ? [.get, .write] : .write)
             while flags[0] == 0 {}
             try space.store(UInt64(8), at: address)
-            freezer.expect(pin.bytes.load(as: UInt64.self) == 8, "pin and program see two pages")
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 8, "pin and program see two pages")
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
@@ -57,8 +57,8 @@
             let pin = try space.pin(at: address, isGet ? [.get, .write] : .write)
             flags[0] = 1
             while flags[1] == 0 {}
-            pin.bytes.store(UInt64(9), toByteOffset: 8)
-            freezer.expect(pin.bytes.load(as: UInt64.self) == 8, "the pin does not see the program's store")
+            pin.deviceBytes.store(UInt64(9), toByteOffset: 8)
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 8, "the pin does not see the program's store")
             freezer.expect(try space.load(at: address + 8, as: UInt64.self) == 9, "nor the program the device's")
             pin.release()
           }
@@ -113,7 +113,7 @@
           try writer.join()
           try out.join()
           try drop.join()
-          #expect(held.bytes.load(as: UInt64.self) == 8)
+          #expect(held.deviceBytes.load(as: UInt64.self) == 8)
           held.release()
         }
       }
@@ -136,12 +136,12 @@
               try space.store(UInt64(9), at: address)
             default:
               let pin = try space.pin(at: address, .write)
-              pin.bytes.store(UInt64(10))
+              pin.deviceBytes.store(UInt64(10))
               out.thaw()
               try out.join()
               machine.memory.flushDeferredFrees()
               try space.store(UInt64(11), at: address + 8)
-              #expect(pin.bytes.load(fromByteOffset: 8, as: UInt64.self) == 11)
+              #expect(pin.deviceBytes.load(fromByteOffset: 8, as: UInt64.self) == 11)
               pin.release()
             }
             out.thaw()

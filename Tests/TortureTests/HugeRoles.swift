@@ -43,7 +43,7 @@ extension Worker {
         for _ in 0..<1 + run.random.below(3) {
           count += 1
           seen.count()
-          let wrong = try exchange(space, pin.bytes, page: page, byDevice: option.contains(.write), count, &run)
+          let wrong = try exchange(space, pin.deviceBytes, page: page, byDevice: option.contains(.write), count, &run)
           if let wrong { torture.fail("\(wrong) (pin options \(option.rawValue))") }
         }
         pin.release(dirty: option.contains(.write))
@@ -65,7 +65,7 @@ extension Worker {
         for page in 1..<region.pages where page * 73 - first < pins.count {
           count += 1
           seen.count()
-          let bytes = pins.bytes(at: page * 73 - first)
+          let bytes = pins.deviceBytes(at: page * 73 - first)
           let wrong = try exchange(space, bytes, page: page, byDevice: true, count, &run, lane: 8)
           if let wrong { torture.fail("in a range: \(wrong)") }
         }
@@ -194,7 +194,7 @@ extension Worker {
           torture.expect(again == first[index], "a child saw \(first[index]), and then \(again)")
         }
         if let pin {
-          let seen = pin.bytes.load(fromByteOffset: 3072, as: UInt64.self)
+          let seen = pin.deviceBytes.load(fromByteOffset: 3072, as: UInt64.self)
           torture.expect(seen == first[4 * page + 2], "a child's pin shows \(seen), the child \(first[4 * page + 2])")
           pin.release()
         }

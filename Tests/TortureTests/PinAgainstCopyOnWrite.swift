@@ -95,9 +95,9 @@ extension TortureTests {
               at: region.address(page), run.random.oneIn(2) ? [] : .longTerm, orGiveUpOn: [.badAddress])
             guard let pin else { continue }
             // Word 16 is never written in any of the page's lives: it tells pages from other memory.
-            let word = pin.bytes.load(fromByteOffset: 16, as: UInt64.self)
+            let word = pin.deviceBytes.load(fromByteOffset: 16, as: UInt64.self)
             run.pauseRandomly()
-            let again = pin.bytes.load(fromByteOffset: 16, as: UInt64.self)
+            let again = pin.deviceBytes.load(fromByteOffset: 16, as: UInt64.self)
             torture.expect(word == filler && again == filler, "a pinned page held 0x\(String(word, radix: 16))")
             pin.release()
           }
@@ -116,12 +116,12 @@ extension TortureTests {
           let page = run.random.below(region.pages)
           let pin = try space.pin(at: region.address(page), .write)
           let word = UInt64(run.turn) | 0xD << 60
-          pin.bytes.store(word, toByteOffset: place)
+          pin.deviceBytes.store(word, toByteOffset: place)
           run.pauseRandomly()
-          let found = pin.bytes.load(fromByteOffset: place, as: UInt64.self)
+          let found = pin.deviceBytes.load(fromByteOffset: place, as: UInt64.self)
           torture.expect(found == word, "the device wrote \(word) and found \(found)")
           torture.expect(
-            pin.bytes.load(fromByteOffset: 16, as: UInt64.self) == filler, "the copy is not a copy of the page")
+            pin.deviceBytes.load(fromByteOffset: 16, as: UInt64.self) == filler, "the copy is not a copy of the page")
           pin.release(dirty: true)
           held.count()
         }
@@ -163,13 +163,13 @@ extension TortureTests {
               for _ in 0..<3 {
                 // What was published before the look must be seen by the look.
                 let before = published[page]
-                let seen = pin.bytes.load(as: UInt64.self)
+                let seen = pin.deviceBytes.load(as: UInt64.self)
                 torture.expect(seen >= before, "the pin shows store \(seen) after store \(before) was done")
                 run.pauseRandomly()
               }
               if options.contains(.write) {
                 let place = Stamp.deviceOffset(run.index)
-                pin.bytes.store(UInt64(run.turn), toByteOffset: place)
+                pin.deviceBytes.store(UInt64(run.turn), toByteOffset: place)
                 let seen = try space.load(at: region.address(page) + place, as: UInt64.self)
                 torture.expect(seen == UInt64(run.turn), "the program sees \(seen), the device wrote \(run.turn)")
               }

@@ -81,7 +81,7 @@ extension TortureTests {
       let frame = pin.pfn.rawValue + 1
       let first = frames.claim(page, frame)
       torture.expect(first == frame, "page \(page) was pinned as frames \(first - 1) and \(frame - 1)")
-      pin.bytes.store(word, toByteOffset: Stamp.deviceOffset(run.index))
+      pin.deviceBytes.store(word, toByteOffset: Stamp.deviceOffset(run.index))
       if !storesFirst { try space.store(word, at: address + 8 * run.index) }
       pin.release(dirty: true)
     }

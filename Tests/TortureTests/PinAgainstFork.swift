@@ -45,7 +45,7 @@ extension TortureTests {
           for _ in 0..<1 + run.random.below(4) {
             count += 1
             writes.intended.announce(region.pages * run.index + page, count)
-            pin.bytes.store(count, toByteOffset: place)
+            pin.deviceBytes.store(count, toByteOffset: place)
             writes.done.announce(region.pages * run.index + page, count)
             written.count()
             run.pauseRandomly()
@@ -106,11 +106,11 @@ extension TortureTests {
               let page = run.random.below(region.pages)
               let options: PinOptions = [.write, .longTerm][run.random.below(2)]
               let pin = try child.pin(at: region.address(page), options)
-              let first = pin.bytes.load(as: UInt64.self)
+              let first = pin.deviceBytes.load(as: UInt64.self)
               run.pauseRandomly()
-              let again = pin.bytes.load(as: UInt64.self)
+              let again = pin.deviceBytes.load(as: UInt64.self)
               torture.expect(first == again, "the parent's store of \(again) reached the child's pin (was \(first))")
-              if options.contains(.write) { pin.bytes.store(UInt64.max, toByteOffset: 8) }
+              if options.contains(.write) { pin.deviceBytes.store(UInt64.max, toByteOffset: 8) }
               let parent = try space.load(at: region.address(page) + 8, as: UInt64.self)
               torture.expect(parent == 0, "the child's device wrote into the parent")
               if run.random.oneIn(2) { child.exit() }

@@ -42,14 +42,14 @@ extension TortureTests {
           guard let pin = try space.pin(at: region.address(page), options, orGiveUpOn: [.tryAgain]) else { continue }
           for _ in 0..<3 {
             let before = published[page]
-            let seen = pin.bytes.load(as: UInt64.self)
+            let seen = pin.deviceBytes.load(as: UInt64.self)
             torture.expect(
               seen >= before, "pin \(options.rawValue) of page \(page) shows \(seen) after \(before) was stored")
             run.pauseRandomly()
           }
           if options.contains(.write) {
             let place = Stamp.deviceOffset(run.index)
-            pin.bytes.store(UInt64(run.turn), toByteOffset: place)
+            pin.deviceBytes.store(UInt64(run.turn), toByteOffset: place)
             run.pauseRandomly()
             let seen = try space.load(at: region.address(page) + place, as: UInt64.self)
             torture.expect(seen == UInt64(run.turn), "the program sees \(seen), the device wrote \(run.turn)")
@@ -75,7 +75,7 @@ extension TortureTests {
               let pins = try space.pin(at: region.start, pages: region.pages, .write)
               torture.expect(pins.count == region.pages, "only \(pins.count) pages were pinned")
               let place = Stamp.deviceOffset(run.index)
-              for page in 0..<pins.count { pins.bytes(at: page).store(UInt64(run.turn), toByteOffset: place) }
+              for page in 0..<pins.count { pins.deviceBytes(at: page).store(UInt64(run.turn), toByteOffset: place) }
               run.pauseRandomly()
               for page in 0..<pins.count {
                 let seen = try space.load(at: region.address(page) + place, as: UInt64.self)

@@ -94,11 +94,11 @@ extension TortureTests {
               space.exit()
               var watch = StampWatch(owner: 1, page: 0, rule: .once)
               for _ in 0..<3 {
-                if let wrong = watch.look(pin.bytes) { torture.fail(wrong) }
+                if let wrong = watch.look(pin.deviceBytes) { torture.fail(wrong) }
                 run.pauseRandomly()
               }
               torture.expect(
-                pin.bytes.load(as: UInt64.self) == Stamp(owner: 1, page: 0, life: run.turn).word,
+                pin.deviceBytes.load(as: UInt64.self) == Stamp(owner: 1, page: 0, life: run.turn).word,
                 "the page lost its stamp when its space exited")
               pin.release()
             }

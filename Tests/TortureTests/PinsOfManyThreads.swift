@@ -150,13 +150,13 @@ private final class Parcel: Sendable {
   }
 
   /// What the first of its places says.
-  var stamp: Stamp? { Stamp(word: pin.bytes.load(as: UInt64.self)) }
+  var stamp: Stamp? { Stamp(word: pin.deviceBytes.load(as: UInt64.self)) }
 
   /// Looks at the page a few times, for what must not change as long as it is pinned.
   func check(owner: UInt8, _ torture: Torture) {
     var watch = StampWatch(owner: owner, page: page, rule: .once)
     for _ in 0..<3 {
-      if let wrong = watch.look(pin.bytes) { torture.fail(wrong) }
+      if let wrong = watch.look(pin.deviceBytes) { torture.fail(wrong) }
       sched_yield()
     }
   }

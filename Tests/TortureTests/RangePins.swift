@@ -74,7 +74,7 @@ extension TortureTests {
           var watches = (0..<pins.count).map { StampWatch(owner: 1, page: first + $0, rule: .once) }
           for _ in 0..<2 {
             for index in watches.indices {
-              if let wrong = watches[index].look(pins.bytes(at: index)) { torture.fail(wrong) }
+              if let wrong = watches[index].look(pins.deviceBytes(at: index)) { torture.fail(wrong) }
             }
             run.pauseRandomly()
           }

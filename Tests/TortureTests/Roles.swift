@@ -51,16 +51,16 @@ extension Worker {
   ) -> String? {
     var watch = StampWatch(owner: role.owner, page: page, rule: role.rule)
     let place = Stamp.deviceOffset(role.firstDevice + run.index)
-    if let deviceWord { pin.bytes.store(deviceWord, toByteOffset: place) }
+    if let deviceWord { pin.deviceBytes.store(deviceWord, toByteOffset: place) }
     for _ in 0..<1 + run.random.below(4) {
-      if let wrong = watch.look(pin.bytes) { return wrong }
+      if let wrong = watch.look(pin.deviceBytes) { return wrong }
       run.pauseRandomly()
     }
     if let deviceWord {
-      let found = pin.bytes.load(fromByteOffset: place, as: UInt64.self)
+      let found = pin.deviceBytes.load(fromByteOffset: place, as: UInt64.self)
       if found != deviceWord { return "the device wrote \(deviceWord) and found \(found)" }
     }
-    return watch.look(pin.bytes)
+    return watch.look(pin.deviceBytes)
   }
 
   /// Maps pages in a space of its own, from the same frames: what is fresh must be zero, and stay as its owner left it.

@@ -85,7 +85,7 @@ extension TortureTests {
               }
               present.count()
               var watch = StampWatch(owner: 1, page: page, rule: .once)
-              if let wrong = watch.look(pin.bytes) { torture.fail(wrong) }
+              if let wrong = watch.look(pin.deviceBytes) { torture.fail(wrong) }
               pin.release()
             }
           },

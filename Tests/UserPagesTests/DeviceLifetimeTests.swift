@@ -18,7 +18,7 @@ func deviceFramesOutliveTheDevice(engine: PinEngine, options: PinOptions) throws
     }
     let pin = try pinOfADeviceThatIsGone()
     memory.flushDeferredFrees()
-    #expect(pin.bytes.load(as: UInt64.self) == 5)
+    #expect(pin.deviceBytes.load(as: UInt64.self) == 5)
     pin.release()
     space.exit()
   }

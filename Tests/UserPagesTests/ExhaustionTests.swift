@@ -49,8 +49,8 @@ import UserPages
       for page in 0..<3 { #expect(try space.load(at: 0x10000 + page * Page.size, as: UInt64.self) == UInt64(page + 1)) }
       try space.store(UInt64(11), at: 0x10000)
       try space.store(UInt64(12), at: 0x11000)
-      #expect(first.bytes.load(as: UInt64.self) == 11)
-      #expect(second.bytes.load(as: UInt64.self) == 12)
+      #expect(first.deviceBytes.load(as: UInt64.self) == 11)
+      #expect(second.deviceBytes.load(as: UInt64.self) == 12)
       first.release()
       second.release()
       let grandchild = try space.fork()

@@ -17,10 +17,10 @@ func failedForkKeepsPinnedPages(engine: PinEngine, options: PinOptions) throws {
     #expect(throws: PageError.outOfMemory) { _ = try space.fork() }
     memory.flushDeferredFrees()
     for page in 0..<4 { try space.store(UInt64(page + 10), at: 0x10000 + page * Page.size) }
-    #expect(first.bytes.load(as: UInt64.self) == 10)
-    #expect(second.bytes.load(as: UInt64.self) == 11)
-    #expect(third.bytes.load(as: UInt64.self) == 12)
-    #expect(fourth.bytes.load(as: UInt64.self) == 13)
+    #expect(first.deviceBytes.load(as: UInt64.self) == 10)
+    #expect(second.deviceBytes.load(as: UInt64.self) == 11)
+    #expect(third.deviceBytes.load(as: UInt64.self) == 12)
+    #expect(fourth.deviceBytes.load(as: UInt64.self) == 13)
     space.exit()
     _ = (first.pfn, second.pfn, third.pfn, fourth.pfn)
   }

@@ -26,7 +26,7 @@ import Testing
       try space.unmap(at: hugeBase, pages: 10)
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.census().framesInUse == 3)
-      #expect(pin.bytes.load(as: UInt64.self) == 4)
+      #expect(pin.deviceBytes.load(as: UInt64.self) == 4)
       pin.release()
     }
   }

@@ -185,7 +185,7 @@ import Testing
       try collapse(space)
       let pins = try space.pin(at: hugeBase, pages: 512, .write)
       #expect(machine.memory.census().pins == 1)
-      pins.bytes(at: 7).store(UInt64(77))
+      pins.deviceBytes(at: 7).store(UInt64(77))
       try collapse(space)
       #expect(try space.load(at: hugeBase.page(7), as: UInt64.self) == 77)
       pins.release()

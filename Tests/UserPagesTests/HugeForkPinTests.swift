@@ -15,7 +15,7 @@ import Testing
       #expect(child.frame(at: hugeBase.page(5))?.isExclusive == true)
       #expect(try child.firstUnnumbered(pages: 0..<512) == nil)
       #expect(machine.memory.census().framesInUse == 1024)
-      pin.bytes.store(UInt64(1000))
+      pin.deviceBytes.store(UInt64(1000))
       try space.store(UInt64(2000), at: hugeBase.page(6))
       #expect(try space.load(at: hugeBase.page(5), as: UInt64.self) == 1000)
       #expect(try child.firstUnnumbered(pages: 0..<512) == nil)
@@ -34,7 +34,7 @@ import Testing
       #expect(space.says(hugeBase.page(512)) == "huge r dirty")
       #expect(machine.memory.census().framesInUse == 1536)
       for page in 0..<512 { try space.store(UInt64(5000 + page), at: hugeBase.page(page)) }
-      for index in 0..<512 where pins.bytes(at: index).load(as: UInt64.self) != UInt64(5000 + index) {
+      for index in 0..<512 where pins.deviceBytes(at: index).load(as: UInt64.self) != UInt64(5000 + index) {
         Issue.record("the parent left page \(index)")
         break
       }
@@ -52,7 +52,7 @@ import Testing
       let child = try space.fork()
       #expect(machine.memory.census().framesInUse == 512 + 12)
       try space.store(UInt64(1), at: hugeBase.page(505))
-      #expect(pin.bytes.load(as: UInt64.self) == 1)
+      #expect(pin.deviceBytes.load(as: UInt64.self) == 1)
       #expect(try child.firstUnnumbered(pages: 500..<512) == nil)
       pin.release()
       child.exit()
@@ -78,7 +78,7 @@ import Testing
       #expect(throws: PageError.outOfMemory) { _ = try space.fork() }
       #expect(machine.memory.census().framesInUse == 512)
       for page in 0..<512 { try space.store(UInt64(9000 + page), at: hugeBase.page(page)) }
-      #expect(pin.bytes.load(as: UInt64.self) == 9005)
+      #expect(pin.deviceBytes.load(as: UInt64.self) == 9005)
       #expect(machine.memory.census().framesInUse == 512)
       pin.release()
     }
@@ -89,14 +89,14 @@ import Testing
       try space.mapNumbered(pages: 512)
       let child = try space.fork()
       let pin = try child.pin(at: hugeBase.page(5))
-      #expect(pin.bytes.load(as: UInt64.self) == 6)
+      #expect(pin.deviceBytes.load(as: UInt64.self) == 6)
       #expect(child.counters.copies == 1)
       #expect(child.says(hugeBase.page(4)) == "normal r dirty")
       #expect(machine.memory.census().framesInUse == 513)
       // Pin and program see one page, whoever writes.
       try space.store(UInt64(100), at: hugeBase.page(5))
       try child.store(UInt64(200), at: hugeBase.page(5))
-      #expect(pin.bytes.load(as: UInt64.self) == 200)
+      #expect(pin.deviceBytes.load(as: UInt64.self) == 200)
       #expect(try space.load(at: hugeBase.page(5), as: UInt64.self) == 100)
       pin.release()
       child.exit()
@@ -112,7 +112,7 @@ import Testing
       #expect(space.frame(at: hugeBase)?.isExclusive == true)
       #expect(machine.memory.census().framesInUse == 512)
       try space.store(UInt64(200), at: hugeBase.page(5))
-      #expect(pin.bytes.load(as: UInt64.self) == 200 && space.counters.copies == 0)
+      #expect(pin.deviceBytes.load(as: UInt64.self) == 200 && space.counters.copies == 0)
       pin.release()
     }
   }
@@ -125,7 +125,7 @@ import Testing
       #expect(pins.count == 512)
       #expect(child.counters.copies == 512)
       try space.store(UInt64(9), at: hugeBase.page(100))
-      #expect(pins.bytes(at: 100).load(as: UInt64.self) == 101)
+      #expect(pins.deviceBytes(at: 100).load(as: UInt64.self) == 101)
       pins.release()
       child.exit()
     }

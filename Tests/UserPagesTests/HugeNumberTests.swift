@@ -70,7 +70,7 @@ import Testing
         #expect(throws: PageError.badAddress) { try space.pin(at: address.page(6)).release() }
       }
       let pin = try space.pin(at: hugeBase.page(600), .write)
-      #expect(pin.bytes.load(as: UInt8.self) == UInt8(600 & 255))
+      #expect(pin.deviceBytes.load(as: UInt8.self) == UInt8(600 & 255))
       pin.release()
       #expect(try image.read(at: 5 * Page.size, count: 1) == [5])
       #expect(machine.memory.census().framesInUse == 3)

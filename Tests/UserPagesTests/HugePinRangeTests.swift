@@ -14,7 +14,7 @@ import Testing
       #expect(pins.count == 512)
       for index in 0..<512 {
         #expect(pins.pfn(at: index) == first + index)
-        #expect(pins.bytes(at: index).load(as: UInt64.self) == UInt64(index + 1))
+        #expect(pins.deviceBytes(at: index).load(as: UInt64.self) == UInt64(index + 1))
       }
       let census = machine.memory.census()
       #expect(census.pins == 1 && census.references == 2)
@@ -31,7 +31,7 @@ import Testing
       try space.mapNumbered(pages: 1024)
       let pins = try space.pin(at: hugeBase.page(500), pages: 100, .write)
       #expect(pins.count == 100)
-      for index in 0..<100 { #expect(pins.bytes(at: index).load(as: UInt64.self) == UInt64(501 + index)) }
+      for index in 0..<100 { #expect(pins.deviceBytes(at: index).load(as: UInt64.self) == UInt64(501 + index)) }
       #expect(machine.memory.census().pins == 2)
       pins.release(dirty: true)
       #expect(space.frame(at: hugeBase.page(500))?.isDirty == true)
@@ -70,7 +70,7 @@ import Testing
           break
         }
         for index in stride(from: 0, to: count, by: 37) {
-          #expect(pins.bytes(at: index).load(as: UInt64.self) == UInt64(first + index + 1))
+          #expect(pins.deviceBytes(at: index).load(as: UInt64.self) == UInt64(first + index + 1))
         }
         pins.release(dirty: true)
         #expect(machine.memory.census().pins == 0)
@@ -87,7 +87,7 @@ import Testing
       let pins = try space.pin(at: hugeBase.page(1), pages: 2046, .write)
       space.exit()
       machine.memory.flushDeferredFrees()
-      for index in 0..<2046 where pins.bytes(at: index).load(as: UInt64.self) != UInt64(index + 2) {
+      for index in 0..<2046 where pins.deviceBytes(at: index).load(as: UInt64.self) != UInt64(index + 2) {
         Issue.record("page \(index) is another's")
         break
       }
@@ -120,7 +120,7 @@ import Testing
       try space.mapHuge(pages: 512)
       let pins = try space.pin(at: hugeBase, pages: 20)
       #expect(pins.count == 20 && Set((0..<20).map { pins.pfn(at: $0) }).count == 1)
-      #expect(pins.bytes(at: 19).load(as: UInt64.self) == 0)
+      #expect(pins.deviceBytes(at: 19).load(as: UInt64.self) == 0)
       #expect(machine.memory.census().pins == 20)
       pins.release()
     }

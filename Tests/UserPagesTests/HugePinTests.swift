@@ -12,7 +12,7 @@ import Testing
       #expect(first.rawValue % 512 == 0)
       let pin = try space.pin(at: hugeBase.page(5) + 12, .write)
       #expect(pin.pfn == first + 5)
-      #expect(pin.bytes.load(as: UInt64.self) == 6)
+      #expect(pin.deviceBytes.load(as: UInt64.self) == 6)
       for page in [0, 5, 511] {
         let frame = try #require(space.frame(at: hugeBase.page(page)))
         #expect(frame.pinCount == 1)
@@ -20,7 +20,7 @@ import Testing
         #expect(frame.referenceCount == (engine == .slot ? 1 : 2))
       }
       #expect(machine.memory.census().pins == 1)
-      pin.bytes.store(UInt64(99), toByteOffset: 64)
+      pin.deviceBytes.store(UInt64(99), toByteOffset: 64)
       #expect(try space.load(at: hugeBase.page(5) + 64, as: UInt64.self) == 99)
       pin.release()
       #expect(space.frame(at: hugeBase)?.pinCount == 0)
@@ -42,7 +42,7 @@ import Testing
         let before = space.counters
         for option in options {
           let pin = try space.pin(at: hugeBase.page(7), option)
-          #expect(pin.pfn == first + 7 && pin.bytes.load(as: UInt64.self) == 8)
+          #expect(pin.pfn == first + 7 && pin.deviceBytes.load(as: UInt64.self) == 8)
           let isSlot = engine == .slot && !option.contains(.longTerm)
           let frame = try #require(space.frame(at: hugeBase.page(100)))
           #expect(frame.pinCount == (option.contains(.get) ? 0 : 1), "\(option)")
@@ -67,14 +67,14 @@ import Testing
       pin.release()
       // Zeroes: nothing to count but the one page of them, for whichever page is asked.
       let zero = try space.pin(at: hugeBase.page(600))
-      #expect(zero.bytes.load(as: UInt64.self) == 0)
+      #expect(zero.deviceBytes.load(as: UInt64.self) == 0)
       #expect(space.says(hugeBase.page(600)) == "zero r")
       #expect(machine.memory.census().pins == 1)
       zero.release()
       // For long it must be the space's own page.
       let long = try space.pin(at: hugeBase.page(601), .longTerm)
       try space.store(UInt64(5), at: hugeBase.page(601))
-      #expect(long.bytes.load(as: UInt64.self) == 5)
+      #expect(long.deviceBytes.load(as: UInt64.self) == 5)
       #expect(space.says(hugeBase.page(602)) == "zero r")
       long.release()
       #expect(throws: PageError.badAddress) { try space.pin(at: hugeBase.page(1024)).release() }
@@ -92,14 +92,14 @@ import Testing
       pin.release()
       // A debugger may, and the program sees it.
       let forced = try space.pin(at: hugeBase.page(3), [.write, .force])
-      forced.bytes.store(UInt64(77))
+      forced.deviceBytes.store(UInt64(77))
       forced.release()
       #expect(try space.load(at: hugeBase.page(3), as: UInt64.self) == 77)
       #expect(space.says(hugeBase) == "huge r dirty")
       try space.protect(at: hugeBase, pages: 512, .none)
       #expect(throws: PageError.badAddress) { try space.pin(at: hugeBase).release() }
       let read = try space.pin(at: hugeBase.page(3), .force)
-      #expect(read.bytes.load(as: UInt64.self) == 77)
+      #expect(read.deviceBytes.load(as: UInt64.self) == 77)
       read.release()
     }
   }
@@ -110,7 +110,7 @@ import Testing
         let start = hugeBase.page(512 * index)
         try space.mapHuge(start, pages: 512, protection)
         let pin = try space.pin(at: start.page(3), [.write, .force])
-        pin.bytes.store(UInt64(77))
+        pin.deviceBytes.store(UInt64(77))
         pin.release()
         #expect(space.says(start) == (protection == .none ? "huge none dirty" : "huge r dirty"))
         try space.protect(at: start, pages: 512, .read)
@@ -127,15 +127,15 @@ import Testing
       try space.unmap(at: hugeBase, pages: 512)
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.census().framesInUse == 1024)
-      #expect(one.bytes.load(as: UInt64.self) == 6)
+      #expect(one.deviceBytes.load(as: UInt64.self) == 6)
       space.exit()
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.census().framesInUse == 1024)
-      #expect(other.bytes.load(as: UInt64.self) == 518)
+      #expect(other.deviceBytes.load(as: UInt64.self) == 518)
       one.release()
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.census().framesInUse == 512)
-      #expect(other.bytes.load(as: UInt64.self) == 518)
+      #expect(other.deviceBytes.load(as: UInt64.self) == 518)
       other.release()
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.census().framesInUse == 0)
@@ -149,7 +149,7 @@ import Testing
       try space.unmap(at: hugeBase, pages: 511)
       machine.memory.flushDeferredFrees()
       #expect(space.frame(at: hugeBase.page(511))?.pinCount == 1)
-      #expect(pin.bytes.load(as: UInt64.self) == 6)
+      #expect(pin.deviceBytes.load(as: UInt64.self) == 6)
       try space.advise(at: hugeBase.page(511), pages: 1, .dontNeed)
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.census().framesInUse == 512)

@@ -17,7 +17,7 @@ import Testing
       #expect(throws: PageError.segmentationViolation) { try space.load(at: hugeBase, as: UInt8.self) }
       #expect(try space.firstUnnumbered(target, pages: 0..<1024) == nil)
       #expect(try space.pfn(target.page(5)) == pin.pfn)
-      pin.bytes.store(UInt64(7))
+      pin.deviceBytes.store(UInt64(7))
       #expect(try space.load(at: target.page(5), as: UInt64.self) == 7)
       pin.release()
       machine.memory.flushDeferredFrees()

@@ -49,7 +49,7 @@ struct MigrationTests {
         _ = try space.load(at: 0x10000, count: 1)
         let pin = try space.pin(at: 0x10000)
         #expect(throws: PageError.busy) { try image.migrateToImage(page: 0) }
-        #expect(pin.bytes.load(as: UInt8.self) == 1)
+        #expect(pin.deviceBytes.load(as: UInt8.self) == 1)
         pin.release()
         try image.migrateToImage(page: 0)
         #expect(!image.isCached(page: 0))
@@ -138,7 +138,7 @@ struct MigrationTests {
         let page = 4 + turn % 4
         do {
           let pin = try space.pin(at: VirtualAddress(0x10000) + page * Page.size)
-          if pin.bytes.load(as: UInt8.self) != UInt8(page + 1) { wrong.wrappingAdd(1, ordering: .relaxed) }
+          if pin.deviceBytes.load(as: UInt8.self) != UInt8(page + 1) { wrong.wrappingAdd(1, ordering: .relaxed) }
           pin.release()
         } catch PageError.badAddress {}
       }

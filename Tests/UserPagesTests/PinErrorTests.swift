@@ -36,14 +36,14 @@ import UserPages
       #expect(throws: PageError.badAddress) { try space.pin(at: 0x10000, .write).release() }
       try space.pin(at: 0x10000).release()
       let forced = try space.pin(at: 0x10000, [.write, .force])
-      forced.bytes.store(UInt64(8))
+      forced.deviceBytes.store(UInt64(8))
       #expect(try space.load(at: 0x10000, as: UInt64.self) == 8)
       forced.release(dirty: true)
       #expect(throws: PageError.segmentationViolation) { try space.store(UInt64(9), at: 0x10000) }
       try space.protect(at: 0x10000, pages: 1, .none)
       #expect(throws: PageError.badAddress) { try space.pin(at: 0x10000).release() }
       let debugger = try space.pin(at: 0x10000, .force)
-      #expect(debugger.bytes.load(as: UInt64.self) == 8)
+      #expect(debugger.deviceBytes.load(as: UInt64.self) == 8)
       debugger.release()
     }
     #expect(machine.leaks() == [])
@@ -67,7 +67,7 @@ import UserPages
       #expect(throws: PageError.badAddress) { try space.pin(at: 0x30000, .write).release() }
       // Only a copy of its own has a descriptor.
       let pin = try space.pin(at: 0x10000, .write)
-      #expect(pin.bytes.load(as: UInt8.self) == 1)
+      #expect(pin.deviceBytes.load(as: UInt8.self) == 1)
       pin.release()
       #expect(throws: PageError.readOnly) { try image.write([1], at: 0) }
     }

@@ -85,7 +85,7 @@ import UserPages
         var sum = 0
         for page in 0..<8 {
           let pin = try space.pin(at: VirtualAddress(0x10000) + page * Page.size, .fastOnly)
-          sum += Int(pin.bytes.load(as: UInt8.self)) + 1
+          sum += Int(pin.deviceBytes.load(as: UInt8.self)) + 1
           pin.release()
         }
         return sum

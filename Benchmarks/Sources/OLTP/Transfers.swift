@@ -31,7 +31,7 @@ enum Transfer {
     let pin: PinnedPage
     do { pin = try space.pin(at: address, .write) } catch { throw Failure("cannot pin a frame for reading", error) }
     meter.end(began)
-    let bytes = pin.bytes.address
+    let bytes = pin.withUnsafeMutableBytes { $0.baseAddress! }
     try storage.read(number, into: bytes)
     if let defect = PageHeader.defect(bytes, number: number, kind: kind) {
       throw Failure("the database is corrupted: \(defect)")
@@ -50,9 +50,9 @@ enum Transfer {
   ) throws(Failure) {
     let began = meter.begin()
     let pin: PinnedPage
-    do { pin = try space.pin(at: address) } catch { throw Failure("cannot pin a frame for writing", error) }
+    do { pin = try space.pin(at: address, .write) } catch { throw Failure("cannot pin a frame for writing", error) }
     meter.end(began)
-    let bytes = pin.bytes.address
+    let bytes = pin.withUnsafeMutableBytes { $0.baseAddress! }
     do { try seal(bytes) } catch { throw Failure("cannot seal a page", error) }
     try storage.write(number, from: bytes)
     let ended = meter.begin()
@@ -71,7 +71,7 @@ enum Transfer {
       let pins = try pin(count - done, at: address + done * Page.size, [], space, &meter)
       let run = pins.count
       do throws(PageError) {
-        for index in 0..<run { try seal(done + index, pins.bytes(at: index).address) }
+        for index in 0..<run { try seal(done + index, pins.withUnsafeMutableBytes(at: index) { $0.baseAddress! }) }
       } catch { throw Failure("cannot seal a page", error) }
       try withIOVectors(pins) { (vectors) throws(Failure) in
         try storage.transfer(vectors, at: first + done, writing: true)
@@ -121,7 +121,7 @@ enum Transfer {
     var vectors = InlineArray<64, iovec>(repeating: iovec())
     var span = vectors.mutableSpan
     for index in 0..<pins.count {
-      span[index] = iovec(iov_base: pins.bytes(at: index).address, iov_len: Page.size)
+      span[index] = iovec(iov_base: pins.withUnsafeMutableBytes(at: index) { $0.baseAddress! }, iov_len: Page.size)
     }
     let count = pins.count
     try span.withUnsafeBufferPointer { (all) throws(Failure) in

@@ -4,9 +4,15 @@ extension ScenarioMachine {
   func execute(_ statement: PinStatement) throws(PageError) -> Outcome {
     switch statement {
     case .pin(let name, let space, let range, let options):
-      return .number(try hold(name, space, range, options.pinOptions))
+      return .number(
+        try hold(name) { () throws(PageError) in
+          try self.space(space).pin(at: range.start, pages: range.pages, options.pinOptions)
+        })
     case .get(let name, let space, let range, let options):
-      return .number(try hold(name, space, range, options.pinOptions.union(.get)))
+      return .number(
+        try hold(name) { () throws(PageError) in
+          try self.space(space).get(at: range.start, pages: range.pages, options.pinOptions)
+        })
     case .release(let name, let dirty):
       let held = try pages(name)
       pins[name] = nil
@@ -20,11 +26,10 @@ extension ScenarioMachine {
     }
   }
 
-  private func hold(
-    _ name: String, _ owner: String, _ range: PageRange, _ options: PinOptions
-  ) throws(PageError) -> Int {
+  /// Gives what `body` pins the name, and returns how many pages those are.
+  private func hold(_ name: String, _ body: () throws(PageError) -> PinnedPages) throws(PageError) -> Int {
     guard pins[name] == nil else { throw .busy }
-    let pages = try space(owner).pin(at: range.start, pages: range.pages, options)
+    let pages = try body()
     let count = pages.count
     pins[name] = HeldPages(pages)
     return count

@@ -101,7 +101,7 @@ final class HeldPages {
       let position = offset + done
       let inPage = position % Page.size
       let length = min(count - done, Page.size - inPage)
-      if let page = pages?.bytes(at: position / Page.size) { body(page, inPage, done..<(done + length)) }
+      if let page = pages?.deviceBytes(at: position / Page.size) { body(page, inPage, done..<(done + length)) }
       done += length
     }
   }

@@ -73,10 +73,10 @@ extension AddressSpace {
     return RCU.read {
       while true {
         // An entry without a mapping is on its way out.
-        guard let mapping = mappings.find(address), let (ptep, isHuge) = table.leaf(for: address) else {
+        guard let mapping = mappings.find(address), let leaf = table.leaf(for: address) else {
           return (.empty, false, false)
         }
-        let pte = ptep.waitUntilUnlocked()
+        let (pte, isHuge) = (leaf.ptep.waitUntilUnlocked(), !leaf.isBase)
         if isHuge, TableNode(link: pte) != nil { continue }
         guard pte.isMapped else { return (pte, false, isHuge) }
         if stillRules(mapping) {

@@ -94,7 +94,7 @@ extension AddressSpace {
     // although this returned. But where the entry is never slot-pinned there is no such pin, and comes none: who would pin the frame
     // changes the entry first, which is gone; and nobody else ever had it, because a fork changes the entry too.
     let folio = frames.frame(pte.folioPFN)
-    let isInSlots = engine == .slot && !pte.isNeverSlotPinned
+    let isInSlots = engine.mayHoldUncounted(pte)
     let lingering = pte.isWritable && (!pte.isAnonymous || folio.references > 1 || isInSlots)
     batch.add(.frame(pte.folioPFN), for: memory.deferred)
     return lingering

@@ -38,7 +38,7 @@ public final class AddressSpace: Sendable {
     frames = memory.frames
     events = ShardedCounters()
     mappings = VMATree(queue: memory.deferredQueue)
-    tableLocks = engine == .locked ? PageTableLocks() : nil
+    tableLocks = engine.makeTableLocks()
   }
 
   deinit {
@@ -70,15 +70,4 @@ public struct Counters: Equatable, Sendable {
   static let slowIndex = 1
   static let faultIndex = 2
   static let copyIndex = 3
-}
-
-/// How pins are taken.
-public enum PinEngine: String, CaseIterable, Sendable {
-  /// As Linux 2.6.24 did: the mmap lock for reading, then the page-table lock. The baseline.
-  case locked
-  /// As Linux has done since 2008: no lock, a reference, a second look at the entry.
-  case reference
-  /// A pin is a word in a slot of the pinning thread: no lock, no atomic addition, no second look. Long-term pins, ranges and
-  /// what does not fit into the slots are references.
-  case slot
 }

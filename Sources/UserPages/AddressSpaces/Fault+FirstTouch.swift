@@ -8,8 +8,7 @@ extension AddressSpace {
   /// The entry that a writer's own, new frame gets.
   private func ownEntry(_ pfn: PFN, _ site: FaultSite) -> PTE {
     var pte = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty)
-    // The allocator gives out no frame that a slot holds. Only pins by slots ask, and cost a little more the first time.
-    if engine == .slot { pte.set(PTELayout.neverSlotPinned) }
+    engine.markOwn(&pte)
     return site.finish(pte, writable: true)
   }
 

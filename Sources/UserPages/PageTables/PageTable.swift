@@ -44,13 +44,6 @@ struct PageTable: Sendable {
     return second[TableNode.index(of: address, level: 2)]
   }
 
-  /// Where a walk for `address` ends: the entry of its page, or one of the second-lowest level that is no link. Inside a
-  /// read-side section.
-  func leaf(for address: VirtualAddress) -> (ptep: PTEPointer, isHuge: Bool)? {
-    if let ptep = ptep(for: address) { return (ptep, false) }
-    return hugePTEP(for: address).map { ($0, true) }
-  }
-
   /// Where a walk that makes the nodes it lacks ends.
   enum WalkEnd {
     /// In a node of the lowest level.

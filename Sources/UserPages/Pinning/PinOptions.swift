@@ -1,32 +1,42 @@
-/// How pages are got or pinned (Linux's `FOLL_` flags).
+/// What a pin is for, and how far the call may go to get it (Linux's `FOLL_` flags).
 @frozen
 public struct PinOptions: OptionSet, Sendable {
   public let rawValue: UInt32
 
   @inlinable public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  /// The holder will write (FOLL_WRITE): breaks copy-on-write first.
+  /// The holder will store to the page (FOLL_WRITE). The pin breaks copy-on-write first.
   @inlinable public static var write: PinOptions { PinOptions(rawValue: 1) }
-  /// The holder keeps the page for as long as it likes (FOLL_LONGTERM).
+  /// The holder may keep the page for an unbounded time (FOLL_LONGTERM). For pins only: a get with it is `invalidArgument`.
   @inlinable public static var longTerm: PinOptions { PinOptions(rawValue: 2) }
-  /// Permissions of the mapping do not count (FOLL_FORCE), as for a debugger; a write still ends in a private copy.
+  /// The mapping's protection does not count (FOLL_FORCE), as for a debugger. A forced write still ends in a private copy.
   @inlinable public static var force: PinOptions { PinOptions(rawValue: 4) }
-  /// Never leave the fast path (FOLL_FAST_ONLY).
+  /// The call never leaves the fast path (FOLL_FAST_ONLY): it takes no lock, does not fault, and may run inside a read-side
+  /// section.
   @inlinable public static var fastOnly: PinOptions { PinOptions(rawValue: 8) }
-  /// A plain reference (FOLL_GET): keeps the frame, promises nothing about who else writes to it. Without it, a pin
-  /// (FOLL_PIN).
-  @inlinable public static var get: PinOptions { PinOptions(rawValue: 16) }
-  /// Do not fault (FOLL_NOFAULT).
+  /// The call does not fault a page in (FOLL_NOFAULT).
   @inlinable public static var noFault: PinOptions { PinOptions(rawValue: 32) }
 
-  /// Whether Linux would take the combination: FOLL_LONGTERM is for pins only.
+  /// A plain reference instead of a pin (FOLL_GET). The public face is `AddressSpace.get`.
+  @inlinable package static var get: PinOptions { PinOptions(rawValue: 16) }
+
+  /// Whether Linux would accept the combination: FOLL_LONGTERM is for pins only.
   @inlinable var isLegal: Bool { !(contains(.longTerm) && contains(.get)) }
 
-  /// What an entry must look like for the fast path.
+  /// What an entry must look like for the fast path, if the entry maps a base page.
   @inlinable @inline(__always)
   var test: PTETest { .pin(write: contains(.write), get: contains(.get), longTerm: contains(.longTerm)) }
 
-  /// What is added to the frame's counts.
+  /// Whether the fast path may hold what a base page's entry maps; `test` and the one case that needs a second comparison.
+  ///
+  /// A long-term pin for reading takes anonymous memory, as `test` says, and also any page that its entry lets the program
+  /// store to: then pin and program will always share one page.
+  func accepts(_ pte: PTE) -> Bool {
+    if test.accepts(pte) { return true }
+    return contains(.longTerm) && !contains(.write) && union(.write).test.accepts(pte)
+  }
+
+  /// What a pin or a get adds to the frame's counts.
   @inlinable @inline(__always)
-  var counts: UInt64 { contains(.get) ? Frame.oneReference : Frame.oneReference + Frame.onePin }
+  var holdDelta: UInt64 { contains(.get) ? Frame.oneReference : Frame.oneReference + Frame.onePin }
 }

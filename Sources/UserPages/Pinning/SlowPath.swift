@@ -1,73 +1,78 @@
-/// The slow path (`__get_user_pages`): looks at the mapping, faults in what is missing, says why where it cannot.
+/// The slow path of pins (`__get_user_pages`): it looks at the mapping, faults in what is missing, and says why a page cannot be
+/// pinned.
+///
+/// Engine `locked` holds the mmap lock for reading over the whole call, as Linux 2.6.24 did. The other engines need no lock: each
+/// page is looked up, held and looked at again, as on the fast path.
 extension AddressSpace {
   @usableFromInline @inline(never)
   func pinSlowly(at address: VirtualAddress, _ options: PinOptions) throws(PageError) -> PinnedPage {
     guard options.isLegal else { throw .invalidArgument }
     if options.contains(.fastOnly) { throw .tryAgain }
     precondition(!RCU.isReading, "inside a read-side section only the fast path can pin: ask for `fastOnly`")
-    // No array of one: the baseline is to cost its locks, not an allocation.
+    // Not a range of one page: the baseline's cost is its locks, not an allocation.
     let locks = tableLocks != nil
     if locks { mmapLock.lockForReading() }
     defer { if locks { mmapLock.unlock() } }
-    let taken = try takeSlowly(address.pageStart, options, pages: 1, holdsLock: locks)
+    let run = try holdFaulting(address.pageStart, options, pages: 1, holdsLock: locks)
     events.add(1, to: Counters.slowIndex)
-    return PinnedPage(
-      taken.isPart
-        ? HeldFrame(part: taken.frame, memory, counts: options.counts)
-        : HeldFrame(taken.frame, memory, counts: options.counts))
+    let held =
+      run.isPart
+      ? HeldFrame(part: run.first, memory, counts: options.holdDelta)
+      : HeldFrame(run.first, memory, counts: options.holdDelta)
+    return PinnedPage(held, isWritable: options.contains(.write))
   }
 
-  /// Appends the pages of a range that `held` does not have yet; returns what stopped it.
+  /// Appends the pages of a range that `held` does not have yet. Returns the error that ended the range, if one did.
   func pinSlowly(
-    from address: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames
+    from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames
   ) -> PageError? {
     precondition(!RCU.isReading, "inside a read-side section only the fast path can pin: ask for `fastOnly`")
-    // The `locked` engine holds the mmap lock over the whole call, as Linux 2.6.24 did. The others need no lock: each page
-    // is looked up, and looked at again, like on the fast path.
     let locks = tableLocks != nil
     if locks { mmapLock.lockForReading() }
     defer { if locks { mmapLock.unlock() } }
     while held.count < pages {
-      let at = address + held.count * Page.size
-      let taken: Taken
+      let address = start + held.count * Page.size
+      let run: HeldRun
       do throws(PageError) {
-        taken = try takeSlowly(at, options, pages: pages - held.count, holdsLock: locks)
+        run = try holdFaulting(address, options, pages: pages - held.count, holdsLock: locks)
       } catch {
         return error
       }
-      if taken.isPart { held.append(run: taken.frame, count: taken.count) } else { held.append(taken.frame) }
-      events.add(UInt64(taken.count), to: Counters.slowIndex)
+      if run.isPart { held.append(run: run.first, count: run.count) } else { held.append(run.first) }
+      events.add(UInt64(run.count), to: Counters.slowIndex)
     }
     return nil
   }
 
-  /// A page that was taken; as part of 2 MiB, with as many behind it as one entry maps and were asked for, by one count.
-  private struct Taken {
-    let frame: Frame
+  /// What one look holds: a base page, or neighbours in a 2 MiB frame by one count.
+  private struct HeldRun {
+    let first: Frame
     var isPart = false
     var count = 1
   }
 
   /// What one look at a page says.
-  private enum Verdict {
-    case taken(Taken)
+  private enum Look {
+    case held(HeldRun)
     case needs(FaultAccess)
+    /// The entry is changing: look again.
     case again
     case failed(PageError)
   }
 
-  private func takeSlowly(
+  /// Holds the page at `address`, and up to `pages` neighbours behind one huge entry. It faults as often as that takes.
+  private func holdFaulting(
     _ address: VirtualAddress, _ options: PinOptions, pages: Int, holdsLock: Bool
-  ) throws(PageError) -> Taken {
+  ) throws(PageError) -> HeldRun {
     guard address < VirtualAddress.limit else { throw .badAddress }
     var turns = 0
     while true {
-      var verdict = look(address, options, pages)
-      // A hole may be what a replacement of a mapping looks like from inside: believed where no writer is at work.
-      if case .failed = verdict, !holdsLock { verdict = mmapLock.reading { look(address, options, pages) } }
-      switch verdict {
-      case .taken(let taken):
-        return taken
+      var look = look(at: address, options, pages)
+      // A replacement of a mapping looks like a hole from inside. An error is believed only while no writer is at work.
+      if case .failed = look, !holdsLock { look = mmapLock.reading { self.look(at: address, options, pages) } }
+      switch look {
+      case .held(let run):
+        return run
       case .again:
         PTEPointer.wait(&turns)
       case .failed(let error):
@@ -77,59 +82,53 @@ extension AddressSpace {
         do throws(PageError) {
           if holdsLock { try resolve(address, access, holdsLock: true) } else { try fault(at: address, access) }
         } catch {
-          // What would be a signal for the program is an error for whoever pins.
+          // What is a signal for the program is an error for the pinning caller.
           throw error == .outOfMemory ? .outOfMemory : .badAddress
         }
       }
     }
   }
 
-  private func look(_ address: VirtualAddress, _ options: PinOptions, _ pages: Int) -> Verdict {
-    guard let tableLocks else { return RCU.read { lookInSection(address, options, pages) } }
-    return tableLocks.locked(address) { RCU.read { lookInSection(address, options, pages) } }
+  private func look(at address: VirtualAddress, _ options: PinOptions, _ pages: Int) -> Look {
+    guard let tableLocks else { return RCU.read { lookInSection(at: address, options, pages) } }
+    return tableLocks.locked(address) { RCU.read { lookInSection(at: address, options, pages) } }
   }
 
-  private func lookInSection(_ address: VirtualAddress, _ options: PinOptions, _ pages: Int) -> Verdict {
+  private func lookInSection(at address: VirtualAddress, _ options: PinOptions, _ pages: Int) -> Look {
     guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
     if let error = mapping.value.refuses(options) { return .failed(error) }
     let write = options.contains(.write)
     let force = options.contains(.force)
     let forced: FaultAccess = write ? .forcedWrite : .forcedRead
     let needed: FaultAccess = force ? forced : write ? .write : .read
-    guard let (ptep, mapsHuge) = table.leaf(for: address) else { return .needs(needed) }
-    let pte = ptep.load()
-    // ORDERING [lock-then-validate]: the entry first, the mapping's state after: an entry that another mapping was given since
-    // is not judged by this one's rules.
-    if pte.isBusy || mapping.value.isDetached || (mapsHuge && TableNode(link: pte) != nil) { return .again }
+    guard let leaf = table.leaf(for: address) else { return .needs(needed) }
+    let pte = leaf.pte
+    // ORDERING [lock-then-validate]: the entry first, the mapping's state after. An entry that another mapping was given since is
+    // not judged by this mapping's rules.
+    if pte.isBusy || mapping.value.isDetached { return .again }
     guard pte.isMapped else { return .needs(needed) }
-    // While a protection change is under way the entry may still be protnone; a fault waits for it.
+    // While a protection change is under way the entry may still be protnone. A fault waits for it.
     if pte.isProtNone, !force { return .needs(needed) }
     if write, !mayWrite(pte, force: force) { return .needs(needed) }
-    // No descriptor to take a reference on, whatever the caller may do.
-    let isNormal = isNormal(pte, at: mapsHuge ? address.hugeStart : address, in: mapping)
+    // Without a descriptor there is nothing to take a reference on, whatever the caller may do.
+    let isNormal = isNormal(pte, at: leaf.start(for: address), in: mapping)
     guard isZeroPage(pte) || isNormal else { return .failed(.badAddress) }
     if !write, mustUnshare(pte, mapping, options) { return .needs(.unshare) }
     let folio = frames.frame(isNormal ? pte.folioPFN : pte.pfn)
-    folio.retain(options.counts)
-    // ORDERING [pin-then-look]: as on the fast path.
-    guard ptep.load() == pte else {
-      memory.put(folio, options.counts)
-      return .again
-    }
-    // There is one page of zeroes, whatever the entry maps.
-    guard isNormal, pte.isHuge else { return .taken(Taken(frame: folio)) }
-    let page = mapsHuge ? pte.pfn + address.pageInHuge : pte.pfn
-    let count = mapsHuge ? min(pages, Page.pagesPerHuge - address.pageInHuge) : 1
-    return .taken(Taken(frame: frames.frame(page), isPart: true, count: count))
+    guard retain(folio, options.holdDelta, behind: pte, at: leaf.ptep) else { return .again }
+    // There is one page of zeroes, whatever size the entry maps.
+    guard isNormal, pte.isHuge else { return .held(HeldRun(first: folio)) }
+    let count = leaf.isBase ? 1 : min(pages, Page.pagesPerHuge - address.pageInHuge)
+    return .held(HeldRun(first: frames.frame(leaf.pfn(at: address)), isPart: true, count: count))
   }
 
-  /// Whether a holder may write to the page behind an entry; by force also to a private copy that the program cannot write
-  /// to itself (`can_follow_write_pte`).
+  /// Whether a holder may store to the page behind an entry. With `force` also to a private copy that the program itself cannot
+  /// store to (`can_follow_write_pte`).
   private func mayWrite(_ pte: PTE, force: Bool) -> Bool {
     pte.isWritable || (force && pte.isExclusive && pte.isDirty)
   }
 
-  /// Whether a pin for reading must first have a page that pin and program will always share (`gup_must_unshare`).
+  /// Whether a pin for reading must first get a page that pin and program will always share (`gup_must_unshare`).
   private func mustUnshare(_ pte: PTE, _ mapping: VMATree.Mapping, _ options: PinOptions) -> Bool {
     if options.contains(.get) { return false }
     if pte.isAnonymous { return !pte.isExclusive }
@@ -139,7 +138,7 @@ extension AddressSpace {
 }
 
 extension VMA {
-  /// Why pages of this mapping cannot be had this way at all (`check_vma_flags`).
+  /// Why pages of this mapping cannot be pinned this way at all; nil if they can (`check_vma_flags`).
   func refuses(_ options: PinOptions) -> PageError? {
     if attributes.kind.isPFN { return .badAddress }
     let force = options.contains(.force)

@@ -116,7 +116,7 @@ import Testing
       #expect(space.frame(at: Swapped.start)?.isExclusive == true)
       #expect(space.entry(at: Swapped.address(1)).description == "swap")
       try space.store(UInt64(3), at: Swapped.start)
-      #expect(pin.bytes.load(as: UInt64.self) == 3)
+      #expect(pin.deviceBytes.load(as: UInt64.self) == 3)
       pin.release()
       try space.advise(at: Swapped.start, pages: 2, .pageOut)
       #expect(space.entry(at: Swapped.start).description == "swap")
@@ -131,20 +131,20 @@ import Testing
       #expect(throws: PageError.tryAgain) { try space.pin(at: Swapped.start, .fastOnly).release() }
       #expect(throws: PageError.badAddress) { try space.pin(at: Swapped.start, .noFault).release() }
       let pin = try space.pin(at: Swapped.start, .write)
-      #expect(pin.bytes.load(as: UInt64.self) == Swapped.word(0))
-      pin.bytes.store(UInt64(4), toByteOffset: 8)
+      #expect(pin.deviceBytes.load(as: UInt64.self) == Swapped.word(0))
+      pin.deviceBytes.store(UInt64(4), toByteOffset: 8)
       #expect(try space.load(at: Swapped.start + 8, as: UInt64.self) == 4)
       pin.release()
       let pins = try space.pin(at: Swapped.start, pages: 4, .get)
       #expect(pins.count == 4)
-      #expect((0..<4).allSatisfy { pins.bytes(at: $0).load(as: UInt64.self) == Swapped.word($0) })
+      #expect((0..<4).allSatisfy { pins.deviceBytes(at: $0).load(as: UInt64.self) == Swapped.word($0) })
       pins.release()
       // Shared, a pin for reading gets a page of its own first.
       try space.advise(at: Swapped.start, pages: 4, .pageOut)
       let child = try space.fork()
       let read = try child.pin(at: Swapped.start, .longTerm)
       #expect(child.frame(at: Swapped.start)?.isExclusive == true)
-      #expect(read.bytes.load(as: UInt64.self) == Swapped.word(0))
+      #expect(read.deviceBytes.load(as: UInt64.self) == Swapped.word(0))
       read.release()
       child.exit()
     }
@@ -162,7 +162,7 @@ import Testing
       #expect(throws: PageError.segmentationViolation) { try space.store(UInt64(0), at: Swapped.start) }
       #expect(throws: PageError.segmentationViolation) { try space.load(at: Swapped.address(1), as: UInt64.self) }
       let forced = try space.pin(at: Swapped.address(1), [.get, .force])
-      #expect(forced.bytes.load(as: UInt64.self) == Swapped.word(1))
+      #expect(forced.deviceBytes.load(as: UInt64.self) == Swapped.word(1))
       forced.release()
       #expect(space.entry(at: Swapped.address(1)).description == "normal none")
       // A page that nobody may touch goes out too.

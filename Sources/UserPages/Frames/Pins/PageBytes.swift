@@ -1,0 +1,55 @@
+/// The bytes of a page, lent for as long as a pin is borrowed, or for one closure of `withPage`.
+///
+/// A program, a device or another holder may write to the page meanwhile, as on real hardware. So bytes are copied in and out, or
+/// loaded and stored whole; a torn copy of racing bytes is possible, undefined behaviour is not. For `pread(2)`, `O_DIRECT` or
+/// io_uring, which need an address, use `PinnedPage.withUnsafeBytes` and `withUnsafeMutableBytes`.
+@frozen
+public struct PageBytes: ~Escapable {
+  @usableFromInline let frame: FrameBytes
+  /// Whether the page was lent for writing.
+  public let isWritable: Bool
+
+  @inlinable @inline(__always)
+  @_lifetime(immortal)
+  init(_ frame: FrameBytes, isWritable: Bool) {
+    self.frame = frame
+    self.isWritable = isWritable
+  }
+
+  /// Loads an aligned integer of 1, 2, 4 or 8 bytes, whole and with acquire ordering.
+  @inlinable @inline(__always)
+  public func load<T: FixedWidthInteger & BitwiseCopyable>(fromByteOffset offset: Int = 0, as type: T.Type = T.self)
+    -> T
+  {
+    frame.load(fromByteOffset: offset, as: type)
+  }
+
+  /// Stores an aligned integer of 1, 2, 4 or 8 bytes, whole and with release ordering.
+  ///
+  /// - Precondition: the page was lent for writing.
+  @inlinable @inline(__always)
+  public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
+    precondition(isWritable, "a page that was pinned or lent for reading cannot be stored to")
+    frame.store(value, toByteOffset: offset)
+  }
+
+  /// Copies bytes out, as many as `bytes` has room for.
+  @inlinable
+  public func copy(into bytes: inout MutableRawSpan, fromByteOffset offset: Int = 0) {
+    frame.copy(into: &bytes, fromByteOffset: offset)
+  }
+
+  /// Copies `count` bytes out.
+  public func copy(fromByteOffset offset: Int = 0, count: Int) -> [UInt8] {
+    frame.copy(fromByteOffset: offset, count: count)
+  }
+
+  /// Copies bytes in.
+  ///
+  /// - Precondition: the page was lent for writing.
+  @inlinable
+  public func copy(from bytes: RawSpan, toByteOffset offset: Int = 0) {
+    precondition(isWritable, "a page that was pinned or lent for reading cannot be stored to")
+    frame.copy(from: bytes, toByteOffset: offset)
+  }
+}

@@ -1,0 +1,77 @@
+import Glibc
+
+/// A run of pages that stay put, pinned together and given back together.
+///
+/// Neighbours in one 2 MiB frame that were found behind one huge entry are held by a single count. The value can be handed to
+/// another thread but not copied. It outlives its mapping and its address space. The machine must outlive it. One page alone is a
+/// `PinnedPage`, which allocates nothing.
+public struct PinnedPages: ~Copyable, Sendable {
+  private let frames: HeldFrames
+  /// Whether they were pinned for writing.
+  public let isWritable: Bool
+
+  init(_ frames: consuming HeldFrames, isWritable: Bool) {
+    self.frames = frames
+    self.isWritable = isWritable
+  }
+
+  deinit { frames.put() }
+
+  /// How many pages there are: perhaps fewer than were asked for.
+  public var count: Int { frames.count }
+
+  /// Whether no page was pinned.
+  public var isEmpty: Bool { frames.count == 0 }
+
+  /// The indices of the pages, in the order of their addresses.
+  public var indices: Range<Int> { 0..<frames.count }
+
+  /// The bytes of the page at `index`, for as long as the pins are borrowed.
+  ///
+  /// - Complexity: O(log n) in the number of huge entries that the range met.
+  public subscript(index: Int) -> PageBytes {
+    @_lifetime(borrow self)
+    get { _overrideLifetime(PageBytes(frames[index].bytes, isWritable: isWritable), borrowing: self) }
+  }
+
+  /// The number of the frame behind the page at `index`.
+  public func pfn(at index: Int) -> PFN { frames[index].pfn }
+
+  /// The frame's bytes of the page at `index` as a device sees them: stores are not checked, and the value must not outlive the
+  /// pins.
+  package func deviceBytes(at index: Int) -> FrameBytes { frames[index].bytes }
+
+  /// Calls `body` with the address of the 4096 bytes of the page at `index`.
+  ///
+  /// - Precondition: the pages were pinned for writing, if `body` stores there.
+  public func withUnsafeMutableBytes<Result: ~Copyable, Failure: Error>(
+    at index: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try body(UnsafeMutableRawBufferPointer(start: frames[index].bytes.address, count: Page.size))
+  }
+
+  /// Calls `body` with an I/O vector over the pages, for `preadv(2)` and `pwritev(2)`. Adjacent frames are one element.
+  ///
+  /// - Precondition: the pages were pinned for writing, if the system call stores to them.
+  public func withUnsafeIOVectors<Result: ~Copyable, Failure: Error>(
+    _ body: ([iovec]) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    var vectors: [iovec] = []
+    for index in indices {
+      let address = frames[index].bytes.address
+      if let last = vectors.last, last.iov_base + last.iov_len == address {
+        vectors[vectors.count - 1].iov_len += Page.size
+      } else {
+        vectors.append(iovec(iov_base: address, iov_len: Page.size))
+      }
+    }
+    return try body(vectors)
+  }
+
+  /// Gives the pages back (`unpin_user_pages`).
+  ///
+  /// - Parameter dirty: whether the holder stored to them.
+  public consuming func release(dirty: Bool = false) {
+    if dirty { frames.markDirty() }
+  }
+}

@@ -1,0 +1,43 @@
+/// Pins of one page (`pin_user_pages_fast`, `get_user_pages_fast`).
+///
+/// The way of a pin: the engine's fast path descends the table once, inside one read-side section, and holds what it finds
+/// (`HoldProtocol`). A miss goes to the slow path, which looks at the mapping, faults, and looks again.
+extension AddressSpace {
+  /// Pins the page that holds `address`: its frame stays put, and program and holder see one page, until the pin ends.
+  ///
+  /// Any thread may call it. Only with `fastOnly` may it be called inside a read-side section.
+  ///
+  /// - Parameter address: anywhere in the page.
+  /// - Throws: `badAddress` if there is no mapping, or none that may be pinned this way; `outOfMemory`; `tryAgain` with
+  ///   `fastOnly` if the fast path cannot do it; `invalidArgument` for options that exclude each other.
+  /// - Complexity: O(1) for a resident page: four loads, and one atomic addition (`reference`) or one store (`slot`).
+  @inlinable @inline(__always)
+  public func pin(at address: VirtualAddress, _ options: PinOptions = []) throws(PageError) -> PinnedPage {
+    // The slot engine's test comes first: the pin is cheap enough for the order to show.
+    if engine == .slot, !options.contains(.longTerm) {
+      // Read once, for the slot and for the counter.
+      let thread = ThreadNumber.current
+      if let held = SlotEngine.hold(at: address, options, thread: thread, in: self) {
+        events.add(1, to: Counters.fastIndex, thread: thread)
+        return PinnedPage(held, isWritable: options.contains(.write))
+      }
+    } else if engine.hasFastPath, options.isLegal {
+      if let held = ReferenceEngine.hold(at: address, options, in: self) {
+        events.add(1, to: Counters.fastIndex)
+        return PinnedPage(held, isWritable: options.contains(.write))
+      }
+    }
+    return try pinSlowly(at: address, options)
+  }
+
+  /// Gets the page that holds `address`: a plain reference, which keeps the frame and promises nothing else (FOLL_GET).
+  ///
+  /// The program may leave the page meanwhile: a copy-on-write then gives the program another frame. Use `pin` if a device or
+  /// another thread is to see the program's stores, or the program the holder's.
+  ///
+  /// - Throws: as `pin(at:_:)`; `invalidArgument` with `longTerm`.
+  @inlinable @inline(__always)
+  public func get(at address: VirtualAddress, _ options: PinOptions = []) throws(PageError) -> PinnedPage {
+    try pin(at: address, options.union(.get))
+  }
+}

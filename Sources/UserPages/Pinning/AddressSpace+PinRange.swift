@@ -1,0 +1,97 @@
+/// Pins of many pages at once.
+///
+/// One descent serves each node of the lowest level, and one section at most 64 pages, so that no grace period waits long. The
+/// pages are held by references in every engine.
+extension AddressSpace {
+  /// Pins the pages of a range, as many as can be pinned, in order (`pin_user_pages`).
+  ///
+  /// - Parameters:
+  ///   - address: anywhere in the first page.
+  ///   - pages: how many; none are pinned for 0.
+  /// - Returns: the pages up to the first that could not be pinned; with `fastOnly` possibly none.
+  /// - Throws: as `pin(at:_:)` for the first page, except that `fastOnly` never throws for that; `invalidArgument` for a negative
+  ///   count. An error at a later page ends the range instead.
+  /// - Complexity: O(pages).
+  public func pin(
+    at address: VirtualAddress, pages: Int, _ options: PinOptions = []
+  ) throws(PageError) -> PinnedPages {
+    guard pages >= 0, options.isLegal else { throw .invalidArgument }
+    var held = HeldFrames(memory, counts: options.holdDelta)
+    let isWritable = options.contains(.write)
+    guard address < VirtualAddress.limit, pages <= Int.max / Page.size else {
+      guard pages == 0 || options.contains(.fastOnly) else { throw .badAddress }
+      return PinnedPages(held, isWritable: isWritable)
+    }
+    let start = address.pageStart
+    held.reserveCapacity(min(pages, 1 << 16))
+    if engine.hasFastPath {
+      holdResident(from: start, pages: pages, options, into: &held)
+      events.add(UInt64(held.count), to: Counters.fastIndex)
+    }
+    if held.count < pages, !options.contains(.fastOnly) {
+      let error = pinSlowly(from: start, pages: pages, options, into: &held)
+      if held.count == 0, let error { throw error }
+    }
+    return PinnedPages(held, isWritable: isWritable)
+  }
+
+  /// Gets the pages of a range, as `pin(at:pages:_:)`, by plain references (`get_user_pages`). See `get(at:_:)`.
+  public func get(
+    at address: VirtualAddress, pages: Int, _ options: PinOptions = []
+  ) throws(PageError) -> PinnedPages {
+    try pin(at: address, pages: pages, options.union(.get))
+  }
+
+  /// The fast path over a range. It stops at the first page that it cannot hold.
+  private func holdResident(
+    from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames
+  ) {
+    var isMissing = false
+    while held.count < pages, !isMissing {
+      let address = start + held.count * Page.size
+      guard address < VirtualAddress.limit else { return }
+      isMissing = !RCU.read { holdBatch(from: address, pages: pages - held.count, options, into: &held) }
+    }
+  }
+
+  /// Holds at most 64 pages, or one huge entry's, from `address` on. Returns false if a page could not be held. Inside a read-side
+  /// section.
+  @inline(__always)
+  private func holdBatch(
+    from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames
+  ) -> Bool {
+    guard let node = table.lowestNode(for: start) else {
+      guard let leaf = table.leaf(for: start) else { return false }
+      // A node that was linked between the two descents is met by the next batch.
+      if leaf.isBase { return true }
+      return ReferenceEngine.holdRun(leaf, at: start, pages: pages, options, in: self, into: &held)
+    }
+    let (test, holdDelta) = (options.test, options.holdDelta)
+    let first = TableNode.index(of: start, level: 1)
+    var address = start
+    for index in first..<first + min(pages, TableNode.entryCount - first, 64) {
+      let ptep = node[index]
+      let pte = ptep.load()
+      if test.accepts(pte), isNormal(pte, at: address, ptep: ptep) {
+        let frame = frames.frame(pte.pfn)
+        guard retain(frame, holdDelta, behind: pte, at: ptep) else { return false }
+        held.append(frame)
+      } else {
+        guard holdOther(Leaf(ptep, pte, isBase: true), at: address, options, into: &held) else { return false }
+      }
+      address = address + Page.size
+    }
+    return true
+  }
+
+  /// Holds a page that the ordinary comparison refused. Out of line, so that base pages pay nothing.
+  @inline(never)
+  private func holdOther(
+    _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, into held: inout HeldFrames
+  ) -> Bool {
+    guard let other = ReferenceEngine.holdOther(leaf, at: address, options, in: self) else { return false }
+    // A part of a huge frame is a run of its own: its neighbours may be other programs' pages.
+    if other.isPart { held.append(run: other.frame, count: 1) } else { held.append(other.frame) }
+    return true
+  }
+}

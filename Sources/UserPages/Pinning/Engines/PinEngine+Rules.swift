@@ -1,0 +1,16 @@
+/// What operations outside of `Pinning` ask a space's engine. Each answer is one engine's, in its file.
+extension PinEngine {
+  /// Whether pins try the fast path first.
+  @inlinable var hasFastPath: Bool { self != .locked }
+
+  /// The page-table locks of a new space; nil for an engine that takes none.
+  func makeTableLocks() -> PageTableLocks? { self == .locked ? LockedEngine.makeTableLocks() : nil }
+
+  /// Prepares the entry with which a first touch installs the space's own, new frame.
+  @inline(__always)
+  func markOwn(_ pte: inout PTE) { if self == .slot { SlotEngine.markOwn(&pte) } }
+
+  /// Whether the frame behind an entry that was just cleared may be held by a pin that its counts do not show.
+  @inline(__always)
+  func mayHoldUncounted(_ pte: PTE) -> Bool { self == .slot && SlotEngine.mayHoldUncounted(pte) }
+}

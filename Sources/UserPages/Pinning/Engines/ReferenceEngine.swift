@@ -1,0 +1,51 @@
+/// Pins as Linux has taken them since 2008: no lock, one atomic addition, a second look at the entry (`gup_fast`).
+///
+/// Every pin is visible in the frame's counts at once, so the rest of the address space owes this engine nothing: an operation
+/// that changed an entry looks at the counts. Two threads that pin one page meet on the line of its counts. `SlotEngine` avoids
+/// that; `LockedEngine` is the baseline with locks.
+@frozen @usableFromInline
+enum ReferenceEngine: HoldProtocol {
+  /// Holds the resident page at `address`. Four loads, one atomic addition, one more load.
+  ///
+  /// Returns nil if the fast path cannot hold it.
+  @inlinable @inline(__always)
+  static func hold(at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace) -> HeldFrame? {
+    guard address < VirtualAddress.limit else { return nil }
+    return RCU.read {
+      guard let leaf = space.table.leaf(for: address) else { return nil }
+      guard leaf.isBase, options.test.accepts(leaf.pte), space.isNormal(leaf.pte, at: address, ptep: leaf.ptep) else {
+        return holdOther(leaf, at: address, options, in: space)
+      }
+      let frame = space.frames.frame(leaf.pte.pfn)
+      guard space.retain(frame, options.holdDelta, behind: leaf.pte, at: leaf.ptep) else { return nil }
+      return HeldFrame(frame, space.memory, counts: options.holdDelta)
+    }
+  }
+
+  @usableFromInline @inline(never)
+  static func holdOther(
+    _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
+  ) -> HeldFrame? {
+    guard space.mayHold(leaf, at: address, options) else { return nil }
+    let folio = space.frames.frame(leaf.pte.folioPFN)
+    guard space.retain(folio, options.holdDelta, behind: leaf.pte, at: leaf.ptep) else { return nil }
+    let page = space.frames.frame(leaf.pfn(at: address))
+    return leaf.pte.isHuge
+      ? HeldFrame(part: page, space.memory, counts: options.holdDelta)
+      : HeldFrame(page, space.memory, counts: options.holdDelta)
+  }
+
+  /// Holds the pages from `address` on that one huge entry maps, at most `pages` of them, by one addition. Returns false if
+  /// `leaf` is no such entry, or cannot be held. Inside the read-side section that read `leaf`.
+  static func holdRun(
+    _ leaf: Leaf, at address: VirtualAddress, pages: Int, _ options: PinOptions, in space: AddressSpace,
+    into held: inout HeldFrames
+  ) -> Bool {
+    guard leaf.mapsHuge, space.mayHold(leaf, at: address, options) else { return false }
+    let folio = space.frames.frame(leaf.pte.folioPFN)
+    guard space.retain(folio, options.holdDelta, behind: leaf.pte, at: leaf.ptep) else { return false }
+    held.append(
+      run: space.frames.frame(leaf.pfn(at: address)), count: min(pages, Page.pagesPerHuge - address.pageInHuge))
+    return true
+  }
+}

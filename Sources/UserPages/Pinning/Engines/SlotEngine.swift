@@ -1,0 +1,72 @@
+/// Pins that are a store into a slot of the pinning thread: no lock, no atomic addition, no second look.
+///
+/// Two pins of one page share no written line. The price is on the other side: an operation that must know whether a frame is
+/// held waits for a grace period and scans the slots. Long-term pins, ranges, and pins that find all slots of their thread taken
+/// are references, as `ReferenceEngine` takes them.
+///
+/// What the rest of the address space owes this engine:
+/// - A first touch marks its entry "never slot-pinned" (`markOwn`): the allocator gives out no frame that a slot holds.
+/// - The first pin by a slot clears that mark in the entry before it stores the slot (`holdOther`).
+/// - An unmap waits for a grace period unless it found the mark (`mayHoldUncounted`).
+/// - Fork, frame reuse, page-out, migration and collapse wait for a grace period and scan the slots (`PinSlots`).
+@frozen @usableFromInline
+enum SlotEngine: HoldProtocol {
+  /// Holds the resident page at `address` by a slot of the calling thread, whose number is `thread`. Four loads and one store.
+  ///
+  /// Returns nil if the fast path cannot hold it.
+  ///
+  /// ORDERING [slot-then-leave]: the slot is stored inside the section that read the entry. See `PinSlot`.
+  @inlinable @inline(__always)
+  static func hold(
+    at address: VirtualAddress, _ options: PinOptions, thread: Int32, in space: AddressSpace
+  ) -> HeldFrame? {
+    guard address < VirtualAddress.limit else { return nil }
+    return RCU.read {
+      guard let leaf = space.table.leaf(for: address) else { return nil }
+      guard leaf.isBase, options.test.refusing(PTELayout.neverSlotPinned).accepts(leaf.pte),
+        space.isNormal(leaf.pte, at: address, ptep: leaf.ptep)
+      else { return holdOther(leaf, at: address, options, in: space) }
+      YieldPoint.pinBetweenEntryAndReference.reach()
+      let frame = space.frames.frame(leaf.pte.pfn)
+      guard let slot = PinSlot.claim(frame, isPin: !options.contains(.get), thread: thread) else {
+        return ReferenceEngine.holdOther(leaf, at: address, options, in: space)
+      }
+      return HeldFrame(frame, space.memory, slot: slot)
+    }
+  }
+
+  /// ORDERING [first-slot-pin]: the mark in the entry is cleared first, by one compare-and-swap against what was read, and the
+  /// slot is stored after. A writer that clears the entry finds the mark gone and waits for this section, or this finds the entry
+  /// changed and holds nothing.
+  ///
+  /// ORDERING [slot-then-leave]: for a part of 2 MiB the slot has the first frame, the one that a scan asks for.
+  @usableFromInline @inline(never)
+  static func holdOther(
+    _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
+  ) -> HeldFrame? {
+    guard space.mayHold(leaf, at: address, options) else { return nil }
+    if leaf.pte.isNeverSlotPinned {
+      guard leaf.ptep.replace(leaf.pte, with: leaf.pte.without(PTELayout.neverSlotPinned)) else {
+        return ReferenceEngine.holdOther(leaf.reloaded(), at: address, options, in: space)
+      }
+    }
+    YieldPoint.pinBetweenEntryAndReference.reach()
+    let folio = space.frames.frame(leaf.pte.folioPFN)
+    guard let slot = PinSlot.claim(folio, isPin: !options.contains(.get), thread: ThreadNumber.current) else {
+      return ReferenceEngine.holdOther(leaf.reloaded(), at: address, options, in: space)
+    }
+    return HeldFrame(space.frames.frame(leaf.pfn(at: address)), space.memory, slot: slot)
+  }
+
+  // MARK: What other operations ask
+
+  /// A fault installs a new frame as the mapping's own: no slot has ever held it.
+  static func markOwn(_ pte: inout PTE) { pte.set(PTELayout.neverSlotPinned) }
+
+  /// Whether a slot may hold the frame behind an entry that was just cleared. The counts do not show such a pin.
+  ///
+  /// ORDERING [first-slot-pin]: to look at the slots now would not do. A pin that read the entry may store its slot after that
+  /// look, and then see a store by the cleared entry land in its page. With the mark there is no such pin, and none comes: it
+  /// would have changed the entry first. No other space ever mapped the frame, since a fork changes the entry too.
+  static func mayHoldUncounted(_ pte: PTE) -> Bool { !pte.isNeverSlotPinned }
+}

@@ -1,0 +1,54 @@
+/// How an engine holds the frame behind an entry that a walker has read, so that the frame stays put.
+///
+///     engine       the walker, inside one read-side section          what a writer that changed the entry does
+///     Reference    adds to the frame's counts, looks again,          looks at the counts
+///                  and backs out if the entry changed
+///     Slot         stores the frame in a slot of its thread          a grace period, then looks at the slots
+///                  and leaves the section
+///     Locked       holds the page-table lock, then as Reference      waits for that lock; otherwise as Reference
+///
+/// Each engine is one file in `Engines/`, with its rules for the rest of the address space beside it. The walk and the slow path
+/// are common to all.
+@usableFromInline
+protocol HoldProtocol {
+  /// Holds what `leaf` maps at `address`, which the engine's inlined fast path did not accept: a part of 2 MiB, the first pin of
+  /// a page by a slot, or a second comparison. Inside the read-side section that read `leaf`.
+  ///
+  /// Returns nil if the fast path cannot hold the page. Out of line, so that base pages pay nothing.
+  static func holdOther(
+    _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
+  ) -> HeldFrame?
+}
+
+extension AddressSpace {
+  /// Whether the fast path may hold what `leaf` maps, whatever its size. Inside the read-side section that read it.
+  func mayHold(_ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions) -> Bool {
+    // Above the lowest level only a huge entry maps anything.
+    guard leaf.isBase || leaf.pte.isHuge, options.accepts(leaf.pte.without(PTELayout.huge)) else { return false }
+    return isNormal(leaf.pte, at: leaf.start(for: address), ptep: leaf.ptep)
+  }
+
+  /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed. Inside the read-side section
+  /// that read `pte` from `ptep`.
+  ///
+  /// This is the one place of the reference protocol: add, look again, back out.
+  ///
+  /// ORDERING [pin-then-look]: the addition and the second look are sequentially consistent. A writer changes the entry and looks
+  /// at the counts after ([change-then-count]). The frame cannot be freed in between: the entry's own reference falls only when
+  /// this section has ended ([deferred-free]).
+  ///
+  /// - Parameter folio: the frame whose counts hold for the entry.
+  @inlinable @inline(__always)
+  func retain(_ folio: Frame, _ holdDelta: UInt64, behind pte: PTE, at ptep: PTEPointer) -> Bool {
+    YieldPoint.pinBetweenEntryAndReference.reach()
+    folio.retain(holdDelta)
+    YieldPoint.pinBetweenReferenceAndSecondLook.reach()
+    if ptep.load() == pte { return true }
+    backOut(folio, holdDelta)
+    return false
+  }
+
+  /// Gives back counts that were added behind an entry that had changed by then.
+  @usableFromInline @inline(never)
+  func backOut(_ folio: Frame, _ holdDelta: UInt64) { memory.put(folio, holdDelta) }
+}
