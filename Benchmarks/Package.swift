@@ -39,7 +39,10 @@ let package = Package(
       ]
     ),
     // Threads, clocks, medians, tables: what every tool here needs.
-    .target(name: "Measuring", dependencies: ["CBenchmark"]),
+    .target(
+      name: "Measuring",
+      dependencies: ["CBenchmark", .product(name: "ArgumentParser", package: "swift-argument-parser")]
+    ),
     .executableTarget(
       name: "oltp",
       dependencies: [
@@ -85,6 +88,11 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Sections"
+    ),
+    // The database's recovery and locks, and the tools as programs.
+    .testTarget(
+      name: "BenchmarkTests",
+      dependencies: ["Measuring", "oltp", "pins", "faults", "sections"]
     ),
   ],
   swiftLanguageModes: [.v6],

@@ -4,11 +4,44 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 int direct_io_flag(void) { return O_DIRECT; }
+
+// A standard stream that was closed when the program began: without this the first file that is opened gets its number, and
+// what is printed goes into that file. Each is opened the wrong way round, so that using it still fails with EBADF.
+__attribute__((constructor)) static void open_standard_streams(void) {
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
+    if (fcntl(descriptor, F_GETFD) < 0 && errno == EBADF)
+      (void)!open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+#if __GLIBC_PREREQ(2, 32)
+const char *errno_name(int code) {
+  const char *name = strerrorname_np(code);
+  return name ? name : "unknown errno";
+}
+
+const char *errno_description(int code) {
+  const char *text = strerrordesc_np(code);
+  return text ? text : "unknown error";
+}
+#else
+const char *errno_name(int code) {
+  static __thread char text[24];
+  snprintf(text, sizeof text, "errno %d", code);
+  return text;
+}
+
+const char *errno_description(int code) {
+  static __thread char text[128];
+  return strerror_r(code, text, sizeof text);
+}
+#endif
 
 // Read before any thread binds itself, so that every thread counts among the same processors.
 static cpu_set_t usable;

@@ -1,3 +1,5 @@
+import Measuring
+
 /// The kinds of work.
 enum FaultWork: String, CaseIterable, Sendable {
   /// The first store to each page of a mapping.
@@ -31,19 +33,10 @@ protocol FaultSubject: Sendable {
   func can(_ work: FaultWork) -> Bool
 
   /// Makes what `operations` operations of each of `threads` threads need.
-  func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(FaultsError)
+  func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(Failure)
 
   /// Does them for one thread; this is what is timed.
-  func perform(_ work: FaultWork, operations: Int, thread: Int) throws(FaultsError)
+  func perform(_ work: FaultWork, operations: Int, thread: Int) throws(Failure)
 
-  func undo(_ work: FaultWork, operations: Int, threads: Int) throws(FaultsError)
-}
-
-/// Anything that ends the program, in words.
-struct FaultsError: Error, CustomStringConvertible {
-  var description: String
-
-  init(_ description: String) {
-    self.description = description
-  }
+  func undo(_ work: FaultWork, operations: Int, threads: Int) throws(Failure)
 }

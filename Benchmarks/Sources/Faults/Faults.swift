@@ -5,7 +5,7 @@ import UserPages
 
 /// Times faults, mappings and forks of the library beside the running kernel's, and beside clearing a page.
 @main
-struct Faults: ParsableCommand {
+struct Faults: MeasuringTool {
   static let configuration = CommandConfiguration(
     commandName: "faults",
     abstract: "What faults, mappings and forks cost, beside the running kernel's system calls.",
@@ -19,7 +19,7 @@ struct Faults: ParsableCommand {
   )
 
   @Option(help: ArgumentHelp("Numbers of threads, separated by commas.", valueName: "n,n,..."))
-  var threads = "1,2"
+  var threads = ThreadCounts([1, 2])
 
   @Option(help: ArgumentHelp("Pages faulted in, all threads together, and pages of the forked space.", valueName: "n"))
   var pages = 65536
@@ -36,12 +36,8 @@ struct Faults: ParsableCommand {
   @Option(help: ArgumentHelp("Also write the results as JSON.", valueName: "file"))
   var json: String?
 
-  private var threadCounts: [Int] {
-    threads.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-  }
-
   func validate() throws {
-    guard threadCounts.allSatisfy({ (1...256).contains($0) }) else {
+    guard threads.counts.allSatisfy({ (1...256).contains($0) }) else {
       throw ValidationError("--threads must be numbers from 1 to 256, separated by commas")
     }
     guard (1024...1 << 22).contains(pages) else { throw ValidationError("--pages must be from 1024 to \(1 << 22)") }
@@ -49,26 +45,17 @@ struct Faults: ParsableCommand {
     guard (1...1000).contains(rounds) else { throw ValidationError("--rounds must be from 1 to 1000") }
   }
 
-  func run() throws {
-    do throws(FaultsError) {
-      try measure()
-    } catch {
-      Progress().clear()
-      Standard.error("faults: \(error)")
-      throw ExitCode(1)
-    }
-  }
-
-  private func measure() throws(FaultsError) {
+  func measure() throws(Failure) {
+    let results = try json.map { (path) throws(Failure) in try OutputFile(path, option: "--json") }
     let machine = Machine.current
     let engine = self.engine.rawValue
-    Standard.output(
+    try Standard.output(
       "\(pages) pages, \(mappings) mappings a thread, \(rounds) rounds, engine \(engine); \(machine.description)\n")
     let subjects: [any FaultSubject] = [
       try LibrarySubject(pages: pages, engine: self.engine), KernelSubject(), try MemsetSubject(pages: pages),
     ]
     let cells = FaultWork.allCases.flatMap { work in
-      (work.isParallel ? threadCounts : [1]).flatMap { threads in
+      (work.isParallel ? threads.counts : [1]).flatMap { threads in
         subjects.indices.filter { subjects[$0].can(work) }.map { (work: work, threads: threads, subject: $0) }
       }
     }
@@ -90,15 +77,13 @@ struct Faults: ParsableCommand {
     }
     let report = FaultsReport(
       config: .init(pages: pages, mappings: mappings, rounds: rounds, engine: engine, machine: machine), rows: rows)
-    Standard.output(report.text)
-    if let json {
-      do { try JSONFile.write(report, to: json) } catch { throw FaultsError("\(error)") }
-    }
+    try Standard.output(report.text)
+    try results?.write(json: report)
   }
 
   /// Nanoseconds that one operation costs one thread: from the first thread's begin to the last one's end. The threads' own
   /// times say less: where there are more of them than processors, short ones run one after the other, each as if alone.
-  private func time(_ subject: any FaultSubject, _ work: FaultWork, _ threads: Int) throws(FaultsError) -> Double {
+  private func time(_ subject: any FaultSubject, _ work: FaultWork, _ threads: Int) throws(Failure) -> Double {
     let operations = work == .fault || work == .fork ? pages / threads : mappings
     try subject.prepare(work, operations: operations, threads: threads)
     if work == .fork, let kernel = subject as? KernelSubject {
@@ -107,8 +92,8 @@ struct Faults: ParsableCommand {
       return Double(elapsed) / Double(operations)
     }
     let tally = Tally()
-    let group = ThreadGroup(threads, bound: true) { thread in
-      do throws(FaultsError) {
+    let group = try ThreadGroup(threads, bound: true) { thread in
+      do throws(Failure) {
         let began = Clock.now()
         try subject.perform(work, operations: operations, thread: thread)
         tally.add(began: began, ended: Clock.now())
@@ -128,7 +113,7 @@ extension PinEngine: @retroactive ExpressibleByArgument {}
 
 /// When the threads of one measurement were at work.
 private final class Tally: Sendable {
-  private let state = Mutex((began: UInt64.max, ended: UInt64.min, error: FaultsError?.none))
+  private let state = Mutex((began: UInt64.max, ended: UInt64.min, error: Failure?.none))
 
   func add(began: UInt64, ended: UInt64) {
     state.withLock {
@@ -137,9 +122,9 @@ private final class Tally: Sendable {
     }
   }
 
-  func fail(_ error: FaultsError) { state.withLock { $0.error = error } }
+  func fail(_ error: Failure) { state.withLock { $0.error = error } }
 
-  func elapsed() throws(FaultsError) -> UInt64 {
+  func elapsed() throws(Failure) -> UInt64 {
     let (began, ended, error) = state.withLock { $0 }
     if let error { throw error }
     return ended - began

@@ -1,5 +1,6 @@
 import CBenchmark
 import Glibc
+import Measuring
 import Synchronization
 
 /// The running kernel's system calls, with small pages, as the library has them here.
@@ -9,7 +10,7 @@ final class KernelSubject: FaultSubject {
 
   func can(_ work: FaultWork) -> Bool { true }
 
-  func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(FaultsError) {
+  func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(Failure) {
     guard work == .fault || work == .fork else { return }
     let address = try Self.map(pages: operations * threads)
     madvise(address, operations * threads * 4096, MADV_NOHUGEPAGE)
@@ -17,7 +18,7 @@ final class KernelSubject: FaultSubject {
     memory.withLock { $0 = UInt(bitPattern: address) }
   }
 
-  func perform(_ work: FaultWork, operations: Int, thread: Int) throws(FaultsError) {
+  func perform(_ work: FaultWork, operations: Int, thread: Int) throws(Failure) {
     switch work {
     case .fault:
       let start = memory.withLock { $0 } + UInt(thread * operations * 4096)
@@ -34,23 +35,23 @@ final class KernelSubject: FaultSubject {
     }
   }
 
-  func undo(_ work: FaultWork, operations: Int, threads: Int) throws(FaultsError) {
+  func undo(_ work: FaultWork, operations: Int, threads: Int) throws(Failure) {
     guard let address = UnsafeMutableRawPointer(bitPattern: memory.withLock { $0 }) else { return }
     munmap(address, operations * threads * 4096)
     memory.withLock { $0 = 0 }
   }
 
   /// Nanoseconds of one fork, the end of the child not counted.
-  func timeFork() throws(FaultsError) -> UInt64 {
+  func timeFork() throws(Failure) -> UInt64 {
     let elapsed = time_fork()
-    if elapsed == 0 { throw FaultsError("the kernel does not let this program fork") }
+    if elapsed == 0 { throw Failure("the kernel does not let this program fork: \(Failure.reason(errno))") }
     return elapsed
   }
 
-  private static func map(pages: Int) throws(FaultsError) -> UnsafeMutableRawPointer {
+  private static func map(pages: Int) throws(Failure) -> UnsafeMutableRawPointer {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS
     guard let address = mmap(nil, pages * 4096, PROT_READ | PROT_WRITE, flags, -1, 0), address != MAP_FAILED else {
-      throw FaultsError("the kernel does not map \(pages) pages: \(String(cString: strerror(errno)))")
+      throw Failure("the kernel does not map \(pages) pages: \(Failure.reason(errno))")
     }
     return address
   }

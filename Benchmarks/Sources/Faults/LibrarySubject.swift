@@ -1,3 +1,4 @@
+import Measuring
 import Synchronization
 import UserPages
 
@@ -11,7 +12,7 @@ final class LibrarySubject: FaultSubject {
   private let child = Mutex<AddressSpace?>(nil)
 
   /// Frames for `pages` pages, each of them touched once, so that the host has given the memory behind them.
-  init(pages: Int, engine: PinEngine) throws(FaultsError) {
+  init(pages: Int, engine: PinEngine) throws(Failure) {
     do {
       machine = try PhysicalMemory(ramPages: pages + 8192)
       space = AddressSpace(machine, engine: engine)
@@ -20,13 +21,13 @@ final class LibrarySubject: FaultSubject {
       try space.unmap(at: Self.area, pages: pages)
       machine.flushDeferredFrees()
     } catch {
-      throw FaultsError("cannot make \(pages) frames: \(error.name)")
+      throw Failure("cannot make \(pages) frames: \(error.name)")
     }
   }
 
   func can(_ work: FaultWork) -> Bool { true }
 
-  func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(FaultsError) {
+  func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(Failure) {
     try named(work) { () throws(PageError) in
       guard work == .fault || work == .fork else { return }
       try space.map(at: Self.area, pages: operations * threads, protection: .readWrite)
@@ -34,7 +35,7 @@ final class LibrarySubject: FaultSubject {
     }
   }
 
-  func perform(_ work: FaultWork, operations: Int, thread: Int) throws(FaultsError) {
+  func perform(_ work: FaultWork, operations: Int, thread: Int) throws(Failure) {
     try named(work) { () throws(PageError) in
       switch work {
       case .fault:
@@ -56,7 +57,7 @@ final class LibrarySubject: FaultSubject {
     }
   }
 
-  func undo(_ work: FaultWork, operations: Int, threads: Int) throws(FaultsError) {
+  func undo(_ work: FaultWork, operations: Int, threads: Int) throws(Failure) {
     try named(work) { () throws(PageError) in
       child.withLock {
         $0?.exit()
@@ -67,7 +68,7 @@ final class LibrarySubject: FaultSubject {
     }
   }
 
-  private func named(_ work: FaultWork, _ body: () throws(PageError) -> Void) throws(FaultsError) {
-    do { try body() } catch { throw FaultsError("\(name), \(work.rawValue): \(error.name)") }
+  private func named(_ work: FaultWork, _ body: () throws(PageError) -> Void) throws(Failure) {
+    do { try body() } catch { throw Failure("\(name), \(work.rawValue): \(error.name)") }
   }
 }

@@ -1,5 +1,6 @@
 import CBenchmark
 import Glibc
+import Measuring
 
 /// No address space at all: clearing resident pages, which is the part of a fault that nobody can save. Its scaling is the
 /// most that a fault's can be: the memory's own.
@@ -9,11 +10,11 @@ final class MemsetSubject: FaultSubject, @unchecked Sendable {
   private let memory: UnsafeMutableRawPointer
   private let size: Int
 
-  init(pages: Int) throws(FaultsError) {
+  init(pages: Int) throws(Failure) {
     size = pages * 4096
     let flags = MAP_PRIVATE | MAP_ANONYMOUS
     guard let memory = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), memory != MAP_FAILED else {
-      throw FaultsError("the kernel does not map \(pages) pages: \(String(cString: strerror(errno)))")
+      throw Failure("the kernel does not map \(pages) pages: \(Failure.reason(errno))")
     }
     self.memory = memory
     // The kernel's fork, timed in this process, neither copies these entries nor write protects them: a clearing after it

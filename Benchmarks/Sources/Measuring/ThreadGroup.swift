@@ -1,91 +1,127 @@
 import CBenchmark
-import Foundation
-import Synchronization
+import Glibc
 
-/// Threads that start together and are waited for together. When `join` returns, nothing that their body captured is held by
-/// them any more, although a thread itself may still be ending.
-public final class ThreadGroup: Sendable {
+/// Threads that start together and are waited for together. Either all of them start, or none runs the body.
+///
+/// The caller opens the gate and joins the group. After `join` the threads have ended and hold nothing that their body captured.
+public final class ThreadGroup {
   public typealias Body = @Sendable (Int) -> Void
 
-  private struct Gate {
-    var body: Body?
-    var waiting = 0
-    var open = false
-    var running = 0
-  }
+  private let gate: Gate
+  private var threads: [pthread_t] = []
 
-  private let condition = NSCondition()
-  private let gate = Mutex(Gate())
-
-  /// Starts `count` threads at the gate. `bound` binds the first ones to a processor each, as many as there are.
-  public init(_ count: Int, bound: Bool = false, _ body: @escaping Body) {
-    gate.withLock {
-      $0.running = count
-      $0.body = body
-    }
+  /// Starts `count` threads and returns when all of them wait at the gate.
+  ///
+  /// `bound` binds the first ones to a processor each, as many as there are. If a thread cannot be started, those that wait at the
+  /// gate already end without running the body, and the error says which one it was. `stackSize` is a parameter so that a test
+  /// can ask for a stack that no machine has.
+  public init(
+    _ count: Int, bound: Bool = false, stackSize: (Int) -> Int = { _ in 1 << 20 }, _ body: @escaping Body
+  ) throws(Failure) {
+    gate = Gate(body)
     for index in 0..<count {
-      let thread = Thread { [self] in
-        if bound { _ = run_on_processor(Int32(index)) }
-        awaitGate()
-        perform(index)
-        finish()
+      var thread = pthread_t()
+      let code = Self.start(&thread, Ticket(index, bound, gate), stackSize: stackSize(index))
+      if code != 0 {
+        gate.decide(.shut)
+        join()
+        throw Failure("cannot start thread \(index + 1) of \(count): \(Failure.reason(code))")
       }
-      thread.stackSize = 1 << 20
-      thread.start()
+      threads.append(thread)
     }
-    locked { while gate.withLock({ $0.waiting }) < count { condition.wait() } }
+    gate.awaitArrivals(count)
   }
 
   /// Lets them all go.
-  public func open() {
-    locked {
-      gate.withLock { $0.open = true }
-      condition.broadcast()
-    }
-  }
+  public func open() { gate.decide(.open) }
 
+  /// Waits until every thread has ended.
   public func join() {
-    locked { while gate.withLock({ $0.running }) > 0 { condition.wait() } }
+    for thread in threads { pthread_join(thread, nil) }
+    threads = []
+    gate.dropBody()
   }
 
-  private func awaitGate() {
-    locked {
-      gate.withLock { $0.waiting += 1 }
-      condition.broadcast()
-      while !gate.withLock({ $0.open }) { condition.wait() }
-    }
-  }
-
-  private func perform(_ index: Int) {
-    let body = gate.withLock { $0.body }
-    body?(index)
-  }
-
-  private func finish() {
-    locked {
-      gate.withLock {
-        $0.running -= 1
-        if $0.running == 0 { $0.body = nil }
-      }
-      condition.broadcast()
-    }
-  }
-
-  private func locked(_ body: () -> Void) {
-    condition.lock()
-    body()
-    condition.unlock()
+  /// Returns an errno value if the thread did not start, and then nothing holds the ticket.
+  private static func start(_ thread: inout pthread_t, _ ticket: Ticket, stackSize: Int) -> Int32 {
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    let refused = pthread_attr_setstacksize(&attributes, stackSize)
+    if refused != 0 { return refused }
+    let argument = Unmanaged.passRetained(ticket).toOpaque()
+    let code = pthread_create(&thread, &attributes, live, argument)
+    if code != 0 { Unmanaged<Ticket>.fromOpaque(argument).release() }
+    return code
   }
 }
 
-/// A flag that tells threads to stop, on a cache line that nobody writes until then.
-public final class StopFlag: Sendable {
-  private let raised = Atomic(false)
+/// A thread's life. The ticket is released before the thread ends, so that `join` waits for that too.
+private func live(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  guard let argument else { return nil }
+  let ticket = Unmanaged<Ticket>.fromOpaque(argument).takeRetainedValue()
+  if ticket.bound { _ = run_on_processor(Int32(ticket.index)) }
+  if let body = ticket.gate.pass() { body(ticket.index) }
+  return nil
+}
 
-  public init() {}
+/// What a new thread is given.
+private final class Ticket: Sendable {
+  let index: Int
+  let bound: Bool
+  let gate: Gate
 
-  @inline(__always)
-  public var isRaised: Bool { raised.load(ordering: .relaxed) }
+  init(_ index: Int, _ bound: Bool, _ gate: Gate) {
+    self.index = index
+    self.bound = bound
+    self.gate = gate
+  }
+}
 
-  public func raise() { raised.store(true, ordering: .relaxed) }
+/// Where the threads of a group wait for each other.
+private final class Gate: @unchecked Sendable {
+  // Sendable: everything is reached under the monitor.
+  enum Decision {
+    case none, open
+    /// A thread could not be started: the others end.
+    case shut
+  }
+
+  private let monitor = Monitor()
+  private var body: ThreadGroup.Body?
+  private var decision = Decision.none
+  private var arrivals = 0
+
+  init(_ body: @escaping ThreadGroup.Body) {
+    self.body = body
+  }
+
+  /// Waits for the decision. Returns the body if the gate opens.
+  func pass() -> ThreadGroup.Body? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    arrivals += 1
+    monitor.wakeAll()
+    while decision == .none { monitor.wait() }
+    return decision == .open ? body : nil
+  }
+
+  func awaitArrivals(_ count: Int) {
+    monitor.lock()
+    while arrivals < count { monitor.wait() }
+    monitor.unlock()
+  }
+
+  func decide(_ decision: Decision) {
+    monitor.lock()
+    self.decision = decision
+    monitor.wakeAll()
+    monitor.unlock()
+  }
+
+  func dropBody() {
+    monitor.lock()
+    body = nil
+    monitor.unlock()
+  }
 }

@@ -75,7 +75,7 @@ struct Agent: ~Copyable {
 
   /// TPC-B: an account, a teller and a branch change by one amount, and history remembers it. Five in six transactions
   /// of a branch's teller are for an account of the same branch.
-  private mutating func transact(at time: UInt64) throws(Failure) {
+  mutating func transact(at time: UInt64) throws(Failure) {
     let geometry = pool.geometry
     let teller = random.below(geometry.tellers)
     let branch = teller / Geometry.tellersPerBranch
@@ -162,7 +162,7 @@ extension BufferPool {
       var bytes = span.mutableBytes
       try space.load(at: place, into: &bytes)
     }
-    row.balance += amount
+    row.balance &+= amount  // never overflows: the books were looked at when the database was opened
     try space.store(row.words.span.bytes, at: place)
     return row
   }

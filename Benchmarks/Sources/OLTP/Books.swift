@@ -1,4 +1,4 @@
-import Glibc
+import Measuring
 import UserPages
 
 /// The sums that have to agree: what accounts, tellers and branches hold, and what history says they should.
@@ -8,22 +8,33 @@ struct Books: Equatable {
   var accounts: Int64 = 0
   var history: Int64 = 0
   var historyRows = 0
+  /// Whether a row or a sum is larger than any that transactions can have made.
+  private var isOutOfRange = false
 
   mutating func add(_ balance: Int64, _ kind: PageKind) {
     switch kind {
-    case .branches: branches += balance
-    case .tellers: tellers += balance
-    case .accounts: accounts += balance
+    case .branches: isOutOfRange = Self.add(balance, to: &branches) || isOutOfRange
+    case .tellers: isOutOfRange = Self.add(balance, to: &tellers) || isOutOfRange
+    case .accounts: isOutOfRange = Self.add(balance, to: &accounts) || isOutOfRange
     case .history:
-      history += balance
+      isOutOfRange = Self.add(balance, to: &history) || isOutOfRange
       historyRows += 1
     case .superblock: break
     }
   }
 
+  /// Rows come from a file, whose checksums say only that it is whole: no sum may overflow. Returns whether one is out of range.
+  private static func add(_ balance: Int64, to sum: inout Int64) -> Bool {
+    let limit = UInt64(Superblock.largestBalance)
+    let (total, overflowed) = sum.addingReportingOverflow(balance)
+    sum = total
+    return overflowed || balance.magnitude > limit || total.magnitude > limit
+  }
+
   /// What is off; nil if the books balance. `transactions`, where known, is how many rows history got.
   func imbalance(transactions: Int?) -> String? {
     var problems: [String] = []
+    if isOutOfRange { problems.append("a balance or a sum of them is beyond \(Superblock.largestBalance)") }
     let sums = [("tellers", tellers), ("branches", branches), ("history", history)]
     for (name, sum) in sums where sum != accounts {
       problems.append("accounts sum to \(accounts) but \(name) to \(sum) (off by \(sum &- accounts))")
@@ -44,7 +55,7 @@ struct Books: Equatable {
   }
 
   /// Reads the whole database with plain file I/O, every page's checksum, number and kind verified.
-  static func read(file: PlainFile, geometry: Geometry, historyPages: Int) throws(Failure) -> Books {
+  static func read(file: LockedFile, geometry: Geometry, historyPages: Int) throws(Failure) -> Books {
     let end = geometry.historyStart + historyPages
     let size = try file.byteCount
     if size != end * Page.size {
@@ -107,7 +118,7 @@ struct Books: Equatable {
       let kind = pool.geometry.kind(of: page)
       let named = try pool.space.load(at: start + PageHeader.numberOffset, as: UInt64.self)
       if named != UInt64(page) { throw Failure("in memory, page \(page) says that it is page \(named)") }
-      let rows = try Int(pool.space.load(at: start + PageHeader.rowsOffset, as: UInt64.self))
+      let rows = try Int(clamping: pool.space.load(at: start + PageHeader.rowsOffset, as: UInt64.self))
       for slot in 0..<min(rows, Geometry.rowsPerPage) {
         let balance = start + RowLocation(page: page, slot: slot).offset + 8
         let low = try pool.space.load(at: balance, as: UInt32.self)

@@ -8,6 +8,10 @@ struct Geometry: Equatable, Sendable {
   static let tellersPerBranch = 10
   static let accountsPerBranch = 100_000
   static let largestScale = 10_000
+  /// No file has this many pages. Numbers of pages that a file claims are compared with it, so that sums do not overflow.
+  static let largestFile: UInt64 = 1 << 40
+  /// Agents at most. Each has one page of history that is not full.
+  static let largestAgents = 256
 
   let scale: Int
   let tellerStart: Int
@@ -21,6 +25,10 @@ struct Geometry: Equatable, Sendable {
     accountStart = tellerStart + pages(scale * Self.tellersPerBranch)
     historyStart = accountStart + pages(scale * Self.accountsPerBranch)
   }
+
+  /// The pages of history that agents may have begun when `transactions` have committed: full ones, and two for each agent, as
+  /// it takes a page before it writes the first row.
+  static func historyPages(for transactions: Int) -> Int { 1 + transactions / rowsPerPage + 2 * largestAgents }
 
   var branches: Int { scale }
   var tellers: Int { scale * Self.tellersPerBranch }

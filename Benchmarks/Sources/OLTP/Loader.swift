@@ -1,30 +1,38 @@
-import Glibc
+import Measuring
 import UserPages
 
-/// Makes a database: every balance zero, one empty row of history. It comes into being whole, under its own name only
-/// once every page is on the disk, so that a load that fails leaves nothing behind that looks like a database.
+/// Makes a database: every balance zero, one empty row of history.
+///
+/// The file is locked and keeps its name and its inode from the first byte on: a second process that creates the same database
+/// meets the lock. The superblock says `loading` until every page is on the disk, so a load that was killed begins again.
 struct Loader {
   static let pagesPerWrite = 256
 
-  let path: String
+  let file: LockedFile
   let geometry: Geometry
 
+  /// Loads the database. If that fails, the file is as empty as it was, or gone if this process created it.
   func load(progress: (Int) -> Void) throws(Failure) {
-    let name = path + ".new"
-    let file = try PlainFile(path: name, flags: O_RDWR | O_CREAT | O_TRUNC)
     do throws(Failure) {
-      try writePages(to: file, progress: progress)
+      var superblock = Superblock(scale: geometry.scale)
+      try superblock.write(to: file)
+      try writePages(progress: progress)
+      try file.truncate(to: (geometry.historyStart + 1) * Page.size)
       try file.synchronize()
-      if rename(name, path) != 0 { throw Failure("rename", name, errno: errno) }
+      superblock.state = .clean
+      try superblock.write(to: file)
+      try file.synchronize()
+      try file.synchronizeDirectory()
     } catch {
-      unlink(name)
+      try? file.truncate(to: 0)
+      if file.isNew { file.remove() }
       throw error
     }
   }
 
-  private func writePages(to file: PlainFile, progress: (Int) -> Void) throws(Failure) {
+  private func writePages(progress: (Int) -> Void) throws(Failure) {
     let chunk = AlignedMemory(pages: Self.pagesPerWrite)
-    var page = 0
+    var page = 1
     let end = geometry.historyStart + 1
     while page < end {
       let count = min(Self.pagesPerWrite, end - page)
@@ -38,7 +46,6 @@ struct Loader {
 
   private func format(_ page: Int, at address: UnsafeMutableRawPointer) {
     switch geometry.kind(of: page) {
-    case .superblock: Superblock(scale: geometry.scale).encode(into: address)
     case .history: Self.firstHistoryPage(of: geometry, carried: 0, sequence: 0, at: address)
     case let kind:
       PageHeader.format(address, kind: kind, number: page)

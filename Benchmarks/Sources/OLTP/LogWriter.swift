@@ -1,3 +1,4 @@
+import Measuring
 import Synchronization
 import UserPages
 
@@ -11,36 +12,46 @@ final class LogWriter: @unchecked Sendable {
   private struct State {
     /// Records appended in this epoch.
     var appended: UInt64 = 0
-    /// The area that is appended to, and the block of the log that its first page is.
+    /// The area that is appended to, and the number of the block that its first page is.
     var area = 0
-    var firstBlock = 0
+    var firstBlock = LogBlock.first
     var failure: Failure?
   }
 
   static let areaPages = 32
+  /// Blocks of disk space that are taken at once: a full disk is met before a record is written half. At the same moment the
+  /// blocks before are synchronised. Small enough to be soon, large enough not to be felt.
+  static let extent = 1024
+
+  /// Takes disk space up to `reservedBlocks` and notes that the first `fullBlocks` blocks were written and stay as they are.
+  typealias Grow = (_ fullBlocks: Int, _ reservedBlocks: Int) throws(Failure) -> Void
 
   private let space: AddressSpace
   private let storage: Storage
-  private let epoch: UInt64
+  private let stamp: LogStamp
   private let base: UInt64
   /// Blocks after which the log starts over; a file's log does not.
   private let wrap: Int
+  private let grow: Grow?
   private let monitor = Monitor()
   private let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
   private let isFlushing = Atomic<Bool>(false)
-  private var reservedBlocks = 0
+  private var reservedBlocks = extent
   private let durable = Atomic<UInt64>(0)
   /// Log writes and the pages in them.
   let writes = Atomic<Int>(0)
   let pagesWritten = Atomic<Int>(0)
 
+  /// A log in a file, of which the first extent is taken already, grows by `grow`. One without wraps after `wrap` blocks.
   init(
-    _ space: AddressSpace, _ storage: Storage, epoch: UInt64, baseSequence: UInt64, wrap: Int = .max
+    _ space: AddressSpace, _ storage: Storage, _ stamp: LogStamp, baseSequence: UInt64, wrap: Int = .max,
+    grow: Grow? = nil
   ) throws(Failure) {
     self.space = space
     self.storage = storage
-    self.epoch = epoch
+    self.stamp = stamp
     self.wrap = wrap
+    self.grow = grow
     base = baseSequence
     state.initialize(to: State())
     let pages = 2 * Self.areaPages
@@ -51,7 +62,6 @@ final class LogWriter: @unchecked Sendable {
   }
 
   deinit {
-    monitor.deallocate()
     state.deinitialize(count: 1)
     state.deallocate()
   }
@@ -77,7 +87,8 @@ final class LogWriter: @unchecked Sendable {
     }
     defer { monitor.unlock() }
     if let failure = state.pointee.failure { throw failure }
-    let (block, slot) = Int(state.pointee.appended).quotientAndRemainder(dividingBy: LogBlock.recordsPerBlock)
+    let (full, slot) = Int(state.pointee.appended).quotientAndRemainder(dividingBy: LogBlock.recordsPerBlock)
+    let block = LogBlock.first + full
     let sequence = base + state.pointee.appended + 1
     record.sequence = sequence
     let page = areaAddress(state.pointee.area) + (block - state.pointee.firstBlock) * Page.size
@@ -89,7 +100,7 @@ final class LogWriter: @unchecked Sendable {
   }
 
   private var isAreaFull: Bool {
-    Int(state.pointee.appended) / LogBlock.recordsPerBlock - state.pointee.firstBlock >= Self.areaPages
+    LogBlock.first + Int(state.pointee.appended) / LogBlock.recordsPerBlock - state.pointee.firstBlock >= Self.areaPages
   }
 
   /// Returns once record `sequence` and all before it are written.
@@ -142,7 +153,7 @@ final class LogWriter: @unchecked Sendable {
   /// the block that is not full.
   private func takeArea() throws(Failure) -> Batch {
     let perBlock = LogBlock.recordsPerBlock
-    let full = Int(state.pointee.appended) / perBlock
+    let full = LogBlock.first + Int(state.pointee.appended) / perBlock
     let rest = Int(state.pointee.appended) % perBlock
     let blocks = full - state.pointee.firstBlock + (rest > 0 ? 1 : 0)
     let batch = Batch(
@@ -171,7 +182,7 @@ final class LogWriter: @unchecked Sendable {
   }
 
   private func write(_ batch: Batch, _ meter: inout PinMeter) throws(Failure) {
-    try reserve(batch.firstBlock + batch.blocks)
+    try reserve(batch)
     let place = wrap == .max ? batch.firstBlock : batch.firstBlock % wrap
     let start = areaAddress(batch.area)
     if batch.blocks == 1 {
@@ -188,21 +199,23 @@ final class LogWriter: @unchecked Sendable {
     pagesWritten.wrappingAdd(batch.blocks, ordering: .relaxed)
   }
 
-  /// Space on the disk is taken well ahead, so that a full disk is met before a record is written half.
-  private func reserve(_ blocks: Int) throws(Failure) {
-    guard wrap == .max, blocks > reservedBlocks else { return }
-    let extent = 4096
-    try storage.reserve(pages: reservedBlocks + extent)
-    reservedBlocks += extent
+  /// Grows the log before a batch that does not fit. The blocks before the batch's first are full and were written by earlier
+  /// batches; nothing writes them again.
+  private func reserve(_ batch: Batch) throws(Failure) {
+    guard let grow, batch.firstBlock + batch.blocks > reservedBlocks else { return }
+    try grow(batch.firstBlock, reservedBlocks + Self.extent)
+    reservedBlocks += Self.extent
   }
 
   /// Fills in the header of block `index` of a batch, whose pinned bytes are at `bytes`.
   private func seal(_ batch: Batch, _ index: Int, _ bytes: UnsafeMutableRawPointer) throws(PageError) {
     let number = batch.firstBlock + index
-    let count = min(Int(batch.end) - number * LogBlock.recordsPerBlock, LogBlock.recordsPerBlock)
+    let before = (number - LogBlock.first) * LogBlock.recordsPerBlock
+    let count = min(Int(batch.end) - before, LogBlock.recordsPerBlock)
     let page = areaAddress(batch.area) + index * Page.size
     try space.store(UInt32(count), at: page + LogBlock.countOffset)
-    try space.store(epoch, at: page + LogBlock.epochOffset)
+    try space.store(stamp.generation, at: page + LogBlock.generationOffset)
+    try space.store(stamp.identity, at: page + LogBlock.identityOffset)
     try space.store(UInt64(number), at: page + LogBlock.numberOffset)
     try space.store(LogBlock.checksum(bytes, records: count), at: page)
   }

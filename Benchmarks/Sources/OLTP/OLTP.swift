@@ -6,7 +6,7 @@ import UserPages
 /// An OLTP-style measurement of what lockless pinning is worth: TPC-B on a real file, every transfer of a page or of
 /// the log direct I/O from or into frames pinned through the library, while sort areas come and go in the same space.
 @main
-struct OLTP: ParsableCommand {
+struct OLTP: MeasuringTool {
   static let configuration = CommandConfiguration(
     commandName: "oltp",
     abstract: "TPC-B with direct I/O into a shared buffer pool: what lockless pinning is worth.",
@@ -15,39 +15,27 @@ struct OLTP: ParsableCommand {
       the file with every page's checksum; otherwise the exit status is 1.
 
       A transaction has committed when its log record was written. Killing the program loses none: the next start \
-      replays the log. A power failure may, unless --sync is given.
+      replays the log. A power failure may, unless --sync is given. A log that is damaged or missing is refused.
       """
   )
 
   @OptionGroup var options: Options
 
-  func run() throws {
+  func measure() throws(Failure) {
     // A file that may not grow is an error to be reported, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
-    do throws(Failure) {
-      try measure()
-    } catch {
-      Progress().clear()
-      Standard.error("oltp: \(error)")
-      throw ExitCode(1)
-    }
-  }
-
-  private func measure() throws(Failure) {
     let progress = Progress()
-    // Better now than after all the rounds.
-    if let json = options.json { _ = try PlainFile(path: json, flags: O_WRONLY | O_CREAT) }
     let database = try DatabaseFile(path: options.file, scale: options.scale) { progress.show("loading \($0) %") }
-    if let replayed = try database.recoverIfNeeded() {
-      Standard.output("The last run did not end: \(replayed) transactions were replayed from \(database.logPath).")
-    }
+    // Before anything is measured, and after the database is locked, whose files it must not be.
+    let json = try options.json.map { (path) throws(Failure) in try openReport(path, database) }
+    if let outcome = try database.recoverIfNeeded(forced: options.forceRecovery) { try tell(outcome, database) }
     progress.show("reading the database")
     var carried = try openingBalance(of: database)
-    let mode = chooseMode(database)
+    let mode = try chooseMode(database)
     let machine = try makeMachine()
     let config = config(database, mode)
     progress.clear()
-    Standard.output(heading(config))
+    try Standard.output(heading(config))
     var results: [RoundResult] = []
     let engines = options.engine.engines
     for number in 0..<options.rounds {
@@ -60,13 +48,30 @@ struct OLTP: ParsableCommand {
         let title = "round \(number + 1)/\(options.rounds), \(engine.rawValue)"
         let result = try round.run { progress.show("\(title): \($0)") }
         results.append(result)
-        if result.imbalance != nil { return try finish(config, results) }
+        if result.imbalance != nil { return try finish(config, results, json) }
         try checkMachine(machine)
         carried = result.historySum
       }
     }
     progress.clear()
-    try finish(config, results)
+    try finish(config, results, json)
+  }
+
+  private func openReport(_ path: String, _ database: DatabaseFile) throws(Failure) -> OutputFile {
+    try OutputFile(
+      path, option: "--json",
+      others: [
+        (name: "the database", path: database.path), (name: "the log of the database", path: database.logPath),
+        (name: "where the database is written anew", path: database.replacementPath),
+      ])
+  }
+
+  private func tell(_ outcome: Recovery.Outcome, _ database: DatabaseFile) throws(Failure) {
+    if let damage = outcome.damage {
+      try Standard.output("Damage is passed over, as --force-recovery says: \(damage).")
+    }
+    try Standard.output(
+      "The last run did not end: \(outcome.transactions) transactions were replayed from \(database.logPath).")
   }
 
   /// The sum of the history in a database that was just opened, whose books must balance.
@@ -77,10 +82,10 @@ struct OLTP: ParsableCommand {
     return books.history
   }
 
-  private func chooseMode(_ database: DatabaseFile) -> IOMode {
+  private func chooseMode(_ database: DatabaseFile) throws(Failure) -> IOMode {
     if options.io == .memory { return .memory }
-    if Storage.allowsDirectIO(path: database.path) { return .direct }
-    Standard.output(
+    if try Storage.allowsDirectIO(database.file) { return .direct }
+    try Standard.output(
       "The file system of \(database.path) has no O_DIRECT: this is a BUFFERED run, through the page cache.")
     return .buffered
   }
@@ -116,20 +121,18 @@ struct OLTP: ParsableCommand {
       """
   }
 
-  private func finish(_ config: Report.Config, _ results: [RoundResult]) throws(Failure) {
+  private func finish(
+    _ config: Report.Config, _ results: [RoundResult], _ json: OutputFile?
+  ) throws(Failure) {
     Progress().clear()
-    Standard.output(Summary.table(results))
-    Standard.output(Summary.transfers(results))
-    if let json = options.json {
-      do { try JSONFile.write(Report(config: config, results: results), to: json) } catch {
-        throw Failure("\(error)")
-      }
-    }
+    try Standard.output(Summary.table(results))
+    try Standard.output(Summary.transfers(results))
+    try json?.write(json: Report(config: config, results: results))
     for result in results {
       if let problem = result.imbalance {
         throw Failure("the books do not balance after a run of \(result.engine.rawValue), \(problem)")
       }
     }
-    Standard.output("The books balanced after every run, in memory and in the file.")
+    try Standard.output("The books balanced after every run, in memory and in the file.")
   }
 }

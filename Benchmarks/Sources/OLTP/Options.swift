@@ -74,12 +74,19 @@ struct Options: ParsableArguments {
   @Flag(help: "Open the log with O_DSYNC: commits survive a power failure.")
   var sync = false
 
+  @Flag(
+    help: """
+      Recover a database whose log is damaged, cut short or missing. What the log has lost stays lost; the books may not \
+      balance then.
+      """)
+  var forceRecovery = false
+
   @Option(help: ArgumentHelp("Also write the results as JSON.", valueName: "file"))
   var json: String?
 
   func validate() throws {
     try Self.check("scale", scale ?? 1, 1...Geometry.largestScale)
-    try Self.check("threads", threads, 1...256)
+    try Self.check("threads", threads, 1...Geometry.largestAgents)
     try Self.check("writers", writers, 0...64)
     try Self.check("pool", pool, 8 * threads + 32...1 << 24)
     try Self.check("sort-pages", sortPages, 1...1 << 18)

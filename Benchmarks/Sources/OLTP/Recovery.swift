@@ -1,71 +1,116 @@
-import Glibc
+import Measuring
 import UserPages
 
 /// Replays the log of an interrupted run with plain file I/O.
 ///
-/// Each record carries whole rows, and each page the sequence number of its last change, so replaying what a page
-/// already has does nothing, and replaying twice is replaying once.
+/// Each record carries whole rows, and each page the sequence number of its last change, so replaying what a page already
+/// has does nothing, and replaying twice is replaying once.
+///
+/// First everything is read and judged, then everything is written. Damage ends recovery before the first write, so that what
+/// was found is still there to be looked at. `LogScan` says what damage to a log is. Two kinds need the pages:
+///
+/// - There is no log: a database that is not marked clean has one.
+/// - A page was changed by a record that the log does not have. A page is written back after its log, so the log had it.
+///
+/// If recovery is forced, it replays what `LogScan` accepts and keeps what the pages have.
 struct Recovery {
   struct Outcome {
     var transactions = 0
     var historyPages = 1
     var lastSequence: UInt64
+    /// What was passed over because recovery was forced.
+    var damage: String?
   }
 
-  let file: PlainFile
+  let file: LockedFile
   let geometry: Geometry
   let superblock: Superblock
+  /// nil if there is none.
+  let log: LockedFile?
   let logPath: String
 
-  func replay() throws(Failure) -> Outcome {
-    try firstHistoryPage()
+  func run(forced: Bool) throws(Failure) -> Outcome {
+    let scan = try log.map { (log) throws(Failure) in try LogScan(log, superblock, geometry) }
     var outcome = Outcome(lastSequence: superblock.baseSequence)
-    guard PlainFile.exists(logPath) else { return outcome }
-    let log = try PlainFile(path: logPath, flags: O_RDONLY)
-    let blocks = try log.byteCount / Page.size
-    let block = AlignedMemory(pages: 1)
+    if let scan {
+      outcome = Outcome(
+        transactions: scan.transactions, historyPages: scan.historyPages, lastSequence: scan.lastSequence,
+        damage: scan.damage)
+    } else {
+      outcome.damage = "\(file.path) was not closed, and its log \(logPath) is missing (ENOENT)"
+    }
+    try judgePages(&outcome)
+    if let damage = outcome.damage, !forced {
+      throw Failure(
+        """
+        \(damage)
+        Committed transactions may be lost, so \(file.path) is left as it is. --force-recovery goes on with what is there.
+        """)
+    }
+    try writeFirstHistoryPage()
     let page = AlignedMemory(pages: 1)
-    for number in 0..<blocks {
-      try log.read(UnsafeMutableRawBufferPointer(block.bytes), at: number * Page.size)
-      guard let count = LogBlock.validCount(block.address, epoch: superblock.epoch, number: number) else { break }
-      for slot in 0..<count {
-        let record = UnsafeRawPointer(block.address + LogBlock.offset(ofSlot: slot))
-        let sequence = record.load(as: UInt64.self)
-        guard sequence == outcome.lastSequence + 1 else {
-          throw Failure("\(logPath) is corrupted: record \(sequence) follows \(outcome.lastSequence)")
-        }
-        for change in 0..<LogRecord.changes {
-          let page = try apply(LogRecord.change(change, of: record), sequence, through: page)
-          outcome.historyPages = max(outcome.historyPages, page - geometry.historyStart + 1)
-        }
-        outcome.lastSequence = sequence
-        outcome.transactions += 1
+    try scan?.forEachRecord { (record) throws(Failure) in
+      for change in LogRecord.tables.indices {
+        guard let change = LogRecord.change(change, of: record, geometry) else { continue }
+        try apply(change, record.load(as: UInt64.self), through: page)
       }
-      if count < LogBlock.recordsPerBlock { break }
     }
     try fillGaps(upTo: outcome.historyPages)
     return outcome
   }
 
+  /// Looks at every page: whether it is whole, and whether the log has its last change.
+  private func judgePages(_ outcome: inout Outcome) throws(Failure) {
+    let end = outcome.lastSequence
+    let count = try file.byteCount / Page.size
+    let chunk = AlignedMemory(pages: Loader.pagesPerWrite)
+    for start in stride(from: 1, to: count, by: Loader.pagesPerWrite) {
+      let pages = min(Loader.pagesPerWrite, count - start)
+      try file.read(
+        UnsafeMutableRawBufferPointer(rebasing: chunk.bytes[..<(pages * Page.size)]), at: start * Page.size)
+      for number in start..<start + pages {
+        let address = UnsafeRawPointer(chunk.address + (number - start) * Page.size)
+        let kind = geometry.kind(of: number)
+        if let defect = PageHeader.defect(address, number: number, kind: kind) {
+          if isInTheLog(number) { continue }
+          throw Failure("\(file.path) is corrupted: \(defect)")
+        }
+        let sequence = address.load(fromByteOffset: PageHeader.sequenceOffset, as: UInt64.self)
+        if sequence > end {
+          if outcome.damage == nil {
+            outcome.damage =
+              "page \(number) (offset \(number * Page.size)) of \(file.path) was changed by record \(sequence), "
+              + "but \(logPath) ends with record \(end)"
+          }
+          outcome.lastSequence = max(outcome.lastSequence, min(sequence, Superblock.largestSequence))
+        }
+        if kind == .history && sequence > superblock.baseSequence {
+          outcome.historyPages = max(outcome.historyPages, number - geometry.historyStart + 1)
+        }
+      }
+    }
+  }
+
+  /// A page of history whose every row the log has: it is a hole, or its write was cut short, and it is made anew. The first one
+  /// is made from the header.
+  private func isInTheLog(_ page: Int) -> Bool { geometry.kind(of: page) == .history }
+
   /// The run may have ended before it cut the old history off.
-  private func firstHistoryPage() throws(Failure) {
+  private func writeFirstHistoryPage() throws(Failure) {
     let page = AlignedMemory(pages: 1)
     Loader.firstHistoryPage(
       of: geometry, carried: superblock.carried, sequence: superblock.baseSequence, at: page.address)
     try file.write(UnsafeRawBufferPointer(page.bytes), at: geometry.historyStart * Page.size)
   }
 
-  /// Applies one change, returns its page.
   private func apply(
-    _ change: (location: RowLocation, row: UnsafeRawPointer)?, _ sequence: UInt64, through page: AlignedMemory
-  ) throws(Failure) -> Int {
-    guard let (location, row) = change, location.page > 0 else {
-      throw Failure("\(logPath) is corrupted: record \(sequence) names no row")
-    }
+    _ change: (location: RowLocation, row: UnsafeRawPointer), _ sequence: UInt64, through page: AlignedMemory
+  ) throws(Failure) {
+    let (location, row) = change
     let address = page.address
     try read(location.page, into: page)
     let changed = address.load(fromByteOffset: PageHeader.sequenceOffset, as: UInt64.self)
-    guard changed < sequence else { return location.page }
+    guard changed < sequence else { return }
     (address + location.offset).copyMemory(from: row, byteCount: Geometry.rowSize)
     address.storeBytes(of: sequence, toByteOffset: PageHeader.sequenceOffset, as: UInt64.self)
     let rows = address.load(fromByteOffset: PageHeader.rowsOffset, as: UInt64.self)
@@ -73,7 +118,6 @@ struct Recovery {
       of: max(rows, UInt64(location.slot + 1)), toByteOffset: PageHeader.rowsOffset, as: UInt64.self)
     PageHeader.seal(address)
     try file.write(UnsafeRawBufferPointer(page.bytes), at: location.page * Page.size)
-    return location.page
   }
 
   private func read(_ number: Int, into page: AlignedMemory) throws(Failure) {
@@ -86,8 +130,7 @@ struct Recovery {
     try file.read(UnsafeMutableRawBufferPointer(page.bytes), at: number * Page.size)
     let sequence = page.address.load(fromByteOffset: PageHeader.sequenceOffset, as: UInt64.self)
     if let defect = PageHeader.defect(page.address, number: number, kind: kind) {
-      // History beyond what was written back: a hole, or a page whose write was cut short. All its rows are in the log.
-      guard kind == .history else { throw Failure("\(file.path) is corrupted: \(defect)") }
+      guard isInTheLog(number) else { throw Failure("\(file.path) is corrupted: \(defect)") }
       PageHeader.format(page.address, kind: kind, number: number)
     } else if kind == .history && number > geometry.historyStart && sequence <= superblock.baseSequence {
       PageHeader.format(page.address, kind: kind, number: number)  // left over from an earlier run

@@ -51,8 +51,9 @@ struct Round {
   func run(progress: (String) -> Void) throws(Failure) -> RoundResult {
     let space = AddressSpace(machine, engine: engine.pinEngine)
     defer { space.exit() }
+    let logFile = mode == .memory ? nil : try database.beginRun(carried: carried)
     let storage = try openStorage()
-    let log = try openLog(space)
+    let log = try openLog(space, logFile)
     let pool = try BufferPool(space, storage, log, database.geometry, pages: options.pool)
     let control = RunControl(firstHistoryPage: database.geometry.historyStart + 1)
     var result = try measure(pool, control, progress)
@@ -62,10 +63,8 @@ struct Round {
   }
 
   private func openStorage() throws(Failure) -> Storage {
-    guard mode == .memory else {
-      try database.beginRun(carried: carried)
-      return try Storage(path: database.path, mode: mode)
-    }
+    guard mode == .memory else { return try Storage(database.file, mode: mode) }
+    try database.checkReplacement()
     let geometry = database.geometry
     let storage = try Storage(memoryPages: geometry.historyStart + Self.memoryHistoryPages)
     guard let memory = storage.memory, let base = memory.baseAddress else { throw Failure("no copy in memory") }
@@ -77,16 +76,18 @@ struct Round {
     return storage
   }
 
-  private func openLog(_ space: AddressSpace) throws(Failure) -> LogWriter {
-    let superblock = database.superblock
-    let (epoch, base) = (superblock.epoch, superblock.baseSequence)
-    guard mode == .memory else {
-      let storage = try Storage(path: database.logPath, mode: mode, create: true, synchronous: options.sync)
-      return try LogWriter(space, storage, epoch: epoch, baseSequence: base)
+  private func openLog(_ space: AddressSpace, _ file: LockedFile?) throws(Failure) -> LogWriter {
+    let (stamp, base) = (database.superblock.stamp, database.superblock.baseSequence)
+    if let file {
+      let storage = try Storage(file, mode: mode, synchronous: options.sync)
+      return try LogWriter(space, storage, stamp, baseSequence: base) {
+        [database] (fullBlocks, reservedBlocks) throws(Failure) in
+        try database.growLog(fullBlocks: fullBlocks, reservedBlocks: reservedBlocks)
+      }
     }
     let blocks = Self.memoryLogBlocks
     let storage = try Storage(memoryPages: blocks + LogWriter.areaPages)
-    return try LogWriter(space, storage, epoch: epoch, baseSequence: base, wrap: blocks)
+    return try LogWriter(space, storage, stamp, baseSequence: base, wrap: blocks)
   }
 
   private struct Tally {
@@ -103,7 +104,7 @@ struct Round {
   ) throws(Failure) -> RoundResult {
     let tally = MutexBox(Tally())
     let (options, number) = (options, number)
-    let threads = ThreadGroup(options.threads + options.writers) { index in
+    let threads = try ThreadGroup(options.threads + options.writers) { index in
       if index < options.threads {
         let seed = options.seed &+ UInt64(number) << 32 &+ UInt64(index) << 16
         var agent = Agent(pool: pool, control: control, seed: seed)

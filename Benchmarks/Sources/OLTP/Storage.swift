@@ -1,5 +1,6 @@
 import CBenchmark
 import Glibc
+import Measuring
 import UserPages
 
 /// How pages travel between frames and the disk.
@@ -19,16 +20,11 @@ final class Storage: @unchecked Sendable {
   private let descriptor: Int32
   private let copy: UnsafeMutableRawBufferPointer
 
-  /// The file at `path`, opened a second time for `mode`. Throws `refused` where there is no `O_DIRECT`.
-  init(path: String, mode: IOMode, create: Bool = false, synchronous: Bool = false) throws(Failure) {
-    self.path = path
+  /// The locked `file`, opened a second time for `mode`. The caller keeps it locked.
+  init(_ file: LockedFile, mode: IOMode, synchronous: Bool = false) throws(Failure) {
+    path = file.path
     copy = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-    var flags = O_RDWR | O_CLOEXEC
-    if create { flags |= O_CREAT | O_TRUNC }
-    if synchronous { flags |= O_DSYNC }
-    if mode == .direct { flags |= direct_io_flag() }
-    descriptor = open(path, flags, 0o644)
-    if descriptor < 0 { throw Failure("open", path, errno: errno) }
+    descriptor = try file.reopen(O_RDWR | (synchronous ? O_DSYNC : 0) | (mode == .direct ? direct_io_flag() : 0))
   }
 
   /// A stretch of memory in place of a file; its pages come into being when they are written.
@@ -48,10 +44,13 @@ final class Storage: @unchecked Sendable {
     if let address = copy.baseAddress { munmap(address, copy.count) }
   }
 
-  /// Whether files in the place of `path` can be read directly: not on every file system.
-  static func allowsDirectIO(path: String) -> Bool {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | direct_io_flag())
-    guard descriptor >= 0 else { return false }
+  /// Whether `file` can be read directly: not on every file system. That the process may open no more files is an error.
+  static func allowsDirectIO(_ file: LockedFile) throws(Failure) -> Bool {
+    let descriptor: Int32
+    do throws(Failure) { descriptor = try file.reopen(O_RDONLY | direct_io_flag()) } catch {
+      close(try file.reopen(O_RDONLY))
+      return false
+    }
     defer { close(descriptor) }
     let page = AlignedMemory(pages: 1)
     return pread(descriptor, page.address, Page.size, 0) == Page.size
@@ -116,13 +115,6 @@ final class Storage: @unchecked Sendable {
       let code = count < 0 ? errno : writing ? ENOSPC : EIO
       throw Failure("\(writing ? "write" : "read") \(frames.count) pages from page \(page) on of", path, errno: code)
     }
-  }
-
-  /// Takes disk space for the first `pages` pages.
-  func reserve(pages: Int) throws(Failure) {
-    guard descriptor >= 0 else { return }
-    let code = posix_fallocate(descriptor, 0, pages * Page.size)
-    if code != 0 && code != EOPNOTSUPP { throw Failure("take disk space for", path, errno: code) }
   }
 
   private func check(_ page: Int, _ count: Int) throws(Failure) {

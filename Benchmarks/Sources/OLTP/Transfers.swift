@@ -1,4 +1,5 @@
 import Glibc
+import Measuring
 import UserPages
 
 /// Where the program's areas lie in its address space.

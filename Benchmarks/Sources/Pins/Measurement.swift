@@ -27,13 +27,13 @@ struct Measurement {
   ///
   /// What all threads have done in one stretch of time, over that time. Not the sum of the threads' own rates: where there are
   /// more threads than processors, one that had its turn late, or for a moment only, would count as if it had run all along.
-  func nanosecondsPerPage() throws(PinsError) -> Double {
+  func nanosecondsPerPage() throws(Failure) -> Double {
     let measuring = StopFlag()
     let stop = StopFlag()
     let (subject, work, threads, pages, seed) = (subject, work, threads, pages, seed)
     let tally = Tally()
     let done = (0..<threads).map { _ in PagesDone() }
-    let group = ThreadGroup(threads, bound: true) { thread in
+    let group = try ThreadGroup(threads, bound: true) { thread in
       var draw = work.draw(thread: thread, of: threads, pages: pages, seed: seed)
       let mine = done[thread]
       var failures = 0
@@ -58,8 +58,8 @@ struct Measurement {
     stop.raise()
     group.join()
     let sums = tally.sums
-    if sums.failures > 0 { throw PinsError("\(subject.name): \(sums.failures) pages could not be taken") }
-    if let problem = subject.check() { throw PinsError("\(subject.name): \(problem)") }
+    if sums.failures > 0 { throw Failure("\(subject.name): \(sums.failures) pages could not be taken") }
+    if let problem = subject.check() { throw Failure("\(subject.name): \(problem)") }
     return usesProcessorTime
       ? Double(sums.processorTime) / Double(sums.pages) : Double(threads) * Double(elapsed) / Double(inTime)
   }
@@ -89,13 +89,4 @@ private final class Tally: Sendable {
   }
 
   var sums: (pages: Int, processorTime: UInt64, failures: Int) { state.withLock { $0 } }
-}
-
-/// Anything that ends the program, in words.
-struct PinsError: Error, CustomStringConvertible {
-  var description: String
-
-  init(_ description: String) {
-    self.description = description
-  }
 }

@@ -6,7 +6,7 @@ import UserPages
 /// Times pin and unpin of resident pages: the library's engines beside the same protocols by hand in C, and beside what one
 /// would pick instead.
 @main
-struct Pins: ParsableCommand {
+struct Pins: MeasuringTool {
   static let configuration = CommandConfiguration(
     commandName: "pins",
     abstract: "What pin and unpin of a resident page cost, beside the same protocols written by hand in C.",
@@ -66,43 +66,34 @@ struct Pins: ParsableCommand {
     }
   }
 
-  func run() throws {
-    do throws(PinsError) {
-      try measure()
-    } catch {
-      Progress().clear()
-      Standard.error("pins: \(error)")
-      throw ExitCode(1)
-    }
-  }
-
   private var works: [Work] {
     if let one = Work(rawValue: work.rawValue) { return [one] }
     return peers ? Work.allCases : [.random, .hot, .disjoint]
   }
 
-  private func measure() throws(PinsError) {
+  func measure() throws(Failure) {
+    let picture = try svg.map { (path) throws(Failure) in try OutputFile(path, option: "--svg") }
+    let others = svg.map { [(name: "the picture", path: $0)] } ?? []
+    let results = try json.map { (path) throws(Failure) in try OutputFile(path, option: "--json", others: others) }
     let machine = Machine.current
-    Standard.output("\(pages) resident pages, \(rounds) rounds; \(machine.description)\n")
+    try Standard.output("\(pages) resident pages, \(rounds) rounds; \(machine.description)\n")
     let subjects = try makeSubjects()
     let config = PinsReport.Config(
       pages: pages, rounds: rounds, seconds: seconds, seed: seed, processorTime: processorTime, machine: machine)
     let report = PinsReport(config: config, rows: try rows(subjects))
-    Standard.output(report.text(works: works, threads: threads.counts))
-    if let svg { try PinsPlot(report: report, works: works, threads: threads.counts).write(to: svg) }
-    if let json {
-      do { try JSONFile.write(report, to: json) } catch { throw PinsError("\(error)") }
-    }
+    try Standard.output(report.text(works: works, threads: threads.counts))
+    try picture?.write(PinsPlot(report: report, works: works, threads: threads.counts).text.utf8)
+    try results?.write(json: report)
   }
 
-  private func makeSubjects() throws(PinsError) -> [any Subject] {
+  private func makeSubjects() throws(Failure) -> [any Subject] {
     var subjects: [any Subject] = []
     do {
       subjects.append(try EngineSubject("locked", .locked, pages: pages))
       subjects.append(try EngineSubject("reference", .reference, pages: pages))
       subjects.append(try EngineSubject("slot", .slot, pages: pages))
     } catch {
-      throw PinsError("cannot make \(pages) resident pages: \(error.name)")
+      throw Failure("cannot make \(pages) resident pages: \(error.name)")
     }
     let floors = [floor_reference, floor_slot]
     let others = [floor_rwlock_table, floor_cds_lfht, floor_tbb, floor_io_uring, floor_vmsplice]
@@ -110,7 +101,7 @@ struct Pins: ParsableCommand {
       if let subject = CSubject(peer, pages: pages) {
         subjects.append(subject)
       } else {
-        Standard.output(
+        try Standard.output(
           "\(String(cString: peer.name)) is left out: this machine does not have it, or does not allow it")
       }
     }
@@ -118,7 +109,7 @@ struct Pins: ParsableCommand {
     return subjects
   }
 
-  private func rows(_ subjects: [any Subject]) throws(PinsError) -> [PinsReport.Row] {
+  private func rows(_ subjects: [any Subject]) throws(Failure) -> [PinsReport.Row] {
     let progress = Progress()
     defer { progress.clear() }
     let cells = works.flatMap { work in threads.counts.map { (work, $0) } }
@@ -152,22 +143,4 @@ struct Pins: ParsableCommand {
 
 enum WorkChoice: String, CaseIterable, ExpressibleByArgument {
   case all, random, hot, disjoint, range512, huge512
-}
-
-/// Numbers of threads as they are written on the command line: `1,2,4`.
-struct ThreadCounts: ExpressibleByArgument {
-  let counts: [Int]
-
-  init(_ counts: [Int]) {
-    self.counts = counts
-  }
-
-  init?(argument: String) {
-    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
-    let numbers = parts.compactMap { Int($0) }.filter { (1...512).contains($0) }
-    guard !numbers.isEmpty, numbers.count == parts.count else { return nil }
-    counts = numbers
-  }
-
-  var defaultValueDescription: String { counts.map(String.init).joined(separator: ",") }
 }

@@ -15,14 +15,6 @@ struct PinsPlot {
     "#000000",
   ]
 
-  func write(to path: String) throws(PinsError) {
-    do {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-    } catch {
-      throw PinsError("cannot write the picture \(path): \(error.localizedDescription)")
-    }
-  }
-
   var text: String {
     let step = Self.panel.width + Self.margin.left + Self.margin.right
     let width = step * Double(works.count)

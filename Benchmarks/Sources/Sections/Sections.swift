@@ -4,7 +4,7 @@ import Measuring
 
 /// What a read-side section costs with each flavour of liburcu, and what a grace period: why the library has the one it has.
 @main
-struct Sections: ParsableCommand {
+struct Sections: MeasuringTool {
   static let configuration = CommandConfiguration(
     commandName: "sections",
     abstract: "What a read-side section and a grace period cost, with each flavour of liburcu.",
@@ -26,7 +26,7 @@ struct Sections: ParsableCommand {
     guard rounds > 0, sections > 0, gracePeriods > 0 else { throw ValidationError("all numbers must be positive") }
   }
 
-  func run() throws {
+  func measure() throws(Failure) {
     let flavours = [sections_bp, sections_memb, sections_mb, sections_qsbr]
     var inside = Array(repeating: [Double](), count: flavours.count)
     var waiting = inside
@@ -46,7 +46,7 @@ struct Sections: ParsableCommand {
         Spread(waiting[index].map { $0 / 1000 }).formatted(1),
       ])
     }
-    print("\(rounds) rounds; \(Machine.current.description)\n\n\(table.text)")
+    try Standard.output("\(rounds) rounds; \(Machine.current.description)\n\n\(table.text)")
   }
 
   /// Nanoseconds of one of `count`.

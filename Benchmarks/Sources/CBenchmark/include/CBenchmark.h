@@ -15,7 +15,11 @@ const char *crc32c_implementation(void);
 /// `O_DIRECT`, which Swift's view of <fcntl.h> hides.
 int direct_io_flag(void);
 
-/// Bounds the calling thread to one processor, counted among those that the process may use. 0, or an errno value.
+/// The name of an errno value ("ENOENT") and the sentence that goes with it. Safe in any thread.
+const char *errno_name(int code);
+const char *errno_description(int code);
+
+/// Binds the calling thread to one processor, counted among those that the process may use. 0, or an errno value.
 int run_on_processor(int index);
 
 /// How many processors the process may use.
