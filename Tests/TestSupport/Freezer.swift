@@ -125,6 +125,16 @@
       condition.unlock()
     }
 
+    /// Lets a frozen thread go on until it comes to `point`.
+    public func thaw(until point: YieldPoint) {
+      condition.lock()
+      freezeAt = point
+      passesLeft = 0
+      isFrozen = false
+      condition.broadcast()
+      condition.unlock()
+    }
+
     /// Waits for the thread's end; rethrows what its body threw.
     public func join() throws {
       condition.lock()

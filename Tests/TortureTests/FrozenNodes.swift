@@ -59,6 +59,32 @@
         }
       }
 
+      @Test(arguments: 1...2)
+      func nodesOfAnInsertionDoNotGather(passes: Int) throws {
+        // The same for an insertion whose mapping ends before it has walked the table.
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory)
+          let image = try Image(machine.memory, pages: 1) { _ in 5 }
+          try space.map(at: 0x1000, pages: 1, protection: .readWrite)
+          _ = try space.load(at: 0x1000, as: UInt8.self)
+          let nodes = machine.memory.census().tableNodes
+          let address: VirtualAddress = 0x20_0000_0000
+          try space.map(at: address, pages: 1, protection: .read, .mixed(image))
+          let inserter = freezer.start("insert", freezeAt: .faultBeforeWalk, after: passes) {
+            freezer.expect(.badAddress) { () throws(PageError) in
+              try space.insertPFN(image.firstPFN, at: address)
+            }
+          }
+          #expect(inserter.waitUntilFrozen())
+          try space.unmap(at: address, pages: 1)
+          inserter.thaw()
+          try inserter.join()
+          machine.memory.flushDeferredFrees()
+          #expect(machine.memory.census().tableNodes == nodes)
+          space.exit()
+        }
+      }
+
       @Test func cachedFrameIsNotReusedUnderALookup() throws {
         // A reader has found a frame in the page cache and is about to take it: it may not become anybody else's.
         try play(frames: 4) { freezer, machine in

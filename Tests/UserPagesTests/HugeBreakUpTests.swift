@@ -31,6 +31,20 @@ import Testing
     }
   }
 
+  @Test func aReferenceByNumberKeepsItWhole() throws {
+    try withHugePages(engine: .reference) { machine, space in
+      try space.mapNumbered(pages: 512)
+      let first = try space.pfn(hugeBase)
+      let frames = machine.memory.frames
+      // What a mapping by number holds for a moment, after the counts were looked at and before they are given out anew.
+      let folio = try #require(machine.memory.retainFolio(of: first + 7))
+      #expect(frames.breakUp(first, users: [first]) == nil)
+      #expect(frames.frame(first + 7).has(Frame.hugeBit) && folio.references == 2)
+      machine.memory.put(folio, Frame.oneReference)
+      #expect(try space.firstUnnumbered(pages: 0..<512) == nil)
+    }
+  }
+
   @Test(arguments: Engines.all) func aWholeOneIsSplitFirst(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in
       try space.mapNumbered(pages: 1024)

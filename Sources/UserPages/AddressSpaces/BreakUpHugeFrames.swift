@@ -91,9 +91,10 @@ extension AddressSpace {
     var any = false
     for (first, places) in parts {
       let folio = frames.frame(first)
-      let isAlone = folio.references == places.count && !slots.holds(folio)
-      if isAlone {
-        for pfn in frames.breakUp(first, users: places.map(\.pte.pfn)) { memory.discardFrame(pfn) }
+      let unused = slots.holds(folio) ? nil : frames.breakUp(first, users: places.map(\.pte.pfn))
+      let isAlone = unused != nil
+      if let unused {
+        for pfn in unused { memory.discardFrame(pfn) }
         any = true
       }
       for (ptep, pte) in places { ptep.store(isAlone ? pte.without(PTELayout.huge) : pte) }

@@ -103,7 +103,7 @@ extension AddressSpace {
     guard case .done = outcome else { return outcome }
     events.add(1, to: Counters.copyIndex)
     if original == nil, let backing = site.mapping.value.attributes.kind.backing {
-      backing.didCopy(page: site.mapping.value.backingPage(of: site.address), to: frames.bytes(of: pfn))
+      tellLater(backing, page: site.mapping.value.backingPage(of: site.address), copy: pfn, &resources)
     }
     if let original {
       original.removeMapping()

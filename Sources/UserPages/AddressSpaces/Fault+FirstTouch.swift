@@ -27,23 +27,25 @@ extension AddressSpace {
 
   /// Installs a new frame, filled already, as the mapping's own.
   ///
+  /// ORDERING [lock-then-begin]: the frame gets its first reference when the entry is locked and nothing can stop the fault from
+  /// installing. Before, a thread that names the frame by number finds no reference to add to (`retainShared`), so a fault
+  /// that loses its race may discard the frame:
+  ///
+  ///     1. the fault begins the frame                        2. a mixed mapping's fault names the frame, retains and maps it
+  ///     3. the fault loses its entry, discards the frame     4. the frame is given out again, and still mapped there
+  ///
   /// - Parameter answer: the backing's answer that the contents come from, if they do.
   func installOwn(
     _ pfn: PFN, _ site: FaultSite, writable: Bool = true, _ resources: inout FaultResources,
-    validating answer: (backing: any Backing, sequence: UInt64)? = nil
+    validating answer: BackingAnswer? = nil
   ) -> FaultOutcome {
-    frames.frame(pfn).begin(anonymous: true, mapped: true)
     let pte =
       writable ? ownEntry(pfn, site) : site.finish(PTE(mapping: pfn).with(PTELayout.anonymous), writable: false)
-    let outcome = install(pte, at: site, validating: answer)
-    if case .done = outcome {
-      resources.frame = nil
-    } else {
-      // Nobody saw it: back to a frame without a user.
-      frames.frame(pfn).removeMapping()
-      _ = frames.frame(pfn).put(Frame.oneReference)
-    }
-    return outcome
+    if let refusal = lock(site, validating: answer) { return refusal }
+    frames.frame(pfn).begin(anonymous: true, mapped: true)
+    site.ptep.store(pte)
+    resources.frame = nil
+    return .done
   }
 
   private func touchBacked(_ site: FaultSite, _ access: FaultAccess, _ resources: inout FaultResources) -> FaultOutcome
@@ -53,11 +55,9 @@ extension AddressSpace {
     let page = site.mapping.value.backingPage(of: site.address)
     let storesThrough = access.isWrite && attributes.isShared
     let question = FaultQuestion(page: page, write: storesThrough, isHuge: false)
-    guard let known = resources.answer, known.backing === backing, known.question == question,
-      known.sequence == backing.sequence
+    guard let answer = resources.answer, answer.backing === backing, answer.question == question, answer.holds
     else { return .needsAnswer(backing, question) }
-    let answer = (backing: known.backing, sequence: known.sequence)
-    switch known.answer {
+    switch answer.answer {
     case .busError: return .failed(.busError)
     case .outOfMemory: return .failed(.outOfMemory)
     case .retry: return .again
@@ -71,7 +71,9 @@ extension AddressSpace {
       return outcome
     case .frameNumber(let pfn, let writable):
       if frames.kind(of: pfn) == .hole { return .failed(.busError) }
-      if access.isWrite, !attributes.isShared { return touchCopy(of: pfn, page: page, site, &resources, answer) }
+      if access.isWrite, !attributes.isShared {
+        return touchCopy(ofNumber: pfn, page: page, site, &resources, answer)
+      }
       guard site.mapping.value.mayShow(pfn, at: site.address) else { return .failed(.busError) }
       // The one frame of zeroes is never refcounted, as for anonymous memory: a hole in a file of an image.
       if attributes.kind.isPFN || !frames.isValid(pfn) || pfn == memory.zeroPage {
@@ -82,24 +84,36 @@ extension AddressSpace {
     }
   }
 
-  typealias ValidatedAnswer = (backing: any Backing, sequence: UInt64)
-
   /// A private mapping's first store: straight to a copy, the original is never mapped (`do_cow_fault`).
   private func touchCopy(
-    of original: PFN, page: Int, _ site: FaultSite, _ resources: inout FaultResources, _ answer: ValidatedAnswer
+    of original: PFN, page: Int, _ site: FaultSite, _ resources: inout FaultResources, _ answer: BackingAnswer
   ) -> FaultOutcome {
     guard let pfn = resources.frame else { return .needsFrame }
     frames.bytes(of: pfn).copy(page: frames.bytes(of: original))
     let outcome = installOwn(pfn, site, &resources, validating: answer)
     if case .done = outcome {
       events.add(1, to: Counters.copyIndex)
-      if !frames.isValid(original) { answer.backing.didCopy(page: page, to: frames.bytes(of: pfn)) }
+      if !frames.isValid(original) { tellLater(answer.backing, page: page, copy: pfn, &resources) }
     }
     return outcome
   }
 
+  /// The same for an original that the backing names by number. If mappings of this kind refcount it, the copy does, too: the
+  /// frame could be freed and become another program's while it is read.
+  private func touchCopy(
+    ofNumber original: PFN, page: Int, _ site: FaultSite, _ resources: inout FaultResources, _ answer: BackingAnswer
+  ) -> FaultOutcome {
+    guard !site.mapping.value.attributes.kind.isPFN, frames.isValid(original), original != memory.zeroPage else {
+      return touchCopy(of: original, page: page, site, &resources, answer)
+    }
+    guard resources.frame != nil else { return .needsFrame }
+    guard let folio = memory.retainShared(original) else { return .failed(.busError) }
+    defer { memory.put(folio, Frame.oneReference) }
+    return touchCopy(of: original, page: page, site, &resources, answer)
+  }
+
   /// Maps a frame that has a descriptor, with the reference that came with it (`vm_insert_page`).
-  func insertPage(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: ValidatedAnswer?) -> FaultOutcome {
+  func insertPage(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: BackingAnswer?) -> FaultOutcome {
     let frame = frames.frame(pfn)
     var pte = PTE(mapping: pfn)
     if frame.has(Frame.hugeBit) { pte.set(PTELayout.huge) }
@@ -108,8 +122,10 @@ extension AddressSpace {
       pte.set(PTELayout.dirty)
       frame.set(Frame.dirtyBit)
     }
-    memory.dataCacheClean(pfn)
+    // ORDERING [map-then-flush]: the mapping is counted, the clean bit is looked at after.
     frame.addMapping()
+    YieldPoint.mapBetweenCountAndFlush.reach()
+    memory.dataCacheClean(pfn)
     let outcome = install(site.finish(pte, writable: storesThrough), at: site, validating: answer)
     if case .done = outcome { return outcome }
     frame.removeMapping()
@@ -118,16 +134,17 @@ extension AddressSpace {
 
   /// Maps a frame number: the entry is special and holds no reference, whatever is behind it (`vmf_insert_pfn`).
   func insertPFN(
-    _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: ValidatedAnswer?
+    _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: BackingAnswer?
   ) -> FaultOutcome {
     var pte = PTE(mapping: pfn).asSpecial
     if storesThrough { pte.set(PTELayout.dirty) }
     return install(site.finish(pte, writable: writable), at: site, validating: answer)
   }
 
-  /// Maps a frame number that turned out to have a descriptor: in a mixed mapping it is refcounted (`vmf_insert_mixed`).
-  func insertMixed(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: ValidatedAnswer?) -> FaultOutcome {
-    guard let folio = memory.retainFolio(of: pfn) else { return .failed(.busError) }
+  /// Maps a frame number that turned out to have a descriptor: in a mixed mapping it is refcounted (`vmf_insert_mixed`). A bus
+  /// error if the frame is free, or a program's private memory.
+  func insertMixed(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: BackingAnswer?) -> FaultOutcome {
+    guard let folio = memory.retainShared(pfn) else { return .failed(.busError) }
     let outcome = insertPage(pfn, site, storesThrough: storesThrough, answer)
     if case .done = outcome { return outcome }
     memory.put(folio, Frame.oneReference)

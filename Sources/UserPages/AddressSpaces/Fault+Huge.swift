@@ -49,17 +49,13 @@ extension AddressSpace {
   /// Installs 2 MiB of zeroes as the mapping's own.
   private func installOwnHuge(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
     guard let pfn = resources.hugeFrame else { return .needsHugeFrame }
-    frames.beginHuge(pfn, anonymous: true, mapped: true)
     let pte = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty).with(PTELayout.huge)
-    let outcome = install(site.finish(pte, writable: true), at: site)
-    if case .done = outcome {
-      resources.hugeFrame = nil
-    } else {
-      // Nobody saw it: back to frames without a user.
-      frames.frame(pfn).removeHugeMapping()
-      _ = frames.frame(pfn).put(Frame.oneReference)
-    }
-    return outcome
+    if let refusal = lock(site) { return refusal }
+    // ORDERING [lock-then-begin]: as `installOwn`.
+    frames.beginHuge(pfn, anonymous: true, mapped: true)
+    site.ptep.store(site.finish(pte, writable: true))
+    resources.hugeFrame = nil
+    return .done
   }
 
   private func touchHugeBacked(
@@ -70,11 +66,9 @@ extension AddressSpace {
     let storesThrough = access.isWrite && attributes.isShared
     let question = FaultQuestion(
       page: site.mapping.value.backingPage(of: site.address), write: storesThrough, isHuge: true)
-    guard let known = resources.answer, known.backing === backing, known.question == question,
-      known.sequence == backing.sequence
+    guard let answer = resources.answer, answer.backing === backing, answer.question == question, answer.holds
     else { return .needsAnswer(backing, question) }
-    let answer = (backing: known.backing, sequence: known.sequence)
-    switch known.answer {
+    switch answer.answer {
     case .frame(let pfn) where !attributes.kind.isPFN:
       let outcome = insertHuge(pfn, site, storesThrough: storesThrough, answer)
       // The entry holds the answer's reference now.
@@ -92,16 +86,15 @@ extension AddressSpace {
   }
 
   /// Maps 2 MiB of the page cache, with the reference that came with them (`do_set_pmd`).
-  private func insertHuge(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: ValidatedAnswer) -> FaultOutcome
-  {
+  private func insertHuge(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: BackingAnswer) -> FaultOutcome {
     let folio = frames.frame(pfn)
     var pte = PTE(mapping: pfn).with(PTELayout.huge)
     if storesThrough {
       pte.set(PTELayout.dirty)
       folio.set(Frame.dirtyBit)
     }
-    for index in 0..<Page.pagesPerHuge { memory.dataCacheClean(pfn + index) }
     folio.addHugeMapping()
+    for index in 0..<Page.pagesPerHuge { memory.dataCacheClean(pfn + index) }
     let outcome = install(site.finish(pte, writable: storesThrough), at: site, validating: answer)
     if case .done = outcome { return outcome }
     folio.removeHugeMapping()
@@ -110,7 +103,7 @@ extension AddressSpace {
 
   /// Maps 2 MiB by number: the entry is special and holds no reference, whatever is behind it (`vmf_insert_pfn_pmd`).
   func insertHugePFN(
-    _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: ValidatedAnswer?
+    _ pfn: PFN, _ site: FaultSite, writable: Bool, storesThrough: Bool, _ answer: BackingAnswer?
   ) -> FaultOutcome {
     var pte = PTE(mapping: pfn).asSpecial.with(PTELayout.huge)
     if storesThrough { pte.set(PTELayout.dirty) }

@@ -23,8 +23,9 @@ struct FaultResources: ~Copyable {
   var hugeFrame: PFN?
   /// There are no 2 MiB to be had for this fault: it is for one page.
   var hugeRefused = false
-  /// The backing's answer, the question, and the backing's sequence from before it was asked.
-  var answer: (backing: any Backing, question: FaultQuestion, sequence: UInt64, answer: FaultAnswer)?
+  var answer: BackingAnswer?
+  /// The copy of a backing's page that the fault has installed and the backing has not been told of.
+  var copied: CopiedPage?
   /// What was read from the swap file.
   var swapped: SwappedPage?
 }
@@ -140,6 +141,11 @@ extension AddressSpace {
     if let frame = resources.hugeFrame { memory.discardHugeFrame(frame) }
     discardAnswer(&resources)
     discardSwapped(&resources)
+    if let copied = resources.copied {
+      if holdsLock { mmapLock.unlock() }
+      tell(copied)
+      if holdsLock { mmapLock.lockForReading() }
+    }
     if let error {
       if resources.nodes.haveBeenLinked { unlinkVacantNodesAfterFault(around: address, holdsLock: holdsLock) }
       throw error
@@ -162,7 +168,7 @@ extension AddressSpace {
   }
 
   /// Takes back nodes that a fault made which its mapping's end overtook: whoever ended it did not see them.
-  private func unlinkVacantNodesAfterFault(around address: VirtualAddress, holdsLock: Bool) {
+  func unlinkVacantNodesAfterFault(around address: VirtualAddress, holdsLock: Bool) {
     if holdsLock { mmapLock.unlock() }
     mmapLock.writing {
       let page = address.pageStart..<address.pageStart + Page.size
@@ -257,24 +263,32 @@ extension AddressSpace {
     }
   }
 
-  /// Replaces the entry of the site by `new` if the mapping is still in force; `asSoleUser`, only if nobody else has a
-  /// reference to the frame.
+  /// Replaces the entry of the site by `new` if `lock` succeeds.
+  func install(_ new: PTE, at site: FaultSite, validating answer: BackingAnswer? = nil, asSoleUser: Bool = false)
+    -> FaultOutcome
+  {
+    if let refusal = lock(site, validating: answer, asSoleUser: asSoleUser) { return refusal }
+    site.ptep.store(new)
+    return .done
+  }
+
+  /// Locks the entry of the site, if it is as the attempt found it and the mapping is still in force. Returns nil then: the
+  /// caller stores to the entry, which cannot fail. Otherwise the entry is unlocked, and the result says how the attempt ends.
   ///
   /// ORDERING [lock-then-validate]: the entry is locked first, the mapping's state is looked at after, and so are the
   /// references: a fork that shared the frame and was over before the lock has left the entry as it was and its mapping live.
   ///
-  /// - Parameter answer: what the new entry rests on, where it is a backing's answer; it must still hold.
-  func install(
-    _ new: PTE, at site: FaultSite, validating answer: (backing: any Backing, sequence: UInt64)? = nil,
-    asSoleUser: Bool = false
-  ) -> FaultOutcome {
+  /// - Parameters:
+  ///   - answer: the backing's answer that the new entry rests on, if any; it must still hold.
+  ///   - asSoleUser: whether the entry's reference must be the frame's only one.
+  func lock(_ site: FaultSite, validating answer: BackingAnswer? = nil, asSoleUser: Bool = false) -> FaultOutcome? {
     YieldPoint.faultBeforeInstall.reach()
     guard site.ptep.lock(site.pte) else { return .again }
     guard site.mapping.value.isLive else {
       site.ptep.store(site.pte)
       return .sealed
     }
-    if let answer, answer.backing.sequence != answer.sequence {
+    if let answer, !answer.holds {
       // The page moved after the backing answered: ask again.
       site.ptep.store(site.pte)
       return .again
@@ -283,7 +297,6 @@ extension AddressSpace {
       site.ptep.store(site.pte)
       return .again
     }
-    site.ptep.store(new)
-    return .done
+    return nil
   }
 }

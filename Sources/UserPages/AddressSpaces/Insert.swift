@@ -12,11 +12,8 @@ extension AddressSpace {
   ///   `outOfMemory` never.
   public func insertPage(_ pfn: PFN, at address: VirtualAddress) throws(PageError) {
     try insert(at: address) { site, attributes in
-      guard !attributes.isAnonymous, !attributes.kind.isPFN, self.frames.isValid(pfn) else {
-        return .failed(.invalidArgument)
-      }
-      guard !self.frames.frame(pfn).has(Frame.anonymousBit), pfn != self.memory.zeroPage,
-        let folio = self.memory.retainFolio(of: pfn)
+      guard !attributes.isAnonymous, !attributes.kind.isPFN, self.frames.isValid(pfn), pfn != self.memory.zeroPage,
+        let folio = self.memory.retainShared(pfn)
       else { return .failed(.invalidArgument) }
       let outcome = self.insertPage(pfn, site, storesThrough: false, nil)
       if case .done = outcome { return outcome }
@@ -52,8 +49,6 @@ extension AddressSpace {
       if !self.frames.isValid(pfn) || pfn == self.memory.zeroPage {
         return self.insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: false, nil)
       }
-      // A program's private memory is nobody's to map by number, as for `insertPage`.
-      if self.frames.frame(pfn).has(Frame.anonymousBit) { return .failed(.invalidArgument) }
       let outcome = self.insertMixed(pfn, site, storesThrough: false, nil)
       if case .failed = outcome { return .failed(.invalidArgument) }
       return outcome
@@ -92,6 +87,7 @@ extension AddressSpace {
       let outcome = RCU.read { () -> FaultOutcome in
         guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
         guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
+        YieldPoint.faultBeforeWalk.reach()
         let ptep: PTEPointer
         let isWanted: Bool
         switch table.walk(to: address, wantsHuge: isHuge, using: &spare) {
@@ -110,11 +106,34 @@ extension AddressSpace {
       }
       switch outcome {
       case .done: return
-      case .failed(let error): throw error
+      case .failed(let error):
+        if spare.haveBeenLinked { unlinkVacantNodesAfterFault(around: address, holdsLock: false) }
+        throw error
       case .needsNode: spare.add()
       case .sealed: mmapLock.reading {}
       default: PTEPointer.wait(&turns)
       }
     }
+  }
+}
+
+extension PhysicalMemory {
+  /// Retains the frame that holds the counts for `pfn`, a number that a backing or a caller names. Returns nil if the frame is
+  /// free, or a program's private memory: that is not to be mapped by number.
+  ///
+  /// ORDERING [lock-then-begin]: a fault gives its new frame the first reference when the entry is locked and nothing can stop it
+  /// from installing. So a frame that is retained here is installed, or in the page cache, or was so.
+  ///
+  /// The first look spares another program's page the moment with one reference more, which would make its next store a copy.
+  /// The look that counts is the second one: the frame may have been freed and become private memory before it was retained.
+  func retainShared(_ pfn: PFN) -> Frame? {
+    if frames.frame(pfn).has(Frame.anonymousBit) { return nil }
+    YieldPoint.numberBetweenLookAndReference.reach()
+    guard let folio = retainFolio(of: pfn) else { return nil }
+    YieldPoint.numberBetweenReferenceAndSecondLook.reach()
+    guard frames.frame(pfn).has(Frame.anonymousBit) else { return folio }
+    // It may be the last reference by now.
+    put(folio, Frame.oneReference)
+    return nil
   }
 }

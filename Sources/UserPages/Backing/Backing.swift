@@ -27,19 +27,20 @@ public protocol Backing: AnyObject, Sendable {
   /// Asked for mappings that may have 2 MiB entries, and otherwise like `fault`. A frame's reference is one for all of them.
   func hugeFault(page: Int, write: Bool) -> FaultAnswer?
 
-  /// A number that grows before any answer given so far stops being true, for a backing whose pages move.
+  /// What the backing advances before a page moves; nil, the default, if no page ever does.
   ///
-  /// A fault reads it before it asks for an answer, and again when it has locked the entry it is about to install
-  /// ([lock-then-validate]); where it has grown, the fault asks anew. A backing that moves a page lets the number grow
-  /// first and has the entries emptied after. Asked for while an entry is locked: it must be a plain atomic load, or cheaper.
-  var sequence: UInt64 { get }
+  /// It is the same object as long as the backing lives. A fault asks for it together with an answer, holding no lock.
+  var sequence: InvalidationSequence? { get }
 
   /// A space has mapped some of the backing's pages, and may go on doing so as long as it lives. May be called again for
   /// the same space.
   func attach(_ user: any BackingUser)
 
-  /// A private mapping has copied a page of the backing into `copy`, a frame of its own. Called inside a read-side section:
-  /// must not block or allocate.
+  /// Tells the backing that a private mapping has copied one of its pages into `copy`, a frame of the mapping's own.
+  ///
+  /// The backing may flush the data cache here. The faulting thread calls it before the fault returns, holding no lock and
+  /// outside of read-side sections. `copy` stays valid until the call returns, even if the page is unmapped meanwhile.
+  /// Called only if the original was shown by number, without a descriptor.
   func didCopy(page: Int, to copy: FrameBytes)
 
   /// Whether a frame that is mapped for reading may become writable through a shared mapping (`page_mkwrite`). A backing
@@ -50,7 +51,7 @@ public protocol Backing: AnyObject, Sendable {
 extension Backing {
   public var firstFrame: PFN? { nil }
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? { nil }
-  public var sequence: UInt64 { 0 }
+  public var sequence: InvalidationSequence? { nil }
   public func attach(_ user: any BackingUser) {}
   public func didCopy(page: Int, to copy: FrameBytes) {}
   public var takesStores: Bool { true }

@@ -27,7 +27,7 @@ extension Image {
     case cached(PFN)
   }
 
-  public var sequence: UInt64 { moves.load(ordering: .sequentiallyConsistent) }
+  public var sequence: InvalidationSequence? { moves }
 
   /// Where a page is; with a reference where it is in the page cache.
   func state(of page: Int) -> PageState {
@@ -121,7 +121,7 @@ extension Image {
       return true
     }
     // ORDERING [lock-then-validate]: grown before any entry is looked at.
-    if begun { moves.wrappingAdd(1, ordering: .sequentiallyConsistent) }
+    if begun { moves.advance() }
     return begun
   }
 
@@ -135,13 +135,13 @@ extension Image {
     let memory = section.memory
     var turns = 0
     while true {
-      let before = sequence
+      let before = moves.value
       switch state(of: page) {
       case .inPlace:
         let bytes = memory.frames.bytes(of: section.first + page).copy(
           fromByteOffset: range.lowerBound, count: range.count)
         // Nothing began to move meanwhile: the page was in place all the time.
-        guard sequence == before else { continue }
+        guard moves.value == before else { continue }
         if flushing { dataCacheCounter.flush(number: section.first + page, in: memory) }
         return bytes
       case .cached(let pfn):

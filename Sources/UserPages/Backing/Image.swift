@@ -15,7 +15,7 @@ public final class Image: Backing {
   let moved = Guarded<[Int: PageState]>([:])
   /// How many pages ever moved: while 0, nobody need look into `moved`.
   let movedEver = Atomic<Int>(0)
-  let moves = Atomic<UInt64>(0)
+  let moves = InvalidationSequence()
   /// One migration at a time. (A value of no size has no address of its own, and ThreadSanitizer takes it for its neighbour.)
   let migrationLock = Guarded<Bool>(false)
   let heat = Guarded<[Int: Heat]>([:])

@@ -124,12 +124,18 @@ public final class PageCacheFile: Backing {
       if let cached = cachedFrame(of: page) { return cached }
       let pfn = try memory.allocateFrame()
       fill(memory.frames.bytes(of: pfn), page: page)
-      let frame = memory.frames.frame(pfn)
-      frame.begin(anonymous: false, mapped: false)
-      // The caller's reference, before anybody can find and drop the frame.
-      frame.retain(Frame.oneReference)
-      if fillLock.withLock({ _ in slots.install(pfn, at: page) }) { return pfn }
-      memory.put(frame, Frame.oneReference + Frame.oneReference)
+      let isInstalled = fillLock.withLock { _ in
+        guard slots[page] == nil else { return false }
+        // ORDERING [lock-then-begin]: only a thread that holds the lock fills a place, so this one stays empty until the frame
+        // is in it.
+        let frame = memory.frames.frame(pfn)
+        frame.begin(anonymous: false, mapped: false)
+        // The caller's reference, before another thread can find and drop the frame.
+        frame.retain(Frame.oneReference)
+        return slots.install(pfn, at: page)
+      }
+      if isInstalled { return pfn }
+      memory.discardFrame(pfn)
     }
   }
 

@@ -19,6 +19,12 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   case unlinkBetweenLinkAndCollect
   /// A frame was found in the page cache and no reference has been taken.
   case cacheBetweenLookAndReference
+  /// A mapping by number has found its frame to be shared memory and has not retained it.
+  case numberBetweenLookAndReference
+  /// A mapping by number has retained its frame and has not looked again whether it is shared memory.
+  case numberBetweenReferenceAndSecondLook
+  /// A mapping of a frame is counted, and the data cache has not been looked at.
+  case mapBetweenCountAndFlush
   /// An unmap has emptied an entry and has not given its reference up.
   case unmapBetweenClearAndFree
   /// A fork has write-protected the parent and has not looked for pins.

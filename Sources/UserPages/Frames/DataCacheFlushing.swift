@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What a flush of the data cache does on a machine that needs it.
 public protocol DataCacheFlushing: Sendable {
   /// Makes what was written to the page, by whatever alias, visible through all others. Must not block.
@@ -10,19 +12,92 @@ public struct CoherentDataCache: DataCacheFlushing {
   public func flush(_ page: FrameBytes) {}
 }
 
+/// When a frame is flushed. Two bits of the frame's state say what the data cache has of it:
+///
+///     clean  flushing
+///       0       0      dirty: must be flushed before a program sees the frame
+///       0       1      one thread flushes, and will mark the frame clean
+///       1       1      as above, but the frame was written to since that flush began: it will be dirty
+///       1       0      clean
+///
+/// A write through the kernel's own view and a thread that maps the frame meet like this:
+///
+///     the write                                          the mapping thread
+///     1. stores to the frame                             a. counts its mapping
+///     2. marks the frame dirty; if it is mapped, flushes b. if the frame is not clean, flushes
+///                                                        c. installs the entry
+///
+/// ORDERING [map-then-flush]: count and bits are one word, so steps 2 and a have an order. If 2 is first, b finds the frame dirty.
+/// If a is first, 2 finds the mapping. Either way one of the two threads flushes after step 1. The parts of a 2 MiB frame
+/// change between two counts when an entry is split, so a write flushes them whether they are mapped or not.
+///
+/// A flush must not mark clean what was written after the flush began. So only the thread that has set `flushing` marks the frame
+/// clean, and not if a write has set both bits meanwhile. Any other thread that needs the frame flushed flushes it itself: it
+/// cannot know how far the first one is.
 extension PhysicalMemory {
-  /// A frame was written by the kernel's own view. A frame that is mapped is flushed at once, another when it is mapped.
+  /// Notes that a frame was written through the kernel's own view (`flush_dcache_page`). A mapped frame is flushed at once,
+  /// another one when it is mapped.
   func dataCacheDirtied(_ pfn: PFN) {
     let frame = frames.frame(pfn)
-    frame.clear(Frame.dataCacheCleanBit)
-    if frame.mapCount > 0 { dataCacheClean(pfn) }
+    let before = frame.updateDataCacheState { $0 == .flushing || $0 == .dirtied ? .dirtied : .dirty }
+    if before.isMapped || frame.has(Frame.hugeBit) { dataCacheClean(pfn) }
   }
 
-  /// Before a program sees the frame: the flush that was put off, if one was (`update_mmu_cache`).
+  /// Flushes a frame that a program is about to see, unless the data cache is clean (`update_mmu_cache`).
+  ///
+  /// The caller has counted its mapping, and holds a reference.
   func dataCacheClean(_ pfn: PFN) {
     let frame = frames.frame(pfn)
-    guard !frame.has(Frame.dataCacheCleanBit) else { return }
+    if frame.dataCacheState == .clean { return }
+    let before = frame.updateDataCacheState { $0 == .dirty ? .flushing : $0 }
+    if before.state == .clean { return }
     dataCache.flush(frames.bytes(of: pfn))
-    frame.set(Frame.dataCacheCleanBit)
+    guard before.state == .dirty else { return }
+    _ = frame.updateDataCacheState { $0 == .flushing ? .clean : .dirty }
+  }
+}
+
+/// What the data cache has of a frame: the two bits of its state word that say so.
+private enum DataCacheState: UInt64 {
+  case dirty = 0
+  case clean = 0b01
+  case flushing = 0b10
+  /// Written to while it is being flushed.
+  case dirtied = 0b11
+
+  static let mask = Frame.dataCacheCleanBit | Frame.dataCacheFlushingBit
+
+  init(of word: UInt64) {
+    self =
+      word & Self.mask == 0
+      ? .dirty
+      : word & Frame.dataCacheFlushingBit == 0 ? .clean : word & Frame.dataCacheCleanBit == 0 ? .flushing : .dirtied
+  }
+
+  var bits: UInt64 {
+    (rawValue & 0b01 != 0 ? Frame.dataCacheCleanBit : 0) | (rawValue & 0b10 != 0 ? Frame.dataCacheFlushingBit : 0)
+  }
+}
+
+extension Frame {
+  fileprivate var dataCacheState: DataCacheState {
+    DataCacheState(of: descriptor.pointee.state.load(ordering: .acquiring))
+  }
+
+  /// Changes the state by `change`; returns what it was, and whether an entry of the lowest level mapped the frame then.
+  ///
+  /// ORDERING [map-then-flush]: a read-modify-write even if nothing changes, so that the thread that counts a mapping later comes
+  /// after the bytes that were stored before.
+  fileprivate func updateDataCacheState(
+    _ change: (DataCacheState) -> DataCacheState
+  ) -> (state: DataCacheState, isMapped: Bool) {
+    var old = descriptor.pointee.state.load(ordering: .acquiring)
+    while true {
+      let state = DataCacheState(of: old)
+      let (exchanged, now) = descriptor.pointee.state.weakCompareExchange(
+        expected: old, desired: old & ~DataCacheState.mask | change(state).bits, ordering: .acquiringAndReleasing)
+      if exchanged { return (state, UInt32(truncatingIfNeeded: old) != 0) }
+      old = now
+    }
   }
 }

@@ -67,12 +67,19 @@ extension FrameTable {
   /// A 2 MiB frame becomes 512 ordinary ones (`__split_folio_to_order`), of which those at `users` go on with one reference
   /// each, and the others have none: they are returned, to be freed.
   ///
-  /// The caller has seen that the only references are those of `users`, and that nobody can come by another: it has taken
-  /// the entries away and waited for a grace period.
-  func breakUp(_ first: PFN, users: [PFN]) -> [PFN] {
-    assert(frame(first).references == users.count && frame(first).pins == 0)
+  /// The caller has taken the entries away and waited for a grace period, so no thread retains the frame by an entry. A thread
+  /// may still retain it by number for a moment (`retainFolio(of:)`). If there is such a reference, or any other beside those
+  /// of `users`, nothing changes and the result is nil.
+  ///
+  /// ORDERING [change-then-count]: one exchange looks at the counts and freezes them at 0 (`page_ref_freeze`). A thread that comes
+  /// by number afterwards finds no reference to add to.
+  func breakUp(_ first: PFN, users: [PFN]) -> [PFN]? {
+    guard
+      frame(first).descriptor.pointee.counts.compareExchange(
+        expected: UInt64(users.count), desired: 0, ordering: .sequentiallyConsistent
+      ).exchanged
+    else { return nil }
     for index in 0..<Page.pagesPerHuge { frame(first + index).clear(Frame.hugeBit) }
-    frame(first).descriptor.pointee.counts.store(0, ordering: .relaxed)
     for pfn in users { frame(pfn).descriptor.pointee.counts.store(Frame.oneReference, ordering: .releasing) }
     let used = Set(users)
     return (0..<Page.pagesPerHuge).map { first + $0 }.filter { !used.contains($0) }

@@ -25,6 +25,7 @@ import Synchronization
 ///     bit  36       data cache clean (Linux's PG_dcache_clean, PG_arch_1)
 ///     bit  37       poisoned: filled with the allocator's poison (debug builds)
 ///     bit  38       huge: one of the 512 of a 2 MiB frame, which the first one's counts are for (see `Frame+Huge.swift`)
+///     bit  39       data cache being flushed (see `DataCacheFlushing.swift`)
 ///     bits 40...63  in the first frame of a huge one: entries of the second-lowest level that map it whole
 ///
 /// The mapcount falls the moment an entry is cleared. The reference that the entry held falls a grace period later
@@ -60,6 +61,8 @@ struct Frame: @unchecked Sendable {
   static let freeBit: UInt64 = 1 << 35
   static let dataCacheCleanBit: UInt64 = 1 << 36
   static let poisonedBit: UInt64 = 1 << 37
+  /// Beside `dataCacheCleanBit`, see `DataCacheFlushing.swift`. Bit 38 is `hugeBit`.
+  static let dataCacheFlushingBit: UInt64 = 1 << 39
 
   // MARK: References and pins
 

@@ -1,0 +1,102 @@
+#if DEBUG
+  import TestSupport
+  import Testing
+
+  @testable import UserPages
+
+  /// A backing that shows one frame by number, whatever the frame is used for.
+  private final class Number: Backing {
+    let pageCount = 1
+    let pfn: PFN
+    init(_ pfn: PFN) { self.pfn = pfn }
+    func fault(page: Int, write: Bool) -> FaultAnswer { .frameNumber(pfn, writable: true) }
+  }
+
+  /// A way to map a frame by its number.
+  enum MappingByNumber: CaseIterable {
+    case insertPage, insertMixed, readFault, copyingFault
+
+    /// Maps `pfn` at 0x9000.
+    func map(_ pfn: PFN, in space: AddressSpace) throws(PageError) {
+      try space.map(at: 0x9000, pages: 1, protection: .readWrite, .mixed(Number(pfn)))
+      switch self {
+      case .insertPage: try space.insertPage(pfn, at: 0x9000)
+      case .insertMixed: try space.insertMixed(pfn, at: 0x9000)
+      case .readFault: _ = try space.load(at: 0x9000, as: UInt8.self)
+      case .copyingFault: try space.store(UInt8(1), at: 0x9000)
+      }
+    }
+
+    /// How it fails if the frame is free, or a program's private memory.
+    var refusal: PageError {
+      switch self {
+      case .insertPage, .insertMixed: .invalidArgument
+      case .readFault, .copyingFault: .busError
+      }
+    }
+  }
+
+  extension TortureTests {
+    /// Mappings by number of frames that become another program's memory at that moment.
+    @Suite struct FrozenNumbers {
+      @Test(arguments: [MappingByNumber.insertPage, .insertMixed, .readFault], [false, true])
+      func aFrameCannotBeNamedBeforeItIsInstalled(way: MappingByNumber, isHuge: Bool) throws {
+        // A fault has all the memory there is and has not installed it. It will discard the memory, because its mapping goes away.
+        try play(frames: isHuge ? Page.pagesPerHuge : 1) { freezer, machine in
+          let space = AddressSpace(machine.memory)
+          let other = AddressSpace(machine.memory)
+          let address: VirtualAddress = 0x4000_0000
+          try space.map(at: address, pages: Page.pagesPerHuge, protection: .readWrite, hugePages: isHuge)
+          let pfn = machine.memory.allocator.first + (isHuge ? 5 : 0)
+          let namer = freezer.start("map by number", freezeAt: .numberBetweenLookAndReference) {
+            freezer.expect(way.refusal) { () throws(PageError) in try way.map(pfn, in: other) }
+          }
+          #expect(namer.waitUntilFrozen())
+          let faulter = freezer.start("store", freezeAt: .faultBeforeInstall) {
+            freezer.expect(.segmentationViolation) { () throws(PageError) in try space.store(UInt8(1), at: address) }
+          }
+          #expect(faulter.waitUntilFrozen())
+          namer.thaw(until: .numberBetweenReferenceAndSecondLook)
+          let wasRetained = namer.waitUntilFrozen()
+          #expect(!wasRetained, "a frame that no entry maps was retained by its number")
+          // Discarding it under the other thread would end the test run.
+          if wasRetained { namer.thaw() }
+          try space.unmap(at: address, pages: Page.pagesPerHuge)
+          faulter.thaw()
+          try faulter.join()
+          try namer.join()
+          #expect(other.entry(at: 0x9000).kind == .none)
+        }
+      }
+
+      @Test(arguments: MappingByNumber.allCases)
+      func aFrameThatBecamePrivateMemoryIsRefused(way: MappingByNumber) throws {
+        // The frame is a file's when it is looked at, and has become another program's when it is retained.
+        try play(frames: 2) { freezer, machine in
+          let file = try PageCacheFile(machine.memory, pages: 1, fill: 7)
+          let owner = AddressSpace(machine.memory)
+          let other = AddressSpace(machine.memory)
+          try owner.map(at: 0x5000, pages: 1, protection: .readWrite)
+          try owner.map(at: 0x6000, pages: 1, protection: .read, sharing: .shared, .file(file))
+          // The pin is the last to hold the frame, and frees it at once.
+          let pin = try owner.pin(at: 0x6000)
+          try owner.unmap(at: 0x6000, pages: 1)
+          file.drop()
+          machine.memory.flushDeferredFrees()
+          let pfn = pin.pfn
+          let namer = freezer.start("map by number", freezeAt: .numberBetweenLookAndReference) {
+            freezer.expect(way.refusal) { () throws(PageError) in try way.map(pfn, in: other) }
+          }
+          #expect(namer.waitUntilFrozen())
+          pin.release()
+          try owner.store(UInt8(8), at: 0x5000)
+          try #require(RCU.read { owner.table.ptep(for: 0x5000)?.load().pfn } == pfn)
+          namer.thaw()
+          try namer.join()
+          #expect(other.entry(at: 0x9000).kind == .none)
+          #expect(try owner.load(at: 0x5000, as: UInt8.self) == 8)
+        }
+      }
+    }
+  }
+#endif
