@@ -1,0 +1,24 @@
+// Two loads of one location by one thread do not go back.
+//
+// outcome: r1=0 r2=0
+// outcome: r1=0 r2=1
+// outcome: r1=1 r2=1
+#include "litmus.h"
+
+static atomic_int x;
+REGISTERS(r1, r2);
+
+THREAD(a) {
+  STORE(x, 1, relaxed);
+}
+
+THREAD(b) {
+  r1 = LOAD(x, relaxed);
+  r2 = LOAD(x, relaxed);
+}
+
+TEST {
+  RUN(a, b);
+  OBSERVE(r1);
+  OBSERVE(r2);
+}

@@ -1,0 +1,25 @@
+// Message passing, sequentially consistent flag.
+//
+// outcome: r1=0 r2=0
+// outcome: r1=0 r2=1
+// outcome: r1=1 r2=1
+#include "litmus.h"
+
+static atomic_int x, y;
+REGISTERS(r1, r2);
+
+THREAD(a) {
+  STORE(x, 1, relaxed);
+  STORE(y, 1, seq_cst);
+}
+
+THREAD(b) {
+  r1 = LOAD(y, seq_cst);
+  r2 = LOAD(x, relaxed);
+}
+
+TEST {
+  RUN(a, b);
+  OBSERVE(r1);
+  OBSERVE(r2);
+}

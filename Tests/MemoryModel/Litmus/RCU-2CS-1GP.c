@@ -1,0 +1,41 @@
+// A cycle with two sections and one grace period. LKMM forbids a cycle with at least as many grace periods as sections, so it allows this.
+//
+// outcome: r1=0 r2=0 r3=0
+// outcome: r1=0 r2=0 r3=1
+// outcome: r1=0 r2=1 r3=0
+// outcome: r1=0 r2=1 r3=1
+// outcome: r1=1 r2=0 r3=0
+// outcome: r1=1 r2=0 r3=1
+// outcome: r1=1 r2=1 r3=0
+// outcome: r1=1 r2=1 r3=1
+#include "litmus.h"
+
+static atomic_int x, y, z;
+REGISTERS(r1, r2, r3);
+
+THREAD(a) {
+  mm_rcu_read_lock();
+  STORE(x, 1, relaxed);
+  r1 = LOAD(y, relaxed);
+  mm_rcu_read_unlock();
+}
+
+THREAD(b) {
+  mm_rcu_read_lock();
+  STORE(y, 1, relaxed);
+  r2 = LOAD(z, relaxed);
+  mm_rcu_read_unlock();
+}
+
+THREAD(c) {
+  STORE(z, 1, relaxed);
+  mm_synchronize_rcu();
+  r3 = LOAD(x, relaxed);
+}
+
+TEST {
+  RUN(a, b, c);
+  OBSERVE(r1);
+  OBSERVE(r2);
+  OBSERVE(r3);
+}

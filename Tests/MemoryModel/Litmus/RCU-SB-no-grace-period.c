@@ -1,0 +1,30 @@
+// Store buffering of two sections: they order nothing.
+//
+// outcome: r1=0 r2=0
+// outcome: r1=0 r2=1
+// outcome: r1=1 r2=0
+// outcome: r1=1 r2=1
+#include "litmus.h"
+
+static atomic_int x, y;
+REGISTERS(r1, r2);
+
+THREAD(a) {
+  mm_rcu_read_lock();
+  STORE(x, 1, relaxed);
+  r1 = LOAD(y, relaxed);
+  mm_rcu_read_unlock();
+}
+
+THREAD(b) {
+  mm_rcu_read_lock();
+  STORE(y, 1, relaxed);
+  r2 = LOAD(x, relaxed);
+  mm_rcu_read_unlock();
+}
+
+TEST {
+  RUN(a, b);
+  OBSERVE(r1);
+  OBSERVE(r2);
+}

@@ -1,0 +1,33 @@
+// The reader has no section, so the grace period does not wait for it.
+//
+// fails: use after free
+#include "litmus.h"
+
+#include <stdlib.h>
+
+struct node {
+  int value;
+};
+static struct node *_Atomic head;
+REGISTERS(r1);
+
+THREAD(a) {
+  struct node *fresh = malloc(sizeof *fresh);
+  fresh->value = 2;
+  struct node *old = EXCHANGE(head, fresh, acq_rel);
+  mm_synchronize_rcu();
+  free(old);
+}
+
+THREAD(b) {
+  r1 = LOAD(head, acquire)->value;
+}
+
+TEST {
+  struct node *first = malloc(sizeof *first);
+  first->value = 1;
+  atomic_store(&head, first);
+  RUN(a, b);
+  OBSERVE(r1);
+  free(atomic_load(&head));
+}

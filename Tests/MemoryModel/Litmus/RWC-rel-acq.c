@@ -1,0 +1,35 @@
+// Read to write causality with release and acquire: allowed.
+//
+// outcome: r1=0 r2=0 r3=0
+// outcome: r1=0 r2=0 r3=1
+// outcome: r1=0 r2=1 r3=0
+// outcome: r1=0 r2=1 r3=1
+// outcome: r1=1 r2=0 r3=0
+// outcome: r1=1 r2=0 r3=1
+// outcome: r1=1 r2=1 r3=0
+// outcome: r1=1 r2=1 r3=1
+#include "litmus.h"
+
+static atomic_int x, y;
+REGISTERS(r1, r2, r3);
+
+THREAD(a) {
+  STORE(x, 1, release);
+}
+
+THREAD(b) {
+  r1 = LOAD(x, acquire);
+  r2 = LOAD(y, acquire);
+}
+
+THREAD(c) {
+  STORE(y, 1, release);
+  r3 = LOAD(x, acquire);
+}
+
+TEST {
+  RUN(a, b, c);
+  OBSERVE(r1);
+  OBSERVE(r2);
+  OBSERVE(r3);
+}

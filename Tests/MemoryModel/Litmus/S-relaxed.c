@@ -1,0 +1,26 @@
+// S: a thread reads a flag and writes, yet its write comes before the one made before the flag.
+//
+// outcome: r1=0 x=1
+// outcome: r1=0 x=2
+// outcome: r1=1 x=1
+// outcome: r1=1 x=2
+#include "litmus.h"
+
+static atomic_int x, y;
+REGISTERS(r1);
+
+THREAD(a) {
+  STORE(x, 2, relaxed);
+  STORE(y, 1, relaxed);
+}
+
+THREAD(b) {
+  r1 = LOAD(y, relaxed);
+  STORE(x, 1, relaxed);
+}
+
+TEST {
+  RUN(a, b);
+  OBSERVE(r1);
+  OBSERVE_FINAL(x);
+}

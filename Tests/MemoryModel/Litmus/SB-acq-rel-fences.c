@@ -1,0 +1,28 @@
+// Store buffering. Fences weaker than sequentially consistent do not order a store before a later load.
+//
+// outcome: r1=0 r2=0
+// outcome: r1=0 r2=1
+// outcome: r1=1 r2=0
+// outcome: r1=1 r2=1
+#include "litmus.h"
+
+static atomic_int x, y;
+REGISTERS(r1, r2);
+
+THREAD(a) {
+  STORE(x, 1, relaxed);
+  FENCE(acq_rel);
+  r1 = LOAD(y, relaxed);
+}
+
+THREAD(b) {
+  STORE(y, 1, relaxed);
+  FENCE(acq_rel);
+  r2 = LOAD(x, relaxed);
+}
+
+TEST {
+  RUN(a, b);
+  OBSERVE(r1);
+  OBSERVE(r2);
+}

@@ -1,0 +1,214 @@
+// Atomic and plain accesses of the program's memory.
+#include <cstring>
+
+#include "Execution.hpp"
+
+namespace mm {
+
+Value readMemory(uintptr_t address, size_t size) {
+  Value value = 0;
+  memcpy(&value, reinterpret_cast<const void *>(address), size);
+  return value;
+}
+
+void writeMemory(uintptr_t address, size_t size, Value value) {
+  memcpy(reinterpret_cast<void *>(address), &value, size);
+}
+
+static Value bits(size_t size) { return size == 16 ? ~Value{0} : (Value{1} << (size * 8)) - 1; }
+
+static std::string describe(int thread, bool isWrite, bool isAtomic) {
+  return "thread " + std::to_string(thread) + ": " + (isAtomic ? "atomic " : "plain ") + (isWrite ? "write" : "read");
+}
+
+void Execution::report(Conflict conflict, const ShadowAccess &earlier, uintptr_t address, bool isWrite, bool isAtomic,
+                       uintptr_t site) {
+  Failure::Place here = placeHere(describe(currentNumber, isWrite, isAtomic), site);
+  here.address = address;
+  std::string there = earlier.isFree ? "thread " + std::to_string(earlier.thread) + ": free"
+                                     : describe(earlier.thread, earlier.isWrite, earlier.isAtomic);
+  fail(conflict == Conflict::useAfterFree ? "use after free" : "data race",
+       {here, {there, earlier.site, earlier.stack}});
+}
+
+void Execution::note(uintptr_t address, size_t size, bool isWrite, Order order, uintptr_t site, bool isVisible) {
+  ModelThread &self = currentThread();
+  ShadowAccess access;
+  access.thread = static_cast<uint8_t>(currentNumber);
+  access.epoch = static_cast<uint16_t>(self.executed + (isVisible ? 0 : 1));
+  access.isWrite = isWrite;
+  access.isAtomic = true;
+  // Before the first spawn, and after the last join, nothing can come in between.
+  bool isAlone = true;
+  for (int i = 0; i < maximumThreads; i++)
+    if (i != currentNumber && threads[i].isLive && !threads[i].hasFinished) isAlone = false;
+  access.isSequentiallyConsistent = isSequentiallyConsistent(order) && !isAlone;
+  access.site = site;
+  access.stack = stackHere(site);
+  static const Clock none{};
+  const Clock &clock =
+      self.executed == 0 ? none : graph.events(currentNumber)[self.executed - 1].happensBefore;
+  ShadowAccess earlier;
+  Conflict conflict = shadow.note(address, size, access, clock, earlier);
+  if (conflict == Conflict::none || (conflict == Conflict::shared && isVisible)) return;
+  if (conflict == Conflict::shared) {
+    visibility.add(address, size);
+    leave(Ending::learned);
+  }
+  report(conflict, earlier, address, isWrite, true, site);
+}
+
+/// Whether the access needs no scheduling, and is noted.
+bool Execution::notePrivate(uintptr_t address, size_t size, bool isWrite, Order order, uintptr_t site) {
+  Region region = visibility.find(address, size);
+  if (region.size > 0) {
+    if (region.address > address || region.address + region.size < address + size) {
+      visibility.add(address, size);
+      leave(Ending::learned);
+    }
+    return false;
+  }
+  // A thread that waits for a location that no other thread has touched so far.
+  privateRepeats = lastPrivate == address ? privateRepeats + 1 : 0;
+  lastPrivate = address;
+  if (privateRepeats > 200 && !isWrite) {
+    visibility.add(address, size);
+    leave(Ending::learned);
+  }
+  note(address, size, isWrite, order, site, false);
+  if (isWrite) {
+    data.willWrite(address, size);
+    currentThread().spins.clear();
+  }
+  return true;
+}
+
+void Execution::checkSpin(uintptr_t site, uintptr_t address) {
+  ModelThread &self = currentThread();
+  int begin = self.spins.look(site, address, self.executed, workers[currentNumber]->stackBase());
+  if (begin < 0) {
+    reach(Turn::step);
+    return;
+  }
+  self.spinBegin = begin;
+  // A loop with several reads may go on although it reads the same again. Once is enough.
+  if (self.spunBefore && strategy->addsInOrder()) leave(Ending::blocked);
+  self.spunBefore = self.executed - begin > 1;
+  reach(Turn::spin);
+}
+
+Value Execution::load(uintptr_t address, size_t size, Order order, uintptr_t site) {
+  if (notePrivate(address, size, false, order, site)) return readMemory(address, size);
+  Region region = visibility.find(address, size);
+  Event event = prepare(Kind::read, order, site);
+  checkSpin(site, address);
+  EventId id = performRead(std::move(event), memoryName(region));
+  note(address, size, false, order, site, true);
+  return graph.event(id).value >> ((address - region.address) * 8) & bits(size);
+}
+
+namespace {
+
+/// A value for some of a location's bytes. An access of one size to a location of another is outside of C11; a write is
+/// modelled as an update of the whole.
+struct Part {
+  unsigned shift;
+  Value mask;
+  Value insert(Value whole, Value part) const { return (whole & ~(mask << shift)) | (part & mask) << shift; }
+};
+
+}  // namespace
+
+void Execution::store(uintptr_t address, size_t size, Value value, Order order, uintptr_t site) {
+  if (notePrivate(address, size, true, order, site)) {
+    writeMemory(address, size, value);
+    return;
+  }
+  Region region = visibility.find(address, size);
+  data.willWrite(region.address, region.size);
+  currentThread().spins.clear();
+  currentThread().spunBefore = false;
+  Event event = prepare(Kind::write, order, site);
+  event.value = value & bits(size);
+  if (region.size != size) {
+    Part part{static_cast<unsigned>(address - region.address) * 8, bits(size)};
+    Event read = prepare(Kind::read, Order::relaxed, site);
+    read.rule = Rule::always;
+    reach(Turn::step);
+    EventId old = performRead(std::move(read), memoryName(region));
+    reach(Turn::exclusiveWrite);
+    event.exclusive = true;
+    event.value = part.insert(graph.event(old).value, value);
+  } else {
+    reach(Turn::step);
+  }
+  Value whole = event.value;
+  EventId id = performWrite(std::move(event), memoryName(region));
+  if (isNewest(id)) writeMemory(region.address, region.size, whole);
+  note(address, size, true, order, site, true);
+}
+
+Value Execution::update(uintptr_t address, size_t size, Rule rule, Value expected, Value operand, Modification modify,
+                        Order order, Order failureOrder, uintptr_t site) {
+  Region region = visibility.find(address, size);
+  if (region.size == 0) {
+    Value old = readMemory(address, size);
+    bool writes = rule != Rule::equal || old == (expected & bits(size));
+    notePrivate(address, size, writes, writes ? order : failureOrder, site);
+    if (writes) writeMemory(address, size, modify(old, operand));
+    return old;
+  }
+  if (region.size != size) fail("an atomic update of a part of a location that is accessed as a whole", {placeHere("here", site)});
+  data.willWrite(address, size);
+  Event event = prepare(Kind::read, order, site);
+  event.rule = rule;
+  event.operand = expected & bits(size);
+  event.failureOrder = failureOrder;
+  checkSpin(site, address);
+  EventId read = performRead(event, memoryName(region));
+  Value old = graph.event(read).value;
+  if (!graph.event(read).awaitsWrite()) {
+    note(address, size, false, failureOrder, site, true);
+    return old;
+  }
+  reach(Turn::exclusiveWrite);
+  event.kind = Kind::write;
+  event.rule = Rule::read;
+  event.exclusive = true;
+  event.value = modify(old, operand) & bits(size);
+  // An update that changes nothing, as a failed attempt to take a flag, is no progress.
+  if (event.value != old) {
+    currentThread().spins.clear();
+    currentThread().spunBefore = false;
+  }
+  Value value = event.value;
+  EventId id = performWrite(std::move(event), memoryName(region));
+  if (isNewest(id)) writeMemory(address, size, value);
+  note(address, size, true, order, site, true);
+  return old;
+}
+
+void Execution::fence(Order order, uintptr_t site) {
+  Event event = prepare(Kind::fence, order, site);
+  reach(Turn::step);
+  perform(std::move(event));
+}
+
+void Execution::plain(uintptr_t address, size_t size, bool isWrite, uintptr_t site) {
+  ModelThread &self = currentThread();
+  ShadowAccess access;
+  access.thread = static_cast<uint8_t>(currentNumber);
+  access.epoch = static_cast<uint16_t>(self.executed + 1);
+  access.isWrite = isWrite;
+  access.site = site;
+  access.stack = stackHere(site);
+  const Clock &clock = graph.events(currentNumber)[self.executed - 1].happensBefore;
+  ShadowAccess earlier;
+  Conflict conflict = shadow.note(address, size, access, clock, earlier);
+  if (conflict != Conflict::none) report(conflict, earlier, address, isWrite, false, site);
+  if (!isWrite) return;
+  data.willWrite(address, size);
+  self.spins.clear();
+}
+
+}  // namespace mm

@@ -1,0 +1,69 @@
+#include "CompleteSearch.hpp"
+
+#include "Execution.hpp"
+
+namespace mm {
+
+Graph CompleteSearch::next() {
+  Graph graph = std::move(pending.back());
+  pending.pop_back();
+  return graph;
+}
+
+void CompleteSearch::keep(Graph graph) {
+  if (graph.isSequentiallyConsistent()) pending.push_back(std::move(graph));
+}
+
+/// The first thread that can go on. A grace period ends last: until then, sections may begin that it must wait for.
+int CompleteSearch::nextThread(Execution &execution, const std::vector<int> &enabled, int) {
+  for (int number : enabled)
+    if (execution.thread(number).turn != Turn::gracePeriod) return number;
+  return enabled.front();
+}
+
+int CompleteSearch::chooseSource(Execution &execution, const Event &read, int thread,
+                                 const std::vector<EventId> &sources) {
+  const Graph &graph = execution.graph;
+  for (size_t i = 0; i + 1 < sources.size(); i++) {
+    Event candidate = read;
+    candidate.source = sources[i];
+    candidate.value = graph.value(sources[i], read.location);
+    if (candidate.awaitsWrite()) {
+      // Two updates of one write: only if the other can still be made to follow this one.
+      EventId other = graph.exclusiveReader(sources[i], read.location);
+      if (!other.isInitial() && graph.size(thread) > 0 && graph.events(thread).back().causes.covers(other)) continue;
+    }
+    Graph with = graph;
+    with.add(candidate, thread);
+    keep(std::move(with));
+  }
+  return static_cast<int>(sources.size()) - 1;
+}
+
+int CompleteSearch::choosePlace(Execution &execution, EventId write, const std::vector<int> &places) {
+  const Graph &graph = execution.graph;
+  for (size_t i = 0; i + 1 < places.size(); i++) {
+    Graph with = graph;
+    with.put(write, places[i]);
+    keep(std::move(with));
+  }
+  for (EventId read : graph.revisitable(write)) {
+    if (!graph.revisitsCanonically(read, write)) continue;
+    Graph cut = graph.revisited(read, write);
+    for (int place : cut.places(write)) {
+      Graph with = cut;
+      with.put(write, place);
+      if (with.readsCoherently(read)) keep(std::move(with));
+    }
+  }
+  if (places.empty()) return -1;
+  // The newest place is always consistent, unless the write must follow another one directly.
+  if (places.size() == 1) {
+    Graph with = graph;
+    with.put(write, places[0]);
+    if (places[0] != graph.lastPlace(graph.event(write).location) && !with.isSequentiallyConsistent()) return -1;
+  }
+  return static_cast<int>(places.size()) - 1;
+}
+
+}  // namespace mm

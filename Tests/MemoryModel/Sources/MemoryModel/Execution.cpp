@@ -1,0 +1,240 @@
+#include "Execution.hpp"
+
+#include <algorithm>
+
+namespace mm {
+
+thread_local int currentNumber = -1;
+
+Execution::Execution() { data.find(); }
+
+Execution &Execution::shared() {
+  static auto *execution = new Execution;
+  return *execution;
+}
+
+ModelThread &Execution::currentThread() { return threads[currentNumber]; }
+
+Ending Execution::run(void (*test)(void *), void *argument, Graph start, Strategy &decider, bool recordsStacks) {
+  graph = std::move(start);
+  remaining = static_cast<int>(graph.eventCount());
+  strategy = &decider;
+  records = recordsStacks;
+  steps.clear();
+  observations.clear();
+  stacks.assign(1, {});
+  shadow.reset();
+  arena.reset();
+  lastPrivate = 0;
+  onces.clear();
+  keys.clear();
+  for (ModelThread &thread : threads) thread = ModelThread{};
+  threads[0].isLive = true;
+  threads[0].body = test;
+  threads[0].argument = argument;
+  if (!workers[0]) {
+    workers[0] = std::make_unique<Worker>(0, [this] { runBody(0); });
+    workers[0]->start();
+  }
+  workers[0]->gate.open();
+  over.pass();
+
+  isAborting = true;
+  for (int i = 0; i < maximumThreads; i++)
+    if (threads[i].isLive && !threads[i].hasFinished) {
+      workers[i]->gate.open();
+      over.pass();
+    }
+  isAborting = false;
+  data.restore();
+  return ending;
+}
+
+void Execution::runBody(int number) {
+  static thread_local bool hasThreadLocals = false;
+  if (!hasThreadLocals) {
+    data.addThreadLocals();
+    hasThreadLocals = true;
+  }
+  if (isAborting) {
+    over.open();
+    return;
+  }
+  currentNumber = number;
+  ModelThread &self = threads[number];
+  Event begin = prepare(Kind::begin, Order::relaxed, 0);
+  begin.source = self.spawn;
+  perform(begin);
+  self.body(self.argument);
+  destroySpecific();
+  finishThread();
+}
+
+/// As the C library does: a destructor may set a value again, whose destructor then runs in another round.
+void Execution::destroySpecific() {
+  ModelThread &self = currentThread();
+  for (int round = 0; round < 4; round++)
+    for (unsigned key = 0; key < keys.size(); key++) {
+      auto entry = self.specific.find(key);
+      if (entry == self.specific.end() || !entry->second || !keys[key]) continue;
+      void *value = entry->second;
+      entry->second = nullptr;
+      keys[key](value);
+    }
+}
+
+void Execution::finishThread() {
+  reach(Turn::step);
+  perform(prepare(Kind::end, Order::relaxed, 0));
+  ModelThread &self = currentThread();
+  self.hasFinished = true;
+  int next = chooseThread(currentNumber);
+  currentNumber = -1;
+  if (next >= 0) {
+    workers[next]->gate.open();
+  } else {
+    ending = next == -1 ? stuckEnding() : next == -2 ? Ending::abandoned : Ending::failed;
+    over.open();
+  }
+}
+
+/// Ends the execution. The driver then abandons the other threads where they are.
+void Execution::leave(Ending how) {
+  ending = how;
+  int number = currentNumber;
+  threads[number].hasFinished = true;
+  currentNumber = -1;
+  over.open();
+  workers[number]->abandon();
+}
+
+void Execution::park() {
+  int number = currentNumber;
+  workers[number]->gate.pass();
+  if (!isAborting) return;
+  currentNumber = -1;
+  over.open();
+  workers[number]->abandon();
+}
+
+/// Lets the threads that come before this one go on, until it is this thread's turn.
+void Execution::reach(Turn turn) {
+  ModelThread &self = currentThread();
+  self.turn = turn;
+  int next = chooseThread(currentNumber);
+  if (next == -1) leave(stuckEnding());
+  if (next == -2) leave(Ending::abandoned);
+  if (next == -3) leave(Ending::failed);
+  if (next == currentNumber) return;
+  workers[next]->gate.open();
+  park();
+}
+
+/// The thread whose event comes next; -1 if there is none, -2 if the strategy gives up, -3 if the program did not repeat itself.
+int Execution::chooseThread(int running) {
+  if (remaining > 0) {
+    if (canReplay(running)) return running;
+    for (int i = 0; i < maximumThreads; i++)
+      if (canReplay(i)) return i;
+    failure = {"the program does not do the same again: a replay found no thread that goes on", {}};
+    return -3;
+  }
+  if (int forced = strategy->forcedThread(*this); forced >= 0) return forced;
+  std::vector<int> enabled;
+  for (int i = 0; i < maximumThreads; i++) {
+    if (!threads[i].isLive || threads[i].hasFinished) continue;
+    if (threads[i].turn == Turn::exclusiveWrite) return i;
+    if (isEnabled(i)) enabled.push_back(i);
+  }
+  if (enabled.empty()) return -1;
+  int next = strategy->nextThread(*this, enabled, running);
+  return next < 0 ? -2 : next;
+}
+
+bool Execution::canReplay(int number) const {
+  const ModelThread &thread = threads[number];
+  if (!thread.isLive || thread.hasFinished || thread.executed >= graph.size(number)) return false;
+  const Event &next = graph.events(number)[thread.executed];
+  if (!hasExecuted(next.source)) return false;
+  return std::all_of(next.waitedFor.begin(), next.waitedFor.end(), [&](EventId end) { return hasExecuted(end); });
+}
+
+bool Execution::isEnabled(int number) {
+  ModelThread &thread = threads[number];
+  switch (thread.turn) {
+  case Turn::step:
+  case Turn::exclusiveWrite: return true;
+  case Turn::join: return threads[thread.joined].hasFinished;
+  case Turn::gracePeriod: {
+    std::vector<EventId> ends;
+    return graph.sectionsBefore(number, ends);
+  }
+  case Turn::value: {
+    Event read = thread.request;
+    read.location = locate(thread.requested);
+    return !consistentSources(read, number, graph.sources(number, read.location, false)).empty();
+  }
+  case Turn::spin:
+    if (!strategy->addsInOrder()) return false;
+    for (int i = thread.spinBegin; i < thread.executed; i++) {
+      const Event &event = graph.events(number)[i];
+      if (event.kind == Kind::read && graph.place(event.source, event.location) < graph.lastPlace(event.location))
+        return true;
+    }
+    return false;
+  case Turn::blocked: return false;
+  }
+  return false;
+}
+
+/// What it means that no thread can go on.
+Ending Execution::stuckEnding() {
+  bool isStuck = false;
+  Failure deadlock{"deadlock: no thread can go on", {}};
+  for (int number = 0; number < maximumThreads; number++) {
+    const ModelThread &thread = threads[number];
+    if (!thread.isLive || thread.hasFinished) continue;
+    isStuck = true;
+    int begin = thread.turn == Turn::spin ? thread.spinBegin : thread.turn == Turn::blocked ? thread.executed - 1 : -1;
+    for (int i = begin; i >= 0 && i < thread.executed; i++) {
+      const Event &event = graph.events(number)[i];
+      if (event.kind == Kind::read && graph.place(event.source, event.location) < graph.lastPlace(event.location))
+        return Ending::blocked;
+    }
+    const char *why = thread.turn == Turn::join          ? "joins"
+                      : thread.turn == Turn::gracePeriod ? "waits for a grace period"
+                      : thread.turn == Turn::spin        ? "repeats its reads"
+                                                         : "waits for a lock or a value";
+    deadlock.places.push_back(
+        {"thread " + std::to_string(number) + " " + why, thread.request.site, thread.request.stack});
+  }
+  if (!isStuck) return Ending::finished;
+  failure = deadlock;
+  return Ending::failed;
+}
+
+std::vector<EventId> Execution::consistentSources(const Event &read, int thread,
+                                                  const std::vector<EventId> &sources) const {
+  std::vector<EventId> result;
+  for (EventId source : sources) {
+    Event candidate = read;
+    candidate.source = source;
+    candidate.value = graph.value(source, read.location);
+    if (candidate.blocks()) continue;
+    if (candidate.awaitsWrite() && !graph.exclusiveReader(source, read.location).isInitial()) continue;
+    if (source != sources.back()) {
+      Graph with = graph;
+      with.add(candidate, thread);
+      if (!with.isSequentiallyConsistent()) continue;
+    }
+    result.push_back(source);
+  }
+  return result;
+}
+
+void Execution::fail(std::string what, std::vector<Failure::Place> places) {
+  failure = {std::move(what), std::move(places)};
+  leave(Ending::failed);
+}
+
+}  // namespace mm

@@ -1,0 +1,186 @@
+// One execution of the program under test: first as a graph says, then on from there as a strategy decides.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "Arena.hpp"
+#include "Graph.hpp"
+#include "Lockstep.hpp"
+#include "Shadow.hpp"
+#include "Spin.hpp"
+#include "StaticData.hpp"
+#include "Strategy.hpp"
+#include "Visibility.hpp"
+
+namespace mm {
+
+enum class Ending : uint8_t {
+  finished,
+  /// A thread waits for a store that it could read, but does not read in this execution.
+  blocked,
+  /// The strategy gave up: inconsistent, or seen before.
+  abandoned,
+  /// A location turned out to be shared.
+  learned,
+  failed,
+};
+
+/// What a thread does at its next turn.
+enum class Turn : uint8_t { step, exclusiveWrite, join, gracePeriod, value, spin, blocked };
+
+struct ModelThread {
+  bool isLive = false, hasFinished = false;
+  void (*body)(void *) = nullptr;
+  void *argument = nullptr;
+  EventId spawn;
+  /// How many of its events this execution has made so far.
+  int executed = 0;
+  Turn turn = Turn::step;
+  int joined = -1;
+  /// For `Turn::value`: the read, without its source. For `Turn::spin`: how many events the turn of the loop began after.
+  Event request;
+  LocationName requested;
+  int spinBegin = 0;
+  bool spunBefore = false;
+  int sectionDepth = 0;
+  int children = 0;
+  SpinHistory spins;
+  /// Return addresses, outermost first.
+  std::vector<uintptr_t> calls;
+  std::map<unsigned, void *> specific;
+};
+
+/// An event in the order in which it was made, with what a replay needs.
+struct Step {
+  EventId id;
+  /// For a read, its write.
+  EventId source;
+  /// For a write, the one before it in modification order, of those that were made before it.
+  EventId after;
+};
+
+struct Failure {
+  std::string what;
+  /// The accesses that it is about: instruction and recorded stack.
+  struct Place {
+    std::string role;
+    uintptr_t site;
+    uint32_t stack;
+    /// What was accessed, if it matters.
+    uintptr_t address = 0;
+  };
+  std::vector<Place> places;
+};
+
+/// What an update does with the old value, if its rule holds.
+using Modification = Value (*)(Value old, Value operand);
+
+class Execution {
+public:
+  static Execution &shared();
+
+  Ending run(void (*test)(void *), void *argument, Graph start, Strategy &strategy, bool records);
+
+  Graph graph;
+  std::vector<Step> steps;
+  std::vector<std::pair<std::string, long>> observations;
+  Failure failure;
+  std::vector<std::vector<uintptr_t>> stacks;
+  Visibility visibility;
+  Arena arena;
+
+  bool isReplaying() const { return remaining > 0; }
+  const ModelThread &thread(int number) const { return threads[number]; }
+  bool hasExecuted(EventId id) const { return id.isInitial() || threads[id.thread].executed >= id.index; }
+  /// The writes that a thread's next read can choose from, of those that RC11 allows.
+  std::vector<EventId> consistentSources(const Event &read, int thread, const std::vector<EventId> &sources) const;
+
+  // What the program under test does. Called on its threads only.
+  Value load(uintptr_t address, size_t size, Order order, uintptr_t site);
+  void store(uintptr_t address, size_t size, Value value, Order order, uintptr_t site);
+  Value update(uintptr_t address, size_t size, Rule rule, Value expected, Value operand, Modification modify, Order order,
+               Order failureOrder, uintptr_t site);
+  void fence(Order order, uintptr_t site);
+  void plain(uintptr_t address, size_t size, bool isWrite, uintptr_t site);
+  int spawn(void (*body)(void *), void *argument, uintptr_t site);
+  void join(int thread, uintptr_t site);
+  void sectionBegin(uintptr_t site);
+  void sectionEnd(uintptr_t site);
+  void gracePeriod(uintptr_t site);
+  /// An update of a location that is not the program's, which waits until its rule holds.
+  Value updateModelled(Space space, uintptr_t address, Rule rule, Value expected, Value operand, Modification modify,
+                       Order order, bool waits, uintptr_t site);
+  /// A read of such a location.
+  Value readModelled(Space space, uintptr_t address, Rule rule, Value operand, Order order, bool waits, uintptr_t site);
+  /// Runs `body` unless it ran in this execution; its effects happen before the return.
+  void once(uintptr_t token, void (*body)(void *), void *context, uintptr_t site);
+  /// A new key for values of threads. The destructor runs at the end of a thread that has a value.
+  unsigned makeKey(void (*destructor)(void *));
+  void observe(const char *name, long value);
+  [[noreturn]] void fail(std::string what, std::vector<Failure::Place> places);
+  void *allocate(size_t size, size_t alignment);
+  void release(void *block, uintptr_t site);
+  ModelThread &currentThread();
+  Failure::Place placeHere(std::string role, uintptr_t site);
+
+private:
+  Execution();
+  StaticData data;
+  Shadow shadow;
+  ModelThread threads[maximumThreads];
+  std::unique_ptr<Worker> workers[maximumThreads];
+  Gate over;
+  Strategy *strategy = nullptr;
+  /// Events of the start graph that are still to be made.
+  int remaining = 0;
+  bool records = false, isAborting = false;
+  Ending ending = Ending::finished;
+  /// Numbers for threads by parent and birth, equal in all executions.
+  std::map<std::pair<int, int>, int> numbers;
+  int numberCount = 1;
+  /// For each token of `once`, the event at which its body was done.
+  std::map<uintptr_t, EventId> onces;
+  /// Destructors by key.
+  std::vector<void (*)(void *)> keys;
+  uintptr_t lastPrivate = 0;
+  int privateRepeats = 0;
+
+  void runBody(int number);
+  bool isEnabled(int number);
+  bool canReplay(int number) const;
+  int chooseThread(int running);
+  void reach(Turn turn);
+  void destroySpecific();
+  void finishThread();
+  Ending stuckEnding();
+  [[noreturn]] void leave(Ending ending);
+  void park();
+
+  Event prepare(Kind kind, Order order, uintptr_t site);
+  EventId made(EventId id);
+  bool nextIsPlanned() const;
+  Event &planned(Kind kind);
+  EventId perform(Event event);
+  EventId performRead(Event event, const LocationName &name);
+  EventId performWrite(Event event, const LocationName &name);
+  int locate(const LocationName &name);
+  LocationName memoryName(Region region);
+  bool isNewest(EventId write) const;
+  void checkSpin(uintptr_t site, uintptr_t address);
+  void note(uintptr_t address, size_t size, bool isWrite, Order order, uintptr_t site, bool isVisible);
+  void report(Conflict conflict, const ShadowAccess &earlier, uintptr_t address, bool isWrite, bool isAtomic, uintptr_t site);
+  bool notePrivate(uintptr_t address, size_t size, bool isWrite, Order order, uintptr_t site);
+  uint32_t stackHere(uintptr_t site);
+};
+
+/// The number of the program's thread that this is, or -1.
+extern thread_local int currentNumber;
+
+Value readMemory(uintptr_t address, size_t size);
+void writeMemory(uintptr_t address, size_t size, Value value);
+
+}  // namespace mm

@@ -1,0 +1,120 @@
+#include "Exploration.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <cstdlib>
+
+#include "CompleteSearch.hpp"
+#include "InterleavingSearch.hpp"
+#include "RandomWalk.hpp"
+#include "Report.hpp"
+#include "Schedule.hpp"
+
+namespace mm {
+
+Exploration &Exploration::last() {
+  static auto *exploration = new Exploration;
+  return *exploration;
+}
+
+void Exploration::clear() {
+  executions = blocked = abandoned = duplicates = 0;
+  isComplete = false;
+  failure.clear();
+  report.clear();
+  names.clear();
+  outcomes.clear();
+  graphs.clear();
+}
+
+void Exploration::collect(const Execution &execution) {
+  for (const auto &[name, value] : execution.observations)
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  std::vector<long> values;
+  for (const std::string &name : names) {
+    values.push_back(LONG_MIN);
+    for (const auto &[observed, value] : execution.observations)
+      if (observed == name) values.back() = value;
+  }
+  // Names that an execution did not observe have no value, whether or not they were known at the time.
+  while (!values.empty() && values.back() == LONG_MIN) values.pop_back();
+  outcomes[values]++;
+}
+
+bool Exploration::runOne(Graph start, Strategy &strategy, bool &mustRestart) {
+  Execution &execution = Execution::shared();
+  switch (execution.run(test, argument, std::move(start), strategy, false)) {
+  case Ending::finished:
+    collect(execution);
+    if (countsGraphs && !graphs.insert(execution.graph.fingerprint()).second)
+      duplicates++;
+    else
+      executions++;
+    return true;
+  case Ending::blocked: blocked++; return true;
+  case Ending::abandoned: abandoned++; return true;
+  case Ending::learned: mustRestart = true; return false;
+  case Ending::failed: explain(); return false;
+  }
+  return false;
+}
+
+/// Makes the failing execution again, now with the stack of each event.
+void Exploration::explain() {
+  Execution &execution = Execution::shared();
+  std::string first = execution.failure.what;
+  std::string line = schedule(execution);
+  ScheduledReplay replay(execution.steps);
+  Ending again = execution.run(test, argument, Graph{}, replay, true);
+  failure = first;
+  report = again == Ending::failed && execution.failure.what == first
+               ? mm::report(execution)
+               : "the failure did not come again when the execution was repeated\n";
+  report += "schedule: " + line + "\n";
+}
+
+void Exploration::run(void (*body)(void *), void *bodyArgument, const Options &options) {
+  test = body;
+  argument = bodyArgument;
+  auto reachedLimit = [&](unsigned long limit) { return limit > 0 && executions + blocked >= limit; };
+  static bool isPinned = false;
+  if (!isPinned) stayOnOneCore();
+  isPinned = true;
+  Execution::shared().visibility.clear();
+  countsGraphs = options.interleavings || options.bound >= 0 || getenv("MM_COUNT_DUPLICATES") != nullptr;
+  readVisibility(options.replay, Execution::shared().visibility);
+
+  for (bool mustRestart = true; mustRestart;) {
+    mustRestart = false;
+    clear();
+    if (!options.replay.empty()) {
+      ScheduledReplay replay(options.replay);
+      runOne({}, replay, mustRestart);
+    } else if (options.isRandom) {
+      RandomWalk walk(options.seed);
+      unsigned long limit = options.maximumExecutions ? options.maximumExecutions : 10000;
+      for (unsigned long i = 0; i < limit; i++) {
+        walk.begin(i);
+        if (!runOne({}, walk, mustRestart)) break;
+      }
+    } else if (options.bound >= 0 || options.interleavings) {
+      InterleavingSearch search(options.bound >= 0 ? static_cast<unsigned>(options.bound) : UINT_MAX);
+      isComplete = options.bound < 0;
+      while (search.advance())
+        if (reachedLimit(options.maximumExecutions) || !runOne({}, search, mustRestart)) {
+          isComplete = false;
+          break;
+        }
+    } else {
+      CompleteSearch search;
+      isComplete = true;
+      while (!search.isDone())
+        if (reachedLimit(options.maximumExecutions) || !runOne(search.next(), search, mustRestart)) {
+          isComplete = false;
+          break;
+        }
+    }
+  }
+}
+
+}  // namespace mm

@@ -1,0 +1,237 @@
+// What the program under test calls in the C library, modelled.
+//
+// In the program's own objects each such call is renamed, `malloc` to `mm_malloc`. The Swift runtime and the C library keep theirs.
+// `free` alone is replaced in all of the process, since the Swift runtime frees what the program allocated.
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <time.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "Execution.hpp"
+
+using namespace mm;
+
+#define SITE reinterpret_cast<uintptr_t>(__builtin_return_address(0))
+#define ADDRESS(pointer) reinterpret_cast<uintptr_t>(pointer)
+
+namespace {
+
+bool isModelled() { return currentNumber >= 0; }
+Execution &execution() { return Execution::shared(); }
+
+Value replaced(Value, Value operand) { return operand; }
+Value added(Value old, Value operand) { return old + operand; }
+
+template <typename Function>
+Function original(const char *name) {
+  return reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
+}
+
+// A lock's word: 0 free, -1 held for writing, otherwise the number of readers.
+constexpr Value writer = ~uint64_t{0};
+
+void lock(void *at, uintptr_t site) {
+  execution().updateModelled(Space::lock, ADDRESS(at), Rule::zero, 0, writer, replaced, Order::acquire, true, site);
+}
+
+bool tryLock(void *at, uintptr_t site) {
+  return execution().updateModelled(Space::lock, ADDRESS(at), Rule::zero, 0, writer, replaced, Order::acquire, false,
+                                    site) == 0;
+}
+
+Value released(Value old, Value) { return old == writer ? 0 : old - 1; }
+
+void unlock(void *at, uintptr_t site) {
+  Value old = execution().updateModelled(Space::lock, ADDRESS(at), Rule::always, 0, 0, released, Order::acquireRelease,
+                                         false, site);
+  if (old == 0) execution().fail("unlocked a lock that is not held", {execution().placeHere("here", site)});
+}
+
+/// Waits until another thread has woken the waiters of `at` since `seen`. It may wake for another thread's reason.
+Value wakeups(void *at, uintptr_t site) {
+  return execution().readModelled(Space::waiters, ADDRESS(at), Rule::read, 0, Order::acquire, false, site);
+}
+void awaitWakeup(void *at, Value seen, uintptr_t site) {
+  execution().readModelled(Space::waiters, ADDRESS(at), Rule::different, seen, Order::acquire, true, site);
+}
+void wake(void *at, uintptr_t site) {
+  execution().updateModelled(Space::waiters, ADDRESS(at), Rule::always, 0, 1, added, Order::acquireRelease, false, site);
+}
+
+}  // namespace
+
+extern "C" {
+
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+void __libc_free(void *);
+
+// Memory
+
+/// A block that a thread of the program allocated is never used again in that execution; any other is the C library's.
+void free(void *block) {
+  if (!Arena::contains(block)) {
+    __libc_free(block);
+  } else if (isModelled()) {
+    execution().release(block, SITE);
+  }
+}
+
+void *mm_malloc(size_t size) { return isModelled() ? execution().allocate(size, 16) : __libc_malloc(size); }
+void *mm_calloc(size_t count, size_t size) {
+  return isModelled() ? execution().allocate(count * size, 16) : __libc_calloc(count, size);
+}
+void *mm_realloc(void *old, size_t size) {
+  if (!isModelled() || (old && !Arena::contains(old))) return __libc_realloc(old, size);
+  void *block = execution().allocate(size, 16);
+  if (!old) return block;
+  ptrdiff_t oldSize = execution().arena.size(old);
+  if (oldSize > 0) memcpy(block, old, std::min(size, static_cast<size_t>(oldSize)));
+  execution().release(old, SITE);
+  return block;
+}
+void *mm_aligned_alloc(size_t alignment, size_t size) {
+  return isModelled() ? execution().allocate(size, alignment) : __libc_memalign(alignment, size);
+}
+int mm_posix_memalign(void **block, size_t alignment, size_t size) {
+  *block = isModelled() ? execution().allocate(size, alignment) : __libc_memalign(alignment, size);
+  return *block ? 0 : ENOMEM;
+}
+
+// The Swift runtime's allocations on behalf of the program. What it allocates for itself, metadata above all, outlives executions.
+
+void *mm_swift_slowAlloc(size_t size, size_t alignmentMask) {
+  if (isModelled()) return execution().allocate(size, alignmentMask == ~size_t{0} ? 16 : alignmentMask + 1);
+  static auto call = original<void *(*)(size_t, size_t)>("swift_slowAlloc");
+  return call(size, alignmentMask);
+}
+void mm_swift_slowDealloc(void *block, size_t size, size_t alignmentMask) {
+  if (Arena::contains(block)) {
+    if (isModelled()) execution().release(block, SITE);
+    return;
+  }
+  static auto call = original<void (*)(void *, size_t, size_t)>("swift_slowDealloc");
+  call(block, size, alignmentMask);
+}
+
+/// The token is never marked as used: each call comes here, and finds out by the lock whether another thread was first.
+void mm_swift_once(void *token, void (*body)(void *), void *context) {
+  static auto call = original<void (*)(void *, void (*)(void *), void *)>("swift_once");
+  if (!isModelled()) {
+    call(token, body, context);
+    return;
+  }
+  execution().once(ADDRESS(token), body, context, SITE);
+}
+
+// Threads
+
+int mm_sched_yield(void) { return 0; }
+int mm_usleep(unsigned) { return 0; }
+int mm_nanosleep(const struct timespec *, struct timespec *) { return 0; }
+
+// Locks
+
+int mm_pthread_mutex_lock(pthread_mutex_t *mutex) {
+  if (!isModelled()) return pthread_mutex_lock(mutex);
+  lock(mutex, SITE);
+  return 0;
+}
+int mm_pthread_mutex_trylock(pthread_mutex_t *mutex) {
+  if (!isModelled()) return pthread_mutex_trylock(mutex);
+  return tryLock(mutex, SITE) ? 0 : EBUSY;
+}
+int mm_pthread_mutex_unlock(pthread_mutex_t *mutex) {
+  if (!isModelled()) return pthread_mutex_unlock(mutex);
+  unlock(mutex, SITE);
+  return 0;
+}
+
+int mm_pthread_rwlock_rdlock(pthread_rwlock_t *rwlock) {
+  if (!isModelled()) return pthread_rwlock_rdlock(rwlock);
+  execution().updateModelled(Space::lock, ADDRESS(rwlock), Rule::shareable, 0, 1, added, Order::acquire, true, SITE);
+  return 0;
+}
+int mm_pthread_rwlock_tryrdlock(pthread_rwlock_t *rwlock) {
+  if (!isModelled()) return pthread_rwlock_tryrdlock(rwlock);
+  Value old = execution().updateModelled(Space::lock, ADDRESS(rwlock), Rule::shareable, 0, 1, added, Order::acquire,
+                                         false, SITE);
+  return static_cast<int64_t>(old) >= 0 ? 0 : EBUSY;
+}
+int mm_pthread_rwlock_wrlock(pthread_rwlock_t *rwlock) {
+  if (!isModelled()) return pthread_rwlock_wrlock(rwlock);
+  lock(rwlock, SITE);
+  return 0;
+}
+int mm_pthread_rwlock_trywrlock(pthread_rwlock_t *rwlock) {
+  if (!isModelled()) return pthread_rwlock_trywrlock(rwlock);
+  return tryLock(rwlock, SITE) ? 0 : EBUSY;
+}
+int mm_pthread_rwlock_unlock(pthread_rwlock_t *rwlock) {
+  if (!isModelled()) return pthread_rwlock_unlock(rwlock);
+  unlock(rwlock, SITE);
+  return 0;
+}
+
+int mm_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
+  if (!isModelled()) return pthread_cond_wait(condition, mutex);
+  Value seen = wakeups(condition, SITE);
+  unlock(mutex, SITE);
+  awaitWakeup(condition, seen, SITE);
+  lock(mutex, SITE);
+  return 0;
+}
+int mm_pthread_cond_signal(pthread_cond_t *condition) {
+  if (!isModelled()) return pthread_cond_signal(condition);
+  wake(condition, SITE);
+  return 0;
+}
+int mm_pthread_cond_broadcast(pthread_cond_t *condition) {
+  if (!isModelled()) return pthread_cond_broadcast(condition);
+  wake(condition, SITE);
+  return 0;
+}
+
+// Waiting on a word, as `futex` does. For the overlay of the library's C wrappers.
+
+void mm_futex_wait(uint32_t *word, uint32_t expected) {
+  if (!isModelled()) return;
+  Value seen = wakeups(word, SITE);
+  if (execution().load(ADDRESS(word), 4, Order::relaxed, SITE) != expected) return;
+  awaitWakeup(word, seen, SITE);
+}
+void mm_futex_wake(uint32_t *word) {
+  if (isModelled()) wake(word, SITE);
+}
+
+// Values of a thread
+
+int mm_pthread_key_create(pthread_key_t *key, void (*destructor)(void *)) {
+  if (!isModelled()) return pthread_key_create(key, destructor);
+  *key = execution().makeKey(destructor);
+  return 0;
+}
+int mm_pthread_setspecific(pthread_key_t key, const void *value) {
+  if (!isModelled()) return pthread_setspecific(key, value);
+  execution().currentThread().specific[key] = const_cast<void *>(value);
+  return 0;
+}
+void *mm_pthread_getspecific(pthread_key_t key) {
+  if (!isModelled()) return pthread_getspecific(key);
+  return execution().currentThread().specific[key];
+}
+int mm_pthread_once(pthread_once_t *once, void (*body)(void)) {
+  if (!isModelled()) return pthread_once(once, body);
+  execution().once(
+      ADDRESS(once), [](void *context) { reinterpret_cast<void (*)()>(context)(); }, reinterpret_cast<void *>(body),
+      SITE);
+  return 0;
+}
+
+}  // extern "C"

@@ -1,0 +1,35 @@
+// An execution as a line of text, from which it can be made again.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "Execution.hpp"
+#include "Strategy.hpp"
+
+namespace mm {
+
+/// A word for each event in the order of the execution: the thread; for a read `<` and its write; for a write `>` and the one
+/// that it follows in modification order. An event is `thread.number`, the initialisation `-`. Before them, `=address:size` for
+/// each shared location.
+std::string schedule(const Execution &execution);
+/// Makes the locations shared that a schedule names.
+void readVisibility(const std::string &schedule, Visibility &visibility);
+
+/// Makes an execution again.
+class ScheduledReplay : public Strategy {
+public:
+  explicit ScheduledReplay(std::vector<Step> steps) : steps(std::move(steps)) {}
+  explicit ScheduledReplay(const std::string &text);
+
+  bool addsInOrder() const override { return false; }
+  int forcedThread(Execution &execution) override;
+  int nextThread(Execution &execution, const std::vector<int> &enabled, int running) override;
+  int chooseSource(Execution &execution, const Event &read, int thread, const std::vector<EventId> &sources) override;
+  int choosePlace(Execution &execution, EventId write, const std::vector<int> &places) override;
+
+private:
+  std::vector<Step> steps;
+};
+
+}  // namespace mm
