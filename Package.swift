@@ -56,10 +56,14 @@ let package = Package(
       name: "Scenario",
       dependencies: ["UserPages"]
     ),
+    // The random numbers of tests and random scenarios.
+    .target(
+      name: "SeededRandom"
+    ),
     // Random scenarios, run in the library and on real memory.
     .target(
       name: "Fuzz",
-      dependencies: ["Scenario"]
+      dependencies: ["Scenario", "SeededRandom"]
     ),
     // The real side: a program of its own, for tests and `gup fuzz`.
     .executableTarget(
@@ -76,8 +80,12 @@ let package = Package(
     ),
     .target(
       name: "TestSupport",
-      dependencies: ["UserPages"],
+      dependencies: ["SeededRandom", "UserPages"],
       path: "Tests/TestSupport"
+    ),
+    .testTarget(
+      name: "TestSupportTests",
+      dependencies: ["TestSupport"]
     ),
     .testTarget(
       name: "UserPagesTests",
@@ -123,7 +131,7 @@ let package = Package(
     ),
     .testTarget(
       name: "ErofsTests",
-      dependencies: ["UserPages", "gup"]
+      dependencies: ["SeededRandom", "TestSupport", "UserPages", "gup"]
     ),
     // Asks the running kernel through `kernel-oracle`, which is built beside the tests.
     .testTarget(

@@ -1,28 +1,31 @@
 import Scenario
+import SeededRandom
 
-/// Writes random programs in the part of the scenario language that real memory has.
+/// Writes random programs in the part of the scenario language that real memory can answer.
 ///
-/// A program is a function of the generator's state alone, not of what the library answers: the same seed stays the same
-/// program when the library changes. Weights favour what goes wrong: writes and pins around forks, permissions that flip,
-/// mappings moved onto each other.
+/// A program depends on the generator's state alone, not on the library's answers. So a change of the library changes no
+/// program. Weights favour the statements that find defects: writes and pins around forks, permissions that flip, mappings
+/// moved onto each other.
 public struct ProgramGenerator {
   var random: SplitMix64
   var model: ProgramModel
-  /// Most statements aim at the first pages of the window: the fewer, the more they meet.
+  /// Most statements aim at this many first pages of the window. With fewer pages more statements meet.
   let hotPages: Int
-  /// Whether it collapses, which is compared for private anonymous memory: then it maps no other.
+  /// Whether the program collapses. Then it maps private anonymous memory only, the only kind that compares.
   let collapses: Bool
-  /// Whether it pages out, which is compared where nothing is shared, and no page is part of 2 MiB.
+  /// Whether the program pages out. Then it maps no shared memory and no 2 MiB, which do not compare.
   let pagesOut: Bool
   private var lines: [ScenarioLine] = []
-  /// Bytes are taken from here, so that two writes are told apart.
+  /// The byte of the next write. Two writes differ, so a read tells which of them it sees.
   private var nextByte: UInt8 = 1
 
-  /// A generator for program number `program` of the run that `seed` names.
+  /// A generator for program number `program`, which is not negative, of the run with `seed`.
   public init(seed: UInt64, program: Int) {
-    var random = SplitMix64(seed: seed, program: program)
+    // Each program has its own sequence, so that one can be repeated alone.
+    var mixed = SplitMix64(seed: seed)
+    var random = SplitMix64(seed: mixed.next() ^ (UInt64(program) &* 0xD1B5_4A32_D192_ED03))
     let scale = random.pick([(7, 1), (1, 128), (1, 256)])
-    // The other windows lie across the end of a page-table node.
+    // The other windows cross the end of a page-table node.
     let base: UInt64 = random.pick([(3, 0x1000_0000), (1, 0x101f_8000), (1, 0x101f_e000)])
     model = ProgramModel(base: scale == 1 ? base : 0x1000_0000, scale: scale)
     hotPages = random.pick([(1, 2), (2, 4), (1, 8), (2, ProgramModel.windowPages)])
@@ -55,7 +58,7 @@ public struct ProgramGenerator {
     for _ in 0..<initial { addMap(model.spaces[0].name) }
   }
 
-  /// Reads what can be read, so that no difference stays unseen.
+  /// Reads every page of pins, spaces and files, so that no difference goes unseen.
   private mutating func lookAtEverything() {
     for pin in model.pins {
       for page in 0..<pin.pages { add(.pin(.peek(name: pin.name, offset: page * 4096, count: 12))) }
@@ -79,7 +82,7 @@ public struct ProgramGenerator {
     }
   }
 
-  /// Enough for all spaces and files at once: running out of memory is no part of the comparison.
+  /// Enough for all spaces and files at once. A scenario that runs out of memory does not compare.
   private static let memoryPages = Comparability.enoughMemory
   private static let hugeMemoryPages = 1 << 15
 
@@ -100,7 +103,7 @@ public struct ProgramGenerator {
     return nextByte
   }
 
-  /// A few bytes that nobody wrote before, sometimes a page or two.
+  /// A few bytes that differ from the last writes, sometimes a page or two.
   mutating func bytes() -> ByteString {
     if random.chance(6) {
       return ByteString(repeating: takeByte(), count: 4096 * Int.random(in: 1...2, using: &random))
@@ -108,10 +111,10 @@ public struct ProgramGenerator {
     return ByteString((0..<Int.random(in: 1...4, using: &random)).map { _ in takeByte() })
   }
 
-  /// Where in a page an access begins: mostly at its start, sometimes so that it runs into the next page.
+  /// The offset of an access in its page: mostly 0, sometimes so large that the access crosses into the next page.
   mutating func offsetInPage() -> UInt64 { random.pick([(6, 0), (2, 8), (1, 4094)]) }
 
-  /// Where in a piece of the window a page begins that something is done to.
+  /// The offset of a page in its piece of the window, in bytes.
   mutating func offsetInPiece() -> UInt64 {
     model.isHuge ? UInt64(random.pick([(5, 0), (1, 1), (1, model.scale / 2), (2, model.scale - 1)])) * 4096 : 0
   }

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 import UserPages
 
@@ -9,7 +10,7 @@ struct CompressedTests {
 
   init() throws {
     directory = try TemporaryDirectory()
-    var random = Seeded(seed: 2)
+    var random = SplitMix64(seed: 2)
     try SampleTree.write([UInt8](repeating: 0x41, count: 100_000), to: directory["same"])
     try SampleTree.write(random.bytes(50_000), to: directory["random"])
     try SampleTree.write(Array("short".utf8), to: directory["short"])

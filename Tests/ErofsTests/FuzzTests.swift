@@ -1,4 +1,6 @@
 import Foundation
+import SeededRandom
+import TestSupport
 import Testing
 import UserPages
 
@@ -13,13 +15,9 @@ struct FuzzTests {
     ["-zlz4hc"],
   ]
 
-  private static func setting(_ name: String, default value: Int) -> Int {
-    ProcessInfo.processInfo.environment[name].flatMap(Int.init) ?? value
-  }
-
   /// A tree that fits in a few blocks, so that most damage hits something that matters.
   private static func tree(in directory: TemporaryDirectory) throws {
-    var random = Seeded(seed: 4)
+    var random = SplitMix64(seed: 4)
     for size in [0, 1, 100, 4096, 5000, 12_388, 20_000] {
       try SampleTree.write(random.bytes(size), to: directory["size-\(size)"])
     }
@@ -41,11 +39,13 @@ struct FuzzTests {
     try Self.tree(in: directory)
     let original = try EditedImage(of: directory.path, options: options)
     let metadata = try Self.metadata(of: original.open())
-    let first = Self.setting("EROFS_FUZZ_FIRST", default: 0)
+    let first = TestEnvironment.number("EROFS_FUZZ_FIRST", in: 0...Int.max >> 8, default: 0)
+    // At least one case for each set of options.
+    let cases = TestEnvironment.number("EROFS_FUZZ_CASES", in: Self.options.count...1 << 40, default: 2500)
     var opened = 0
     var reported = 0
-    for number in first..<first + Self.setting("EROFS_FUZZ_CASES", default: 2500) / Self.options.count {
-      var random = Seeded(seed: UInt64(number) << 8 | UInt64(options.count))
+    for number in first..<first + cases / Self.options.count {
+      var random = SplitMix64(seed: UInt64(number) << 8 | UInt64(options.count))
       let source = GuardedSource(Self.damaged(original, metadata, &random).bytes)
       do {
         let image = try ErofsImage(source)
@@ -74,7 +74,7 @@ struct FuzzTests {
   }
 
   private static func damaged(
-    _ original: EditedImage, _ metadata: [Int], _ random: inout Seeded
+    _ original: EditedImage, _ metadata: [Int], _ random: inout SplitMix64
   ) -> EditedImage {
     var image = original
     if random.next() % 10 == 0 {
@@ -103,7 +103,7 @@ struct FuzzTests {
   }
 
   /// Asks everything that can be asked, and gives back how many problems were told.
-  private static func exercise(_ image: ErofsImage, _ random: inout Seeded) throws -> Int {
+  private static func exercise(_ image: ErofsImage, _ random: inout SplitMix64) throws -> Int {
     let root = try image.inode(at: "/")
     var visited: [ErofsInode] = []
     try image.walk(from: root) { (_, result) throws(ErofsError) in

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 import UserPages
 
@@ -8,7 +9,7 @@ struct HoleTests {
   /// A file of 20 pages and a bit in chunks of two pages, with the chunks 0, 3, 4 and the last one turned into holes.
   private static func make(wide: Bool) throws -> (EditedImage, expected: [UInt8]) {
     let directory = try TemporaryDirectory()
-    var random = Seeded(seed: 3)
+    var random = SplitMix64(seed: 3)
     var expected = random.bytes(20 * 4096 + 77)
     try SampleTree.write(expected, to: directory["file"])
     let options = ["-x-1", "--chunksize=8192"] + (wide ? ["-Eforce-chunk-indexes"] : [])

@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 
 /// `gup image` and `gup density`, as programs.
@@ -83,7 +84,7 @@ struct ImageToolTests {
   }
 
   @Test func measuresDensity() throws {
-    var random = Seeded(seed: 5)
+    var random = SplitMix64(seed: 5)
     try SampleTree.write(random.bytes(8 << 20), to: directory["tree/much"])
     let run = try Tool.gup(
       "density", directory["tree"], "--guests", "5", "--memory", "100", "--guest-memory", "1", "--json", "--svg",

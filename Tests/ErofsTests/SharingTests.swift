@@ -1,4 +1,5 @@
 import Foundation
+import SeededRandom
 import Testing
 import UserPages
 
@@ -13,7 +14,7 @@ struct SharingTests {
       let volume = try ErofsVolume(try Image(memory, contents: edited.bytes))
       let expected = try volume.file(at: "/size-8193").read(at: 0, count: 8193)
       DispatchQueue.concurrentPerform(iterations: 4) { thread in
-        var random = Seeded(seed: UInt64(thread))
+        var random = SplitMix64(seed: UInt64(thread))
         for _ in 0..<60 {
           let problem = Self.turn(memory, volume, engine, expected, &random)
           if let problem { Issue.record("\(problem)") }
@@ -27,7 +28,8 @@ struct SharingTests {
 
   /// One space's life; gives back what went wrong.
   private static func turn(
-    _ memory: PhysicalMemory, _ volume: ErofsVolume, _ engine: PinEngine, _ expected: [UInt8], _ random: inout Seeded
+    _ memory: PhysicalMemory, _ volume: ErofsVolume, _ engine: PinEngine, _ expected: [UInt8],
+    _ random: inout SplitMix64
   ) -> String? {
     do {
       let space = AddressSpace(memory, engine: engine)

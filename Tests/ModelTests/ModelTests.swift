@@ -5,20 +5,15 @@ import UserPages
 
 /// Random programs on the library and on a model that is nothing but a dictionary of pages.
 @Suite struct ModelTests {
-  /// How many programs run over each engine: `GUP_MODEL_PROGRAMS`, else enough for a few seconds.
-  private static let programs: Int = {
-    ProcessInfo.processInfo.environment["GUP_MODEL_PROGRAMS"].flatMap { Int($0) } ?? 300
-  }()
-
   @Test(arguments: Engines.all)
   func randomPrograms(engine: PinEngine) throws {
-    try play(Self.programs, "model, \(engine)", engine: engine, in: .small)
+    try play(ModelPrograms.count, "model, \(engine)", engine: engine, in: .small)
   }
 
   /// The same with mappings of some MiB, most of which may have 2 MiB entries.
   @Test(arguments: Engines.all)
   func randomProgramsWithHugePages(engine: PinEngine) throws {
-    try play(max(1, Self.programs / 12), "model of huge pages, \(engine)", engine: engine, in: .huge)
+    try play(max(1, ModelPrograms.count / 12), "model of huge pages, \(engine)", engine: engine, in: .huge)
   }
 
   private func play(_ programs: Int, _ name: String, engine: PinEngine, in world: World) throws {

@@ -1,45 +1,19 @@
-import Foundation
+import SeededRandom
 
-/// A small, fast generator (splitmix64) whose whole state is its seed, so that a failing run can be repeated.
-public struct SeededGenerator: RandomNumberGenerator, Sendable {
-  private var state: UInt64
+/// The generator of torture and model tests.
+public typealias SeededGenerator = SplitMix64
 
-  /// Starts the sequence that belongs to `seed`.
-  public init(seed: UInt64) {
-    state = seed
-  }
-
-  /// The next 64 random bits.
-  public mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
-  /// A number in `0..<bound`.
-  public mutating func below(_ bound: Int) -> Int {
-    Int(next() % UInt64(bound))
-  }
-
-  /// True once in `count` on average.
-  public mutating func oneIn(_ count: Int) -> Bool {
-    below(count) == 0
-  }
-}
-
-/// The seed of this run: `GUP_SEED` where it is set, else a fresh one. It is printed once, so that a failure can be repeated.
+/// The seed of this run: `GUP_SEED`, or a random one. The run prints it once, so that a failure can be repeated.
 public enum TestSeed {
   /// The run's seed.
   public static let run: UInt64 = {
-    let given = ProcessInfo.processInfo.environment["GUP_SEED"]
-    let seed = given.flatMap(number) ?? UInt64.random(in: 0...0xFFFF_FFFF)
+    let seed = TestEnvironment.number(
+      "GUP_SEED", in: 0...UInt64.max, default: UInt64.random(in: 0...0xFFFF_FFFF))
     print("torture and model tests: seed \(seed) (GUP_SEED=\(seed) repeats it)")
     return seed
   }()
 
-  /// The seed of one named part of the run: the same parts get the same seeds whichever tests run beside them.
+  /// The seed of one named part of the run. It does not depend on the tests that run beside that part.
   public static func named(_ name: String) -> UInt64 {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
     for byte in name.utf8 {
@@ -47,17 +21,16 @@ public enum TestSeed {
     }
     return hash ^ run
   }
-
-  private static func number(_ text: String) -> UInt64? {
-    text.hasPrefix("0x") ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text)
-  }
 }
 
-/// How long the torture tests run.
+/// The length of the torture tests.
 public enum TortureTime {
-  /// Seconds for each racing pair and engine: `GUP_TORTURE_SECONDS`, else a length that keeps the whole suite under a minute.
-  public static let perPair: Double = {
-    let given = ProcessInfo.processInfo.environment["GUP_TORTURE_SECONDS"]
-    return given.flatMap(Double.init) ?? 0.25
-  }()
+  /// Seconds for each racing pair and engine: `GUP_TORTURE_SECONDS`, or a length that keeps the whole suite under a minute.
+  public static let perPair = TestEnvironment.number("GUP_TORTURE_SECONDS", in: 0.01...86_400, default: 0.25)
+}
+
+/// The length of the model tests.
+public enum ModelPrograms {
+  /// The number of programs for each engine: `GUP_MODEL_PROGRAMS`, or enough for a few seconds.
+  public static let count = TestEnvironment.number("GUP_MODEL_PROGRAMS", in: 1...1_000_000_000, default: 300)
 }

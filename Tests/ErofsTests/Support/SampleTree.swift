@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import SeededRandom
 
 /// A small tree with one of everything that the format treats in its own way.
 enum SampleTree {
@@ -19,7 +20,7 @@ enum SampleTree {
   private static func make(in directory: String) throws {
     let files = FileManager.default
     try files.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    var random = Seeded(seed: 1)
+    var random = SplitMix64(seed: 1)
     for size in sizes {
       try write(random.bytes(size), to: directory + "/size-\(size)")
     }
@@ -52,7 +53,7 @@ enum SampleTree {
     }
   }
 
-  private static func makeDirectories(in directory: String, _ random: inout Seeded) throws {
+  private static func makeDirectories(in directory: String, _ random: inout SplitMix64) throws {
     let files = FileManager.default
     for name in ["empty", "many", "names", "deep"] {
       try files.createDirectory(atPath: directory + "/" + name, withIntermediateDirectories: true)
@@ -97,31 +98,5 @@ enum SampleTree {
     typealias Function = @convention(c) (Name, Name, UnsafeRawPointer, Int, Int32) -> Int32
     guard let symbol = dlsym(nil, "setxattr") else { return }
     _ = unsafeBitCast(symbol, to: Function.self)(path, name, value, value.count, 0)
-  }
-}
-
-/// A generator whose numbers follow from its seed (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) {
-    state = seed
-  }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
-
-  mutating func bytes(_ count: Int) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count + 8)
-    while bytes.count < count {
-      withUnsafeBytes(of: next()) { bytes.append(contentsOf: $0) }
-    }
-    return Array(bytes.prefix(count))
   }
 }
