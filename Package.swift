@@ -127,7 +127,7 @@ let package = Package(
     // Reads Tests/scenarios from where it lies, and runs the tool that is built beside it.
     .testTarget(
       name: "ScenarioTests",
-      dependencies: ["Scenario", "UserPages", "gup"]
+      dependencies: ["Scenario", "TestSupport", "UserPages", "gup"]
     ),
     .testTarget(
       name: "ErofsTests",

@@ -8,16 +8,17 @@ struct ScenarioCommand: ParsableCommand {
     commandName: "scenario",
     abstract: "Runs scenario files and checks what they expect.",
     discussion: """
-      A scenario is a text file that drives address spaces the way a program drives a kernel: map, fault, fork, pin, \
-      unmap, and look at what happened. Each file runs on a fresh machine. Every statement is printed with the result \
-      that really occurred; a statement that ends with '=> RESULT' is checked against it.
+      A scenario is a text file that drives address spaces as a program drives a kernel: map, fault, fork, pin, unmap, and \
+      look at the result. Each file runs on a fresh machine. Every statement is printed with the result that really \
+      occurred. A statement that ends with '=> RESULT' is checked against it.
 
       Exit status: 0 if every expectation held and nothing leaked, 1 if one did not or something leaked, 2 if a file \
       could not be parsed (it is not run then).
       """
   )
 
-  @Argument(help: "The scenario files.", completion: .file(extensions: ["gup"]))
+  @Argument(
+    help: "The scenario files. '-' is standard input.", completion: .file(extensions: ["gup"]))
   var files: [String]
 
   @Flag(help: "Print JSON lines.")
@@ -28,6 +29,12 @@ struct ScenarioCommand: ParsableCommand {
 
   @Option(help: "How spaces pin pages.")
   var engine = PinEngine.reference
+
+  func validate() throws {
+    if files.filter({ $0 == ScenarioParser.standardInput }).count > 1 {
+      throw ValidationError("Standard input ('-') can be read once.")
+    }
+  }
 
   func run() throws {
     let suite = ScenarioSuite(

@@ -1,7 +1,7 @@
 import Scenario
 import Testing
 
-/// What the parser refuses, and what it says then.
+/// The lines that the parser refuses, with its messages.
 @Suite struct ParseErrorTests {
   /// One line that cannot be parsed, and its message.
   static let badLines: [(String, String)] = [
@@ -48,7 +48,7 @@ import Testing
     ("map A 0x1000", "PAGES is missing"),
     ("map A here 1 rw private anon", "ADDR: 'here' is not a number"),
     ("map A 0x1000 0x4000000000001 rw private anon", "PAGES: 0x4000000000001 is more than 1125899906842624"),
-    ("map A 0x1000 1 rwx private anon", "PROT: 'rwx' is none of none, r, rw"),
+    ("map A 0x1000 1 rwx private anon", "PROT: 'rwx' is none of none, r, rw; did you mean 'rw'?"),
     ("map A 0x1000 1 rw mine anon", "SHARING: 'mine' is none of private, shared"),
     ("map A 0x1000 1 rw private", "BACKING is missing"),
     (
@@ -110,7 +110,7 @@ import Testing
     #expect(errors("\n" + line, files: ["dir/bytes": [1], "dir/empty": []]) == ["2: \(message)"])
   }
 
-  /// Lines that are right alone and wrong where they stand.
+  /// Lines that are right alone and wrong after the lines above them.
   static let badNames: [(String, String)] = [
     ("space A\nmemory 4", "2: the machine is made before the first space, which is on line 1"),
     ("space A\nimage i 4", "2: the machine is made before the first space, which is on line 1"),
@@ -160,9 +160,9 @@ import Testing
     #expect(errors("frob\nspace\nfree") == ["1: no statement is called 'frob'", "2: A is missing"])
   }
 
-  /// A line that could not be read is no reason to complain about those that rely on it.
+  /// A misspelt line is reported once, and not again for each line that uses its name.
   @Test func namesAreResolvedOnlyWhereEveryLineCouldBeRead() {
-    #expect(errors("spce A\nread A 0 1") == ["1: no statement is called 'spce'"])
+    #expect(errors("spce A\nread A 0 1") == ["1: no statement is called 'spce'; did you mean 'space'?"])
   }
 
   @Test func longWordsAreCut() {
@@ -183,13 +183,13 @@ import Testing
   }
 
   @Test func theFileSystemSaysWhatIsWrong() {
-    #expect(throws: FileSourceError("cannot read /: it is a directory")) {
+    #expect(throws: FileSourceError("cannot read /: Is a directory (EISDIR)")) {
       try FileSource.fileSystem.bytes(at: "/", limit: 1)
     }
     #expect(throws: FileSourceError("cannot read /dev/zero: it is not a regular file")) {
       try FileSource.fileSystem.bytes(at: "/dev/zero", limit: 1)
     }
-    #expect(throws: FileSourceError("cannot read /no/such/file: no such file")) {
+    #expect(throws: FileSourceError("cannot read /no/such/file: No such file or directory (ENOENT)")) {
       try FileSource.fileSystem.bytes(at: "/no/such/file", limit: 1)
     }
     #expect(throws: FileSourceError("cannot read \(#filePath): it holds more than 4 bytes")) {

@@ -1,7 +1,7 @@
 import Scenario
 import Testing
 
-/// What the parser understands.
+/// The statements that the parser reads, and their normalised form.
 @Suite struct ParserTests {
   /// Each statement, written loosely, and as normalised words.
   static let statements: [(String, String)] = [
@@ -81,6 +81,11 @@ import Testing
     #expect(file.lines.map(\.statement.description) == ["space A", "free"])
     #expect(try parse("").lines.isEmpty)
     #expect(try parse("# no newline at the end").lines.isEmpty)
+  }
+
+  @Test func aByteOrderMarkIsSkipped() throws {
+    #expect(try parse("\u{feff}space A\n").lines.map(\.statement.description) == ["space A"])
+    #expect(errors("space A\n\u{feff}free") == ["2: no statement is called '\u{feff}free'; did you mean 'free'?"])
   }
 
   @Test func memoryIsWhatTheFileSays() throws {

@@ -2,7 +2,7 @@ import Scenario
 import Testing
 import UserPages
 
-/// What running a statement answers where the library is not asked, or where names are missing at run time.
+/// Results that do not come from the library, and those of names that are missing at run time.
 @Suite struct RunnerTests {
   @Test func aForkThatFailedHasNoChild() throws {
     let text = """

@@ -3,7 +3,7 @@ import Scenario
 import Testing
 import UserPages
 
-/// Every scenario file holds, however pages are pinned.
+/// Every scenario file holds with every engine.
 @Suite struct ScenarioFileTests {
   @Test(arguments: ScenarioFolder.names, PinEngine.allCases.filter { $0 != .locked })
   func holds(name: String, engine: PinEngine) throws {
@@ -11,8 +11,7 @@ import UserPages
     check(file, name, engine: engine)
   }
 
-  /// What is pinned does not depend on how: all but the option `fast` and the counters of the two paths is the same where
-  /// every pin takes locks.
+  /// With the locked engine, all results are the same but those of the option `fast` and of `counters`.
   @Test(arguments: ScenarioFolder.names)
   func holdsWithTheLockedEngine(name: String) throws {
     var file = try ScenarioParser().parse(path: ScenarioFolder.path(of: name))
@@ -46,7 +45,7 @@ import UserPages
 }
 
 extension ScenarioLine {
-  /// Whether its result hangs on there being a fast path.
+  /// Whether the result depends on the fast path.
   fileprivate var asksForTheFastPath: Bool {
     switch statement {
     case .pin(.pin(_, _, _, let options)), .pin(.get(_, _, _, let options)): options.contains(.fast)

@@ -1,9 +1,9 @@
 import Scenario
 import Testing
 
-/// What a run of files prints, where it prints it, and its exit status.
+/// The lines of a run of files, their streams, and the exit status.
 @Suite struct SuiteTests {
-  /// What a run came to.
+  /// The outcome of a run.
   struct Run: Equatable {
     var status: Int32
     var output: [String]

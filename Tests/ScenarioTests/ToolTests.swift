@@ -1,81 +1,108 @@
 import Foundation
+import TestSupport
 import Testing
 
-/// The tool as a program: what it writes to which stream, and its exit status.
+/// `gup` and `gup scenario` as programs: what they write to which stream, and their exit status.
 @Suite struct ToolTests {
-  /// Runs `gup`, which the build puts beside the test program.
-  func gup(_ arguments: String...) throws -> (status: Int32, output: String, errors: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-      .appendingPathComponent("gup")
-    process.arguments = arguments
-    let output = Pipe()
-    let errors = Pipe()
-    process.standardOutput = output
-    process.standardError = errors
-    try process.run()
-    // Both fit in a pipe's buffer: nothing blocks on the one not read yet.
-    let outputText = try output.fileHandleForReading.readToEnd() ?? Data()
-    let errorText = try errors.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return (
-      process.terminationStatus, String(decoding: outputText, as: UTF8.self),
-      String(decoding: errorText, as: UTF8.self)
-    )
-  }
-
-  /// A file that is gone when the test is over.
-  func withScenario(_ text: String, _ body: (_ path: String) throws -> Void) throws {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).gup").path
-    try text.write(toFile: path, atomically: true, encoding: .utf8)
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try body(path)
+  /// Runs `gup scenario` on a file that holds `text`.
+  private func run(_ text: String, _ options: String...) throws -> (run: Tool.Run, path: String) {
+    try Tool.withFolder { folder in
+      let path = "\(folder)/t.gup"
+      try text.write(toFile: path, atomically: false, encoding: .utf8)
+      return (try Tool.gup(["scenario"] + options + [path]), path)
+    }
   }
 
   @Test func passes() throws {
-    try withScenario("space A\nentry A 0x1000 => none\n") { path in
-      let run = try gup("scenario", path)
-      #expect(run.status == 0)
-      #expect(run.output == "1: space A => ok\n2: entry A 0x1000 => none\n")
-      #expect(run.errors == "")
-    }
+    #expect(
+      try run("space A\nentry A 0x1000 => none\n").run
+        == Tool.Run(status: 0, output: "1: space A => ok\n2: entry A 0x1000 => none\n", errors: ""))
   }
 
   @Test func fails() throws {
-    try withScenario("space A\nread A 0x1000 1 => 00\n") { path in
-      let run = try gup("scenario", "--quiet", path)
-      #expect(run.status == 1)
-      #expect(run.output == "2: read A 0x1000 1 => SIGSEGV\n2: expected 00\n0 passed, 1 failed\n")
-      #expect(run.errors == "")
-    }
+    #expect(
+      try run("space A\nread A 0x1000 1 => 00\n", "--quiet").run
+        == Tool.Run(
+          status: 1, output: "2: read A 0x1000 1 => SIGSEGV\n2: expected 00\n0 passed, 1 failed\n", errors: ""))
   }
 
   @Test func doesNotParse() throws {
-    try withScenario("space A\nfrob\n") { path in
-      let run = try gup("scenario", path)
+    let (run, path) = try run("space A\nfrob\n")
+    #expect(
+      run == Tool.Run(status: 2, output: "", errors: "\(path):2: error: no statement is called 'frob'\n"))
+  }
+
+  @Test func saysWhichFileCannotBeReadAndWhy() throws {
+    let missing = try Tool.gup(["scenario", "/no/such/file.gup"])
+    let message = "cannot read /no/such/file.gup: No such file or directory (ENOENT)"
+    #expect(missing == Tool.Run(status: 2, output: "", errors: "/no/such/file.gup: error: \(message)\n"))
+    let folder = try Tool.gup(["scenario", "/tmp"])
+    #expect(folder.status == 2)
+    #expect(folder.errors == "/tmp: error: cannot read /tmp: Is a directory (EISDIR)\n")
+  }
+
+  /// A scenario that waited for a FIFO's writer would never end.
+  @Test func refusesAFIFO() throws {
+    try Tool.withFolder { folder in
+      let path = "\(folder)/fifo"
+      #expect(mkfifo(path, 0o600) == 0)
+      let run = try Tool.gup(["scenario", path])
       #expect(run.status == 2)
-      #expect(run.output == "")
-      #expect(run.errors == "\(path):2: error: no statement is called 'frob'\n")
+      #expect(run.errors == "\(path): error: cannot read \(path): it is not a regular file\n")
     }
   }
 
-  @Test func isNotThere() throws {
-    let run = try gup("scenario", "/no/such/file.gup")
-    #expect(run.status == 2)
-    #expect(run.errors == "/no/such/file.gup: error: cannot read /no/such/file.gup: no such file\n")
+  @Test func readsStandardInput() throws {
+    let run = try Tool.gup(["scenario", "-"], input: "space A\nfrob => ok\n")
+    #expect(run == Tool.Run(status: 2, output: "", errors: "<stdin>:2: error: no statement is called 'frob'\n"))
+    let good = try Tool.gup(["scenario", "--quiet", "-"], input: "space A\n")
+    #expect(good == Tool.Run(status: 0, output: "1 passed, 0 failed\n", errors: ""))
+    #expect(try Tool.gup(["scenario", "-", "-"], input: "space A\n").status == 64)
   }
 
   @Test func printsJSON() throws {
-    try withScenario("space A\n") { path in
-      let run = try gup("scenario", "--json", path)
-      #expect(run.status == 0)
-      let line = try #require(
-        try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
-      #expect(line["file"] as? String == path)
-      #expect(line["line"] as? Int == 1)
-      #expect(line["statement"] as? String == "space A")
-      #expect(line["result"] as? String == "ok")
-      #expect(line["passed"] as? Bool == true)
+    let (run, path) = try run("space A\n", "--json")
+    #expect(run.status == 0)
+    let line = try #require(
+      try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+    #expect(line["file"] as? String == path)
+    #expect(line["line"] as? Int == 1)
+    #expect(line["statement"] as? String == "space A")
+    #expect(line["result"] as? String == "ok")
+    #expect(line["passed"] as? Bool == true)
+  }
+
+  /// A file from elsewhere must not move the cursor or change the terminal's title.
+  @Test(arguments: [
+    "\u{1b}]0;title\u{7} A", "space \u{9b}31m", "space \u{202e}A", "image i from \u{1b}[2J", "free => \u{1b}[2J",
+    "space A\u{7f}",
+  ])
+  func printsNoControlCharacters(text: String) throws {
+    for options in [[], ["--json"]] {
+      let run = try Tool.gup(["scenario"] + options + ["-"], input: text + "\n")
+      let printed = (run.output + run.errors).unicodeScalars.filter { $0 != "\n" }
+      #expect(run.status != 0)
+      #expect(!printed.isEmpty)
+      #expect(
+        !printed.contains { scalar in
+          [.control, .format].contains(scalar.properties.generalCategory)
+        })
     }
+  }
+
+  @Test func tellsItsVersion() throws {
+    let run = try Tool.gup(["--version"])
+    #expect(run.status == 0)
+    #expect(run.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
+  }
+
+  @Test func suggestsACommand() throws {
+    let run = try Tool.gup(["scenrio", "x"])
+    #expect(run.status == 64)
+    #expect(
+      run.errors
+        == "gup: no command is called 'scenrio'; did you mean 'scenario'? (gup --help lists the commands)\n")
+    #expect(try Tool.gup(["frob"]).errors == "gup: no command is called 'frob' (gup --help lists the commands)\n")
+    #expect(!(try Tool.gup(["--help"]).output.contains("kernel-oracle")))
   }
 }

@@ -1,10 +1,10 @@
-/// The program's own loads and stores, and read(2) and write(2).
+/// A load or a store of the program, or its read(2) or write(2).
 public enum AccessStatement: Equatable, Sendable, CustomStringConvertible {
   case read(space: String, address: UInt64, count: Int)
   case write(space: String, address: UInt64, ByteString)
   case readFile(name: String, offset: Int, count: Int)
   case writeFile(name: String, offset: Int, ByteString)
-  /// The same on a file of an EROFS file system.
+  /// `readfile` of a file in an EROFS file system.
   case readErofs(name: String, path: String, offset: Int, count: Int)
   case writeErofs(name: String, path: String, offset: Int, ByteString)
 

@@ -1,7 +1,9 @@
+import Foundation
+
 /// BYTES: a string of hex digits (`c0ffee`), or one byte many times (`ff*4096`).
 public struct ByteString: Equatable, Sendable, CustomStringConvertible {
   public var bytes: [UInt8]
-  /// Whether it was written `BYTE*COUNT`; it prints as it was written.
+  /// Whether the file has the form `BYTE*COUNT`. The description keeps that form.
   public var isRepeated: Bool
 
   public init(_ bytes: [UInt8]) {
@@ -19,13 +21,18 @@ public struct ByteString: Equatable, Sendable, CustomStringConvertible {
     return "\(Self.hex(bytes.first ?? 0))*\(bytes.count)"
   }
 
-  /// As results print bytes: hex digits, or `BYTE*COUNT` where there are 16 or more and all are equal.
+  /// The form of results: hex digits, or `BYTE*COUNT` for 16 or more equal bytes.
   public static func result(_ bytes: [UInt8]) -> String {
-    // Whole arrays are compared: a scenario reads 2 MiB at a time, and a closure a byte is slow where nothing is optimized.
-    if bytes.count >= 16, let first = bytes.first, bytes == [UInt8](repeating: first, count: bytes.count) {
-      return "\(hex(first))*\(bytes.count)"
-    }
+    if bytes.count >= 16, let first = bytes.first, areEqual(bytes) { return "\(hex(first))*\(bytes.count)" }
     return hex(bytes)
+  }
+
+  /// Whether each byte equals its neighbour. A scenario may read 2 MiB, and in debug builds a loop takes half a second for it.
+  private static func areEqual(_ bytes: [UInt8]) -> Bool {
+    bytes.withUnsafeBytes { buffer in
+      guard let start = buffer.baseAddress, buffer.count > 1 else { return true }
+      return memcmp(start, start + 1, buffer.count - 1) == 0
+    }
   }
 
   /// Two hex digits.

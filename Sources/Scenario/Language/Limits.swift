@@ -1,7 +1,8 @@
-/// The largest numbers a scenario may name. They keep arithmetic on bytes inside 64 bits and a slip of the pen from
-/// asking for more memory than the computer has; a number beyond its limit is a parse error.
+/// The largest numbers of a scenario. A larger number is a parse error.
+///
+/// They keep arithmetic on bytes inside 64 bits, and stop a mistyped number from asking for more memory than there is.
 enum Limits {
-  /// RAM where the file does not say.
+  /// RAM without a `memory` statement.
   static let defaultMemoryPages = 4096
   /// RAM, an image, a file or a device: 16 GiB.
   static let memoryPages: UInt64 = 1 << 22

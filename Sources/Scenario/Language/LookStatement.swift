@@ -1,4 +1,4 @@
-/// Looking at what happened, and moving an image's pages under its users.
+/// A look at the state of the machine, or the migration of an image's page.
 public enum LookStatement: Equatable, Sendable, CustomStringConvertible {
   case entry(space: String, address: UInt64)
   case frame(space: String, address: UInt64)
@@ -19,7 +19,7 @@ public enum LookStatement: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Where `migrate` moves a page.
+/// The target of `migrate`.
 public enum MigrationTarget: String, CaseIterable, Sendable {
   case cache
   case image

@@ -1,8 +1,8 @@
-/// What the machine is made of; stands before the first space.
+/// A part of the machine. These statements come before the first space.
 public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
   /// RAM with frame descriptors.
   case memory(pages: Int)
-  /// Room for pages that are advised out.
+  /// Pages in the swap file.
   case swap(pages: Int)
   /// Execute-in-place memory without frame descriptors.
   case image(name: String, Contents)
@@ -10,7 +10,7 @@ public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
   case file(name: String, Contents)
   /// RAM that is mapped by frame number.
   case device(name: String, pages: Int)
-  /// Execute-in-place memory that holds an EROFS file system, as it lies in the real file at `path`, mounted.
+  /// Execute-in-place memory with the bytes of the real file at `path`: a mounted EROFS file system.
   case erofs(name: String, path: String, bytes: [UInt8])
 
   public var description: String {
@@ -25,11 +25,11 @@ public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// What an image or a file holds at the start.
+/// The contents of an image or a file at the start.
 public enum Contents: Equatable, Sendable, CustomStringConvertible {
-  /// So many pages of one byte; without a byte an image counts its pages from 1 and a file is zero.
+  /// Pages that hold one byte everywhere. Without a byte, page i of an image holds i + 1 and a file holds zeros.
   case filled(pages: Int, byte: UInt8?)
-  /// A real file's bytes, read when the scenario is parsed.
+  /// The bytes of a real file. The parser reads it.
   case copied(path: String, bytes: [UInt8])
 
   public var description: String {

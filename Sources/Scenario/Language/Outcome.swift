@@ -1,6 +1,6 @@
 import UserPages
 
-/// What a statement really came to.
+/// The result of a statement that ran.
 public enum Outcome: Equatable, Sendable, CustomStringConvertible {
   case ok
   case failed(PageError)
@@ -8,7 +8,7 @@ public enum Outcome: Equatable, Sendable, CustomStringConvertible {
   case number(Int)
   case words(String)
 
-  /// The RESULT as the contract prints it.
+  /// The RESULT as reports print it.
   public var description: String {
     switch self {
     case .ok: "ok"

@@ -1,7 +1,7 @@
-/// Taking pins and references, reaching memory through them, and giving them back.
+/// Takes, uses or releases pins and references.
 public enum PinStatement: Equatable, Sendable, CustomStringConvertible {
   case pin(name: String, space: String, PageRange, Set<PinOption>)
-  /// Plain references (FOLL_GET); never `longterm`.
+  /// Plain references (FOLL_GET). The parser refuses `longterm`.
   case get(name: String, space: String, PageRange, Set<PinOption>)
   case release(name: String, dirty: Bool)
   case peek(name: String, offset: Int, count: Int)
@@ -22,7 +22,7 @@ public enum PinStatement: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// An option of `pin` or `get`, in the order in which they are printed.
+/// An option of `pin` or `get`. Statements print options in the order of the cases.
 public enum PinOption: String, CaseIterable, Sendable {
   case write
   case longTerm = "longterm"

@@ -1,8 +1,8 @@
-/// A parsed scenario: what a `.gup` file says, its names resolved and the files it copies read.
+/// A parsed scenario: the statements of a `.gup` file, with the contents of the files that it copies.
 public struct ScenarioFile: Equatable, Sendable {
-  /// The path it was read from, as messages and reports name it.
+  /// The path of the file, as messages and reports name it.
   public var path: String
-  /// The statements in order; blank lines and comments are gone.
+  /// The statements in order, without blank lines and comments.
   public var lines: [ScenarioLine]
 
   public init(path: String, lines: [ScenarioLine]) {
@@ -10,10 +10,10 @@ public struct ScenarioFile: Equatable, Sendable {
     self.lines = lines
   }
 
-  /// The scenario in its own language, one statement a line; parsed, it is this scenario but for the line numbers.
+  /// The scenario in its own language, one statement a line. Parsed again, it differs in line numbers only.
   public var text: String { lines.map { "\($0)\n" }.joined() }
 
-  /// The RAM the machine is made with: what the `memory` statement says, or the contract's default.
+  /// The pages of RAM: the number of the `memory` statement, or the default.
   public var memoryPages: Int {
     for line in lines {
       if case .machine(.memory(let pages)) = line.statement { return pages }
@@ -21,7 +21,7 @@ public struct ScenarioFile: Equatable, Sendable {
     return Limits.defaultMemoryPages
   }
 
-  /// The room of the machine's swap file: what the `swap` statement says, or as many pages as there is RAM.
+  /// The pages of swap: the number of the `swap` statement, or as many as there is RAM.
   public var swapPages: Int {
     for line in lines {
       if case .machine(.swap(let pages)) = line.statement { return pages }
@@ -30,12 +30,13 @@ public struct ScenarioFile: Equatable, Sendable {
   }
 }
 
-/// One statement with its place in the file and what the file expects of it.
+/// One statement, its line and its expected result.
 public struct ScenarioLine: Equatable, Sendable, CustomStringConvertible {
   /// The line number, from 1.
   public var number: Int
+  /// The statement.
   public var statement: Statement
-  /// What stands after `=>`, where something does.
+  /// The words after `=>`.
   public var expectation: Expectation?
 
   public init(number: Int, statement: Statement, expectation: Expectation? = nil) {
@@ -44,6 +45,6 @@ public struct ScenarioLine: Equatable, Sendable, CustomStringConvertible {
     self.expectation = expectation
   }
 
-  /// The statement, and what is expected of it.
+  /// The statement and the expectation, as a file has them.
   public var description: String { expectation.map { "\(statement) => \($0)" } ?? statement.description }
 }

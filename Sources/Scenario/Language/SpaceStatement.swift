@@ -1,4 +1,4 @@
-/// Making, copying and ending address spaces, and changing what they map.
+/// Makes, forks or ends an address space, or changes its mappings.
 public enum SpaceStatement: Equatable, Sendable, CustomStringConvertible {
   case space(name: String)
   case fork(parent: String, child: String)
@@ -30,7 +30,7 @@ public struct MapStatement: Equatable, Sendable, CustomStringConvertible {
   public var permission: Permission
   public var sharing: SharingWord
   public var backing: BackingWord
-  /// The first page of the backing that shows; printed where it was written.
+  /// The page of the backing at the start of the mapping. Nil if the file leaves it out.
   public var offset: Int?
   public var huge: Bool
 
@@ -57,7 +57,7 @@ public struct MapStatement: Equatable, Sendable, CustomStringConvertible {
 
 /// `ADDR PAGES`.
 public struct PageRange: Equatable, Sendable, CustomStringConvertible {
-  /// A byte address, aligned or not: what an unaligned one means is for the statement to say.
+  /// A byte address. Each statement decides whether it must be aligned.
   public var address: UInt64
   public var pages: Int
 
@@ -102,7 +102,7 @@ public enum BackingWord: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// What `advise` asks for.
+/// ADVICE.
 public enum AdviceWord: String, CaseIterable, Sendable {
   case dontNeed = "dontneed"
   case pageOut = "pageout"
@@ -113,5 +113,5 @@ public enum AdviceWord: String, CaseIterable, Sendable {
   case collapse
 }
 
-/// An address as results and normalised statements print it.
+/// The form of an address in results and normalised statements.
 func addressText(_ address: UInt64) -> String { "0x" + String(address, radix: 16) }

@@ -1,7 +1,7 @@
-/// One statement of the language, by the heading of the contract it stands under.
+/// One statement of the scenario language. The article `ScenarioLanguage` describes all of them under the same headings.
 ///
-/// `description` is the statement as normalised words: one blank between words, addresses in hexadecimal, other numbers
-/// in decimal, hex digits in lower case, options in the contract's order.
+/// `description` is the statement as normalised words: one blank between words, addresses in hexadecimal, other numbers in
+/// decimal, hex digits in lower case, and options in the order of the article.
 public enum Statement: Equatable, Sendable, CustomStringConvertible {
   case machine(MachineStatement)
   case space(SpaceStatement)
@@ -19,7 +19,10 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The form its result takes where it does not fail; an expectation is read in that form.
+  /// The first word of every statement, in the order of the article.
+  public static var verbs: [String] { StatementParser.verbs }
+
+  /// The form of the result if the statement does not fail. An expectation is read in that form.
   public var resultForm: ResultForm {
     switch self {
     case .machine, .space: .words

@@ -1,8 +1,8 @@
 /// Resolves the names of a file from top to bottom.
 ///
-/// What a statement names must have been made by a line above it, must be of the right kind, and must not be certainly
-/// gone. Only a `space` is certainly there after its line: a `fork` or a `pin` may fail, so naming its result is right
-/// in the language, and answers EINVAL where there is none when the statement runs.
+/// A line above must make each name that a statement uses, and the thing must be of the right kind and not certainly gone.
+/// Only a `space` certainly exists after its line. A `fork` or a `pin` may fail, so a file may name its result. If it did
+/// fail, the statement answers EINVAL when it runs.
 struct NameScope {
   enum Thing: Equatable {
     case image, file, device, erofs
@@ -126,7 +126,7 @@ struct NameScope {
 
   private func space(_ name: String) throws(LineError) {
     switch spaces[name] {
-    case nil: throw LineError("no space is called '\(name)'")
+    case nil: throw LineError("no space is called '\(name)'\(Suggestion.text(for: name, among: spaces.keys.sorted()))")
     case .gone(let line)?: throw LineError("space '\(name)' has exited, on line \(line)")
     case .certain?, .possible?: break
     }
@@ -140,7 +140,7 @@ struct NameScope {
 
   private func pin(_ name: String) throws(LineError) {
     switch pins[name] {
-    case nil: throw LineError("no pin is called '\(name)'")
+    case nil: throw LineError("no pin is called '\(name)'\(Suggestion.text(for: name, among: pins.keys.sorted()))")
     case .gone(let line)?: throw LineError("pin '\(name)' is released, on line \(line)")
     case .certain?, .possible?: break
     }
@@ -148,7 +148,10 @@ struct NameScope {
 
   private func thing(_ name: String, isOneOf kinds: [Thing]) throws(LineError) {
     let wanted = kinds.map(\.words).joined(separator: " or ")
-    guard let (kind, _) = things[name] else { throw LineError("nothing is called '\(name)' (\(wanted) is needed)") }
+    guard let (kind, _) = things[name] else {
+      let suggestion = Suggestion.text(for: name, among: things.keys.sorted())
+      throw LineError("nothing is called '\(name)' (\(wanted) is needed)\(suggestion)")
+    }
     guard kinds.contains(kind) else { throw LineError("'\(name)' is \(kind.words); \(wanted) is needed") }
   }
 }

@@ -1,30 +1,49 @@
 /// Parses whole scenarios.
 ///
-/// Two passes: the words of every line first, then, where all lines could be read, the names from top to bottom. So a
-/// misspelt `space` line is reported once, and not again by every line that names it.
+/// The first pass reads the words of every line. If all lines are right, the second resolves names from top to bottom. So a
+/// misspelt `space` line is reported once, and not again for every line that names the space.
 public struct ScenarioParser: Sendable {
-  private let source: FileSource
+  /// The argument that names standard input.
+  public static let standardInput = "-"
 
-  /// A parser that takes files from `source`.
-  public init(source: FileSource = .fileSystem) { self.source = source }
+  private let source: FileSource
+  private let input: FileSource
+
+  /// A parser that reads files from `source`, and the argument `-` from `input`.
+  public init(source: FileSource = .fileSystem, input: FileSource = .standardInput) {
+    self.source = source
+    self.input = input
+  }
 
   /// Reads and parses the scenario at `path`.
   public func parse(path: String) throws(ParseFailure) -> ScenarioFile {
+    try parse(path: path, from: source)
+  }
+
+  /// Reads and parses the scenario that a command's argument names: standard input if it is `-`, else the file at that path.
+  ///
+  /// `from PATH` on standard input starts at the current directory.
+  public func parse(argument: String) throws(ParseFailure) -> ScenarioFile {
+    argument == Self.standardInput ? try parse(path: "<stdin>", from: input) : try parse(path: argument)
+  }
+
+  private func parse(path: String, from source: FileSource) throws(ParseFailure) -> ScenarioFile {
     let bytes: [UInt8]
     do {
       bytes = try source.bytes(at: path, limit: Self.largestScenario)
     } catch {
       throw ParseFailure([ParseError(path: path, line: nil, message: error.message)])
     }
-    return try parse(bytes, path: path)
+    return try parse(bytes[...], path: path)
   }
 
-  /// Parses a scenario's text; `path` names it in messages, and its folder is where `from PATH` starts.
+  /// Parses a scenario's text. Messages call it `path`, and `from PATH` starts at the folder of `path`.
   public func parse(text: String, path: String) throws(ParseFailure) -> ScenarioFile {
-    try parse(Array(text.utf8), path: path)
+    try parse(Array(text.utf8)[...], path: path)
   }
 
-  private func parse(_ text: [UInt8], path: String) throws(ParseFailure) -> ScenarioFile {
+  private func parse(_ bytes: ArraySlice<UInt8>, path: String) throws(ParseFailure) -> ScenarioFile {
+    let text = bytes.starts(with: Self.byteOrderMark) ? bytes.dropFirst(Self.byteOrderMark.count) : bytes
     let statements = StatementParser { (copied: String) throws(LineError) -> [UInt8] in
       try self.copy(copied, besides: path)
     }
@@ -79,7 +98,7 @@ public struct ScenarioParser: Sendable {
       guard let number = try? parseNumber(first, "RESULT") else { return Expectation(first) }
       return Expectation(String(number))
     case .bytes:
-      // An error's name is no hex digits: each has a letter beyond F.
+      // The name of an error is never hex digits: each has a letter beyond F.
       guard let bytes = try? parseBytes(first) else { return Expectation(first) }
       return Expectation(ByteString.result(bytes.bytes))
     }
@@ -99,4 +118,6 @@ public struct ScenarioParser: Sendable {
 
   /// 64 MiB of text.
   private static let largestScenario = 1 << 26
+  /// Some editors begin a UTF-8 file with it.
+  private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 }

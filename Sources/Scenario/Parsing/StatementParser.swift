@@ -1,5 +1,14 @@
-/// Parses one statement from its words, knowing nothing of the lines around it.
+/// Parses one statement from its words, without the lines around it.
 struct StatementParser {
+  private static let machineVerbs = ["memory", "swap", "image", "file", "device", "erofs"]
+  private static let spaceVerbs = ["space", "fork", "exit", "map", "unmap", "protect", "advise", "remap"]
+  private static let accessVerbs = ["read", "write", "readfile", "writefile"]
+  private static let pinVerbs = ["pin", "get", "release", "peek", "poke"]
+  private static let lookVerbs = ["entry", "frame", "counters", "free", "migrate", "dcache"]
+
+  /// The first word of every statement.
+  static let verbs = machineVerbs + spaceVerbs + accessVerbs + pinVerbs + lookVerbs
+
   /// Reads the bytes of a `from PATH`.
   let copy: (_ path: String) throws(LineError) -> [UInt8]
 
@@ -13,12 +22,14 @@ struct StatementParser {
 
   private func parse(_ verb: String, _ reader: inout WordReader) throws(LineError) -> Statement {
     switch verb {
-    case "memory", "swap", "image", "file", "device", "erofs": .machine(try machine(verb, &reader))
-    case "space", "fork", "exit", "map", "unmap", "protect", "advise", "remap": .space(try space(verb, &reader))
-    case "read", "write", "readfile", "writefile": .access(try access(verb, &reader))
-    case "pin", "get", "release", "peek", "poke": .pin(try pin(verb, &reader))
-    case "entry", "frame", "counters", "free", "migrate", "dcache": .look(try look(verb, &reader))
-    default: throw LineError("no statement is called \(quoted(verb))")
+    case _ where Self.machineVerbs.contains(verb): return .machine(try machine(verb, &reader))
+    case _ where Self.spaceVerbs.contains(verb): return .space(try space(verb, &reader))
+    case _ where Self.accessVerbs.contains(verb): return .access(try access(verb, &reader))
+    case _ where Self.pinVerbs.contains(verb): return .pin(try pin(verb, &reader))
+    case _ where Self.lookVerbs.contains(verb): return .look(try look(verb, &reader))
+    default:
+      let suggestion = Suggestion.text(for: verb, among: Self.verbs)
+      throw LineError("no statement is called \(quoted(verb))\(suggestion)")
     }
   }
 
@@ -120,7 +131,7 @@ struct StatementParser {
     }
   }
 
-  /// `NAME:/PATH`, a file of an EROFS file system; nil where the word has no colon.
+  /// `NAME:/PATH`, a file of an EROFS file system. Nil if the word has no colon.
   private func erofsFile(_ word: Substring) throws(LineError) -> (name: String, path: String)? {
     let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2 else { return nil }
@@ -142,7 +153,7 @@ struct StatementParser {
     }
   }
 
-  /// `readfile NAME OFFSETBYTES COUNT` and `writefile NAME OFFSETBYTES BYTES`; NAME may be `NAME:/PATH`.
+  /// `readfile NAME OFFSETBYTES COUNT` and `writefile NAME OFFSETBYTES BYTES`, whose NAME may be `NAME:/PATH`.
   private func fileAccess(_ verb: String, _ reader: inout WordReader) throws(LineError) -> AccessStatement {
     let word = try reader.word("NAME")
     let file = try erofsFile(word[...])
@@ -171,7 +182,9 @@ struct StatementParser {
         ? .pin(name: name, space: space, range, options) : .get(name: name, space: space, range, options)
     case "release":
       guard let word = reader.optional() else { return .release(name: name, dirty: false) }
-      guard word == "dirty" else { throw LineError("\(quoted(word)) is not 'dirty'") }
+      guard word == "dirty" else {
+        throw LineError("\(quoted(word)) is not 'dirty'\(Suggestion.text(for: word, among: ["dirty"]))")
+      }
       return .release(name: name, dirty: true)
     case "peek":
       return .peek(name: name, offset: try reader.byteOffset(), count: try reader.count())

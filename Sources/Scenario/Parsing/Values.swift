@@ -1,4 +1,4 @@
-/// A number, decimal or `0x` hexadecimal, in 64 bits.
+/// Parses a number of 64 bits, decimal or `0x` hexadecimal.
 func parseNumber(_ text: String, _ what: String) throws(LineError) -> UInt64 {
   let isHex = text.hasPrefix("0x") || text.hasPrefix("0X")
   let digits = isHex ? text.dropFirst(2) : text[...]
@@ -12,7 +12,7 @@ func parseNumber(_ text: String, _ what: String) throws(LineError) -> UInt64 {
   return value
 }
 
-/// BYTES.
+/// Parses BYTES.
 func parseBytes(_ text: String) throws(LineError) -> ByteString {
   let parts = text.split(separator: "*", omittingEmptySubsequences: false)
   if parts.count == 1 { return ByteString(try hexBytes(text[...])) }
@@ -26,7 +26,7 @@ func parseBytes(_ text: String) throws(LineError) -> ByteString {
   return ByteString(repeating: value, count: Int(count))
 }
 
-/// The byte that an image or a file is filled with: hex digits, as in BYTES; a `0x` before them changes nothing.
+/// The BYTE that fills an image or a file: one or two hex digits, with or without `0x`.
 func parseFillByte(_ text: String) throws(LineError) -> UInt8 {
   let digits = text.hasPrefix("0x") || text.hasPrefix("0X") ? text.dropFirst(2) : text[...]
   guard (1...2).contains(digits.utf8.count), digits.utf8.allSatisfy({ hexDigit($0) != nil }),

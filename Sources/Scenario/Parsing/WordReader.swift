@@ -4,19 +4,19 @@ struct WordReader {
 
   init(_ words: [String]) { self.words = words[...] }
 
-  /// The next word, which the contract calls `what`.
+  /// The next word, which the article `ScenarioLanguage` calls `what`.
   mutating func word(_ what: String) throws(LineError) -> String {
     guard let word = words.popFirst() else { throw LineError("\(what) is missing") }
     return word
   }
 
-  /// The next word where there is one.
+  /// The next word, or nil at the end.
   mutating func optional() -> String? { words.popFirst() }
 
-  /// The next word, left where it is.
+  /// The next word, which stays the next.
   var upcoming: String? { words.first }
 
-  /// Fails where words are left over.
+  /// Fails if words are left.
   func end() throws(LineError) {
     if let word = words.first { throw LineError("\(quoted(word)) is one word too many") }
   }
@@ -26,18 +26,19 @@ struct WordReader {
     try checkedName(try word(what), what)
   }
 
-  /// One of the words that a vocabulary has.
+  /// One of the words of a vocabulary.
   mutating func choice<Choice>(_ what: String, of: Choice.Type) throws(LineError) -> Choice
   where Choice: RawRepresentable<String> & CaseIterable {
     let text = try word(what)
     guard let choice = Choice(rawValue: text) else {
-      let all = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-      throw LineError("\(what): \(quoted(text)) is none of \(all)")
+      let all = Choice.allCases.map(\.rawValue)
+      let suggestion = Suggestion.text(for: text, among: all)
+      throw LineError("\(what): \(quoted(text)) is none of \(all.joined(separator: ", "))\(suggestion)")
     }
     return choice
   }
 
-  /// A number in a range.
+  /// A number in `range`.
   mutating func number(_ what: String, in range: ClosedRange<UInt64>) throws(LineError) -> Int {
     let text = try word(what)
     let value = try parseNumber(text, what)
@@ -66,7 +67,7 @@ struct WordReader {
   mutating func bytes() throws(LineError) -> ByteString { try parseBytes(try word("BYTES")) }
 }
 
-/// `text` where it is a name.
+/// Returns `text` if it is a name.
 func checkedName(_ text: String, _ what: String) throws(LineError) -> String {
   let isName = text.utf8.allSatisfy { byte in
     switch byte {

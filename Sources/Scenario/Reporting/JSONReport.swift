@@ -1,7 +1,7 @@
 /// Reports as JSON lines: one object for a statement, a leak, and the total of a quiet run.
 ///
-/// The keys of a statement are `file`, `line`, `statement`, `result`, then `expected` where the file expects something,
-/// then `passed`. Keys stand in that order, so two runs can be compared as text.
+/// The keys of a statement are `file`, `line`, `statement`, `result`, then `expected` if the file expects something, then
+/// `passed`. The order of the keys never changes, so two runs can be compared as text.
 struct JSONReport {
   func line(_ report: LineReport, path: String) -> String {
     var fields = [
@@ -36,9 +36,11 @@ struct JSONReport {
       switch scalar {
       case "\"": result += "\\\""
       case "\\": result += "\\\\"
-      case "\u{0}"..<" ", "\u{7f}":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      case _ where scalar.isControl:
+        for unit in UTF16.encode(scalar).map(Array.init) ?? [] {
+          let digits = String(unit, radix: 16)
+          result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
       default: result.unicodeScalars.append(scalar)
       }
     }

@@ -1,6 +1,6 @@
-/// How reports are written.
+/// The format of reports.
 public enum ReportFormat: Sendable {
-  /// The contract's lines.
+  /// Lines for people, as the article `ScenarioLanguage` describes them.
   case text
   /// The same, one JSON object to a line.
   case json

@@ -1,4 +1,4 @@
-/// Runs files and reports them: what `gup scenario` does.
+/// Runs files and reports them, for `gup scenario`.
 public struct ScenarioSuite: Sendable {
   /// Everything passed.
   public static let passedStatus: Int32 = 0
@@ -7,10 +7,13 @@ public struct ScenarioSuite: Sendable {
   /// A file could not be parsed.
   public static let unparsedStatus: Int32 = 2
 
+  /// The format of the lines for standard output.
   public var format: ReportFormat
-  /// Whether only failures and the total are told.
+  /// Whether only failures and the total are printed.
   public var isQuiet: Bool
+  /// Runs each file.
   public var runner: ScenarioRunner
+  /// Reads each file.
   public var parser: ScenarioParser
 
   public init(
@@ -23,17 +26,20 @@ public struct ScenarioSuite: Sendable {
     self.parser = parser
   }
 
-  /// Parses and runs each file and returns the exit status, the worst of all files. A file that cannot be parsed is not
-  /// run and counts as failed; the others are run all the same.
+  /// Parses and runs each file and returns the worst exit status.
   ///
-  /// `print` is given each line for standard output as soon as it is known, `complain` each line for standard error.
-  /// Where several files run as text, a comment names each before its lines.
+  /// A file that cannot be parsed is not run and counts as failed. The other files run all the same. If several files run as
+  /// text, a comment names each before its lines.
+  ///
+  /// - Parameter paths: the files. `-` is standard input.
+  /// - Parameter print: called with each line for standard output as soon as it is known.
+  /// - Parameter complain: called with each line for standard error.
   public func run(_ paths: [String], print: (String) -> Void, complain: (String) -> Void) -> Int32 {
     var status = Self.passedStatus
     var passed = 0
     for path in paths {
       do throws(ParseFailure) {
-        let file = try parser.parse(path: path)
+        let file = try parser.parse(argument: path)
         if run(file, isAlone: paths.count == 1, print: print, complain: complain) {
           passed += 1
         } else {

@@ -1,6 +1,6 @@
-/// Reports as the contract prints them.
+/// Reports as lines of text, without control characters. The article `ScenarioLanguage` describes them.
 struct TextReport {
-  func header(_ path: String) -> String { "# \(path)" }
+  func header(_ path: String) -> String { "# \(path)".escapingControlCharacters }
 
   func lines(_ report: LineReport) -> [String] {
     let number = report.line.number
@@ -8,7 +8,7 @@ struct TextReport {
     if let expectation = report.line.expectation, !report.passed {
       lines.append("\(number): expected \(expectation)")
     }
-    return lines
+    return lines.map(\.escapingControlCharacters)
   }
 
   func leak(_ leak: Leak) -> String { leak.description }

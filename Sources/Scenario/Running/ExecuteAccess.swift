@@ -27,7 +27,7 @@ extension ScenarioMachine {
       do throws(ErofsError) {
         return .bytes(try file.read(at: offset, count: count))
       } catch {
-        // A chunk outside the image.
+        // The inode names a chunk outside the image.
         throw .invalidArgument
       }
     case .writeErofs(let name, let path, let offset, let bytes):

@@ -13,7 +13,7 @@ extension ScenarioMachine {
       return .words(
         "fast=\(counters.fast) slow=\(counters.slow) faults=\(counters.faults) cow=\(counters.copies)")
     case .free:
-      // Whatever is on its way to the allocator is free: a result that hung on a grace period or a disk would be no result.
+      // Without the wait the number would depend on when a grace period or a write of the swap file ends.
       memory.flushDeferredFrees()
       return .number(memory.freePages)
     case .migrate(let name, let page, let target):
@@ -24,7 +24,7 @@ extension ScenarioMachine {
       }
       return .ok
     case .dataCache(let name):
-      // Nobody but the device itself writes to a device's range behind a program's back.
+      // Only the device itself writes to its range, so no flush of the data cache is ever needed.
       guard
         let counts = (images[name] ?? volumes[name]?.image)?.dataCacheCounts ?? files[name]?.dataCacheCounts
           ?? devices[name].map({ _ in DataCacheCounts(frames: 0, frameNumbers: 0) })

@@ -4,12 +4,12 @@ extension ScenarioMachine {
   func execute(_ statement: MachineStatement) throws(PageError) -> Outcome {
     switch statement {
     case .memory, .swap:
-      // The machine was made with them.
+      // The initializer of the machine has used them.
       break
     case .image(let name, .filled(let pages, let byte)):
       images[name] = try Image(memory, pages: pages) { page in byte ?? UInt8(truncatingIfNeeded: page + 1) }
     case .image(let name, .copied(_, let bytes)):
-      // An image is whole pages, to read(2) as well: the padding is part of it.
+      // An image is whole pages, so read(2) shows the padding too.
       let padding = (Page.size - bytes.count % Page.size) % Page.size
       images[name] = try Image(memory, contents: bytes + [UInt8](repeating: 0, count: padding))
     case .file(let name, .filled(let pages, let byte)):

@@ -2,9 +2,8 @@ import UserPages
 
 /// A machine that statements drive one at a time, on the calling thread.
 ///
-/// It owns what the statements made, by name. A statement that names what is not there (a fork that failed, a pin that
-/// failed) answers EINVAL, and one that would make what is there already answers EBUSY; the parser has refused all that
-/// can be known before running.
+/// It owns the things that the statements made, by name. A statement answers EINVAL if it names the result of a fork or a
+/// pin that failed, and EBUSY if it makes a name that is in use. The parser has refused all other wrong names.
 public final class ScenarioMachine {
   let memory: PhysicalMemory
   let engine: PinEngine
@@ -15,8 +14,9 @@ public final class ScenarioMachine {
   var spaces: [String: AddressSpace] = [:]
   var pins: [String: HeldPages] = [:]
 
-  /// A machine with `memoryPages` of RAM, and room for as many pages in a swap file unless `swapPages` says otherwise, whose
-  /// spaces pin with `engine`.
+  /// A machine with `memoryPages` of RAM whose spaces pin with `engine`.
+  ///
+  /// - Parameter swapPages: the pages of the swap file. The default is as many as there is RAM.
   public init(memoryPages: Int, swapPages: Int? = nil, engine: PinEngine = .reference) throws(PageError) {
     memory = try PhysicalMemory(ramPages: memoryPages, swapFile: .temporary(pages: swapPages ?? memoryPages))
     self.engine = engine
@@ -37,8 +37,7 @@ public final class ScenarioMachine {
     }
   }
 
-  /// Releases every pin, exits every space, drops every file, image and device, waits for the deferred frees, and tells
-  /// what is still held.
+  /// Gives everything back and waits for the deferred frees. Returns what the machine still holds then.
   public func finish() -> Leak? {
     for pages in pins.values { pages.release(dirty: false) }
     pins = [:]
@@ -60,14 +59,14 @@ public final class ScenarioMachine {
     return space
   }
 
-  /// A file of a mounted EROFS file system; EINVAL where there is none or it cannot be mapped.
+  /// A file of a mounted EROFS file system. EINVAL if there is none or it cannot be mapped.
   func erofsFile(_ name: String, _ path: String) throws(PageError) -> ErofsFile {
     guard let volume = volumes[name] else { throw .invalidArgument }
     do throws(ErofsError) { return try volume.file(at: path) } catch { throw .invalidArgument }
   }
 }
 
-/// What a machine still holds when everything was given back.
+/// The frames and table nodes that a machine still holds after everything was given back.
 public struct Leak: Equatable, Sendable, CustomStringConvertible {
   public var frames: Int
   public var tableNodes: Int
@@ -77,11 +76,11 @@ public struct Leak: Equatable, Sendable, CustomStringConvertible {
     self.tableNodes = tableNodes
   }
 
-  /// The line that the contract prints at a file's end.
+  /// The line that a report prints at a file's end.
   public var description: String { "leak: \(frames) frames, \(tableNodes) table nodes" }
 }
 
-/// A set of pinned pages under a name: a home for what cannot be copied.
+/// Pinned pages under a name. It is a class because `PinnedPages` cannot be copied into a dictionary.
 final class HeldPages {
   private var pages: PinnedPages?
 
@@ -89,7 +88,7 @@ final class HeldPages {
 
   func release(dirty: Bool) { pages.take()?.release(dirty: dirty) }
 
-  /// Calls `body` for each piece of `count` bytes at `offset` that lies in one page; EINVAL where the pin is shorter.
+  /// Splits `count` bytes at `offset` at page boundaries and calls `body` for each piece. EINVAL if the pin is shorter.
   func forEachPiece(
     offset: Int, count: Int, _ body: (_ page: FrameBytes, _ offset: Int, _ pieces: Range<Int>) -> Void
   ) throws(PageError) {

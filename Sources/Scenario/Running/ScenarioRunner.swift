@@ -2,12 +2,12 @@ import UserPages
 
 /// Runs scenarios, each on a machine of its own.
 public struct ScenarioRunner: Sendable {
-  /// How the spaces pin.
+  /// The pin engine of every space.
   public var engine: PinEngine
 
   public init(engine: PinEngine = .reference) { self.engine = engine }
 
-  /// Runs `file` from its first line to its last, telling each line as it is done.
+  /// Runs `file` from its first line to its last and calls `eachLine` after each statement.
   public func run(_ file: ScenarioFile, eachLine: (LineReport) -> Void = { _ in }) -> FileReport {
     var report = FileReport(path: file.path)
     let machine: ScenarioMachine
@@ -29,8 +29,9 @@ public struct ScenarioRunner: Sendable {
 
 /// One statement that ran.
 public struct LineReport: Equatable, Sendable {
+  /// The statement and its expectation.
   public var line: ScenarioLine
-  /// What really occurred.
+  /// The result that really occurred.
   public var outcome: Outcome
 
   public init(line: ScenarioLine, outcome: Outcome) {
@@ -38,17 +39,19 @@ public struct LineReport: Equatable, Sendable {
     self.outcome = outcome
   }
 
-  /// Whether it came to what the file expects, or the file expects nothing.
+  /// Whether the result is the expected one. True if the file expects none.
   public var passed: Bool { line.expectation?.matches(outcome) ?? true }
 }
 
 /// One file that ran.
 public struct FileReport: Equatable, Sendable {
+  /// The path of the file.
   public var path: String
+  /// The statements in order.
   public var lines: [LineReport]
-  /// What was still held at the end.
+  /// What the machine still held at the end.
   public var leak: Leak?
-  /// Why there was no machine to run on.
+  /// The error of the machine's initializer. If there is one, no statement ran.
   public var refusal: PageError?
 
   public init(path: String, lines: [LineReport] = [], leak: Leak? = nil, refusal: PageError? = nil) {
