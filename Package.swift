@@ -65,16 +65,17 @@ let package = Package(
       name: "Fuzz",
       dependencies: ["Scenario", "SeededRandom"]
     ),
-    // The real side: a program of its own, for tests and `gup fuzz`.
-    .executableTarget(
-      name: "kernel-oracle",
-      path: "Tests/KernelOracle"
+    // The kernel's side of the comparison. `gup fuzz` starts `gup` once more to run it.
+    .target(
+      name: "CKernelOracle"
     ),
     .executableTarget(
       name: "gup",
       dependencies: [
+        "CKernelOracle",
         "Fuzz",
         "Scenario",
+        "UserPages",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),
@@ -133,10 +134,10 @@ let package = Package(
       name: "ErofsTests",
       dependencies: ["SeededRandom", "TestSupport", "UserPages", "gup"]
     ),
-    // Asks the running kernel through `kernel-oracle`, which is built beside the tests.
+    // Asks the running kernel through `gup`, which is built beside the tests.
     .testTarget(
       name: "FuzzTests",
-      dependencies: ["Fuzz", "Scenario", "UserPages"]
+      dependencies: ["Fuzz", "Scenario", "TestSupport", "UserPages", "gup"]
     ),
     .testTarget(
       name: "LayoutTests",

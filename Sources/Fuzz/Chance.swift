@@ -1,21 +1,21 @@
 import Scenario
 
-/// Where Linux's answer hangs on configuration or chance, so that the library is free to answer otherwise.
+/// A reason why Linux's answer depends on its configuration or on chance. The library may then answer otherwise.
 ///
-/// This is the whole list. Each case says why, and excuses no more than the reason does.
+/// This list is complete. Each case excuses exactly the answers that its reason explains.
 public enum Chance: String, CaseIterable, Sendable {
-  /// Whether two neighbouring mappings that are alike became one. Linux leaves private mappings apart where joining them
-  /// would tie what remembers their pages' users together (another `anon_vma`, or one inherited from a parent), or where
-  /// their memory is accounted for differently; the library joins whatever is alike. It shows in one place only: an
-  /// `mremap` that grows or shrinks must begin and end in one mapping.
+  /// Whether the kernel merged two neighbouring mappings that are alike.
+  ///
+  /// Linux does not merge private mappings with different `anon_vma`s, or with memory accounted for differently. The library
+  /// merges all mappings that are alike. Only an `mremap` that grows or shrinks shows it: the range must lie in one mapping.
   case joinedMappings = "joined mappings"
-  /// Whether a mapping may be collapsed. Linux asks what remembers its pages' users (an `anon_vma`, which comes with the first
-  /// store to the mapping, or to one that it was joined with), and whether the mapping as it has joined it has room for
-  /// 2 MiB; the library asks the latter of the mapping as it has joined it. And Linux asks whether there is a page table, which
-  /// a fork may have copied although nothing is in it any more.
+  /// Whether a mapping may be collapsed.
+  ///
+  /// Linux wants an `anon_vma`, 2 MiB of room in the mapping as Linux merged it, and a page table. A fork may have copied a
+  /// page table that maps nothing. The library wants 2 MiB of room in the mapping as the library merged it.
   case collapsible = "collapsible mappings"
 
-  /// The reason to excuse a difference, where there is one.
+  /// Returns the reason that excuses the difference between two answers, or nil.
   static func explaining(_ statement: Statement, library: String, kernel: String) -> Chance? {
     if case .space(.remap(_, let from, let to)) = statement, from.pages > 0, from.pages != to.pages,
       kernel == "EFAULT", library == "ok" || library == "ENOMEM"

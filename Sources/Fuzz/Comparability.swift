@@ -1,21 +1,20 @@
 import Scenario
 
-/// The part of the scenario language that real memory has.
+/// The part of the scenario language that real memory can answer.
 ///
-/// Images and devices are no kernel's anonymous or file memory; the looks at entries and counters are the library's own. A
-/// reference or a pin for reading and a pin that is not long-term exist in a kernel only as long as a system call, so what
-/// is done through one must follow at once.
+/// Images and devices are neither anonymous nor file memory. Only the library has the looks at entries and counters. In a
+/// kernel, a pin that is not long-term lasts for one system call. So the statements that use such a pin must follow at once.
 struct Comparability {
-  /// A scenario with less RAM is about running out of it, which the kernel does not.
+  /// With less RAM a scenario runs out of it, and the kernel does not.
   static let enoughMemory = 512
-  /// Addresses below are where Linux lets nobody map.
+  /// Linux maps nothing below this address (`vm.mmap_min_addr`).
   static let lowest: UInt64 = 0x10000
-  /// From here on a process has memory of its own, for its code, stack and libraries.
+  /// From here on a process has memory of its own: its code, stack and libraries.
   static let ceiling: UInt64 = 0x4000_0000_0000
-  /// From here on nobody has memory.
+  /// The end of the addresses that a process can map.
   static let end: UInt64 = 0x7fff_ffff_f000
-  /// What the program that drives real memory has room for: `oracle.h`.
-  static let mostSpaces = 16, mostPins = 8, mostFiles = 4, mostBytes = 1 << 21
+  /// The limits of the oracle: `oracle.h`.
+  static let mostSpaces = 16, mostPins = 8, mostFiles = 4, mostBytes = 1 << 21, longestName = 31
 
   private struct Pin {
     var takesStores: Bool
@@ -23,22 +22,24 @@ struct Comparability {
   }
 
   private var filePages: [String: Int] = [:]
-  /// All that were made so far, also those that are gone.
+  /// All spaces that were made so far, those that are gone included.
   private var spaces: Set<String> = []
-  /// Whether there may be 2 MiB entries. How often a page of a large folio is mapped, a kernel may only estimate.
+  /// Whether there may be 2 MiB entries. A kernel may only estimate the map count of a page in a large folio.
   private var hasHugePages = false
-  /// Whether something else than private anonymous memory is mapped. What of that can be collapsed is left to a kernel's
-  /// configuration (`shmem_enabled`, `READ_ONLY_THP_FOR_FS`).
+  /// Whether anything but private anonymous memory is mapped. A kernel's configuration decides what of that can be collapsed
+  /// (`shmem_enabled`, `READ_ONLY_THP_FOR_FS`).
   private var hasFiles = false
   private var hasSharedMemory = false
   private var pins: [String: Pin] = [:]
-  /// The transient pin that must be released before anything else happens.
+  /// The pin that lasts for one system call. The scenario must release it before it does anything else.
   private var transient: String?
 
-  /// The first line that cannot be compared; nil where all can be.
+  /// The first line that cannot be compared, or nil.
   static func firstIncomparable(of file: ScenarioFile) -> ScenarioLine? {
     var state = Comparability()
-    return file.lines.first { !state.admits($0.statement) }
+    return file.lines.first { line in
+      line.statement.names.contains { $0.utf8.count > longestName } || !state.admits(line.statement)
+    }
   }
 
   private mutating func admits(_ statement: Statement) -> Bool {
@@ -76,18 +77,17 @@ struct Comparability {
       case .anonymous, .file: return map.range.address >= Self.lowest && isForeign(map.range)
       case .mixed, .pfn, .erofs: return false
       }
-    // These two stop at the first hole, or refuse the whole, where a range is longer than the address space.
+    // If a range is longer than the address space, these two stop at the first hole, or refuse the whole.
     case .unmap(_, let range), .protect(_, let range, _): return isForeign(range) || range.pages > 1 << 40
     case .advise(_, let range, let advice):
       if advice == .collapse {
         hasHugePages = true
         if hasFiles { return false }
       }
-      // What is paged out of 2 MiB breaks them up, and a kernel since 6.12 puts the page of zeroes in the place of those of
-      // its pages that are zero: who got one before a store, has it not.
+      // A page-out splits 2 MiB. Since 6.12 a kernel then replaces each part that is all zero by the zero page, so a
+      // reference to that part is stale.
       //
-      // A kernel without swap drops what is clean of shared memory, and with it what was stored through a pin that was
-      // released without `dirty`.
+      // A kernel without swap drops clean pages of shared memory. A store through a pin released without `dirty` is lost.
       if advice == .pageOut, hasHugePages || hasSharedMemory { return false }
       return isForeign(range)
     case .remap(_, let from, let to): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
@@ -102,7 +102,7 @@ struct Comparability {
     case .readFile(_, _, let count): return count <= Self.mostBytes
     case .readErofs, .writeErofs: return false
     case .writeFile(let name, let offset, let bytes):
-      // A file grows when it is written to behind its end; a scenario's does not.
+      // A write beyond the end makes a real file longer, but not a scenario's.
       return filePages[name].map { offset + bytes.bytes.count <= $0 * 4096 } ?? false
     }
   }
@@ -117,6 +117,8 @@ struct Comparability {
       return holds(name, range, options, isTransient: options.contains(.force))
     case .release(let name, _):
       if transient == name { transient = nil }
+      // The oracle can use the room of this pin for another.
+      pins[name] = nil
     case .poke(let name, _, _): return pins[name]?.takesStores ?? true
     case .peek: break
     }
@@ -137,7 +139,7 @@ struct Comparability {
     return !overflows && isForeign(range.address, bytes: bytes)
   }
 
-  /// Whether a range holds nothing of the process that stands for a space.
+  /// Whether a range holds nothing of the oracle's process.
   private func isForeign(_ address: UInt64, bytes: Int) -> Bool {
     address >= Self.end || (address < Self.ceiling && UInt64(bytes) <= Self.ceiling - address)
   }

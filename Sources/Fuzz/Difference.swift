@@ -2,12 +2,15 @@ import Scenario
 
 /// A scenario that the library and the kernel answer differently.
 public struct Difference: Sendable, CustomStringConvertible {
+  /// The scenario.
   public var file: ScenarioFile
-  /// The first place where the answers differ: an index of the file's lines, or their count where only the end does.
+  /// The index of the first line whose answers differ. The number of lines if only the end differs.
   public var place: Int
+  /// The library's answers, one a line.
   public var library: [String]
+  /// The kernel's answers, one a line.
   public var kernel: [String]
-  /// What the library still holds after giving everything back, which real memory cannot.
+  /// What the library still held after it had given everything back. Real memory cannot leak.
   public var leak: Leak?
 
   public init(file: ScenarioFile, place: Int, library: [String], kernel: [String], leak: Leak? = nil) {
@@ -18,18 +21,18 @@ public struct Difference: Sendable, CustomStringConvertible {
     self.leak = leak
   }
 
-  /// The scenario up to the difference, with the kernel's answers as expectations: run by the library, it fails.
+  /// The scenario up to the difference, with the kernel's answers as expectations. The library fails it.
   public var expectation: String {
     var text = ""
     for (line, answer) in zip(file.lines, kernel).prefix(place + 1) {
-      // The kernel tells only a part of what the language says about a frame.
+      // The kernel tells only part of the language's answer about a frame.
       let verdict = line.statement.isFrameLook ? "# the kernel: \(answer)" : "=> \(answer)"
       text += "\(line.statement) \(verdict)\n"
     }
     return text
   }
 
-  /// The scenario with the kernel's answers, and the library's where they differ.
+  /// The scenario with the kernel's answers, and with the library's answers that differ.
   public var description: String {
     var text = ""
     for (index, line) in file.lines.enumerated() where index <= place {
@@ -41,19 +44,21 @@ public struct Difference: Sendable, CustomStringConvertible {
   }
 }
 
-/// How one scenario compares.
+/// The outcome of one scenario on both sides.
 public enum Comparison: Sendable {
+  /// Both sides gave the same answers.
   case same
-  /// A line says what real memory cannot be asked.
+  /// Real memory cannot answer this line.
   case incomparable(ScenarioLine)
-  /// The kernel's answer hangs on something that a scenario does not say; what comes after says nothing.
+  /// The kernel's answer depends on something that a scenario does not state. Later answers mean nothing.
   case chance(Chance)
+  /// The answers differ.
   case different(Difference)
 }
 
-/// Runs scenarios on both sides.
+/// Runs scenarios on both sides and compares every result.
 public struct Comparer {
-  /// The kernel's answer where it does not tell.
+  /// The oracle's answer if the kernel does not tell.
   private static let untold = "unknown"
 
   private let runner: ScenarioRunner
@@ -64,16 +69,21 @@ public struct Comparer {
     self.oracle = oracle
   }
 
-  /// Runs a scenario on both sides at the same time and compares every result.
+  /// The first line that real memory cannot answer, or nil.
+  public static func firstIncomparable(of file: ScenarioFile) -> ScenarioLine? {
+    Comparability.firstIncomparable(of: file)
+  }
+
+  /// Runs a scenario on both sides at the same time.
   public func compare(_ file: ScenarioFile) throws(KernelOracle.Problem) -> Comparison {
-    if let line = Comparability.firstIncomparable(of: file) { return .incomparable(line) }
+    if let line = Self.firstIncomparable(of: file) { return .incomparable(line) }
     try oracle.start(file)
     let report = runner.run(file)
     let kernel = try oracle.answers(to: file)
     let library = report.lines.map(\.outcome.description)
     var mayBeOut = false
     for (index, line) in file.lines.enumerated() {
-      // A kernel without swap keeps in memory what the library writes out: which frame is mapped is no question any more.
+      // A kernel without swap keeps the pages that the library writes out. After that, mapped frames differ.
       if line.statement.isPageOut { mayBeOut = true }
       if mayBeOut, line.statement.isFrameLook { continue }
       if kernel[index] == Self.untold || line.statement.comparable(library[index]) == kernel[index] { continue }
@@ -93,8 +103,9 @@ extension Statement {
 
   fileprivate var isPageOut: Bool { if case .space(.advise(_, _, .pageOut)) = self { true } else { false } }
 
-  /// The part of the library's answer that a kernel tells too: of a frame, how often it is mapped where it is anonymous.
-  /// Which pages of a file are mapped is left to `fault_around_bytes`.
+  /// The part of the library's answer that a kernel tells too: the map count of an anonymous frame.
+  ///
+  /// `fault_around_bytes` decides which pages of a file are mapped.
   fileprivate func comparable(_ answer: String) -> String {
     guard isFrameLook else { return answer }
     let words = answer.split(separator: " ")

@@ -1,66 +1,60 @@
 import Foundation
 import Scenario
 
-/// The running kernel, asked through the `kernel-oracle` program: what it answers to a scenario's statements.
+/// The running kernel as oracle: it answers each statement of a scenario on real memory.
 ///
-/// One program serves many scenarios, one after the other. It ends with its input, so it is gone when this is, however that
-/// happens.
+/// The oracle is a process of its own (`CKernelOracle`), because every space of a scenario becomes a process that it forks.
+/// One process serves many scenarios, one after the other. It ends when its input ends, so it never outlives this object.
 public final class KernelOracle {
-  /// Why the kernel cannot be asked.
-  public enum Problem: Error, CustomStringConvertible {
-    /// The program cannot be started.
-    case notFound(path: String)
-    /// The kernel lacks something, or does not let this process have it.
+  /// Why the kernel gave no answer.
+  public enum Problem: Error, Equatable, CustomStringConvertible {
+    /// The oracle's process could not be started: the call that failed, and why.
+    case notStarted(String, SystemError)
+    /// The kernel lacks a feature, or refuses it to this process.
     case unavailable(String)
-    /// The driver ended in the middle; it said why on standard error.
+    /// The oracle's process ended before it answered. It said why on standard error.
     case ended
 
     public var description: String {
       switch self {
-      case .notFound(let path): "no program to drive real memory at \(path)"
+      case .notStarted(let call, let error): "the kernel's side cannot be started: \(call): \(error)"
       case .unavailable(let reason): "the kernel cannot be asked: \(reason)"
-      case .ended: "the program that drives real memory ended"
+      case .ended: "the process that drives real memory ended"
       }
     }
   }
 
-  private let process = Process()
-  private let input = Pipe()
-  private let output = Pipe()
+  /// Arguments that make `gup` the oracle.
+  public static let arguments = ["kernel-oracle"]
+
+  private let process: ChildProcess
   private var unread: [UInt8] = []
   private var unreadStart = 0
 
-  /// Starts the program at `path`.
-  public init(path: String) throws(Problem) {
-    process.executableURL = URL(fileURLWithPath: path)
-    process.standardInput = input
-    process.standardOutput = output
-    do { try process.run() } catch { throw .notFound(path: path) }
+  /// Starts `program` as oracle. The default is the running program, found by the kernel itself, so its file may have moved.
+  ///
+  /// - Parameter program: the path of a program that calls `kernel_oracle_run()` if its arguments are `arguments`.
+  public init(program: String = "/proc/self/exe") throws(Problem) {
+    do throws(ChildProcess.Failure) {
+      process = try ChildProcess(program, Self.arguments)
+    } catch {
+      throw .notStarted(error.call, error.error)
+    }
     let greeting = try line()
-    guard greeting == "ready" else { throw .unavailable(String(greeting.drop { $0 != " " }.dropFirst())) }
+    guard greeting == "ready" else {
+      let prefix = "unavailable: "
+      throw .unavailable(greeting.hasPrefix(prefix) ? String(greeting.dropFirst(prefix.count)) : greeting)
+    }
   }
 
-  deinit {
-    try? input.fileHandleForWriting.close()
-    process.waitUntilExit()
-  }
-
-  /// Where the build puts the program: beside the one that is running, whose path is `program`.
-  public static func path(beside program: String) -> String {
-    URL(fileURLWithPath: program).resolvingSymlinksInPath().deletingLastPathComponent()
-      .appendingPathComponent("kernel-oracle").path
-  }
-
-  /// Hands a scenario over; `answers(to:)` collects what came of it. One at a time.
+  /// Hands a scenario over. Call `answers(to:)` before the next `start`.
   public func start(_ file: ScenarioFile) throws(Problem) {
     var text = ""
     for line in file.lines { text += "\(line.statement)\n" }
-    do {
-      try input.fileHandleForWriting.write(contentsOf: Data((text + "end\n").utf8))
-    } catch { throw .ended }
+    guard process.write(Array((text + "end\n").utf8)) else { throw .ended }
   }
 
-  /// The results of the scenario that was handed over last, one for each statement.
+  /// Waits for the results of the scenario that was handed over last: one for each statement.
   public func answers(to file: ScenarioFile) throws(Problem) -> [String] {
     var answers: [String] = []
     for _ in file.lines { answers.append(try line()) }
@@ -76,7 +70,7 @@ public final class KernelOracle {
       }
       unread.removeSubrange(..<unreadStart)
       unreadStart = 0
-      let more = output.fileHandleForReading.availableData
+      let more = process.read()
       if more.isEmpty { throw .ended }
       unread += more
     }

@@ -1,6 +1,6 @@
 import Scenario
 
-/// The statements between a program's beginning and its end.
+/// The statements between the beginning of a program and its end.
 extension ProgramGenerator {
   private enum Step {
     case read, write, readFile, writeFile
@@ -50,9 +50,9 @@ extension ProgramGenerator {
     }
   }
 
-  // MARK: - Where
+  // MARK: - Targets
 
-  /// An address in a page that `holds` is true for, mostly; and the page's number in the window.
+  /// An address, mostly in a page for which `holds` is true, and the page's number in the window.
   private mutating func target(
     _ space: ProgramModel.Space, where holds: (ProgramModel.MappedPage) -> Bool
   ) -> (address: UInt64, page: Int) {
@@ -60,7 +60,7 @@ extension ProgramGenerator {
     return ((random.chance(1) ? farAddress() : model.address(page) + offsetInPiece()) + offsetInPage(), page)
   }
 
-  /// An address where nothing can be mapped.
+  /// An address at which nothing can be mapped.
   private mutating func farAddress() -> UInt64 {
     random.pick([
       (1, 0), (1, 0x1000), (1, 0x7fff_ffff_f000), (1, 0x8000_0000_0000), (1, 0xffff_8880_0000_0000),
@@ -82,7 +82,7 @@ extension ProgramGenerator {
   private mutating func range(_ space: ProgramModel.Space) -> (start: Int, count: Int, PageRange) {
     let start = somePage(space)
     var count = length()
-    // A whole run of mapped pages is worth a try of its own.
+    // Sometimes the whole run of mapped pages.
     if random.chance(15) {
       var end = start
       while end < ProgramModel.windowPages, space.pages[end] != nil { end += 1 }
@@ -90,7 +90,7 @@ extension ProgramGenerator {
     }
     if random.chance(1) { count = 0 }
     let misaligned: UInt64 = random.chance(1) ? 0x800 : 0
-    // Of a huge page a part.
+    // Sometimes part of a huge page.
     if model.isHuge, random.chance(35) {
       return (start, 0, PageRange(address: model.address(start) + offsetInPiece(), pages: length()))
     }
@@ -142,12 +142,12 @@ extension ProgramGenerator {
       ])
       add(.space(.advise(space: space.name, range, advice)))
     default:
-      // Mostly moved as it is; sometimes grown or shrunk, in place or on the way.
+      // Mostly moves the range as it is. Sometimes grows or shrinks it, in place or with a move.
       let newCount = random.chance(65) ? range.pages : length() * model.scale
       let inPlace = random.chance(20)
       let reach = random.chance(50) ? hotPages : ProgramModel.windowPages
       let target = inPlace ? start : Int.random(in: 0..<reach, using: &random)
-      // Mostly so that 2 MiB can move as they are.
+      // Keeps the offset in 2 MiB, so that a 2 MiB entry can move whole.
       let inside = range.address % (UInt64(model.scale) * 4096)
       let to = PageRange(address: inPlace ? range.address : model.address(target) + inside, pages: newCount)
       add(.space(.remap(space: space.name, range, to: to)))
@@ -155,7 +155,7 @@ extension ProgramGenerator {
     }
   }
 
-  /// A change of a range that leads far away. Where it begins in the window, nothing but the window can be in it.
+  /// A change of a range that begins or ends far from the window. If it begins in the window, it holds no other mapping.
   private mutating func addFarChange(_ name: String) {
     let startsFar = random.chance(50)
     let address = startsFar ? farAddress() : model.address(Int.random(in: 0..<hotPages, using: &random))
@@ -165,7 +165,9 @@ extension ProgramGenerator {
     case 0: add(.space(.unmap(space: name, range)))
     case 1: add(.space(.protect(space: name, range, permission())))
     case 2:
-      let advice: AdviceWord = random.pick([(2, .dontNeed), (1, .pageOut), (1, .populateRead), (1, .populateWrite)])
+      let advice: AdviceWord = random.pick([
+        (2, .dontNeed), (pagesOut ? 1 : 0, .pageOut), (1, .populateRead), (1, .populateWrite),
+      ])
       add(.space(.advise(space: name, range, advice)))
     case 3:
       let longest = PageRange(address: address, pages: 1 << 45)
@@ -221,7 +223,7 @@ extension ProgramGenerator {
     model.pins.append(.init(name: name, pages: pages, takesStores: writes))
   }
 
-  /// A pin that is used and released at once, as by another process or a debugger.
+  /// A pin that is used and released at once, as another process or a debugger does.
   private mutating func addTransientPin(_ space: ProgramModel.Space) {
     let forces = random.chance(40)
     let writes = random.chance(60)

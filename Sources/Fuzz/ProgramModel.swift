@@ -1,8 +1,8 @@
 import Scenario
 
-/// What a generated program has probably done so far: enough to aim statements at something, never used to judge.
+/// The probable effects of a program so far. They aim statements at mapped pages. They never judge an answer.
 struct ProgramModel {
-  /// What lies behind one page of a space.
+  /// The mapping of one page of a space.
   struct MappedPage: Equatable {
     var permission: Permission
     var sharing: SharingWord
@@ -11,14 +11,14 @@ struct ProgramModel {
 
   struct Space {
     var name: String
-    /// One for each page of the window; nil where nothing is mapped.
+    /// The pages of the window. Nil is an unmapped page.
     var pages: [MappedPage?]
   }
 
   struct Pin {
     var name: String
     var pages: Int
-    /// Whether bytes can be stored through it.
+    /// Whether the program may store through the pin.
     var takesStores: Bool
   }
 
@@ -27,12 +27,12 @@ struct ProgramModel {
     var pages: Int
   }
 
-  /// The pages that programs use, or pieces of `scale` pages each.
+  /// The number of pages that programs use, or of pieces of `scale` pages each.
   static let windowPages = 16
 
   /// The address of the window's first page.
   let base: UInt64
-  /// Pages in each piece of the window: more than one where a program is about 2 MiB entries.
+  /// Pages in each piece of the window. More than one if the program is about 2 MiB entries.
   let scale: Int
   var files: [File] = []
   var spaces: [Space] = []
@@ -51,7 +51,7 @@ struct ProgramModel {
 
   mutating func nextSpaceName() -> String {
     spacesMade += 1
-    // A to Z, then AA, which is more than a program makes.
+    // A to Z, then AA. A program makes fewer.
     let (round, letter) = (spacesMade - 1).quotientAndRemainder(dividingBy: 26)
     let prefix = String(repeating: "A", count: round)
     return prefix + String(Character(UnicodeScalar(UInt8(ascii: "A") + UInt8(letter))))
@@ -70,7 +70,7 @@ extension ProgramModel.Space {
     pages.indices.filter { index in pages[index].map(holds) ?? false }
   }
 
-  /// `start..<start + count`, as far as it lies in the window.
+  /// The part of `start..<start + count` inside the window.
   func inWindow(_ start: Int, _ count: Int) -> Range<Int> {
     let clamped = min(max(start, 0), pages.count)
     return clamped..<min(max(start + count, clamped), pages.count)

@@ -1,18 +1,23 @@
 import Scenario
 
-/// Makes a scenario that shows a difference as small as it gets.
+/// Reduces a scenario that shows a difference to a small one.
 public struct Shrinker {
-  /// Tells whether a scenario still shows a difference.
+  /// Compares a smaller scenario.
   public typealias Compare = (ScenarioFile) throws(KernelOracle.Problem) -> Comparison
 
+  private let isInterrupted: () -> Bool
   private let compare: Compare
 
-  public init(compare: @escaping Compare) { self.compare = compare }
+  /// - Parameter isInterrupted: asked before each step. The shrink ends if it returns true.
+  public init(isInterrupted: @escaping () -> Bool = { false }, compare: @escaping Compare) {
+    self.isInterrupted = isInterrupted
+    self.compare = compare
+  }
 
-  /// The smallest scenario found that still shows a difference, not necessarily the same one.
+  /// Returns the smallest scenario found that still shows a difference, not necessarily the same one.
   public func shrink(_ difference: Difference) throws(KernelOracle.Problem) -> Difference {
     var best = difference
-    // What comes after the difference does not matter, unless only the end shows it.
+    // Statements after the difference do not matter, unless only the end shows it.
     if best.leak == nil, let shorter = try attempt(Array(best.file.lines.prefix(best.place + 1))) { best = shorter }
     var improved = true
     while improved {
@@ -27,7 +32,7 @@ public struct Shrinker {
     return best
   }
 
-  /// Tries to leave out each run of `count` lines. Returns whether one could go.
+  /// Tries to remove each run of `count` lines. Returns whether it removed one.
   private func removePieces(of count: Int, from best: inout Difference) throws(KernelOracle.Problem) -> Bool {
     var improved = false
     var end = best.file.lines.count
@@ -46,7 +51,7 @@ public struct Shrinker {
     return improved
   }
 
-  /// Tries to leave out everything about one pin or one space, which a run of lines seldom holds all of.
+  /// Tries to remove every line about one pin or one space. These lines are seldom neighbours.
   private func removeNames(from best: inout Difference) throws(KernelOracle.Problem) -> Bool {
     var improved = false
     for name in Set(best.file.lines.flatMap(\.statement.names)).sorted() {
@@ -75,10 +80,11 @@ public struct Shrinker {
     return improved
   }
 
-  /// The difference that these lines show, if they are a scenario and show one.
+  /// Returns the difference that `lines` show. Returns nil if they are no scenario or show none.
   private func attempt(_ lines: [ScenarioLine]) throws(KernelOracle.Problem) -> Difference? {
+    if isInterrupted() { return nil }
     let text = lines.map { "\($0.statement)\n" }.joined()
-    // Names may have lost what made them.
+    // A line that made a name may be gone.
     guard let file = try? ScenarioParser().parse(text: text, path: "shrunk") else { return nil }
     if case .different(let difference) = try compare(file) { return difference }
     return nil

@@ -1,7 +1,7 @@
 import Scenario
 
 extension Statement {
-  /// Statements that say less, the simplest first.
+  /// Simpler statements that may show the same difference, the simplest first.
   var simplifications: [Statement] {
     switch self {
     case .space(.fork(_, let child)): [.space(.space(name: child))]
@@ -50,13 +50,13 @@ extension MapStatement {
 extension PageRange {
   fileprivate var shorter: [PageRange] {
     guard pages > 1 else { return [] }
-    // Halves, for a range may be very long.
+    // A range may be very long, so half of it is one of the steps.
     return [1, pages / 2, pages - 1].prefix(pages > 32 ? 2 : 3).map { PageRange(address: address, pages: $0) }
   }
 }
 
 extension Statement {
-  /// The pin or the spaces that the statement is about.
+  /// The pin or the spaces of the statement.
   var names: [String] {
     switch self {
     case .machine: []

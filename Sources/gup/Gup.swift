@@ -13,6 +13,7 @@ struct Gup: ParsableCommand {
       FuzzCommand.self,
       ImageCommand.self,
       DensityCommand.self,
+      KernelOracleCommand.self,
     ]
   )
 

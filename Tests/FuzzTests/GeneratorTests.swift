@@ -36,4 +36,12 @@ import Testing
     ]
     #expect(wanted.subtracting(words).isEmpty)
   }
+
+  /// A program that real memory cannot answer is lost time, and the long ones are worth the most.
+  @Test func writesWhatRealMemoryCanAnswer() {
+    for number in 0..<600 {
+      let line = Comparer.firstIncomparable(of: program(seed: 5, number))
+      #expect(line == nil, "program \(number)")
+    }
+  }
 }

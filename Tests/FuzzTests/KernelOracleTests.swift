@@ -1,55 +1,50 @@
 import Foundation
 import Fuzz
 import Scenario
+import TestSupport
 import Testing
 import UserPages
 
 /// The running kernel as oracle.
-@Suite struct KernelOracleTests {
-  /// A fixed run, so that a failure is everybody's failure. `gup fuzz` goes on from here.
+@Suite(.enabled(if: RunningKernel.missing == nil, "\(RunningKernel.missing ?? "")"))
+struct KernelOracleTests {
+  /// A fixed run, so that a failure is the same on every machine. `gup fuzz` explores further.
   static let seed: UInt64 = 20080725
-  static let programs = 3000
-  /// A slow computer compares fewer.
-  static let longest = Duration.seconds(40)
-
-  /// The kernel, or nil and a line that says why it cannot be asked.
-  private func oracle() throws -> KernelOracle? {
-    signal(SIGPIPE, SIG_IGN)
-    do throws(KernelOracle.Problem) {
-      return try KernelOracle(path: KernelOracle.path(beside: CommandLine.arguments[0]))
-    } catch .unavailable(let reason) {
-      print("not compared with the running kernel: \(reason)")
-      return nil
-    }
-  }
+  /// The programs of one engine.
+  static let programs = 1000
+  /// A slow computer runs fewer, but never fewer than this.
+  static let fewestPrograms = 150
+  /// The time after which an engine's run ends, once it has run the fewest programs.
+  static let enoughTime = Duration.seconds(13)
 
   @Test(arguments: PinEngine.allCases)
   func randomProgramsAreAnsweredAsByTheKernel(engine: PinEngine) throws {
-    guard let oracle = try oracle() else { return }
+    let oracle = try KernelOracle(program: Tool.gup)
     let comparer = Comparer(runner: ScenarioRunner(engine: engine), oracle: oracle)
     let clock = ContinuousClock()
-    let share = PinEngine.allCases.count
-    let deadline = clock.now + Self.longest / share
-    let first = (PinEngine.allCases.firstIndex(of: engine) ?? 0) * Self.programs / share
+    let deadline = clock.now + Self.enoughTime
+    let first = (PinEngine.allCases.firstIndex(of: engine) ?? 0) * Self.programs
     let summary = try Campaign(seed: Self.seed, first: first, comparer: comparer).run { summary in
-      summary.programs < Self.programs / share && clock.now < deadline
+      summary.programs < Self.fewestPrograms || (summary.programs < Self.programs && clock.now < deadline)
     }
-    print("\(engine): seed \(Self.seed), programs \(first)..<\(first + summary.programs) compared with the kernel")
+    print("\(engine): seed \(Self.seed), programs from \(first): \(summary.compared) compared with the kernel")
     for (program, difference) in summary.differences {
       Issue.record("seed \(Self.seed), program \(program):\n\(difference)")
     }
+    // Chance may excuse some programs. The generator writes none that cannot be compared.
+    #expect(summary.incomparable == [:])
+    #expect(summary.differences.count > 0 || summary.compared * 10 >= summary.programs * 9)
   }
 
-  /// The scenarios that teach the semantics, as far as real memory can be asked.
+  /// The scenarios that teach the semantics, as far as real memory can answer them.
   @Test func scenarioFilesAreAnsweredAsByTheKernel() throws {
-    guard let oracle = try oracle() else { return }
-    let comparer = Comparer(runner: ScenarioRunner(), oracle: oracle)
+    let comparer = Comparer(runner: ScenarioRunner(), oracle: try KernelOracle(program: Tool.gup))
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("scenarios").path
     var compared = 0
     for name in try FileManager.default.subpathsOfDirectory(atPath: folder) where name.hasSuffix(".gup") {
       var file = try ScenarioParser().parse(path: "\(folder)/\(name)")
-      // Looking changes nothing, so the rest is the same without it.
+      // A look changes nothing, so the other statements answer the same without it.
       file.lines.removeAll { if case .look = $0.statement { true } else { false } }
       switch try comparer.compare(file) {
       case .same: compared += 1
@@ -57,6 +52,10 @@ import UserPages
       case .different(let difference): Issue.record("\(name):\n\(difference)")
       }
     }
-    #expect(compared > 10)
+    print("\(compared) scenario files compared with the kernel")
+    #expect(compared >= Self.fewestFiles)
   }
+
+  /// The scenario files that real memory can answer. More may be added.
+  private static let fewestFiles = 40
 }

@@ -1,4 +1,4 @@
-// The statements of the scenario language that real memory has.
+// Runs the statements of the scenario language that real memory can answer.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -10,14 +10,14 @@
 #include "oracle.h"
 
 enum { max_words = 12 };
-// `remote_pins` and `forced_references` are not really held: see remote.c.
+// `remote_pins` and `forced_references` last for one system call only: see remote.c.
 enum holding { references, pins, remote_pins, forced_references };
 
 static struct thing {
   char name[max_name];
   bool used;
   int fd;
-  // Of a pin.
+  // The rest describes a pin.
   enum holding holding;
   pid_t process;
   uint64_t address, pages;
@@ -36,40 +36,40 @@ static int add(struct thing *things, int count, const char *name) {
     snprintf(things[i].name, max_name, "%s", name);
     return i;
   }
-  die("too many names");
+  oracle_die("too many names");
 }
 
 // MARK: Statements
 
 static void make_file(char **word) {
   int index = add(files, max_files, word[1]);
-  uint64_t length = number(word[2]) * page_size;
-  if (length > max_bytes) die("a file is too long");
+  uint64_t length = parse_number(word[2]) * page_size;
+  if (length > max_bytes) oracle_die("a file is too long");
   int fd = memfd_create("oracle", MFD_CLOEXEC);
-  if (fd < 0 || ftruncate(fd, (off_t)length) != 0) die("memfd_create");
+  if (fd < 0 || ftruncate(fd, (off_t)length) != 0) oracle_die("memfd_create");
   if (word[3]) {
-    memset(bytes, hex_byte(word[3]), length);
-    if (pwrite(fd, bytes, length, 0) != (ssize_t)length) die("fill a file");
+    memset(operand, parse_byte(word[3]), length);
+    if (pwrite(fd, operand, length, 0) != (ssize_t)length) oracle_die("fill a file");
   }
   files[index].fd = fd;
   puts("ok");
 }
 
 static void read_file(int file, char **word) {
-  ssize_t count = pread(files[file].fd, bytes, count_of_bytes(word[3]), (off_t)number(word[2]));
+  ssize_t count = pread(files[file].fd, operand, parse_count(word[3]), (off_t)parse_number(word[2]));
   if (count < 0) print_result(-errno);
-  else print_bytes(bytes, (uint64_t)count);
+  else print_bytes(operand, (uint64_t)count);
 }
 
 static void write_file(int file, char **word) {
   uint64_t count = parse_bytes(word[3]);
-  ssize_t done = pwrite(files[file].fd, bytes, count, (off_t)number(word[2]));
-  if (done != (ssize_t)count) die("write a file");
+  ssize_t done = pwrite(files[file].fd, operand, count, (off_t)parse_number(word[2]));
+  if (done != (ssize_t)count) oracle_die("write a file");
   puts("ok");
 }
 
 static int64_t map(int space, char **word) {
-  if (!word[5] || !word[6]) die("a map is too short");
+  if (!word[5] || !word[6]) oracle_die("a map is too short");
   bool shared = strcmp(word[5], "shared") == 0;
   int flags = MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE);
   int fd = -1;
@@ -80,34 +80,34 @@ static int64_t map(int space, char **word) {
     if (file < 0) return -EINVAL;
     fd = files[file].fd;
   } else {
-    die("a backing that real memory does not have here");
+    oracle_die("a backing that real memory does not have here");
   }
-  // An offset, or what may follow it.
+  // The next word is an offset, or the option that may follow one.
   bool has_offset = word[7] && strcmp(word[7], "huge") != 0;
   const char *last = word[has_offset ? 8 : 7];
-  uint64_t offset = has_offset ? number(word[7]) * page_size : 0;
+  uint64_t offset = has_offset ? parse_number(word[7]) * page_size : 0;
   uint64_t numbers[] = {
-      number(word[2]), number(word[3]) * page_size, (uint64_t)protection(word[4]), (uint64_t)flags, (uint64_t)fd, offset,
+      parse_number(word[2]), parse_number(word[3]) * page_size, (uint64_t)parse_protection(word[4]), (uint64_t)flags, (uint64_t)fd, offset,
       last && strcmp(last, "huge") == 0};
   return ask_space(space, op_map, numbers, 7);
 }
 
 static int64_t change(int space, char **word) {
-  uint64_t numbers[4] = {number(word[2]), number(word[3]) * page_size};
+  uint64_t numbers[4] = {parse_number(word[2]), parse_number(word[3]) * page_size};
   switch (word[0][0]) {
     case 'm':
       return map(space, word);
     case 'u':
       return ask_space(space, op_unmap, numbers, 2);
     case 'p':
-      numbers[2] = (uint64_t)protection(word[4]);
+      numbers[2] = (uint64_t)parse_protection(word[4]);
       return ask_space(space, op_protect, numbers, 3);
     case 'a':
-      numbers[2] = (uint64_t)advice(word[4]);
+      numbers[2] = (uint64_t)parse_advice(word[4]);
       return ask_space(space, op_advise, numbers, 3);
     default:
-      numbers[2] = number(word[4]);
-      numbers[3] = number(word[5]) * page_size;
+      numbers[2] = parse_number(word[4]);
+      numbers[3] = parse_number(word[5]) * page_size;
       return ask_space(space, op_remap, numbers, 4);
   }
 }
@@ -121,14 +121,14 @@ static int64_t fork_space(int parent, const char *name) {
   return result < 0 ? result : 0;
 }
 
-// Which kind of pin real memory has for these words.
+// The kind of real pin that these options ask for.
 static enum holding holding(char **word, bool *writes) {
   bool long_term = false, force = false;
   for (char **option = word + 5; *option; option++) {
     if (strcmp(*option, "write") == 0) *writes = true;
     else if (strcmp(*option, "longterm") == 0) long_term = true;
     else if (strcmp(*option, "force") == 0) force = true;
-    else die("an option that real memory does not have here");
+    else oracle_die("an option that real memory does not have here");
   }
   if (word[0][0] == 'p') {
     if (!force && long_term && *writes) return pins;
@@ -136,7 +136,7 @@ static enum holding holding(char **word, bool *writes) {
   } else if (!long_term && (force || !*writes)) {
     return force ? forced_references : references;
   }
-  die("a pin that real memory does not have here");
+  oracle_die("a pin that real memory does not have here");
 }
 
 static int64_t hold(char **word) {
@@ -145,10 +145,10 @@ static int64_t hold(char **word) {
   if (space < 0) return -EINVAL;
   bool writes = false;
   enum holding kind = holding(word, &writes);
-  uint64_t pages = number(word[4]);
-  if (pages > max_pin_pages) die("a pin of too many pages");
+  uint64_t pages = parse_number(word[4]);
+  if (pages > max_pin_pages) oracle_die("a pin of too many pages");
   int index = add(held, max_pins, word[1]);
-  uint64_t numbers[] = {number(word[3]), pages, (uint64_t)index};
+  uint64_t numbers[] = {parse_number(word[3]), pages, (uint64_t)index};
   int64_t result = kind == pins         ? ask_space(space, op_pin, numbers, 3)
                    : kind == references ? ask_space(space, op_reference, numbers, 3)
                                         : try_remote(space_process(space), kind == forced_references, writes,
@@ -168,8 +168,8 @@ static void release(int pin) {
 }
 
 static void pass(const struct thing *pin, bool write_in, char **word) {
-  uint64_t offset = number(word[2]);
-  uint64_t count = write_in ? parse_bytes(word[3]) : count_of_bytes(word[3]);
+  uint64_t offset = parse_number(word[2]);
+  uint64_t count = write_in ? parse_bytes(word[3]) : parse_count(word[3]);
   uint64_t length = pin->pages * page_size;
   if (offset > length || count > length - offset) {
     print_result(-EINVAL);
@@ -177,24 +177,24 @@ static void pass(const struct thing *pin, bool write_in, char **word) {
   }
   switch (pin->holding) {
     case pins:
-      move_through_pin((int)(pin - held), write_in, pin->address, offset, count, bytes);
+      move_through_pin((int)(pin - held), write_in, pin->address, offset, count, operand);
       break;
     case references:
-      if (write_in) die("a reference for reading is no way to write");
-      peek_references((int)(pin - held), pin->pages, offset, count, bytes);
+      if (write_in) oracle_die("a reference for reading is no way to write");
+      peek_references((int)(pin - held), pin->pages, offset, count, operand);
       break;
     case remote_pins:
     case forced_references:
-      move_remotely(pin->process, pin->holding == forced_references, write_in, pin->address + offset, count, bytes);
+      move_remotely(pin->process, pin->holding == forced_references, write_in, pin->address + offset, count, operand);
   }
   if (write_in) puts("ok");
-  else print_bytes(bytes, count);
+  else print_bytes(operand, count);
 }
 
 static void access_memory(int space, char **word) {
   bool writes = word[0][0] == 'w';
-  uint64_t numbers[2] = {number(word[2]), writes ? parse_bytes(word[3]) : count_of_bytes(word[3])};
-  if (writes) memcpy(mailbox->bytes, bytes, numbers[1]);
+  uint64_t numbers[2] = {parse_number(word[2]), writes ? parse_bytes(word[3]) : parse_count(word[3])};
+  if (writes) memcpy(mailbox->bytes, operand, numbers[1]);
   int64_t result = ask_space(space, writes ? op_write : op_read, numbers, 2);
   if (writes || result != 0) print_result(result);
   else print_bytes(mailbox->bytes, numbers[1]);
@@ -207,7 +207,7 @@ static void run(char **word, int count) {
     puts("ok");
     return;
   }
-  if (count < 2) die("a statement is too short");
+  if (count < 2) oracle_die("a statement is too short");
   if (is(word[0], "file")) return make_file(word);
   if (is(word[0], "pin") || is(word[0], "get")) return print_number(hold(word));
   if (is(word[0], "space")) {
@@ -224,7 +224,7 @@ static void run(char **word, int count) {
   if (is(word[0], "readfile")) return read_file(file, word);
   if (is(word[0], "writefile")) return write_file(file, word);
   if (of_pin && !is(word[0], "release")) return pass(&held[pin], is(word[0], "poke"), word);
-  if (is(word[0], "frame")) return print_frame(space_process(space), number(word[2]));
+  if (is(word[0], "frame")) return print_frame(space_process(space), parse_number(word[2]));
   if (is(word[0], "read") || is(word[0], "write")) return access_memory(space, word);
   if (is(word[0], "release")) {
     release(pin);
@@ -239,7 +239,7 @@ static void run(char **word, int count) {
              is(word[0], "remap")) {
     print_result(change(space, word));
   } else {
-    die("a statement that real memory does not have here");
+    oracle_die("a statement that real memory does not have here");
   }
 }
 
@@ -248,7 +248,7 @@ void run_line(char *line) {
   int count = 0;
   for (char *next = strtok(line, " \t\r\n"); next; next = strtok(NULL, " \t\r\n")) {
     if (*next == '#' || is(next, "=>")) break;
-    if (count == max_words) die("too many words");
+    if (count == max_words) oracle_die("too many words");
     word[count++] = next;
   }
   if (count > 0) run(word, count);

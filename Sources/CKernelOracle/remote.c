@@ -1,9 +1,8 @@
 // References and pins that the kernel takes on another process's pages and gives back before the system call returns.
 //
-// They stand for `pin` without `longterm` (process_vm_readv and process_vm_writev pin for as long as they copy) and for
-// `get ... force` (/proc/PID/mem goes where the program may not, as a debugger does). What a scenario does through such a
-// pin is done by calls of the same kind, so nothing else may happen before it is released: who writes the programs sees to
-// that.
+// `pin` without `longterm` becomes process_vm_readv and process_vm_writev, which pin pages while they copy. `get ... force`
+// becomes /proc/PID/mem, which ignores permissions as a debugger does. Each peek and poke through such a pin repeats the
+// call. So nothing else may happen before the pin is released. `Comparability` (Sources/Fuzz) rejects other programs.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -14,10 +13,10 @@
 
 #include "oracle.h"
 
-// One piece, inside one page. Returns 0 or -errno.
+// Copies bytes inside one page. Returns 0 or -errno.
 static int force_piece(int memory, bool write_in, uint64_t address, void *bytes, uint64_t count) {
   ssize_t done = write_in ? pwrite(memory, bytes, count, (off_t)address) : pread(memory, bytes, count, (off_t)address);
-  // It says EIO for whatever stopped it.
+  // /proc/PID/mem answers EIO for every reason.
   return done == (ssize_t)count ? 0 : done < 0 && errno != EIO ? -errno : -EFAULT;
 }
 
@@ -32,7 +31,7 @@ static int open_memory(pid_t process) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/mem", (int)process);
   int memory = open(path, O_RDWR | O_CLOEXEC);
-  if (memory < 0) die(path);
+  if (memory < 0) oracle_die(path);
   return memory;
 }
 
@@ -43,7 +42,7 @@ int64_t try_remote(pid_t process, bool force, bool write_in, uint64_t address, u
   while (done < pages) {
     uint64_t at = address + done * page_size;
     unsigned char byte;
-    // Taken for writing by writing what is there, which is found out in the way that changes least.
+    // Writing the byte that is there makes the kernel take the page for writing. Read it by the call that changes least.
     if (force || write_in) error = force_piece(memory, false, at, &byte, 1);
     if (!error && force && write_in) error = force_piece(memory, true, at, &byte, 1);
     if (!error && !force) error = copy_piece(process, write_in, at, &byte, 1);
@@ -62,7 +61,7 @@ void move_remotely(
     if (length > count - done) length = count - done;
     int error = force ? force_piece(memory, write_in, address + done, bytes + done, length)
                       : copy_piece(process, write_in, address + done, bytes + done, length);
-    if (error) die("a page that was had is gone");
+    if (error) oracle_die("a page that was had is gone");
     done += length;
   }
   close(memory);

@@ -1,9 +1,9 @@
-// References and pins on real pages that outlive the process they were taken in.
+// References and pins on real pages. They outlive the process that took them.
 //
 // A reference for reading (FOLL_GET) is a page spliced into a pipe. A long-term pin for writing (FOLL_PIN | FOLL_LONGTERM)
-// is a fixed buffer of an io_uring, one slot for each page, so that a range can be pinned in part. Ring and pipes belong to
-// the driver and are made before the first space: a space takes pins through what it inherited, the driver uses and
-// releases them.
+// is a fixed buffer of an io_uring. Each page has a slot of its own, so that part of a range can be pinned.
+// The driver makes the ring and the pipes before the first space. A space takes pins through the inherited descriptors.
+// The driver uses and releases them.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "oracle.h"
 
 static int held_pages[max_pins][2];
-// Where bytes pass on their way from or to a page.
+// A pipe through which bytes travel from or to a page.
 static int passage[2];
 
 static int ring;
@@ -69,7 +69,7 @@ static int set_slot(int slot, struct iovec buffer) {
   return done == 1 ? 0 : done == 0 ? -EAGAIN : -errno;
 }
 
-// What `make_pins` can do, tried out on a page of our own.
+// Tries every kind of pin on a page of the driver.
 static const char *try_out(void) {
   static unsigned char page[page_size] __attribute__((aligned(page_size)));
   unsigned char got[2] = {0}, put[2] = {4, 5};
@@ -114,7 +114,7 @@ int64_t pin_pages(int pin, uint64_t address, uint64_t pages) {
 static void read_all(int pipe, unsigned char *bytes, uint64_t count) {
   while (count > 0) {
     ssize_t done = read(pipe, bytes, count);
-    if (done <= 0) die("read a pipe");
+    if (done <= 0) oracle_die("read a pipe");
     bytes += done;
     count -= (uint64_t)done;
   }
@@ -129,23 +129,23 @@ void drop_references(int pin) {
 
 void drop_pins(int pin, uint64_t pages) {
   for (uint64_t i = 0; i < pages; i++)
-    if (set_slot(pin * max_pin_pages + (int)i, (struct iovec){0})) die("release a pin");
+    if (set_slot(pin * max_pin_pages + (int)i, (struct iovec){0})) oracle_die("release a pin");
 }
 
 void peek_references(int pin, uint64_t pages, uint64_t offset, uint64_t count, unsigned char *bytes) {
-  // A second pipe gets the same pages, and is read.
+  // A second pipe gets the same pages. Reading it leaves the first pipe full.
   uint64_t whole = pages * page_size;
-  if (tee(held_pages[pin][0], passage[1], whole, SPLICE_F_NONBLOCK) != (ssize_t)whole) die("tee");
+  if (tee(held_pages[pin][0], passage[1], whole, SPLICE_F_NONBLOCK) != (ssize_t)whole) oracle_die("tee");
   read_all(passage[0], scratch, whole);
   memcpy(bytes, scratch + offset, count);
 }
 
-// Has the ring move bytes between a page's slot and the passage.
+// Lets the ring move bytes between a page's slot and the passage.
 static void move_piece(int slot, bool write, uint64_t address, uint64_t count) {
   unsigned tail = *submission_tail;
   unsigned place = tail & submission_mask;
   entries[place] = (struct io_uring_sqe){
-      // Into memory is a read, as seen from the file.
+      // Seen from the file, a transfer into memory is a read.
       .opcode = write ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED,
       .fd = passage[write ? 0 : 1],
       .addr = address,
@@ -159,12 +159,12 @@ static void move_piece(int slot, bool write, uint64_t address, uint64_t count) {
   do {
     done = syscall(SYS_io_uring_enter, ring, done < 0 ? 0 : 1, 1, IORING_ENTER_GETEVENTS, NULL, 0);
   } while (done < 0 && errno == EINTR);
-  if (done < 0) die("io_uring_enter");
+  if (done < 0) oracle_die("io_uring_enter");
   unsigned head = *completion_head;
-  if (head == __atomic_load_n(completion_tail, __ATOMIC_ACQUIRE)) die("no completion");
+  if (head == __atomic_load_n(completion_tail, __ATOMIC_ACQUIRE)) oracle_die("no completion");
   int result = completions[head & completion_mask].res;
   __atomic_store_n(completion_head, head + 1, __ATOMIC_RELEASE);
-  if (result != (int)count) die("a fixed transfer");
+  if (result != (int)count) oracle_die("a fixed transfer");
 }
 
 void move_through_pin(int pin, bool write_in, uint64_t address, uint64_t offset, uint64_t count, unsigned char *bytes) {
@@ -173,7 +173,7 @@ void move_through_pin(int pin, bool write_in, uint64_t address, uint64_t offset,
     uint64_t length = page_size - at % page_size;
     if (length > count - done) length = count - done;
     int slot = pin * max_pin_pages + (int)(at / page_size);
-    if (write_in && write(passage[1], bytes + done, length) != (ssize_t)length) die("write a pipe");
+    if (write_in && write(passage[1], bytes + done, length) != (ssize_t)length) oracle_die("write a pipe");
     move_piece(slot, write_in, address + at, length);
     if (!write_in) read_all(passage[0], bytes + done, length);
     done += length;

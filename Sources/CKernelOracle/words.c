@@ -1,4 +1,4 @@
-// The words of the scenario language, and how results are printed.
+// Reads the words of the scenario language and prints results in its form.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +21,7 @@
 #define MADV_COLLAPSE 25
 #endif
 
-unsigned char bytes[max_bytes];
+unsigned char operand[max_bytes];
 
 // MARK: Results
 
@@ -54,51 +54,51 @@ void print_bytes(const unsigned char *start, uint64_t count) {
 
 // MARK: Words
 
-uint64_t number(const char *word) {
+uint64_t parse_number(const char *word) {
   char *end;
   uint64_t value = word ? strtoull(word, &end, 0) : 0;
-  if (!word || *end != 0) die("a number is missing or is none");
+  if (!word || *end != 0) oracle_die("a number is missing or is none");
   return value;
 }
 
-uint64_t count_of_bytes(const char *word) {
-  uint64_t count = number(word);
-  if (count > max_bytes) die("too many bytes");
+uint64_t parse_count(const char *word) {
+  uint64_t count = parse_number(word);
+  if (count > max_bytes) oracle_die("too many bytes");
   return count;
 }
 
-unsigned char hex_byte(const char *word) {
+unsigned char parse_byte(const char *word) {
   char digits[3] = {word[0], word[0] ? word[1] : 0, 0};
   char *end;
   unsigned long value = strtoul(digits, &end, 16);
-  if (end != digits + 2) die("not a byte");
+  if (end != digits + 2) oracle_die("not a byte");
   return (unsigned char)value;
 }
 
 uint64_t parse_bytes(const char *word) {
-  if (!word) die("bytes are missing");
+  if (!word) oracle_die("bytes are missing");
   const char *star = strchr(word, '*');
   if (star) {
-    uint64_t count = count_of_bytes(star + 1);
-    memset(bytes, hex_byte(word), count);
+    uint64_t count = parse_count(star + 1);
+    memset(operand, parse_byte(word), count);
     return count;
   }
   uint64_t count = strlen(word) / 2;
-  if (count > max_bytes) die("too many bytes");
-  for (uint64_t i = 0; i < count; i++) bytes[i] = hex_byte(word + 2 * i);
+  if (count > max_bytes) oracle_die("too many bytes");
+  for (uint64_t i = 0; i < count; i++) operand[i] = parse_byte(word + 2 * i);
   return count;
 }
 
-int protection(const char *word) {
-  if (!word) die("a permission is missing");
+int parse_protection(const char *word) {
+  if (!word) oracle_die("a permission is missing");
   if (strcmp(word, "none") == 0) return PROT_NONE;
   if (strcmp(word, "r") == 0) return PROT_READ;
   if (strcmp(word, "rw") == 0) return PROT_READ | PROT_WRITE;
-  die("not a permission");
+  oracle_die("not a permission");
 }
 
-int advice(const char *word) {
-  if (!word) die("advice is missing");
+int parse_advice(const char *word) {
+  if (!word) oracle_die("advice is missing");
   static const struct {
     const char *word;
     int advice;
@@ -113,5 +113,5 @@ int advice(const char *word) {
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (strcmp(word, known[i].word) == 0) return known[i].advice;
-  die("advice that real memory is not asked here");
+  oracle_die("advice that real memory is not asked here");
 }

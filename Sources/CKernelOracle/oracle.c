@@ -1,12 +1,4 @@
-// Runs scenario programs on real memory in real processes of the host's kernel, and prints what came of each statement.
-//
-// Standard input: programs of the scenario language, one statement a line, each program ended by a line `end` (or by the end
-// of the input). Standard output: `ready` first, or `unavailable: WHY` and exit status 77; then one RESULT for each
-// statement, and `done` for each `end`. Whatever is wrong with this side of the comparison itself is said on standard error,
-// and the exit status is 1.
-//
-// Every space is a child process of this one, also where it was forked from another space. None outlives this process, and
-// this process does not outlive its input.
+// Reads programs, runs each and prints its results. include/kernel_oracle.h describes the two streams.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
@@ -14,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel_oracle.h"
 #include "oracle.h"
 
-void die(const char *what) {
+void oracle_die(const char *what) {
   int error = errno;
   fflush(stdout);
-  fprintf(stderr, "kernel-oracle: %s (%s)\n", what, strerror(error));
+  fprintf(stderr, "gup kernel-oracle: %s (%s)\n", what, strerror(error));
   stop_all_spaces();
   exit(1);
 }
@@ -36,8 +29,10 @@ static void run_program(char *text) {
   }
 }
 
-int main(void) {
+int kernel_oracle_run(void) {
   signal(SIGPIPE, SIG_IGN);
+  // A terminal sends Ctrl-C to the comparing process too. That process decides when to stop and closes the input.
+  signal(SIGINT, SIG_IGN);
   make_spaces();
   const char *problem = make_pins();
   if (problem) {
@@ -46,14 +41,14 @@ int main(void) {
   }
   puts("ready");
   fflush(stdout);
-  // A program is read to its end before it is run, so that whoever writes it need not read at the same time.
+  // A program is read to its end before it runs, so the writer of the program need not read results at the same time.
   char *text = NULL;
   size_t room = 0, length = 0;
   for (bool more = true; more;) {
     if (room - length < longest_line) {
       room += longest_line;
       text = realloc(text, room);
-      if (!text) die("a program is too long");
+      if (!text) oracle_die("a program is too long");
     }
     more = fgets(text + length, longest_line, stdin) != NULL;
     if (more && strcmp(text + length, "end\n") != 0) {

@@ -1,4 +1,4 @@
-// Processes that serve requests on their own memory.
+// Spaces: processes that serve requests on their own memory.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +19,7 @@
 
 struct mailbox *mailbox;
 
-// Made before the first space, so that every process has all of them: a forked child finds its own.
+// Made before the first space, so that every process inherits all of them. A forked child uses its own.
 static int asking_end[max_spaces];
 static int serving_end[max_spaces];
 static pid_t process[max_spaces];
@@ -29,7 +29,7 @@ static sigjmp_buf fault_return;
 
 static void on_fault(int signal) { siglongjmp(fault_return, signal); }
 
-// Copies page by page, so that the pages before a faulting one are done and the faulting one is untouched.
+// Copies page by page. Pages before the faulting one are complete, and the faulting one is untouched.
 static int64_t copy(unsigned char *to, const unsigned char *from, uint64_t count, uint64_t address) {
   int signal = sigsetjmp(fault_return, 1);
   if (signal != 0) return answered_by_signal(signal);
@@ -45,7 +45,7 @@ static int64_t copy(unsigned char *to, const unsigned char *from, uint64_t count
 static void serve(int index) __attribute__((noreturn));
 
 static int64_t fork_space(int child) {
-  // The driver's child too, so that the driver alone waits for it and nobody depends on its parent.
+  // The new process is the driver's child, not the space's. The driver alone waits for it, and the space may exit first.
   long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
   if (pid < 0) return -errno;
   if (pid == 0) serve(child);
@@ -59,7 +59,7 @@ static int64_t perform(void) {
     case op_map: {
       void *at = mmap(address, n[1], (int)n[2], (int)n[3], (int)n[4], (off_t)n[5]);
       if (at == MAP_FAILED) return -errno;
-      // Advice: a kernel without huge pages does without.
+      // A kernel without huge pages ignores the wish, and so does the oracle.
       if (n[6]) madvise(at, n[1], MADV_HUGEPAGE);
       return 0;
     }
@@ -89,7 +89,7 @@ static int64_t perform(void) {
 }
 
 static void serve(int index) {
-  // Nobody outlives the driver, however it ends.
+  // The kernel kills this process when the driver ends for any reason.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != driver) _exit(1);
   struct sigaction action = {.sa_handler = on_fault};
@@ -106,10 +106,10 @@ static void serve(int index) {
 void make_spaces(void) {
   driver = getpid();
   mailbox = mmap(NULL, sizeof *mailbox, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (mailbox == MAP_FAILED) die("mmap");
+  if (mailbox == MAP_FAILED) oracle_die("mmap");
   for (int i = 0; i < max_spaces; i++) {
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) die("socketpair");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) oracle_die("socketpair");
     asking_end[i] = ends[0];
     serving_end[i] = ends[1];
   }
@@ -118,24 +118,24 @@ void make_spaces(void) {
 void start_space(int index) {
   fflush(stdout);
   pid_t pid = fork();
-  if (pid < 0) die("fork");
+  if (pid < 0) oracle_die("fork");
   if (pid == 0) serve(index);
   process[index] = pid;
 }
 
-// Everybody has both ends of every socket, so a space that died is not seen there: it is looked for now and then.
+// Every process holds both ends of every socket, so the death of a space closes none. Ask for the process every 100 ms.
 static void await_answer(int index) {
   struct pollfd end = {.fd = asking_end[index], .events = POLLIN};
   for (int tenths = 0; tenths < 200; tenths++) {
     int ready = poll(&end, 1, 100);
     if (ready > 0) return;
-    if (ready < 0 && errno != EINTR) die("poll");
+    if (ready < 0 && errno != EINTR) oracle_die("poll");
     if (waitpid(process[index], NULL, WNOHANG) == process[index]) {
       process[index] = 0;
-      die("a space died");
+      oracle_die("a space died");
     }
   }
-  die("a space hangs");
+  oracle_die("a space hangs");
 }
 
 int64_t ask_space(int index, enum operation operation, const uint64_t *numbers, int count) {
@@ -143,9 +143,9 @@ int64_t ask_space(int index, enum operation operation, const uint64_t *numbers, 
   memset(mailbox->number, 0, sizeof mailbox->number);
   memcpy(mailbox->number, numbers, sizeof *numbers * (size_t)count);
   char turn = 0;
-  if (write(asking_end[index], &turn, 1) != 1) die("write to a space");
+  if (write(asking_end[index], &turn, 1) != 1) oracle_die("write to a space");
   await_answer(index);
-  if (read(asking_end[index], &turn, 1) != 1) die("read from a space");
+  if (read(asking_end[index], &turn, 1) != 1) oracle_die("read from a space");
   if (operation == op_fork && mailbox->result > 0) process[numbers[0]] = (pid_t)mailbox->result;
   return mailbox->result;
 }
@@ -155,7 +155,7 @@ pid_t space_process(int index) { return process[index]; }
 void stop_space(int index) {
   if (process[index] <= 0) return;
   kill(process[index], SIGKILL);
-  // Its memory is gone when this returns.
+  // After the wait the kernel has freed the memory of the space.
   while (waitpid(process[index], NULL, 0) < 0 && errno == EINTR) {
   }
   process[index] = 0;

@@ -1,0 +1,96 @@
+// The parts of the kernel oracle. include/kernel_oracle.h says what the oracle does.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// A program that exceeds a limit ends the oracle. `Comparability` (Sources/Fuzz) keeps such programs away.
+enum {
+  page_size = 4096,
+  max_spaces = 16,
+  max_pins = 8,
+  max_files = 4,
+  max_pin_pages = 64,
+  max_bytes = 1 << 21,
+  // With the terminating zero.
+  max_name = 32,
+};
+
+// An operation of a process on its own memory. The comment beside each names its numbers.
+enum operation {
+  op_map,        // address, length, prot, flags, fd, offset, whether huge pages are wanted
+  op_unmap,      // address, length
+  op_protect,    // address, length, prot
+  op_advise,     // address, length, advice
+  op_remap,      // address, length, new address, new length
+  op_fork,       // index of the child
+  op_read,       // address, count; the mailbox returns the bytes
+  op_write,      // address, count; the mailbox holds the bytes
+  op_reference,  // address, pages, index: vmsplice into a pipe
+  op_pin,        // address, pages, index: fixed buffers of the ring
+};
+
+// One request and its answer. All processes share one mailbox, because only one of them runs at a time.
+struct mailbox {
+  enum operation operation;
+  uint64_t number[7];
+  // Not negative: the answer. Negative: -errno, or a signal encoded by `answered_by_signal`.
+  int64_t result;
+  unsigned char bytes[max_bytes];
+};
+
+// A value below every -errno: the access was answered by a signal.
+#define answered_by_signal(signal) (-4096 - (signal))
+
+extern struct mailbox *mailbox;
+
+// space.c: processes.
+void make_spaces(void);
+// Sends a request to a space and waits. Ends the oracle if the space does not answer.
+int64_t ask_space(int index, enum operation operation, const uint64_t *numbers, int count);
+void start_space(int index);
+void stop_space(int index);
+void stop_all_spaces(void);
+pid_t space_process(int index);
+
+// pins.c: references and pins that outlive a process. The first argument is the index of a pin.
+// Returns null, or the reason why this kernel does not offer them to this process.
+const char *make_pins(void);
+int64_t reference_pages(int pin, uint64_t address, uint64_t pages);
+int64_t pin_pages(int pin, uint64_t address, uint64_t pages);
+void drop_references(int pin);
+void drop_pins(int pin, uint64_t pages);
+void peek_references(int pin, uint64_t pages, uint64_t offset, uint64_t count, unsigned char *bytes);
+void move_through_pin(int pin, bool write, uint64_t address, uint64_t offset, uint64_t count, unsigned char *bytes);
+
+// remote.c: references and pins that the kernel holds on another process's pages for one system call.
+// Returns how many pages the kernel granted, or -errno.
+int64_t try_remote(pid_t process, bool force, bool write_in, uint64_t address, uint64_t pages);
+void move_remotely(pid_t process, bool force, bool write_in, uint64_t address, uint64_t count, unsigned char *bytes);
+// Prints how many entries map an anonymous page, `other` for other pages, or `unknown` if the kernel does not tell.
+void print_frame(pid_t process, uint64_t address);
+
+// words.c: the language's words. A missing (null) or malformed word ends the oracle.
+// The BYTES that the current statement reads or writes.
+extern unsigned char operand[max_bytes];
+void print_result(int64_t result);
+void print_number(int64_t result);
+void print_bytes(const unsigned char *start, uint64_t count);
+uint64_t parse_number(const char *word);
+uint64_t parse_count(const char *word);
+unsigned char parse_byte(const char *word);
+// Puts the bytes of a word in `operand` and returns their number.
+uint64_t parse_bytes(const char *word);
+int parse_protection(const char *word);
+int parse_advice(const char *word);
+
+// program.c: the statements.
+// Runs one line and prints its result. Prints nothing for a line without a statement.
+void run_line(char *line);
+// Drops everything that the program made.
+void end_program(void);
+
+// Says `what` with the current errno on standard error and ends the process with status 1.
+void oracle_die(const char *what) __attribute__((noreturn));

@@ -1,0 +1,163 @@
+import ArgumentParser
+import Foundation
+import Fuzz
+import Scenario
+import UserPages
+
+/// `gup fuzz`.
+struct FuzzCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fuzz",
+    abstract: "Compares the library with the running kernel on random programs.",
+    discussion: """
+      Each program is a scenario. It runs in the library and, at the same time, on real memory in real processes of this \
+      computer's kernel. Every result is compared: bytes, errors and signals. If the answers differ, the program is shrunk \
+      and printed with both. Scenario files named as arguments are compared instead ('-' is standard input).
+
+      Ctrl-C ends the run and prints what it has.
+
+      Exit status: 0 if there was no difference; 1 if there was; 2 if the kernel cannot be asked, or if no program could be \
+      compared; 130 if Ctrl-C ended the run before a difference.
+      """
+  )
+
+  @Argument(
+    help: "Scenario files to compare instead of random programs.", completion: .file(extensions: ["gup"]))
+  var files: [String] = []
+
+  @Option(help: "The seed. The same seed gives the same programs.")
+  var seed: UInt64?
+
+  @Option(help: "The number of the first program, from 0.")
+  var first: Int?
+
+  @Option(help: "How many programs. The default is 1000, or no limit with --minutes.")
+  var programs: Int?
+
+  @Option(help: "How many minutes. Fractions are allowed.")
+  var minutes: Double?
+
+  @Option(help: "End the run at this many differences (default: 1).")
+  var differences: Int?
+
+  @Option(
+    help: """
+      A folder for one file per difference, and for the program that is running, as current.gup. If the library traps, \
+      current.gup is the program that made it.
+      """)
+  var keep: String?
+
+  @Option(help: "How spaces pin pages.")
+  var engine = PinEngine.reference
+
+  /// The largest first number and the largest count. Their sum is an `Int`.
+  private static let largestNumber = Int.max / 2
+  /// Ten years. `Duration` traps far beyond it.
+  private static let mostMinutes = 5_256_000.0
+
+  func validate() throws {
+    let numbers = 0...Self.largestNumber
+    let counts = 1...Self.largestNumber
+    if let first, !numbers.contains(first) {
+      throw ValidationError("--first \(first): a number from 0 to \(Self.largestNumber) is needed.")
+    }
+    if let programs, !counts.contains(programs) {
+      throw ValidationError("--programs \(programs): a number from 1 to \(Self.largestNumber) is needed.")
+    }
+    if let differences, !counts.contains(differences) {
+      throw ValidationError("--differences \(differences): a number from 1 to \(Self.largestNumber) is needed.")
+    }
+    // Also false for not-a-number.
+    if let minutes, !(minutes > 0 && minutes <= Self.mostMinutes) {
+      throw ValidationError("--minutes \(minutes): more than 0 and at most \(Int(Self.mostMinutes)) is needed.")
+    }
+    let ofPrograms: [(option: String, isGiven: Bool)] = [
+      ("--seed", seed != nil), ("--first", first != nil), ("--programs", programs != nil),
+      ("--minutes", minutes != nil), ("--differences", differences != nil), ("--keep", keep != nil),
+    ]
+    if !files.isEmpty, let given = ofPrograms.first(where: \.isGiven) {
+      throw ValidationError("\(given.option) is for random programs; it does not go with scenario files.")
+    }
+  }
+
+  private static let differs = ExitCode(1)
+  private static let unanswered = ExitCode(2)
+  private static let interrupted = ExitCode(130)
+
+  func run() throws {
+    // A write to a closed standard output then fails. The signal would end the process without a message.
+    signal(SIGPIPE, SIG_IGN)
+    let status: ExitCode
+    do {
+      let folder = try keep.map(DifferenceFolder.init)
+      let comparer = Comparer(runner: ScenarioRunner(engine: engine), oracle: try KernelOracle())
+      status = files.isEmpty ? try runPrograms(comparer, keptIn: folder) : try runFiles(comparer)
+    } catch let problem as KernelOracle.Problem {
+      Output.error.line("gup fuzz: \(problem)")
+      throw Self.unanswered
+    } catch let problem as DifferenceFolder.Failure {
+      Output.error.line("gup fuzz: \(problem)")
+      throw Self.unanswered
+    }
+    if status != .success { throw status }
+  }
+
+  private func runPrograms(_ comparer: Comparer, keptIn folder: DifferenceFolder?) throws -> ExitCode {
+    Interruption.catchFirst()
+    let first = first ?? 0
+    let seed = seed ?? 1
+    let clock = ContinuousClock()
+    let start = clock.now
+    let deadline = minutes.map { start + .seconds($0 * 60) }
+    let count = programs ?? (minutes == nil ? 1000 : Self.largestNumber)
+    let campaign = Campaign(seed: seed, first: first, limit: differences ?? 1, comparer: comparer)
+    let progress = TerminalLine()
+    let summary = try campaign.run { summary in
+      progress.show("\(summary.programs) programs, \(summary.differences.count) differences")
+      return summary.programs < count && deadline.map { clock.now < $0 } ?? true
+    } isInterrupted: {
+      Interruption.isRequested
+    } willRun: { file in
+      folder?.write("# seed \(seed), \(file.path)\n\(file.text)", to: "current.gup")
+    } found: { number, difference in
+      progress.clear()
+      Output.standard.line("# seed \(seed), program \(number)")
+      Output.standard.line(difference.description)
+      folder?.write(difference.expectation, to: "seed-\(seed)-program-\(number).gup")
+    }
+    progress.clear()
+    let seconds = Int(((clock.now - start) / .seconds(1)).rounded())
+    for line in FuzzReport(summary: summary, seed: seed, first: first, seconds: seconds).lines {
+      Output.standard.line(line)
+    }
+    if !summary.differences.isEmpty { return Self.differs }
+    if Interruption.isRequested { return Self.interrupted }
+    return summary.compared == 0 ? Self.unanswered : .success
+  }
+
+  private func runFiles(_ comparer: Comparer) throws -> ExitCode {
+    var compared = 0
+    var differs = false
+    for path in files {
+      let file: ScenarioFile
+      do throws(ParseFailure) {
+        file = try ScenarioParser().parse(argument: path)
+      } catch {
+        for problem in error.errors { Output.error.line(problem.description) }
+        throw Self.unanswered
+      }
+      switch try comparer.compare(file) {
+      case .same:
+        compared += 1
+        Output.standard.line("\(file.path): the same")
+      case .incomparable(let line):
+        Output.standard.line("\(file.path):\(line.number): not compared: real memory cannot answer '\(line.statement)'")
+      case .chance(let chance): Output.standard.line("\(file.path): not compared: \(chance.rawValue)")
+      case .different(let difference):
+        differs = true
+        Output.standard.line("\(file.path): different\n\(difference)")
+      }
+    }
+    return differs ? Self.differs : compared == 0 ? Self.unanswered : .success
+  }
+}

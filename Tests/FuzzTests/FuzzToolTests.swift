@@ -1,0 +1,123 @@
+import Foundation
+import Fuzz
+import TestSupport
+import Testing
+
+/// `gup fuzz` as a program.
+@Suite struct FuzzToolTests {
+  /// Numbers that would trap, or that would make the run pass without a program.
+  @Test(arguments: [
+    ["--minutes", "nan"], ["--minutes", "inf"], ["--minutes", "1e300"], ["--minutes", "0"], ["--minutes=-1"],
+    ["--first", "9223372036854775807"], ["--first=-9223372036854775808"], ["--first=-1"],
+    ["--programs", "0"], ["--programs=-1"], ["--programs", "9223372036854775807"], ["--differences", "0"],
+    ["--programs", "1", "--differences=-1"], ["--minutes", "many"],
+  ])
+  func refuses(arguments: [String]) throws {
+    let run = try Tool.gup(["fuzz"] + arguments)
+    #expect(run.status == 64)
+    #expect(run.output == "")
+    #expect(run.errors.contains("Error: "))
+    let option = arguments.last { $0.hasPrefix("--") }?.prefix { $0 != "=" } ?? ""
+    #expect(run.errors.contains(option))
+  }
+
+  @Test func optionsOfProgramsDoNotGoWithFiles() throws {
+    let run = try Tool.gup(["fuzz", "--minutes", "1", "a.gup"])
+    #expect(run.status == 64)
+    #expect(run.errors.contains("--minutes is for random programs"))
+  }
+
+  @Test func theFolderIsCheckedBeforeTheRun() throws {
+    try Tool.withFolder { folder in
+      try "".write(toFile: "\(folder)/file", atomically: false, encoding: .utf8)
+      let inFile = try Tool.gup(["fuzz", "--programs", "1", "--keep", "\(folder)/file/below"])
+      #expect(inFile.status == 2)
+      #expect(inFile.output == "")
+      #expect(inFile.errors == "gup fuzz: cannot write \(folder)/file/below/: Not a directory (ENOTDIR)\n")
+      let onFile = try Tool.gup(["fuzz", "--programs", "1", "--keep", "\(folder)/file"])
+      #expect(onFile.errors == "gup fuzz: cannot write \(folder)/file/current.gup: Not a directory (ENOTDIR)\n")
+    }
+  }
+
+  /// Too few descriptors for the kernel's side are an error with a reason, not a trap.
+  @Test(arguments: [5, 6, 20]) func saysThatDescriptorsAreShort(limit: Int) throws {
+    let run = try Tool.shell("ulimit -n \(limit); exec '\(Tool.gup)' fuzz --programs 1")
+    #expect(run.status == 2)
+    #expect(run.errors.contains("Too many open files") || run.errors.contains("error while loading shared libraries"))
+  }
+
+  @Test func aFileThatIsNotThere() throws {
+    let run = try Tool.gup(["fuzz", "/no/such.gup"])
+    #expect(run.status == 2)
+    #expect(run.errors.contains("/no/such.gup: No such file or directory (ENOENT)"))
+  }
+}
+
+/// `gup fuzz` against the running kernel.
+@Suite(.enabled(if: RunningKernel.missing == nil, "\(RunningKernel.missing ?? "")"))
+struct FuzzRunTests {
+  /// The program needs nothing beside it: a copy of `gup` alone compares.
+  @Test func gupAloneAsksTheKernel() throws {
+    try Tool.withFolder { folder in
+      let copy = "\(folder)/gup"
+      try FileManager.default.copyItem(atPath: Tool.gup, toPath: copy)
+      let run = try Tool.run(copy, ["fuzz", "--programs", "20", "--keep", "\(folder)/a/b"])
+      #expect(run.status == 0)
+      #expect(run.errors == "")
+      #expect(run.output.contains(/programs 0\.\.<20: \d+ statements, (20|1\d) programs compared, 0 differences/))
+      let kept = try String(contentsOfFile: "\(folder)/a/b/current.gup", encoding: .utf8)
+      #expect(kept.hasPrefix("# seed 1, program-19\n"))
+    }
+  }
+
+  @Test func theLastProgramNumber() throws {
+    let last = Int.max / 2
+    let run = try Tool.gup(["fuzz", "--first", "\(last)", "--programs", "1"])
+    #expect(run.status == 0)
+    #expect(run.output.contains("programs \(last)..<\(last + 1): "))
+  }
+
+  @Test func filesAreCompared() throws {
+    let same = try Tool.gup(["fuzz", "-"], input: "space A\nread A 0x10000000 1\n")
+    #expect(same == Tool.Run(status: 0, output: "<stdin>: the same\n", errors: ""))
+    let other = try Tool.gup(["fuzz", "-"], input: "image i 1\nspace A\n")
+    #expect(other.status == 2)
+    #expect(other.output == "<stdin>:1: not compared: real memory cannot answer 'image i 1'\n")
+  }
+
+  /// Ctrl-C at a terminal goes to every process of the run. It prints what it has, and the kernel's side does not complain.
+  @Test func interruptEndsTheRunWithWhatItHas() throws {
+    let run = try Tool.withFolder { folder in
+      try Tool.run("/usr/bin/env", ["setsid", "--wait", Tool.gup, "fuzz", "--minutes", "5", "--keep", folder]) { _ in
+        // The first program runs once the folder holds it.
+        let current = "\(folder)/current.gup"
+        var leader: pid_t?
+        while leader == nil {
+          usleep(20_000)
+          guard let text = try? String(contentsOfFile: current, encoding: .utf8), !text.isEmpty else { continue }
+          leader = Self.process(withArgument: folder)
+        }
+        if let leader { kill(-leader, SIGINT) }
+      }
+    }
+    #expect(run.status == 130)
+    #expect(run.output.contains(/programs 0\.\.<\d+: \d+ statements, \d+ programs compared, 0 differences/))
+    #expect(run.errors == "")
+  }
+
+  /// The `gup` that was started with `argument` and leads a process group.
+  private static func process(withArgument argument: String) -> pid_t? {
+    let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap { pid_t($0) } ?? []
+    return processes.first { process in
+      guard let words = try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8) else { return false }
+      return words.hasPrefix(Tool.gup) && words.contains(argument) && getpgid(process) == process
+    }
+  }
+
+  @Test func progressIsForTerminalsOnly() throws {
+    let quoted = "'\(Tool.gup)' fuzz --programs 60"
+    #expect(try Tool.shell(quoted).errors == "")
+    let onTerminal = try Tool.shell("script -qec \"\(quoted)\" /dev/null")
+    #expect(onTerminal.output.contains(/\r\d+ programs, 0 differences\u{1b}\[K/))
+  }
+}

@@ -1,0 +1,16 @@
+import Fuzz
+import TestSupport
+
+/// The kernel that runs the tests.
+enum RunningKernel {
+  /// Why this kernel cannot be asked. Nil if it can, or if the oracle itself is broken: then the tests fail.
+  static let missing: String? = {
+    do throws(KernelOracle.Problem) {
+      _ = try KernelOracle(program: Tool.gup)
+      return nil
+    } catch {
+      guard case .unavailable = error else { return nil }
+      return "\(error)"
+    }
+  }()
+}
