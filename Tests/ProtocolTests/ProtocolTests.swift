@@ -1,7 +1,8 @@
 import Testing
 
-/// The library's protocols, modelled and looked at in every interleaving; and the same with a step left out, which must be
-/// noticed. What each model says, and of which code, is in its head.
+/// The models of the library's protocols, checked in every interleaving. With a step removed, a model must fail its check.
+///
+/// The head of each model says which code it describes.
 @Suite(.enabled(if: Spin.missing == nil, "the model checker is \(Spin.missing ?? "")"))
 struct ProtocolTests {
   @Test(arguments: Check.protocols)
