@@ -11,8 +11,8 @@ import PackageDescription
 // build knows what to compile again when it changes. A scratch path for each choice saves that too: see `.ci/configurations`.
 //
 // Nothing that the library offers changes with them, and no source but PageTables/PTELayout.swift, PageTables/SpecialBit.swift
-// and AddressSpaces/NormalPage.swift asks for the conditions. All traits that the users of one build ask for are enabled
-// together; the two layouts exclude each other, which the compiler says.
+// and AddressSpaces/NormalPage.swift asks for the conditions. All traits that the packages of one build ask for are enabled
+// together. Of the two layouts s390's then takes precedence.
 let entryFormat: [SwiftSetting] = [
   .define("USERPAGES_PTE_S390", .when(traits: ["PTELayoutS390"])),
   .define("USERPAGES_PTE_POWERPC", .when(traits: ["PTELayoutPowerPC"])),
@@ -34,7 +34,9 @@ let package = Package(
   ],
   dependencies: [
     // The tool's alone: nothing that links `UserPages` builds it into its program.
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    // A command only: swift package generate-documentation --target UserPages
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
   ],
   targets: [
     .systemLibrary(
@@ -78,6 +80,22 @@ let package = Package(
         "UserPages",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
+    ),
+    // Small programs that show one use each. CI builds and runs them.
+    .executableTarget(
+      name: "example-direct-read",
+      dependencies: ["UserPages"],
+      path: "Sources/Examples/DirectRead"
+    ),
+    .executableTarget(
+      name: "example-pins-in-tasks",
+      dependencies: ["UserPages"],
+      path: "Sources/Examples/PinsInTasks"
+    ),
+    .executableTarget(
+      name: "example-ring-backing",
+      dependencies: ["UserPages"],
+      path: "Sources/Examples/RingBacking"
     ),
     .target(
       name: "TestSupport",

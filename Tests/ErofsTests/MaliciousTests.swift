@@ -1,7 +1,7 @@
 import Testing
 import UserPages
 
-/// Images that somebody made to break the reader: each is refused, with the reason.
+/// Images made to break the reader: each is refused, with the reason.
 @Suite(.enabled(if: Tool.hasMkfs, "mkfs.erofs is not installed"))
 struct MaliciousTests {
   private let original: EditedImage

@@ -29,7 +29,7 @@ struct MappingTests {
       for size in SampleTree.sizes where size > 0 {
         let space = AddressSpace(memory)
         let file = try volume.file(at: "/size-\(size)")
-        try space.map(at: 0x10000, pages: file.pageCount + 1, protection: .read, .mixed(file))
+        try space.map(at: 0x10000, pages: file.pageCount + 1, protection: .read, backing: .mixed(file))
         let bytes = try space.load(at: 0x10000, count: file.pageCount * Page.size)
         #expect(try file.read(at: 0, count: size) == Array(bytes.prefix(size)))
         #expect(bytes.dropFirst(size).allSatisfy { $0 == 0 })
@@ -48,7 +48,7 @@ struct MappingTests {
     try withVolume(["-x-1"]) { memory, volume in
       let space = AddressSpace(memory)
       let file = try volume.file(at: "/size-8193")
-      try space.map(at: 0x10000, pages: 3, protection: .readWrite, .mixed(file))
+      try space.map(at: 0x10000, pages: 3, protection: .readWrite, backing: .mixed(file))
       _ = try space.load(at: 0x10000, count: 8193)
       #expect(space.entry(at: 0x10000).description == "special r")
       #expect(space.entry(at: 0x11000).description == "special r")
@@ -80,7 +80,7 @@ struct MappingTests {
       let spaces = (0..<16).map { _ in AddressSpace(memory) }
       for space in spaces {
         let file = try volume.file(at: "/size-70000")
-        try space.map(at: 0x100000, pages: file.pageCount, protection: .read, .mixed(file))
+        try space.map(at: 0x100000, pages: file.pageCount, protection: .read, backing: .mixed(file))
         #expect(try space.load(at: 0x100000, count: 70_000) == (try file.read(at: 0, count: 70_000)))
       }
       #expect(memory.census().framesInUse == 1)
@@ -103,7 +103,7 @@ struct MappingTests {
       let file = try volume.file(at: "/size-8193")
       for readFirst in [false, true] {
         let space = AddressSpace(memory)
-        try space.map(at: 0x10000, pages: 3, protection: .readWrite, sharing: .shared, .mixed(file))
+        try space.map(at: 0x10000, pages: 3, protection: .readWrite, sharing: .shared, backing: .mixed(file))
         for address in [0x10000, 0x12000] as [VirtualAddress] {
           if readFirst { _ = try space.load(at: address, as: UInt8.self) }
           #expect(throws: PageError.busError) { try space.store(UInt8(1), at: address) }
@@ -122,7 +122,7 @@ struct MappingTests {
     } _: { memory, volume in
       let space = AddressSpace(memory)
       let file = try volume.file(at: "/size-65536")
-      try space.map(at: 0x10000, pages: 16, protection: .readWrite, .mixed(file))
+      try space.map(at: 0x10000, pages: 16, protection: .readWrite, backing: .mixed(file))
       #expect(try space.load(at: 0x10000, count: 65_536) == (try file.read(at: 0, count: 65_536)))
       #expect(space.entry(at: 0x12000).description == "zero r")
       #expect(space.entry(at: 0x14000).description == "special r")
@@ -141,7 +141,7 @@ struct MappingTests {
     } _: { memory, volume in
       let space = AddressSpace(memory)
       let file = try volume.file(at: "/size-65536")
-      try space.map(at: 0x10000, pages: 16, protection: .readWrite, .mixed(file))
+      try space.map(at: 0x10000, pages: 16, protection: .readWrite, backing: .mixed(file))
       for page in 0..<16 {
         let address = VirtualAddress(0x10000) + page * Page.size
         if (2..<6).contains(page) {

@@ -36,7 +36,7 @@ struct SharingTests {
       defer { space.exit() }
       let file = try volume.file(at: "/size-8193")
       let start = VirtualAddress(0x10000)
-      try space.map(at: start, pages: 3, protection: .readWrite, .mixed(file))
+      try space.map(at: start, pages: 3, protection: .readWrite, backing: .mixed(file))
       if random.next() % 4 == 0 { volume.drop() }
       guard try space.load(at: start, count: 8193) == expected else { return "wrong bytes" }
       let page = Int(random.next() % 3)

@@ -47,7 +47,7 @@ import Testing
     }
   }
 
-  @Test("An entry that maps nothing keeps its kind and payload, and looks mapped to nobody", arguments: LayoutTable.all)
+  @Test("An entry that maps nothing keeps its kind and payload, and does not look mapped", arguments: LayoutTable.all)
   func nonPresentEntries(layout: LayoutTable) {
     // Nodes come zeroed.
     #expect(!layout.isMapped(0))

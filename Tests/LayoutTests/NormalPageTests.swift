@@ -18,7 +18,7 @@ import Testing
     do {
       let image = try Image(memory, pages: 4) { UInt8($0 + 1) }
       let space = AddressSpace(memory, engine: engine)
-      try space.map(at: page(0), pages: 4, protection: .readWrite, .mixed(image))
+      try space.map(at: page(0), pages: 4, protection: .readWrite, backing: .mixed(image))
       #expect(try space.load(at: page(0), as: UInt8.self) == 1)
       #expect(space.entry(at: page(0)).description == "special r")
       #expect(space.frame(at: page(0)) == nil)
@@ -43,7 +43,7 @@ import Testing
     do {
       let image = try Image(memory, pages: 2) { _ in 5 }
       let space = AddressSpace(memory, engine: engine)
-      try space.map(at: page(0), pages: 2, protection: .read, .mixed(image))
+      try space.map(at: page(0), pages: 2, protection: .read, backing: .mixed(image))
       for index in 0..<2 { _ = try space.load(at: page(index), as: UInt8.self) }
       try image.migrateToCache(page: 0)
       #expect(try space.load(at: page(0), as: UInt8.self) == 5)
@@ -63,7 +63,7 @@ import Testing
     do {
       let device = try DeviceRange(memory, pages: 4)
       let space = AddressSpace(memory, engine: engine)
-      try space.map(at: page(0), pages: 4, protection: .readWrite, sharing: .shared, .pfnDevice(device))
+      try space.map(at: page(0), pages: 4, protection: .readWrite, sharing: .shared, backing: .pfnDevice(device))
       for index in 0..<4 { try space.store(UInt8(index), at: page(index)) }
       #expect(space.entry(at: page(2)).description == "special rw dirty")
       #expect(space.frame(at: page(2)) == nil)
@@ -94,7 +94,7 @@ import Testing
     do {
       let device = try DeviceRange(memory, pages: 8)
       let space = AddressSpace(memory, engine: engine)
-      try space.map(at: page(0), pages: 4, protection: .readWrite, .pfnDevice(device), offset: 3)
+      try space.map(at: page(0), pages: 4, protection: .readWrite, backing: .pfnDevice(device), offset: 3)
       for index in 0..<4 { _ = try space.load(at: page(index), as: UInt8.self) }
       try space.store(UInt8(1), at: page(1))
       try space.unmap(at: page(0), pages: 1)
@@ -130,13 +130,14 @@ import Testing
     do {
       let backwards = Backwards(try DeviceRange(memory, pages: 4))
       let space = AddressSpace(memory)
-      try space.map(at: page(0), pages: 4, protection: .readWrite, .pfn(backwards, isIO: false))
+      try space.map(at: page(0), pages: 4, protection: .readWrite, backing: .pfn(backwards, isIO: false))
       #expect(throws: PageError.busError) { try space.load(at: page(0), as: UInt8.self) }
       // A shared one need not be, and a mixed one refers to what has a descriptor.
-      try space.map(at: page(4), pages: 4, protection: .readWrite, sharing: .shared, .pfn(backwards, isIO: false))
+      try space.map(
+        at: page(4), pages: 4, protection: .readWrite, sharing: .shared, backing: .pfn(backwards, isIO: false))
       try space.store(UInt8(3), at: page(4))
       #expect(space.entry(at: page(4)).description == "special rw dirty")
-      try space.map(at: page(8), pages: 4, protection: .read, sharing: .shared, .mixed(backwards))
+      try space.map(at: page(8), pages: 4, protection: .read, sharing: .shared, backing: .mixed(backwards))
       #expect(try space.load(at: page(8), as: UInt8.self) == 3)
       #expect(space.entry(at: page(8)).description == "normal r")
       space.exit()
@@ -150,7 +151,7 @@ import Testing
       let file = try PageCacheFile(memory, pages: 2, fill: 7)
       let space = AddressSpace(memory, engine: engine)
       try space.map(at: page(0), pages: 2, protection: .readWrite)
-      try space.map(at: page(8), pages: 2, protection: .read, .file(file))
+      try space.map(at: page(8), pages: 2, protection: .read, backing: .file(file))
       #expect(try space.load(at: page(0), as: UInt8.self) == 0)
       #expect(space.entry(at: page(0)).description == "zero r")
       #expect(throws: PageError.tryAgain) { try space.pin(at: page(0), .fastOnly).release() }
@@ -182,10 +183,10 @@ import Testing
       torture.run([
         Worker("replace") { run in
           while run.next() {
-            try space.map(at: start, pages: 2, protection: .readWrite, sharing: .shared, .pfnDevice(device))
+            try space.map(at: start, pages: 2, protection: .readWrite, sharing: .shared, backing: .pfnDevice(device))
             _ = try space.load(at: start, as: UInt8.self)
             run.pauseRandomly()
-            try space.map(at: start, pages: 2, protection: .readWrite, sharing: .shared, .file(file))
+            try space.map(at: start, pages: 2, protection: .readWrite, sharing: .shared, backing: .file(file))
             _ = try space.load(at: start, as: UInt8.self)
             run.pauseRandomly()
           }

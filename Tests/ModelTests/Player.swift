@@ -30,7 +30,9 @@ final class Player {
     }
 
     func differs() -> String? {
-      guard let bytes = pin?.deviceBytes.copy(fromByteOffset: 0, count: Page.size), bytes != frame.bytes else { return nil }
+      guard let bytes = pin?.deviceBytes.copy(fromByteOffset: 0, count: Page.size), bytes != frame.bytes else {
+        return nil
+      }
       return difference(bytes, frame.bytes).map { "through the pin: \($0)" }
     }
 
@@ -165,7 +167,7 @@ extension Player {
     return both(
       { () throws(PageError) in
         try self.spaces[space]?.map(
-          at: world.address(page), pages: count, protection: protection, sharing: sharing, real, offset: start,
+          at: world.address(page), pages: count, protection: protection, sharing: sharing, backing: real, offset: start,
           hugePages: huge)
       },
       { () throws(PageError) in

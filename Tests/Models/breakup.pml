@@ -1,8 +1,8 @@
 /* Breaking up a huge frame against pins, faults and other holders: no count is lost or left, what is put goes to the counter that
- * it was taken from, no frame is free while somebody has it, and the program and a pin see one frame.
+ * it was taken from, no frame is free while it is held, and the program and a pin see one frame.
  *
  * A huge frame of two pages, 0 and 1, whose references the first one counts for both, until it is broken up; both pages are
- * mapped, or, with LEFTOVER, page 1 alone. A pinner pins a page; the program stores; somebody else has a reference of the huge
+ * mapped, or, with LEFTOVER, page 1 alone. A pinner pins a page; the program stores; another holder has a reference of the huge
  * frame (another space's entry, one that waits in the deferred frees), and puts it. A break-up, and then an unmap.
  *
  *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther
@@ -11,7 +11,7 @@
  *   Frames/Frame+Huge.swift                      breakUp
  *   CopyOnWrite.swift, Fault.swift               copy, reuse, install    [lock-then-validate]
  *
- * With SHARED the entries are copy-on-write, as a fork leaves them whose child is gone: nobody pins, a store copies the page, and
+ * With SHARED the entries are copy-on-write, as a fork leaves them whose child is gone: no pin is taken, a store copies the page, and
  * references the original meanwhile.
  *
  * Mutations: NO_MIGRATION, NO_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, COUNT_BEFORE_CHANGE, UNSEALED. */
@@ -40,7 +40,7 @@ inline flush_stores() { atomic { do :: buffer ? slot :: empty(buffer) -> break o
 #define is_part(e) (is_mapped(e) && ((e) / 2) % 2 == 1)
 #define is_shared(e) ((e) % 2 == 1)
 #define frame_of(e) ((e) / 4)
-/* Whose counts hold. */
+/* The frame that holds the counts. */
 #define counter_of(e) (is_part(e) -> 0 : frame_of(e))
 byte entries[2];
 bool isSealed;
@@ -241,7 +241,7 @@ proctype BreakUp() {
   :: isAlone ->
     isHuge = false;
     references[0] = 0;
-    /* Who is mapped goes on with one reference, who is not is free. */
+    /* A mapped frame goes on with one reference, another is free. */
     if :: is_part(first) -> references[0] = 1 :: else -> d_step { release(0) } fi;
     if :: is_part(second) -> references[1] = 1 :: else -> d_step { release(1) } fi
   :: else

@@ -1,7 +1,7 @@
 /* A look-up in the page cache against the frame's being dropped and reused.
  *
- * One place of the cache holds frame 0. A reader looks it up; somebody drops the cached page; a fault takes a free frame, loses
- * its race and tries again with the same frame, which nobody has seen.
+ * One place of the cache holds frame 0. A reader looks it up; another thread drops the cached page; a fault takes a free frame, loses
+ * its race and tries again with the same frame, which no other thread has seen.
  *
  *   Backing/PageCacheFile.swift              frame(of:), drop    [deferred-free]
  *   AddressSpaces/Fault+FirstTouch.swift     installOwn

@@ -1,4 +1,4 @@
-/* Collapse against pins, loads, stores and faults: the program and a pin see one frame, no store is lost, nobody is in a node or
+/* Collapse against pins, loads, stores and faults: the program and a pin see one frame, no store is lost, no walker is in a node or
  * a frame that is free, and no reference is lost or left.
  *
  * A node of two entries: page 0 is there, page 1 is not, until a fault brings it. A pinner pins either page, by the node or by
@@ -15,7 +15,7 @@
  * and EMPTY_LINK holds; not both.
  *
  * PART: page 0 is part of an older huge frame, another part of which another space maps, and once more (by a fork) meanwhile: it
- * takes a reference, then adds a mapping. References and mappings are not looked at in one moment, so who only compares them
+ * takes a reference, then adds a mapping. References and mappings are not looked at in one moment, so a thread that only compares them
  * overlooks a pin; pins are counted by themselves.
  *
  * Mutations: NO_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, COUNT_BEFORE_CHANGE, COMPARE_ALONE; UNSEALED with EMPTY_LINK. */
@@ -220,7 +220,7 @@ proctype Other() {
 }
 #endif
 
-/* Whether somebody has one of the pages: the counts first, references and pins in one word, the mappings after. */
+/* Whether one of the pages is held: the counts first, references and pins in one word, the mappings after. */
 inline look(page) {
   atomic {
     (entries[page] != BUSY);
@@ -285,7 +285,7 @@ proctype Collapser() {
     if :: entries[1] == MAPPED -> isStale[3] = isStale[1] :: else fi;
     d_step { references[2] = 1; mappings[2] = 1; isFree[2] = false };
     link = HUGE;
-    /* Nobody is in the node any more; what its entries held goes the way of all references. */
+    /* No walker is in the node any more; what its entries held goes the way of all references. */
     d_step { mappings[0]--; mappings[1] = 0 }
   fi;
   isSealed = false;

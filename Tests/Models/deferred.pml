@@ -1,6 +1,6 @@
 /* The deferred frees: what was gathered is freed a whole grace period later, once.
  *
- * Two things can be reached; two writers make them unreachable and leave them in a shard; whoever comes first drains it, another
+ * Two things can be reached; two writers make them unreachable and leave them in a shard; the first thread to come drains it, another
  * drains everything. A reader walks.
  *
  *   RCU/DeferredQueue.swift    enqueue, drainIfFull, drainAll    [deferred-free]
@@ -58,7 +58,7 @@ proctype Writer(byte x) {
   isReachable[x] = false;
   pending[x] = true;
 #endif
-  /* Full: drains if nobody does. */
+  /* Full: drains unless another thread does. */
   if
   :: atomic { !drainLock -> drainLock = true };
      drain();
@@ -75,7 +75,7 @@ proctype Drainer() {
   atomic { !drainLock -> drainLock = true };
   drain();
   drainLock = false;
-  /* All that was pending before the call is free, whoever took it. */
+  /* All that was pending before the call is free, whichever thread took it. */
   assert((!mustBeFree[0] || isFree[0]) && (!mustBeFree[1] || isFree[1]))
 }
 

@@ -9,7 +9,7 @@
  *   CopyOnWrite.swift, Fault.swift  soleUser, reuse, copy, install    [lock-then-validate]
  *
  * The parent's page begins as exclusive; with LONELY as one that was shared with a child which is gone, so that a fork finds
- * nothing to write-protect and waits for nobody.
+ * nothing to write-protect and waits for no section.
  *
  * A fork may fail before it comes to the page.
  *
@@ -49,7 +49,7 @@ byte pins[4];
 byte holders[4];
 byte nextFrame = 1;
 
-/* Whoever holds a pin shares the page with the program, and with nobody else. */
+/* The holder of a pin shares the page with the program, and with no other. */
 #define ONE_PAGE(f) (holders[f] == 0 || (entry == EXCLUSIVE(f) || entry == SHARED(f) || entry == BUSY))
 #define NOT_SHARED(f) (holders[f] == 0 || child == NONE || child / 2 != f)
 
@@ -121,7 +121,7 @@ again:
     :: e == BUSY || IS_SEALED -> leave(STORER); (entry != BUSY && !IS_SEALED); goto again
     :: e != BUSY && !IS_SEALED && e % 2 == 1 -> f = e / 2; land(f); leave(STORER); n++
     :: else ->
-      /* Copy-on-write: reuse the frame where nobody else has it, else copy. */
+      /* Copy-on-write: reuse the frame if no other space has it, else copy. */
       f = e / 2;
       count = references[f];
       if
@@ -170,7 +170,7 @@ proctype Forker() {
   f = entry / 2;
   look_for_pins(f);
 #endif
-  /* Write-protect, waiting for whoever holds the entry. */
+  /* Write-protect, waiting for the thread that holds the entry. */
   atomic {
     entry != BUSY ->
     e = entry; f = e / 2;

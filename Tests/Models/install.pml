@@ -58,7 +58,7 @@ proctype Fault(byte me) {
         :: else
         fi;
 #endif
-        /* Nobody else may have changed what was locked. */
+        /* No other thread may have changed what was locked. */
         d_step { assert(entry == BUSY && locker == me); locker = 255; entry = m; frames[m]++ };
         break
       fi

@@ -10,11 +10,11 @@
  * REFERENCE or SLOT says how pins are taken; MIXED lets each pin choose. A store to a slot waits in the pinner's store buffer:
  * it is visible at some later time, at the latest when a grace period ends.
  *
- * UNTAKEN: entries begin neverSlotPinned, a pin by a slot changes that first, and an unmap waits for nobody where none has.
+ * UNTAKEN: entries begin neverSlotPinned, a pin by a slot changes that first, and an unmap does not wait if none has.
  *
  *   Pinning/Engines/SlotEngine.swift     holdOther     [first-slot-pin]
  *
- * READONLY: the mapping is not writable, so an unmap waits for nobody.
+ * READONLY: the mapping is not writable, so an unmap does not wait.
  *
  * Mutations: NO_SECOND_LOOK, COUNT_BEFORE_CHANGE, FREE_WITHOUT_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, UNMAP_RETURNS_EARLY,
  * LOOK_AT_SLOTS_NOW, PIN_LEAVES_UNTAKEN, CHANGE_BY_STORE. */
@@ -115,7 +115,7 @@ done:
   skip
 }
 
-/* When buffered stores reach memory is nobody's choice. */
+/* When buffered stores reach memory is not the program's choice. */
 active proctype Memory() {
 end:
   do
@@ -180,7 +180,7 @@ proctype Unmapper() {
 #ifdef SCAN_BEFORE_GRACE
     scan(f);
 #endif
-    /* Stores may linger where somebody else may see the page. */
+    /* A store may still be under way if another holder may see the page. */
 #if !defined(READONLY) && !defined(UNMAP_RETURNS_EARLY)
 #if defined(LOOK_AT_SLOTS_NOW)
     scan(f);
@@ -219,7 +219,7 @@ proctype Unmapper() {
 #endif
     put(f);
     unmaps++;
-    /* Somebody faults the address in again, into whatever frame is free. */
+    /* A thread faults the address in again, into whatever frame is free. */
     atomic {
       if
       :: isFree[0] -> f = 0

@@ -140,7 +140,7 @@ struct RCUTests {
 
   @Test func barrierEndsWhileOthersDefer() {
     // It waits for what was deferred before it, not for what comes meanwhile.
-    let torture = Torture("barriers among those who defer")
+    let torture = Torture("barriers among threads that defer")
     torture.run([
       Worker("defer", threads: 3) { run in
         while run.next() { RCU.deferFree {} }

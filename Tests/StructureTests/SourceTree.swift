@@ -48,90 +48,163 @@ struct SourceFile {
     return Set(topLevel.matches(of: declaration).map { String($0.output.1) })
   }
 
+  /// Its comments, line by line: what follows `//`, and for C and Promela also what is inside of `/* */`.
+  var comments: [(line: Int, text: Substring)] {
+    var found: [(line: Int, text: Substring)] = []
+    var isInBlock = false
+    var isInLiteral = false
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      if isInBlock || (!isInLiteral && line.contains("/*") && !path.hasSuffix(".swift")) {
+        found.append((index + 1, line))
+        isInBlock = !line.contains("*/")
+        continue
+      }
+      if line.contains("\"\"\"") {
+        if line.components(separatedBy: "\"\"\"").count % 2 == 0 { isInLiteral.toggle() }
+        continue
+      }
+      if isInLiteral { continue }
+      if let comment = Self.comment(of: line) { found.append((index + 1, comment)) }
+    }
+    return found
+  }
+
+  /// What follows the first `//` of a line that is not inside a string literal.
+  private static func comment(of line: Substring) -> Substring? {
+    guard line.utf8.contains(UInt8(ascii: "/")) else { return nil }
+    var isInString = false
+    var index = line.utf8.startIndex
+    var last: UInt8 = 0
+    while index < line.utf8.endIndex {
+      let byte = line.utf8[index]
+      if byte == UInt8(ascii: "\""), last != UInt8(ascii: "\\") { isInString.toggle() }
+      if byte == UInt8(ascii: "/"), last == byte, !isInString { return line[line.utf8.index(after: index)...] }
+      last = last == UInt8(ascii: "\\") && byte == last ? 0 : byte
+      index = line.utf8.index(after: index)
+    }
+    return nil
+  }
+
   private static func withoutCommentsAndStrings(_ text: String) -> String {
-    var rest = Substring(text)
-    var code = ""
-    while let character = rest.first {
-      if rest.hasPrefix("//") {
-        rest = rest.drop { $0 != "\n" }
-      } else if rest.hasPrefix("/*") {
-        rest = afterComment(rest)
-      } else if rest.hasPrefix("\"\"\"") {
-        rest = afterLiteral(rest.dropFirst(3), delimiter: "\"\"\"")
-        code.append("\"\"")
-      } else if character == "\"" {
-        rest = afterLiteral(rest.dropFirst(), delimiter: "\"")
-        code.append("\"\"")
+    var lexer = Lexer(text: Array(text.utf8))
+    return lexer.code()
+  }
+}
+
+/// Tells code from comments and string literals, byte by byte.
+private struct Lexer {
+  let text: [UInt8]
+  var position = 0
+
+  init(text: [UInt8]) { self.text = text }
+
+  mutating func code() -> String {
+    var code: [UInt8] = []
+    while position < text.count {
+      if starts(with: "//") {
+        while position < text.count, text[position] != UInt8(ascii: "\n") { position += 1 }
+      } else if starts(with: "/*") {
+        skipComment()
+      } else if starts(with: "\"\"\"") {
+        position += 3
+        skipLiteral(delimiter: "\"\"\"")
+        code += Array("\"\"".utf8)
+      } else if starts(with: "\"") {
+        position += 1
+        skipLiteral(delimiter: "\"")
+        code += Array("\"\"".utf8)
       } else {
-        code.append(character)
-        rest = rest.dropFirst()
+        code.append(text[position])
+        position += 1
       }
     }
-    return code
+    return String(decoding: code, as: UTF8.self)
   }
 
-  private static func afterComment(_ text: Substring) -> Substring {
-    var rest = text.dropFirst(2)
+  private func starts(with word: StaticString) -> Bool {
+    let count = word.utf8CodeUnitCount
+    guard position + count <= text.count else { return false }
+    return (0..<count).allSatisfy { text[position + $0] == word.utf8Start[$0] }
+  }
+
+  private mutating func skipComment() {
+    position += 2
     var depth = 1
-    while depth > 0, !rest.isEmpty {
-      if rest.hasPrefix("/*") {
+    while depth > 0, position < text.count {
+      if starts(with: "/*") {
         depth += 1
-        rest = rest.dropFirst(2)
-      } else if rest.hasPrefix("*/") {
+        position += 2
+      } else if starts(with: "*/") {
         depth -= 1
-        rest = rest.dropFirst(2)
+        position += 2
       } else {
-        rest = rest.dropFirst()
+        position += 1
       }
     }
-    return rest
   }
 
-  /// The text behind a literal. What is interpolated is blanked with it, also where it holds literals of its own.
-  private static func afterLiteral(_ text: Substring, delimiter: String) -> Substring {
-    var rest = text
-    while !rest.isEmpty, !rest.hasPrefix(delimiter) {
-      if rest.hasPrefix("\\(") {
-        rest = afterInterpolation(rest.dropFirst(2))
+  /// Skips the rest of a literal. What is interpolated is skipped with it, also where it holds literals of its own.
+  private mutating func skipLiteral(delimiter: StaticString) {
+    while position < text.count, !starts(with: delimiter) {
+      if starts(with: "\\(") {
+        position += 2
+        skipInterpolation()
       } else {
-        rest = rest.dropFirst(rest.hasPrefix("\\") ? 2 : 1)
+        position += starts(with: "\\") ? 2 : 1
       }
     }
-    return rest.dropFirst(delimiter.count)
+    position += delimiter.utf8CodeUnitCount
   }
 
-  private static func afterInterpolation(_ text: Substring) -> Substring {
-    var rest = text
+  private mutating func skipInterpolation() {
     var depth = 1
-    while depth > 0, let character = rest.first {
-      rest = rest.dropFirst()
-      switch character {
-      case "(": depth += 1
-      case ")": depth -= 1
-      case "\"": rest = afterLiteral(rest, delimiter: "\"")
+    while depth > 0, position < text.count {
+      let byte = text[position]
+      position += 1
+      switch byte {
+      case UInt8(ascii: "("): depth += 1
+      case UInt8(ascii: ")"): depth -= 1
+      case UInt8(ascii: "\""): skipLiteral(delimiter: "\"")
       default: break
       }
     }
-    return rest
   }
 }
 
 /// The repository's own files.
 enum SourceTree {
-  /// The files below the given folders whose names end in one of the extensions, in order of their paths.
-  static func files(in folders: [String], extensions: Set<String> = ["swift"]) throws -> [SourceFile] {
-    let root = URL(fileURLWithPath: #filePath)
+  private static var root: URL {
+    URL(fileURLWithPath: #filePath)
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    var files: [SourceFile] = []
-    for folder in folders {
+  }
+
+  /// The files below the given folders with one of the extensions, in order of their paths.
+  static func files(in folders: [String], extensions: Set<String> = ["swift"]) throws -> [SourceFile] {
+    try paths(in: folders).filter { extensions.contains(($0 as NSString).pathExtension) }.map(file)
+  }
+
+  /// Some files by their paths.
+  static func files(named paths: [String]) throws -> [SourceFile] { try paths.map(file) }
+
+  /// The names, without folders, of all files.
+  static func names() throws -> Set<String> {
+    let top = try FileManager.default.contentsOfDirectory(atPath: root.path)
+    return Set(top + paths(in: ["Sources", "Tests", "Benchmarks"]).map { ($0 as NSString).lastPathComponent })
+  }
+
+  private static func file(_ path: String) throws -> SourceFile {
+    SourceFile(path: path, text: try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8))
+  }
+
+  private static func paths(in folders: [String]) -> [String] {
+    folders.flatMap { folder -> [String] in
       let below = FileManager.default.enumerator(atPath: root.appendingPathComponent(folder).path)
+      var paths: [String] = []
       while let name = below?.nextObject() as? String {
-        let path = "\(folder)/\(name)"
-        guard !path.contains("/.build/"), extensions.contains((name as NSString).pathExtension) else { continue }
-        let text = try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8)
-        files.append(SourceFile(path: path, text: text))
+        if name.hasSuffix(".build") { below?.skipDescendants() }
+        if !"/\(name)".contains("/.build") { paths.append("\(folder)/\(name)") }
       }
-    }
-    return files.sorted { $0.path < $1.path }
+      return paths
+    }.sorted()
   }
 }

@@ -2,7 +2,7 @@
   import Foundation
   import UserPages
 
-  /// Stops chosen threads at chosen yield points, and tells who has passed where.
+  /// Stops chosen threads at chosen yield points, and tells which thread has passed where.
   ///
   /// One freezer at a time: it owns the library's yield-point handler. Threads that it did not start pass every point unhindered.
   public final class Freezer: Sendable {

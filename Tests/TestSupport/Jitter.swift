@@ -3,7 +3,7 @@ import Synchronization
 import UserPages
 
 /// Makes threads hesitate at the library's yield points now and then: what is a few instructions wide otherwise becomes wide
-/// enough for somebody else to come in between. Does nothing in builds without yield points.
+/// enough for another thread to come in between. Does nothing in builds without yield points.
 public final class Jitter: Sendable {
   private let dice = Atomic<UInt64>(TestSeed.named("jitter"))
 

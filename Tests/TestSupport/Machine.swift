@@ -29,7 +29,7 @@ public final class Machine: Sendable {
 public enum Engines {
   /// All of them. A new engine is added here and is tortured by every pair.
   public static let all: [PinEngine] = [.locked, .reference, .slot]
-  /// Those whose pins and faults take no lock, and which can therefore be frozen in the middle.
+  /// The engines whose pins and faults take no lock, and which can therefore be frozen in the middle.
   public static let lockless: [PinEngine] = [.reference, .slot]
   /// Those that take a reference and look again.
   public static let lookTwice: [PinEngine] = [.reference]

@@ -1,12 +1,12 @@
 import UserPages
 
-/// A word that says whose page it lies in: owner, page and life.
+/// A word that names the page it lies in: owner, page and life.
 ///
 /// A *life* is one stay of a page between its first fault and its unmapping. Owners stamp a page once in each life, through the
-/// page table; whoever reads the page later, through the table or through a pin, must find zero (not stamped yet) or a stamp of
+/// page table; a reader of the page, through the table or through a pin, must find zero (not stamped yet) or a stamp of
 /// the right owner and page. A freed frame's poison, another owner's stamp and another page's stamp are all wrong.
 public struct Stamp: Equatable, Sendable, CustomStringConvertible {
-  /// Who mapped the page.
+  /// The number of the thread that mapped the page.
   public var owner: UInt8
   /// The index of the page in its region.
   public var page: UInt16
@@ -41,7 +41,7 @@ public struct Stamp: Equatable, Sendable, CustomStringConvertible {
   /// Where the owner's stamps lie in a page: its first word, one in the middle, its last word.
   public static let offsets = [0, 2040, 4088]
 
-  /// Where a device (a thread that writes through pins) keeps its own word; nobody else writes there.
+  /// Where a device (a thread that writes through pins) keeps its own word; no other thread stores there.
   public static func deviceOffset(_ thread: Int) -> Int { 1024 + 64 * thread }
 }
 

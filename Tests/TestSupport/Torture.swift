@@ -24,7 +24,7 @@ public final class Tally: Sendable {
   var isReached: Bool { total >= goal }
 }
 
-/// One run of threads that race against each other until the time is up, the goals are met, or somebody saw a wrong thing.
+/// One run of threads that race against each other until the time is up, the goals are met, or a thread saw a wrong thing.
 ///
 /// Failures are collected, not thrown: every worker stops soon after the first, and the test looks at `failures` at the end.
 public final class Torture: Sendable {

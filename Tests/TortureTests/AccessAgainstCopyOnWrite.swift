@@ -18,7 +18,7 @@ extension TortureTests {
               while run.next() {
                 let child = try space.fork()
                 run.pauseRandomly()
-                // Sometimes the child breaks the sharing, sometimes the parent, sometimes nobody.
+                // Sometimes the child breaks the sharing, sometimes the parent, sometimes neither.
                 if run.random.oneIn(2) { try child.store(UInt64.max, at: region.address(run.random.below(3))) }
                 child.exit()
               }
@@ -43,7 +43,7 @@ extension TortureTests {
             while run.next() {
               if run.index == 0 {
                 let kind: MappingKind = [.file(file), .mixed(image), .pfnImage(image)][run.turn % 3]
-                try space.map(at: region.start, pages: region.pages, protection: .readWrite, kind)
+                try space.map(at: region.start, pages: region.pages, protection: .readWrite, backing: kind)
               }
               guard rendezvous.meet() else { return }
               for page in (0..<region.pages).shuffled(using: &run.random) {

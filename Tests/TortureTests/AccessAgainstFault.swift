@@ -56,7 +56,7 @@ extension TortureTests {
               if run.index == 0 { try current.replace(with: PageCacheFile(machine.memory, pages: region.pages)) }
               guard rendezvous.meet(), let file = current.file else { return }
               try space.map(
-                at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))
+                at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, backing: .file(file))
               for page in (0..<region.pages).shuffled(using: &run.random) {
                 try space.store(UInt64(run.turn), at: region.address(page) + 8 * run.index)
               }

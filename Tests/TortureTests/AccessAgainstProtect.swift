@@ -12,7 +12,8 @@ extension TortureTests {
         let region = Region(at: 0x7000_0000, pages: 4)
         let file = try PageCacheFile(machine.memory, pages: region.pages)
         // The file shows what is in the pages even where the mapping may not be read.
-        try space.map(at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))
+        try space.map(
+          at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, backing: .file(file))
         let window = ProtectionWindow()
         let looks = torture.tally("windows looked into", goal: 4)
         torture.run([

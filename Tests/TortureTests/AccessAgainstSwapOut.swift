@@ -82,7 +82,7 @@ extension TortureTests {
       }
     }
 
-    /// More pages than frames: who finds none pages some out and goes on.
+    /// More pages than frames: a thread that finds none pages some out and goes on.
     @Test(arguments: Engines.all)
     func moreThanFits(engine: PinEngine) throws {
       try race("more pages than frames", engine: engine, frames: 24, swapPages: 256) { torture, machine in

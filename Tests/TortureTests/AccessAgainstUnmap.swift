@@ -39,7 +39,7 @@ extension TortureTests {
           Worker("unmap") { run in
             while run.next() {
               try space.map(
-                at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))
+                at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, backing: .file(file))
               run.pauseRandomly()
               try space.unmap(at: region.start, pages: region.pages)
               let before = try file.read(at: 0, count: region.pages * Page.size)

@@ -73,7 +73,7 @@ extension TortureTests {
       }
     }
 
-    /// A page is stamped from the beginning: whoever finds zero, or another page's stamp, found the wrong page.
+    /// A page is stamped from the beginning: a reader of zero, or of another page's stamp, found the wrong page.
     private func identity(_ space: AddressSpace, _ torture: Torture) -> Worker {
       Worker("look") { run in
         while run.next() {

@@ -5,7 +5,7 @@
   @testable import UserPages
 
   extension TortureTests {
-    /// Loads, stores and faults that are frozen in the middle while somebody else changes the mapping.
+    /// Loads, stores and faults that are frozen in the middle while another thread changes the mapping.
     @Suite struct FrozenAccesses {
       @Test(arguments: Engines.all)
       func protectWaitsForStoresInFlight(engine: PinEngine) throws {
@@ -174,7 +174,7 @@
           let faulter = freezer.start("store", freezeAt: .faultBeforeInstall) { try space.store(UInt64(1), at: 0x5000) }
           #expect(faulter.waitUntilFrozen())
           let mapper = freezer.start("map over") {
-            try space.map(at: 0x5000, pages: 1, protection: .readWrite, sharing: .shared, .file(file))
+            try space.map(at: 0x5000, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(file))
           }
           _ = mapper.mayFinish()
           faulter.thaw()

@@ -48,7 +48,7 @@
           let file = try PageCacheFile(memory, pages: pages, fill: 1)
           let space = AddressSpace(memory)
           try space.map(
-            at: 0x4000_0000, pages: pages, protection: .read, sharing: .shared, .file(file), hugePages: pages == 512)
+            at: 0x4000_0000, pages: pages, protection: .read, sharing: .shared, backing: .file(file), hugePages: pages == 512)
           try body(freezer, cache, file, space)
         }
         memory.flushDeferredFrees()
@@ -100,7 +100,7 @@
           try space.advise(at: 0x4000_0000, pages: 1, .dontNeed)
           // Another page, so that the last one flushed is this one.
           let other = PageCacheFile(space.memory, contents: [9])
-          try space.map(at: 0x9000, pages: 1, protection: .read, sharing: .shared, .file(other))
+          try space.map(at: 0x9000, pages: 1, protection: .read, sharing: .shared, backing: .file(other))
           _ = try space.load(at: 0x9000, as: UInt8.self)
           #expect(cache.lastByte == 9)
           _ = try space.load(at: 0x4000_0000, as: UInt8.self)

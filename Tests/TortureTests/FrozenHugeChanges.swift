@@ -5,7 +5,7 @@
   @testable import UserPages
 
   extension TortureTests {
-    /// Those who change 2 MiB, and those who touch them, stopped half way.
+    /// Threads that change 2 MiB, and threads that touch them, stopped half way.
     @Suite struct FrozenHugeChanges {
       @Test(arguments: Engines.lockless)
       func everybodyWaitsForACollapse(engine: PinEngine) throws {
@@ -27,7 +27,7 @@
         try play(frames: 2048) { freezer, machine in
           let space = try spaceWith2MiB(machine, engine: engine)
           try space.advise(at: HugeRegion.bystander, pages: 1, .dontNeed)
-          // Whoever has the frame to himself would wait for a grace period otherwise, before he begins.
+          // Otherwise the operation would wait for a grace period before it begins.
           machine.memory.flushDeferredFrees()
           let changer = freezer.start("change", freezeAt: point) { try change(space) }
           #expect(changer.waitUntilFrozen())
@@ -56,7 +56,7 @@
         try play(frames: 2048) { freezer, machine in
           let space = try spaceWith2MiB(machine, engine: engine)
           try space.advise(at: HugeRegion.bystander, pages: 1, .dontNeed)
-          // Whoever has the frame to himself would wait for a grace period otherwise, before he begins.
+          // Otherwise the operation would wait for a grace period before it begins.
           machine.memory.flushDeferredFrees()
           let storer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
             try space.store(UInt64(8), at: pageOf2MiB)
@@ -81,7 +81,7 @@
         try play(frames: 2048) { freezer, machine in
           let space = try spaceWith2MiB(machine, engine: engine)
           try space.advise(at: HugeRegion.bystander, pages: 1, .dontNeed)
-          // Whoever has the frame to himself would wait for a grace period otherwise, before he begins.
+          // Otherwise the operation would wait for a grace period before it begins.
           machine.memory.flushDeferredFrees()
           let faulter = freezer.start("fault", freezeAt: .faultBeforeInstall) {
             try space.store(UInt64(5), at: HugeRegion.bystander)
@@ -102,7 +102,7 @@
 
       @Test(arguments: Engines.lockless, [PinOptions.write, []])
       func aForkBetweenLookAndReuse(engine: PinEngine, options: PinOptions) throws {
-        // Somebody has seen that he has the 2 MiB alone; a fork comes and goes, and leaves the entry as it was.
+        // A fault has seen that its space has the 2 MiB alone; a fork comes and goes, and leaves the entry as it was.
         try play(frames: 2048) { freezer, machine in
           let space = try spaceWith2MiB(machine, engine: engine)
           try space.fork().exit()

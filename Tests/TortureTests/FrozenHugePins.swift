@@ -60,7 +60,7 @@
             pin.release()
           }
           #expect(fast.waitUntilFrozen() && slow.waitUntilFrozen())
-          // Nothing is allowed less, so nobody is waited for.
+          // Nothing is allowed less, so the operation waits for no section.
           try space.advise(at: HugeRegion.bystander, pages: 1, .dontFork)
           #expect(space.entry(at: pageOf2MiB).kind == .normal)
           fast.thaw()
@@ -102,7 +102,7 @@
         try play(frames: 2048) { freezer, machine in
           let space = try spaceWith2MiB(machine, engine: engine)
           try space.advise(at: HugeRegion.bystander, pages: 1, .dontNeed)
-          // Whoever has the frame to himself would wait for a grace period otherwise, before he begins.
+          // Otherwise the operation would wait for a grace period before it begins.
           machine.memory.flushDeferredFrees()
           try space.store(UInt64(1), at: HugeRegion.bystander)
           let flags = Board(1)
@@ -123,7 +123,7 @@
           }
           if let point {
             #expect(worker.waitUntilPast(point))
-            #expect(!worker.mayFinish(), "nobody waited for a pin that cannot be seen yet")
+            #expect(!worker.mayFinish(), "the operation did not wait for a pin that cannot be seen yet")
           } else {
             try worker.join()
           }

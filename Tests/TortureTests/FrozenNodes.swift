@@ -69,7 +69,7 @@
           _ = try space.load(at: 0x1000, as: UInt8.self)
           let nodes = machine.memory.census().tableNodes
           let address: VirtualAddress = 0x20_0000_0000
-          try space.map(at: address, pages: 1, protection: .read, .mixed(image))
+          try space.map(at: address, pages: 1, protection: .read, backing: .mixed(image))
           let inserter = freezer.start("insert", freezeAt: .faultBeforeWalk, after: passes) {
             freezer.expect(.badAddress) { () throws(PageError) in
               try space.insertPFN(image.firstPFN, at: address)
@@ -86,7 +86,7 @@
       }
 
       @Test func cachedFrameIsNotReusedUnderALookup() throws {
-        // A reader has found a frame in the page cache and is about to take it: it may not become anybody else's.
+        // A reader has found a frame in the page cache and is about to take it: it may not become another page's.
         try play(frames: 4) { freezer, machine in
           let file = try PageCacheFile(machine.memory, pages: 1, fill: 9)
           #expect(try file.read(at: 0, count: 1) == [9])

@@ -18,7 +18,7 @@
 
     /// Maps `pfn` at 0x9000.
     func map(_ pfn: PFN, in space: AddressSpace) throws(PageError) {
-      try space.map(at: 0x9000, pages: 1, protection: .readWrite, .mixed(Number(pfn)))
+      try space.map(at: 0x9000, pages: 1, protection: .readWrite, backing: .mixed(Number(pfn)))
       switch self {
       case .insertPage: try space.insertPage(pfn, at: 0x9000)
       case .insertMixed: try space.insertMixed(pfn, at: 0x9000)
@@ -77,7 +77,7 @@
           let owner = AddressSpace(machine.memory)
           let other = AddressSpace(machine.memory)
           try owner.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try owner.map(at: 0x6000, pages: 1, protection: .read, sharing: .shared, .file(file))
+          try owner.map(at: 0x6000, pages: 1, protection: .read, sharing: .shared, backing: .file(file))
           // The pin is the last to hold the frame, and frees it at once.
           let pin = try owner.pin(at: 0x6000)
           try owner.unmap(at: 0x6000, pages: 1)

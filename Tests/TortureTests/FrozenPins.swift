@@ -50,7 +50,7 @@
 
       @Test(arguments: places, Engines.lookTwice)
       func frameStaysWhileAWalkerMayReferToIt(place: YieldPoint, engine: PinEngine) throws {
-        // Four frames: the page's own and three free ones. Somebody who wants four must wait for the frozen reader.
+        // Four frames: the page's own and three free ones. A caller that wants four must wait for the frozen reader.
         try play(frames: 4) { freezer, machine in
           let space = AddressSpace(machine.memory, engine: engine)
           let other = AddressSpace(machine.memory, engine: engine)

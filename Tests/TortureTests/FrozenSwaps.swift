@@ -108,7 +108,7 @@
           let out = freezer.start("page out") { try space.advise(at: address, pages: 1, .pageOut) }
           #expect(out.waitUntilPast(.pageOutBetweenEntriesAndGrace))
           let drop = freezer.start("dontneed") { try space.advise(at: address, pages: 1, .dontNeed) }
-          #expect(!drop.mayFinish(), "dontNeed was over before a store into a page that somebody holds")
+          #expect(!drop.mayFinish(), "dontNeed was over before a store into a page that is held")
           writer.thaw()
           try writer.join()
           try out.join()

@@ -45,7 +45,7 @@ extension TortureTests {
 
     @Test(arguments: Engines.all)
     func forkAlone(engine: PinEngine) throws {
-      // Nobody splits or collapses but who must: the entry stays one as long as it can.
+      // A thread splits or collapses only if it must: the entry stays one as long as it can.
       try race("access against fork of 2 MiB, alone", engine: engine, frames: HugeRegion.frames) { torture, machine in
         let space = try HugeRegion.space(machine, engine: engine)
         torture.run([.counting(space, threads: 1, torture), .forking(space, torture)])

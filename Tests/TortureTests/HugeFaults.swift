@@ -3,7 +3,7 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Threads that touch the same 2 MiB for the first time all get the same frames, whoever finds 2 MiB and whoever does not.
+  /// Threads that touch the same 2 MiB for the first time all get the same frames, whether they find 2 MiB or not.
   @Suite struct HugeFaults {
     @Test(arguments: Engines.all)
     func enoughForAll(engine: PinEngine) throws {
@@ -16,7 +16,7 @@ extension TortureTests {
 
     @Test(arguments: Engines.all)
     func enoughForOne(engine: PinEngine) throws {
-      // One block: who comes second finds no 2 MiB, and makes a node for a page.
+      // One block: the second thread finds no 2 MiB, and makes a node for a page.
       try race("first touches of scarce 2 MiB", engine: engine, frames: 512 + 100) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         try rounds(space, torture) { try space.map(at: $0.start, pages: 512, protection: .readWrite, hugePages: true) }
@@ -46,7 +46,7 @@ extension TortureTests {
           for (index, huge) in [true, false].enumerated() {
             try space.map(
               at: region.start + index * Page.hugeSize, pages: 512, protection: .readWrite, sharing: .shared,
-              .file(file), hugePages: huge)
+              backing: .file(file), hugePages: huge)
           }
         } alias: { run, address in
           run.random.oneIn(2) ? address : address + Page.hugeSize

@@ -3,7 +3,7 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// A 2 MiB frame is broken up only where nobody holds a part of it: its counts would be the wrong frame's.
+  /// A 2 MiB frame is broken up only if no part of it is held: its counts would be the wrong frame's.
   @Suite struct HugePinAgainstBreakUp {
     @Test(arguments: Engines.all)
     func single(engine: PinEngine) throws {

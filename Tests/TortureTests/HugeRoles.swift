@@ -11,7 +11,7 @@ enum HugeRegion {
   static let pages = Region(at: start, pages: 7, stride: 73 * Page.size)
   /// Between them are 40 pages from here on, which disturbers may do anything to.
   static let bystander = start + 100 * Page.size
-  /// Enough for some generations of 2 MiB, and for those who need single ones.
+  /// Enough for some generations of 2 MiB, and for threads that need single ones.
   static let frames = 6 * Page.pagesPerHuge + 256
 
   /// A space that maps it, each page touched.
@@ -24,7 +24,7 @@ enum HugeRegion {
 }
 
 extension Worker {
-  /// Pins pages and checks that pin and program see one page for as long as they are held, whoever of them writes.
+  /// Pins pages and checks that pin and program see one page for as long as they are held, whichever of them stores.
   static func coherentPins(
     _ space: AddressSpace,
     options: [PinOptions] = [
@@ -132,7 +132,7 @@ extension Worker {
       try space.advise(at: HugeRegion.start, pages: 512, .doFork)
     default:
       try space.map(at: HugeRegion.bystander, pages: 1, protection: .readWrite, hugePages: true)
-      // Somebody else may be changing what is allowed there.
+      // Another thread may be changing what is allowed there.
       _ = try space.attemptStore(1, at: HugeRegion.bystander)
     }
   }
@@ -142,7 +142,7 @@ extension Worker {
     let collapsed = torture.tally("collapses", goal: goal)
     return Worker("collapse") { run in
       while run.next() {
-        // While somebody else changes a part of the mapping, none covers the 2 MiB.
+        // While another thread changes a part of the mapping, none covers the 2 MiB.
         let done = try tolerating(.tryAgain, .outOfMemory, .invalidArgument) { () throws(PageError) in
           try space.advise(at: HugeRegion.start, pages: 512, .collapse)
         }
@@ -153,7 +153,7 @@ extension Worker {
     }
   }
 
-  /// Breaks the frame up where nobody holds it, and makes one again.
+  /// Breaks the frame up if it is not held, and makes one again.
   static func breakingUp(_ space: AddressSpace, _ torture: Torture) -> Worker {
     let broken = torture.tally("frames broken up", goal: 2)
     return Worker("break up") { run in

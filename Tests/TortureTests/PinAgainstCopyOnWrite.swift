@@ -3,7 +3,7 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// A pin for writing, and a long-term one for reading, keeps showing what the program sees, whoever breaks copy-on-write when.
+  /// A pin for writing, and a long-term one for reading, keeps showing what the program sees, whichever side breaks copy-on-write when.
   @Suite struct PinAgainstCopyOnWrite {
     @Test(arguments: Engines.all)
     func privateFile(engine: PinEngine) throws {
@@ -11,7 +11,7 @@ extension TortureTests {
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 4)
         let file = try PageCacheFile(machine.memory, pages: region.pages, fill: 0x11)
-        try space.map(at: region.start, pages: region.pages, protection: .readWrite, .file(file))
+        try space.map(at: region.start, pages: region.pages, protection: .readWrite, backing: .file(file))
         try torment(space, region, machine, torture, background: 0x11)
         let untouched = try file.read(at: 0, count: region.pages * Page.size)
         #expect(untouched.allSatisfy { $0 == 0x11 }, "a private mapping wrote to its file")
@@ -27,7 +27,7 @@ extension TortureTests {
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 4)
         let image = try Image(machine.memory, pages: region.pages) { _ in 0x22 }
-        try space.map(at: region.start, pages: region.pages, protection: .readWrite, .mixed(image))
+        try space.map(at: region.start, pages: region.pages, protection: .readWrite, backing: .mixed(image))
         try torment(space, region, machine, torture, background: 0x22)
         let untouched = try image.read(at: 0, count: region.pages * Page.size)
         #expect(untouched.allSatisfy { $0 == 0x22 }, "a private mapping wrote to its image")
@@ -129,7 +129,7 @@ extension TortureTests {
     }
   }
 
-  /// Without anybody who throws pages away, the pin and the program see one page for as long as the pin is held.
+  /// If no thread throws pages away, the pin and the program see one page for as long as the pin is held.
   @Suite struct PinStaysCoherent {
     @Test(arguments: Engines.all, [PinOptions.write, .longTerm, [.write, .longTerm]])
     func underForkAndStores(engine: PinEngine, options: PinOptions) throws {

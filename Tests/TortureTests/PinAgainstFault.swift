@@ -23,7 +23,8 @@ extension TortureTests {
         try rounds(space, torture) { region in
           // A new file each time: its pages come into the cache in this round's faults.
           let file = try PageCacheFile(machine.memory, pages: region.pages)
-          try space.map(at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))
+          try space.map(
+            at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, backing: .file(file))
         }
         space.exit()
       }
@@ -35,7 +36,7 @@ extension TortureTests {
         let space = AddressSpace(machine.memory, engine: engine)
         let file = try PageCacheFile(machine.memory, pages: 8)
         try rounds(space, torture) { region in
-          try space.map(at: region.start, pages: region.pages, protection: .readWrite, .file(file))
+          try space.map(at: region.start, pages: region.pages, protection: .readWrite, backing: .file(file))
         }
         space.exit()
         file.drop()

@@ -3,7 +3,7 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Few frames and many who want them: a frame that is let go here is somebody else's a moment later.
+  /// Few frames and many threads that want them: a frame that is let go here is another page's a moment later.
   @Suite struct PinAgainstFrameReuse {
     @Test(arguments: Engines.all)
     func spacesThatShareFewFrames(engine: PinEngine) throws {

@@ -64,7 +64,7 @@ extension TortureTests {
             while run.next() {
               let file = try PageCacheFile(machine.memory, pages: region.pages)
               try space.map(
-                at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, .file(file))
+                at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, backing: .file(file))
               for page in 0..<region.pages {
                 try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
               }

@@ -32,7 +32,7 @@ extension TortureTests {
         }
         let held = 10 * region.pages
         #expect(machine.memory.freePages == 512 - held)
-        // Whoever wants them all gets the rest.
+        // A thread that wants them all gets the rest.
         try other.map(at: 0x10_0000, pages: 512 - held + 1, protection: .readWrite)
         for page in 0..<(512 - held) { try other.store(UInt64.max, at: 0x10_0000 + page * Page.size) }
         #expect(throws: PageError.outOfMemory) { try other.store(UInt64.max, at: 0x10_0000 + (512 - held) * Page.size) }
@@ -139,7 +139,7 @@ extension TortureTests {
   }
 }
 
-/// A pin on its way from thread to thread; it is released where the last who has it lets go.
+/// A pin on its way from thread to thread; the last holder releases it.
 private final class Parcel: Sendable {
   private let pin: PinnedPage
   let page: Int
@@ -169,7 +169,7 @@ private final class Threads: Sendable {
 
   func start(_ torture: Torture, _ body: @escaping @Sendable () throws -> Void) {
     running.withLock { $0 += 1 }
-    // Taken out to be run: what it holds, a space above all, is let go of before anybody is told that it is done.
+    // Taken out to be run: what it holds, a space above all, is let go of before any thread is told that it is done.
     let job = Locked<(@Sendable () throws -> Void)?>(body)
     let thread = Thread { [self] in
       do {

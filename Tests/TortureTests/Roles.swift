@@ -7,7 +7,7 @@ import UserPages
 struct PinRole {
   /// Where it pins.
   var region: Region
-  /// Who owns the pages there.
+  /// The owner of the pages there.
   var owner: UInt8 = 1
   /// How the stamps of a pinned page may change.
   var rule: StampWatch.Rule = .once

@@ -193,7 +193,7 @@ import Testing
   }
 
   @Test func noneIsSaidOnlyWhenThereIsNone() throws {
-    // Three threads hold at most 60 of 64 frames: whoever asks finds one, wherever the others' caches have it.
+    // Three threads hold at most 60 of 64 frames: each thread finds one, wherever the others' caches have it.
     let memory = try PhysicalMemory(ramPages: 64)
     let torture = Torture("never none")
     torture.run([

@@ -46,7 +46,8 @@ struct BackingTests {
     try withMachine { memory, space in
       let device = try RingDevice(memory, ringPages: 4)
       try space.map(
-        at: 0x4000_0000, pages: device.pageCount, protection: .readWrite, sharing: .shared, .pfn(device, isIO: true))
+        at: 0x4000_0000, pages: device.pageCount, protection: .readWrite, sharing: .shared,
+        backing: .pfn(device, isIO: true))
       // A record that wraps around is in one piece at the end of the first view.
       let record = [UInt8](1...200)
       try space.store(record, at: VirtualAddress(0x4000_0000) + (5 * Page.size - 100))
@@ -62,7 +63,7 @@ struct BackingTests {
   @Test func aMixedMappingCountsWhatHasADescriptor() throws {
     try withMachine { memory, space in
       let device = try RingDevice(memory, ringPages: 4)
-      try space.map(at: 0x10000, pages: device.pageCount, protection: .read, sharing: .shared, .mixed(device))
+      try space.map(at: 0x10000, pages: device.pageCount, protection: .read, sharing: .shared, backing: .mixed(device))
       _ = try space.load(at: 0x11000, count: 1)
       #expect(space.entry(at: 0x11000).description == "normal r")
       #expect(memory.frameInformation(of: device.ring.firstPFN)?.mapCount == 1)
@@ -79,7 +80,8 @@ struct BackingTests {
       ]
       for (answer, error) in cases {
         try space.map(
-          at: 0x10000, pages: 16, protection: .readWrite, sharing: .shared, .mixed(Scripted { _, _ in answer }))
+          at: 0x10000, pages: 16, protection: .readWrite, sharing: .shared, backing: .mixed(Scripted { _, _ in answer })
+        )
         #expect(throws: error) { try space.load(at: 0x10000, count: 1) }
         #expect(throws: error) { try space.store([1], at: 0x10000) }
         #expect(throws: error == .outOfMemory ? PageError.outOfMemory : .badAddress) {
@@ -94,10 +96,10 @@ struct BackingTests {
       let image = try Image(memory, pages: 4) { UInt8($0 + 1) }
       let device = try DeviceRange(memory, pages: 4)
       let none = Scripted { _, _ in .busError }
-      try space.map(at: 0x10000, pages: 4, protection: .read, sharing: .shared, .mixed(none))
-      try space.map(at: 0x20000, pages: 4, protection: .read, sharing: .shared, .pfn(none, isIO: false))
+      try space.map(at: 0x10000, pages: 4, protection: .read, sharing: .shared, backing: .mixed(none))
+      try space.map(at: 0x20000, pages: 4, protection: .read, sharing: .shared, backing: .pfn(none, isIO: false))
       try space.map(at: 0x30000, pages: 4, protection: .read)
-      try space.map(at: 0x40000, pages: 4, protection: .readWrite, .pfn(image, isIO: false))
+      try space.map(at: 0x40000, pages: 4, protection: .readWrite, backing: .pfn(image, isIO: false))
 
       #expect(throws: PageError.badAddress) { try space.insertPage(device.firstPFN, at: 0x90000) }
       #expect(throws: PageError.invalidArgument) { try space.insertPage(device.firstPFN, at: 0x10001) }
@@ -135,7 +137,7 @@ struct BackingTests {
       let image = try Image(memory, pages: pages) { _ in 0 }
       var spaces = (0..<64).map { _ in AddressSpace(memory) }
       let before = memory.census()
-      for space in spaces { try space.map(at: 0x1_0000_0000, pages: pages, protection: .read, .mixed(image)) }
+      for space in spaces { try space.map(at: 0x1_0000_0000, pages: pages, protection: .read, backing: .mixed(image)) }
       let mapped = memory.census()
       #expect(mapped == before)
       // A touch in each 2 MiB of the first 256 MiB: one node of the lowest level each, and two above.
@@ -207,7 +209,7 @@ struct BackingRuleTests {
         for page in 0..<8 { try? other.store(UInt8(9), at: VirtualAddress(0x5000) + page * Page.size) }
         copies.withLock { $0.append(copy.copy(count: 2)) }
       }
-      try space.map(at: 0x9000, pages: 1, protection: .readWrite, .mixed(watched))
+      try space.map(at: 0x9000, pages: 1, protection: .readWrite, backing: .mixed(watched))
       if isMappedFirst { _ = try space.load(at: 0x9000, as: UInt8.self) }
       #expect(throws: PageError.segmentationViolation) { try space.store(UInt8(6), at: 0x9000) }
       #expect(copies.withLock { $0 } == [[5, 5]])
@@ -229,7 +231,7 @@ struct BackingRuleTests {
       for kind in [MappingKind.mixed, MappingKind.file] {
         for sharing in [Sharing.shared, .private] {
           let backing = Scripted { _, _ in .frameNumber(pfn, writable: true) }
-          try space.map(at: 0x9000, pages: 16, protection: .readWrite, sharing: sharing, kind(backing))
+          try space.map(at: 0x9000, pages: 16, protection: .readWrite, sharing: sharing, backing: kind(backing))
           #expect(throws: PageError.busError) { try space.load(at: 0x9000, as: UInt8.self) }
           #expect(throws: PageError.busError) { try space.store(UInt8(1), at: 0x9000) }
           #expect(throws: PageError.badAddress) { try space.pin(at: 0x9000).release() }

@@ -13,7 +13,7 @@ import UserPages
       let space = AddressSpace(memory, engine: engine)
       let file = try PageCacheFile(memory, pages: 2)
       try space.map(at: 0x10000, pages: 2, protection: .readWrite)
-      try space.map(at: 0x20000, pages: 2, protection: .readWrite, sharing: .shared, .file(file))
+      try space.map(at: 0x20000, pages: 2, protection: .readWrite, sharing: .shared, backing: .file(file))
       try space.store(UInt64(1), at: 0x10000)
       try space.store(UInt64(1), at: 0x20000)
       var census = memory.census()
@@ -50,14 +50,14 @@ import UserPages
     let image = try Image(memory, pages: 1) { _ in 1 }
     let device = try DeviceRange(memory, pages: 1)
     let space = AddressSpace(memory)
-    try space.map(at: 0x10000, pages: 1, protection: .read, .mixed(image))
-    try space.map(at: 0x20000, pages: 1, protection: .read, sharing: .shared, .pfnDevice(device))
+    try space.map(at: 0x10000, pages: 1, protection: .read, backing: .mixed(image))
+    try space.map(at: 0x20000, pages: 1, protection: .read, sharing: .shared, backing: .pfnDevice(device))
     _ = try space.load(at: 0x10000, as: UInt8.self)
     _ = try space.load(at: 0x20000, as: UInt8.self)
     #expect(memory.frameInformation(of: image.firstPFN) == nil)
     #expect(space.frame(at: 0x10000) == nil)
     #expect(memory.frameInformation(of: device.firstPFN) != nil)
-    #expect(space.frame(at: 0x20000) == nil, "mapped by number: the descriptor is there, and is nobody's business")
+    #expect(space.frame(at: 0x20000) == nil, "mapped by number: the descriptor is there, and is not used")
     for number in [0, 1 << 50, UInt64.max] { #expect(memory.frameInformation(of: PFN(number)) == nil) }
   }
 }

@@ -97,7 +97,8 @@ import Testing
   @Test(arguments: Engines.all) func filesAndNumbersAreLeftAlone(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in
       let file = try PageCacheFile(machine.memory, pages: 512, fill: 3)
-      try space.map(at: hugeBase, pages: 512, protection: .readWrite, sharing: .shared, .file(file), hugePages: true)
+      try space.map(
+        at: hugeBase, pages: 512, protection: .readWrite, sharing: .shared, backing: .file(file), hugePages: true)
       _ = try space.load(at: hugeBase, as: UInt8.self)
       #expect(!space.breakUpHugeFrames(in: whole))
       #expect(space.says(hugeBase) == "huge r")

@@ -74,7 +74,7 @@ import Testing
       let file = try PageCacheFile(machine.memory, pages: 512)
       let image = try Image(machine.memory, pages: 512) { _ in 1 }
       for kind in [MappingKind.file(file), .mixed(image), .pfnImage(image)] {
-        try space.map(at: hugeBase, pages: 512, protection: .readWrite, kind)
+        try space.map(at: hugeBase, pages: 512, protection: .readWrite, backing: kind)
         _ = try space.load(at: hugeBase, as: UInt8.self)
         #expect(throws: PageError.invalidArgument) { try collapse(space) }
         #expect(try space.load(at: hugeBase, as: UInt8.self) == (kind.isPFN || kind.isMixed ? 1 : 0))

@@ -21,7 +21,8 @@ import Testing
     _ sharing: Sharing = .shared, offset: Int = 0, huge: Bool = true
   ) throws {
     try space.map(
-      at: address, pages: pages, protection: .readWrite, sharing: sharing, .file(file), offset: offset, hugePages: huge)
+      at: address, pages: pages, protection: .readWrite, sharing: sharing, backing: .file(file), offset: offset,
+      hugePages: huge)
   }
 
   private let fill: UInt64 = 0x0F0F_0F0F_0F0F_0F0F
@@ -197,13 +198,13 @@ import Testing
   }
 
   @Test func framesOfTheCacheCanBeInserted() throws {
-    // A driver that maps the pages of somebody's file: any part of 2 MiB is as good as the first.
+    // A driver that maps the pages of another program's file: any part of 2 MiB is as good as the first.
     try withFile { machine, space, file in
       try share(space, file)
       _ = try space.load(at: hugeBase, as: UInt8.self)
       let first = try space.pfn(hugeBase)
       let none = try PageCacheFile(machine.memory, pages: 8, fill: 1)
-      try space.map(at: 0x1_0000, pages: 4, protection: .read, sharing: .shared, .mixed(none))
+      try space.map(at: 0x1_0000, pages: 4, protection: .read, sharing: .shared, backing: .mixed(none))
       try space.insertPage(first, at: 0x1_0000)
       try space.insertPage(first + 5, at: 0x1_1000)
       try space.insertMixed(first + 6, at: 0x1_2000)

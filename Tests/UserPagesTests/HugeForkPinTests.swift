@@ -3,7 +3,7 @@ import Testing
 
 @testable import UserPages
 
-/// Forks of 2 MiB that somebody holds, and pins of 2 MiB that a fork left shared.
+/// Forks of 2 MiB that are held, and pins of 2 MiB that a fork left shared.
 @Suite struct HugeForkPinTests {
   @Test(arguments: Engines.all) func theChildGetsCopiesAndTheParentKeepsItsOwn(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in
@@ -93,7 +93,7 @@ import Testing
       #expect(child.counters.copies == 1)
       #expect(child.says(hugeBase.page(4)) == "normal r dirty")
       #expect(machine.memory.census().framesInUse == 513)
-      // Pin and program see one page, whoever writes.
+      // Pin and program see one page, whichever of them stores.
       try space.store(UInt64(100), at: hugeBase.page(5))
       try child.store(UInt64(200), at: hugeBase.page(5))
       #expect(pin.deviceBytes.load(as: UInt64.self) == 200)

@@ -11,7 +11,8 @@ import Testing
     try withHugePages(engine: engine) { machine, space in
       let device = try DeviceRange(machine.memory, pages: 1024)
       try space.map(
-        at: hugeBase, pages: 1024, protection: .readWrite, sharing: .shared, .pfnDevice(device), hugePages: true)
+        at: hugeBase, pages: 1024, protection: .readWrite, sharing: .shared, backing: .pfnDevice(device),
+        hugePages: true)
       try space.store(UInt64(7), at: hugeBase.page(5))
       #expect(space.says(hugeBase) == "special rw dirty" && space.says(hugeBase.page(511)) == "special rw dirty")
       #expect(space.says(hugeBase.page(512)) == "none")
@@ -39,7 +40,7 @@ import Testing
     try withHugePages(engine: engine) { machine, space in
       let device = try DeviceRange(machine.memory, pages: 512)
       device.bytes(ofPage: 6).store(UInt64(66))
-      try space.map(at: hugeBase, pages: 512, protection: .readWrite, .pfnDevice(device), hugePages: true)
+      try space.map(at: hugeBase, pages: 512, protection: .readWrite, backing: .pfnDevice(device), hugePages: true)
       #expect(try space.load(at: hugeBase.page(6), as: UInt64.self) == 66)
       #expect(space.says(hugeBase) == "special r")
       try space.store(UInt64(7), at: hugeBase.page(5))
@@ -60,7 +61,7 @@ import Testing
     try withHugePages(engine: engine) { machine, space in
       let image = try Image(machine.memory, pages: 1024) { UInt8(truncatingIfNeeded: $0) }
       for (address, kind) in [(hugeBase, MappingKind.mixed(image)), (other, .pfnImage(image))] {
-        try space.map(at: address, pages: 1024, protection: .readWrite, kind, hugePages: true)
+        try space.map(at: address, pages: 1024, protection: .readWrite, backing: kind, hugePages: true)
         #expect(try space.load(at: address.page(5), as: UInt8.self) == 5)
         #expect(try space.load(at: address.page(700), as: UInt8.self) == UInt8(700 & 255))
         #expect(space.says(address.page(511)) == "special r" && space.says(address.page(512)) == "special r")
@@ -82,7 +83,7 @@ import Testing
       let image = try Image(machine.memory, pages: 1024) { UInt8(truncatingIfNeeded: $0) }
       for (address, sharing) in [(hugeBase, Sharing.private), (other, .shared)] {
         try space.map(
-          at: address, pages: 1024, protection: .readWrite, sharing: sharing, .mixed(image), hugePages: true)
+          at: address, pages: 1024, protection: .readWrite, sharing: sharing, backing: .mixed(image), hugePages: true)
         _ = try space.load(at: address, as: UInt8.self)
         #expect(space.says(address) == "special r")
       }
@@ -97,9 +98,9 @@ import Testing
       #expect(space.says(other.page(9)) == "normal rw dirty" && space.says(hugeBase.page(9)) == "none")
       #expect(try space.load(at: hugeBase.page(9), as: UInt8.self) == 77)
       #expect(space.says(other.page(10)) == "special r")
-      // Who comes later has pages where not all are in place, and 2 MiB elsewhere.
+      // A later fault gets pages where not all are in place, and 2 MiB elsewhere.
       let late = AddressSpace(machine.memory, engine: engine)
-      try late.map(at: hugeBase, pages: 1024, protection: .read, .mixed(image), hugePages: true)
+      try late.map(at: hugeBase, pages: 1024, protection: .read, backing: .mixed(image), hugePages: true)
       #expect(try late.load(at: hugeBase.page(9), as: UInt8.self) == 77)
       #expect(late.says(hugeBase.page(9)) == "normal r" && late.says(hugeBase.page(10)) == "none")
       _ = try late.load(at: hugeBase.page(512), as: UInt8.self)
@@ -118,7 +119,7 @@ import Testing
     try withHugePages(engine: engine) { machine, space in
       let image = try Image(machine.memory, pages: 512) { UInt8(truncatingIfNeeded: $0) }
       try space.map(
-        at: hugeBase, pages: 512, protection: .readWrite, sharing: .shared, .mixed(image), hugePages: true)
+        at: hugeBase, pages: 512, protection: .readWrite, sharing: .shared, backing: .mixed(image), hugePages: true)
       try space.store(UInt8(77), at: hugeBase.page(9))
       #expect(space.says(hugeBase.page(9)) == "normal rw dirty")
       #expect(try image.read(at: 9 * Page.size, count: 1) == [77])
@@ -136,7 +137,8 @@ import Testing
         _ address: VirtualAddress, _ kind: MappingKind, pages: Int = 1024, _ sharing: Sharing = .shared,
         huge: Bool = true
       ) throws {
-        try space.map(at: address, pages: pages, protection: .readWrite, sharing: sharing, kind, hugePages: huge)
+        try space.map(
+          at: address, pages: pages, protection: .readWrite, sharing: sharing, backing: kind, hugePages: huge)
       }
       try map(hugeBase, .mixed(none))
       try map(other, .pfn(none, isIO: false))
@@ -181,9 +183,10 @@ import Testing
       let image = try Image(machine.memory, pages: 5) { UInt8($0 + 1) }
       let device = try DeviceRange(machine.memory, pages: 513)
       let none = try PageCacheFile(machine.memory, pages: 0)
-      try space.map(at: hugeBase, pages: 512, protection: .read, sharing: .shared, .mixed(none), hugePages: true)
       try space.map(
-        at: other, pages: 1024, protection: .read, sharing: .shared, .pfn(none, isIO: false), hugePages: true)
+        at: hugeBase, pages: 512, protection: .read, sharing: .shared, backing: .mixed(none), hugePages: true)
+      try space.map(
+        at: other, pages: 1024, protection: .read, sharing: .shared, backing: .pfn(none, isIO: false), hugePages: true)
       #expect(throws: PageError.invalidArgument) { try space.insertHugePFN(image.firstPFN, at: hugeBase) }
       #expect(throws: PageError.invalidArgument) { try space.insertHugePFN(device.firstPFN + 512, at: other) }
       #expect(throws: PageError.invalidArgument) { try space.insertPFN(image.firstPFN + 5, at: hugeBase) }
@@ -206,7 +209,7 @@ import Testing
   @Test func aBackingThatPromisesTooMuchGivesABusError() throws {
     try withHugePages { machine, space in
       let image = try Image(machine.memory, pages: 5) { UInt8($0 + 1) }
-      try space.map(at: hugeBase, pages: 512, protection: .read, .mixed(Boaster(image)), hugePages: true)
+      try space.map(at: hugeBase, pages: 512, protection: .read, backing: .mixed(Boaster(image)), hugePages: true)
       #expect(try space.load(at: hugeBase.page(4), as: UInt8.self) == 5)
       #expect(throws: PageError.busError) { try space.load(at: hugeBase.page(5), as: UInt8.self) }
     }

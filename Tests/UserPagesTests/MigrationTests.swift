@@ -26,7 +26,7 @@ struct MigrationTests {
 
   @Test func aMovedPageIsAFrameAndItsNeighbourIsNot() throws {
     try withImage { memory, image, space in
-      try space.map(at: 0x10000, pages: 8, protection: .read, .mixed(image))
+      try space.map(at: 0x10000, pages: 8, protection: .read, backing: .mixed(image))
       #expect(try space.load(at: 0x11000, count: 2) == [2, 2])
       #expect(space.entry(at: 0x11000).description == "special r")
       try image.migrateToCache(page: 1)
@@ -44,7 +44,7 @@ struct MigrationTests {
   @Test func aPinnedPageDoesNotMove() throws {
     for engine in PinEngine.allCases {
       try withImage(engine: engine) { memory, image, space in
-        try space.map(at: 0x10000, pages: 8, protection: .read, .mixed(image))
+        try space.map(at: 0x10000, pages: 8, protection: .read, backing: .mixed(image))
         try image.migrateToCache(page: 0)
         _ = try space.load(at: 0x10000, count: 1)
         let pin = try space.pin(at: 0x10000)
@@ -59,7 +59,7 @@ struct MigrationTests {
 
   @Test func aStoreThroughASharedMappingMovesThePageAndComesBackWithIt() throws {
     try withImage { memory, image, space in
-      try space.map(at: 0x10000, pages: 8, protection: .readWrite, sharing: .shared, .mixed(image))
+      try space.map(at: 0x10000, pages: 8, protection: .readWrite, sharing: .shared, backing: .mixed(image))
       #expect(try space.load(at: 0x10000, count: 1) == [1])
       try space.store([9], at: 0x10000)
       #expect(space.entry(at: 0x10000).description == "normal rw dirty")
@@ -73,7 +73,7 @@ struct MigrationTests {
 
   @Test func aPfnMappingHoldsThePageInPlace() throws {
     try withImage { memory, image, space in
-      try space.map(at: 0x10000, pages: 8, protection: .read, .pfnImage(image))
+      try space.map(at: 0x10000, pages: 8, protection: .read, backing: .pfnImage(image))
       #expect(try space.load(at: 0x10000, count: 1) == [1])
       #expect(throws: PageError.busy) { try image.migrateToCache(page: 0) }
       #expect(try space.load(at: 0x10000, count: 1) == [1])
@@ -82,7 +82,7 @@ struct MigrationTests {
 
   @Test func thePolicyMovesWhatIsHotAndBackWhatIsCold() throws {
     try withImage { memory, image, space in
-      try space.map(at: 0x10000, pages: 8, protection: .read, .mixed(image))
+      try space.map(at: 0x10000, pages: 8, protection: .read, backing: .mixed(image))
       let policy = MigrationPolicy(hotAfter: 2, coldAfter: 2)
       var moved = (toCache: 0, toImage: 0)
       for _ in 0..<3 {
@@ -102,7 +102,7 @@ struct MigrationTests {
   @Test func flushesAreCountedByFrameAndByNumber() throws {
     try withImage { memory, image, space in
       #expect(image.dataCacheCounts == DataCacheCounts(frames: 0, frameNumbers: 0))
-      try space.map(at: 0x10000, pages: 8, protection: .readWrite, .mixed(image))
+      try space.map(at: 0x10000, pages: 8, protection: .readWrite, backing: .mixed(image))
       try space.store([7], at: 0x10000)
       #expect(image.dataCacheCounts == DataCacheCounts(frames: 1, frameNumbers: 0))
     }
@@ -112,8 +112,8 @@ struct MigrationTests {
   @Test(arguments: PinEngine.allCases)
   func movesUnderFire(engine: PinEngine) throws {
     try withImage(engine: engine) { memory, image, space in
-      try space.map(at: 0x10000, pages: 8, protection: .read, .mixed(image))
-      try space.map(at: 0x20000, pages: 8, protection: .readWrite, sharing: .shared, .mixed(image))
+      try space.map(at: 0x10000, pages: 8, protection: .read, backing: .mixed(image))
+      try space.map(at: 0x20000, pages: 8, protection: .readWrite, sharing: .shared, backing: .mixed(image))
       let stop = Atomic<Bool>(false)
       let wrong = Atomic<Int>(0)
       let done = DispatchGroup()
@@ -151,7 +151,7 @@ struct MigrationTests {
       run { turn in
         let child = try space.fork()
         let page = 4 + turn % 4
-        try child.map(at: 0x40000, pages: 8, protection: .readWrite, .mixed(image))
+        try child.map(at: 0x40000, pages: 8, protection: .readWrite, backing: .mixed(image))
         try child.store([0xee], at: VirtualAddress(0x40000) + page * Page.size)
         if try child.load(at: VirtualAddress(0x10000) + page * Page.size, as: UInt8.self) != UInt8(page + 1) {
           wrong.wrappingAdd(1, ordering: .relaxed)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import UserPages
 
-/// Which entries say that no slot ever held their frame: those of a slot engine's own pages, until somebody may have.
+/// Which entries say that no slot ever held their frame: those of a slot engine's own pages, until a slot may have.
 @Suite struct NeverSlotPinnedTests {
   private static let address: VirtualAddress = 0x20_0000
 
@@ -12,7 +12,7 @@ import Testing
     let memory = try PhysicalMemory(ramPages: 64)
     let space = try resident(memory, engine)
     #expect(isNeverSlotPinned(space) == (engine == .slot))
-    // A page of zeroes is nobody's own.
+    // A page of zeroes is no space's own.
     try space.map(at: 0x40_0000, pages: 1, protection: .readWrite)
     #expect(try space.load(at: 0x40_0000, as: UInt8.self) == 0)
     #expect(!isNeverSlotPinned(space, 0x40_0000))
@@ -71,7 +71,7 @@ import Testing
   @Test func pagesThatWereOut() throws {
     let memory = try PhysicalMemory(ramPages: 64, swapFile: .temporary(pages: 16))
     let space = try resident(memory, .slot)
-    // A reference that is no pin: the page goes, is seen to be somebody's, and comes back.
+    // A reference that is no pin: the page goes, is seen to be held, and comes back.
     let got = try space.pin(at: Self.address, pages: 1, .get)
     try space.advise(at: Self.address, pages: 1, .pageOut)
     #expect(space.entry(at: Self.address).kind == .normal)

@@ -49,7 +49,7 @@ import Testing
     #expect(PTE.empty.isEmpty && PTE.busy.isBusy && !PTE.busy.isEmpty)
     let own = entry.with(PTELayout.anonymous)
     #expect(own.isExclusive && !own.with(PTELayout.cowShared).isExclusive)
-    #expect(!entry.isExclusive, "a file's page is nobody's own")
+    #expect(!entry.isExclusive, "a file's page is no space's own")
   }
 
   @Test func invertedBits() {

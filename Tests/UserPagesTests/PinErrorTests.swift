@@ -56,9 +56,9 @@ import UserPages
       let image = try Image(machine.memory, pages: 2) { UInt8($0 + 1) }
       let device = try DeviceRange(machine.memory, pages: 1)
       let space = AddressSpace(machine.memory, engine: engine)
-      try space.map(at: 0x10000, pages: 2, protection: .readWrite, .mixed(image))
-      try space.map(at: 0x20000, pages: 2, protection: .readWrite, .pfnImage(image))
-      try space.map(at: 0x30000, pages: 1, protection: .readWrite, sharing: .shared, .pfnDevice(device))
+      try space.map(at: 0x10000, pages: 2, protection: .readWrite, backing: .mixed(image))
+      try space.map(at: 0x20000, pages: 2, protection: .readWrite, backing: .pfnImage(image))
+      try space.map(at: 0x30000, pages: 1, protection: .readWrite, sharing: .shared, backing: .pfnDevice(device))
       for address: VirtualAddress in [0x10000, 0x20000, 0x30000] {
         _ = try space.load(at: address, as: UInt64.self)
         #expect(throws: PageError.badAddress) { try space.pin(at: address).release() }
@@ -89,7 +89,7 @@ import UserPages
     do {
       let file = PageCacheFile(machine.memory, contents: [UInt8](repeating: 9, count: 5000))
       let space = AddressSpace(machine.memory, engine: engine)
-      try space.map(at: 0x10000, pages: 4, protection: .readWrite, sharing: .shared, .file(file))
+      try space.map(at: 0x10000, pages: 4, protection: .readWrite, sharing: .shared, backing: .file(file))
       #expect(try space.load(at: 0x11000 + 903, count: 2) == [9, 0])
       #expect(throws: PageError.busError) { try space.load(at: 0x12000, as: UInt8.self) }
       #expect(throws: PageError.busError) { try space.store(UInt8(1), at: 0x13000) }

@@ -13,7 +13,7 @@ struct SparseImageTests {
       let spaces = (0..<64).map { _ in AddressSpace(memory) }
       let empty = memory.census()
       for space in spaces {
-        try space.map(at: start, pages: image.pageCount, protection: .readWrite, .mixed(image))
+        try space.map(at: start, pages: image.pageCount, protection: .readWrite, backing: .mixed(image))
       }
       // Mapped: nothing is allocated at all.
       #expect(memory.census() == empty)

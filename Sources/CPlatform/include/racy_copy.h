@@ -2,7 +2,7 @@
 //
 // The bytes of a frame are raced over by design: a device, another address space, or the program on another thread may
 // write while they are read, exactly as on real hardware. A copy must then deliver, for each byte, some value that was
-// stored there, and nothing more: a word may come in pieces (who needs it whole loads and stores it as one). Under
+// stored there, and nothing more: a word may come in pieces (a caller that needs it whole loads and stores it as one). Under
 // ThreadSanitizer the copy is made of relaxed atomic accesses, so that a report always means a bug elsewhere; otherwise
 // it is the C library's copy, which the compiler cannot see through and which satisfies the above on every machine we
 // build for. It is never used on memory that only one thread may reach.

@@ -29,7 +29,7 @@ extension ScenarioMachine {
   private func map(_ statement: MapStatement) throws(PageError) {
     try space(statement.space).map(
       at: statement.range.start, pages: statement.range.pages, protection: statement.permission.protection,
-      sharing: statement.sharing.sharing, try kind(statement.backing), offset: statement.offset ?? 0,
+      sharing: statement.sharing.sharing, backing: try kind(statement.backing), offset: statement.offset ?? 0,
       hugePages: statement.huge)
   }
 

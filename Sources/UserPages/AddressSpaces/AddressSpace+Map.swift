@@ -13,7 +13,7 @@ extension AddressSpace {
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func map(
     at address: VirtualAddress, pages: Int, protection: Protection, sharing: Sharing = .private,
-    _ kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false
+    backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false
   ) throws(PageError) {
     guard address.isPageAligned, pages > 0, offset >= 0, offset <= Int.max / Page.size - pages else {
       throw .invalidArgument

@@ -14,10 +14,8 @@
 //
 // The empty entry is the zero word in each of them, because nodes come zeroed from a pool, whatever it is on the machine.
 
-#if USERPAGES_PTE_S390 && USERPAGES_PTE_POWERPC
-  #error("a library has one layout of page-table entries: enable one of the traits PTELayoutS390 and PTELayoutPowerPC")
-#endif
-
+// A build enables the union of the traits that its packages ask for, and documentation is generated with all of them. If both layouts
+// are enabled, s390's takes precedence.
 #if USERPAGES_PTE_S390
   @usableFromInline typealias PTELayout = PTELayoutS390
 #elseif USERPAGES_PTE_POWERPC

@@ -18,7 +18,7 @@ final class DensityGuest {
     memory = try PhysicalMemory(ramPages: 16, spanPages: (2 * stretches + 16) * Page.pagesPerHuge)
     image = try Image(memory, path: path)
     space = AddressSpace(memory)
-    try space.map(at: Self.start, pages: image.pageCount, protection: .read, .mixed(image))
+    try space.map(at: Self.start, pages: image.pageCount, protection: .read, backing: .mixed(image))
     for page in 0..<image.pageCount {
       _ = try space.load(at: Self.start + page * Page.size, as: UInt64.self)
     }

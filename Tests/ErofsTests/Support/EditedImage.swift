@@ -1,6 +1,6 @@
 import UserPages
 
-/// The bytes of an image that a test changes, as a person would who wishes the reader ill.
+/// The bytes of an image that a test changes, as an attacker would.
 struct EditedImage {
   private(set) var bytes: [UInt8]
 

@@ -38,7 +38,7 @@ import Testing
     }
   }
 
-  /// A frame that is kept for others who share its page, and that the file has, is as good as free.
+  /// A frame that is kept for other spaces that share its page, and that the file has, is as good as free.
   @Test func aCachedFrameIsGivenUpUnderPressure() throws {
     try Swapped.withPages(1, frames: 2) { machine, space in
       try space.advise(at: Swapped.start, pages: 1, .pageOut)
@@ -62,7 +62,7 @@ import Testing
       #expect(machine.memory.freePages == 0)
       #expect(try space.load(at: Swapped.start, as: UInt64.self) == Swapped.word(0))
       try space.advise(at: Swapped.start, pages: 1, .pageOut)
-      // Who needs a frame has it tried again.
+      // A thread that needs a frame has it tried again.
       try space.map(at: 0x40000, pages: 2, protection: .readWrite)
       #expect(throws: PageError.outOfMemory) { try space.store(UInt64(1), at: 0x40000) }
       machine.memory.swap.store.writeHook.withLock { $0 = nil }
@@ -131,9 +131,9 @@ import Testing
     try Swapped.withPages(1, engine: engine) { machine, space in
       let file = try PageCacheFile(machine.memory, pages: 2, fill: 5)
       let image = try Image(machine.memory, pages: 2) { _ in 6 }
-      try space.map(at: 0x20000, pages: 2, protection: .readWrite, .file(file))
-      try space.map(at: 0x30000, pages: 2, protection: .readWrite, .mixed(image))
-      try space.map(at: 0x40000, pages: 2, protection: .readWrite, .pfnImage(image))
+      try space.map(at: 0x20000, pages: 2, protection: .readWrite, backing: .file(file))
+      try space.map(at: 0x30000, pages: 2, protection: .readWrite, backing: .mixed(image))
+      try space.map(at: 0x40000, pages: 2, protection: .readWrite, backing: .pfnImage(image))
       try space.map(at: 0x50000, pages: 2, protection: .readWrite)
       for start in [0x20000, 0x30000, 0x40000, 0x50000] as [VirtualAddress] {
         _ = try space.load(at: start + 1, count: Page.size)

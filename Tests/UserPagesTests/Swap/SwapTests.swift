@@ -15,7 +15,7 @@ import Testing
         #expect(space.frame(at: Swapped.address(page)) == nil)
       }
       machine.memory.flushDeferredFrees()
-      #expect(machine.memory.freePages == 64, "the file has the pages, nobody the frames")
+      #expect(machine.memory.freePages == 64, "the file has the pages, and all frames are free")
       #expect(machine.memory.census().swapSlots == 4)
       let faults = space.counters.faults
       for page in 0..<3 { #expect(try space.load(at: Swapped.address(page), as: UInt64.self) == Swapped.word(page)) }
@@ -79,7 +79,7 @@ import Testing
     }
   }
 
-  /// The page of a slot that somebody else still needs goes out again, to the same slot and without being written again.
+  /// The page of a slot that another entry still needs goes out again, to the same slot and without being written again.
   @Test func backToTheSameSlot() throws {
     try Swapped.withPages(1) { machine, space in
       try space.advise(at: Swapped.start, pages: 1, .pageOut)
@@ -165,7 +165,7 @@ import Testing
       #expect(forced.deviceBytes.load(as: UInt64.self) == Swapped.word(1))
       forced.release()
       #expect(space.entry(at: Swapped.address(1)).description == "normal none")
-      // A page that nobody may touch goes out too.
+      // A page that no access is allowed to goes out too.
       try space.advise(at: Swapped.address(1), pages: 1, .pageOut)
       #expect(space.entry(at: Swapped.address(1)).description == "swap")
       try space.protect(at: Swapped.start, pages: 2, .readWrite)

@@ -47,7 +47,7 @@ let benchmarks: @Sendable () -> Void = {
     let machine = try PhysicalMemory(ramPages: 64)
     let image = try Image(machine, pages: pages) { UInt8(truncatingIfNeeded: $0 + 1) }
     let space = AddressSpace(machine)
-    try space.map(at: area, pages: pages, protection: .read, .mixed(image))
+    try space.map(at: area, pages: pages, protection: .read, backing: .mixed(image))
     for index in 0..<128 { _ = try space.load(at: word(index), as: UInt64.self) }
     benchmark.startMeasurement()
     for index in benchmark.scaledIterations { blackHole(try space.load(at: word(index), as: UInt64.self)) }
@@ -99,7 +99,7 @@ let benchmarks: @Sendable () -> Void = {
     let machine = try PhysicalMemory(ramPages: 64)
     let image = try Image(machine, pages: 1000) { UInt8(truncatingIfNeeded: $0 + 1) }
     let space = AddressSpace(machine)
-    try space.map(at: area, pages: 1000, protection: .read, .mixed(image))
+    try space.map(at: area, pages: 1000, protection: .read, backing: .mixed(image))
     benchmark.startMeasurement()
     for index in benchmark.scaledIterations { blackHole(try space.load(at: area + index * Page.size, as: UInt8.self)) }
     benchmark.stopMeasurement()
