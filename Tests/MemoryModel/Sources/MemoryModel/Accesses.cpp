@@ -78,7 +78,7 @@ bool Execution::notePrivate(uintptr_t address, size_t size, bool isWrite, Order 
   note(address, size, isWrite, order, site, false);
   if (isWrite) {
     data.willWrite(address, size);
-    currentThread().spins.clear();
+    currentThread().makeProgress();
   }
   return true;
 }
@@ -126,8 +126,7 @@ void Execution::store(uintptr_t address, size_t size, Value value, Order order, 
   }
   Region region = visibility.find(address, size);
   data.willWrite(region.address, region.size);
-  currentThread().spins.clear();
-  currentThread().spunBefore = false;
+  currentThread().makeProgress();
   Event event = prepare(Kind::write, order, site);
   event.value = value & bits(size);
   if (region.size != size) {
@@ -178,13 +177,13 @@ Value Execution::update(uintptr_t address, size_t size, Rule rule, Value expecte
   event.value = modify(old, operand) & bits(size);
   // An update that changes nothing, as a failed attempt to take a flag, is no progress.
   if (event.value != old) {
-    currentThread().spins.clear();
-    currentThread().spunBefore = false;
+    currentThread().makeProgress();
   }
   Value value = event.value;
   EventId id = performWrite(std::move(event), memoryName(region));
   if (isNewest(id)) writeMemory(address, size, value);
   note(address, size, true, order, site, true);
+  if (value != old) currentThread().makeProgress();
   return old;
 }
 
@@ -192,6 +191,20 @@ void Execution::fence(Order order, uintptr_t site) {
   Event event = prepare(Kind::fence, order, site);
   reach(Turn::step);
   perform(std::move(event));
+}
+
+/// The turn of the loop that ends here can be left out. In the complete search the thread stops: another execution has it read
+/// something newer at once. Otherwise it waits until there is something newer.
+void Execution::pause(uintptr_t site) {
+  ModelThread &self = currentThread();
+  bool hasRead = false;
+  for (int i = self.quietSince; i < self.executed; i++)
+    hasRead = hasRead || graph.events(currentNumber)[i].kind == Kind::read;
+  if (!hasRead) return;
+  self.request.site = site;
+  self.spinBegin = self.quietSince;
+  reach(Turn::spin);
+  self.makeProgress();
 }
 
 void Execution::plain(uintptr_t address, size_t size, bool isWrite, uintptr_t site) {
@@ -208,7 +221,7 @@ void Execution::plain(uintptr_t address, size_t size, bool isWrite, uintptr_t si
   if (conflict != Conflict::none) report(conflict, earlier, address, isWrite, false, site);
   if (!isWrite) return;
   data.willWrite(address, size);
-  self.spins.clear();
+  self.makeProgress();
 }
 
 }  // namespace mm

@@ -24,7 +24,7 @@ public:
 
 private:
   static constexpr uintptr_t base = 0x610000000000;
-  static constexpr uintptr_t bytesPerThread = uintptr_t{1} << 32;
+  static constexpr uintptr_t bytesPerThread = uintptr_t{1} << 28;
   static constexpr int threads = 16;
   struct Header {
     uint64_t magic;

@@ -11,7 +11,7 @@ int Execution::spawn(void (*body)(void *), void *argument, uintptr_t site) {
   int number = entry->second;
   if (number >= maximumThreads) fail("too many threads", {placeHere("spawned", site)});
   Event event = prepare(Kind::spawn, Order::relaxed, site);
-  self.spins.clear();
+  self.makeProgress();
   reach(Turn::step);
   EventId id = perform(std::move(event));
   ModelThread &child = threads[number];
@@ -19,6 +19,7 @@ int Execution::spawn(void (*body)(void *), void *argument, uintptr_t site) {
   child.body = body;
   child.argument = argument;
   child.spawn = id;
+  child.request.kind = Kind::begin;
   if (!workers[number]) {
     workers[number] = std::make_unique<Worker>(number, [this, number] { runBody(number); });
     workers[number]->start();
@@ -32,7 +33,7 @@ void Execution::join(int number, uintptr_t site) {
   ModelThread &self = currentThread();
   Event event = prepare(Kind::join, Order::relaxed, site);
   self.joined = number;
-  self.spins.clear();
+  self.makeProgress();
   reach(Turn::join);
   event.source = {static_cast<int16_t>(number), static_cast<uint16_t>(threads[number].executed)};
   perform(std::move(event));
@@ -46,7 +47,7 @@ Value Execution::updateModelled(Space space, uintptr_t address, Rule rule, Value
   event.rule = rule;
   event.operand = expected;
   event.waits = waits;
-  self.spins.clear();
+  self.makeProgress();
   self.request = event;
   self.requested = name;
   reach(waits && strategy->addsInOrder() ? Turn::value : Turn::step);
@@ -61,6 +62,7 @@ Value Execution::updateModelled(Space space, uintptr_t address, Rule rule, Value
   event.exclusive = true;
   event.value = modify(old, operand);
   performWrite(std::move(event), name);
+  self.makeProgress();
   return old;
 }
 
@@ -107,7 +109,7 @@ void Execution::gracePeriod(uintptr_t site) {
       Space::rcu, gracePeriods, Rule::always, 0, 1, [](Value old, Value operand) { return old + operand; },
       Order::acquireRelease, false, site);
   Event event = prepare(Kind::gracePeriod, Order::relaxed, site);
-  self.spins.clear();
+  self.makeProgress();
   reach(Turn::gracePeriod);
   if (!nextIsPlanned()) graph.sectionsBefore(currentNumber, event.waitedFor);
   perform(std::move(event));
@@ -137,7 +139,7 @@ unsigned Execution::makeKey(void (*destructor)(void *)) {
 }
 
 void Execution::observe(const char *name, long value) {
-  currentThread().spins.clear();
+  currentThread().makeProgress();
   for (auto &[known, last] : observations)
     if (known == name) {
       last = value;
@@ -147,7 +149,7 @@ void Execution::observe(const char *name, long value) {
 }
 
 void *Execution::allocate(size_t size, size_t alignment) {
-  currentThread().spins.clear();
+  currentThread().makeProgress();
   void *block = arena.allocate(currentNumber, size, alignment);
   if (!block) fail("out of memory for the program under test", {});
   return block;
@@ -172,7 +174,7 @@ void Execution::release(void *block, uintptr_t site) {
          {placeHere("thread " + std::to_string(currentNumber) + ": free", site),
           {"thread " + std::to_string(earlier.thread) + (earlier.isWrite ? ": write" : ": read"), earlier.site, earlier.stack}});
   arena.release(block);
-  self.spins.clear();
+  self.makeProgress();
 }
 
 }  // namespace mm

@@ -84,8 +84,9 @@ void Execution::destroySpecific() {
 }
 
 void Execution::finishThread() {
+  Event end = prepare(Kind::end, Order::relaxed, 0);
   reach(Turn::step);
-  perform(prepare(Kind::end, Order::relaxed, 0));
+  perform(std::move(end));
   ModelThread &self = currentThread();
   self.hasFinished = true;
   int next = chooseThread(currentNumber);

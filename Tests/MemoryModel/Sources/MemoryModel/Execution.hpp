@@ -45,6 +45,8 @@ struct ModelThread {
   Event request;
   LocationName requested;
   int spinBegin = 0;
+  /// How many events it had made when it last did something that another thread, or its own later turns, can depend on.
+  int quietSince = 0;
   bool spunBefore = false;
   int sectionDepth = 0;
   int children = 0;
@@ -52,6 +54,13 @@ struct ModelThread {
   /// Return addresses, outermost first.
   std::vector<uintptr_t> calls;
   std::map<unsigned, void *> specific;
+
+  /// The thread did something that is not to be done without.
+  void makeProgress() {
+    spins.clear();
+    spunBefore = false;
+    quietSince = executed;
+  }
 };
 
 /// An event in the order in which it was made, with what a replay needs.
@@ -105,6 +114,8 @@ public:
   Value update(uintptr_t address, size_t size, Rule rule, Value expected, Value operand, Modification modify, Order order,
                Order failureOrder, uintptr_t site);
   void fence(Order order, uintptr_t site);
+  /// The thread says that it looked in vain and will look again.
+  void pause(uintptr_t site);
   void plain(uintptr_t address, size_t size, bool isWrite, uintptr_t site);
   int spawn(void (*body)(void *), void *argument, uintptr_t site);
   void join(int thread, uintptr_t site);

@@ -84,9 +84,16 @@ void Exploration::run(void (*body)(void *), void *bodyArgument, const Options &o
   countsGraphs = options.interleavings || options.bound >= 0 || getenv("MM_COUNT_DUPLICATES") != nullptr;
   readVisibility(options.replay, Execution::shared().visibility);
 
+  constexpr int maximumRestarts = 2000;
+  int restarts = 0;
   for (bool mustRestart = true; mustRestart;) {
     mustRestart = false;
     clear();
+    if (restarts++ == maximumRestarts) {
+      failure = "no end of shared locations: their addresses differ between executions";
+      report = "failure: " + failure + "\n";
+      return;
+    }
     if (!options.replay.empty()) {
       ScheduledReplay replay(options.replay);
       runOne({}, replay, mustRestart);

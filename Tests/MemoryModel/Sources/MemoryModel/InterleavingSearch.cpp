@@ -30,7 +30,15 @@ int InterleavingSearch::choose(int count) {
   return choices[depth++].taken;
 }
 
+/// Whether a thread's next event commutes with all events of other threads.
+static bool isLocal(const ModelThread &thread) {
+  Kind kind = thread.request.kind;
+  return kind == Kind::begin || kind == Kind::end || kind == Kind::spawn || kind == Kind::join;
+}
+
 int InterleavingSearch::nextThread(Execution &execution, const std::vector<int> &enabled, int running) {
+  for (int number : enabled)
+    if (isLocal(execution.thread(number))) return number;
   bool canRun = std::find(enabled.begin(), enabled.end(), running) != enabled.end();
   if (depth == choices.size()) {
     auto state = execution.graph.fingerprint();

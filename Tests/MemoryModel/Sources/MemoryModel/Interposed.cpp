@@ -1,7 +1,7 @@
 // What the program under test calls in the C library, modelled.
 //
 // In the program's own objects each such call is renamed, `malloc` to `mm_malloc`. The Swift runtime and the C library keep theirs.
-// `free` alone is replaced in all of the process, since the Swift runtime frees what the program allocated.
+// The allocator alone is replaced in all of the process, since the Swift runtime allocates and frees on behalf of the program.
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -83,6 +83,18 @@ void free(void *block) {
   }
 }
 
+// Set while the Swift runtime allocates for the program.
+static thread_local bool allocatesForProgram = false;
+
+void *malloc(size_t size) { return allocatesForProgram ? execution().allocate(size, 16) : __libc_malloc(size); }
+int posix_memalign(void **block, size_t alignment, size_t size) {
+  *block = allocatesForProgram ? execution().allocate(size, alignment) : __libc_memalign(alignment, size);
+  return *block ? 0 : ENOMEM;
+}
+void *aligned_alloc(size_t alignment, size_t size) {
+  return allocatesForProgram ? execution().allocate(size, alignment) : __libc_memalign(alignment, size);
+}
+
 void *mm_malloc(size_t size) { return isModelled() ? execution().allocate(size, 16) : __libc_malloc(size); }
 void *mm_calloc(size_t count, size_t size) {
   return isModelled() ? execution().allocate(count * size, 16) : __libc_calloc(count, size);
@@ -107,17 +119,18 @@ int mm_posix_memalign(void **block, size_t alignment, size_t size) {
 // The Swift runtime's allocations on behalf of the program. What it allocates for itself, metadata above all, outlives executions.
 
 void *mm_swift_slowAlloc(size_t size, size_t alignmentMask) {
-  if (isModelled()) return execution().allocate(size, alignmentMask == ~size_t{0} ? 16 : alignmentMask + 1);
   static auto call = original<void *(*)(size_t, size_t)>("swift_slowAlloc");
-  return call(size, alignmentMask);
+  allocatesForProgram = isModelled();
+  void *block = call(size, alignmentMask);
+  allocatesForProgram = false;
+  return block;
 }
-void mm_swift_slowDealloc(void *block, size_t size, size_t alignmentMask) {
-  if (Arena::contains(block)) {
-    if (isModelled()) execution().release(block, SITE);
-    return;
-  }
-  static auto call = original<void (*)(void *, size_t, size_t)>("swift_slowDealloc");
-  call(block, size, alignmentMask);
+void *mm_swift_allocObject(const void *metadata, size_t size, size_t alignmentMask) {
+  static auto call = original<void *(*)(const void *, size_t, size_t)>("swift_allocObject");
+  allocatesForProgram = isModelled();
+  void *object = call(metadata, size, alignmentMask);
+  allocatesForProgram = false;
+  return object;
 }
 
 /// The token is never marked as used: each call comes here, and finds out by the lock whether another thread was first.
@@ -209,6 +222,12 @@ void mm_futex_wait(uint32_t *word, uint32_t expected) {
 void mm_futex_wake(uint32_t *word) {
   if (isModelled()) wake(word, SITE);
 }
+
+/// A turn of a loop that waits.
+void mm_pause(void) {
+  if (isModelled()) execution().pause(SITE);
+}
+int mm_rcu_read_ongoing(void) { return isModelled() && execution().currentThread().sectionDepth > 0; }
 
 // Values of a thread
 
