@@ -37,7 +37,8 @@ import Testing
       let first = try space.pfn(hugeBase)
       let frames = machine.memory.frames
       // What a mapping by number holds for a moment, after the counts were looked at and before they are given out anew.
-      let folio = try #require(machine.memory.retainFolio(of: first + 7))
+      let retained = try machine.memory.retainFolio(of: first + 7)
+      let folio = try #require(retained)
       #expect(frames.breakUp(first, users: [first]) == nil)
       #expect(frames.frame(first + 7).has(Frame.hugeBit) && folio.references == 2)
       machine.memory.put(folio, Frame.oneReference)

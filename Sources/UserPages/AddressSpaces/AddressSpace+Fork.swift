@@ -109,8 +109,14 @@ extension AddressSpace {
     var failure: PageError?
     var spare = SpareNodes(memory)
     table.forEachNode(in: mapping.value.range) { span in
-      copyHuge(span, of: mapping, to: child, slots, using: &spare)
+      do throws(PageError) {
+        return try copyHuge(span, of: mapping, to: child, slots, using: &spare)
+      } catch {
+        failure = error
+        return .next
+      }
     } _: { start, node, indices in
+      if failure != nil { return false }
       var childNode: TableNode?
       for index in indices {
         let ptep = node[index]
@@ -130,7 +136,10 @@ extension AddressSpace {
           continue
         }
         guard pte.isAnonymous else {
-          takeForMapping(pte)
+          guard takeForMapping(pte) else {
+            failure = .outOfMemory
+            return false
+          }
           target.store(pte)
           continue
         }
@@ -149,7 +158,10 @@ extension AddressSpace {
           if failure != nil { return false }
           continue
         }
-        takeForMapping(pte)
+        guard takeForMapping(pte) else {
+          failure = .outOfMemory
+          return false
+        }
         // The reverse map may look at the child already; an anonymous entry is none of its business.
         target.storeUnseen(pte)
       }
@@ -162,7 +174,7 @@ extension AddressSpace {
   private func copyHuge(
     _ span: PageTable.HugeSpan, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlots,
     using spare: inout SpareNodes
-  ) -> PageTable.AfterHuge {
+  ) throws(PageError) -> PageTable.AfterHuge {
     let pte = span.ptep.waitUntilUnlocked()
     guard pte.mapsHuge else { return .again }
     let isNormal = isNormal(pte, at: span.range.lowerBound, in: mapping)
@@ -170,7 +182,10 @@ extension AddressSpace {
       let folio = frames.frame(pte.pfn)
       // ORDERING [change-then-count]: as for a page.
       if pte.isAnonymous, isPinned(folio, slots) { return split(span, in: mapping) }
-      folio.retain(Frame.oneReference)
+      guard folio.retain(Frame.oneReference) else {
+        memory.put(folio, Frame.oneReference)
+        throw .outOfMemory
+      }
       folio.addHugeMapping()
     }
     // Nobody else knows the child, so nobody linked a node there.
@@ -178,10 +193,15 @@ extension AddressSpace {
     return .next
   }
 
-  /// One more entry of the lowest level for what another maps.
-  private func takeForMapping(_ pte: PTE) {
-    frames.frame(pte.folioPFN).retain(Frame.oneReference)
+  /// One more entry of the lowest level for what another maps. Returns false where the frame has too many references.
+  private func takeForMapping(_ pte: PTE) -> Bool {
+    let folio = frames.frame(pte.folioPFN)
+    guard folio.retain(Frame.oneReference) else {
+      memory.put(folio, Frame.oneReference)
+      return false
+    }
     frames.frame(pte.pfn).addMapping()
+    return true
   }
 
   /// Gives the pinned pages of a mapping back to it after a fork that failed: a copy would part pin and program. What the

@@ -87,7 +87,10 @@ extension AddressSpace {
     let original = normalFrame(of: site)
     let folio = frames.frame(pte.folioPFN)
     if pte.isAnonymous {
-      folio.retain(Frame.oneReference)
+      guard folio.retain(Frame.oneReference) else {
+        memory.put(folio, Frame.oneReference)
+        return .failed(.outOfMemory)
+      }
       guard site.ptep.load() == pte else {
         memory.put(folio, Frame.oneReference)
         return .again

@@ -54,7 +54,7 @@ extension AddressSpace {
   /// ORDERING [deferred-free]: the entry's own reference falls a grace period after another thread unmaps the page, so there is
   /// one to add to.
   func tellLater(_ backing: any Backing, page: Int, copy: PFN, _ resources: inout FaultResources) {
-    frames.frame(copy).retain(Frame.oneReference)
+    frames.frame(copy).addReferences(1)
     resources.copied = CopiedPage(backing: backing, page: page, copy: copy)
   }
 

@@ -107,7 +107,13 @@ extension AddressSpace {
       return touchCopy(of: original, page: page, site, &resources, answer)
     }
     guard resources.frame != nil else { return .needsFrame }
-    guard let folio = memory.retainShared(original) else { return .failed(.busError) }
+    let folio: Frame
+    do throws(PageError) {
+      guard let retained = try memory.retainShared(original) else { return .failed(.busError) }
+      folio = retained
+    } catch {
+      return .failed(error)
+    }
     defer { memory.put(folio, Frame.oneReference) }
     return touchCopy(of: original, page: page, site, &resources, answer)
   }
@@ -144,7 +150,13 @@ extension AddressSpace {
   /// Maps a frame number that turned out to have a descriptor: in a mixed mapping it is refcounted (`vmf_insert_mixed`). A bus
   /// error if the frame is free, or a program's private memory.
   func insertMixed(_ pfn: PFN, _ site: FaultSite, storesThrough: Bool, _ answer: BackingAnswer?) -> FaultOutcome {
-    guard let folio = memory.retainShared(pfn) else { return .failed(.busError) }
+    let folio: Frame
+    do throws(PageError) {
+      guard let retained = try memory.retainShared(pfn) else { return .failed(.busError) }
+      folio = retained
+    } catch {
+      return .failed(error)
+    }
     let outcome = insertPage(pfn, site, storesThrough: storesThrough, answer)
     if case .done = outcome { return outcome }
     memory.put(folio, Frame.oneReference)

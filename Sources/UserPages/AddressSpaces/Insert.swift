@@ -9,12 +9,19 @@ extension AddressSpace {
   ///
   /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where the mapping is anonymous or a pfn mapping, or
   ///   the frame has no descriptor, no user, or is anonymous memory; `busy` where something is mapped there;
-  ///   `outOfMemory` never.
+  ///   `outOfMemory` where the frame has too many references.
   public func insertPage(_ pfn: PFN, at address: VirtualAddress) throws(PageError) {
     try insert(at: address) { site, attributes in
-      guard !attributes.isAnonymous, !attributes.kind.isPFN, self.frames.isValid(pfn), pfn != self.memory.zeroPage,
-        let folio = self.memory.retainShared(pfn)
+      guard !attributes.isAnonymous, !attributes.kind.isPFN, self.frames.isValid(pfn),
+        pfn != self.memory.zeroPage
       else { return .failed(.invalidArgument) }
+      let folio: Frame
+      do throws(PageError) {
+        guard let retained = try self.memory.retainShared(pfn) else { return .failed(.invalidArgument) }
+        folio = retained
+      } catch {
+        return .failed(error)
+      }
       let outcome = self.insertPage(pfn, site, storesThrough: false, nil)
       if case .done = outcome { return outcome }
       self.memory.put(folio, Frame.oneReference)
@@ -50,7 +57,7 @@ extension AddressSpace {
         return self.insertPFN(pfn, site, writable: writable && attributes.isShared, storesThrough: false, nil)
       }
       let outcome = self.insertMixed(pfn, site, storesThrough: false, nil)
-      if case .failed = outcome { return .failed(.invalidArgument) }
+      if case .failed(.busError) = outcome { return .failed(.invalidArgument) }
       return outcome
     }
   }
@@ -126,10 +133,12 @@ extension PhysicalMemory {
   ///
   /// The first look spares another program's page the moment with one reference more, which would make its next store a copy.
   /// The look that counts is the second one: the frame may have been freed and become private memory before it was retained.
-  func retainShared(_ pfn: PFN) -> Frame? {
+  ///
+  /// - Throws: `outOfMemory` where the frame has too many references.
+  func retainShared(_ pfn: PFN) throws(PageError) -> Frame? {
     if frames.frame(pfn).has(Frame.anonymousBit) { return nil }
     YieldPoint.numberBetweenLookAndReference.reach()
-    guard let folio = retainFolio(of: pfn) else { return nil }
+    guard let folio = try retainFolio(of: pfn) else { return nil }
     YieldPoint.numberBetweenReferenceAndSecondLook.reach()
     guard frames.frame(pfn).has(Frame.anonymousBit) else { return folio }
     // It may be the last reference by now.

@@ -34,7 +34,7 @@ extension Image {
     guard movedEver.load(ordering: .sequentiallyConsistent) > 0 else { return .inPlace }
     return moved.withLock { moved in
       guard let state = moved[page] else { return .inPlace }
-      if case .cached(let pfn) = state { section.memory.frames.frame(pfn).retain(Frame.oneReference) }
+      if case .cached(let pfn) = state { section.memory.frames.frame(pfn).addReferences(1) }
       return state
     }
   }

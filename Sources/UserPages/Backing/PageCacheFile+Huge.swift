@@ -5,7 +5,11 @@
 extension PageCacheFile {
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
     guard page >= 0, page % Page.pagesPerHuge == 0, page + Page.pagesPerHuge <= pageCount else { return nil }
-    if let answer = cachedHuge(at: page) { return answer }
+    do throws(PageError) {
+      if let answer = try cachedHuge(at: page) { return answer }
+    } catch {
+      return .outOfMemory
+    }
     // A page alone is there: it stays alone.
     guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }), let first = memory.allocateHugeFrame()
     else { return nil }
@@ -14,21 +18,21 @@ extension PageCacheFile {
       guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }) else { return false }
       memory.frames.beginHuge(first, anonymous: false, mapped: false)
       // One for each place: with the one it begins with, one more for the caller.
-      memory.frames.frame(first).retain(UInt64(Page.pagesPerHuge))
+      memory.frames.frame(first).addReferences(Page.pagesPerHuge)
       for index in 0..<Page.pagesPerHuge { _ = slots.install(first + index, at: page + index) }
       return true
     }
     if installed { return .frame(first) }
     memory.discardHugeFrame(first)
-    return cachedHuge(at: page)
+    return try? cachedHuge(at: page)
   }
 
   /// What is cached of 2 MiB, if that is one frame; with one reference for the caller.
   ///
   /// Pages of a huge frame leave the cache only all together (`drop`), so the first one speaks for them. Where it is being
   /// dropped at this moment, its frame still holds what the file did.
-  private func cachedHuge(at page: Int) -> FaultAnswer? {
-    guard let pfn = cachedFrame(of: page) else { return nil }
+  private func cachedHuge(at page: Int) throws(PageError) -> FaultAnswer? {
+    guard let pfn = try cachedFrame(of: page) else { return nil }
     if pfn.isHugeAligned, memory.frames.frame(pfn).has(Frame.hugeBit) { return .frame(pfn) }
     memory.put(memory.frames.frame(pfn), Frame.oneReference)
     return nil

@@ -121,7 +121,7 @@ public final class PageCacheFile: Backing {
   /// The frame of a page that exists, with a reference for the caller.
   private func frame(of page: Int) throws(PageError) -> PFN {
     while true {
-      if let cached = cachedFrame(of: page) { return cached }
+      if let cached = try cachedFrame(of: page) { return cached }
       let pfn = try memory.allocateFrame()
       fill(memory.frames.bytes(of: pfn), page: page)
       let isInstalled = fillLock.withLock { _ in
@@ -131,7 +131,7 @@ public final class PageCacheFile: Backing {
         let frame = memory.frames.frame(pfn)
         frame.begin(anonymous: false, mapped: false)
         // The caller's reference, before another thread can find and drop the frame.
-        frame.retain(Frame.oneReference)
+        frame.addReferences(1)
         return slots.install(pfn, at: page)
       }
       if isInstalled { return pfn }
@@ -143,11 +143,17 @@ public final class PageCacheFile: Backing {
   ///
   /// ORDERING [deferred-free]: inside one section, so that the cache's own reference is there still, even if the place is
   /// emptied meanwhile. A reference taken too late would be one on another's frame.
-  func cachedFrame(of page: Int) -> PFN? {
-    RCU.read {
+  ///
+  /// - Throws: `outOfMemory` where the frame has too many references.
+  func cachedFrame(of page: Int) throws(PageError) -> PFN? {
+    try RCU.read { () throws(PageError) -> PFN? in
       guard let pfn = slots[page] else { return nil }
       YieldPoint.cacheBetweenLookAndReference.reach()
-      memory.frames.folio(of: pfn).retain(Frame.oneReference)
+      let folio = memory.frames.folio(of: pfn)
+      guard folio.retain(Frame.oneReference) else {
+        memory.put(folio, Frame.oneReference)
+        throw .outOfMemory
+      }
       return pfn
     }
   }

@@ -51,7 +51,7 @@ extension FrameTable {
   /// One entry that maps a 2 MiB frame whole becomes 512 that map its parts: the counts of it. The entry is locked.
   func countAsParts(_ first: PFN) {
     let folio = frame(first)
-    folio.retain(UInt64(Page.pagesPerHuge - 1))
+    folio.addReferences(Page.pagesPerHuge - 1)
     // There are never more mappings to be seen than references: who compares them would overlook a holder.
     folio.removeHugeMapping()
     for index in 0..<Page.pagesPerHuge { frame(first + index).addMapping() }
@@ -87,11 +87,18 @@ extension FrameTable {
 }
 
 extension PhysicalMemory {
-  /// Takes a reference on what counts for a frame that was come by other than through an entry; nil where nobody uses it.
-  func retainFolio(of pfn: PFN) -> Frame? {
+  /// Retains the frame that holds the counts for `pfn`, a number that was not read from an entry. Returns nil if that frame is
+  /// free. Inside a read-side section in which `pfn` was found to have a descriptor.
+  ///
+  /// - Throws: `outOfMemory` where it has too many references.
+  func retainFolio(of pfn: PFN) throws(PageError) -> Frame? {
     while true {
       let folio = frames.folio(of: pfn)
-      guard folio.retainUnlessFree() else { return nil }
+      switch folio.retainUnlessFree() {
+      case .retained: break
+      case .free: return nil
+      case .tooMany: throw .outOfMemory
+      }
       // It may have been freed, and have become part of something else, before it was taken.
       if frames.folio(of: pfn).descriptor == folio.descriptor { return folio }
       put(folio, Frame.oneReference)

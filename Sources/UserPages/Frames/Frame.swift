@@ -54,6 +54,8 @@ struct Frame: @unchecked Sendable {
 
   @usableFromInline static let oneReference: UInt64 = 1
   @usableFromInline static let onePin: UInt64 = 1 << 32
+  /// Half of what the count of references can hold: no get, pin or mapping is added from here on.
+  @usableFromInline static let limit: UInt64 = 1 << 31
 
   static let anonymousBit: UInt64 = 1 << 32
   static let dirtyBit: UInt64 = 1 << 33
@@ -66,7 +68,11 @@ struct Frame: @unchecked Sendable {
 
   // MARK: References and pins
 
-  /// Takes what `counts` says: `oneReference`, or `oneReference + onePin`.
+  /// Adds `counts`, `oneReference` or `oneReference + onePin`, for an entry, a get or a pin. Returns false if the frame has too
+  /// many references for another: the caller then puts `counts` back, and fails with `outOfMemory`.
+  ///
+  /// 2^32 references would carry into the pins. So they are refused from `limit` on, half way: until it has put its reference
+  /// back, each thread that is refused has one on top (Linux's `try_grab_folio` refuses since CVE-2019-11487).
   ///
   /// For a walker inside a read-side section that read a present entry to this frame there: the entry's reference cannot
   /// have been dropped yet, so no test for zero is needed, where Linux (whose pages are freed without waiting for
@@ -76,24 +82,44 @@ struct Frame: @unchecked Sendable {
   /// looks at the counts after. In the single order of these four accesses either the walker's second look comes after
   /// the change, and it backs out, or its addition comes before the writer's look, and the writer sees the pin.
   @inlinable @inline(__always)
-  func retain(_ counts: UInt64) {
+  func retain(_ counts: UInt64) -> Bool {
     let old = descriptor.pointee.counts.wrappingAdd(counts, ordering: .sequentiallyConsistent).oldValue
     assert(UInt32(truncatingIfNeeded: old) != 0, "a frame behind a live entry had no reference")
+    return _fastPath(old & Self.limit == 0)
   }
 
-  /// Takes a reference unless there is none; for those who found the frame other than through an entry in this section.
-  func retainUnlessFree() -> Bool {
+  /// Whether `retain` is refused at this moment.
+  var isAtLimit: Bool { descriptor.pointee.counts.load(ordering: .relaxed) & Self.limit != 0 }
+
+  /// Adds references that cannot be refused: the swap cache's, those of the parts of a 2 MiB frame. As `retain` otherwise.
+  ///
+  /// Each stands for an entry or a page of a cache, so memory ends before they do. Should they overflow all the same, the
+  /// process ends: the frame would be freed while it is mapped.
+  func addReferences(_ count: Int) {
+    let old = descriptor.pointee.counts.wrappingAdd(UInt64(count), ordering: .sequentiallyConsistent).oldValue
+    assert(UInt32(truncatingIfNeeded: old) != 0, "a frame behind a live entry had no reference")
+    precondition(UInt32(truncatingIfNeeded: old) < 3 << 30, "too many references on a frame")
+  }
+
+  /// What came of an attempt to retain a frame that may be free.
+  enum Retained { case retained, free, tooMany }
+
+  /// Adds a reference if the frame has one, for a caller that did not find it through an entry in this section.
+  ///
+  /// ORDERING [pin-then-look]: sequentially consistent, as `retain`.
+  func retainUnlessFree() -> Retained {
     var old = descriptor.pointee.counts.load(ordering: .relaxed)
     while UInt32(truncatingIfNeeded: old) != 0 {
+      if old & Self.limit != 0 { return .tooMany }
       let (exchanged, now) = descriptor.pointee.counts.weakCompareExchange(
         expected: old, desired: old + 1, ordering: .sequentiallyConsistent)
-      if exchanged { return true }
+      if exchanged { return .retained }
       old = now
     }
-    return false
+    return .free
   }
 
-  /// Gives back what `take` took. Returns true where that was the last reference: the caller frees the frame.
+  /// Gives back what `retain` added. Returns true where that was the last reference: the caller frees the frame.
   ///
   /// ORDERING [last-put]: acquire and release, so that whoever frees the frame comes after every other user's accesses.
   @inlinable @inline(__always)

@@ -28,8 +28,8 @@ extension AddressSpace {
     return isNormal(leaf.pte, at: leaf.start(for: address), ptep: leaf.ptep)
   }
 
-  /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed. Inside the read-side section
-  /// that read `pte` from `ptep`.
+  /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed or the frame has too many
+  /// references (`Frame.isAtLimit`). Inside the read-side section that read `pte` from `ptep`.
   ///
   /// This is the one place of the reference protocol: add, look again, back out.
   ///
@@ -41,9 +41,9 @@ extension AddressSpace {
   @inlinable @inline(__always)
   func retain(_ folio: Frame, _ holdDelta: UInt64, behind pte: PTE, at ptep: PTEPointer) -> Bool {
     YieldPoint.pinBetweenEntryAndReference.reach()
-    folio.retain(holdDelta)
+    let isBelowLimit = folio.retain(holdDelta)
     YieldPoint.pinBetweenReferenceAndSecondLook.reach()
-    if ptep.load() == pte { return true }
+    if isBelowLimit, ptep.load() == pte { return true }
     backOut(folio, holdDelta)
     return false
   }

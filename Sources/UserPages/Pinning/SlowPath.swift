@@ -115,6 +115,8 @@ extension AddressSpace {
     guard isZeroPage(pte) || isNormal else { return .failed(.badAddress) }
     if !write, mustUnshare(pte, mapping, options) { return .needs(.unshare) }
     let folio = frames.frame(isNormal ? pte.folioPFN : pte.pfn)
+    // Otherwise `retain` would be refused again and again.
+    if folio.isAtLimit { return .failed(.outOfMemory) }
     guard retain(folio, options.holdDelta, behind: pte, at: leaf.ptep) else { return .again }
     // There is one page of zeroes, whatever size the entry maps.
     guard isNormal, pte.isHuge else { return .held(HeldRun(first: folio)) }

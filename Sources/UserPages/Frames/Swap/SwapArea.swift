@@ -62,7 +62,7 @@ final class SwapArea: @unchecked Sendable {
         return .lost
       }
       if known == nil {
-        frames.frame(pfn).retain(Frame.oneReference)
+        frames.frame(pfn).addReferences(1)
         slots[slot.index].frame = pfn
         cached[pfn] = slot
       }
@@ -133,7 +133,7 @@ final class SwapArea: @unchecked Sendable {
           forgetFrame(slot)
           freeIfUnused(slot)
         } else {
-          frames.frame(pfn).retain(Frame.oneReference)
+          frames.frame(pfn).addReferences(1)
         }
         frames.frame(pfn).addMapping()
         return .frame(pfn)
@@ -147,7 +147,7 @@ final class SwapArea: @unchecked Sendable {
       frames.frame(own).begin(anonymous: true, mapped: true)
       if slots[slot.index].users > 0 {
         // The others are to have the same frame.
-        frames.frame(own).retain(Frame.oneReference)
+        frames.frame(own).addReferences(1)
         slots[slot.index].frame = own
         cached[own] = slot
         markIdle(slot)
