@@ -46,6 +46,9 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   /// A fault has read a slot, outside of any section, and has not looked at its entry again.
   case swapInBetweenReadAndMap
 
+  /// A swap file was opened and locked, and its name has not been looked up again.
+  case swapFileBetweenLockAndLook
+
   /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`.
   public static func install(_ handler: @escaping @Sendable (YieldPoint) -> Void) {
     slot.withLock { $0 = Handler(call: handler) }

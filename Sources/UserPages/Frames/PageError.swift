@@ -1,3 +1,5 @@
+import Glibc
+
 /// Why an operation did not happen, named as on Linux.
 public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   /// `EFAULT`: no mapping there, or none that may be pinned this way.
@@ -8,7 +10,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case outOfMemory
   /// `EAGAIN`: not without doing what the caller excluded.
   case tryAgain
-  /// `EBUSY`: somebody's pin is in the way.
+  /// `EBUSY`: a pin is in the way, or another machine uses the swap file.
   case busy
   /// `SIGSEGV`: the program touched what is not mapped, or not with that permission.
   case segmentationViolation
@@ -16,8 +18,13 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case busError
   /// `EROFS`: writing to what can only be read.
   case readOnly
+  /// A real file cannot be opened, mapped, locked, read or written: `errno` says why.
+  case file(errno: Int32)
 
-  /// The Linux name.
+  /// The error for an errno that a system call left.
+  init(code: Int32) { self = code == ENOMEM || code == ENOSPC ? .outOfMemory : .file(errno: code) }
+
+  /// The Linux name, `ENOENT` for one.
   public var name: String {
     switch self {
     case .badAddress: "EFAULT"
@@ -28,8 +35,34 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .segmentationViolation: "SIGSEGV"
     case .busError: "SIGBUS"
     case .readOnly: "EROFS"
+    case .file(let code): Self.name(of: code)
     }
   }
 
-  public var description: String { name }
+  private static func name(of code: Int32) -> String {
+    switch code {
+    case ENOENT: "ENOENT"
+    case EACCES: "EACCES"
+    case EPERM: "EPERM"
+    case EISDIR: "EISDIR"
+    case ENOTDIR: "ENOTDIR"
+    case ELOOP: "ELOOP"
+    case ENAMETOOLONG: "ENAMETOOLONG"
+    case EMFILE: "EMFILE"
+    case ENFILE: "ENFILE"
+    case ENODEV: "ENODEV"
+    case ENXIO: "ENXIO"
+    case EROFS: "EROFS"
+    case ETXTBSY: "ETXTBSY"
+    case EFBIG: "EFBIG"
+    case EIO: "EIO"
+    case EINVAL: "EINVAL"
+    default: "errno \(code)"
+    }
+  }
+
+  /// The Linux name; for a file's error also what it means, as `strerror(3)` says.
+  public var description: String {
+    if case .file(let code) = self { "\(name): \(String(cString: strerror(code)))" } else { name }
+  }
 }

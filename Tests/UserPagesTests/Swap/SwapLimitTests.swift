@@ -90,7 +90,7 @@ import Testing
       #expect(throws: PageError.badAddress) { try space.pin(at: Swapped.start).release() }
       #expect(memory.freePages == 4)
     }
-    #expect(throws: PageError.badAddress) {
+    #expect(throws: PageError.file(errno: ENOENT)) {
       _ = try PhysicalMemory(ramPages: 4, swapFile: .file(at: "/nowhere/at/all", pages: 4))
     }
     #expect(throws: PageError.invalidArgument) {

@@ -135,11 +135,7 @@ extension SwapArea {
   private func finish(_ first: SwapSlot, _ bytes: UnsafeRawBufferPointer, _ succeeded: Bool) {
     let count = bytes.count / Page.size
     let sums = (0..<count).map { page in
-      #if DEBUG
-        SwapChecksum.of(UnsafeRawBufferPointer(rebasing: bytes[(page * Page.size)..<((page + 1) * Page.size)]))
-      #else
-        0 as UInt64
-      #endif
+      SwapChecksum.of(UnsafeRawBufferPointer(rebasing: bytes[(page * Page.size)..<((page + 1) * Page.size)]))
     }
     let freed = monitor.locked {
       (0..<count).compactMap { page -> PFN? in

@@ -15,6 +15,8 @@ public struct SwapFile: Equatable, Sendable {
   /// It takes as much disk as pages have been out at once.
   public static func temporary(pages: Int) -> SwapFile { SwapFile(pages: pages, path: nil) }
 
-  /// The real file at `path`, made where there is none and opened with the machine; it stays when the machine goes.
+  /// The real file at `path`, made where there is none, opened and locked with the machine; it stays when the machine goes.
+  ///
+  /// One machine at a time may use it, of this process or another: for a second one `PhysicalMemory.init` throws `busy`.
   public static func file(at path: String, pages: Int) -> SwapFile { SwapFile(pages: pages, path: path) }
 }

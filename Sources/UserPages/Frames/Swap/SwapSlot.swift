@@ -37,7 +37,7 @@ struct SwapSlotState {
   var writing = Writing.idle
   /// Whether the file has the contents.
   var isWritten = false
-  /// Of what was written, in debug builds.
+  /// The checksum of what was written.
   var checksum: UInt64 = 0
 
   var isFree: Bool { users == 0 && holds == 0 && writing == .idle }

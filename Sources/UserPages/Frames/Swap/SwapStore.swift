@@ -1,6 +1,8 @@
 import Glibc
 
 /// The real file behind a swap area.
+///
+/// A file with a name is locked (`flock(2)`) as long as the machine lives: two machines would overwrite each other's pages.
 final class SwapStore: @unchecked Sendable {
   /// What a test has in the way of writes: called with a stretch of slots before it is written; false makes the write fail.
   typealias WriteHook = @Sendable (_ first: SwapSlot, _ count: Int) -> Bool
@@ -10,14 +12,12 @@ final class SwapStore: @unchecked Sendable {
   // Opened once, guarded by itself; -2 before the first use, -1 where it could not be opened.
   private let file: Guarded<Int32>
 
-  /// - Throws: `badAddress` where a file that is named cannot be opened.
+  /// - Throws: `busy` where another machine uses the file that is named, in this process or another; `file` with the errno
+  ///   where it cannot be opened or is neither a regular file nor a block device.
   init(_ place: SwapFile) throws(PageError) {
     pages = place.pages
     var descriptor: Int32 = -2
-    if let path = place.path, pages > 0 {
-      descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-      guard descriptor >= 0 else { throw .badAddress }
-    }
+    if let path = place.path, pages > 0 { descriptor = try Self.openLocked(path) }
     file = Guarded(descriptor)
   }
 
@@ -27,6 +27,34 @@ final class SwapStore: @unchecked Sendable {
     file.withLock { file in
       if file == -2 { file = Self.openTemporary() }
       return file
+    }
+  }
+
+  /// Opens the file at `path` and locks it.
+  ///
+  /// The lock is the inode's, and the name may have been given to another one between opening and locking: then this machine
+  /// would lock a file that no other finds. So device and inode are compared after.
+  private static func openLocked(_ path: String) throws(PageError) -> Int32 {
+    while true {
+      let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o600)
+      guard file >= 0 else { throw .file(errno: errno) }
+      var (opened, named) = (stat(), stat())
+      var failure: PageError?
+      if fstat(file, &opened) != 0 {
+        failure = .file(errno: errno)
+      } else if opened.st_mode & S_IFMT != S_IFREG, opened.st_mode & S_IFMT != S_IFBLK {
+        failure = .file(errno: EINVAL)
+      } else if flock(file, LOCK_EX | LOCK_NB) != 0 {
+        failure = errno == EWOULDBLOCK ? .busy : .file(errno: errno)
+      }
+      if let failure {
+        close(file)
+        throw failure
+      }
+      YieldPoint.swapFileBetweenLockAndLook.reach()
+      if stat(path, &named) == 0, named.st_dev == opened.st_dev, named.st_ino == opened.st_ino { return file }
+      // Renamed or removed meanwhile: what the name leads to now is locked instead.
+      close(file)
     }
   }
 
