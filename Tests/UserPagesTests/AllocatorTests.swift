@@ -62,7 +62,7 @@ import Testing
     for first in blocks {
       for index in 0..<512 {
         let descriptor = memory.frames.frame(first + index).descriptor
-        #expect(descriptor.pointee.state.load(ordering: .relaxed) == 0)
+        #expect(descriptor.pointee.state.load(ordering: .relaxed) == Frame.allocatedBit)
         #expect(descriptor.pointee.counts.load(ordering: .relaxed) == 0)
       }
     }

@@ -2,7 +2,7 @@
 struct BackingAnswer {
   let backing: any Backing
   let question: FaultQuestion
-  let answer: FaultAnswer
+  var answer: FaultAnswer
   let sequence: InvalidationSequence?
   /// The sequence from before the backing was asked.
   let before: UInt64
@@ -25,7 +25,7 @@ extension AddressSpace {
     discardAnswer(&resources)
     let sequence = backing.sequence
     let before = sequence?.value ?? 0
-    let answer: FaultAnswer
+    var answer: FaultAnswer
     if question.isHuge {
       let huge = backing.hugeFault(page: question.page, write: question.write)
       guard let huge, huge.isHuge(by: frames) else {
@@ -38,6 +38,11 @@ extension AddressSpace {
       answer = backing.fault(page: question.page, write: question.write).checked(against: frames)
     }
     if case .retry = answer { return false }
+    if case .frameNumber(let pfn, _) = answer,
+      !memory.sections.fill(pfn, count: question.isHuge ? Page.pagesPerHuge : 1)
+    {
+      answer = .outOfMemory
+    }
     resources.answer = BackingAnswer(
       backing: backing, question: question, answer: answer, sequence: sequence, before: before)
     return true

@@ -37,6 +37,7 @@ extension AddressSpace {
   ///   would not be linear any more (copy-on-write could not tell the original), or where no memory has that number; `busy`
   ///   where something else is mapped there.
   public func insertPFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
+    guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
     try insert(at: address) { site, attributes in
       guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole,
         !(attributes.kind.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address)
@@ -51,6 +52,7 @@ extension AddressSpace {
   /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where the mapping is not mixed, where no memory has
   ///   that number, or where the frame has no user or is anonymous memory; `busy` where something else is mapped there.
   public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
+    guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
     try insert(at: address) { site, attributes in
       guard attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole else { return .failed(.invalidArgument) }
       if !self.frames.isValid(pfn) || pfn == self.memory.zeroPage {
@@ -73,6 +75,7 @@ extension AddressSpace {
   ///   something is mapped there, or was page by page since the range was mapped.
   public func insertHugePFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
+    guard memory.sections.fill(pfn, count: Page.pagesPerHuge) else { throw .outOfMemory }
     try insert(at: address, isHuge: true) { site, attributes in
       guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.isWhole(from: pfn),
         !(attributes.kind.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),

@@ -58,6 +58,7 @@ extension Image {
   ///   page is mapped by number (VM_PFNMAP): such a mapping cannot show a refcounted frame.
   public func migrateToCache(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
+    try section.fill(page: page)
     let pfn = try section.memory.allocateFrame()
     var used = false
     defer { if !used { section.memory.discardFrame(pfn) } }
@@ -131,13 +132,14 @@ extension Image {
   private func empty(_ page: Int) -> Bool { users.forEach { $0.unmap(page: page, of: self) } }
 
   /// One page's bytes for `read(2)`.
-  func readPage(_ page: Int, _ range: Range<Int>, flushing: Bool) -> [UInt8] {
+  func readPage(_ page: Int, _ range: Range<Int>, flushing: Bool) throws(PageError) -> [UInt8] {
     let memory = section.memory
     var turns = 0
     while true {
       let before = moves.value
       switch state(of: page) {
       case .inPlace:
+        try section.fill(page: page)
         let bytes = memory.frames.bytes(of: section.first + page).copy(
           fromByteOffset: range.lowerBound, count: range.count)
         // Nothing began to move meanwhile: the page was in place all the time.

@@ -29,29 +29,28 @@ public final class Image: Backing {
 
   /// An image of `pages` pages, each filled with the byte that `fill` gives for its index.
   ///
+  /// A page takes memory when it is first used, and none if its byte is 0. `fill` is called then, on the thread that uses it,
+  /// and must give the same byte each time.
+  ///
   /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory` where there are not as many frame numbers.
-  public convenience init(_ memory: PhysicalMemory, pages: Int, fill: (Int) -> UInt8) throws(PageError) {
-    let section = try MemorySection.bare(memory, pages: pages) { page, bytes in
-      let byte = fill(page)
-      // A page of zeroes needs no memory at all.
-      if byte != 0 { bytes.fill(byte) }
-    }
+  public convenience init(
+    _ memory: PhysicalMemory, pages: Int, fill: @escaping @Sendable (Int) -> UInt8
+  ) throws(PageError) {
+    let section = try MemorySection.bare(memory, pages: pages, byte: fill)
     self.init(section: section, byteCount: pages * Page.size)
   }
 
   /// An image that holds `contents`.
   public convenience init(_ memory: PhysicalMemory, contents: [UInt8]) throws(PageError) {
     guard !contents.isEmpty else { throw .invalidArgument }
-    let pages = (contents.count + Page.size - 1) / Page.size
-    let section = try MemorySection.bare(memory, pages: pages) { page, bytes in
-      bytes.copy(Array(contents[page * Page.size..<min((page + 1) * Page.size, contents.count)]))
-    }
+    let section = try MemorySection.bare(memory, contents: contents)
     self.init(section: section, byteCount: contents.count)
   }
 
   /// An image that is a real file, in place: its pages are the host's page cache, shared with everybody who maps it.
   ///
-  /// - Throws: `badAddress` where the file cannot be opened, `invalidArgument` where it is empty.
+  /// - Throws: `file` with the errno where the file cannot be opened, `invalidArgument` where it is empty or no regular file,
+  ///   `outOfMemory` where there are not as many frame numbers.
   public convenience init(_ memory: PhysicalMemory, path: String) throws(PageError) {
     let (section, bytes) = try MemorySection.bare(memory, path: path)
     self.init(section: section, byteCount: bytes)
@@ -92,7 +91,7 @@ public final class Image: Backing {
 
   /// `read(2)`, by frame number: the bytes at `offset`, fewer at the image's end.
   ///
-  /// - Throws: `invalidArgument` for a negative offset or count.
+  /// - Throws: `invalidArgument` for a negative offset or count, `outOfMemory` where a page cannot be filled.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     guard offset < byteCount else { return [] }
@@ -104,7 +103,7 @@ public final class Image: Backing {
     while position < end {
       let within = position % Page.size
       let length = min(Page.size - within, end - position)
-      bytes += readPage(position / Page.size, within..<within + length, flushing: isWritten)
+      bytes += try readPage(position / Page.size, within..<within + length, flushing: isWritten)
       position += length
     }
     return bytes

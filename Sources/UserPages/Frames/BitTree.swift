@@ -1,3 +1,5 @@
+import Glibc
+
 /// A set of small numbers whose lowest member is found in a few loads.
 ///
 /// Level 0 has a bit for each number; a bit of each level above says that the word of 64 below it is not zero. Six bits of
@@ -25,14 +27,15 @@ struct BitTree: @unchecked Sendable {
       levels += 1
     } while width > 1
     precondition(levels <= Self.levelLimit)
-    words = .allocate(capacity: total)
-    words.initialize(repeating: 0, count: total)
+    // From `calloc`: what is never a member's word takes no memory.
+    guard let zeroes = calloc(total, MemoryLayout<UInt64>.stride) else { fatalError("out of memory for \(bound) bits") }
+    words = zeroes.bindMemory(to: UInt64.self, capacity: total)
     self.starts = starts
     self.levels = levels
   }
 
   /// Frees the memory.
-  func release() { words.deallocate() }
+  func release() { free(words) }
 
   /// The lowest member.
   var first: Int? {

@@ -39,7 +39,7 @@ extension FrameTable {
 
   /// From the allocator to its first user, who holds the one reference; `mapped` counts the entry about to be installed.
   func beginHuge(_ first: PFN, anonymous: Bool, mapped: Bool) {
-    let flags = Frame.hugeBit | (anonymous ? Frame.anonymousBit : 0)
+    let flags = Frame.hugeBit | Frame.allocatedBit | (anonymous ? Frame.anonymousBit : 0)
     for index in 1..<Page.pagesPerHuge {
       frame(first + index).descriptor.pointee.state.store(flags, ordering: .relaxed)
     }

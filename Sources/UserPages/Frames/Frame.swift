@@ -21,7 +21,7 @@ import Synchronization
 ///     bit  32       anonymous: belongs to private memory, not to a file
 ///     bit  33       dirty: written since it was last clean; by release(dirty:), or through a shared mapping
 ///     bit  34       reserved: not the allocator's (a device's frame, the zero page); never freed
-///     bit  35       free: in the allocator
+///     bit  35       allocated: given out by the allocator. Clear in a free frame, also in one that never was in use
 ///     bit  36       data cache clean (Linux's PG_dcache_clean, PG_arch_1)
 ///     bit  37       poisoned: filled with the allocator's poison (debug builds)
 ///     bit  38       huge: one of the 512 of a 2 MiB frame, which the first one's counts are for (see `Frame+Huge.swift`)
@@ -60,7 +60,7 @@ struct Frame: @unchecked Sendable {
   static let anonymousBit: UInt64 = 1 << 32
   static let dirtyBit: UInt64 = 1 << 33
   static let reservedBit: UInt64 = 1 << 34
-  static let freeBit: UInt64 = 1 << 35
+  static let allocatedBit: UInt64 = 1 << 35
   static let dataCacheCleanBit: UInt64 = 1 << 36
   static let poisonedBit: UInt64 = 1 << 37
   /// Beside `dataCacheCleanBit`, see `DataCacheFlushing.swift`. Bit 38 is `hugeBit`.
@@ -164,7 +164,7 @@ struct Frame: @unchecked Sendable {
   /// An addition, not a store: nothing here relies on nobody looking, and a walker's stray reference would be kept.
   func begin(anonymous: Bool, mapped: Bool) {
     descriptor.pointee.state.store(
-      (mapped ? 1 : 0) | (anonymous ? Self.anonymousBit : 0), ordering: .relaxed)
+      (mapped ? 1 : 0) | Self.allocatedBit | (anonymous ? Self.anonymousBit : 0), ordering: .relaxed)
     descriptor.pointee.counts.wrappingAdd(Self.oneReference, ordering: .releasing)
   }
 

@@ -60,16 +60,21 @@ final class FrameAllocator: @unchecked Sendable {
     self.count = count
     caches = .allocate(byteCount: Self.shardCount * Cache.stride, alignment: 64)
     caches.initializeMemory(as: UInt32.self, repeating: 0, count: Self.shardCount * Cache.stride / 4)
+    // Descriptors of zeroes are those of free frames: nothing is written for each.
     depot = FrameDepot(first: first, count: count)
-    for index in 0..<count {
-      table.frame(first + index).descriptor.pointee.state.store(Frame.freeBit, ordering: .relaxed)
-    }
   }
 
   deinit {
     caches.deallocate()
     locks.release()
   }
+
+  /// Whether a frame is one of RAM.
+  func manages(_ pfn: PFN) -> Bool { pfn >= first && pfn < first + count }
+
+  /// Frames of RAM that may have been given out since the machine was made: those from `first` on, as many as `head`, and
+  /// `tail` at the end of RAM. O(1).
+  var usedSinceBirth: (head: Int, tail: Int) { (depot.touchedCount, count % FrameDepot.blockSize) }
 
   private var ownShard: Int { Int(cp_thread_index()) & (Self.shardCount - 1) }
 
@@ -134,12 +139,12 @@ final class FrameAllocator: @unchecked Sendable {
   private func end(_ pfn: PFN) {
     let frame = table.frame(pfn)
     assert(frame.references == 0 && frame.mapCount == 0, "a frame was freed that somebody uses")
-    precondition(!frame.has(Frame.freeBit), "a frame was freed twice")
+    precondition(frame.has(Frame.allocatedBit), "a frame was freed twice")
     #if DEBUG
       table.bytes(of: pfn).fill(Self.poison)
-      frame.descriptor.pointee.state.store(Frame.freeBit | Frame.poisonedBit, ordering: .relaxed)
+      frame.descriptor.pointee.state.store(Frame.poisonedBit, ordering: .relaxed)
     #else
-      frame.descriptor.pointee.state.store(Frame.freeBit, ordering: .relaxed)
+      frame.descriptor.pointee.state.store(0, ordering: .relaxed)
     #endif
   }
 
@@ -161,7 +166,7 @@ final class FrameAllocator: @unchecked Sendable {
         fatalError("\(pfn) was written to at byte \(offset) after it was freed")
       }
     #endif
-    table.frame(pfn).descriptor.pointee.state.store(0, ordering: .relaxed)
+    table.frame(pfn).descriptor.pointee.state.store(Frame.allocatedBit, ordering: .relaxed)
     return pfn
   }
 

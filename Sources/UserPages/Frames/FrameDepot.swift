@@ -1,3 +1,5 @@
+import Glibc
+
 /// Free frames that are in no thread's cache: the frames of RAM as blocks of 512, each as long and as aligned as a huge page.
 ///
 /// A block has a bit for each of its frames and a count of those that are here, from which follows which it is:
@@ -10,7 +12,8 @@
 /// from partial blocks before whole ones are broken, and from the lowest numbers on: use gathers in few blocks, and those
 /// that it leaves recombine. RAM that ends within a block has a last one that is never whole and so is used up first.
 ///
-/// A sixth of a byte for each frame of RAM.
+/// Blocks that were never taken from have nothing written about them: `untouched` is the first of them. So a machine is made
+/// in time and memory that do not depend on its RAM. A touched block costs a sixth of a byte for each of its frames.
 ///
 /// One lock, the innermost there is: whoever holds it takes no other. The allocator's caches come before it.
 final class FrameDepot: @unchecked Sendable {
@@ -23,7 +26,10 @@ final class FrameDepot: @unchecked Sendable {
   private let counts: UnsafeMutablePointer<UInt16>
   private let partial: BitTree
   private let whole: BitTree
-  private var total = 0
+  private var total: Int
+  /// All of the blocks from here to `wholeCount` are whole, and neither their bits, their counts nor `whole` say so.
+  private var untouched = 0
+  private let wholeCount: Int
 
   private typealias Block = InlineArray<8, UInt64>
 
@@ -32,19 +38,22 @@ final class FrameDepot: @unchecked Sendable {
     precondition(first.rawValue % UInt64(Self.blockSize) == 0, "RAM begins within a block")
     self.first = first
     let blockCount = (count + Self.blockSize - 1) / Self.blockSize
-    blocks = .allocate(capacity: blockCount)
-    blocks.initialize(repeating: Block(repeating: 0), count: blockCount)
-    counts = .allocate(capacity: blockCount)
-    counts.initialize(repeating: 0, count: blockCount)
+    wholeCount = count / Self.blockSize
+    // Words of zeroes are blocks of which nothing is here. `calloc` gives pages of them for the writing.
+    guard let blocks = calloc(blockCount, MemoryLayout<Block>.stride),
+      let counts = calloc(blockCount, MemoryLayout<UInt16>.stride)
+    else { fatalError("out of memory for \(blockCount) blocks of frames") }
+    self.blocks = blocks.bindMemory(to: Block.self, capacity: blockCount)
+    self.counts = counts.bindMemory(to: UInt16.self, capacity: blockCount)
     partial = BitTree(below: blockCount)
     whole = BitTree(below: blockCount)
-    for index in 0..<count / Self.blockSize { insertBlock(index) }
-    for index in count / Self.blockSize * Self.blockSize..<count { insert(index) }
+    total = wholeCount * Self.blockSize
+    for index in total..<count { insert(index) }
   }
 
   deinit {
-    blocks.deallocate()
-    counts.deallocate()
+    free(blocks)
+    free(counts)
     partial.release()
     whole.release()
   }
@@ -56,6 +65,25 @@ final class FrameDepot: @unchecked Sendable {
     return total
   }
 
+  /// Frames of blocks that were taken from, counted from the first frame. What lies behind them in whole blocks was never used.
+  var touchedCount: Int {
+    lock.lock()
+    defer { lock.unlock() }
+    return untouched * Self.blockSize
+  }
+
+  /// The lowest block that is whole, nil where none is.
+  private func firstWhole() -> Int? {
+    if let index = whole.first { return index }
+    guard untouched < wholeCount else { return nil }
+    let index = untouched
+    untouched += 1
+    blocks[index] = Block(repeating: .max)
+    counts[index] = UInt16(Self.blockSize)
+    whole.insert(index)
+    return index
+  }
+
   /// Takes `wanted` frames, or what there is, to the beginning of `frames`, the lowest number last; returns how many.
   func take(_ wanted: Int, to frames: UnsafeMutablePointer<UInt32>) -> Int {
     lock.lock()
@@ -64,7 +92,7 @@ final class FrameDepot: @unchecked Sendable {
     var left = taken
     while left > 0 {
       // There is one: `total` says so.
-      let index = (partial.first ?? whole.first)!
+      let index = (partial.first ?? firstWhole())!
       left -= take(left, fromBlock: index, to: frames)
     }
     return taken
@@ -94,7 +122,7 @@ final class FrameDepot: @unchecked Sendable {
   func takeBlock() -> PFN? {
     lock.lock()
     defer { lock.unlock() }
-    guard let index = whole.first else { return nil }
+    guard let index = firstWhole() else { return nil }
     blocks[index] = Block(repeating: 0)
     recount(index, 0)
     return first + index * Self.blockSize
@@ -117,6 +145,7 @@ final class FrameDepot: @unchecked Sendable {
 
   private func insert(_ frame: Int) {
     let index = frame / Self.blockSize
+    precondition(index < untouched || index >= wholeCount, "a frame came back that was never given out")
     let bit: UInt64 = 1 << UInt64(frame & 63)
     let word = (frame % Self.blockSize) >> 6
     precondition(blocks[index][word] & bit == 0, "a frame came back twice")
@@ -125,6 +154,7 @@ final class FrameDepot: @unchecked Sendable {
   }
 
   private func insertBlock(_ index: Int) {
+    precondition(index < untouched, "a block came back that was never given out")
     precondition(counts[index] == 0, "a frame of the block came back before the block")
     blocks[index] = Block(repeating: .max)
     recount(index, Self.blockSize)

@@ -1,9 +1,25 @@
 import CPlatform
+import Glibc
+import Synchronization
 
 /// From a frame number to its bytes and its descriptor, by one addition each.
 ///
 /// Address space for all of physical memory and for its descriptors is reserved when the machine is made and filled in as
 /// sections are added, as Linux does with the direct map and the vmemmap. Two bytes for each 2 MiB say what is there.
+///
+/// A section may end while other threads look at its frames by number:
+///
+///     a thread with a frame number                   the section's end (`SectionMap`)
+///     section {
+///       kind(of:) says `described`                   stores `hole` in the section's word
+///       reads the descriptor                         a whole grace period
+///     }  --------------------------------------->    unmaps descriptors and bytes
+///
+/// ORDERING [section-end]: a thread that reads a descriptor by a number which no reference protects, asks `kind(of:)` and
+/// reads inside one read-side section. Either it finds a hole, or the descriptors stay mapped until its section has ended.
+///
+/// ORDERING [section-begin]: the word's store is a release, its load an acquire: a thread that finds a section there finds
+/// its descriptors initialised.
 ///
 /// A trivial value; the reservation lives as long as the machine.
 @frozen @usableFromInline
@@ -21,8 +37,10 @@ struct FrameTable: @unchecked Sendable {
   // Reserved address space; what is behind it depends on the section map.
   @usableFromInline let bytesBase: UnsafeMutableRawPointer
   @usableFromInline let descriptors: UnsafeMutablePointer<FrameDescriptor>
-  // A word for each 2 MiB: how many frames there are of it, and the kind from bit 10 on.
-  private let sections: UnsafeMutablePointer<UInt16>
+  // A word for each 2 MiB: bits 0...9 how many frames there are of it, bits 10...11 the kind, bit 15 `patternBit`. From
+  // `calloc`, so that a word which was never written takes no memory; freed by `release`.
+  private let sections: UnsafeMutablePointer<Atomic<UInt16>>
+  private static let patternBit: UInt16 = 1 << 15
   /// Frame numbers are below this.
   let span: Int
 
@@ -41,8 +59,13 @@ struct FrameTable: @unchecked Sendable {
     bytesBase = UnsafeMutableRawPointer(bitPattern: aligned)!
     cp_release(bytesBase + span * Page.size, Int(UInt(bitPattern: bytes) + UInt(Page.hugeSize) - aligned))
     descriptors = table.assumingMemoryBound(to: FrameDescriptor.self)
-    self.sections = .allocate(capacity: sections)
-    self.sections.initialize(repeating: 0, count: sections)
+    guard let words = calloc(sections, MemoryLayout<Atomic<UInt16>>.stride) else {
+      cp_release(bytes, span * Page.size + Page.hugeSize)
+      cp_release(table, span * MemoryLayout<FrameDescriptor>.stride)
+      return nil
+    }
+    // An atomic word of zeroes is a valid one.
+    self.sections = words.bindMemory(to: Atomic<UInt16>.self, capacity: sections)
     self.span = span
   }
 
@@ -50,7 +73,7 @@ struct FrameTable: @unchecked Sendable {
   func release() {
     cp_release(bytesBase, span * Page.size)
     cp_release(descriptors, span * MemoryLayout<FrameDescriptor>.stride)
-    sections.deallocate()
+    free(sections)
   }
 
   /// The bytes of a frame that exists.
@@ -64,21 +87,34 @@ struct FrameTable: @unchecked Sendable {
   @inlinable @inline(__always)
   func number(of frame: Frame) -> PFN { PFN(UInt64(frame.descriptor - descriptors)) }
 
+  /// What a frame number stands for at this moment; any number may be asked for. O(1), any thread.
+  ///
+  /// A caller that goes on to the frame's descriptor or bytes, and holds no reference, is inside a read-side section.
   func kind(of pfn: PFN) -> Kind {
-    guard pfn.rawValue < UInt64(span) else { return .hole }
-    let word = sections[Int(pfn.rawValue) / Page.pagesPerHuge]
-    guard UInt16(pfn.rawValue % UInt64(Page.pagesPerHuge)) < word & 0x3ff else { return .hole }
-    return Kind(rawValue: UInt8(word >> 10)) ?? .hole
+    guard let word = word(of: pfn) else { return .hole }
+    return Kind(rawValue: UInt8(word >> 10 & 3)) ?? .hole
+  }
+
+  /// Whether the frame's bytes are to be had by `SectionMap.fill(_:count:)` before they are used.
+  func isFilledOnDemand(_ pfn: PFN) -> Bool { (word(of: pfn) ?? 0) & Self.patternBit != 0 }
+
+  private func word(of pfn: PFN) -> UInt16? {
+    guard pfn.rawValue < UInt64(span) else { return nil }
+    // ORDERING [section-begin]: acquire.
+    let word = sections[Int(pfn.rawValue) / Page.pagesPerHuge].load(ordering: .acquiring)
+    return UInt16(pfn.rawValue % UInt64(Page.pagesPerHuge)) < word & 0x3ff ? word : nil
   }
 
   /// Whether all of the aligned 2 MiB that begin with a frame are memory.
   func isWhole(from pfn: PFN) -> Bool { pfn.isHugeAligned && kind(of: pfn + (Page.pagesPerHuge - 1)) != .hole }
 
-  /// Says what a 2 MiB stretch is, and how many frames there are of it.
-  func setSection(_ index: Int, _ kind: Kind, count: Int) {
-    sections[index] = UInt16(kind.rawValue) << 10 | UInt16(count)
+  /// Says what a 2 MiB stretch is, how many frames there are of it, and whether those are filled on demand.
+  func setSection(_ index: Int, _ kind: Kind, count: Int, isFilledOnDemand: Bool = false) {
+    let word = UInt16(kind.rawValue) << 10 | UInt16(count) | (isFilledOnDemand ? Self.patternBit : 0)
+    // ORDERING [section-begin]: release.
+    sections[index].store(word, ordering: .releasing)
   }
 
-  /// Whether the frame has a descriptor (Linux's `pfn_valid`). O(1).
+  /// Whether the frame has a descriptor (Linux's `pfn_valid`). As `kind(of:)`.
   func isValid(_ pfn: PFN) -> Bool { kind(of: pfn) == .described }
 }

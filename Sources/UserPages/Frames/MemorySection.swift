@@ -3,77 +3,110 @@ import Glibc
 
 /// A stretch of physical memory beside RAM, which lives as long as this object: an image's, or a device's.
 ///
-/// The holder sees to it that no entry leads here when the object goes: a mapping holds its backing, and lets go of it a
-/// grace period after its entries were cleared.
+/// The owner sees to it that no entry leads to bare memory when the object goes: a mapping holds its backing, and lets go
+/// of it a grace period after its entries were cleared. A device's frames have references: those that an entry, a get or a pin
+/// holds then stay, and the whole section with them, until the last is put.
 final class MemorySection: Sendable {
   let first: PFN
   let pages: Int
   let memory: PhysicalMemory
+  private let isDescribed: Bool
   /// What the bytes are, where they may be rewritten; -1 where not.
   private let file: Int32
+  /// The owner of `file`, if pages are filled on demand.
+  private let pattern: PatternFile?
 
-  private init(first: PFN, pages: Int, memory: PhysicalMemory, file: Int32 = -1) {
+  private init(
+    first: PFN, pages: Int, memory: PhysicalMemory, isDescribed: Bool = false, file: Int32 = -1,
+    pattern: PatternFile? = nil
+  ) {
     self.first = first
     self.pages = pages
     self.memory = memory
+    self.isDescribed = isDescribed
     self.file = file
+    self.pattern = pattern
   }
 
   deinit {
-    // A device's frames may be held by pins that outlive it, or mapped by somebody who inserted them elsewhere: then the
-    // memory stays as long as the machine.
-    if !isInUse { memory.sections.remove(first, pages: pages) }
-    if file >= 0 { close(file) }
-  }
-
-  private var isInUse: Bool {
-    guard memory.frames.isValid(first) else { return false }
-    let slots = PinSlots.snapshot()
-    return (0..<pages).contains { page in
-      let frame = memory.frames.frame(first + page)
-      return frame.references > 1 || slots.holds(frame)
+    if !isDescribed {
+      memory.sections.unpublish(first)
+      memory.releaseSection(first)
+    } else if let ended = memory.sections.endReferences(from: first, pages: pages) {
+      memory.releaseSection(ended)
     }
+    if file >= 0, pattern == nil { close(file) }
   }
 
   /// Rewrites a page of bare memory, as a flash file system does; false where it cannot be rewritten.
+  ///
+  /// The page is filled: its contents were copied out before, by `fill` and a read.
   func rewrite(page: Int, from bytes: FrameBytes) -> Bool {
     guard file >= 0, page >= 0, page < pages else { return false }
     // Through the file: the mapping of it here stays read-only, so that a stray store to an image is caught.
     return pwrite(file, bytes.address, Page.size, off_t(page * Page.size)) == Page.size
   }
 
-  /// Memory without descriptors, filled by `fill` and read-only afterwards, also for this process.
+  /// Makes a page's bytes what they should be, before they are read or copied by number. As `SectionMap.fill(_:count:)`.
+  func fill(page: Int) throws(PageError) {
+    guard memory.sections.fill(first + page, count: 1) else { throw .outOfMemory }
+  }
+
+  /// Bare memory, each page of which is filled with the byte that `byte` gives for its index, when it is first used.
+  ///
+  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory`.
   static func bare(
-    _ memory: PhysicalMemory, pages: Int, fill: (Int, FrameBytes) -> Void
+    _ memory: PhysicalMemory, pages: Int, byte: @escaping @Sendable (Int) -> UInt8
   ) throws(PageError) -> MemorySection {
-    guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }
-    let file = cp_memory_file("user-pages-image", pages * Page.size)
-    guard file >= 0 else { throw .outOfMemory }
-    let first: PFN
+    let file = try imageFile(memory, pages: pages)
+    let pattern = PatternFile(descriptor: file, pages: pages, byte: byte)
+    let first = try memory.sections.add(
+      pages: pages, described: false, file: file, writable: false, shared: true, pattern: pattern)
+    return MemorySection(first: first, pages: pages, memory: memory, file: file, pattern: pattern)
+  }
+
+  /// Bare memory that holds `contents`, and zeroes to the end of its last page.
+  ///
+  /// - Throws: `invalidArgument` where `contents` is empty, `outOfMemory`.
+  static func bare(_ memory: PhysicalMemory, contents: [UInt8]) throws(PageError) -> MemorySection {
+    let pages = (contents.count + Page.size - 1) / Page.size
+    let file = try imageFile(memory, pages: pages)
     do throws(PageError) {
-      first = try memory.sections.add(pages: pages, described: false, file: file, writable: true, shared: true)
+      var done = 0
+      while done < contents.count {
+        let count = contents[done...].withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(done)) }
+        guard count > 0 else { throw .outOfMemory }
+        done += count
+      }
+      let first = try memory.sections.add(pages: pages, described: false, file: file, writable: false, shared: true)
+      return MemorySection(first: first, pages: pages, memory: memory, file: file)
     } catch {
       close(file)
       throw error
     }
-    for page in 0..<pages { fill(page, memory.frames.bytes(of: first + page)) }
-    guard cp_commit(memory.frames.bytes(of: first).address, pages * Page.size, file, 0, 0, 1) == 0 else {
-      memory.sections.remove(first, pages: pages)
-      close(file)
-      throw .outOfMemory
-    }
-    return MemorySection(first: first, pages: pages, memory: memory, file: file)
   }
 
-  /// Memory without descriptors that is a real file's, in place: nothing is copied or allocated.
+  /// A memory file of zeroes for an image of `pages` pages.
+  private static func imageFile(_ memory: PhysicalMemory, pages: Int) throws(PageError) -> Int32 {
+    guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }
+    let file = cp_memory_file("user-pages-image", pages * Page.size)
+    guard file >= 0 else { throw PageError(code: -file) }
+    return file
+  }
+
+  /// Bare memory that is a real file's, in place: nothing is copied or allocated.
   ///
-  /// - Throws: `badAddress` where the file cannot be opened, `invalidArgument` for an empty one.
+  /// - Throws: `file` with the errno where the file cannot be opened or mapped, `invalidArgument` where it is empty or no
+  ///   regular file, `outOfMemory` where there are not as many frame numbers.
   static func bare(_ memory: PhysicalMemory, path: String) throws(PageError) -> (section: MemorySection, bytes: Int) {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw .badAddress }
+    // Non-blocking: the opening of a FIFO would wait for a writer.
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { throw .file(errno: errno) }
     defer { close(file) }
     var status = stat()
-    guard fstat(file, &status) == 0, status.st_size > 0 else { throw .invalidArgument }
+    guard fstat(file, &status) == 0 else { throw .file(errno: errno) }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw .file(errno: EISDIR) }
+    guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else { throw .invalidArgument }
     let pages = (Int(status.st_size) + Page.size - 1) / Page.size
     guard pages < memory.frames.span else { throw .outOfMemory }
     let first = try memory.sections.add(pages: pages, described: false, file: file, writable: false, shared: true)
@@ -81,10 +114,13 @@ final class MemorySection: Sendable {
   }
 
   /// Memory with descriptors that is not the allocator's, zero-filled.
+  ///
+  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory`.
+  /// - Complexity: O(pages).
   static func device(_ memory: PhysicalMemory, pages: Int) throws(PageError) -> MemorySection {
     guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }
     let first = try memory.sections.add(pages: pages, described: true, file: -1, writable: true, shared: true)
     for page in 0..<pages { memory.frames.frame(first + page).beginReserved() }
-    return MemorySection(first: first, pages: pages, memory: memory)
+    return MemorySection(first: first, pages: pages, memory: memory, isDescribed: true)
   }
 }

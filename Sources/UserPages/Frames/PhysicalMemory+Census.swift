@@ -37,33 +37,89 @@ public struct FrameInformation: Equatable, Sendable {
 }
 
 extension PhysicalMemory {
-  /// Counts what is in use. Exact when nothing else runs and deferred frees were flushed. O(frames).
+  /// Counts what is in use. Any thread, at any time; exact when nothing else runs and deferred frees were flushed.
+  ///
+  /// - Complexity: O(frames that were ever in use).
   public func census() -> Census {
     var census = Census(
       framesInUse: ramPages - allocator.freeCount, tableNodes: tablePages.inUse, mapcounts: 0, pins: 0, references: 0)
     census.pins = PinSlots.snapshot().count(in: frames)
     census.swapSlots = swap.usedCount
-    for section in 0..<frames.span / Page.pagesPerHuge {
-      let first = PFN(UInt64(section * Page.pagesPerHuge))
-      guard frames.isValid(first) else { continue }
-      for index in 0..<Page.pagesPerHuge {
-        let frame = frames.frame(first + index)
-        census.mapcounts += frame.mapCount + frame.hugeMapCount
-        census.pins += frame.pins
-        census.references += frame.references - (frame.has(Frame.reservedBit) ? 1 : 0)
-      }
+    forEachUsedFrame { _, frame in
+      census.mapcounts += frame.mapCount + frame.hugeMapCount
+      census.pins += frame.pins
+      census.references += frame.heldReferences
     }
     return census
   }
 
-  /// What is known of a frame; nil where it has no descriptor.
+  /// What is known of a frame; nil where it has no descriptor. Any thread, any number, at any time: a device may end meanwhile.
   public func frameInformation(of pfn: PFN) -> FrameInformation? {
-    guard frames.isValid(pfn) else { return nil }
-    let frame = frames.frame(pfn)
-    let folio = frames.folio(of: pfn)
-    return FrameInformation(
-      mapCount: frame.mapCount + folio.hugeMapCount, pinCount: folio.pins + PinSlots.snapshot().pins(of: folio),
-      referenceCount: folio.references, isAnonymous: frame.has(Frame.anonymousBit),
-      isDirty: frame.has(Frame.dirtyBit) || folio.has(Frame.dirtyBit))
+    // Before the section, in which nothing is allocated.
+    let slots = PinSlots.snapshot()
+    // ORDERING [section-end]: the number is looked up and the descriptors are read in one section.
+    return RCU.read {
+      guard frames.isValid(pfn) else { return nil }
+      let frame = frames.frame(pfn)
+      let folio = frames.folio(of: pfn)
+      return FrameInformation(
+        mapCount: frame.mapCount + folio.hugeMapCount, pinCount: folio.pins + slots.pins(of: folio),
+        referenceCount: folio.references, isAnonymous: frame.has(Frame.anonymousBit),
+        isDirty: frame.has(Frame.dirtyBit) || folio.has(Frame.dirtyBit))
+    }
   }
+
+  /// Names the first frames that are still held at the machine's end, with their counts.
+  func heldFrames() -> String {
+    let slots = PinSlots.snapshot()
+    var held: [String] = []
+    var more = 0
+    forEachUsedFrame { pfn, frame in
+      let (references, pins) = (frame.heldReferences, frame.pins)
+      let inSlots = slots.holds(frame)
+      guard references > 0 || pins > 0 || inSlots else { return }
+      if held.count == 4 {
+        more += 1
+      } else {
+        held.append("\(pfn) (references \(references), pins \(pins)\(inSlots ? ", and in a slot" : ""))")
+      }
+    }
+    return held.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+  }
+
+  /// Calls `body` for each frame with a descriptor that may have been in use, inside a read-side section for each 2 MiB.
+  private func forEachUsedFrame(_ body: (PFN, Frame) -> Void) {
+    let (head, tail) = allocator.usedSinceBirth
+    for section in sections.described {
+      guard section.first == allocator.first else {
+        forEachFrame(section.first..<section.first + section.pages, body)
+        continue
+      }
+      // Of RAM, what was never used is left out: its descriptors take no memory until they are touched.
+      forEachFrame(section.first..<section.first + head, body)
+      forEachFrame(section.first + (section.pages - tail)..<section.first + section.pages, body)
+    }
+  }
+
+  private func forEachFrame(_ range: Range<PFN>, _ body: (PFN, Frame) -> Void) {
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let end = min(start + Page.pagesPerHuge, range.upperBound)
+      // ORDERING [section-end]: as for one frame.
+      RCU.read {
+        guard frames.isValid(start) else { return }
+        var pfn = start
+        while pfn < end {
+          body(pfn, frames.frame(pfn))
+          pfn = pfn + 1
+        }
+      }
+      start = end
+    }
+  }
+}
+
+extension Frame {
+  /// References but for the one that a section's owner has on a frame which is not the allocator's.
+  fileprivate var heldReferences: Int { references - (has(Frame.reservedBit) ? 1 : 0) }
 }

@@ -6,8 +6,9 @@ import Glibc
 /// RAM is one arena (a memory file), so that real I/O can target a frame and other processes could map it. Beside RAM there
 /// can be memory without descriptors (images) and ranges of RAM that belong to devices.
 ///
-/// Thread-safe. The machine outlives everything made from it: address spaces hold it strongly, pins do not (a pin is two
-/// words and touches no reference count), so it checks at its end that none is left.
+/// Thread-safe. The machine outlives everything made from it. Address spaces, files and images hold it strongly. Gets and pins
+/// do not, because that would write a line which all of them share: the machine checks at its end that none is left, and
+/// traps if one is.
 public final class PhysicalMemory: Sendable {
   /// Frames of RAM for contents. Table nodes and the zero page are beside it.
   public let ramPages: Int
@@ -25,16 +26,17 @@ public final class PhysicalMemory: Sendable {
   public let dataCache: any DataCacheFlushing
   private let arena: Int32
 
-  /// Makes a machine.
+  /// Makes a machine, in time and memory that do not depend on its size.
   ///
   /// - Parameters:
   ///   - ramPages: RAM, in pages of 4096 bytes.
   ///   - spanPages: how many frame numbers there are, RAM, images and devices together; address space is reserved for
-  ///     them, memory is not. By default 64 GiB, or four times RAM where that is more.
+  ///     them, memory is not. By default 64 GiB, or four times RAM where that is more, but at most 16 TiB.
   ///   - dataCache: what a flush of the data cache does; nothing by default.
   ///   - swapFile: where pages go that are advised out; no room by default.
-  /// - Throws: `invalidArgument` for a size that is not positive or beyond 8 TiB, `outOfMemory` where the process has not
-  ///   the address space, `badAddress` where a swap file cannot be opened.
+  /// - Throws: `invalidArgument` for a size that is not positive or beyond 8 TiB (RAM, swap) or 16 TiB (all frame numbers),
+  ///   `outOfMemory` where the process has not the address space, `busy` where another machine uses the swap file, `file` with
+  ///   the errno where it cannot be opened.
   public init(
     ramPages: Int, spanPages: Int? = nil, dataCache: any DataCacheFlushing = CoherentDataCache(),
     swapFile: SwapFile = .none
@@ -43,7 +45,7 @@ public final class PhysicalMemory: Sendable {
       throw .invalidArgument
     }
     let swapStore = try SwapStore(swapFile)
-    let span = spanPages ?? max(1 << 24, 4 * ramPages)
+    let span = spanPages ?? max(1 << 24, min(4 * ramPages, 1 << 32 - 1))
     // Frame numbers fit in 32 bits where lists of them are kept.
     guard span > ramPages, span < 1 << 32 else { throw .invalidArgument }
     guard let frames = FrameTable(span: span + 4 * Page.pagesPerHuge) else { throw .outOfMemory }
@@ -52,7 +54,7 @@ public final class PhysicalMemory: Sendable {
     do throws(PageError) {
       zeroPage = try sections.add(pages: Page.pagesPerHuge, described: true, file: -1, writable: false, shared: false)
       arena = cp_memory_file("user-pages-ram", ramPages * Page.size)
-      guard arena >= 0 else { throw .outOfMemory }
+      guard arena >= 0 else { throw PageError(code: -arena) }
       let ram = try sections.add(pages: ramPages, described: true, file: arena, writable: true, shared: true)
       allocator = FrameAllocator(table: frames, first: ram, count: ramPages)
     } catch {
@@ -70,7 +72,7 @@ public final class PhysicalMemory: Sendable {
     let tablePages = self.tablePages
     swap = SwapArea(swapStore, frames: frames, allocator: allocator)
     deferredQueue = DeferredQueue { words in
-      Self.free(words, frames: frames, allocator: allocator, tablePages: tablePages)
+      Self.free(words, frames: frames, sections: sections, allocator: allocator, tablePages: tablePages)
     }
     deferred = deferredQueue.handle
   }
@@ -81,11 +83,13 @@ public final class PhysicalMemory: Sendable {
   /// before the grace period, and stored the slot before the section ended; so the slots are looked at now, not earlier.
   /// A frame found there keeps the reference and waits for the next drain. No new slot can appear: no entry leads there.
   private static func free(
-    _ words: Span<DeferredWord>, frames: FrameTable, allocator: FrameAllocator, tablePages: ZeroedPagePool
+    _ words: Span<DeferredWord>, frames: FrameTable, sections: SectionMap, allocator: FrameAllocator,
+    tablePages: ZeroedPagePool
   ) -> [DeferredWord] {
     let slots = PinSlots.snapshot()
     var kept: [DeferredWord] = []
     var freed = FrameBatch()
+    var endedSections: [PFN] = []
     for index in words.indices {
       let word = words[index]
       switch word.tag {
@@ -95,15 +99,28 @@ public final class PhysicalMemory: Sendable {
         if slots.holds(frame) {
           kept.append(word)
         } else if frame.put(Frame.oneReference) {
-          if frame.has(Frame.hugeBit) { allocator.freeHuge(pfn) } else { freed.add(pfn, for: allocator) }
+          if !allocator.manages(pfn) {
+            if let first = sections.endReference(on: pfn) { endedSections.append(first) }
+          } else if frame.has(Frame.hugeBit) {
+            allocator.freeHuge(pfn)
+          } else {
+            freed.add(pfn, for: allocator)
+          }
         }
+      case DeferredWord.sectionTag:
+        sections.release(PFN(word.payload >> 3))
       case DeferredWord.tablePageTag:
         tablePages.free(UnsafeMutableRawPointer(bitPattern: UInt(word.payload))!)
       default:
-        preconditionFailure("a kind of deferred free that nobody knows")
+        preconditionFailure("an unknown kind of deferred free")
       }
     }
     freed.flush(to: allocator)
+    if !endedSections.isEmpty {
+      // A device that ended while its frames were mapped. Seldom, so that a second grace period does not matter.
+      RCU.synchronize()
+      for first in endedSections { sections.release(first) }
+    }
     return kept
   }
 
@@ -111,9 +128,11 @@ public final class PhysicalMemory: Sendable {
     swap.end()
     deferred.drainAll()
     let left = census()
-    precondition(left.pins == 0, "physical memory was torn down with \(left.pins) pins outstanding")
+    precondition(
+      left.pins == 0, "physical memory was torn down with \(left.pins) pins outstanding: \(heldFrames())")
     precondition(left.mapcounts == 0, "physical memory was torn down with \(left.mapcounts) pages mapped")
     precondition(left.swapSlots == 0, "physical memory was torn down with \(left.swapSlots) pages swapped out")
+    if left.references != 0 { fatalError("physical memory was torn down with gets outstanding: \(heldFrames())") }
     close(arena)
     frames.release()
   }
@@ -177,7 +196,20 @@ public final class PhysicalMemory: Sendable {
   @usableFromInline @inline(never)
   func freeAfterLastPut(_ frame: Frame) {
     let pfn = frames.number(of: frame)
-    if frame.has(Frame.hugeBit) { allocator.freeHuge(pfn) } else { allocator.free(pfn) }
+    if !allocator.manages(pfn) {
+      if let first = sections.endReference(on: pfn) { releaseSection(first) }
+    } else if frame.has(Frame.hugeBit) {
+      allocator.freeHuge(pfn)
+    } else {
+      allocator.free(pfn)
+    }
+  }
+
+  /// Gives back an unpublished section's memory and numbers after a grace period: at once, where the caller may wait for one.
+  func releaseSection(_ first: PFN) {
+    if RCU.isReading { return deferred.enqueue(.section(first)) }
+    RCU.synchronize()
+    sections.release(first)
   }
 
   /// Gives a mapping's reference up: after a grace period, see `FrameDescriptor`.
@@ -187,9 +219,13 @@ public final class PhysicalMemory: Sendable {
 extension DeferredWord {
   static let frameTag = firstFreeTag
   static let tablePageTag = firstFreeTag + 1
+  static let sectionTag = firstFreeTag + 2
 
   /// One reference of a frame.
   static func frame(_ pfn: PFN) -> DeferredWord { DeferredWord(tag: frameTag, payload: pfn.rawValue << 3) }
+
+  /// A section that was unpublished, by its first frame.
+  static func section(_ first: PFN) -> DeferredWord { DeferredWord(tag: sectionTag, payload: first.rawValue << 3) }
 
   /// A page of zeroes of the machine's pool.
   static func tablePage(_ page: UnsafeMutableRawPointer) -> DeferredWord {

@@ -33,7 +33,7 @@ struct OpenedImage {
 
   private static func reason(_ error: any Error) -> String {
     switch error {
-    case PageError.badAddress: "cannot be opened"
+    case PageError.file: "cannot be opened: \(error)"
     case PageError.invalidArgument: "is empty or no regular file"
     case PageError.outOfMemory: "is larger than physical memory can be"
     default: "\(error)"

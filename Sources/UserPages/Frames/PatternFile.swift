@@ -1,0 +1,65 @@
+import CPlatform
+import Glibc
+import Synchronization
+
+/// The memory file behind an image whose pages are each filled with one byte, written when a page is first used.
+///
+/// A page that was never asked for takes no memory, and one of zeroes never does. The image's frames map the file, for
+/// reading alone; a fault, a copy or an insertion by number calls `fill` before it lets anything see the frame.
+///
+///     a filling thread                                 another
+///     finds the page's bit clear
+///     calls `byte`, under no lock                      does, too
+///     lock {
+///       finds the bit clear: writes the page
+///       ORDERING [fill-publish]: sets the bit, release
+///     }                                                lock { finds the bit set, writes nothing }
+///
+/// The bit is looked at again under the lock: between the two looks the page may have been filled, moved into the page cache, been
+/// stored to and written back, and its first contents would then overwrite the newer ones.
+final class PatternFile: @unchecked Sendable {
+  let descriptor: Int32
+  private let byte: @Sendable (Int) -> UInt8
+  private let lock = FutexLock()
+  // A bit for each page: it is filled. Changed under `lock`, read by any thread. From `calloc`, freed with the object.
+  private let words: UnsafeMutablePointer<Atomic<UInt64>>
+
+  /// Takes over `descriptor`, a memory file of `pages` pages of zeroes. Page n is to hold the byte `byte(n)`.
+  init(descriptor: Int32, pages: Int, byte: @escaping @Sendable (Int) -> UInt8) {
+    self.descriptor = descriptor
+    self.byte = byte
+    let count = (pages + 63) / 64
+    guard let zeroes = calloc(count, MemoryLayout<Atomic<UInt64>>.stride) else { fatalError("out of memory") }
+    words = zeroes.bindMemory(to: Atomic<UInt64>.self, capacity: count)
+  }
+
+  deinit {
+    close(descriptor)
+    free(words)
+  }
+
+  private func isFilled(_ page: Int) -> Bool {
+    // ORDERING [fill-publish]: acquire: a thread that finds the bit set finds the contents.
+    words[page / 64].load(ordering: .acquiring) & 1 << UInt64(page % 64) != 0
+  }
+
+  /// Fills those of `pages` that are not; false where there is no memory for one of them.
+  func fill(_ pages: Range<Int>) -> Bool {
+    if pages.allSatisfy(isFilled) { return true }
+    let contents = pages.map { isFilled($0) ? 0 : byte($0) }
+    return withUnsafeTemporaryAllocation(byteCount: Page.size, alignment: Page.size) { buffer in
+      lock.lock()
+      defer { lock.unlock() }
+      for (page, content) in zip(pages, contents) where !isFilled(page) {
+        if content != 0 {
+          _ = buffer.initializeMemory(as: UInt8.self, repeating: content)
+          guard pwrite(descriptor, buffer.baseAddress, Page.size, off_t(page * Page.size)) == Page.size else {
+            return false
+          }
+        }
+        words[page / 64].bitwiseOr(1 << UInt64(page % 64), ordering: .releasing)
+      }
+      return true
+    }
+  }
+}
