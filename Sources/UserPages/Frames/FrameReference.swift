@@ -1,0 +1,103 @@
+import CPlatform
+
+/// One reference on a frame of RAM, or on a 2 MiB frame: how code beside mappings, caches and pins owns a frame.
+///
+/// `PhysicalMemory.allocate()` makes the first one. The frame goes back to the allocator with its last reference, whatever holds
+/// that: this value, an entry, a get or a pin. The value ends exactly once, by `put` or at the end of its life; it can be handed
+/// to another thread but not copied, and `retain` makes another. It does not keep the machine, which traps at its end if a
+/// reference is left.
+///
+/// Linux: the reference that `alloc_pages` returns, `folio_get`, `folio_put`.
+public struct FrameReference: ~Copyable, Sendable {
+  /// The frame's number; the first of 512 in a row for a 2 MiB frame.
+  public let pfn: PFN
+  /// The frame whose counts hold: the one of `pfn`.
+  private let frame: Frame
+  // Not retained, as in `HeldFrame`: the machine's end checks that no reference is left.
+  private let memory: Unmanaged<PhysicalMemory>
+
+  /// Takes over one reference on the frame of `pfn`, which is no part of a larger one.
+  init(owning pfn: PFN, in memory: PhysicalMemory) {
+    self.pfn = pfn
+    frame = memory.frames.frame(pfn)
+    self.memory = .passUnretained(memory)
+  }
+
+  /// Takes over one more reference on the same frame.
+  private init(sameAs other: borrowing FrameReference) {
+    pfn = other.pfn
+    frame = other.frame
+    memory = other.memory
+  }
+
+  deinit { memory._withUnsafeGuaranteedRef { $0.put(frame, Frame.oneReference) } }
+
+  /// Pages of 4096 bytes: 1, or 512 for a 2 MiB frame.
+  public var pageCount: Int { frame.has(Frame.hugeBit) ? Page.pagesPerHuge : 1 }
+
+  /// The bytes of the first page, for as long as the reference is borrowed.
+  public var bytes: PageBytes {
+    @_lifetime(borrow self)
+    get { bytes(ofPage: 0) }
+  }
+
+  /// The bytes of the page at `index`, for as long as the reference is borrowed.
+  ///
+  /// - Precondition: `index` is not negative and below `pageCount`.
+  @_lifetime(borrow self)
+  public func bytes(ofPage index: Int) -> PageBytes {
+    precondition(index >= 0 && index < pageCount, "the frame has no such page")
+    let bytes = memory._withUnsafeGuaranteedRef { $0.frames.bytes(of: pfn + index) }
+    return _overrideLifetime(PageBytes(bytes, isWritable: true), borrowing: self)
+  }
+
+  /// Another reference on the same frame (`folio_get`). O(1), any thread.
+  ///
+  /// - Throws: `outOfMemory` where the frame has as many references as it may have.
+  public func retain() throws(PageError) -> FrameReference {
+    guard frame.retain(Frame.oneReference) else {
+      memory._withUnsafeGuaranteedRef { $0.put(frame, Frame.oneReference) }
+      throw .outOfMemory
+    }
+    return FrameReference(sameAs: self)
+  }
+
+  /// Gives the reference up (`folio_put`). The frame is free if that was the last one.
+  public consuming func put() {}
+
+  /// Gives the reference to an entry, a cache or another owner that keeps the number and puts it later. Returns the number.
+  consuming func handOver() -> PFN {
+    let pfn = pfn
+    discard self
+    return pfn
+  }
+}
+
+extension PhysicalMemory {
+  /// Allocates a frame of zeroes that no entry maps, and returns the one reference to it (`alloc_page` with `__GFP_ZERO`).
+  ///
+  /// Waits for the deferred frees, and for what is being written to the swap file, if no frame is free at first. Any thread; not
+  /// inside a read-side section.
+  ///
+  /// - Throws: `outOfMemory` where no frame is free after that.
+  /// - Complexity: O(page).
+  public func allocate() throws(PageError) -> FrameReference {
+    let pfn = try allocateFrame()
+    frames.bytes(of: pfn).fill(0)
+    frames.frame(pfn).begin(anonymous: false, mapped: false)
+    return FrameReference(owning: pfn, in: self)
+  }
+
+  /// Allocates 2 MiB of zeroes, 512 frames in a row that begin at a multiple of 512 and live and die together.
+  ///
+  /// As `allocate`, but waits for the deferred frees only.
+  ///
+  /// - Throws: `outOfMemory` where no 2 MiB are free in one piece: `allocate` may still find single frames.
+  /// - Complexity: O(2 MiB).
+  public func allocateHuge() throws(PageError) -> FrameReference {
+    guard let first = allocateHugeFrame() else { throw .outOfMemory }
+    for index in 0..<Page.pagesPerHuge { frames.bytes(of: first + index).fill(0) }
+    frames.beginHuge(first, anonymous: false, mapped: false)
+    return FrameReference(owning: first, in: self)
+  }
+}
