@@ -86,7 +86,7 @@ extension AddressSpace {
     RCU.synchronize()
     // ORDERING [change-then-count], [slot-then-leave]: the link was taken away, a grace period has passed, the holders are
     // looked at now.
-    let slots = PinSlots.snapshot()
+    let slots = PinSlotSnapshot()
     for index in 0..<TableNode.entryCount where !isMovable(node[index].waitUntilUnlocked(), slots) {
       ptep.store(link)
       return .failure(.tryAgain)
@@ -106,7 +106,7 @@ extension AddressSpace {
   }
 
   /// Whether an entry that nobody reaches any more may be replaced by a copy.
-  private func isMovable(_ pte: PTE, _ slots: PinSlots) -> Bool {
+  private func isMovable(_ pte: PTE, _ slots: PinSlotSnapshot) -> Bool {
     if pte.isEmpty { return true }
     guard pte.isMapped else { return false }
     if isZeroPage(pte) { return true }

@@ -34,7 +34,7 @@ extension AddressSpace {
       // section, so this cannot deadlock; it holds up other changes of this space for one grace period.
       if isWriteProtected { RCU.synchronize() }
       // ORDERING [slot-then-leave]: the entries were changed, a grace period has passed, the slots are looked at now.
-      let slots = PinSlots.snapshot()
+      let slots = PinSlotSnapshot()
 
       var old = VMATree.Replaced()
       for mapping in inherited {
@@ -104,7 +104,7 @@ extension AddressSpace {
 
   /// Gives the child the parent's entries of a mapping. Nobody else sees the child yet.
   private func copyEntries(
-    of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlots, _ shared: SharedParts
+    of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot, _ shared: SharedParts
   ) throws(PageError) {
     var failure: PageError?
     var spare = SpareNodes(memory)
@@ -172,7 +172,7 @@ extension AddressSpace {
 
   /// Gives the child an entry that maps 2 MiB; or splits it, where they are pinned: then each page is copied by itself.
   private func copyHuge(
-    _ span: PageTable.HugeSpan, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlots,
+    _ span: PageTable.HugeSpan, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot,
     using spare: inout SpareNodes
   ) throws(PageError) -> PageTable.AfterHuge {
     let pte = span.ptep.waitUntilUnlocked()
@@ -206,7 +206,7 @@ extension AddressSpace {
 
   /// Gives the pinned pages of a mapping back to it after a fork that failed: a copy would part pin and program. What the
   /// child got is not among them: nobody can pin what is not exclusive.
-  private func keepPinned(_ mapping: VMATree.Mapping, _ slots: PinSlots, _ shared: SharedParts) {
+  private func keepPinned(_ mapping: VMATree.Mapping, _ slots: PinSlotSnapshot, _ shared: SharedParts) {
     func restored(_ pte: PTE, _ address: VirtualAddress) -> PTE? {
       guard pte.isMapped, pte.isAnonymous, !pte.isExclusive, !(pte.isHuge && shared.contains(address)) else {
         return nil
@@ -221,7 +221,9 @@ extension AddressSpace {
   }
 
   /// Whether somebody pins a frame, by its counts or by a slot. After the entry was changed and a grace period has passed.
-  private func isPinned(_ frame: Frame, _ slots: PinSlots) -> Bool { frame.pins > 0 || slots.pins(of: frame) > 0 }
+  private func isPinned(_ frame: Frame, _ slots: PinSlotSnapshot) -> Bool {
+    frame.pins > 0 || slots.pins(of: frame) > 0
+  }
 
   private func exclusiveAgain(_ pte: PTE, mapping: VMATree.Mapping) -> PTE {
     let exclusive = pte.without(PTELayout.cowShared)

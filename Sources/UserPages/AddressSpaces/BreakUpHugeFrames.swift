@@ -87,7 +87,7 @@ extension AddressSpace {
     YieldPoint.breakUpBetweenTakeAndLook.reach()
     RCU.synchronize()
     // ORDERING [change-then-count], [slot-then-leave]: the entries were taken away, a grace period has passed.
-    let slots = PinSlots.snapshot()
+    let slots = PinSlotSnapshot()
     var any = false
     for (first, places) in parts {
       let folio = frames.frame(first)

@@ -99,7 +99,7 @@ extension Image {
       let emptied = empty(page)
       // The grace period for stores and slots, and the references that the emptied entries held.
       memory.flushDeferredFrees()
-      guard emptied, frame.references == 1, !PinSlots.snapshot().holds(frame) else {
+      guard emptied, frame.references == 1, !PinSlotSnapshot().holds(frame) else {
         finish(page, .cached(pfn))
         throw .busy
       }

@@ -6,7 +6,7 @@ public final class PageCacheFile: Backing {
   /// The file's length.
   public let byteCount: Int
   let memory: PhysicalMemory
-  let slots: FrameSlots
+  let slots: PageCacheIndex
   private let source: Source
   /// Held while places are filled, so that a page and the 2 MiB around it are not both made. Look-ups do without.
   let fillLock = Guarded<Bool>(false)
@@ -26,7 +26,7 @@ public final class PageCacheFile: Backing {
     guard pages >= 0, pages <= 1 << 40 else { throw .invalidArgument }
     self.memory = memory
     byteCount = pages * Page.size
-    slots = FrameSlots(count: pages)
+    slots = PageCacheIndex(count: pages)
     source = .byte(fill)
   }
 
@@ -34,7 +34,7 @@ public final class PageCacheFile: Backing {
   public init(_ memory: PhysicalMemory, contents: [UInt8]) {
     self.memory = memory
     byteCount = contents.count
-    slots = FrameSlots(count: (contents.count + Page.size - 1) / Page.size)
+    slots = PageCacheIndex(count: (contents.count + Page.size - 1) / Page.size)
     source = .bytes(contents)
   }
 
@@ -43,7 +43,7 @@ public final class PageCacheFile: Backing {
     precondition((1...Page.size).contains(byteCount))
     self.memory = memory
     self.byteCount = byteCount
-    slots = FrameSlots(count: 1)
+    slots = PageCacheIndex(count: 1)
     source = .reader(reader)
   }
 

@@ -7,9 +7,9 @@
 ///     the 511 others     counts      0
 ///                        state       flags; how often it is mapped as a part
 ///
-/// Who comes by an entry knows from the entry that the frame is part of a huge one (`PTELayout.huge`, at either level) and
-/// which is the first (`PTE.folioPFN`), so an ordinary page is pinned without asking. Who comes by a frame number alone asks
-/// the descriptor (`FrameTable.folio(of:)`), holding a reference, so that the answer stays true.
+/// An entry says that its frame is part of a huge one (`PTELayout.huge`, at either level) and which is the first
+/// (`PTE.folioPFN`). So a base page is pinned without a look at its state. A thread that has a frame number alone asks the descriptor
+/// (`FrameTable.folio(of:)`), and holds a reference, so that the answer stays true.
 extension Frame {
   static let hugeBit: UInt64 = 1 << 38
   private static let hugeMapShift: UInt64 = 40
@@ -37,7 +37,7 @@ extension FrameTable {
   /// it is a part of (`page_folio`).
   func folio(of pfn: PFN) -> Frame { frame(pfn).has(Frame.hugeBit) ? frame(pfn.hugeStart) : frame(pfn) }
 
-  /// From the allocator to its first user, who holds the one reference; `mapped` counts the entry about to be installed.
+  /// Gives 2 MiB from the allocator their first reference, which is the caller's. As `Frame.begin`.
   func beginHuge(_ first: PFN, anonymous: Bool, mapped: Bool) {
     let flags = Frame.hugeBit | Frame.allocatedBit | (anonymous ? Frame.anonymousBit : 0)
     for index in 1..<Page.pagesPerHuge {
@@ -48,11 +48,11 @@ extension FrameTable {
     head.pointee.counts.wrappingAdd(Frame.oneReference, ordering: .releasing)
   }
 
-  /// One entry that maps a 2 MiB frame whole becomes 512 that map its parts: the counts of it. The entry is locked.
+  /// Counts 512 entries that map the parts of a 2 MiB frame instead of one that maps it whole. The entry is locked.
   func countAsParts(_ first: PFN) {
     let folio = frame(first)
     folio.addReferences(Page.pagesPerHuge - 1)
-    // There are never more mappings to be seen than references: who compares them would overlook a holder.
+    // References before mappings. A thread that saw more mappings than references would miss a holder.
     folio.removeHugeMapping()
     for index in 0..<Page.pagesPerHuge { frame(first + index).addMapping() }
   }
@@ -64,8 +64,8 @@ extension FrameTable {
     return (0..<Page.pagesPerHuge).reduce(folio.hugeMapCount) { $0 + frame(first + $1).mapCount }
   }
 
-  /// A 2 MiB frame becomes 512 ordinary ones (`__split_folio_to_order`), of which those at `users` go on with one reference
-  /// each, and the others have none: they are returned, to be freed.
+  /// Turns a 2 MiB frame into 512 ordinary ones (`__split_folio_to_order`). Those at `users` go on with one reference each; the
+  /// others have none and are returned, to be freed.
   ///
   /// The caller has taken the entries away and waited for a grace period, so no thread retains the frame by an entry. A thread
   /// may still retain it by number for a moment (`retainFolio(of:)`). If there is such a reference, or any other beside those
@@ -99,7 +99,7 @@ extension PhysicalMemory {
       case .free: return nil
       case .tooMany: throw .outOfMemory
       }
-      // It may have been freed, and have become part of something else, before it was taken.
+      // The frame may have been freed, and have become part of another one, before it was retained.
       if frames.folio(of: pfn).descriptor == folio.descriptor { return folio }
       put(folio, Frame.oneReference)
     }

@@ -1,35 +1,38 @@
 import Synchronization
 
-/// What is remembered of a frame of RAM: 16 bytes for each 4096 (Linux's `struct page` has 64).
+/// What the machine remembers of a frame of RAM: 16 bytes for each 4096 (Linux's `struct page` has 64).
 ///
-/// Descriptors are type-stable: they are there as long as the machine is, so a stale frame number may always be looked at.
+/// Descriptors are type-stable: those of RAM stay as long as the machine. So the descriptor of a stale frame number may be read;
+/// what it says holds only if the reader has a reference, or reads inside the section that found the number in an entry.
 ///
 /// `counts`, one atomic word, so that a pin is one addition:
 ///
-///     bits  0...31  references: one for each mapping, one of the page cache, one for each get and each pin
-///     bits 32...63  pins: how many of the references are pins (FOLL_PIN)
-///
-///     0 references                 free, or between the allocator and its first user
-///     1 reference, 0 pins          one user, alone
-///     n references, p pins, p<=n   shared; p of the users are devices
+///     bits  0...31  references: one for each entry, each page of a cache, each get, each pin, each `FrameReference`
+///                     0                 free, or between the allocator and its first owner
+///                     1                 one owner
+///                     2..<2^31          shared
+///                     2^31 and more     `retain` is refused with ENOMEM (`Frame.limit`)
+///     bits 32...63  pins (FOLL_PIN): how many of the references are pins; never more than references
+///                     0                 no device relies on the frame
+///                     1...references    so many pins, each of which is one of the references, too
 ///
 /// Linux counts a pin as 1024 references and so can only say that a page *may be* pinned; here it is known.
 ///
 /// `state`, one atomic word:
 ///
-///     bits  0...31  mapcount: page-table entries of the lowest level that map the frame
-///     bit  32       anonymous: belongs to private memory, not to a file
-///     bit  33       dirty: written since it was last clean; by release(dirty:), or through a shared mapping
-///     bit  34       reserved: not the allocator's (a device's frame, the zero page); never freed
-///     bit  35       allocated: given out by the allocator. Clear in a free frame, also in one that never was in use
+///     bits  0...31  mapcount: entries of the lowest level that map the frame; each has a reference, so never more than those
+///     bit  32       anonymous: private memory, not a file's
+///     bit  33       dirty: written since it was last clean, by `release(dirty:)` or through a shared mapping
+///     bit  34       reserved: the owner of a section (a device, the page of zeroes) has one reference, until the section ends
+///     bit  35       allocated: given out by the allocator. Clear in a free frame, and in one that never was in use
 ///     bit  36       data cache clean (Linux's PG_dcache_clean, PG_arch_1)
 ///     bit  37       poisoned: filled with the allocator's poison (debug builds)
-///     bit  38       huge: one of the 512 of a 2 MiB frame, which the first one's counts are for (see `Frame+Huge.swift`)
-///     bit  39       data cache being flushed (see `DataCacheFlushing.swift`)
-///     bits 40...63  in the first frame of a huge one: entries of the second-lowest level that map it whole
+///     bit  38       huge: one of the 512 of a 2 MiB frame. The counts of the first one hold for all (`Frame+Huge.swift`)
+///     bit  39       data cache flushing, see `DataCacheFlushing.swift`
+///     bits 40...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole
 ///
 /// The mapcount falls the moment an entry is cleared. The reference that the entry held falls a grace period later
-/// (DESIGN's protocol 4), so inside a read-side section the frame behind any entry that was read there has a reference.
+/// ([deferred-free]). So inside a read-side section the frame behind any entry that was read there has a reference.
 @frozen @usableFromInline
 struct FrameDescriptor: ~Copyable {
   @usableFromInline let counts: Atomic<UInt64>
@@ -41,10 +44,10 @@ struct FrameDescriptor: ~Copyable {
   }
 }
 
-/// A frame that has a descriptor.
+/// A frame that has a descriptor: the handle through which counts and state are changed.
 ///
-/// A trivial handle. Sound because descriptors outlive every use: they are unmapped with the machine, which checks that
-/// no pin and no mapping is left.
+/// Trivial, and valid as long as the descriptor: RAM's stay as long as the machine, which checks at its end that no reference
+/// is left. A device's stay until its last reference is put ([section-end]).
 @frozen @usableFromInline
 struct Frame: @unchecked Sendable {
   @usableFromInline let descriptor: UnsafeMutablePointer<FrameDescriptor>
@@ -52,6 +55,7 @@ struct Frame: @unchecked Sendable {
   @inlinable @inline(__always)
   init(_ descriptor: UnsafeMutablePointer<FrameDescriptor>) { self.descriptor = descriptor }
 
+  // What is added to `counts`: one reference, for a pin `oneReference + onePin`.
   @usableFromInline static let oneReference: UInt64 = 1
   @usableFromInline static let onePin: UInt64 = 1 << 32
   /// Half of what the count of references can hold: no get, pin or mapping is added from here on.
@@ -121,7 +125,7 @@ struct Frame: @unchecked Sendable {
 
   /// Gives back what `retain` added. Returns true where that was the last reference: the caller frees the frame.
   ///
-  /// ORDERING [last-put]: acquire and release, so that whoever frees the frame comes after every other user's accesses.
+  /// ORDERING [last-put]: acquire and release, so that the thread which frees the frame comes after every other user's accesses.
   @inlinable @inline(__always)
   func put(_ counts: UInt64) -> Bool {
     let new = descriptor.pointee.counts.wrappingSubtract(counts, ordering: .acquiringAndReleasing).newValue
@@ -135,10 +139,12 @@ struct Frame: @unchecked Sendable {
     Int(UInt32(truncatingIfNeeded: descriptor.pointee.counts.load(ordering: .sequentiallyConsistent)))
   }
 
+  /// Pins alone. ORDERING [change-then-count]: as `references`.
   var pins: Int { Int(descriptor.pointee.counts.load(ordering: .sequentiallyConsistent) >> 32) }
 
   // MARK: Mappings and flags
 
+  /// Entries of the lowest level that map the frame.
   var mapCount: Int { Int(UInt32(truncatingIfNeeded: descriptor.pointee.state.load(ordering: .acquiring))) }
 
   func addMapping() { descriptor.pointee.state.wrappingAdd(1, ordering: .acquiringAndReleasing) }
@@ -159,16 +165,20 @@ struct Frame: @unchecked Sendable {
 
   // MARK: Life
 
-  /// From the allocator to its first user, who holds the one reference; `mapped` counts the entry about to be installed.
+  /// Gives a frame from the allocator its first reference, which is the caller's. The contents are complete.
   ///
-  /// An addition, not a store: nothing here relies on nobody looking, and a walker's stray reference would be kept.
+  /// An addition, not a store: a thread that retained the frame by a stale number backs out, and the store would lose that.
+  ///
+  /// - Parameters:
+  ///   - anonymous: whether it is private memory. Says so for the frame's whole life.
+  ///   - mapped: counts the entry that the caller is about to install, to which the reference then belongs.
   func begin(anonymous: Bool, mapped: Bool) {
     descriptor.pointee.state.store(
       (mapped ? 1 : 0) | Self.allocatedBit | (anonymous ? Self.anonymousBit : 0), ordering: .relaxed)
     descriptor.pointee.counts.wrappingAdd(Self.oneReference, ordering: .releasing)
   }
 
-  /// A frame that is never the allocator's: the one reference is the machine's and stays.
+  /// Gives a frame that is not the allocator's the reference of its section's owner: it stays until the section ends (`SectionMap`).
   func beginReserved() {
     descriptor.pointee.state.store(Self.reservedBit, ordering: .relaxed)
     descriptor.pointee.counts.wrappingAdd(Self.oneReference, ordering: .releasing)

@@ -4,9 +4,9 @@ import Synchronization
 /// Free frames of RAM.
 ///
 /// Each thread takes from and gives to a small cache of its own shard; caches and the depot behind them exchange frames
-/// in bulk, so two threads that fault and free share a line once in `transfer` frames. When the depot has not what is asked
-/// for, all caches are held and emptied into it at once, and it is asked again: "none free" is true when it is said. A
-/// frame can only have been missed whose `free` had not returned.
+/// in bulk, so two threads that fault and free share a line once in `transfer` frames. If the depot has not what is asked for,
+/// all caches are held and emptied into it at once, and it is asked again: "none free" is true when it is said. A frame is
+/// missed only if its `free` had not returned.
 ///
 /// Huge frames, 512 frames in a row that begin at a multiple of 512, come from the depot and go back to it directly.
 ///
@@ -100,7 +100,7 @@ final class FrameAllocator: @unchecked Sendable {
   }
 
   /// 512 frames in a row that begin at a multiple of 512, with no references and unspecified contents; nil where no such
-  /// block is free as a whole. O(512), any thread. Waits for nobody.
+  /// block is free as a whole. O(512), any thread. Waits for no grace period.
   ///
   /// From then on each is a frame like any other: they may be freed one by one as well as by `freeHuge`.
   func allocateHuge() -> PFN? {
@@ -138,7 +138,7 @@ final class FrameAllocator: @unchecked Sendable {
 
   private func end(_ pfn: PFN) {
     let frame = table.frame(pfn)
-    assert(frame.references == 0 && frame.mapCount == 0, "a frame was freed that somebody uses")
+    assert(frame.references == 0 && frame.mapCount == 0, "a frame was freed that is referenced or mapped")
     precondition(frame.has(Frame.allocatedBit), "a frame was freed twice")
     #if DEBUG
       table.bytes(of: pfn).fill(Self.poison)
@@ -148,7 +148,7 @@ final class FrameAllocator: @unchecked Sendable {
     #endif
   }
 
-  /// Frames that are free now. Exact when nobody allocates or frees meanwhile.
+  /// Frames that are free now. Exact if no thread allocates or frees meanwhile. O(shards).
   var freeCount: Int {
     var total = depot.count
     for index in 0..<Self.shardCount {

@@ -15,7 +15,7 @@ import Glibc
 /// Blocks that were never taken from have nothing written about them: `untouched` is the first of them. So a machine is made
 /// in time and memory that do not depend on its RAM. A touched block costs a sixth of a byte for each of its frames.
 ///
-/// One lock, the innermost there is: whoever holds it takes no other. The allocator's caches come before it.
+/// One lock, the innermost there is: no other is taken under it. The allocator's caches come before it.
 final class FrameDepot: @unchecked Sendable {
   static let blockSize = Page.pagesPerHuge
 
@@ -135,7 +135,7 @@ final class FrameDepot: @unchecked Sendable {
     for position in 0..<count { insert(Int(frames[position]) - Int(truncatingIfNeeded: first.rawValue)) }
   }
 
-  /// Takes a block back whose frames all were away.
+  /// Takes back a block, none of whose frames is here.
   func putBlock(_ block: PFN) {
     precondition(block.rawValue % UInt64(Self.blockSize) == 0, "a block begins at its first frame")
     lock.lock()

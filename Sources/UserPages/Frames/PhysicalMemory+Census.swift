@@ -13,8 +13,10 @@ public struct Census: Equatable, Sendable, CustomStringConvertible {
   /// Slots of the swap file.
   public var swapSlots = 0
 
+  /// Whether nothing is in use.
   public var isClean: Bool { self == Census(framesInUse: 0, tableNodes: 0, mapcounts: 0, pins: 0, references: 0) }
 
+  /// All numbers in one line, for a failed test.
   public var description: String {
     "\(framesInUse) frames, \(tableNodes) table nodes, \(mapcounts) mapcounts, \(pins) pins, \(references) references, "
       + "\(swapSlots) swap slots"
@@ -31,6 +33,7 @@ public struct FrameInformation: Equatable, Sendable {
   public var referenceCount: Int
   /// Whether it is private memory rather than a file's.
   public var isAnonymous: Bool
+  /// Whether it was written to since it was last clean.
   public var isDirty: Bool
   /// Whether the entry it was reached through is the only one that may ever map it (PageAnonExclusive).
   public var isExclusive = false
@@ -43,7 +46,7 @@ extension PhysicalMemory {
   public func census() -> Census {
     var census = Census(
       framesInUse: ramPages - allocator.freeCount, tableNodes: tablePages.inUse, mapcounts: 0, pins: 0, references: 0)
-    census.pins = PinSlots.snapshot().count(in: frames)
+    census.pins = PinSlotSnapshot().count(in: frames)
     census.swapSlots = swap.usedCount
     forEachUsedFrame { _, frame in
       census.mapcounts += frame.mapCount + frame.hugeMapCount
@@ -56,7 +59,7 @@ extension PhysicalMemory {
   /// What is known of a frame; nil where it has no descriptor. Any thread, any number, at any time: a device may end meanwhile.
   public func frameInformation(of pfn: PFN) -> FrameInformation? {
     // Before the section, in which nothing is allocated.
-    let slots = PinSlots.snapshot()
+    let slots = PinSlotSnapshot()
     // ORDERING [section-end]: the number is looked up and the descriptors are read in one section.
     return RCU.read {
       guard frames.isValid(pfn) else { return nil }
@@ -71,7 +74,7 @@ extension PhysicalMemory {
 
   /// Names the first frames that are still held at the machine's end, with their counts.
   func heldFrames() -> String {
-    let slots = PinSlots.snapshot()
+    let slots = PinSlotSnapshot()
     var held: [String] = []
     var more = 0
     forEachUsedFrame { pfn, frame in

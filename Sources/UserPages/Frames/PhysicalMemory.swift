@@ -79,14 +79,14 @@ public final class PhysicalMemory: Sendable {
 
   /// Frees a batch whose grace period is over.
   ///
-  /// ORDERING [slot-then-leave]: whoever pinned one of these frames by a slot read its entry inside a section that began
-  /// before the grace period, and stored the slot before the section ended; so the slots are looked at now, not earlier.
-  /// A frame found there keeps the reference and waits for the next drain. No new slot can appear: no entry leads there.
+  /// ORDERING [slot-then-leave]: a thread that pinned one of these frames by a slot read the entry inside a section that began
+  /// before the grace period, and stored the slot before that section ended. So the slots are looked at now, not earlier. A frame
+  /// found there keeps the reference and waits for the next drain. No new slot can appear: no entry leads there.
   private static func free(
     _ words: Span<DeferredWord>, frames: FrameTable, sections: SectionMap, allocator: FrameAllocator,
     tablePages: ZeroedPagePool
   ) -> [DeferredWord] {
-    let slots = PinSlots.snapshot()
+    let slots = PinSlotSnapshot()
     var kept: [DeferredWord] = []
     var freed = FrameBatch()
     var endedSections: [PFN] = []
@@ -137,10 +137,12 @@ public final class PhysicalMemory: Sendable {
     frames.release()
   }
 
-  /// Frames of RAM that are free now; deferred frees are not among them until they are flushed.
+  /// Frames of RAM that are free now; deferred frees are not among them until they are flushed. O(1), any thread.
   public var freePages: Int { allocator.freeCount }
 
-  /// Waits for a grace period and for writes to the swap file, and frees all that they kept.
+  /// Waits for a grace period and for writes to the swap file, and frees what waited for them.
+  ///
+  /// What is deferred or queued meanwhile is not waited for. Any thread, holding no lock of an address space.
   ///
   /// - Precondition: not inside a read-side section.
   public func flushDeferredFrees() {

@@ -33,7 +33,7 @@ extension SwapArea {
   /// The most slots that are written at once.
   private static let stretch = 32
 
-  /// Hands a slot whose frame nobody maps or pins to the writer, unless it has it. Under the monitor.
+  /// Queues a slot, whose frame is neither mapped nor pinned, for the writer; not twice. Under the monitor.
   func enqueue(_ slot: SwapSlot) {
     guard slots[slot.index].writing == .idle else { return }
     guard startWriter() else { return markIdle(slot) }
@@ -54,7 +54,7 @@ extension SwapArea {
     }
   }
 
-  /// Ends the writer when it has done what is queued. Nobody uses the area any more.
+  /// Ends the writer once it has done what is queued. The machine's end: no other thread uses the area.
   func end() {
     let writer = monitor.locked { () -> pthread_t? in
       work.isEnding = true
@@ -98,8 +98,8 @@ extension SwapArea {
 
   /// Waits for work, and copies a stretch of queued pages; nil at the end.
   ///
-  /// Copies, so that what is written is one thing and what is summed up is the same: whoever takes the page back may store to it
-  /// at once. The copy is made under the monitor, where a frame that is cached stays so.
+  /// The file and the checksum get the same bytes, because both come from the copy: a fault may take the page back, and the program
+  /// store to it at once. The copy is made under the monitor, where a cached frame stays cached.
   ///
   /// ORDERING [swap-then-copy]: a page was queued a grace period after its entry was replaced, so every store by that entry has
   /// landed before the copy.
@@ -131,7 +131,7 @@ extension SwapArea {
     }
   }
 
-  /// The frames of what was written go, unless somebody has come back for them.
+  /// Frees the frames of what was written, unless a fault has taken them back.
   private func finish(_ first: SwapSlot, _ bytes: UnsafeRawBufferPointer, _ succeeded: Bool) {
     let count = bytes.count / Page.size
     let sums = (0..<count).map { page in
@@ -152,7 +152,7 @@ extension SwapArea {
         return nil
       }
     }
-    // Free before anybody is told that they are.
+    // Freed before `finish` wakes the threads that wait for free frames.
     for pfn in freed { giveUp(pfn) }
     monitor.locked { finish(count: count) }
   }

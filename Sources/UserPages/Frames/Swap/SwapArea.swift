@@ -1,15 +1,28 @@
-/// The swap file's slots and the frames that are on their way to it or back: Linux's `swap_info_struct` and its swap cache in
-/// one.
+/// The swap file's slots, and the frames that are on their way to it or back (Linux's `swap_info_struct` and swap cache).
 ///
-/// In the layer of the frames, because it is to a machine what RAM is, and `PhysicalMemory` answers for both: a frame that is
-/// being written is not free yet, and whoever looks for a free one waits for the write.
+/// The states of a slot, and what `SwapSlotState` says in each:
 ///
-/// Everything is under one monitor, which nobody holds for longer than it takes to copy a page. Lock order: an entry's own
-/// lock, then the monitor; under the monitor an entry is changed by compare-and-swap only, which never waits.
+///     state    frame  isWritten  writing   what it means, and what ends it
+///     free     nil    false      idle      no page is here                             -> cached   page-out, `replace`
+///     cached   set    false      idle      in memory alone                             -> queued   `decide`: no other holder
+///     queued   set    false      queued    the writer has not copied it                -> writing  the writer has
+///     writing  set    false      underWay  the writer has copied it                    -> cached   the write failed
+///                                                                                      -> written  the file has it
+///     written  nil    true       idle      in the file alone                           -> both     `claim`: others share it
+///     both     set    true       idle      in the file, and in a frame that is shared  -> written  `trim`, `decide`
+///     any                                  no entry leads here, nothing holds the slot -> free     `freeIfUnused`
 ///
-/// References of a frame that is cached: the cache's one, and one for each entry that maps it. A reference that is given up
-/// here falls at once: no entry led to the frame from here, so no section and no pin slot can rest on it; each entry's own
-/// reference falls by way of the deferred frees, as always.
+/// A fault that comes back while `frame` is set takes that frame, and nothing is read. While the writer has a slot, its page may
+/// be taken back or given up (`frame` is nil then): the slot stays until the writer is done with it.
+///
+/// It lies in the layer of the frames, because `PhysicalMemory` answers for both: a frame that is being written is not free
+/// yet, and a thread that looks for a free one waits for the write.
+///
+/// Lock: one monitor for everything, held no longer than it takes to copy a page. Lock order: an entry's own lock, then the
+/// monitor. Under the monitor an entry is changed by compare-and-swap only, which never waits.
+///
+/// References of a cached frame: the cache's one, and one for each entry that maps it. The cache's falls at once: no entry leads
+/// to the frame by it, so no section and no pin slot relies on it. An entry's own falls by way of the deferred frees, as always.
 final class SwapArea: @unchecked Sendable {
   let frames: FrameTable
   private let allocator: FrameAllocator
@@ -23,7 +36,7 @@ final class SwapArea: @unchecked Sendable {
   private var free: [SwapSlot] = []
   /// Which slot a cached frame belongs to.
   private var cached: [PFN: SwapSlot] = [:]
-  /// Those of the cached frames that neither a page-out nor the writer is busy with: mapped by some who share them, or the file
+  /// Cached frames that neither a page-out nor the writer is busy with: entries that share them map them, or the file
   /// could not be written.
   private var idleFrames: Set<PFN> = []
   var work = SwapWork()
@@ -49,7 +62,7 @@ final class SwapArea: @unchecked Sendable {
   }
 
   /// Puts a frame into the cache, or finds it there, and has `exchange` put its slot in the place of an entry that maps it,
-  /// in one step: nobody comes for a page whose entry does not lead here yet.
+  /// in one step: no fault comes for a page whose entry does not lead here yet.
   ///
   /// Inside the read-side section in which the entry was read, which is why the frame has a reference to add to.
   func replace(_ pfn: PFN, _ exchange: (SwapSlot) -> Bool) -> Replacement {
@@ -73,9 +86,9 @@ final class SwapArea: @unchecked Sendable {
   }
 
   enum Verdict {
-    /// Somebody took the page back, or gave it up: the slot is not held any more, the caller has the entry's reference.
+    /// A fault took the page back, or an unmap gave it up. The slot is not held any more; the caller has the entry's reference.
     case gone
-    /// Somebody else has the frame: the caller still holds the slot and has the reference.
+    /// Another entry, a get or a pin has the frame. The caller still holds the slot and has the reference.
     case stays
     /// The frame is the writer's, or free already; the slot is not held any more, the reference is given up.
     case out
@@ -122,7 +135,7 @@ final class SwapArea: @unchecked Sendable {
   /// Takes the page for an entry that leads to the slot and which the caller has locked: so the slot is in use and no other's,
   /// and stays so while the caller holds it.
   ///
-  /// - Parameter own: a frame that nobody else knows, with the slot's contents; it is taken where none is cached.
+  /// - Parameter own: a frame that no other thread knows, with the slot's contents. It is used if none is cached.
   func claim(_ slot: SwapSlot, own: PFN? = nil) -> Claim {
     monitor.locked {
       assert(slots[slot.index].users > 0, "an entry leads to a slot that has no users")
@@ -192,8 +205,8 @@ final class SwapArea: @unchecked Sendable {
   /// Whether one of a frame's references is the cache's.
   func caches(_ pfn: PFN) -> Bool { monitor.locked { cached[pfn] != nil } }
 
-  /// Lets go of frames that nobody maps and the file has; `retrying`, has the writer try again what it could not write.
-  /// O(frames at rest).
+  /// Frees cached frames that no entry maps and the file has. With `retrying`, queues again what could not be written.
+  /// O(idle frames).
   func trim(retrying: Bool) {
     let freed = monitor.locked { () -> [PFN] in
       var freed: [PFN] = []
@@ -217,7 +230,7 @@ final class SwapArea: @unchecked Sendable {
     return slots[slot.index].frame
   }
 
-  /// Puts the slot's frame among those at rest, and takes it out.
+  /// Counts the slot's frame among the idle ones, or no longer.
   func markIdle(_ slot: SwapSlot) { if let pfn = slots[slot.index].frame { idleFrames.insert(pfn) } }
   func markBusy(_ slot: SwapSlot) { if let pfn = slots[slot.index].frame { idleFrames.remove(pfn) } }
 

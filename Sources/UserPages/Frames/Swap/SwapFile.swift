@@ -1,14 +1,16 @@
-/// Where anonymous pages go that are advised out of memory (`advise(at:pages:_:)` with `pageOut`), and how many have room:
-/// what `swapon(2)` is told.
+import Glibc
+
+/// Where anonymous pages go that are advised out of memory (`advise(at:pages:_:)` with `pageOut`), and how many fit: what
+/// `swapon(2)` is told.
 ///
 /// The contents are no data to keep: they mean nothing to another machine, and are overwritten without asking.
 public struct SwapFile: Equatable, Sendable {
-  /// How many pages of 4096 bytes have room.
+  /// How many pages of 4096 bytes fit.
   public let pages: Int
   /// The real file; nil for a temporary one without a name.
   public let path: String?
 
-  /// No room at all: no page ever leaves memory.
+  /// No slots: no page ever leaves memory, and paging out fails with `outOfMemory`.
   public static let none = SwapFile(pages: 0, path: nil)
 
   /// A file without a name in `$TMPDIR`, else in `/var/tmp`; made when the first page goes there, and gone with the machine.
@@ -19,4 +21,105 @@ public struct SwapFile: Equatable, Sendable {
   ///
   /// One machine at a time may use it, of this process or another: for a second one `PhysicalMemory.init` throws `busy`.
   public static func file(at path: String, pages: Int) -> SwapFile { SwapFile(pages: pages, path: path) }
+}
+
+/// The real file behind a swap area.
+///
+/// A file with a name is locked (`flock(2)`) as long as the machine lives: two machines would overwrite each other's pages.
+final class SwapStore: @unchecked Sendable {
+  /// What a test has in the way of writes: called with a stretch of slots before it is written; false makes the write fail.
+  typealias WriteHook = @Sendable (_ first: SwapSlot, _ count: Int) -> Bool
+
+  let pages: Int
+  let writeHook = Guarded<WriteHook?>(nil)
+  // Opened once, guarded by itself; -2 before the first use, -1 where it could not be opened.
+  private let file: Guarded<Int32>
+
+  /// - Throws: `busy` where another machine uses the file that is named, in this process or another; `file` with the errno
+  ///   where it cannot be opened or is neither a regular file nor a block device.
+  init(_ place: SwapFile) throws(PageError) {
+    pages = place.pages
+    var descriptor: Int32 = -2
+    if let path = place.path, pages > 0 { descriptor = try Self.openLocked(path) }
+    file = Guarded(descriptor)
+  }
+
+  deinit { file.withLock { if $0 >= 0 { close($0) } } }
+
+  private var descriptor: Int32 {
+    file.withLock { file in
+      if file == -2 { file = Self.openTemporary() }
+      return file
+    }
+  }
+
+  /// Opens the file at `path` and locks it.
+  ///
+  /// The lock is the inode's, and the name may have been given to another one between opening and locking: then this machine
+  /// would lock a file that no other finds. So device and inode are compared after.
+  private static func openLocked(_ path: String) throws(PageError) -> Int32 {
+    while true {
+      let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o600)
+      guard file >= 0 else { throw .file(errno: errno) }
+      var (opened, named) = (stat(), stat())
+      var failure: PageError?
+      if fstat(file, &opened) != 0 {
+        failure = .file(errno: errno)
+      } else if opened.st_mode & S_IFMT != S_IFREG, opened.st_mode & S_IFMT != S_IFBLK {
+        failure = .file(errno: EINVAL)
+      } else if flock(file, LOCK_EX | LOCK_NB) != 0 {
+        failure = errno == EWOULDBLOCK ? .busy : .file(errno: errno)
+      }
+      if let failure {
+        close(file)
+        throw failure
+      }
+      YieldPoint.swapFileBetweenLockAndLook.reach()
+      if stat(path, &named) == 0, named.st_dev == opened.st_dev, named.st_ino == opened.st_ino { return file }
+      // Renamed or removed meanwhile: what the name leads to now is locked instead.
+      close(file)
+    }
+  }
+
+  private static func openTemporary() -> Int32 {
+    let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
+    // O_TMPFILE, which the importer leaves out: a file that never has a name.
+    let unnamed = open(folder, O_RDWR | O_CLOEXEC | O_DIRECTORY | 0o20000000, 0o600)
+    if unnamed >= 0 { return unnamed }
+    // A file system that does not know it.
+    var template = Array("\(folder)/user-pages-swap-XXXXXX".utf8CString)
+    let named = mkstemp(&template)
+    guard named >= 0 else { return -1 }
+    unlink(template)
+    _ = fcntl(named, F_SETFD, FD_CLOEXEC)
+    return named
+  }
+
+  /// Writes pages to consecutive slots; false where not all of it could be written.
+  func write(_ bytes: UnsafeRawBufferPointer, to first: SwapSlot) -> Bool {
+    if let hook = writeHook.withLock({ $0 }), !hook(first, bytes.count / Page.size) { return false }
+    let descriptor = descriptor
+    var done = 0
+    while done < bytes.count {
+      let part = UnsafeRawBufferPointer(rebasing: bytes[done...])
+      let count = pwrite(descriptor, part.baseAddress, part.count, off_t(first.index * Page.size + done))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return false }
+      done += count
+    }
+    return true
+  }
+
+  /// Reads a slot; false where not all of it could be read.
+  func read(_ slot: SwapSlot, into bytes: FrameBytes) -> Bool {
+    let descriptor = descriptor
+    var done = 0
+    while done < Page.size {
+      let count = pread(descriptor, bytes.address + done, Page.size - done, off_t(slot.index * Page.size + done))
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return false }
+      done += count
+    }
+    return true
+  }
 }

@@ -11,17 +11,7 @@ struct SwapSlot: Hashable, Comparable, Sendable, CustomStringConvertible {
   var description: String { "swap slot \(rawValue)" }
 }
 
-/// What is known of a slot. Guarded by the area's monitor.
-///
-///     free      -> cached     page-out: the first entry that leads here, and the frame that it led to
-///     cached    -> queued     page-out: nobody else has the frame; the writer may copy it
-///     queued    -> writing    the writer has copied it
-///     writing   -> written    the file has it; the frame goes unless somebody maps it
-///     writing   -> cached     the file could not be written; memory keeps it
-///     any       -> free       no entry leads here, nobody holds the slot, and the writer is done with it
-///
-/// The frame and the file: whoever comes back for the page while `frame` is set takes that frame, and nothing is read. Where it
-/// is nil and an entry leads here, the file has the contents.
+/// What is known of a slot; `SwapArea` has the table of its states. Guarded by the area's monitor.
 struct SwapSlotState {
   enum Writing {
     case idle, queued, underWay
@@ -31,8 +21,8 @@ struct SwapSlotState {
   var users: Int32 = 0
   /// Faults that read from here, page-outs that are not over: the slot is not used for another page meanwhile.
   var holds: Int32 = 0
-  /// The frame that has the contents (Linux's swap cache): one reference of it is the slot's. Nobody writes to it: it is mapped
-  /// nowhere, or read-only by those who share it.
+  /// The frame that has the contents (Linux's swap cache): one reference of it is the slot's. No program stores to it: it is
+  /// mapped nowhere, or read-only by the spaces that share it.
   var frame: PFN?
   var writing = Writing.idle
   /// Whether the file has the contents.
@@ -41,4 +31,28 @@ struct SwapSlotState {
   var checksum: UInt64 = 0
 
   var isFree: Bool { users == 0 && holds == 0 && writing == .idle }
+}
+
+/// A page's checksum: it tells that a page came back from the swap file as it went.
+///
+/// Four lanes of FNV-1a over 64-bit words, because one lane would wait for its multiplication at every word. Each step of a
+/// lane is invertible, so a change within one word, and any swap of two different words in a lane, changes the sum.
+enum SwapChecksum {
+  /// The checksum of `bytes`: one page, aligned to words, which no other thread writes to. O(page).
+  static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    let words = bytes.assumingMemoryBound(to: UInt64.self).baseAddress!
+    let prime: UInt64 = 0x100_0000_01b3
+    var (a, b, c, d): (UInt64, UInt64, UInt64, UInt64) = (
+      0xcbf2_9ce4_8422_2325, 0x9ae1_6a3b_2f90_404f, 0xc2b2_ae3d_27d4_eb4f, 0x27d4_eb2f_1656_67c5
+    )
+    var index = 0
+    while index < Page.size / 8 {
+      a = (a ^ words[index]) &* prime
+      b = (b ^ words[index + 1]) &* prime
+      c = (c ^ words[index + 2]) &* prime
+      d = (d ^ words[index + 3]) &* prime
+      index += 4
+    }
+    return (((a &* prime ^ b) &* prime ^ c) &* prime) ^ d
+  }
 }

@@ -8,7 +8,7 @@
 /// - A first touch marks its entry "never slot-pinned" (`markOwn`): the allocator gives out no frame that a slot holds.
 /// - The first pin by a slot clears that mark in the entry before it stores the slot (`holdOther`).
 /// - An unmap waits for a grace period unless it found the mark (`mayHoldUncounted`).
-/// - Fork, frame reuse, page-out, migration and collapse wait for a grace period and scan the slots (`PinSlots`).
+/// - Fork, frame reuse, page-out, migration and collapse wait for a grace period and scan the slots (`PinSlotSnapshot`).
 @frozen @usableFromInline
 enum SlotEngine: HoldProtocol {
   /// Holds the resident page at `address` by a slot of the calling thread, whose number is `thread`. Four loads and one store.

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// A slot holds the address of a frame's descriptor, with the low bit set for a pin and clear for a get; 0 is free.
 ///
-///     the pinning thread                               whoever wants the frame to himself
+///     the pinning thread                               the thread that wants the frame for itself alone
 ///     section {                                        changes the entry
 ///       reads the entry
 ///       stores the slot                                a whole grace period
@@ -22,7 +22,7 @@ import Synchronization
 /// comes before the frame's next life. A scan may come so late that it finds the slot taken again, by its owner; so the owner's
 /// look is an acquire and its store a release, which carry the order on. (Both are plain moves on x86-64.)
 ///
-/// A slot's owner is the thread whose number its block has: only that thread takes a slot, anybody may free one. It keeps
+/// A slot's owner is the thread whose number its block has: only that thread claims a slot, any thread may vacate one. It keeps
 /// no hint of its own: the first slot is free in nearly every look, because most pins are short.
 @frozen @usableFromInline
 struct PinSlot: @unchecked Sendable {
@@ -75,12 +75,13 @@ struct PinSlot: @unchecked Sendable {
   func vacate() { word.pointee.store(0, ordering: .releasing) }
 }
 
-/// What the slots of all threads held at one moment.
-struct PinSlots {
-  private var held: [UInt64]
+/// What the pin slots of all threads held, at one look: what an operation scans that must know whether a frame is held.
+struct PinSlotSnapshot {
+  // Sorted: the words of the slots, of frames of every machine of the process.
+  private let held: [UInt64]
 
   /// Looks at every slot. O(threads). Says something about a frame only a grace period after the frame's entries changed.
-  static func snapshot() -> PinSlots {
+  init() {
     var held: [UInt64] = []
     let threads = min(Int(cp_thread_index_bound()), Int(cp_slot_threads))
     for thread in 0..<threads {
@@ -92,7 +93,7 @@ struct PinSlots {
       }
     }
     held.sort()
-    return PinSlots(held: held)
+    self.held = held
   }
 
   var isEmpty: Bool { held.isEmpty }

@@ -1,7 +1,10 @@
 import Synchronization
 
-/// An array of places for frames, each empty or holding one, changed one atomic word at a time: a file's page cache.
-final class FrameSlots: @unchecked Sendable {
+/// Which frame holds each page of a file, if one does: the index of a page cache (Linux's `i_pages`).
+///
+/// One atomic word a page. A look-up takes no lock; an entry is changed by one compare-and-swap. The cache has one reference on
+/// each frame that is in the index; the index itself counts nothing.
+final class PageCacheIndex: @unchecked Sendable {
   let count: Int
   // Raw memory: atomics must not move. A word is a frame number plus one, 0 for empty.
   private let words: UnsafeMutablePointer<Atomic<UInt64>>
@@ -15,19 +18,19 @@ final class FrameSlots: @unchecked Sendable {
   deinit { words.deallocate() }
 
   subscript(index: Int) -> PFN? {
-    // ORDERING [slot-publish]: acquire, pairs with `install`'s release: who finds a frame finds its contents.
+    // ORDERING [slot-publish]: acquire, pairs with `install`'s release: a thread that finds a frame finds its contents.
     let word = words[index].load(ordering: .sequentiallyConsistent)
     return word == 0 ? nil : PFN(word - 1)
   }
 
-  /// Puts a frame into an empty place; false where it was not empty.
+  /// Enters the frame of a page that has none. Returns false if the page has one.
   ///
   /// ORDERING [slot-publish]: release (and more): the frame was filled before.
   func install(_ pfn: PFN, at index: Int) -> Bool {
     words[index].compareExchange(expected: 0, desired: pfn.rawValue + 1, ordering: .sequentiallyConsistent).exchanged
   }
 
-  /// Empties a place that holds `pfn`; false where it does not.
+  /// Takes out the frame of a page. Returns false if the page has another one, or none.
   func remove(_ pfn: PFN, at index: Int) -> Bool {
     words[index].compareExchange(expected: pfn.rawValue + 1, desired: 0, ordering: .sequentiallyConsistent).exchanged
   }
