@@ -120,7 +120,13 @@ let package = Package(
     ),
     .testTarget(
       name: "RCUTests",
-      dependencies: ["UserPages", "TestSupport"]
+      dependencies: ["UserPages", "TestSupport", "ForkProbe"]
+    ),
+    // A program that forks while it uses the library. Tests start it: a process full of test threads does not fork itself.
+    .executableTarget(
+      name: "ForkProbe",
+      dependencies: ["UserPages"],
+      path: "Tests/ForkProbe"
     ),
     // A program with races on purpose, and what tells whether the sanitizers are listening.
     .executableTarget(
@@ -134,7 +140,7 @@ let package = Package(
     ),
     .testTarget(
       name: "SanitizerTests",
-      dependencies: ["CSanitizerProbe", "RaceProbe"]
+      dependencies: ["CSanitizerProbe", "RaceProbe", "TestSupport"]
     ),
     .testTarget(
       name: "StructureTests"

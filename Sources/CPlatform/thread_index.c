@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "fork_guard.h"
 #include "thread_index.h"
 
 __thread int cp_thread_index_plus_one __attribute__((tls_model("initial-exec")));
@@ -28,6 +29,8 @@ static void make_key(void) {
 }
 
 int cp_register_thread_index(void) {
+  cp_check_not_forked();
+  cp_install_fork_guard();
   pthread_once(&once, make_key);
   pthread_mutex_lock(&lock);
   int word = 0;

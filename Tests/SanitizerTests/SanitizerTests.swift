@@ -1,5 +1,6 @@
 import CSanitizerProbe
 import Foundation
+import TestSupport
 import Testing
 
 /// Which sanitizer this build runs under.
@@ -41,7 +42,7 @@ struct SanitizerTests {
   /// Runs the probe and returns its exit status and all that it printed.
   private func runProbe(_ way: String) throws -> (status: Int32, output: String) {
     let process = Process()
-    process.executableURL = try probe()
+    process.executableURL = try BuiltProgram.url(named: "RaceProbe")
     process.arguments = [way]
     var environment = ProcessInfo.processInfo.environment
     environment["TSAN_OPTIONS"] = "exitcode=66"
@@ -53,20 +54,5 @@ struct SanitizerTests {
     let output = pipe.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
     return (process.terminationStatus, String(decoding: output, as: UTF8.self))
-  }
-
-  /// The probe lies beside the test bundle.
-  private func probe() throws -> URL {
-    let bundle = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let candidates = [bundle] + CommandLine.arguments
-    for candidate in candidates {
-      let url = URL(fileURLWithPath: candidate).deletingLastPathComponent().appendingPathComponent("RaceProbe")
-      if FileManager.default.isExecutableFile(atPath: url.path) { return url }
-    }
-    throw ProbeMissing(lookedBeside: candidates)
-  }
-
-  struct ProbeMissing: Error {
-    let lookedBeside: [String]
   }
 }

@@ -1,8 +1,10 @@
-// Thin wrappers that Swift inlines: RCU sections, sanitizer annotations, thread indices, futexes, racy copies.
+// C that Swift inlines or calls: RCU sections, thread numbers, futexes, racy copies, what sanitizers and forked children need.
 #ifndef CPLATFORM_H
 #define CPLATFORM_H
 
 #include "rcu.h"
+#include "fork_guard.h"
+#include "release_scope.h"
 #include "sanitizer.h"
 #include "thread_index.h"
 #include "pin_slots.h"

@@ -13,18 +13,29 @@
 #include <urcu/urcu-bp.h>
 #include <urcu/static/urcu-bp.h>
 
+#include "fork_guard.h"
 #include "sanitizer.h"
 
-static inline __attribute__((always_inline)) void cp_read_lock(void) { _urcu_bp_read_lock(); }
+/// Registers the calling thread as a reader. Cold: once in a thread's life.
+void cp_register_reader(void);
+
+static inline __attribute__((always_inline)) void cp_read_lock(void) {
+  // liburcu's test for a thread's first section, made before it: in a forked child the way to registration must not be
+  // liburcu's, which may wait for a lock that a vanished thread holds. The compiler makes one test of the two.
+  if (__builtin_expect(!URCU_TLS(urcu_bp_reader), 0)) cp_register_reader();
+  _urcu_bp_read_lock();
+}
 
 static inline __attribute__((always_inline)) void cp_read_unlock(void) {
   CPLATFORM_RELEASE(&urcu_bp_gp);
   _urcu_bp_read_unlock();
 }
 
-static inline int cp_read_ongoing(void) { return _urcu_bp_read_ongoing() != 0; }
+/// A thread that was never in a section is not registered by the question.
+static inline int cp_read_ongoing(void) { return URCU_TLS(urcu_bp_reader) && _urcu_bp_read_ongoing() != 0; }
 
 static inline void cp_synchronize(void) {
+  cp_check_not_forked();
   urcu_bp_synchronize_rcu();
   CPLATFORM_ACQUIRE(&urcu_bp_gp);
 }

@@ -24,7 +24,7 @@ extension AddressSpace {
     var failure: PageError?
     var address = first
     // References that only wait for a grace period would look like somebody's.
-    memory.deferred.drainAll()
+    memory.deferred.reclaim()
     while address < end {
       do throws(PageError) { try collapseOne(address) } catch {
         failure = error
@@ -41,7 +41,7 @@ extension AddressSpace {
     // Nothing to collapse: no reason to look for memory.
     if top.isEmpty { throw .invalidArgument }
     try bringIn(start.hugeRange)
-    guard let frame = memory.allocateHugeFrame() else { throw .outOfMemory }
+    guard let frame = memory.allocateHugeFrame(holdsLock: false) else { throw .outOfMemory }
     let result = mmapLock.writing { collapseLocked(start, into: frame) }
     memory.deferred.drainIfFull()
     switch result {

@@ -7,6 +7,16 @@ extension AddressSpace {
   ///
   /// - Throws: `outOfMemory` where a pinned page cannot be copied; nothing changed but that pages became copy-on-write.
   public func fork() throws(PageError) -> AddressSpace {
+    do throws(PageError) {
+      return try attemptFork()
+    } catch {
+      // Objects that wait for their release may hold memory. They are released under no lock.
+      guard error == .outOfMemory, memory.deferred.drain() else { throw error }
+      return try attemptFork()
+    }
+  }
+
+  private func attemptFork() throws(PageError) -> AddressSpace {
     let child = AddressSpace(memory, engine: engine)
     var failure: PageError?
     mmapLock.writing {
@@ -233,7 +243,7 @@ extension AddressSpace {
 
   /// A child's own copy of a page that is pinned in the parent.
   private func copyPinned(_ pte: PTE, mapping: VMATree.Mapping) throws(PageError) -> PTE {
-    let pfn = try memory.allocateFrame()
+    let pfn = try memory.allocateFrame(holdsLock: true)
     frames.bytes(of: pfn).copy(page: frames.bytes(of: pte.pfn))
     frames.frame(pfn).begin(anonymous: true, mapped: true)
     events.add(1, to: Counters.copyIndex)

@@ -123,7 +123,7 @@ extension AddressSpace {
     var staying = decide(batch)
     if staying.contains(where: { frames.frame($0.before.pfn).pins == 0 }) {
       // References that only wait for a grace period, of another space that has unmapped the page, are nobody's.
-      memory.deferred.drainAll()
+      memory.deferred.reclaim()
       staying = decide(staying)
     }
     for page in staying { putBack(page) }

@@ -13,8 +13,9 @@ extension AddressSpace {
   public func exit() {
     let lingering = remove(VirtualAddress(0)..<VirtualAddress.limit)
     settle(storesMayLinger: lingering)
-    // The mappings kept backings alive, and backings the machine: let them go now, not at some later drain.
-    if !RCU.isReading { memory.deferred.drainAll() }
+    // The mappings kept backings alive, and backings the machine: let them go now, not at some later drain. Other threads'
+    // releases are not waited for: the caller may hold a lock that one of those needs.
+    if !RCU.isReading { memory.deferred.drain() }
   }
 
   private func remove(_ range: Range<VirtualAddress>) -> Bool { mmapLock.writing { removeLocked(range) } }

@@ -41,7 +41,33 @@ public final class AddressSpace: Sendable {
     tableLocks = engine.makeTableLocks()
   }
 
+  /// Another's parts, in a space of its own: see `deinit`.
+  private init(successorOf parts: Parts) {
+    memory = parts.memory
+    engine = parts.engine
+    table = parts.table
+    frames = parts.memory.frames
+    events = parts.events
+    mappings = parts.mappings
+    tableLocks = parts.tableLocks
+  }
+
+  private struct Parts {
+    let memory: PhysicalMemory
+    let engine: PinEngine
+    let table: PageTable
+    let events: ShardedCounters
+    let mappings: VMATree
+    let tableLocks: PageTableLocks?
+  }
+
   deinit {
+    // Teardown waits for a grace period, which cannot end inside a section.
+    if RCU.isReading {
+      let parts = Parts(
+        memory: memory, engine: engine, table: table, events: events, mappings: mappings, tableLocks: tableLocks)
+      return RCU.endOutsideSection(AddressSpace(successorOf: parts))
+    }
     exit()
     table.release(to: memory)
     events.release()

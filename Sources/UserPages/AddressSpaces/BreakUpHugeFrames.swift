@@ -26,7 +26,7 @@ extension AddressSpace {
   func breakUpHugeFrames(_ which: BreakUp = .all, in range: Range<VirtualAddress>) -> Bool {
     let wide = range.lowerBound.hugeStart..<min(range.upperBound.hugeCeiling, .limit)
     // References that only wait for a grace period would look like somebody's.
-    memory.deferred.drainAll()
+    memory.deferred.reclaim()
     let freed = mmapLock.writing { () -> Bool in
       var sealed: [VMATree.Mapping] = []
       mappings.forEach(in: wide) { mapping in

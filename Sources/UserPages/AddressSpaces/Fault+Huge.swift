@@ -23,8 +23,8 @@ extension AddressSpace {
   }
 
   /// 2 MiB of zeroes for the fault, or the news that there are none.
-  func getHugeFrame(_ resources: inout FaultResources) {
-    guard let pfn = memory.allocateHugeFrame() else {
+  func getHugeFrame(_ resources: inout FaultResources, holdsLock: Bool) {
+    guard let pfn = memory.allocateHugeFrame(holdsLock: holdsLock) else {
       resources.hugeRefused = true
       return
     }

@@ -42,10 +42,10 @@ extension AddressSpace {
   }
 
   /// Reads a slot that the caller holds, and passes the hold on with the page.
-  func read(_ slot: SwapSlot) throws(PageError) -> SwappedPage {
+  func read(_ slot: SwapSlot, holdsLock: Bool) throws(PageError) -> SwappedPage {
     YieldPoint.swapInBetweenHoldAndRead.reach()
     do throws(PageError) {
-      let pfn = try memory.allocateFrame()
+      let pfn = try memory.allocateFrame(holdsLock: holdsLock)
       guard memory.swap.read(slot, into: pfn) else {
         memory.discardFrame(pfn)
         throw .busError

@@ -97,13 +97,13 @@ extension AddressSpace {
         // A page it is: the 2 MiB that were meant for it may be all there is.
         if let frame = resources.hugeFrame { memory.discardHugeFrame(frame) }
         resources.hugeFrame = nil
-        do throws(PageError) { resources.frame = try memory.allocateFrame() } catch let failure {
+        do throws(PageError) { resources.frame = try memory.allocateFrame(holdsLock: holdsLock) } catch let failure {
           if makesRoom(after: failure, once: &mayBreakUp, holdsLock: holdsLock) { continue }
           error = failure
           break attempts
         }
       case .needsHugeFrame:
-        getHugeFrame(&resources)
+        getHugeFrame(&resources, holdsLock: holdsLock)
       case .needsAnswer(let backing, let question):
         // Nobody's work is done under the mmap lock: a backing may need other spaces' locks to answer.
         if holdsLock { mmapLock.unlock() }
@@ -112,14 +112,14 @@ extension AddressSpace {
         if !isAnswered { PTEPointer.wait(&turns) }
       case .needsSwapped(let slot):
         discardSwapped(&resources)
-        do throws(PageError) { resources.swapped = try read(slot) } catch let failure {
+        do throws(PageError) { resources.swapped = try read(slot, holdsLock: holdsLock) } catch let failure {
           if makesRoom(after: failure, once: &mayBreakUp, holdsLock: holdsLock) { continue }
           error = failure
           break attempts
         }
       case .needsDrain:
-        // Not `flushDeferredFrees`, which waits for the swap file's writer too.
-        memory.deferred.drainAll()
+        // Not `flushDeferredFrees`, which waits for the swap file's writer too, and releases objects.
+        memory.deferred.reclaim()
         mayDrain = false
       case .failed(let failure):
         // No mapping may be what a MAP_FIXED replacement looks like from inside: it is true only where it is seen while no
@@ -160,7 +160,9 @@ extension AddressSpace {
     mayBreakUp = false
     if holdsLock { mmapLock.unlock() }
     defer { if holdsLock { mmapLock.lockForReading() } }
-    return breakUpHugeFrames(.leftovers, in: VirtualAddress(0)..<VirtualAddress.limit)
+    // Objects that wait for their release may hold memory: a file that is mapped no more.
+    let hasReleased = memory.deferred.drain()
+    return breakUpHugeFrames(.leftovers, in: VirtualAddress(0)..<VirtualAddress.limit) || hasReleased
   }
 
   private func permits(_ access: FaultAccess, at address: VirtualAddress) -> Bool {

@@ -59,12 +59,15 @@ extension Image {
   public func migrateToCache(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
     try section.fill(page: page)
-    let pfn = try section.memory.allocateFrame()
+    let pfn = try section.memory.allocateFrame(holdsLock: false)
     var used = false
     defer { if !used { section.memory.discardFrame(pfn) } }
+    // Released after the lock.
+    var seen: [any BackingUser] = []
+    defer { withExtendedLifetime(seen) {} }
     try migrationLock.withLock { _ throws(PageError) in
       guard begin(page, where: { $0 == nil }) else { return }
-      guard empty(page) else {
+      guard empty(page, &seen) else {
         finish(page, nil)
         throw .busy
       }
@@ -86,6 +89,9 @@ extension Image {
   ///   `readOnly` where the page is dirty and the image cannot be rewritten.
   public func migrateToImage(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
+    // Released after the lock.
+    var seen: [any BackingUser] = []
+    defer { withExtendedLifetime(seen) {} }
     try migrationLock.withLock { _ throws(PageError) in
       var cached: PFN?
       let begun = begin(page) { state in
@@ -96,9 +102,9 @@ extension Image {
       guard begun, let pfn = cached else { return }
       let memory = section.memory
       let frame = memory.frames.frame(pfn)
-      let emptied = empty(page)
+      let emptied = empty(page, &seen)
       // The grace period for stores and slots, and the references that the emptied entries held.
-      memory.flushDeferredFrees()
+      memory.reclaimDeferredFrees()
       guard emptied, frame.references == 1, !PinSlotSnapshot().holds(frame) else {
         finish(page, .cached(pfn))
         throw .busy
@@ -129,7 +135,9 @@ extension Image {
   private func finish(_ page: Int, _ state: PageState?) { moved.withLock { $0[page] = state } }
 
   /// Empties every entry that shows the page; false where one cannot be.
-  private func empty(_ page: Int) -> Bool { users.forEach { $0.unmap(page: page, of: self) } }
+  private func empty(_ page: Int, _ seen: inout [any BackingUser]) -> Bool {
+    users.forEach(keepingIn: &seen) { $0.unmap(page: page, of: self) }
+  }
 
   /// One page's bytes for `read(2)`.
   func readPage(_ page: Int, _ range: Range<Int>, flushing: Bool) throws(PageError) -> [UInt8] {

@@ -11,7 +11,8 @@ extension PageCacheFile {
       return .outOfMemory
     }
     // A page alone is there: it stays alone.
-    guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }), let first = memory.allocateHugeFrame()
+    guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }),
+      let first = memory.allocateHugeFrame(holdsLock: false)
     else { return nil }
     for index in 0..<Page.pagesPerHuge { fill(memory.frames.bytes(of: first + index), page: page + index) }
     let installed = fillLock.withLock { _ in

@@ -1,23 +1,35 @@
 import CPlatform
 import Synchronization
 
-/// What may be freed after a grace period, gathered so that one grace period serves many.
+/// Frees and releases that wait for a grace period, gathered so that one grace period serves many (`call_rcu`).
 ///
 /// Words are appended to the calling thread's shard and freed in batches. The life of a word:
 ///
 ///     writer                          queue                             readers that may still see it
 ///     makes the thing unreachable
 ///     enqueue(word) ---------------->  shard.pending                     sections open before the unlinking
-///                                      drain: takes the batch
+///                                      reclaim: takes the batch
 ///                                      a whole grace period  <--------   all of them have ended
-///                                      free(batch)
+///                                      memory: freed
+///                                      objects: ready -> released, under no lock
 ///
-/// ORDERING [deferred-free]: a word is in the batch before the batch's grace period starts (the shard's lock orders the
+/// What a caller may rely on; other comments cite the letters:
+///
+/// - (a) A word is freed after a grace period that begins after it was enqueued.
+/// - (b) An object is released by a thread that holds no lock of the library's and is in no section; its `deinit` or closure
+///   may call any operation of the library. Which thread that is, and when, is not said.
+/// - (c) When `drainAll` or `barrier` returns, all that was enqueued before the call, by any thread, is freed and released.
+/// - (d) From inside an object's release the two keep (c) for memory, but not for objects: those are ready, and are released
+///   when the present one is done, by this thread or by the one that has begun. A thread that waited there could wait for itself,
+///   or for a thread that waits for it.
+/// - (e) A frame that a pin slot holds is freed after the slot is vacated, by the next drain at the latest.
+/// - (f) `reclaim` frees memory and releases no object, so a thread that holds a lock may call it.
+///
+/// ORDERING [deferred-free]: (a): a word is in the batch before the batch's grace period starts (the shard's lock orders the
 /// append before the take), so a section that could have met the thing began before the grace period and has ended when
-/// `free` runs.
+/// the word is freed.
 ///
-/// Draining waits for a grace period and so must not happen inside a read-side section. Nobody is made to drain while
-/// holding a lock: `enqueue` never does, callers call `drainIfFull` when they hold nothing.
+/// Lock order: drain locks in the order of their indices, the words held back, pending locks and the ready objects' monitor.
 final class DeferredQueue: @unchecked Sendable {
   /// Words that a shard gathers before `drainIfFull` finds it worth a grace period.
   static let batch = 512
@@ -29,18 +41,20 @@ final class DeferredQueue: @unchecked Sendable {
     bytes: MemoryLayout<COWBTree.NodeBody>.stride, alignment: MemoryLayout<COWBTree.NodeBody>.alignment,
     limit: 2 * batch)
 
-  /// What everybody but the owner holds.
+  /// What all but the owner hold.
   var handle: Handle { Handle(self) }
 
   private let free: @Sendable (Span<DeferredWord>) -> [DeferredWord]
   // Raw memory: each shard is used by other threads than the one that changes another; freed with the queue.
   private let shards: UnsafeMutablePointer<Shard>
   private let pendingLocks = LockArray(count: shardCount)
-  /// Held from the take to the end of `free`, so that `drainAll` can wait for a batch in flight.
+  /// Held from the take of a batch until its memory is free and its objects are ready, so that `reclaim` can wait for it.
   private let drainLocks = LockArray(count: shardCount)
+  private let heldBack = HeldBackWords()
+  private let objects = ReadyObjects()
 
-  /// - Parameter free: gets the words of the layers above, a batch at a time, after their grace period, on the draining
-  ///   thread; returns those that cannot be freed yet. They wait for the next drain.
+  /// - Parameter free: gets the words of the layers above, a batch at a time, after their grace period; returns those that
+  ///   cannot be freed yet, and gets them again later. Runs under the queue's locks: it runs no user's code.
   init(free: @escaping @Sendable (Span<DeferredWord>) -> [DeferredWord]) {
     self.free = free
     shards = .allocate(capacity: Self.shardCount)
@@ -60,10 +74,12 @@ final class DeferredQueue: @unchecked Sendable {
     var pending: UnsafeMutablePointer<DeferredWord>?
     var count = 0
     var capacity = 0
-    private let padding: InlineArray<13, UInt64> = .init(repeating: 0)
+    /// Calls of `drainIfFull` since the last one that looked at the words held back.
+    var callsSinceLook = 0
+    private let padding: InlineArray<12, UInt64> = .init(repeating: 0)
 
     deinit {
-      precondition(count == 0, "a queue of deferred frees was dropped with work in it: somebody still pins")
+      precondition(count == 0, "a queue of deferred frees was dropped with words in it")
       pending?.deallocate()
     }
   }
@@ -111,7 +127,12 @@ final class DeferredQueue: @unchecked Sendable {
   }
 
   /// Whether something waits at this moment, on any thread.
-  var isAnythingPending: Bool { (0..<Self.shardCount).contains { pendingCount(of: $0) > 0 } }
+  var isAnythingPending: Bool {
+    heldBack.count > 0 || objects.isAnyReady || (0..<Self.shardCount).contains { pendingCount(of: $0) > 0 }
+  }
+
+  /// Whether a thread releases objects at this moment. A hint.
+  var isReleasing: Bool { objects.isAnyUnderWay }
 
   private var ownShard: Int { Int(cp_thread_index()) & (Self.shardCount - 1) }
 
@@ -124,54 +145,121 @@ final class DeferredQueue: @unchecked Sendable {
   /// Adds words, as `enqueue` of each.
   func enqueue(_ words: Span<DeferredWord>) { append(words, to: ownShard) }
 
-  /// Drains the calling thread's shard if it has gathered a batch.
+  // MARK: Draining
+
+  /// Drains the calling thread's shard if it has gathered a batch, and releases what is ready. Inside a section it does nothing.
   ///
-  /// - Precondition: the caller holds no lock and is not inside a read-side section.
+  /// - Precondition: the caller holds no lock of the library's.
   func drainIfFull() {
     let shard = ownShard
-    guard pendingCount(of: shard) >= Self.batch, !RCU.isReading else { return }
-    // Someone else drains this shard already: what we added waits for the next turn.
-    guard drainLocks.tryLock(shard) else { return }
-    defer { drainLocks.unlock(shard) }
-    guard let words = take(from: shard) else { return }
-    RCU.synchronize()
-    for word in finish(words) { enqueue(word) }
+    let (isFull, isLookDue) = dueWork(of: shard)
+    guard isFull || isLookDue || objects.isAnyReady, !RCU.isReading else { return }
+    // Another thread drains this shard already: what was added since waits for the next turn.
+    if isFull, drainLocks.tryLock(shard) {
+      if let batch = take(from: shard) {
+        RCU.synchronize()
+        finish([batch])
+      }
+      drainLocks.unlock(shard)
+    }
+    if isLookDue { heldBack.look(mustWait: false, free) }
+    objects.releaseAll()
   }
 
-  /// Frees everything that was enqueued before the call, on any thread, with one grace period.
+  private func dueWork(of index: Int) -> (isFull: Bool, isLookDue: Bool) {
+    pendingLocks.lock(index)
+    defer { pendingLocks.unlock(index) }
+    let shard = shards + index
+    var isLookDue = false
+    if heldBack.count > 0 {
+      shard.pointee.callsSinceLook += 1
+      isLookDue = heldBack.isLookDue(after: shard.pointee.callsSinceLook)
+      if isLookDue { shard.pointee.callsSinceLook = 0 }
+    }
+    return (shard.pointee.count >= Self.batch, isLookDue)
+  }
+
+  /// Frees the memory among what was enqueued before the call, on any thread, with one grace period. Its objects become ready.
   ///
-  /// - Precondition: not inside a read-side section.
-  func drainAll() {
-    // Shards are locked in index order; a drain of one shard holds one lock only: no cycle.
+  /// Releases nothing (f), so a thread that holds the mmap lock may call it.
+  ///
+  /// - Precondition: not inside a section.
+  func reclaim() {
+    RCU.requireNoSection()
     for index in 0..<Self.shardCount { drainLocks.lock(index) }
     defer { for index in 0..<Self.shardCount { drainLocks.unlock(index) } }
-    var kept: [DeferredWord] = []
-    defer { for word in kept { enqueue(word) } }
-    var batches = (0..<Self.shardCount).compactMap { take(from: $0) }
-    while !batches.isEmpty {
-      RCU.synchronize()
-      for words in batches { kept += finish(words) }
-      // Freeing may defer again (a mapping that held the last user of a file), on this thread: until nothing is left. What
-      // other threads defer meanwhile is not waited for: that could last for ever.
-      batches = take(from: ownShard).map { [$0] } ?? []
-    }
+    let batches = (0..<Self.shardCount).compactMap { take(from: $0) }
+    // What is held back has had its grace period.
+    heldBack.look(mustWait: true, free)
+    if batches.isEmpty { return }
+    RCU.synchronize()
+    finish(batches)
   }
 
-  private func finish(_ words: UnsafeMutableBufferPointer<DeferredWord>) -> [DeferredWord] {
-    defer { words.deallocate() }
-    // The words of the layers above move to the front.
-    var others = 0
-    for word in words where !word.freeHere(treeNodes: treeNodes) {
-      words[others] = word
-      others += 1
+  /// Frees and releases what was enqueued before the call, and what that defers on this thread in turn. Waits for no other
+  /// thread's releases. Returns whether an object was released.
+  ///
+  /// Objects come in chains: a mapping holds the last reference to a file, and the file's end defers its frames.
+  ///
+  /// - Precondition: as `drainIfFull`, and not inside a section.
+  @discardableResult
+  func drain() -> Bool {
+    var hasReleased = false
+    repeat {
+      reclaim()
+      guard objects.releaseAll() else { return hasReleased }
+      hasReleased = true
+      // What other threads defer meanwhile is not waited for: that could last for ever.
+    } while pendingCount(of: ownShard) > 0
+    return hasReleased
+  }
+
+  /// Frees and releases everything that was enqueued before the call (c), and the chains on it that this thread meets.
+  ///
+  /// - Precondition: as `drain`.
+  func drainAll() {
+    drain()
+    objects.waitForRoundsUnderWay()
+  }
+
+  /// Frees and releases everything that was enqueued before the call (c), and nothing that was enqueued since: it ends where
+  /// closures defer themselves again.
+  ///
+  /// - Precondition: as `drain`.
+  func barrier() {
+    reclaim()
+    objects.releaseAll()
+    objects.waitForRoundsUnderWay()
+  }
+
+  /// Frees the memory of batches whose grace period is over, and makes their objects ready. Under their drain locks, so that
+  /// a thread that gets those finds either (c).
+  private func finish(_ batches: [UnsafeMutableBufferPointer<DeferredWord>]) {
+    var ready: [DeferredWord] = []
+    for words in batches {
+      defer { words.deallocate() }
+      // The words of the layers above move to the front.
+      var others = 0
+      for word in words {
+        if word.isTreeNode {
+          treeNodes.free(word.pointer)
+        } else if word.isObject {
+          ready.append(word)
+        } else {
+          words[others] = word
+          others += 1
+        }
+      }
+      if others > 0 { heldBack.add(free(words.span.extracting(0..<others))) }
     }
-    return others == 0 ? [] : free(words.span.extracting(0..<others))
+    objects.append(ready)
   }
 }
 
 extension DeferredQueue {
-  /// The queue for those whom its owner outlives. A trivial value: a call through it writes no reference count, a line that
-  /// all threads that fault or unmap would share.
+  /// The queue, for users that its owner outlives.
+  ///
+  /// A trivial value: a call through it writes no reference count, a line that all threads that fault or unmap would share.
   struct Handle: Sendable {
     private let queue: Unmanaged<DeferredQueue>
 
@@ -180,7 +268,10 @@ extension DeferredQueue {
     func enqueue(_ word: DeferredWord) { queue._withUnsafeGuaranteedRef { $0.enqueue(word) } }
     func enqueue(_ words: Span<DeferredWord>) { queue._withUnsafeGuaranteedRef { $0.enqueue(words) } }
     var isAnythingPending: Bool { queue._withUnsafeGuaranteedRef { $0.isAnythingPending } }
+    var isReleasing: Bool { queue._withUnsafeGuaranteedRef { $0.isReleasing } }
     func drainIfFull() { queue._withUnsafeGuaranteedRef { $0.drainIfFull() } }
+    func reclaim() { queue._withUnsafeGuaranteedRef { $0.reclaim() } }
+    @discardableResult func drain() -> Bool { queue._withUnsafeGuaranteedRef { $0.drain() } }
     func drainAll() { queue._withUnsafeGuaranteedRef { $0.drainAll() } }
 
     /// A node of a range tree with unspecified contents.

@@ -32,17 +32,17 @@ struct DeferredWord {
   /// The first tag that a layer above may use.
   static let firstFreeTag: UInt64 = 3
 
-  /// Frees what this layer knows; returns false for the kinds of the layers above.
-  @inline(__always)
-  func freeHere(treeNodes: FreeListPool) -> Bool {
-    guard tag < Self.firstFreeTag else { return false }
-    guard let pointer = UnsafeMutableRawPointer(bitPattern: UInt(payload)) else { return false }
-    switch tag {
-    case 0: Unmanaged<AnyObject>.fromOpaque(pointer).release()
-    case 1: treeNodes.free(pointer)
-    default: PublishedCell.destroy(pointer)
-    }
-    return true
+  /// Whether its end is a user's `deinit` or closure: an object, or a published value, which may hold one.
+  @inline(__always) var isObject: Bool { tag == 0 || tag == 2 }
+
+  /// Whether it is a node of the queue's pool.
+  @inline(__always) var isTreeNode: Bool { tag == 1 }
+
+  @inline(__always) var pointer: UnsafeMutableRawPointer { UnsafeMutableRawPointer(bitPattern: UInt(payload))! }
+
+  /// Gives up the reference to an object, or destroys a published value. Runs a user's code.
+  func release() {
+    if tag == 0 { Unmanaged<AnyObject>.fromOpaque(pointer).release() } else { PublishedCell.destroy(pointer) }
   }
 }
 

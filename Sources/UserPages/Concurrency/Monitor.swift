@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 
 /// A lock with a condition to wait for, for work that one thread hands to another.
@@ -26,6 +27,8 @@ final class Monitor: @unchecked Sendable {
 
   @inline(__always)
   func locked<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    // A forked child would wait for a holder that did not come along.
+    cp_check_not_forked()
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return try body()

@@ -30,32 +30,47 @@ public enum RCU {
     return try body()
   }
 
-  /// Waits until every read-side section that is open now has ended.
+  /// Waits until every read-side section that is open now has ended (`synchronize_rcu`).
   ///
   /// - Precondition: not called inside a read-side section, where it would wait for itself.
   public static func synchronize() {
-    precondition(!isReading, "a grace period inside a read-side section would never end")
+    requireNoSection()
     cp_synchronize()
   }
 
   /// Whether the calling thread is inside a read-side section.
   public static var isReading: Bool { cp_read_ongoing() != 0 }
 
-  /// Runs `work` on some thread after a grace period: when enough work has gathered, or at the next `barrier()`.
+  /// Traps inside a section, in release builds with the same message as in debug builds.
+  static func requireNoSection() {
+    if isReading { fatalError("a grace period inside a read-side section would never end") }
+  }
+
+  /// Runs `work` after a grace period (`call_rcu`): when enough work has gathered, or at the next `barrier()`.
+  ///
+  /// It runs on a thread that calls an operation of this library, outside of any section and under none of the library's locks, so
+  /// it may call any operation itself. It must not need a lock that a thread holds while it calls the library.
   public static func deferFree(_ work: @escaping @Sendable () -> Void) {
     closures.enqueue(.object(DeferredClosure(work)))
     closures.drainIfFull()
   }
 
-  /// Returns when everything that `deferFree` was given before the call has run.
+  /// Returns when everything that `deferFree` was given before the call has run (`rcu_barrier`).
+  ///
+  /// Called inside such a closure, or inside the `deinit` of an object that the library releases, it waits for a grace period
+  /// and for no closure: two closures that waited for each other would never end. What was deferred before the call then runs
+  /// when the calling closure has returned, or is running already on another thread.
   ///
   /// - Precondition: not called inside a read-side section.
-  public static func barrier() { closures.drainAll() }
+  public static func barrier() {
+    endings.barrier()
+    closures.barrier()
+  }
 
   private static let closures = DeferredQueue { _ in preconditionFailure("only closures are deferred here") }
 }
 
-/// A closure that runs when the last reference to it, the queue's, is given up.
+/// A closure that runs when the queue gives up its reference, the last one.
 private final class DeferredClosure {
   let work: @Sendable () -> Void
 

@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 
 /// A blocking lock for many readers or one writer; waiting writers go before new readers, as with Linux's rwsem.
@@ -23,8 +24,17 @@ final class ReadWriteLock: @unchecked Sendable {
     lock.deallocate()
   }
 
-  func lockForReading() { pthread_rwlock_rdlock(lock) }
-  func lockForWriting() { pthread_rwlock_wrlock(lock) }
+  func lockForReading() {
+    // A forked child would wait for a holder that did not come along.
+    cp_check_not_forked()
+    pthread_rwlock_rdlock(lock)
+  }
+
+  func lockForWriting() {
+    cp_check_not_forked()
+    pthread_rwlock_wrlock(lock)
+  }
+
   func unlock() { pthread_rwlock_unlock(lock) }
 
   @inline(__always)

@@ -55,6 +55,12 @@ struct FrameTable: @unchecked Sendable {
       return nil
     }
     let aligned = (UInt(bitPattern: bytes) + UInt(Page.hugeSize) - 1) & ~UInt(Page.hugeSize - 1)
+    // RAM is shared memory: a forked child's stores would land here.
+    guard cp_hide_from_children(UnsafeMutableRawPointer(bitPattern: aligned), span * Page.size) == 0 else {
+      cp_release(bytes, span * Page.size + Page.hugeSize)
+      cp_release(table, span * MemoryLayout<FrameDescriptor>.stride)
+      return nil
+    }
     cp_release(bytes, Int(aligned - UInt(bitPattern: bytes)))
     bytesBase = UnsafeMutableRawPointer(bitPattern: aligned)!
     cp_release(bytesBase + span * Page.size, Int(UInt(bitPattern: bytes) + UInt(Page.hugeSize) - aligned))
@@ -71,6 +77,7 @@ struct FrameTable: @unchecked Sendable {
 
   /// Gives the address space back. Nothing may use the table afterwards.
   func release() {
+    cp_end_hiding(bytesBase)
     cp_release(bytesBase, span * Page.size)
     cp_release(descriptors, span * MemoryLayout<FrameDescriptor>.stride)
     free(sections)

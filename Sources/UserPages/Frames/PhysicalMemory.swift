@@ -17,7 +17,7 @@ public final class PhysicalMemory: Sendable {
   let sections: SectionMap
   let allocator: FrameAllocator
   let swap: SwapArea
-  let tablePages = ZeroedPagePool()
+  let tablePages: ZeroedPagePool
   let deferred: DeferredQueue.Handle
   let deferredQueue: DeferredQueue
   /// The frame of zeroes that reads of untouched anonymous memory see.
@@ -69,7 +69,8 @@ public final class PhysicalMemory: Sendable {
     self.sections = sections
     self.arena = arena
     let allocator = self.allocator
-    let tablePages = self.tablePages
+    let tablePages = ZeroedPagePool()
+    self.tablePages = tablePages
     swap = SwapArea(swapStore, frames: frames, allocator: allocator)
     deferredQueue = DeferredQueue { words in
       Self.free(words, frames: frames, sections: sections, allocator: allocator, tablePages: tablePages)
@@ -81,7 +82,8 @@ public final class PhysicalMemory: Sendable {
   ///
   /// ORDERING [slot-then-leave]: a thread that pinned one of these frames by a slot read the entry inside a section that began
   /// before the grace period, and stored the slot before that section ended. So the slots are looked at now, not earlier. A frame
-  /// found there keeps the reference and waits for the next drain. No new slot can appear: no entry leads there.
+  /// found there keeps the reference and is held back. No new slot can appear: no entry leads there. So the next look needs no
+  /// grace period.
   private static func free(
     _ words: Span<DeferredWord>, frames: FrameTable, sections: SectionMap, allocator: FrameAllocator,
     tablePages: ZeroedPagePool
@@ -124,7 +126,46 @@ public final class PhysicalMemory: Sendable {
     return kept
   }
 
+  /// Another's parts, in a machine of its own: see `deinit`.
+  private init(successorOf parts: Parts) {
+    ramPages = parts.ramPages
+    frames = parts.frames
+    sections = parts.sections
+    allocator = parts.allocator
+    swap = parts.swap
+    tablePages = parts.tablePages
+    deferredQueue = parts.deferredQueue
+    deferred = parts.deferredQueue.handle
+    zeroPage = parts.zeroPage
+    dataCache = parts.dataCache
+    arena = parts.arena
+  }
+
+  private struct Parts {
+    let ramPages: Int
+    let frames: FrameTable
+    let sections: SectionMap
+    let allocator: FrameAllocator
+    let swap: SwapArea
+    let tablePages: ZeroedPagePool
+    let deferredQueue: DeferredQueue
+    let zeroPage: PFN
+    let dataCache: any DataCacheFlushing
+    let arena: Int32
+  }
+
   deinit {
+    // The last drain waits for a grace period, which cannot end inside a section. Pins are looked for now: one that is released
+    // later would reach for this object.
+    if RCU.isReading {
+      let pins = census().pins
+      precondition(pins == 0, "physical memory was torn down with \(pins) pins outstanding")
+      let parts = Parts(
+        ramPages: ramPages, frames: frames, sections: sections, allocator: allocator, swap: swap,
+        tablePages: tablePages,
+        deferredQueue: deferredQueue, zeroPage: zeroPage, dataCache: dataCache, arena: arena)
+      return RCU.endOutsideSection(PhysicalMemory(successorOf: parts))
+    }
     swap.end()
     deferred.drainAll()
     let left = census()
@@ -144,10 +185,21 @@ public final class PhysicalMemory: Sendable {
   ///
   /// What is deferred or queued meanwhile is not waited for. Any thread, holding no lock of an address space.
   ///
+  /// It also releases what unmapped ranges showed: a backing's `deinit` may run here, on this thread. Called inside such a
+  /// `deinit`, it frees the memory, and leaves other backings to the operation that releases this one.
+  ///
   /// - Precondition: not inside a read-side section.
   public func flushDeferredFrees() {
+    RCU.finishEndings()
     swap.finishWrites()
     deferred.drainAll()
+    swap.trim(retrying: false)
+  }
+
+  /// As `flushDeferredFrees`, but for objects: so it runs no user's code, and may be called with a lock held.
+  func reclaimDeferredFrees() {
+    swap.finishWrites()
+    deferred.reclaim()
     swap.trim(retrying: false)
   }
 
@@ -156,12 +208,15 @@ public final class PhysicalMemory: Sendable {
   /// A frame with unspecified contents and no references, waiting for the deferred frees and for what is being written to the
   /// swap file where there is none at first.
   ///
+  /// - Parameter holdsLock: whether the caller holds a lock. Then it must be ready for `outOfMemory` although an object that
+  ///   waits for its release holds memory: objects are released under no lock.
   /// - Precondition: not inside a read-side section.
-  func allocateFrame() throws(PageError) -> PFN {
+  func allocateFrame(holdsLock: Bool) throws(PageError) -> PFN {
     if let pfn = allocator.allocate() { return pfn }
-    // Others take what one drain freed, and defer more meanwhile: a few rounds before it is believed that there is none.
-    for _ in 0..<8 {
-      deferred.drainAll()
+    // Others take what one drain freed, and defer more meanwhile: a few rounds before it is believed that there is none. More
+    // where another thread is releasing objects at this moment, which may hold memory.
+    for round in 0..<64 where round < 8 || (!holdsLock && deferred.isReleasing) {
+      drain(holdsLock: holdsLock)
       if let pfn = allocator.allocate() { return pfn }
       swap.trim(retrying: true)
       swap.finishWrites()
@@ -178,11 +233,15 @@ public final class PhysicalMemory: Sendable {
   /// are none in one piece. Waits for the deferred frees once where that could help.
   ///
   /// - Precondition: not inside a read-side section.
-  func allocateHugeFrame() -> PFN? {
+  func allocateHugeFrame(holdsLock: Bool) -> PFN? {
     if let pfn = allocator.allocateHuge() { return pfn }
     guard deferred.isAnythingPending else { return nil }
-    deferred.drainAll()
+    drain(holdsLock: holdsLock)
     return allocator.allocateHuge()
+  }
+
+  private func drain(holdsLock: Bool) {
+    if holdsLock { deferred.reclaim() } else { deferred.drain() }
   }
 
   /// Gives back a 2 MiB frame that was allocated and never used.

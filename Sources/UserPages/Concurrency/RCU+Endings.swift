@@ -1,0 +1,38 @@
+import Glibc
+import Synchronization
+
+/// Ends of objects whose last reference was given up inside a section, where their end cannot wait as it must.
+extension RCU {
+  /// Has `successor` end outside of the calling thread's section: soon, on a thread of its own, or in `finishEndings`.
+  ///
+  /// For the `deinit` of an object that may find itself inside a section. The object cannot outlive its own `deinit`, so it
+  /// hands its parts to a successor, whose `deinit` does the work.
+  static func endOutsideSection(_ successor: AnyObject) {
+    endings.enqueue(.object(successor))
+    // ORDERING [ending-then-flag]: enqueued before the exchange. A thread that clears the flag after this finds the successor;
+    // if it cleared the flag before, this starts another thread.
+    if isThreadStarted.exchange(true, ordering: .sequentiallyConsistent) { return }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    defer { pthread_attr_destroy(&attributes) }
+    var thread = pthread_t()
+    let error = pthread_create(
+      &thread, &attributes,
+      { _ in
+        // ORDERING [ending-then-flag]: cleared before the drain looks.
+        RCU.isThreadStarted.store(false, ordering: .sequentiallyConsistent)
+        RCU.endings.drain()
+        return nil
+      }, nil)
+    // Where the process has no thread to spare, the next barrier, flush or machine's end does it.
+    if error != 0 { isThreadStarted.store(false, ordering: .sequentiallyConsistent) }
+  }
+
+  /// Returns when all ends that sections put off before the call are over; inside a release, as `barrier`.
+  static func finishEndings() { endings.drainAll() }
+
+  static let endings = DeferredQueue { _ in preconditionFailure("only objects end here") }
+
+  private static let isThreadStarted = Atomic<Bool>(false)
+}

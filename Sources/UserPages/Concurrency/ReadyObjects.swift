@@ -1,0 +1,104 @@
+import CPlatform
+import Synchronization
+
+/// Objects of a queue whose grace period is over, and the rounds in which threads release them.
+///
+/// To release an object runs its user's code: a `deinit`, or a closure given to `RCU.deferFree`. That code may call any
+/// operation of the library, so it runs under no lock of the library's, in no section, and never waits for itself:
+///
+///     a drain                          the list                     a thread that releases
+///     appends, under its drain lock -> ready
+///                                      ready -------------------->  takes all of them as round n
+///                                      under way: n                 releases each, holding nothing
+///                                                                   a drain that an object starts appends here
+///                                      none under way <-----------  ends round n, wakes waiting threads
+///                                      ready -------------------->  takes what was appended as round n + 1 ...
+///
+/// A thread inside a round, of this list or of another, never waits for a round. Each wait leads from a thread outside of all
+/// rounds to a thread inside one, so waits form no cycle.
+final class ReadyObjects: @unchecked Sendable {
+  private let monitor = Monitor()
+  // Written under the monitor; a hint where it is read without.
+  private let hasReady = Atomic<Bool>(false)
+  // All below: guarded by `monitor`.
+  private var ready: [DeferredWord] = []
+  private var roundsUnderWay: [UInt64] = []
+  private var lastRound: UInt64 = 0
+
+  deinit { precondition(ready.isEmpty, "a queue of deferred frees was dropped with objects that wait for release") }
+
+  /// Whether an object waits for release at this moment. One relaxed load.
+  var isAnyReady: Bool { hasReady.load(ordering: .relaxed) }
+
+  /// Whether a thread is releasing objects at this moment.
+  var isAnyUnderWay: Bool { monitor.locked { !roundsUnderWay.isEmpty } }
+
+  /// Adds objects whose grace period is over. Runs nothing.
+  func append(_ words: [DeferredWord]) {
+    if words.isEmpty { return }
+    monitor.locked {
+      ready += words
+      hasReady.store(true, ordering: .relaxed)
+    }
+  }
+
+  /// Releases what is ready, and what becomes ready meanwhile. Returns whether there was something.
+  ///
+  /// Inside a round of this list it does nothing: that round releases the rest when the present object is done. So the depth
+  /// of calls does not grow with the number of objects.
+  ///
+  /// - Precondition: the caller holds no lock of the library's and is not inside a section.
+  @discardableResult
+  func releaseAll() -> Bool {
+    guard isAnyReady, !isInRoundOfThisList, var taken = take(ending: nil) else { return false }
+    var scope = cp_release_scope(list: identity, outer: cp_innermost_release())
+    withUnsafeMutablePointer(to: &scope) { scope in
+      cp_set_innermost_release(scope)
+      while true {
+        for word in taken.words { word.release() }
+        guard let next = take(ending: taken.round) else { break }
+        taken = next
+      }
+      cp_set_innermost_release(scope.pointee.outer)
+    }
+    return true
+  }
+
+  /// Waits until the rounds that are under way have ended; not at all where the calling thread is in a round itself.
+  func waitForRoundsUnderWay() {
+    if cp_innermost_release() != nil { return }
+    monitor.locked {
+      let last = lastRound
+      while roundsUnderWay.contains(where: { $0 <= last }) { monitor.wait() }
+    }
+  }
+
+  /// Ends a round, if one is given, and begins the next with all that is ready; nil where nothing is.
+  private func take(ending round: UInt64?) -> (words: [DeferredWord], round: UInt64)? {
+    monitor.locked {
+      if let round {
+        roundsUnderWay.removeAll { $0 == round }
+        monitor.wakeAll()
+      }
+      if ready.isEmpty { return nil }
+      defer {
+        ready = []
+        hasReady.store(false, ordering: .relaxed)
+      }
+      lastRound += 1
+      roundsUnderWay.append(lastRound)
+      return (ready, lastRound)
+    }
+  }
+
+  private var identity: UnsafeRawPointer { UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()) }
+
+  private var isInRoundOfThisList: Bool {
+    var scope = cp_innermost_release()
+    while let inner = scope {
+      if inner.pointee.list == identity { return true }
+      scope = inner.pointee.outer
+    }
+    return false
+  }
+}

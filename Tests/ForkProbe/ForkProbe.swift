@@ -1,0 +1,140 @@
+import Foundation
+import UserPages
+
+// A program that forks, by its argument, and reports how the child ended. See `ForkTests`.
+
+/// What the child does.
+enum Deed: String, CaseIterable {
+  /// Uses the parent's space.
+  case pin, store, map, fork
+  /// Ends the parent's space.
+  case end
+  /// Makes a machine of its own.
+  case machine
+  case synchronize
+  case deferFree
+  /// Stores through the address of a page that the parent pinned.
+  case address
+  /// Things that are not uses of the library.
+  case exit, exec, wait
+}
+
+/// `fork(2)`, which Swift's libraries hide.
+let systemFork = unsafeBitCast(
+  dlsym(UnsafeMutableRawPointer(bitPattern: 0), "fork")!, to: (@convention(c) () -> pid_t).self)
+
+/// Prints a line. Unbuffered: a child must not print what its parent left in a buffer.
+func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
+/// How a child ended, in a word that tests compare.
+func ending(of child: pid_t) -> String {
+  var status: Int32 = 0
+  while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+  return status & 0x7f == 0 ? "exit \(status >> 8 & 0xff)" : "signal \(status & 0x7f)"
+}
+
+/// Threads that keep taking the library's locks and waiting for grace periods, so that a fork meets them held.
+final class Busy: @unchecked Sendable {
+  private let stop = NSLock()
+  private var isStopped = false
+  private let ended = DispatchGroup()
+
+  init(_ space: AddressSpace, threads: Int) {
+    for index in 0..<threads {
+      ended.enter()
+      Thread { [self, unowned space] in
+        let address = VirtualAddress(UInt64(0x1000_0000 + index * 0x10_0000))
+        while !stop.withLock({ isStopped }) {
+          do {
+            try space.map(at: address, pages: 4, protection: .readWrite, sharing: index % 2 == 0 ? .shared : .private)
+            try space.store(UInt64(1), at: address)
+            try space.unmap(at: address, pages: 4)
+          } catch { say("a busy thread failed: \(error)") }
+          RCU.deferFree {}
+          RCU.synchronize()
+        }
+        ended.leave()
+      }.start()
+    }
+  }
+
+  func end() {
+    stop.withLock { isStopped = true }
+    ended.wait()
+  }
+}
+
+@main
+enum ForkProbe {
+  static func main() throws {
+    let arguments = CommandLine.arguments
+    if arguments.count == 2, arguments[1] == "before" { return try forkBeforeFirstUse() }
+    guard arguments.count == 3, let deed = Deed(rawValue: arguments[1]), let rounds = Int(arguments[2]) else {
+      say("usage: ForkProbe before | ForkProbe \(Deed.allCases.map(\.rawValue).joined(separator: "|")) ROUNDS")
+      Foundation.exit(2)
+    }
+    let memory = try PhysicalMemory(ramPages: 256)
+    var space: AddressSpace? = AddressSpace(memory, engine: .slot)
+    try space!.map(at: 0x10000, pages: 4, protection: .readWrite)
+    try space!.store(UInt64(7), at: 0x10000)
+    let pin = try space!.pin(at: 0x10000, .write)
+    let busySpace = AddressSpace(memory)
+    let busy = Busy(busySpace, threads: 3)
+    for _ in 0..<rounds {
+      let child = systemFork()
+      if child == 0 {
+        act(deed, memory, &space, pin.bytes)
+        _exit(0)
+      }
+      if deed == .wait { kill(child, SIGTERM) }
+      say("child: \(ending(of: child))")
+    }
+    busy.end()
+    // The parent goes on, and finds its memory as it left it.
+    say("parent: \(try space!.load(at: 0x10000, as: UInt64.self))")
+    pin.release()
+    space = nil
+    busySpace.exit()
+    memory.flushDeferredFrees()
+    say("parent: \(memory.census().framesInUse == 0 ? "clean" : "not clean")")
+  }
+
+  static func act(_ deed: Deed, _ memory: PhysicalMemory, _ space: inout AddressSpace?, _ bytes: FrameBytes) {
+    do {
+      switch deed {
+      case .pin: try space!.pin(at: 0x10000, .write).release()
+      case .store: try space!.store(UInt64(8), at: 0x10000)
+      case .map: try space!.map(at: 0x20000, pages: 1, protection: .readWrite)
+      case .fork: _ = try space!.fork()
+      case .end: space = nil
+      case .machine: _ = try PhysicalMemory(ramPages: 16)
+      case .synchronize: RCU.synchronize()
+      case .deferFree: RCU.deferFree {}
+      case .address: bytes.store(UInt64(8))
+      case .exit: Foundation.exit(3)
+      case .exec:
+        let path = strdup("/bin/true")
+        var arguments: [UnsafeMutablePointer<CChar>?] = [path, nil]
+        execv(path!, &arguments)
+        _exit(9)
+      case .wait: while true { pause() }
+      }
+    } catch {
+      say("the child failed: \(error)")
+      _exit(4)
+    }
+    _exit(5)
+  }
+
+  /// A child that is forked before the library was used may use it; the parent may, too.
+  static func forkBeforeFirstUse() throws {
+    let child = systemFork()
+    let memory = try PhysicalMemory(ramPages: 16)
+    let space = AddressSpace(memory)
+    try space.map(at: 0x10000, pages: 1, protection: .readWrite)
+    try space.store(UInt64(7), at: 0x10000)
+    guard try space.load(at: 0x10000, as: UInt64.self) == 7 else { Foundation.exit(6) }
+    if child == 0 { _exit(0) }
+    say("child: \(ending(of: child))")
+  }
+}
