@@ -4,7 +4,8 @@
  * maps a new one, twice, so that a frame comes back behind the same entry.
  *
  *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther      [pin-then-look] [slot-then-leave]
- *   AddressSpace+Unmap.swift     zap, drop, settle       [change-then-count]
+ *   AddressSpace+Unmap.swift     zap, drop                [change-then-count]
+ *   Teardown.swift               close, finish            [change-then-grace]
  *   RCU/DeferredQueue.swift, Frames/PhysicalMemory.swift  the grace period, the scan, the put  [deferred-free]
  *
  * REFERENCE or SLOT says how pins are taken; MIXED lets each pin choose. A store to a slot waits in the pinner's store buffer:
@@ -14,7 +15,8 @@
  *
  *   Pinning/Engines/SlotEngine.swift     holdOther     [first-slot-pin]
  *
- * READONLY: the mapping is not writable, so an unmap does not wait.
+ * READONLY: accesses are loads of bytes that no other thread can change, so an unmap does not wait for them: private memory
+ * that is reachable through the entry alone.
  *
  * Mutations: NO_SECOND_LOOK, COUNT_BEFORE_CHANGE, FREE_WITHOUT_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, UNMAP_RETURNS_EARLY,
  * LOOK_AT_SLOTS_NOW, PIN_LEAVES_UNTAKEN, CHANGE_BY_STORE. */
@@ -137,7 +139,7 @@ proctype Program() {
     if
     :: e != 0 ->
       f = frame_of(e); born = life[f];
-      /* The access: in this life of the frame; a store, not in a pinned page whose unmap has returned. */
+      /* The access: in this life of the frame, and in no pinned page whose unmap has returned. */
       atomic {
         assert(!isFree[f] && life[f] == born);
 #ifndef READONLY
@@ -180,7 +182,7 @@ proctype Unmapper() {
 #ifdef SCAN_BEFORE_GRACE
     scan(f);
 #endif
-    /* A store may still be under way if another holder may see the page. */
+    /* Accesses may be under way: the teardown waits for them if another thread may reach the page. */
 #if !defined(READONLY) && !defined(UNMAP_RETURNS_EARLY)
 #if defined(LOOK_AT_SLOTS_NOW)
     scan(f);

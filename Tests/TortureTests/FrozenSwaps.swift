@@ -216,7 +216,8 @@
                 child.exit()
               }
             }
-            _ = other.mayFinish()
+            // The fork's child cannot end before the fault has left its section.
+            if what == 2 { _ = other.mayFinish() } else { while space.entry(at: address).kind != .none {} }
             reader.thaw()
             try reader.join()
             try other.join()

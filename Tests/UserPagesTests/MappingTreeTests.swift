@@ -16,8 +16,11 @@ import Testing
 
   private static let window = 24
 
+  private let memory: PhysicalMemory
+
+  init() throws { memory = try PhysicalMemory(ramPages: 8) }
+
   @Test func randomEdits() throws {
-    let memory = try PhysicalMemory(ramPages: 8)
     let file = try PageCacheFile(memory, pages: 64)
     var random = SeededGenerator(seed: TestSeed.named("mapping tree"))
     for _ in 0..<300 {
@@ -56,7 +59,9 @@ import Testing
     tree.carve(addresses(range), replacing: &old)
     tree.insert(addresses(range), attributes, firstPage: firstPage, replacing: &old)
     tree.publish()
-    tree.retire(old)
+    var teardown = Teardown(memory.deferred)
+    tree.retire(old, &teardown)
+    teardown.finishWithoutGracePeriod()
     for page in range {
       model[page] = word
       if fromFile { model[page]?.filePage = firstPage + page - range.lowerBound }
@@ -67,7 +72,9 @@ import Testing
     var old = VMATree.Replaced()
     tree.carve(addresses(range), replacing: &old)
     tree.publish()
-    tree.retire(old)
+    var teardown = Teardown(memory.deferred)
+    tree.retire(old, &teardown)
+    teardown.finishWithoutGracePeriod()
     for page in range { model[page] = nil }
   }
 

@@ -33,8 +33,7 @@ extension AddressSpace {
     var reached = range.lowerBound
     var hasHole = false
     mappings.forEach(in: range) { mapping in
-      let part =
-        mapping.value.range.clamped(to: range)
+      let part = mapping.value.range.clamped(to: range)
       if part.lowerBound > reached { hasHole = true }
       parts.append((part, mapping))
       reached = part.upperBound
@@ -45,20 +44,17 @@ extension AddressSpace {
   /// Empties entries while mappings stay: the lock for reading is enough, faults and this meet at the entries.
   private func discard(_ range: Range<VirtualAddress>) throws(PageError) {
     var error: PageError?
-    let lingering = mmapLock.reading { () -> Bool in
+    emptyEntries { teardown in
       let (parts, hasHole) = parts(of: range)
       if hasHole { error = .outOfMemory }
-      var lingering = false
       for (part, mapping) in parts {
         if mapping.value.attributes.kind.isPFN {
           error = .invalidArgument
           break
         }
-        if zap(part, in: mapping) { lingering = true }
+        zap(part, in: mapping, &teardown)
       }
-      return lingering
     }
-    settle(storesMayLinger: lingering)
     if let error { throw error }
   }
 
@@ -76,7 +72,7 @@ extension AddressSpace {
 
   private func setDontFork(_ range: Range<VirtualAddress>, _ value: Bool) throws(PageError) {
     var error: PageError?
-    mmapLock.writing {
+    changeMappings { teardown in
       let (parts, hasHole) = parts(of: range)
       if hasHole { error = .outOfMemory }
       for (part, mapping) in parts {
@@ -84,10 +80,9 @@ extension AddressSpace {
           error = .invalidArgument
           break
         }
-        _ = change(part) { $0.dontFork = value }
+        change(part, &teardown) { $0.dontFork = value }
       }
     }
-    settle(storesMayLinger: false)
     if let error { throw error }
   }
 

@@ -124,14 +124,14 @@ extension AddressSpace {
 
   /// Lets go of a node that no walker reaches, and of what its entries hold.
   private func retire(_ node: TableNode, from start: VirtualAddress, in mapping: VMATree.Mapping) {
-    var batch = DeferredBatch()
+    var teardown = Teardown(memory.deferred)
     for index in 0..<TableNode.entryCount {
       let pte = node[index].clear()
-      // No store by it lingers: a grace period has passed.
-      if pte.isMapped { _ = drop(pte, at: start + index * Page.size, in: mapping, &batch) }
+      if pte.isMapped { release(pte, at: start + index * Page.size, in: mapping, &teardown) }
     }
-    batch.add(.tablePage(node.page), for: memory.deferred)
-    batch.flush(to: memory.deferred)
+    teardown.deferFree(.tablePage(node.page))
+    // A grace period has passed since the link was taken away.
+    teardown.finishWithoutGracePeriod()
   }
 }
 

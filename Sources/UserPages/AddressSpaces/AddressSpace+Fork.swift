@@ -56,7 +56,10 @@ extension AddressSpace {
         do throws(PageError) { try copyEntries(of: mapping, to: child, slots, shared) } catch { failure = error }
       }
       child.mappings.publish()
-      child.mappings.retire(old)
+      // No thread can have found a mapping of the child that another one of its mappings replaced, but they go the usual way.
+      var teardown = Teardown(memory.deferred)
+      child.mappings.retire(old, &teardown)
+      teardown.finishWithoutGracePeriod()
       if failure != nil {
         for mapping in inherited where mapping.value.isPrivate { keepPinned(mapping, slots, shared) }
       }

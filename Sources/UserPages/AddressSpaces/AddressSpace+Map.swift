@@ -30,27 +30,20 @@ extension AddressSpace {
     kind.backing?.attach(self)
     let attributes = VMA.Attributes(
       protection: protection, isShared: sharing == .shared, kind: kind, hugePages: hugePages)
-    let lingering = mmapLock.writing { () -> Bool in
+    changeMappings { teardown in
       var old = VMATree.Replaced()
       mappings.carve(range, replacing: &old)
-      let mustClear = !old.isEmpty
-      if mustClear {
+      if !old.isEmpty {
         // A fault between the two steps finds no mapping; were the new one there at once, an old entry could be met
         // under the new mapping's rules.
         mappings.publish()
-        let lingering = zap(range, of: old)
+        zap(range, of: old, &teardown)
         // A node that is left behind would keep 2 MiB entries out.
-        if hugePages { table.unlinkNodes(in: range, vacant: range, memory: memory) }
-        mappings.insert(range, attributes, firstPage: firstPage, replacing: &old)
-        mappings.publish()
-        mappings.retire(old)
-        return lingering
+        if hugePages { table.unlinkNodes(in: range, vacant: range) { teardown.deferFree($0) } }
       }
       mappings.insert(range, attributes, firstPage: firstPage, replacing: &old)
       mappings.publish()
-      mappings.retire(old)
-      return false
+      mappings.retire(old, &teardown)
     }
-    settle(storesMayLinger: lingering)
   }
 }

@@ -10,29 +10,27 @@ extension AddressSpace {
     if pages == 0 { return }
     guard let (range, isWhole) = address.reachableRange(pages: pages) else { throw .outOfMemory }
     var reached = range.lowerBound
-    let lingering = mmapLock.writing { () -> Bool in
+    changeMappings { teardown in
       // How far the range is mapped without a hole.
       while reached < range.upperBound, let mapping = mappings.first(endingAbove: reached),
         mapping.value.range.lowerBound <= reached
       {
         reached = min(mapping.value.range.upperBound, range.upperBound)
       }
-      guard reached > range.lowerBound else { return false }
-      return change(range.lowerBound..<reached) { attributes in attributes.protection = protection }
+      guard reached > range.lowerBound else { return }
+      change(range.lowerBound..<reached, &teardown) { attributes in attributes.protection = protection }
     }
-    settle(storesMayLinger: lingering)
     if reached < range.upperBound || !isWhole { throw .outOfMemory }
   }
 
   /// Replaces the mappings of a fully mapped range by ones with other attributes and adapts the entries. Under the mmap
-  /// lock, held for writing. Returns whether stores may linger.
-  func change(_ range: Range<VirtualAddress>, _ edit: (inout VMA.Attributes) -> Void) -> Bool {
+  /// lock, held for writing.
+  func change(_ range: Range<VirtualAddress>, _ teardown: inout Teardown, _ edit: (inout VMA.Attributes) -> Void) {
     // The old mappings are needed until `retire`: they say what their entries mean.
     var parts: [(range: Range<VirtualAddress>, attributes: VMA.Attributes, firstPage: Int, mapping: VMATree.Mapping)] =
       []
     mappings.forEach(in: range) { mapping in
-      let part =
-        mapping.value.range.clamped(to: range)
+      let part = mapping.value.range.clamped(to: range)
       var attributes = mapping.value.attributes
       edit(&attributes)
       // What does not change is left alone, its 2 MiB entries too.
@@ -45,24 +43,31 @@ extension AddressSpace {
       mappings.insert(
         part.range, part.attributes, firstPage: part.attributes.isAnonymous ? 0 : part.firstPage, replacing: &old)
     }
-    if parts.isEmpty { return false }
+    if parts.isEmpty { return }
     mappings.publish()
-    var lingering = false
     for part in parts {
-      let adapt = { (ptep: PTEPointer, isEntry: (PTE) -> Bool) -> PTE in
-        let before = ptep.update { isEntry($0) ? Self.adapt($0, to: part.attributes) : nil }
-        if isEntry(before), before.isWritable, !Self.adapt(before, to: part.attributes).isWritable { lingering = true }
-        return before
-      }
       table.forEachEntry(in: part.range) { span in
         if !span.isWhole { return split(span, in: part.mapping) }
-        return adapt(span.ptep, \.mapsHuge).mapsHuge ? .next : .again
+        return adapt(span.ptep, \.mapsHuge, to: part.attributes, &teardown) ? .next : .again
       } _: { _, ptep in
-        _ = adapt(ptep, \.isMapped)
+        _ = adapt(ptep, \.isMapped, to: part.attributes, &teardown)
       }
     }
-    mappings.retire(old)
-    return lingering
+    mappings.retire(old, &teardown)
+  }
+
+  /// Puts an entry under other rules if `isEntry` says that it is one; returns what that said.
+  @inline(__always)
+  private func adapt(
+    _ ptep: PTEPointer, _ isEntry: (PTE) -> Bool, to attributes: VMA.Attributes, _ teardown: inout Teardown
+  ) -> Bool {
+    let before = ptep.update { isEntry($0) ? Self.adapt($0, to: attributes) : nil }
+    guard isEntry(before) else { return false }
+    // An access that the entry allowed before and does not allow now may be under way. The page lives on, so it counts whatever
+    // the page is.
+    let after = Self.adapt(before, to: attributes)
+    if (before.isPresent && !after.isPresent) || (before.isWritable && !after.isWritable) { teardown.expectAccess() }
+    return true
   }
 
   /// An entry under other rules (`pte_modify`, and `can_change_pte_writable` for those that may be writable at once).

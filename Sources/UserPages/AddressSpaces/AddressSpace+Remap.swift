@@ -22,85 +22,78 @@ extension AddressSpace {
     guard pages > 0 else { throw .invalidArgument }
     guard let from = address.range(pages: pages) else { throw address < .limit ? .invalidArgument : .badAddress }
     if address != newAddress, from.overlaps(to) { throw .invalidArgument }
-    let result = mmapLock.writing { () -> Result<Bool, PageError> in
+    try changeMappings { teardown throws(PageError) in
       guard let mapping = mappings.first(endingAbove: address), mapping.value.range.contains(address) else {
-        return .failure(.badAddress)
+        throw .badAddress
       }
       if newPages > pages {
-        guard from.upperBound <= mapping.value.range.upperBound else { return .failure(.badAddress) }
-        if mapping.value.attributes.kind.isPFN { return .failure(.badAddress) }
-        return address == newAddress
-          ? growInPlace(mapping, from: from, to: to) : .success(move(mapping, from: from, to: to))
+        guard from.upperBound <= mapping.value.range.upperBound else { throw .badAddress }
+        if mapping.value.attributes.kind.isPFN { throw .badAddress }
+        if address == newAddress { return try growInPlace(mapping, from: from, to: to, &teardown) }
+        return move(mapping, from: from, to: to, &teardown)
       }
       let kept = from.lowerBound..<(from.lowerBound + (to.upperBound - to.lowerBound))
-      if address == newAddress { return .success(shrink(to: kept.upperBound..<from.upperBound)) }
-      if newPages == pages { return .success(moveEach(from, to: to.lowerBound)) }
-      guard kept.upperBound <= mapping.value.range.upperBound else { return .failure(.badAddress) }
-      let lingering = shrink(to: kept.upperBound..<from.upperBound)
-      return .success(moveEach(kept, to: to.lowerBound) || lingering)
+      if address != newAddress, newPages < pages, kept.upperBound > mapping.value.range.upperBound {
+        throw .badAddress
+      }
+      let cutOff = kept.upperBound..<from.upperBound
+      if !cutOff.isEmpty { remove(cutOff, &teardown) }
+      if address != newAddress { moveEach(kept, to: to.lowerBound, &teardown) }
     }
-    settle(storesMayLinger: try result.get())
   }
 
   private func duplicate(at address: VirtualAddress, to: Range<VirtualAddress>) throws(PageError) {
     // An empty range lies in another where that begins before it and ends behind it.
     if to.lowerBound < address, address < to.upperBound { throw .invalidArgument }
-    let result = mmapLock.writing { () -> Result<Bool, PageError> in
+    try changeMappings { teardown throws(PageError) in
       guard let mapping = mappings.first(endingAbove: address), mapping.value.range.contains(address) else {
-        return .failure(.badAddress)
+        throw .badAddress
       }
-      if mapping.value.isPrivate { return .failure(.invalidArgument) }
-      if mapping.value.attributes.kind.isPFN { return .failure(.badAddress) }
+      if mapping.value.isPrivate { throw .invalidArgument }
+      if mapping.value.attributes.kind.isPFN { throw .badAddress }
       // In place there is no room: the mapping itself is there.
-      if address == to.lowerBound { return .failure(.outOfMemory) }
+      if address == to.lowerBound { throw .outOfMemory }
       let attributes = mapping.value.attributes
       let firstPage = mapping.value.backingPage(of: address)
-      let lingering = removeLocked(to)
+      remove(to, &teardown)
       var old = VMATree.Replaced()
       mappings.insert(to, attributes, firstPage: firstPage, replacing: &old)
       mappings.publish()
-      mappings.retire(old)
-      return .success(lingering)
+      mappings.retire(old, &teardown)
     }
-    settle(storesMayLinger: try result.get())
   }
 
   private func growInPlace(
-    _ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>
-  ) -> Result<Bool, PageError> {
-    guard mapping.value.range.upperBound == from.upperBound else { return .failure(.outOfMemory) }
+    _ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>, _ teardown: inout Teardown
+  ) throws(PageError) {
+    guard mapping.value.range.upperBound == from.upperBound else { throw .outOfMemory }
     if let next = mappings.first(endingAbove: from.upperBound), next.value.range.lowerBound < to.upperBound {
-      return .failure(.outOfMemory)
+      throw .outOfMemory
     }
     var old = VMATree.Replaced()
     let attributes = mapping.value.attributes
     let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.upperBound)
     mappings.insert(from.upperBound..<to.upperBound, attributes, firstPage: firstPage, replacing: &old)
     mappings.publish()
-    mappings.retire(old)
-    return .success(false)
-  }
-
-  private func shrink(to gone: Range<VirtualAddress>) -> Bool {
-    gone.isEmpty ? false : removeLocked(gone)
+    mappings.retire(old, &teardown)
   }
 
   /// Moves the mappings of a range, or the parts of them that lie in it, one after the other. What lies between them stays
   /// where it is, and so does what lies there at the new place.
-  private func moveEach(_ range: Range<VirtualAddress>, to start: VirtualAddress) -> Bool {
-    var lingering = false
+  private func moveEach(_ range: Range<VirtualAddress>, to start: VirtualAddress, _ teardown: inout Teardown) {
     var next = range.lowerBound
     while next < range.upperBound, let mapping = mappings.first(endingAbove: next) {
       let piece = mapping.value.range.clamped(to: next..<range.upperBound)
       guard !piece.isEmpty else { break }
       let target = start + (piece.lowerBound - range.lowerBound)
-      if move(mapping, from: piece, to: target..<(target + (piece.upperBound - piece.lowerBound))) { lingering = true }
+      move(mapping, from: piece, to: target..<(target + (piece.upperBound - piece.lowerBound)), &teardown)
       next = piece.upperBound
     }
-    return lingering
   }
 
-  private func move(_ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>) -> Bool {
+  private func move(
+    _ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>, _ teardown: inout Teardown
+  ) {
     let attributes = mapping.value.attributes
     let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.lowerBound)
     var old = VMATree.Replaced()
@@ -108,9 +101,9 @@ extension AddressSpace {
     mappings.carve(to, replacing: &old)
     // Both ranges are nobody's while entries move: a fault finds no mapping, and waits for the lock before it says so.
     mappings.publish()
-    var lingering = zap(to, of: old)
+    zap(to, of: old, &teardown)
     // A node that is left behind would keep 2 MiB entries out. What lies around is not vacant: entries wait there to be moved.
-    if attributes.hugePages { table.unlinkNodes(in: to, vacant: to, memory: memory) }
+    if attributes.hugePages { table.unlinkNodes(in: to, vacant: to) { teardown.deferFree($0) } }
     let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
     var spare = SpareNodes(memory)
     table.forEachEntry(in: moved) { span in
@@ -124,23 +117,22 @@ extension AddressSpace {
       let pte = span.ptep.update { $0.mapsHuge ? .empty : nil }
       target.store(pte.mapsHuge ? pte : .empty)
       guard pte.mapsHuge else { return .again }
-      if pte.isWritable { lingering = true }
+      teardown.expectAccess()
       return .next
     } _: { address, ptep in
       let pte = ptep.clear()
-      guard !pte.isEmpty else { return }
-      // A store that read the old place may still be under way, into the same frame.
-      if pte.isMapped, pte.isWritable { lingering = true }
+      guard !pte.isEmpty else { return teardown.meetEmptyEntry() }
+      // An access that read the entry at the old place may be under way, to the frame that is stored to by way of the new one.
+      if pte.isMapped { teardown.expectAccess() }
       // Not a plain store: a fault of a mapping that was here may hold the place for a moment, and would undo it.
       let target = makeEntry(for: to.lowerBound + (address - from.lowerBound), using: &spare)
       _ = target.update { _ in pte }
     }
-    if moved.upperBound < from.upperBound, zap(moved.upperBound..<from.upperBound, in: mapping) { lingering = true }
+    if moved.upperBound < from.upperBound { zap(moved.upperBound..<from.upperBound, in: mapping, &teardown) }
     mappings.insert(to, attributes, firstPage: firstPage, replacing: &old)
     mappings.publish()
     // Not before the new mapping is there: its entries may be in the same nodes.
-    unlinkVacantNodes(around: from)
-    mappings.retire(old)
-    return lingering
+    unlinkVacantNodes(around: from, &teardown)
+    mappings.retire(old, &teardown)
   }
 }

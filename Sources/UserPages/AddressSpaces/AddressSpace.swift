@@ -12,7 +12,7 @@
 ///     1. old mappings are marked detached             a. finds the mapping, then the entry
 ///     2. new ones are published                       b. fault: locks the entry; checks that its mapping is live; installs
 ///     3. entries are emptied or write-protected               c. load, store: acts on the entry it read, in one section
-///     4. a grace period where stores may linger       d. pin: takes the reference; looks at the entry again
+///     4. a grace period (`Teardown`)                  d. pin: takes the reference; looks at the entry again
 ///     5. references of emptied entries fall, nodes and mappings are freed: a grace period after 3
 public final class AddressSpace: Sendable {
   /// The machine.
@@ -27,6 +27,7 @@ public final class AddressSpace: Sendable {
 
   let mappings: VMATree
   let mmapLock = ReadWriteLock()
+  let staleAccesses = StaleAccesses()
   /// The page-table locks, where the engine takes them.
   let tableLocks: PageTableLocks?
 
@@ -62,13 +63,18 @@ public final class AddressSpace: Sendable {
   }
 
   deinit {
-    // Teardown waits for a grace period, which cannot end inside a section.
+    // The machine's end may come with this one, and cannot come inside a section.
     if RCU.isReading {
       let parts = Parts(
         memory: memory, engine: engine, table: table, events: events, mappings: mappings, tableLocks: tableLocks)
       return RCU.endOutsideSection(AddressSpace(successorOf: parts))
     }
-    exit()
+    // No thread can load or store here any more: there is nothing to wait for.
+    var teardown = Teardown(memory.deferred)
+    mmapLock.writing { remove(VirtualAddress(0)..<VirtualAddress.limit, &teardown) }
+    teardown.finishWithoutGracePeriod()
+    // The mappings kept backings alive, and backings the machine: let them go now, not at some later drain.
+    memory.deferred.drain()
     table.release(to: memory)
     events.release()
   }

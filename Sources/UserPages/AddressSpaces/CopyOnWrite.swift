@@ -67,7 +67,15 @@ extension AddressSpace {
     guard let frame = normalFrame(of: site) else {
       // A frame number that takes stores is writable from the start. This one does not: ask the backing for something
       // that does (a migrating image moves the page into the page cache), with the entry out of the way.
-      return site.mapping.value.attributes.kind.isPFN ? .failed(.busError) : install(.empty, at: site).retried
+      if site.mapping.value.attributes.kind.isPFN { return .failed(.busError) }
+      // Loads through the entry may be under way: an unmap that meets the empty entry waits for them.
+      var outcome = FaultOutcome.again
+      staleAccesses.emptyingEntries {
+        outcome = install(.empty, at: site)
+        if case .done = outcome { return true }
+        return false
+      }
+      return outcome.retried
     }
     // A page of a read-only file that has a descriptor all the same: the tail of a file of an image.
     if let backing = site.mapping.value.attributes.kind.backing, !backing.takesStores { return .failed(.busError) }

@@ -176,7 +176,9 @@ extension AddressSpace {
       let page = address.pageStart..<address.pageStart + Page.size
       let next = mappings.first(endingAbove: page.lowerBound)
       if let next, next.value.range.contains(page.lowerBound) { return }
-      unlinkVacantNodes(around: page)
+      var teardown = Teardown(memory.deferred)
+      unlinkVacantNodes(around: page, &teardown)
+      teardown.finishWithoutGracePeriod()
     }
     if holdsLock { mmapLock.lockForReading() }
   }

@@ -5,21 +5,12 @@ extension AddressSpace: BackingUser {
     mmapLock.reading {
       let places = places(of: page, in: backing)
       guard places.allSatisfy({ !$0.value.attributes.kind.isPFN }) else { return false }
-      var batch = DeferredBatch()
-      for mapping in places {
-        let address = mapping.value.address(ofBackingPage: page)
-        // Of 2 MiB only this page is to go.
-        table.forEachNode(in: address..<address + Page.size) {
-          split($0, in: mapping)
-        } _: { _, _, _ in
-          true
-        }
-        guard let ptep = table.ptep(for: address) else { continue }
-        // A private copy is the space's own and stays.
-        let pte = ptep.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
-        if pte.isMapped, !pte.isAnonymous { _ = drop(pte, at: address, in: mapping, &batch) }
+      var teardown = Teardown(memory.deferred)
+      emptyEntries(&teardown) { teardown in
+        for mapping in places { empty(page, in: mapping, &teardown) }
       }
-      batch.flush(to: memory.deferred)
+      // The backing waits once for all spaces. Other operations on this space wait as well: `close` has told them.
+      teardown.finishWithoutGracePeriod()
       return true
     }
   }
@@ -62,6 +53,22 @@ extension AddressSpace: BackingUser {
       }
       return found
     }
+  }
+
+  /// Empties the entry that shows a page of the backing. A private copy is the space's own and stays.
+  private func empty(_ page: Int, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
+    let address = mapping.value.address(ofBackingPage: page)
+    // Of 2 MiB only this page is to go.
+    table.forEachNode(in: address..<address + Page.size) {
+      split($0, in: mapping)
+    } _: { _, _, _ in
+      true
+    }
+    guard let ptep = table.ptep(for: address) else { return }
+    let pte = ptep.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
+    guard pte.isMapped, !pte.isAnonymous else { return }
+    release(pte, at: address, in: mapping, &teardown)
+    teardown.expectAccess()
   }
 
   /// The mappings that show a page of a backing. Under the mmap lock.

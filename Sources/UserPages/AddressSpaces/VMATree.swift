@@ -8,12 +8,8 @@ final class VMATree: Sendable {
   typealias Mapping = Published<VMA>
 
   private let tree: COWBTree
-  private let queue: DeferredQueue.Handle
 
-  init(queue: DeferredQueue) {
-    self.queue = queue.handle
-    tree = COWBTree(queue: queue)
-  }
+  init(queue: DeferredQueue) { tree = COWBTree(queue: queue) }
 
   deinit {
     // Nobody is left to look anything up.
@@ -114,10 +110,8 @@ final class VMATree: Sendable {
   func publish() { tree.publish() }
 
   /// Leaves replaced mappings for a grace period. Their entries are gone, or belong to other mappings now.
-  func retire(_ old: borrowing Replaced) {
-    var batch = DeferredBatch()
-    old.forEach { batch.add($0.retired(), for: queue) }
-    batch.flush(to: queue)
+  func retire(_ old: borrowing Replaced, _ teardown: inout Teardown) {
+    old.forEach { teardown.deferFree($0.retired()) }
   }
 
   /// Mappings that an edit replaced. Few, usually, so the first ones need no memory of their own.

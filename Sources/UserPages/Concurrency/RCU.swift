@@ -35,7 +35,7 @@ public enum RCU {
   /// - Precondition: not called inside a read-side section, where it would wait for itself.
   public static func synchronize() {
     requireNoSection()
-    cp_synchronize()
+    GracePeriod.pass()
   }
 
   /// Whether the calling thread is inside a read-side section.

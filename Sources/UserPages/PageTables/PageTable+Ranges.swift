@@ -86,15 +86,15 @@ extension PageTable {
   /// The caller holds the mmap lock for writing, no mapping is left in `vacant` (of which `range` is a part), and the
   /// entries of `range` were emptied; so an unlinked node holds no live entry, and none can be installed: a fault that is
   /// still under way finds its mapping gone ([lock-then-validate]).
-  func unlinkNodes(in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>, memory: PhysicalMemory) {
-    var batch = DeferredBatch()
-    unlinkNodes(below: root, level: Self.levels, in: range, vacant: vacant, memory.deferred, &batch)
-    batch.flush(to: memory.deferred)
+  func unlinkNodes(
+    in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>, _ deferFree: (DeferredWord) -> Void
+  ) {
+    unlinkNodes(below: root, level: Self.levels, in: range, vacant: vacant, deferFree)
   }
 
   private func unlinkNodes(
     below node: TableNode, level: Int, in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>,
-    _ queue: DeferredQueue.Handle, _ batch: inout DeferredBatch
+    _ deferFree: (DeferredWord) -> Void
   ) {
     let span = TableNode.entrySpan(level: level)
     var start = range.lowerBound.rawValue & ~(span - 1)
@@ -106,32 +106,26 @@ extension PageTable {
         // ORDERING [link-then-look]: the link goes first, the children are collected after.
         ptep.store(.empty)
         YieldPoint.unlinkBetweenLinkAndCollect.reach()
-        collect(child, level: level - 1, queue, &batch)
+        collect(child, level: level - 1, deferFree)
       } else if level > 2 {
         let low = max(range.lowerBound, VirtualAddress(start))
         let high = min(range.upperBound, VirtualAddress(start + span))
-        unlinkNodes(below: child, level: level - 1, in: low..<high, vacant: vacant, queue, &batch)
+        unlinkNodes(below: child, level: level - 1, in: low..<high, vacant: vacant, deferFree)
       }
     }
   }
 
-  /// Leaves an unlinked node and all below it for a grace period. The link to it was emptied before.
-  func collect(_ node: TableNode, level: Int, memory: PhysicalMemory) {
-    var batch = DeferredBatch()
-    collect(node, level: level, memory.deferred, &batch)
-    batch.flush(to: memory.deferred)
-  }
-
-  private func collect(_ node: TableNode, level: Int, _ queue: DeferredQueue.Handle, _ batch: inout DeferredBatch) {
+  /// Gives an unlinked node and all below it to `deferFree`. The link to it was emptied before.
+  func collect(_ node: TableNode, level: Int, _ deferFree: (DeferredWord) -> Void) {
     if level > 1 {
       // ORDERING [link-then-look]: the fence stands between the link that was cleared and the look at the children.
       atomicMemoryFence(ordering: .sequentiallyConsistent)
       var index = node.firstLinked(from: 0)
       while index < TableNode.entryCount {
-        if let child = TableNode(link: node[index].clear()) { collect(child, level: level - 1, queue, &batch) }
+        if let child = TableNode(link: node[index].clear()) { collect(child, level: level - 1, deferFree) }
         index = node.firstLinked(from: index + 1)
       }
     }
-    batch.add(.tablePage(node.page), for: queue)
+    deferFree(.tablePage(node.page))
   }
 }

@@ -125,7 +125,9 @@ struct SpareNodes: ~Copyable {
   mutating func take() -> TableNode? { nodes.popLast() }
   mutating func giveBack(_ node: TableNode) { nodes.append(node) }
   fileprivate func retire(_ node: TableNode, level: Int, of table: PageTable) {
-    memory._withUnsafeGuaranteedRef { table.collect(node, level: level, memory: $0) }
+    memory._withUnsafeGuaranteedRef { memory in
+      table.collect(node, level: level) { memory.deferred.enqueue($0) }
+    }
   }
 }
 

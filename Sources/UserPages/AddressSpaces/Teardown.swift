@@ -1,0 +1,148 @@
+import Synchronization
+
+/// What an operation has taken out of a space's page table and may not be reused yet (Linux's `mmu_gather`).
+///
+/// A load or store acts, inside one read-side section, on the entry that it read. So it can still be under way when the entry
+/// is gone. The operation returns when no such access is left, and references fall a grace period after their entries:
+///
+///     operation                                             a load or store
+///     takes the mmap lock                                   enters a section, reads the entry
+///       changes an entry
+///       expectAccess(), deferFree(): what the entry held
+///       close(with:): what must be waited for
+///     gives the mmap lock up
+///     finish(): a grace period  <------------------------   reads or writes the bytes, leaves the section
+///     returns
+///
+/// `changeMappings` and `emptyEntries` run an operation in this order. They lend the teardown as `inout`, and only its owner
+/// can consume it: so `finish` runs after the mmap lock was given up, and once for the whole operation.
+struct Teardown: ~Copyable {
+  private let queue: DeferredQueue.Handle
+  private var batch = DeferredBatch()
+  private(set) var isAccessExpected = false
+  private var hasMetEmptyEntry = false
+  private var required = GracePeriod.none
+
+  /// - Parameter queue: the machine's deferred frees.
+  init(_ queue: DeferredQueue.Handle) { self.queue = queue }
+
+  deinit { precondition(!isAccessExpected && required == .none, "a teardown was dropped without its grace period") }
+
+  /// Frees `word` a grace period after the teardown is closed.
+  @inline(__always)
+  mutating func deferFree(_ word: DeferredWord) { batch.add(word, for: queue) }
+
+  /// Notes that an access through an entry that was changed may be under way, and that another thread could tell.
+  @inline(__always)
+  mutating func expectAccess() { isAccessExpected = true }
+
+  /// Notes that the range holds an empty entry. Another operation may have emptied it and not have said so yet.
+  @inline(__always)
+  mutating func meetEmptyEntry() { hasMetEmptyEntry = true }
+
+  /// Hands the frees over and determines the grace period to wait for. The caller still holds the mmap lock, and changes no
+  /// further entry.
+  ///
+  /// ORDERING [change-then-grace]: the entries were changed before this.
+  mutating func close(with others: StaleAccesses) {
+    batch.flush(to: queue)
+    if isAccessExpected || (hasMetEmptyEntry && others.isAnyEntryBeingEmptied) { others.note(.next) }
+    isAccessExpected = false
+    required = max(required, others.required)
+  }
+
+  /// Waits for the grace period that is this library's TLB shootdown, if one is needed. Then frees what has gathered, if that is much.
+  ///
+  /// - Precondition: the caller holds no lock and is in no read-side section.
+  consuming func finish() {
+    required.wait()
+    required = .none
+    queue.drainIfFull()
+  }
+
+  /// Frees everything that was deferred, on any thread. Its grace period serves the teardown as well.
+  ///
+  /// - Precondition: the caller holds no lock and is in no read-side section.
+  consuming func finishAndDrain() {
+    queue.drainAll()
+    required.wait()
+    required = .none
+  }
+
+  /// Ends the teardown where the caller has waited already, waits itself later, or where no thread can use the space any more.
+  consuming func finishWithoutGracePeriod() {
+    batch.flush(to: queue)
+    isAccessExpected = false
+    required = .none
+  }
+}
+
+/// The accesses through old entries of one space that an operation has yet to wait for (`tlb_flush_pending`).
+///
+/// An operation that finds its work done, by an operation that has given the lock up and still waits, must wait as well: 1. a
+/// thread loads and stands between entry and bytes; 2. an operation empties the entry, gives the lock up and waits; 3. `unmap`
+/// of the same page meets an empty entry and returns; 4. the caller reuses the memory; 5. the load reads it.
+///
+/// An object of its own, so that these words share no cache line with what pins read of the space.
+final class StaleAccesses: Sendable {
+  private let newest = Atomic<UInt64>(0)
+  private let emptying = Atomic<Int>(0)
+
+  /// The grace period after which no access is left that any operation has noted.
+  var required: GracePeriod { GracePeriod(number: newest.load(ordering: .sequentiallyConsistent)) }
+
+  func note(_ period: GracePeriod) { newest.max(period.number, ordering: .sequentiallyConsistent) }
+
+  /// Whether operations that share the mmap lock, or faults, are emptying entries and have not noted it yet. Asked by an
+  /// operation that does not empty any beside others, or has left them.
+  var isAnyEntryBeingEmptied: Bool { emptying.load(ordering: .sequentiallyConsistent) > 0 }
+
+  /// Runs `body`, which empties entries while others look at them, and notes it if `body` says so.
+  ///
+  /// ORDERING [change-then-grace]: announced before an entry is emptied, noted after. An operation that meets an empty entry
+  /// looks afterwards, and finds one of the two.
+  @inline(__always)
+  func emptyingEntries(_ body: () -> Bool) {
+    emptying.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    defer { emptying.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
+    if body() { note(.next) }
+  }
+}
+
+extension AddressSpace {
+  /// Runs `body`, which changes mappings and entries, under the mmap lock held for writing. Returns when no access through an
+  /// entry that it took away is left.
+  ///
+  /// - Precondition: the caller holds no lock and is in no read-side section.
+  func changeMappings<Result, Failure: Error>(
+    _ body: (inout Teardown) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    var teardown = Teardown(memory.deferred)
+    let result: Swift.Result<Result, Failure>
+    mmapLock.lockForWriting()
+    do throws(Failure) { result = .success(try body(&teardown)) } catch { result = .failure(error) }
+    teardown.close(with: staleAccesses)
+    mmapLock.unlock()
+    teardown.finish()
+    return try result.get()
+  }
+
+  /// Runs `body`, which empties entries and leaves the mappings as they are, under the mmap lock held for reading. Returns when
+  /// no access through an entry that it took away is left.
+  ///
+  /// - Precondition: the caller holds no lock and is in no read-side section.
+  func emptyEntries(_ body: (inout Teardown) -> Void) {
+    var teardown = Teardown(memory.deferred)
+    mmapLock.reading { emptyEntries(&teardown, body) }
+    teardown.finish()
+  }
+
+  /// As `emptyEntries`, for a caller that holds the mmap lock for reading and waits for the grace period itself.
+  func emptyEntries(_ teardown: inout Teardown, _ body: (inout Teardown) -> Void) {
+    staleAccesses.emptyingEntries {
+      body(&teardown)
+      return teardown.isAccessExpected
+    }
+    teardown.close(with: staleAccesses)
+  }
+}
