@@ -83,7 +83,7 @@ enum ForkProbe {
     for _ in 0..<rounds {
       let child = systemFork()
       if child == 0 {
-        act(deed, memory, &space, pin.bytes)
+        act(deed, memory, &space, pin.deviceBytes)
         _exit(0)
       }
       if deed == .wait { kill(child, SIGTERM) }

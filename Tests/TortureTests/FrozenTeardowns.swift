@@ -72,19 +72,19 @@
       var pins: [PinHolder] = []
       switch contents {
       case .sharedFile, .hugeSharedFile:
-        try space.map(at: start, pages: 2 * pages, protection: .read, sharing: .shared, .file(file), hugePages: isHuge)
+        try space.map(at: start, pages: 2 * pages, protection: .read, sharing: .shared, backing: .file(file), hugePages: isHuge)
         overwrite = { try file.write([9], at: offset) }
       case .privateFile:
-        try space.map(at: start, pages: 2, protection: .read, .file(file))
+        try space.map(at: start, pages: 2, protection: .read, backing: .file(file))
         overwrite = { try file.write([9], at: offset) }
       case .copiedPrivateFile:
-        try space.map(at: start, pages: 2, protection: .readWrite, .file(file))
+        try space.map(at: start, pages: 2, protection: .readWrite, backing: .file(file))
         overwrite = { try file.write([9], at: offset) }
       case .number, .hugeNumber:
         let device = try DeviceRange(machine.memory, pages: 2 * pages)
         device.bytes(ofPage: pages).store(UInt8(1))
         try space.map(
-          at: start, pages: 2 * pages, protection: .read, sharing: .shared, .pfnDevice(device), hugePages: isHuge)
+          at: start, pages: 2 * pages, protection: .read, sharing: .shared, backing: .pfnDevice(device), hugePages: isHuge)
         let page = pages
         overwrite = { device.bytes(ofPage: page).store(UInt8(9)) }
       case .pinnedAnonymous:
@@ -206,7 +206,7 @@
           let device = try DeviceRange(machine.memory, pages: 1)
           device.bytes(ofPage: 0).store(UInt8(1))
           try space.map(
-            at: 0x5000, pages: 1, protection: .readWrite, sharing: .shared, .mixed(ReadOnlyNumber(device)))
+            at: 0x5000, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(ReadOnlyNumber(device)))
           try space.insertSpecial(device.firstPFN, at: 0x5000)
           let loader = freezer.start("load", freezeAt: .accessBetweenEntryAndBytes) {
             let seen = try space.load(at: 0x5000, as: UInt8.self)
@@ -246,7 +246,7 @@
             } else {
               try space.protect(at: 0x5000, pages: 1, .none)
               let pin = try space.pin(at: 0x5000, [.write, .force])
-              pin.bytes.store(UInt8(9))
+              pin.deviceBytes.store(UInt8(9))
               pin.release(dirty: true)
             }
           }
@@ -299,7 +299,7 @@
         try play { freezer, machine in
           let image = try Image(machine.memory, pages: 1) { _ in 1 }
           let space = AddressSpace(machine.memory)
-          try space.map(at: 0x5000, pages: 1, protection: .read, .mixed(image))
+          try space.map(at: 0x5000, pages: 1, protection: .read, backing: .mixed(image))
           #expect(try space.load(at: 0x5000, as: UInt8.self) == 1)
           let loader = freezer.start("load", freezeAt: .accessBetweenEntryAndBytes) {
             _ = try space.load(at: 0x5000, as: UInt8.self)

@@ -34,7 +34,7 @@ private final class Count: Sendable {
 struct DeferredReleaseTests {
   /// A space that shows `backing`, which nothing else holds from then on.
   private func show(_ backing: OwningBacking, in space: AddressSpace, at address: VirtualAddress = 0x10000) throws {
-    try space.map(at: address, pages: 1, protection: .read, sharing: .shared, .mixed(backing))
+    try space.map(at: address, pages: 1, protection: .read, sharing: .shared, backing: .mixed(backing))
     _ = try space.load(at: address, as: UInt8.self)
   }
 
@@ -148,7 +148,7 @@ struct DeferredReleaseTests {
         let owned = AddressSpace(machine.memory)
         try owned.map(at: 0x10000, pages: 1, protection: .read)
         let backing = OwningBacking(machine.memory, owning: owned) { ends.add() }
-        try space.map(at: 0x10000 + page * Page.size, pages: 1, protection: .read, sharing: .shared, .mixed(backing))
+        try space.map(at: 0x10000 + page * Page.size, pages: 1, protection: .read, sharing: .shared, backing: .mixed(backing))
       }
       let done = DispatchSemaphore(value: 0)
       let thread = Thread { [unowned space] in

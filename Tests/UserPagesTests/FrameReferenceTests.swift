@@ -9,18 +9,24 @@ import Testing
     let memory = try PhysicalMemory(ramPages: 4)
     let first = try memory.allocate()
     #expect(first.pageCount == 1)
-    #expect(first.bytes.load(as: UInt64.self) == 0)
+    let zero = first.bytes.load(as: UInt64.self)
+    #expect(zero == 0)
     first.bytes.store(UInt64(5), toByteOffset: 8)
     let second = try first.retain()
     #expect(second.pfn == first.pfn)
     #expect(memory.frameInformation(of: first.pfn)?.referenceCount == 2)
     first.put()
     #expect(memory.freePages == 3)
-    #expect(second.bytes.load(fromByteOffset: 8, as: UInt64.self) == 5)
+    let five = second.bytes.load(fromByteOffset: 8, as: UInt64.self)
+    #expect(five == 5)
     second.put()
     #expect(memory.freePages == 4)
     // What is given out again shows nothing of its past.
-    for _ in 0..<8 { #expect(try memory.allocate().bytes.load(fromByteOffset: 8, as: UInt64.self) == 0) }
+    for _ in 0..<8 {
+      let next = try memory.allocate()
+      let word = next.bytes.load(fromByteOffset: 8, as: UInt64.self)
+      #expect(word == 0)
+    }
     #expect(memory.census().isClean)
   }
 
@@ -68,7 +74,7 @@ import Testing
       frame.bytes.store(UInt64(1))
       let space = AddressSpace(machine.memory)
       let device = try DeviceRange(machine.memory, pages: 1)
-      try space.map(at: 0x10000, pages: 1, protection: .readWrite, sharing: .shared, .mixed(device))
+      try space.map(at: 0x10000, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(device))
       try space.insertPage(frame.pfn, at: 0x10000)
       #expect(try space.load(at: 0x10000, as: UInt64.self) == 1)
       try space.store(UInt64(2), at: 0x10000)

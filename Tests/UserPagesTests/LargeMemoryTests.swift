@@ -78,7 +78,7 @@ import Testing
       #expect(try pagesInMemory(image) == 0)
       let start = VirtualAddress(1 << 40)
       try space.map(
-        at: start, pages: Self.pages, protection: .readWrite, byNumber ? .pfnImage(image) : .mixed(image))
+        at: start, pages: Self.pages, protection: .readWrite, backing: byNumber ? .pfnImage(image) : .mixed(image))
       #expect(try pagesInMemory(image) == 0)
       let read = [0, 1, 77, 254, 4096, Self.pages - 1]
       for page in read {
@@ -101,7 +101,7 @@ import Testing
     try withImage { memory, image, space in
       let start = VirtualAddress(1 << 40)
       try space.map(
-        at: start, pages: Self.pages / 512 * 512, protection: .read, byNumber ? .pfnImage(image) : .mixed(image),
+        at: start, pages: Self.pages / 512 * 512, protection: .read, backing: byNumber ? .pfnImage(image) : .mixed(image),
         hugePages: true)
       #expect(try space.load(at: start + 513 * Page.size, as: UInt8.self) == content(513))
       #expect(try pagesInMemory(image) == 510, "one entry maps 512; two of them are zeroes, and were not looked at")
@@ -113,14 +113,14 @@ import Testing
   @Test func insertedByNumber() throws {
     try withImage { memory, image, space in
       let other = try DeviceRange(memory, pages: 4)
-      try space.map(at: 0x10000, pages: 2, protection: .read, sharing: .shared, .mixed(other))
+      try space.map(at: 0x10000, pages: 2, protection: .read, sharing: .shared, backing: .mixed(other))
       try space.insertPFN(image.firstPFN + 9, at: 0x10000)
       try space.insertMixed(image.firstPFN + 11, at: 0x11000)
       #expect(try space.load(at: 0x10000, as: UInt8.self) == content(9))
       #expect(try space.load(at: 0x11000, as: UInt8.self) == content(11))
       try space.map(
         at: 0x4000_0000, pages: 512, protection: .read, sharing: .shared,
-        .mixed(try Image(memory, pages: 512) { _ in 0 }),
+        backing: .mixed(try Image(memory, pages: 512) { _ in 0 }),
         hugePages: true)
       let aligned = PFN((image.firstPFN.rawValue + 511) & ~511)
       try space.insertHugePFN(aligned, at: 0x4000_0000)
@@ -134,7 +134,7 @@ import Testing
   @Test func migrated() throws {
     try withImage { memory, image, space in
       try image.migrateToCache(page: 3)
-      try space.map(at: 0x10000, pages: 8, protection: .readWrite, sharing: .shared, .mixed(image))
+      try space.map(at: 0x10000, pages: 8, protection: .readWrite, sharing: .shared, backing: .mixed(image))
       #expect(try space.load(at: 0x13000, as: UInt8.self) == content(3))
       try space.store(UInt8(0x99), at: 0x13000)
       try image.migrateToImage(page: 3)
@@ -148,7 +148,7 @@ import Testing
   @Test func filledByManyThreads() throws {
     try withImage { memory, image, space in
       let start = VirtualAddress(1 << 40)
-      try space.map(at: start, pages: Self.pages, protection: .read, .mixed(image))
+      try space.map(at: start, pages: Self.pages, protection: .read, backing: .mixed(image))
       let torture = Torture("filling an image")
       torture.run([
         Worker("reads", threads: 3) { run in

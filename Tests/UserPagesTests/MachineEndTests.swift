@@ -39,7 +39,7 @@ import UserPages
         let memory = try PhysicalMemory(ramPages: 16)
         let device = try DeviceRange(memory, pages: 2)
         let space = AddressSpace(memory, engine: .reference)
-        try space.map(at: 0x10000, pages: 2, protection: .read, sharing: .shared, .mixed(device))
+        try space.map(at: 0x10000, pages: 2, protection: .read, sharing: .shared, backing: .mixed(device))
         return try space.pin(at: 0x10000, .get)
       }
       let get = try hold()

@@ -69,7 +69,7 @@ import Testing
       let (space, other) = (AddressSpace(machine.memory), AddressSpace(machine.memory))
       let file = try PageCacheFile(machine.memory, pages: 1)
       for space in [space, other] {
-        try space.map(at: Self.start, pages: 1, protection: .readWrite, sharing: .shared, .file(file))
+        try space.map(at: Self.start, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(file))
       }
       try space.store(UInt64(1), at: Self.start)
       let pfn = try space.pfn(Self.start)

@@ -65,7 +65,7 @@ import Testing
     var first = PFN(0)
     func hold() throws -> PinnedPage {
       let device = try DeviceRange(memory, pages: 600)
-      try space.map(at: 0x10000, pages: 600, protection: .read, sharing: .shared, .mixed(device))
+      try space.map(at: 0x10000, pages: 600, protection: .read, sharing: .shared, backing: .mixed(device))
       let pin = try space.pin(at: 0x10000, options)
       try space.unmap(at: 0x10000, pages: 600)
       first = device.firstPFN

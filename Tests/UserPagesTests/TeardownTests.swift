@@ -9,7 +9,7 @@ import Testing
     let memory = try PhysicalMemory(ramPages: 64)
     let file = try PageCacheFile(memory, pages: 4, fill: 1)
     var space: AddressSpace? = AddressSpace(memory, engine: engine)
-    try space?.map(at: 0x10000, pages: 4, protection: .readWrite, sharing: .shared, .file(file))
+    try space?.map(at: 0x10000, pages: 4, protection: .readWrite, sharing: .shared, backing: .file(file))
     try space?.map(at: 0x20000, pages: 4, protection: .readWrite)
     for page in 0..<4 {
       try space?.store(UInt64(2), at: 0x10000 + page * Page.size)

@@ -41,7 +41,7 @@ extension AddressSpace {
     // Nothing to collapse: no reason to look for memory.
     if top.isEmpty { throw .invalidArgument }
     try bringIn(start.hugeRange)
-    guard let frame = memory.allocateHugeFrame(holdsLock: false) else { throw .outOfMemory }
+    guard let frame = memory.allocateHugeFrame(underLock: false) else { throw .outOfMemory }
     let result = mmapLock.writing { collapseLocked(start, into: frame) }
     memory.deferred.drainIfFull()
     switch result {

@@ -246,7 +246,7 @@ extension AddressSpace {
 
   /// A child's own copy of a page that is pinned in the parent.
   private func copyPinned(_ pte: PTE, mapping: VMATree.Mapping) throws(PageError) -> PTE {
-    let pfn = try memory.allocateFrame(holdsLock: true)
+    let pfn = try memory.allocateFrame(underLock: true)
     frames.bytes(of: pfn).copy(page: frames.bytes(of: pte.pfn))
     frames.frame(pfn).begin(anonymous: true, mapped: true)
     events.add(1, to: Counters.copyIndex)

@@ -24,7 +24,7 @@ extension AddressSpace {
 
   /// 2 MiB of zeroes for the fault, or the news that there are none.
   func getHugeFrame(_ resources: inout FaultResources, holdsLock: Bool) {
-    guard let pfn = memory.allocateHugeFrame(holdsLock: holdsLock) else {
+    guard let pfn = memory.allocateHugeFrame(underLock: holdsLock) else {
       resources.hugeRefused = true
       return
     }

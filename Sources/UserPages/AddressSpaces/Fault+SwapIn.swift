@@ -45,7 +45,7 @@ extension AddressSpace {
   func read(_ slot: SwapSlot, holdsLock: Bool) throws(PageError) -> SwappedPage {
     YieldPoint.swapInBetweenHoldAndRead.reach()
     do throws(PageError) {
-      let pfn = try memory.allocateFrame(holdsLock: holdsLock)
+      let pfn = try memory.allocateFrame(underLock: holdsLock)
       guard memory.swap.read(slot, into: pfn) else {
         memory.discardFrame(pfn)
         throw .busError

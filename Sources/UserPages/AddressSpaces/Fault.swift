@@ -97,7 +97,7 @@ extension AddressSpace {
         // A page it is: the 2 MiB that were meant for it may be all there is.
         if let frame = resources.hugeFrame { memory.discardHugeFrame(frame) }
         resources.hugeFrame = nil
-        do throws(PageError) { resources.frame = try memory.allocateFrame(holdsLock: holdsLock) } catch let failure {
+        do throws(PageError) { resources.frame = try memory.allocateFrame(underLock: holdsLock) } catch let failure {
           if makesRoom(after: failure, once: &mayBreakUp, holdsLock: holdsLock) { continue }
           error = failure
           break attempts

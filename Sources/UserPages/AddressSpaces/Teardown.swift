@@ -60,11 +60,12 @@ struct Teardown: ~Copyable {
     queue.drainIfFull()
   }
 
-  /// Frees everything that was deferred, on any thread. Its grace period serves the teardown as well.
+  /// Frees what was deferred, on any thread. Its grace period serves the teardown as well. Releases by other threads are not waited
+  /// for: the caller may hold a lock of its own that one of those needs.
   ///
   /// - Precondition: the caller holds no lock and is in no read-side section.
   consuming func finishAndDrain() {
-    queue.drainAll()
+    queue.drain()
     required.wait()
     required = .none
   }

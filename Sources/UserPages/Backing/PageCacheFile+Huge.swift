@@ -12,7 +12,7 @@ extension PageCacheFile {
     }
     // A page alone is there: it stays alone.
     guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }),
-      let first = memory.allocateHugeFrame(holdsLock: false)
+      let first = memory.allocateHugeFrame(underLock: false)
     else { return nil }
     for index in 0..<Page.pagesPerHuge { fill(memory.frames.bytes(of: first + index), page: page + index) }
     let installed = fillLock.withLock { _ in

@@ -122,7 +122,7 @@ public final class PageCacheFile: Backing {
   private func frame(of page: Int) throws(PageError) -> PFN {
     while true {
       if let cached = try cachedFrame(of: page) { return cached }
-      let pfn = try memory.allocateFrame(holdsLock: false)
+      let pfn = try memory.allocateFrame(underLock: false)
       fill(memory.frames.bytes(of: pfn), page: page)
       let isInstalled = fillLock.withLock { _ in
         guard slots[page] == nil else { return false }

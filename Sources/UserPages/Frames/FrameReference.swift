@@ -82,7 +82,7 @@ extension PhysicalMemory {
   /// - Throws: `outOfMemory` where no frame is free after that.
   /// - Complexity: O(page).
   public func allocate() throws(PageError) -> FrameReference {
-    let pfn = try allocateFrame()
+    let pfn = try allocateFrame(underLock: false)
     frames.bytes(of: pfn).fill(0)
     frames.frame(pfn).begin(anonymous: false, mapped: false)
     return FrameReference(owning: pfn, in: self)
@@ -95,7 +95,7 @@ extension PhysicalMemory {
   /// - Throws: `outOfMemory` where no 2 MiB are free in one piece: `allocate` may still find single frames.
   /// - Complexity: O(2 MiB).
   public func allocateHuge() throws(PageError) -> FrameReference {
-    guard let first = allocateHugeFrame() else { throw .outOfMemory }
+    guard let first = allocateHugeFrame(underLock: false) else { throw .outOfMemory }
     for index in 0..<Page.pagesPerHuge { frames.bytes(of: first + index).fill(0) }
     frames.beginHuge(first, anonymous: false, mapped: false)
     return FrameReference(owning: first, in: self)

@@ -208,15 +208,15 @@ public final class PhysicalMemory: Sendable {
   /// A frame with unspecified contents and no references, waiting for the deferred frees and for what is being written to the
   /// swap file where there is none at first.
   ///
-  /// - Parameter holdsLock: whether the caller holds a lock. Then it must be ready for `outOfMemory` although an object that
+  /// - Parameter underLock: whether the caller holds a lock. Then it must be ready for `outOfMemory` although an object that
   ///   waits for its release holds memory: objects are released under no lock.
   /// - Precondition: not inside a read-side section.
-  func allocateFrame(holdsLock: Bool) throws(PageError) -> PFN {
+  func allocateFrame(underLock: Bool) throws(PageError) -> PFN {
     if let pfn = allocator.allocate() { return pfn }
     // Others take what one drain freed, and defer more meanwhile: a few rounds before it is believed that there is none. More
     // where another thread is releasing objects at this moment, which may hold memory.
-    for round in 0..<64 where round < 8 || (!holdsLock && deferred.isReleasing) {
-      drain(holdsLock: holdsLock)
+    for round in 0..<64 where round < 8 || (!underLock && deferred.isReleasing) {
+      drain(underLock: underLock)
       if let pfn = allocator.allocate() { return pfn }
       swap.trim(retrying: true)
       swap.finishWrites()
@@ -233,15 +233,15 @@ public final class PhysicalMemory: Sendable {
   /// are none in one piece. Waits for the deferred frees once where that could help.
   ///
   /// - Precondition: not inside a read-side section.
-  func allocateHugeFrame(holdsLock: Bool) -> PFN? {
+  func allocateHugeFrame(underLock: Bool) -> PFN? {
     if let pfn = allocator.allocateHuge() { return pfn }
     guard deferred.isAnythingPending else { return nil }
-    drain(holdsLock: holdsLock)
+    drain(underLock: underLock)
     return allocator.allocateHuge()
   }
 
-  private func drain(holdsLock: Bool) {
-    if holdsLock { deferred.reclaim() } else { deferred.drain() }
+  private func drain(underLock: Bool) {
+    if underLock { deferred.reclaim() } else { deferred.drain() }
   }
 
   /// Gives back a 2 MiB frame that was allocated and never used.
