@@ -62,7 +62,8 @@ extension AddressSpace {
   /// What it needs for longer than that is for a pin.
   ///
   /// - Parameter access: for writing, copy-on-write is broken first and the page is dirty afterwards.
-  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`, as for a load or a store.
+  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`, as for a load or a store. If an image's real file is
+  ///   truncated while `body` reads it, `body` sees zeroes, its result is dropped, and the call throws `busError`.
   @inlinable @inline(__always)
   public func withPage<Result: ~Copyable>(
     at address: VirtualAddress, _ access: PageAccess, _ body: (borrowing BorrowedPage) -> Result
@@ -71,7 +72,10 @@ extension AddressSpace {
     while true {
       let result: Result? = RCU.read {
         guard let bytes = frame(address, accepting: isWrite ? .store : .load) else { return nil }
-        return body(BorrowedPage(bytes, isWritable: isWrite))
+        let result = body(BorrowedPage(bytes, isWritable: isWrite))
+        // A page of a real file that was truncated meanwhile: what `body` read were zeroes.
+        if !isWrite, bytes.isLost { return nil }
+        return result
       }
       switch consume result {
       case .some(let result): return result

@@ -106,8 +106,9 @@ extension AddressSpace {
     }
     if isZeroPage(pte) {
       frames.bytes(of: pfn).fill(0)
-    } else {
-      frames.bytes(of: pfn).copy(page: frames.bytes(of: pte.pfn))
+    } else if !frames.bytes(of: pfn).copyIfReadable(page: frames.bytes(of: pte.pfn)) {
+      // A page of an image whose real file was truncated: never an anonymous one, so there is no reference to give back.
+      return .failed(.busError)
     }
     let outcome = installOwn(pfn, site, writable: writable, &resources)
     if pte.isAnonymous { memory.put(folio, Frame.oneReference) }

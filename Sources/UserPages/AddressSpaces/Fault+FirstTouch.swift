@@ -55,7 +55,10 @@ extension AddressSpace {
     let page = site.mapping.value.backingPage(of: site.address)
     let storesThrough = access.isWrite && attributes.isShared
     let question = FaultQuestion(page: page, write: storesThrough, isHuge: false)
-    guard let answer = resources.answer, answer.backing === backing, answer.question == question, answer.holds
+    // A refusal installs nothing, so it holds whatever has moved since. The image's refusal to move a page counts as a move:
+    // asked again, the fault would be refused again, without end.
+    guard let answer = resources.answer, answer.backing === backing, answer.question == question,
+      answer.answer.isRefusal || answer.holds
     else { return .needsAnswer(backing, question) }
     switch answer.answer {
     case .busError: return .failed(.busError)
@@ -89,7 +92,8 @@ extension AddressSpace {
     of original: PFN, page: Int, _ site: FaultSite, _ resources: inout FaultResources, _ answer: BackingAnswer
   ) -> FaultOutcome {
     guard let pfn = resources.frame else { return .needsFrame }
-    frames.bytes(of: pfn).copy(page: frames.bytes(of: original))
+    // Of an image whose real file was truncated, no page is left to copy.
+    guard frames.bytes(of: pfn).copyIfReadable(page: frames.bytes(of: original)) else { return .failed(.busError) }
     let outcome = installOwn(pfn, site, &resources, validating: answer)
     if case .done = outcome {
       events.add(1, to: Counters.copyIndex)

@@ -13,7 +13,7 @@ extension AddressSpace {
     let offset = address.pageOffset
     guard offset & (MemoryLayout<T>.size - 1) == 0 else { return try loadUnaligned(at: address) }
     while true {
-      let value: T? = access(address, .load) { $0.load(fromByteOffset: offset, as: type) }
+      let value: T? = accessForLoad(address) { $0.load(fromByteOffset: offset, as: type) }
       if let value { return value }
       try faultForLoad(at: address)
     }
@@ -46,7 +46,7 @@ extension AddressSpace {
     while position < count {
       let at = address + position
       let length = min(Page.size - at.pageOffset, count - position)
-      let part: [UInt8]? = access(at, .load) { $0.copy(fromByteOffset: at.pageOffset, count: length) }
+      let part: [UInt8]? = accessForLoad(at) { $0.copy(fromByteOffset: at.pageOffset, count: length) }
       guard let part else {
         try faultForLoad(at: at)
         continue
@@ -68,7 +68,7 @@ extension AddressSpace {
       let done = RCU.read { () -> Bool in
         guard let frame = frame(at, accepting: .load) else { return false }
         frame.copy(into: &bytes, at: position, fromByteOffset: at.pageOffset, count: length)
-        return true
+        return !frame.isLost
       }
       if done { position += length } else { try faultForLoad(at: at) }
     }
@@ -108,6 +108,19 @@ extension AddressSpace {
     }
   }
 
+  /// Runs `body` with the bytes behind `address` for a load. Returns nil if the entry does not pass, or if the bytes are a page
+  /// of a real file that the file no longer has: then `body` read zeroes, and its result is dropped.
+  ///
+  /// Stores need no such look: a file's page is never writable in place.
+  @inlinable @inline(__always)
+  func accessForLoad<Result>(_ address: VirtualAddress, _ body: (FrameBytes) -> Result) -> Result? {
+    RCU.read {
+      guard let bytes = frame(address, accepting: .load) else { return nil }
+      let result = body(bytes)
+      return bytes.isLost ? nil : result
+    }
+  }
+
   /// The frame behind `address`, if its entry passes. Inside a read-side section, which keeps the frame.
   @inlinable @inline(__always)
   func frame(_ address: VirtualAddress, accepting test: PTETest) -> FrameBytes? {
@@ -128,7 +141,10 @@ extension AddressSpace {
   }
 
   @usableFromInline @inline(never)
-  func faultForLoad(at address: VirtualAddress) throws(PageError) { try fault(at: address, .read) }
+  func faultForLoad(at address: VirtualAddress) throws(PageError) {
+    if FrameBytes.isAnyPageLost, RCU.read({ frame(address, accepting: .load)?.isLost ?? false }) { throw .busError }
+    try fault(at: address, .read)
+  }
 
   @usableFromInline @inline(never)
   func faultForStore(at address: VirtualAddress) throws(PageError) { try fault(at: address, .write) }

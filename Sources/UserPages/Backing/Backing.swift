@@ -84,4 +84,12 @@ public enum FaultAnswer: Sendable {
   case outOfMemory
   /// Something changed: fault again.
   case retry
+
+  /// Whether the fault fails with this answer.
+  var isRefusal: Bool {
+    switch self {
+    case .busError, .outOfMemory: true
+    case .frame, .frameNumber, .retry: false
+    }
+  }
 }

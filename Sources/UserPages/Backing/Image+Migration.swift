@@ -55,7 +55,8 @@ extension Image {
   /// Not inside a read-side section, nor holding an address space's lock.
   ///
   /// - Throws: `invalidArgument` for a page that is not there, `outOfMemory` where no frame is to be had, `busy` where the
-  ///   page is mapped by number (VM_PFNMAP): such a mapping cannot show a refcounted frame.
+  ///   page is mapped by number (VM_PFNMAP): such a mapping cannot show a refcounted frame; `busError` if the image's real
+  ///   file no longer has the page.
   public func migrateToCache(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
     try section.fill(page: page)
@@ -73,7 +74,11 @@ extension Image {
       }
       RCU.synchronize()
       dataCacheCounter.flush(number: section.first + page, in: section.memory)
-      section.memory.frames.bytes(of: pfn).copy(page: section.memory.frames.bytes(of: section.first + page))
+      let original = section.memory.frames.bytes(of: section.first + page)
+      guard section.memory.frames.bytes(of: pfn).copyIfReadable(page: original) else {
+        finish(page, nil)
+        throw .busError
+      }
       section.memory.frames.frame(pfn).begin(anonymous: false, mapped: false)
       dataCacheCounter.flush(pfn, in: section.memory)
       finish(page, .cached(pfn))
@@ -140,6 +145,8 @@ extension Image {
   }
 
   /// One page's bytes for `read(2)`.
+  ///
+  /// - Throws: `outOfMemory` if the page cannot be filled; `inputOutput` if the image's real file no longer has it.
   func readPage(_ page: Int, _ range: Range<Int>, flushing: Bool) throws(PageError) -> [UInt8] {
     let memory = section.memory
     var turns = 0
@@ -148,8 +155,9 @@ extension Image {
       switch state(of: page) {
       case .inPlace:
         try section.fill(page: page)
-        let bytes = memory.frames.bytes(of: section.first + page).copy(
-          fromByteOffset: range.lowerBound, count: range.count)
+        let frame = memory.frames.bytes(of: section.first + page)
+        let bytes = frame.copy(fromByteOffset: range.lowerBound, count: range.count)
+        if frame.isLost { throw .inputOutput }
         // Nothing began to move meanwhile: the page was in place all the time.
         guard moves.value == before else { continue }
         if flushing { dataCacheCounter.flush(number: section.first + page, in: memory) }

@@ -49,8 +49,12 @@ public final class Image: Backing {
 
   /// An image that is a real file, in place: its pages are the host's page cache, shared with everybody who maps it.
   ///
-  /// - Throws: `file` with the errno where the file cannot be opened, `invalidArgument` where it is empty or no regular file,
-  ///   `outOfMemory` where there are not as many frame numbers.
+  /// If the file is truncated later, a load, a store or a copy of a lost page is a bus error, and `read` throws `inputOutput`.
+  /// The part of a page beyond the file's new end reads as zeroes, as through `mmap(2)`. The first image of a process installs
+  /// a handler for SIGBUS, which passes on every signal that is not for an image.
+  ///
+  /// - Throws: `file` with the errno if the file cannot be opened; `invalidArgument` if it is empty, or neither a regular file nor
+  ///   a block device; `outOfMemory` if there are not as many frame numbers.
   public convenience init(_ memory: PhysicalMemory, path: String) throws(PageError) {
     let (section, bytes) = try MemorySection.bare(memory, path: path)
     self.init(section: section, byteCount: bytes)
@@ -72,7 +76,7 @@ public final class Image: Backing {
       if !write { return .frameNumber(section.first + page, writable: false) }
       // The page is about to be written through a shared mapping: it moves into the page cache, then the fault asks again.
       do throws(PageError) { try migrateToCache(page: page) } catch {
-        return error == .busy ? .busError : .outOfMemory
+        return error == .outOfMemory ? .outOfMemory : .busError
       }
       return .retry
     case .moving: return .retry
@@ -91,7 +95,8 @@ public final class Image: Backing {
 
   /// `read(2)`, by frame number: the bytes at `offset`, fewer at the image's end.
   ///
-  /// - Throws: `invalidArgument` for a negative offset or count, `outOfMemory` where a page cannot be filled.
+  /// - Throws: `invalidArgument` for a negative offset or count; `outOfMemory` if a page cannot be filled; `inputOutput` if the
+  ///   image's real file was truncated.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     guard offset < byteCount else { return [] }

@@ -14,7 +14,12 @@ extension PageCacheFile {
     guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }),
       let first = memory.allocateHugeFrame(underLock: false)
     else { return nil }
-    for index in 0..<Page.pagesPerHuge { fill(memory.frames.bytes(of: first + index), page: page + index) }
+    do throws(PageError) {
+      for index in 0..<Page.pagesPerHuge { try fill(memory.frames.bytes(of: first + index), page: page + index) }
+    } catch {
+      memory.discardHugeFrame(first)
+      return nil
+    }
     let installed = fillLock.withLock { _ in
       guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }) else { return false }
       memory.frames.beginHuge(first, anonymous: false, mapped: false)

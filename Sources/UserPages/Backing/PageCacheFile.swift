@@ -16,7 +16,7 @@ public final class PageCacheFile: Backing {
   private enum Source: Sendable {
     case byte(UInt8)
     case bytes([UInt8])
-    case reader(@Sendable () -> [UInt8])
+    case reader(@Sendable () throws(PageError) -> [UInt8])
   }
 
   /// A file of `pages` pages filled with `fill`.
@@ -38,8 +38,9 @@ public final class PageCacheFile: Backing {
     source = .bytes(contents)
   }
 
-  /// One page that `reader` is asked for whenever it is to be cached; what it gives beyond `byteCount` does not count.
-  init(_ memory: PhysicalMemory, page reader: @escaping @Sendable () -> [UInt8], byteCount: Int) {
+  /// One page that `reader` is asked for whenever it is to be cached; what it gives beyond `byteCount` does not count. What it
+  /// throws is the fault's answer.
+  init(_ memory: PhysicalMemory, page reader: @escaping @Sendable () throws(PageError) -> [UInt8], byteCount: Int) {
     precondition((1...Page.size).contains(byteCount))
     self.memory = memory
     self.byteCount = byteCount
@@ -58,10 +59,10 @@ public final class PageCacheFile: Backing {
 
   public func fault(page: Int, write: Bool) -> FaultAnswer {
     guard page >= 0, page < slots.count else { return .busError }
-    do {
+    do throws(PageError) {
       return .frame(try frame(of: page))
     } catch {
-      return .outOfMemory
+      return error == .outOfMemory ? .outOfMemory : .busError
     }
   }
 
@@ -123,7 +124,14 @@ public final class PageCacheFile: Backing {
     while true {
       if let cached = try cachedFrame(of: page) { return cached }
       let pfn = try memory.allocateFrame(underLock: false)
-      fill(memory.frames.bytes(of: pfn), page: page)
+      if let cached = try cachedFrame(of: page) { return cached }
+      let pfn = try memory.allocateFrame(underLock: false)
+      do throws(PageError) {
+        try fill(memory.frames.bytes(of: pfn), page: page)
+      } catch {
+        memory.discardFrame(pfn)
+        throw error
+      }
       let isInstalled = fillLock.withLock { _ in
         guard slots[page] == nil else { return false }
         // ORDERING [lock-then-begin]: only a thread that holds the lock fills a place, so this one stays empty until the frame
@@ -158,7 +166,7 @@ public final class PageCacheFile: Backing {
     }
   }
 
-  func fill(_ bytes: FrameBytes, page: Int) {
+  func fill(_ bytes: FrameBytes, page: Int) throws(PageError) {
     switch source {
     case .byte(let byte): bytes.fill(byte)
     case .bytes(let contents):
@@ -167,7 +175,7 @@ public final class PageCacheFile: Backing {
       bytes.copy(Array(contents[start..<start + length]))
       bytes.fill(0, fromByteOffset: length, count: Page.size - length)
     case .reader(let read):
-      let contents = read().prefix(byteCount)
+      let contents = try read().prefix(byteCount)
       bytes.copy(Array(contents))
       bytes.fill(0, fromByteOffset: contents.count, count: Page.size - contents.count)
     }

@@ -113,6 +113,24 @@ public struct FrameBytes: @unchecked Sendable {
   /// Copies the whole page.
   func copy(page source: FrameBytes) { cp_racy_copy(address, source.address, Page.size) }
 
+  /// Copies the whole page, which may be a page of a real file. Returns false if the file no longer has it.
+  func copyIfReadable(page source: FrameBytes) -> Bool {
+    copy(page: source)
+    return !source.isLost
+  }
+
+  /// Whether these bytes are a page of a real file that the file no longer has: it was truncated, or its disk failed.
+  ///
+  /// Ask after the bytes were read: they were zeroes if the answer is yes. Costs one load in a process whose files stay whole.
+  ///
+  /// ORDERING [mark-then-replace]: see `memory_failure.h`.
+  @inlinable @inline(__always)
+  var isLost: Bool { Self.isAnyPageLost && cp_page_failed(address) != 0 }
+
+  /// Whether any page of a real file is lost, in this process.
+  @inlinable @inline(__always)
+  static var isAnyPageLost: Bool { cp_any_page_failed() != 0 }
+
   func fill(_ byte: UInt8, fromByteOffset offset: Int = 0, count: Int = Page.size) {
     precondition(offset >= 0 && count >= 0 && offset <= Page.size - count)
     cp_racy_fill(address + offset, byte, count)

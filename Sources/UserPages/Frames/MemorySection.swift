@@ -15,10 +15,12 @@ final class MemorySection: Sendable {
   private let file: Int32
   /// The owner of `file`, if pages are filled on demand.
   private let pattern: PatternFile?
+  /// Whether the bytes are a real file's, whose pages can be lost (`memory_failure.h`).
+  private let isFileMapping: Bool
 
   private init(
     first: PFN, pages: Int, memory: PhysicalMemory, isDescribed: Bool = false, file: Int32 = -1,
-    pattern: PatternFile? = nil
+    pattern: PatternFile? = nil, isFileMapping: Bool = false
   ) {
     self.first = first
     self.pages = pages
@@ -26,9 +28,12 @@ final class MemorySection: Sendable {
     self.isDescribed = isDescribed
     self.file = file
     self.pattern = pattern
+    self.isFileMapping = isFileMapping
   }
 
   deinit {
+    // A section of a real file has no descriptors. So it is never in use here, and no access to it is under way.
+    if isFileMapping { cp_unwatch_file_mapping(memory.frames.bytes(of: first).address) }
     if !isDescribed {
       memory.sections.unpublish(first)
       memory.releaseSection(first)
@@ -96,21 +101,30 @@ final class MemorySection: Sendable {
 
   /// Bare memory that is a real file's, in place: nothing is copied or allocated.
   ///
-  /// - Throws: `file` with the errno where the file cannot be opened or mapped, `invalidArgument` where it is empty or no
-  ///   regular file, `outOfMemory` where there are not as many frame numbers.
+  /// The file may be truncated at any time. Then its lost pages read as zeroes, and `FrameBytes.isLost` tells.
+  ///
+  /// - Throws: `file` with the errno if the file cannot be opened or mapped; `invalidArgument` if it is empty, or neither a regular
+  ///   file nor a block device; `outOfMemory` if there are not as many frame numbers.
   static func bare(_ memory: PhysicalMemory, path: String) throws(PageError) -> (section: MemorySection, bytes: Int) {
-    // Non-blocking: the opening of a FIFO would wait for a writer.
+    // Without O_NONBLOCK, opening a named pipe waits for a writer.
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else { throw .file(errno: errno) }
     defer { close(file) }
     var status = stat()
     guard fstat(file, &status) == 0 else { throw .file(errno: errno) }
     guard status.st_mode & S_IFMT != S_IFDIR else { throw .file(errno: EISDIR) }
-    guard status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else { throw .invalidArgument }
-    let pages = (Int(status.st_size) + Page.size - 1) / Page.size
+    guard [S_IFREG, S_IFBLK].contains(status.st_mode & S_IFMT) else { throw .invalidArgument }
+    // `st_size` of a block device is zero.
+    let bytes = Int(lseek(file, 0, SEEK_END))
+    guard bytes > 0 else { throw .invalidArgument }
+    let pages = (bytes + Page.size - 1) / Page.size
     guard pages < memory.frames.span else { throw .outOfMemory }
     let first = try memory.sections.add(pages: pages, described: false, file: file, writable: false, shared: true)
-    return (MemorySection(first: first, pages: pages, memory: memory), Int(status.st_size))
+    guard cp_watch_file_mapping(memory.frames.bytes(of: first).address, pages * Page.size) == 0 else {
+      memory.sections.remove(first, pages: pages)
+      throw .outOfMemory
+    }
+    return (MemorySection(first: first, pages: pages, memory: memory, isFileMapping: true), bytes)
   }
 
   /// Memory with descriptors that is not the allocator's, zero-filled.

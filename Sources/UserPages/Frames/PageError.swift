@@ -16,6 +16,8 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case segmentationViolation
   /// `SIGBUS`: the mapping is there, what it shows is not (past the end of a file or an image).
   case busError
+  /// `EIO`: the real file behind an image was truncated, or its disk failed.
+  case inputOutput
   /// `EROFS`: writing to what can only be read.
   case readOnly
   /// A real file cannot be opened, mapped, locked, read or written: `errno` says why.
@@ -34,6 +36,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .busy: "EBUSY"
     case .segmentationViolation: "SIGSEGV"
     case .busError: "SIGBUS"
+    case .inputOutput: "EIO"
     case .readOnly: "EROFS"
     case .file(let code): Self.name(of: code)
     }

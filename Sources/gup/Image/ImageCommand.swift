@@ -6,8 +6,8 @@ struct ImageCommand: ParsableCommand {
     commandName: "image",
     abstract: "Looks into EROFS images that are not compressed.",
     discussion: """
-      An image is opened as execute-in-place memory: its bytes are read where they lie, by frame number. Make one with \
-      'mkfs.erofs IMAGE DIRECTORY'.
+      An image is a regular file or a block device. It is read, not mapped, so it may even be truncated meanwhile. Make one \
+      with 'mkfs.erofs IMAGE DIRECTORY'.
 
       Exit status: 0 if all went well, 1 if the image or a path cannot be read or something is wrong in the image.
       """,

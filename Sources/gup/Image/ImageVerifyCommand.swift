@@ -10,7 +10,7 @@ struct ImageVerifyCommand: ParsableCommand {
     discussion: """
       Prints one line for each thing that is wrong, then what was found. The format keeps no checksums of the files' data, \
       so their bytes are not checked, only that they are inside the image. Compressed files are reported: they cannot be \
-      read. Link counts are checked where the whole image is.
+      read. Link counts are checked where the whole image is. Takes at most 64 MiB of memory, whatever the image says.
       """
   )
 

@@ -1,42 +1,31 @@
 import ArgumentParser
-import Foundation
 import UserPages
 
-/// The image that a subcommand works on, mounted from a real file.
+/// The image that a subcommand works on, read from a real file.
 struct OpenedImage {
-  let volume: ErofsVolume
+  let tree: ErofsImage
   private let path: String
-  private let memory: PhysicalMemory
 
-  var tree: ErofsImage { volume.tree }
-
-  /// Opens an image, or says why not and ends with status 1.
+  /// Opens an image. If that fails, prints why and ends with status 1.
   init(_ path: String) throws {
     self.path = path
-    do {
-      // Nothing is copied into RAM: the image's frame numbers lead to the real file's pages.
-      memory = try PhysicalMemory(ramPages: 16)
-      volume = try ErofsVolume(try Image(memory, path: path))
+    do throws(ErofsError) {
+      // Not mapped: a file that is truncated meanwhile is then an error of a read, not of a memory access.
+      tree = try ErofsImage(try ErofsFileSource(path: path))
     } catch {
-      throw Self.failure("\(path): \(Self.reason(error))")
+      switch error {
+      case .cannotOpen, .notAFile: throw Self.failure("\(error)")
+      default: throw Self.failure("\(path): \(error)")
+      }
     }
   }
 
-  /// Runs `body`; what the image cannot answer is said, with the image's name, and ends with status 1.
+  /// Runs `body`. An error of the image is printed with the image's path, and ends with status 1.
   func checking<Result>(_ body: (ErofsImage) throws -> Result) throws -> Result {
     do {
       return try body(tree)
     } catch let error as ErofsError {
       throw Self.failure("\(path): \(error)")
-    }
-  }
-
-  private static func reason(_ error: any Error) -> String {
-    switch error {
-    case PageError.file: "cannot be opened: \(error)"
-    case PageError.invalidArgument: "is empty or no regular file"
-    case PageError.outOfMemory: "is larger than physical memory can be"
-    default: "\(error)"
     }
   }
 

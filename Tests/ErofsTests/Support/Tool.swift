@@ -26,9 +26,11 @@ enum Tool {
 
   /// Runs `gup`, which the build puts beside the test program.
   static func gup(_ arguments: String...) throws -> (status: Int32, output: String) {
-    let folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-    return try execute(folder.appendingPathComponent("gup").path, arguments)
+    try execute(gupPath, arguments)
   }
+
+  static let gupPath = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    .appendingPathComponent("gup").path
 
   /// Runs a program and gives back its exit status and what it printed on both streams.
   static func execute(_ path: String, _ arguments: [String]) throws -> (status: Int32, output: String) {

@@ -1,3 +1,5 @@
+import Glibc
+
 extension ErofsError: CustomStringConvertible {
   /// One line for a person, without the image's name, which only the caller knows.
   public var description: String {
@@ -17,7 +19,7 @@ extension ErofsError: CustomStringConvertible {
     case .outsideImage(let part, let offset, let count, let available):
       "\(part.rawValue) at offset \(offset), \(count) bytes, outside the image of \(available) bytes"
     case .unreadable(let offset, let count):
-      "\(count) bytes at offset \(offset) cannot be read"
+      "\(count) bytes at offset \(offset) cannot be read (EIO): the image was truncated meanwhile, or its disk failed"
     case .corruptInode(let node, let defect):
       "corrupt inode \(node.rawValue): \(defect)"
     case .corruptDirectory(let node, let block, let defect):
@@ -44,6 +46,12 @@ extension ErofsError: CustomStringConvertible {
       "inode \(node.rawValue) is a \(type.description)"
     case .tooLarge(let node, let size):
       "inode \(node.rawValue) is too large to be held in memory (\(size) bytes)"
+    case .memoryLimit:
+      "the image has too many files to be checked in bounded memory"
+    case .cannotOpen(let path, let errno):
+      "\(path): \(String(cString: strerror(errno)))"
+    case .notAFile(let path):
+      "\(path): neither a regular file nor a block device"
     case .invalidArgument:
       "invalid argument"
     }

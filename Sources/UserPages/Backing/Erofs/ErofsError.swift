@@ -17,7 +17,8 @@ public enum ErofsError: Error, Equatable, Sendable {
   case unsupportedFeatures([String])
   /// Something lies, wholly or in part, outside the image.
   case outsideImage(ErofsPart, offset: UInt64, count: UInt64, available: Int)
-  /// The source of the image's bytes answered with fewer or more bytes than it was asked for, or could not answer.
+  /// The source of the image's bytes could not answer, or not with as many bytes as it was asked for (`EIO`): the image was
+  /// truncated while it was read, or its disk failed.
   case unreadable(offset: Int, count: Int)
   /// An inode contradicts the format.
   case corruptInode(ErofsNodeID, ErofsInodeDefect)
@@ -45,6 +46,12 @@ public enum ErofsError: Error, Equatable, Sendable {
   case wrongType(ErofsNodeID, ErofsFileType)
   /// The file is larger than the caller is ready to hold in memory.
   case tooLarge(ErofsNodeID, size: Int)
+  /// The image has so many files that checking them would take more memory than a check may take.
+  case memoryLimit
+  /// The image's real file cannot be opened.
+  case cannotOpen(path: String, errno: Int32)
+  /// The path names neither a regular file nor a block device.
+  case notAFile(path: String)
   /// A negative offset, count or page index.
   case invalidArgument
 }

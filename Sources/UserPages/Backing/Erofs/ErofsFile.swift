@@ -19,9 +19,12 @@ public final class ErofsFile: Backing {
     self.image = image
     if case .blocksAndTail = inode.layout, inode.size > 0 {
       let start = (inode.pages - 1) * Page.size
-      // The inode was checked when it was read, and an image in place can always be read where it was checked.
       tail = PageCacheFile(
-        image.memory, page: { (try? tree.read(inode, at: start, count: Page.size)) ?? [] },
+        image.memory,
+        page: { () throws(PageError) in
+          // The inode was checked when it was read. The image's real file may have been truncated since.
+          do throws(ErofsError) { return try tree.read(inode, at: start, count: Page.size) } catch { throw .busError }
+        },
         byteCount: inode.size - start)
     } else {
       tail = nil

@@ -4,12 +4,13 @@ extension ErofsImage {
   /// types, and, from the root, that every file has as many names as its link count says.
   ///
   /// Compressed files are reported, since nothing of them can be read. Nothing is thrown: what is wrong is in the report.
+  ///
+  /// Takes at most 64 MiB of memory beside the image, whatever the image says.
   public func verify(from start: ErofsInode) -> ErofsReport {
     var report = ErofsReport()
     // Every extent but a file's tail and its first block takes an entry of four bytes in a chunk table.
     var room = byteCount / 4 + 1
-    var namesOfFile: [ErofsNodeID: UInt32] = [:]
-    var checked: [ErofsNodeID: (path: [UInt8], links: UInt32)] = [:]
+    var names = ErofsNameCounts()
     do throws(ErofsError) {
       try walk(from: start) { (visit, result) throws(ErofsError) in
         report.names += 1
@@ -21,9 +22,8 @@ extension ErofsImage {
           if let stated = visit.statedType, stated != inode.type {
             report.add(.corruptInode(inode.node, .typeMismatch(stated)), at: visit.path)
           }
-          namesOfFile[inode.node, default: 0] &+= 1
           if inode.type != .directory {
-            guard checked.updateValue((visit.path, inode.linkCount), forKey: inode.node) == nil else { return false }
+            guard try names.add(inode) else { return false }
           }
           check(inode, at: visit, room: &room, into: &report)
           guard room >= 0 else { throw .overfull(.chunkTable) }
@@ -32,18 +32,31 @@ extension ErofsImage {
       } failed: { (visit, error) throws(ErofsError) in
         report.add(error, at: visit.path)
       }
+      if start.node == superblock.root { try checkLinkCounts(names, from: start, into: &report) }
     } catch {
       report.add(error, at: [])
     }
-    if start.node == superblock.root {
-      for (node, file) in checked {
-        let names = namesOfFile[node] ?? 0
-        if names != file.links {
-          report.add(.corruptInode(node, .linkCount(stored: file.links, found: names)), at: file.path)
-        }
-      }
-    }
     return report
+  }
+
+  /// Reports the files that do not have as many names as they say.
+  ///
+  /// A second walk finds their paths: to keep every file's path during the first one would take memory without a bound.
+  private func checkLinkCounts(
+    _ names: ErofsNameCounts, from start: ErofsInode, into report: inout ErofsReport
+  ) throws(ErofsError) {
+    var wrong = names.excess
+    guard !wrong.isEmpty else { return }
+    try walk(from: start) { (visit, result) throws(ErofsError) in
+      guard case .success(let inode) = result else { return false }
+      if inode.type != .directory, let excess = wrong.removeValue(forKey: inode.node) {
+        let found = UInt32(clamping: Int64(inode.linkCount) + excess)
+        report.add(.corruptInode(inode.node, .linkCount(stored: inode.linkCount, found: found)), at: visit.path)
+      }
+      return !wrong.isEmpty
+    } failed: { (_, _) throws(ErofsError) in
+      // The first walk has reported it.
+    }
   }
 
   private func check(_ inode: ErofsInode, at visit: ErofsVisit, room: inout Int, into report: inout ErofsReport) {
@@ -91,5 +104,25 @@ extension ErofsImage {
     }
     // Holes make sizes that add up to more than an integer holds.
     report.bytes = report.bytes.addingReportingOverflow(file.size).overflow ? .max : report.bytes + file.size
+  }
+}
+
+/// How many names files have, compared with their link counts, in bounded memory.
+private struct ErofsNameCounts {
+  /// The most files that may wait for another name at a time. Their dictionary takes at most 13 MiB while it grows.
+  private static let limit = 393_216
+  private var seen = ErofsNodeSet()
+  /// How many names were found beyond the link count; files for which it is zero are left out.
+  private(set) var excess: [ErofsNodeID: Int64] = [:]
+
+  /// Counts one name of a file. Returns whether it is the first one.
+  ///
+  /// - Throws: `memoryLimit`.
+  mutating func add(_ inode: ErofsInode) throws(ErofsError) -> Bool {
+    let isFirst = try seen.insert(inode.node)
+    let before = isFirst ? -Int64(inode.linkCount) : excess[inode.node] ?? 0
+    excess[inode.node] = before + 1 == 0 ? nil : before + 1
+    guard excess.count <= Self.limit else { throw .memoryLimit }
+    return isFirst
   }
 }

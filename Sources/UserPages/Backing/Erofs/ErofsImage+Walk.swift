@@ -19,42 +19,47 @@ extension ErofsImage {
   /// The least that a name takes in a directory: its entry, and one byte.
   private static let smallestName = 13
 
-  /// Visits a file and, where it is a directory, everything below it: in the order of the names, a directory before what is
+  /// Visits a file and, if it is a directory, everything below it: in the order of the names, a directory before what is
   /// in it.
   ///
-  /// `visit` gets each file's inode, or the error that reading it gave, and answers whether to go into it. What is wrong
-  /// with a directory's entries goes to `failed`; the walk then leaves the directory and goes on. A directory that was
-  /// entered before is not entered again, and told to `failed`; so is one with a path that no system call would take.
+  /// `visit` gets each file's inode, or the error that reading it gave, and answers whether to go into it. An error in a
+  /// directory's entries goes to `failed`; the walk then leaves the directory and goes on. A directory that was entered
+  /// before is not entered again and goes to `failed`; so does one with a path that no system call would take.
   ///
-  /// A malicious image can use the same blocks for many directories. The walk throws when it met more names than the image
-  /// has room for, so its work is bounded by the image's size.
+  /// The image is untrusted, so work and memory are bounded. The walk throws `overfull` once it met more names than the
+  /// image has room for: a malicious image uses the same blocks for many directories. It holds one block for each
+  /// directory on the way to where it is, at most 2048, and the set of the directories it entered. It throws `memoryLimit`
+  /// if that set outgrows its bound.
   public func walk(
     from start: ErofsInode,
     visit: (ErofsVisit, Result<ErofsInode, ErofsError>) throws(ErofsError) -> Bool,
     failed: (ErofsVisit, ErofsError) throws(ErofsError) -> Void
   ) throws(ErofsError) {
-    var entered: Set<ErofsNodeID> = []
-    var pending = [
-      ErofsVisit(path: [], depth: 0, parent: start.node, node: start.node, statedType: start.type)
-    ]
+    var entered = ErofsNodeSet()
+    var levels: [Level] = []
     var room = byteCount / Self.smallestName + 1
-    while let next = pending.popLast() {
-      let result = inodeResult(next.node)
-      guard try visit(next, result), case .success(let inode) = result, inode.type == .directory else { continue }
-      guard entered.insert(inode.node).inserted else {
-        try failed(next, .directoryLoop(inode.node))
-        continue
+    var next: ErofsVisit? = ErofsVisit(
+      path: [], depth: 0, parent: start.node, node: start.node, statedType: start.type)
+    while true {
+      if let visited = next {
+        let result = inodeResult(visited.node)
+        if try visit(visited, result), case .success(let inode) = result, inode.type == .directory {
+          if try !entered.insert(inode.node) {
+            try failed(visited, .directoryLoop(inode.node))
+          } else if visited.path.count > Self.maximumPath {
+            try failed(visited, .tooDeep(inode.node))
+          } else {
+            levels.append(Level(cursor: try ErofsDirectoryCursor(inode, in: self), visit: visited))
+          }
+        }
       }
-      guard next.path.count <= Self.maximumPath else {
-        try failed(next, .tooDeep(inode.node))
-        continue
-      }
-      do {
-        let children = try children(of: inode, at: next)
-        room -= children.count
-        pending += children.reversed()
+      guard let top = levels.indices.last else { return }
+      do throws(ErofsError) {
+        next = try levels[top].nextVisit()
+        if next == nil { levels.removeLast() } else { room -= 1 }
       } catch {
-        try failed(next, error)
+        next = nil
+        try failed(levels.removeLast().visit, error)
       }
       guard room >= 0 else { throw .overfull(.directory) }
     }
@@ -67,19 +72,24 @@ extension ErofsImage {
       return .failure(error)
     }
   }
+}
 
-  private func children(of directory: ErofsInode, at visit: ErofsVisit) throws(ErofsError) -> [ErofsVisit] {
-    var children: [ErofsVisit] = []
-    try forEachEntry(of: directory) { (entry) throws(ErofsError) in
-      guard !entry.isDot else { return }
-      children.append(
-        ErofsVisit(
-          path: visit.path.isEmpty ? entry.name : visit.path + [0x2f] + entry.name,
-          depth: visit.depth + 1,
-          parent: directory.node,
-          node: entry.node,
-          statedType: entry.type))
+/// A directory that a walk is in.
+private struct Level {
+  var cursor: ErofsDirectoryCursor
+  let visit: ErofsVisit
+
+  /// What the directory's next entry names, `.` and `..` left out; nil after the last one.
+  mutating func nextVisit() throws(ErofsError) -> ErofsVisit? {
+    while let entry = try cursor.next() {
+      if entry.isDot { continue }
+      return ErofsVisit(
+        path: visit.path.isEmpty ? entry.name : visit.path + [0x2f] + entry.name,
+        depth: visit.depth + 1,
+        parent: cursor.directory.node,
+        node: entry.node,
+        statedType: entry.type)
     }
-    return children
+    return nil
   }
 }
