@@ -23,6 +23,7 @@ let package = Package(
   name: "user-pages",
   products: [
     .library(name: "UserPages", targets: ["UserPages"]),
+    .library(name: "UserPagesEROFS", targets: ["UserPagesEROFS"]),
     .executable(name: "gup", targets: ["gup"]),
   ],
   traits: [
@@ -54,9 +55,14 @@ let package = Package(
       // Values that cannot outlive what they were lent from; clients need no flag.
       swiftSettings: entryFormat + [.enableExperimentalFeature("Lifetimes")]
     ),
+    // EROFS images, whose files a mapping shows where they lie. By package access to what only such a backing needs.
+    .target(
+      name: "UserPagesEROFS",
+      dependencies: ["UserPages"]
+    ),
     .target(
       name: "Scenario",
-      dependencies: ["UserPages"]
+      dependencies: ["UserPages", "UserPagesEROFS"]
     ),
     // The random numbers of tests and random scenarios.
     .target(
@@ -78,6 +84,7 @@ let package = Package(
         "Fuzz",
         "Scenario",
         "UserPages",
+        "UserPagesEROFS",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]
     ),
@@ -155,8 +162,8 @@ let package = Package(
       dependencies: ["Scenario", "TestSupport", "UserPages", "gup"]
     ),
     .testTarget(
-      name: "ErofsTests",
-      dependencies: ["SeededRandom", "TestSupport", "UserPages", "gup"]
+      name: "EROFSTests",
+      dependencies: ["SeededRandom", "TestSupport", "UserPages", "UserPagesEROFS", "gup"]
     ),
     // Asks the running kernel through `gup`, which is built beside the tests.
     .testTarget(

@@ -15,11 +15,12 @@ struct SourceFile {
     code = SourceFile.withoutCommentsAndStrings(text)
   }
 
-  /// The folder below `Sources/UserPages` in which it lies.
+  /// The folder below `Sources/UserPages` in which it lies, or the target of its own beside that folder.
   var layer: String? {
     let parts = path.split(separator: "/")
-    guard parts.count > 3, parts[0] == "Sources", parts[1] == "UserPages" else { return nil }
-    return String(parts[2])
+    guard parts.count > 2, parts[0] == "Sources" else { return nil }
+    if parts[1] == "UserPagesEROFS" { return String(parts[1]) }
+    return parts.count > 3 && parts[1] == "UserPages" ? String(parts[2]) : nil
   }
 
   /// The number of its lines.

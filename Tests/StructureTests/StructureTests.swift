@@ -5,7 +5,7 @@ import Testing
   private let library: [SourceFile]
 
   init() throws {
-    library = try SourceTree.files(in: ["Sources/UserPages"])
+    library = try SourceTree.files(in: ["Sources/UserPages", "Sources/UserPagesEROFS"])
   }
 
   @Test func everyRoomIsThere() throws {
@@ -52,6 +52,11 @@ import Testing
       Rules.layers([spaces, file("Frames/Fine.swift", "// Space\nlet a = \"Space \\(b(\"Space\")) Space\"")]) == [])
     #expect(
       Rules.layers([spaces, file("Concurrency/Bad.swift", "let a = \"\"\"\n\"quoted\"\n\"\"\"; Space()")]).count == 1)
+    // A product above the library is above every layer.
+    let product = SourceFile(path: "Sources/UserPagesEROFS/Volume.swift", text: "public final class Volume {}")
+    #expect(Rules.layers([product, file("Pinning/Pin.swift", "let volume: Volume")]).count == 1)
+    #expect(Rules.layers([spaces, SourceFile(path: "Sources/UserPagesEROFS/File.swift", text: "Space()")]) == [])
+    #expect(Rules.unsafeCode([SourceFile(path: "Sources/UserPagesEROFS/A.swift", text: "UnsafeRawPointer")]).count == 1)
     // A name that a lower layer declares as well is the lower one's.
     let lowerSpace = file("Concurrency/Space.swift", "typealias Space = Int")
     #expect(Rules.layers([frames, spaces, lowerSpace]) == [])

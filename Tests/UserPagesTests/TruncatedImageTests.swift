@@ -8,7 +8,7 @@ import UserPages
 @Suite struct TruncatedImageTests {
   private static let start = VirtualAddress(0x10000)
 
-  /// A temporary file whose page n is filled with the byte n + 1.
+  /// A temporary file with page n filled with the byte n + 1.
   private final class ImageFile: Sendable {
     let path = NSTemporaryDirectory() + "/truncated-image-\(UUID().uuidString)"
 

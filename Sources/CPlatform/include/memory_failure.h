@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// How many pages of watched ranges are marked. Zero in a process whose files stay whole.
+/// How many pages of watched ranges are marked. Zero as long as no file has lost a page.
 extern uint64_t cp_failed_pages;
 
 /// Whether any page is marked. One load, and no more, of a line that nothing writes to.

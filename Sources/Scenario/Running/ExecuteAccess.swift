@@ -1,4 +1,5 @@
 import UserPages
+import UserPagesEROFS
 
 extension ScenarioMachine {
   func execute(_ statement: AccessStatement) throws(PageError) -> Outcome {
@@ -24,7 +25,7 @@ extension ScenarioMachine {
       throw .invalidArgument
     case .readErofs(let name, let path, let offset, let count):
       let file = try erofsFile(name, path)
-      do throws(ErofsError) {
+      do throws(EROFSError) {
         return .bytes(try file.read(at: offset, count: count))
       } catch {
         // The inode names a chunk outside the image.

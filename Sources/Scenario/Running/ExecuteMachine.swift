@@ -1,4 +1,5 @@
 import UserPages
+import UserPagesEROFS
 
 extension ScenarioMachine {
   func execute(_ statement: MachineStatement) throws(PageError) -> Outcome {
@@ -20,7 +21,7 @@ extension ScenarioMachine {
       devices[name] = try DeviceRange(memory, pages: pages)
     case .erofs(let name, _, let bytes):
       let image = try Image(memory, contents: bytes)
-      do throws(ErofsError) { volumes[name] = try ErofsVolume(image) } catch { throw .invalidArgument }
+      do throws(EROFSError) { volumes[name] = try EROFSVolume(image) } catch { throw .invalidArgument }
     }
     return .ok
   }

@@ -1,4 +1,5 @@
 import UserPages
+import UserPagesEROFS
 
 /// A machine that statements drive one at a time, on the calling thread.
 ///
@@ -10,7 +11,7 @@ public final class ScenarioMachine {
   var images: [String: Image] = [:]
   var files: [String: PageCacheFile] = [:]
   var devices: [String: DeviceRange] = [:]
-  var volumes: [String: ErofsVolume] = [:]
+  var volumes: [String: EROFSVolume] = [:]
   var spaces: [String: AddressSpace] = [:]
   var pins: [String: HeldPages] = [:]
 
@@ -60,9 +61,9 @@ public final class ScenarioMachine {
   }
 
   /// A file of a mounted EROFS file system. EINVAL if there is none or it cannot be mapped.
-  func erofsFile(_ name: String, _ path: String) throws(PageError) -> ErofsFile {
+  func erofsFile(_ name: String, _ path: String) throws(PageError) -> EROFSFile {
     guard let volume = volumes[name] else { throw .invalidArgument }
-    do throws(ErofsError) { return try volume.file(at: path) } catch { throw .invalidArgument }
+    do throws(EROFSError) { return try volume.file(at: path) } catch { throw .invalidArgument }
   }
 }
 

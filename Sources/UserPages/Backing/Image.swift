@@ -63,7 +63,7 @@ public final class Image: Backing {
   public var pageCount: Int { section.pages }
 
   /// The machine that the image is part of.
-  var memory: PhysicalMemory { section.memory }
+  package var memory: PhysicalMemory { section.memory }
 
   /// The first page's frame number; the rest follow.
   public var firstPFN: PFN { section.first }

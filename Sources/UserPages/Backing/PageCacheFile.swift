@@ -40,7 +40,9 @@ public final class PageCacheFile: Backing {
 
   /// One page that `reader` is asked for whenever it is to be cached; what it gives beyond `byteCount` does not count. What it
   /// throws is the fault's answer.
-  init(_ memory: PhysicalMemory, page reader: @escaping @Sendable () throws(PageError) -> [UInt8], byteCount: Int) {
+  package init(
+    _ memory: PhysicalMemory, page reader: @escaping @Sendable () throws(PageError) -> [UInt8], byteCount: Int
+  ) {
     precondition((1...Page.size).contains(byteCount))
     self.memory = memory
     self.byteCount = byteCount

@@ -121,7 +121,7 @@ public struct FrameBytes: @unchecked Sendable {
 
   /// Whether these bytes are a page of a real file that the file no longer has: it was truncated, or its disk failed.
   ///
-  /// Ask after the bytes were read: they were zeroes if the answer is yes. Costs one load in a process whose files stay whole.
+  /// Ask after the bytes were read: they were zeroes if the answer is yes. Costs one load as long as no file has lost a page.
   ///
   /// ORDERING [mark-then-replace]: see `memory_failure.h`.
   @inlinable @inline(__always)

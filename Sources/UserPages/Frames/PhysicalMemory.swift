@@ -21,7 +21,7 @@ public final class PhysicalMemory: Sendable {
   let deferred: DeferredQueue.Handle
   let deferredQueue: DeferredQueue
   /// The frame of zeroes that reads of untouched anonymous memory see.
-  let zeroPage: PFN
+  package let zeroPage: PFN
   /// What a flush of the data cache does here.
   public let dataCache: any DataCacheFlushing
   private let arena: Int32

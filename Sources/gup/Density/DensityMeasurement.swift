@@ -38,7 +38,7 @@ struct DensityMeasurement {
       fit: fit(last, imageBytes: size))
   }
 
-  /// Calls `step` for each guest and tells how much memory the process has gained at each of the steps.
+  /// Calls `step` for each guest. Returns how much memory the process has gained at each of the steps.
   private func measure(_ step: (Int) throws -> Void) throws -> [(guests: Int, bytes: Int)] {
     let before = try ResidentMemory.bytes()
     var gained: [(Int, Int)] = []

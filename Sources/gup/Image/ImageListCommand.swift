@@ -1,5 +1,5 @@
 import ArgumentParser
-import UserPages
+import UserPagesEROFS
 
 /// `gup image ls IMAGE [PATH]`.
 struct ImageListCommand: ParsableCommand {
@@ -29,7 +29,7 @@ struct ImageListCommand: ParsableCommand {
     var failed = false
     try opened.checking { tree in
       let start = try tree.inode(at: path, followLast: true)
-      try tree.walk(from: start) { (visit, result) throws(ErofsError) in
+      try tree.walk(from: start) { (visit, result) throws(EROFSError) in
         switch result {
         case .success(let inode):
           if visit.depth > 0 || inode.type != .directory, let error = list(inode, visit, in: tree) {
@@ -40,29 +40,29 @@ struct ImageListCommand: ParsableCommand {
           failed = complain(visit, error)
           return false
         }
-      } failed: { (visit, error) throws(ErofsError) in
+      } failed: { (visit, error) throws(EROFSError) in
         failed = complain(visit, error)
       }
     }
     if failed { throw ExitCode.failure }
   }
 
-  private func complain(_ visit: ErofsVisit, _ error: ErofsError) -> Bool {
+  private func complain(_ visit: EROFSImage.Visit, _ error: EROFSError) -> Bool {
     Output.error.line("gup: \(image): \(PrintedName.text(name(of: visit))): \(error)")
     return true
   }
 
   /// The name below the path that was asked for, or that path itself.
-  private func name(of visit: ErofsVisit) -> [UInt8] {
+  private func name(of visit: EROFSImage.Visit) -> [UInt8] {
     visit.path.isEmpty ? Array(path.utf8) : visit.path
   }
 
-  /// Prints a file's line; gives back what is wrong with a link.
-  private func list(_ inode: ErofsInode, _ visit: ErofsVisit, in tree: ErofsImage) -> ErofsError? {
+  /// Prints a file's line. Returns what is wrong with its link target, if anything is.
+  private func list(_ inode: EROFSImage.Inode, _ visit: EROFSImage.Visit, in tree: EROFSImage) -> EROFSError? {
     var target: [UInt8]?
-    var problem: ErofsError?
+    var problem: EROFSError?
     if inode.type == .symbolicLink {
-      do throws(ErofsError) { target = try tree.target(of: inode) } catch { problem = error }
+      do throws(EROFSError) { target = try tree.target(of: inode) } catch { problem = error }
     }
     let line = ImageListLine(inode: inode, name: name(of: visit), target: target)
     Output.standard.line(json ? line.json : line.text)

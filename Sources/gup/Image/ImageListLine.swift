@@ -1,9 +1,9 @@
 import Foundation
-import UserPages
+import UserPagesEROFS
 
 /// One line of `gup image ls`.
 struct ImageListLine {
-  let inode: ErofsInode
+  let inode: EROFSImage.Inode
   let name: [UInt8]
   /// A symbolic link's.
   let target: [UInt8]?

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import UserPages
+import UserPagesEROFS
 
 /// `gup image verify IMAGE [PATH]`.
 struct ImageVerifyCommand: ParsableCommand {
@@ -30,11 +30,11 @@ struct ImageVerifyCommand: ParsableCommand {
     if report.problemCount > 0 { throw ExitCode.failure }
   }
 
-  private func name(of problem: ErofsReport.Problem) -> String {
+  private func name(of problem: EROFSImage.Report.Problem) -> String {
     problem.path.isEmpty ? path : PrintedName.text(problem.path)
   }
 
-  private func printText(_ report: ErofsReport) {
+  private func printText(_ report: EROFSImage.Report) {
     for problem in report.problems { Output.standard.line("\(name(of: problem)): \(problem.error)") }
     let unprinted = report.problemCount - report.problems.count
     if unprinted > 0 { Output.standard.line("... and \(unprinted) more") }
@@ -47,7 +47,7 @@ struct ImageVerifyCommand: ParsableCommand {
       """)
   }
 
-  private func printJSON(_ report: ErofsReport) {
+  private func printJSON(_ report: EROFSImage.Report) {
     let record = Record(
       names: report.names,
       files: Dictionary(uniqueKeysWithValues: report.files.map { ($0.key.description, $0.value) }),

@@ -1,4 +1,4 @@
-/// Names and link targets as a terminal can take them: names in an image are bytes, chosen by whoever made it.
+/// Names and link targets as a terminal can take them. A name in an image is any bytes, escape sequences among them.
 enum PrintedName {
   /// The text, with a backslash before itself, and what is no printable text as `\xHH`.
   static func text(_ name: [UInt8]) -> String {
