@@ -107,4 +107,15 @@ struct ImageToolTests {
     #expect(plot.components(separatedBy: "<polyline").count == 5)
     #expect(try Tool.gup("density", "--guests", "0").status != 0)
   }
+
+  /// The file of a plot is opened before anything is measured, and never over the image.
+  @Test func aPlotThatCannotBeWrittenIsReportedFirst() throws {
+    let missing = try Tool.gup("density", "--image", image, "--guests", "2", "--svg", directory["none/plot"])
+    #expect(missing.status == 1)
+    #expect(missing.output == "gup: cannot write \(directory["none/plot"]): No such file or directory (ENOENT)\n")
+    let over = try Tool.gup("density", "--image", image, "--guests", "2", "--svg", image)
+    #expect(over.status == 1)
+    #expect(over.output == "gup: cannot write \(image): it is the image\n")
+    #expect(try Tool.gup("image", "verify", image).status == 0)
+  }
 }

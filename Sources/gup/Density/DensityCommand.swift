@@ -8,10 +8,10 @@ struct DensityCommand: ParsableCommand {
     commandName: "density",
     abstract: "Measures what guests that share one image pay for it, with special entries and with descriptors.",
     discussion: """
-      Makes an EROFS image of a directory tree and as many machines as there are guests, attaches the image to each, touches \
-      every page of it, and then gives each machine a descriptor for every page of the image: first this library's, then \
-      one of 64 bytes, which is what Linux spends. What that takes is read from the kernel's count of the pages that this \
-      process holds; nothing is calculated but how many guests fit.
+      Makes an EROFS image of a directory tree and a machine for each guest, attaches the image to each machine, and touches \
+      every page of it. Then each machine gets a descriptor for every page of the image: first this library's, then one of 64 \
+      bytes, as Linux has. The memory is what the kernel counts for this process. Only the number of guests that fit is \
+      calculated.
       """
   )
 
@@ -48,7 +48,9 @@ struct DensityCommand: ParsableCommand {
   func run() throws {
     do {
       let image = try self.image.map(DensityImage.init(existing:)) ?? DensityImage(of: tree)
+      // Whatever would end the command after the measurement ends it before.
       _ = try OpenedImage(image.path)
+      let plot = try svg.map { try PlotFile($0, notOver: image.path) }
       let measurement = DensityMeasurement(
         image: image, guests: guests, memory: memory << 20, guestMemory: guestMemory << 20)
       let result = try measurement.run()
@@ -59,13 +61,13 @@ struct DensityCommand: ParsableCommand {
       } else {
         DensityTable(result: result).lines.forEach(Output.standard.line)
       }
-      if let svg {
-        try DensityPlot(result: result).svg.write(toFile: svg, atomically: true, encoding: .utf8)
-      }
+      try plot?.write(DensityPlot(result: result).svg)
     } catch let error as DensityImage.Failure {
       throw OpenedImage.failure(error.description)
+    } catch let error as PlotFile.Failure {
+      throw OpenedImage.failure(error.description)
     } catch let error as PageError {
-      throw OpenedImage.failure("the guests do not fit in this process: \(error.name)")
+      throw OpenedImage.failure("the guests do not fit in this process: \(error)")
     }
   }
 }

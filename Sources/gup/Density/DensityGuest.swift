@@ -1,6 +1,6 @@
 import UserPages
 
-/// One guest: a machine of its own, to which the shared image is attached, and a space that has touched every page of it.
+/// One guest: a machine of its own with the shared image attached, and a space that has touched every page of the image.
 final class DensityGuest {
   private let memory: PhysicalMemory
   private let image: Image
@@ -27,12 +27,12 @@ final class DensityGuest {
   /// Page-table nodes in use.
   var tableNodes: Int { memory.census().tableNodes }
 
-  /// What the guest would need for the image without special entries: a range of as many frames that have descriptors.
+  /// Adds what the guest would need for the image without special entries: as many frames with descriptors.
   func describe() throws {
     described = try DeviceRange(memory, pages: image.pageCount)
   }
 
-  /// The same with descriptors of Linux's size, each of them written to once.
+  /// Adds as many descriptors of Linux's size, and writes to each once, so that the kernel counts its memory.
   func describeAsLinuxDoes() {
     linuxDescriptors = [UInt64](repeating: 1, count: image.pageCount * Self.linuxWords)
   }

@@ -1,9 +1,9 @@
 import Foundation
 
-/// The image that guests share: one that exists, or one made of a directory tree for the occasion.
+/// The image that guests share: one that exists, or a temporary one made of a directory tree.
 final class DensityImage {
   let path: String
-  /// The tree it was made of.
+  /// The tree that the image was made of. Nil for one that existed before.
   let tree: String?
   private let isTemporary: Bool
 
@@ -11,7 +11,7 @@ final class DensityImage {
     let description: String
   }
 
-  /// What a tree may hold to be taken by default.
+  /// How many bytes a tree may hold to be the default.
   private static let usualSize = 100 << 20...800 << 20
   private static let usualTrees = ["/usr/share", "/usr/include", "/usr/bin", "/usr/lib", "/usr"]
 
@@ -21,7 +21,7 @@ final class DensityImage {
     isTemporary = false
   }
 
-  /// Makes an image of `tree`, or of the first usual tree of installed files that is of a usual size.
+  /// Makes an image of `tree`, or of the first of `usualTrees` that has the usual size.
   init(of tree: String?) throws {
     let tree = try tree ?? Self.usualTree()
     self.tree = tree
@@ -47,7 +47,7 @@ final class DensityImage {
     throw Failure(description: "no usual tree of installed files has a few hundred megabytes: name one")
   }
 
-  /// Bytes of the regular files below a directory, counted no further than needed.
+  /// Bytes of the regular files below a directory. Counting stops once there are too many for the usual size.
   private static func size(of tree: String) -> Int {
     let keys: Set<URLResourceKey> = [.fileSizeKey, .isRegularFileKey]
     let files = FileManager.default.enumerator(

@@ -1,14 +1,14 @@
 import Foundation
 import UserPages
 
-/// Makes guests and measures after each step what the process holds.
+/// Makes guests, and measures after each step how much memory the process holds.
 struct DensityMeasurement {
   let image: DensityImage
   let guests: Int
   let memory: Int
   let guestMemory: Int
 
-  /// Guests after which memory is measured: a tenth of them each time, and the first.
+  /// The counts of guests at which memory is measured: one, and each tenth of them.
   private var steps: Set<Int> {
     Set((1...10).map { max(1, guests * $0 / 10) } + [1])
   }
@@ -16,7 +16,7 @@ struct DensityMeasurement {
   func run() throws -> DensityResult {
     let size = try FileManager.default.attributesOfItem(atPath: image.path)[.size] as? Int ?? 0
     let pages = (size + Page.size - 1) / Page.size
-    // Whatever is made only once, before the first measurement.
+    // The first guest makes what all share, so it is made before the first measurement.
     try DensityGuest(image: image.path, pages: pages).end()
     var made: [DensityGuest] = []
     made.reserveCapacity(guests)
