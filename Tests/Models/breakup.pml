@@ -7,7 +7,7 @@
  *
  *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther
  *                                                [pin-then-look] [slot-then-leave]
- *   AddressSpaces/BreakUpHugeFrames.swift        breakUpLocked    [change-then-count] [lock-then-validate]
+ *   Operations/BreakUpHugeFrames.swift           breakUp          [change-then-count] [lock-then-validate]
  *   Frames/Frame+Huge.swift                      breakUp
  *   CopyOnWrite.swift, Fault.swift               copy, reuse, install    [lock-then-validate]
  *

@@ -7,7 +7,7 @@
  *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther
  *                                                [pin-then-look] [slot-then-leave]
  *   AddressSpaces/Fault.swift                    attempt, install    [lock-then-validate]
- *   AddressSpace+Collapse.swift                  collapseLocked, isMovable, retire   [change-then-count] [deferred-free]
+ *   Operations/Collapse.swift                    collapse, isMovable, retire   [change-then-count] [deferred-free]
  *
  * It is the grace period that orders a pin and a collapse, which leaves the entries of the node as they are and only takes the
  * link away: the second look of a pin finds nothing here, and ONE_LOOK does without. A fault that does not look whether the

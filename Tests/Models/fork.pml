@@ -5,7 +5,7 @@
  * entry, breaking copy-on-write as the fault does; one forks.
  *
  *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther                  [pin-then-look] [slot-then-leave]
- *   AddressSpace+Fork.swift       seal, writeProtect, copyEntries     [change-then-count]
+ *   Operations/Fork.swift         seal, writeProtect, copyEntries     [change-then-count]
  *   CopyOnWrite.swift, Fault.swift  soleUser, reuse, copy, install    [lock-then-validate]
  *
  * The parent's page begins as exclusive; with LONELY as one that was shared with a child which is gone, so that a fork finds

@@ -6,7 +6,7 @@
  *
  *   AddressSpaces/Fault.swift            attempt, install    [lock-then-validate]
  *   AddressSpaces/VMATree.swift          carve, publish      [lock-then-validate]
- *   AddressSpaces/AddressSpace+Unmap.swift  zap
+ *   AddressSpaces/Operations/Unmap.swift    zap
  *   PageTables/PTEPointer.swift      lock, update, take
  *
  * Mutations: VALIDATE_BEFORE_LOCK, ZAP_BEFORE_DETACH, PLAIN_CLEAR. */

@@ -6,7 +6,7 @@
  * node and collects what hangs below.
  *
  *   PageTables/PageTable.swift         makeNodes                 [link-then-look]
- *   PageTables/PageTable+Ranges.swift  unlinkNodes, collect      [link-then-look]
+ *   PageTables/PageTable+Unlinking.swift  unlinkNodes, collect      [link-then-look]
  *
  * Mutations: NO_LOOK_UP, TAKE_BACK_ALONE, COLLECT_BEFORE_UNLINK, FREE_WITHOUT_GRACE. */
 #define READERS 2

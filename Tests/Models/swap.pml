@@ -6,7 +6,7 @@
  * one throws the page away (`dontNeed`). STRANGER: another page goes out to a slot that is free, and comes back.
  *
  *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther            [pin-then-look] [slot-then-leave]
- *   AddressSpace+PageOut.swift        takeOut, finish, putBack      [change-then-count] [swap-then-copy]
+ *   Operations/PageOut.swift          takeOut, finish, putBack      [change-then-count] [swap-then-copy]
  *   Frames/Swap/SwapArea.swift        replace, decide, claim, removeUser: a step each, under the monitor
  *   Frames/Swap/SwapArea+Writing.swift  takeStretch, finish         [swap-then-copy] [last-put]
  *   AddressSpaces/Fault+SwapIn.swift  swapIn, read, discardSwapped  [lock-then-validate]

@@ -4,7 +4,7 @@
  * maps a new one, twice, so that a frame comes back behind the same entry.
  *
  *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther      [pin-then-look] [slot-then-leave]
- *   AddressSpace+Unmap.swift     zap, drop                [change-then-count]
+ *   Operations/Unmap.swift       zap, drop                [change-then-count]
  *   Teardown.swift               close, finish            [change-then-grace]
  *   RCU/DeferredQueue.swift, Frames/PhysicalMemory.swift  the grace period, the scan, the put  [deferred-free]
  *

@@ -17,6 +17,7 @@ import Testing
   private static let window = 24
 
   private let memory: PhysicalMemory
+  private let lock = MmapLock()
 
   init() throws { memory = try PhysicalMemory(ramPages: 8) }
 
@@ -55,13 +56,10 @@ import Testing
     var attributes = VMA.Attributes(
       protection: word.protection, isShared: word.isShared, kind: fromFile ? .file(file) : .anonymous, hugePages: false)
     attributes.dontFork = word.dontFork
-    var old = VMATree.Replaced()
-    tree.carve(addresses(range), replacing: &old)
-    tree.insert(addresses(range), attributes, firstPage: firstPage, replacing: &old)
-    tree.publish()
-    var teardown = Teardown(memory.deferred)
-    tree.retire(old, &teardown)
-    teardown.finishWithoutGracePeriod()
+    edit(tree) { writer, old in
+      tree.carve(addresses(range), replacing: &old, writer)
+      tree.insert(addresses(range), attributes, firstPage: firstPage, replacing: &old, writer)
+    }
     for page in range {
       model[page] = word
       if fromFile { model[page]?.filePage = firstPage + page - range.lowerBound }
@@ -69,13 +67,19 @@ import Testing
   }
 
   private func remove(_ range: Range<Int>, from tree: VMATree, _ model: inout [Int: Word]) {
-    var old = VMATree.Replaced()
-    tree.carve(addresses(range), replacing: &old)
-    tree.publish()
-    var teardown = Teardown(memory.deferred)
-    tree.retire(old, &teardown)
-    teardown.finishWithoutGracePeriod()
+    edit(tree) { writer, old in tree.carve(addresses(range), replacing: &old, writer) }
     for page in range { model[page] = nil }
+  }
+
+  private func edit(_ tree: VMATree, _ body: (borrowing MmapWriter, inout VMATree.Replaced) -> Void) {
+    lock.writing { writer in
+      var old = VMATree.Replaced()
+      body(writer, &old)
+      tree.publish(writer)
+      var teardown = Teardown(memory.deferred)
+      tree.retire(old, &teardown)
+      teardown.finishWithoutGracePeriod()
+    }
   }
 
   private func compare(_ tree: VMATree, _ model: [Int: Word]) {

@@ -5,11 +5,11 @@ public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
   }
 
   public var kind: Kind
-  /// What the entry allows: may be less than the mapping does. `none` where the entry is protnone or not present.
+  /// What the entry allows, possibly less than the mapping does. `none` if the entry is protnone or not present.
   public var protection: Protection
   public var isDirty: Bool
 
-  /// The kind, then `none`, `r` or `rw`, then `dirty` where it is; a kind that is not present stands alone.
+  /// The kind, then `none`, `r` or `rw`, then `dirty` if it is. A kind that is not present stands alone.
   public var description: String {
     switch kind {
     case .none, .swap, .migration: return kind.rawValue
@@ -39,7 +39,7 @@ extension AddressSpace {
     }
   }
 
-  /// The entry for `address` as it is at this moment; waits while somebody is replacing it.
+  /// The entry for `address` as it is at this moment; waits while a thread has it locked.
   public func entry(at address: VirtualAddress) -> EntryInformation {
     let (pte, isNormal, isHuge) = current(at: address)
     guard pte.isMapped else {
@@ -72,7 +72,7 @@ extension AddressSpace {
     guard address < VirtualAddress.limit else { return (.empty, false, false) }
     return RCU.read {
       while true {
-        // An entry without a mapping is on its way out.
+        // An operation is about to empty an entry without a mapping.
         guard let mapping = mappings.find(address), let leaf = table.leaf(for: address) else {
           return (.empty, false, false)
         }

@@ -26,7 +26,7 @@ public final class AddressSpace: Sendable {
   @usableFromInline let events: ShardedCounters
 
   let mappings: VMATree
-  let mmapLock = ReadWriteLock()
+  let mmapLock = MmapLock()
   let staleAccesses = StaleAccesses()
   /// The page-table locks, where the engine takes them.
   let tableLocks: PageTableLocks?
@@ -71,7 +71,7 @@ public final class AddressSpace: Sendable {
     }
     // No thread can load or store here any more: there is nothing to wait for.
     var teardown = Teardown(memory.deferred)
-    mmapLock.writing { remove(VirtualAddress(0)..<VirtualAddress.limit, &teardown) }
+    mmapLock.writing { writer in remove(VirtualAddress(0)..<VirtualAddress.limit, writer, &teardown) }
     teardown.finishWithoutGracePeriod()
     // The mappings kept backings alive, and backings the machine: let them go now, not at some later drain.
     memory.deferred.drain()

@@ -66,8 +66,8 @@ extension AddressSpace {
     resources.swapped = nil
   }
 
-  /// A fork's part: one more entry leads to the slot of a settled entry that is no longer exclusive; returns it. The mapping is
-  /// sealed, so no fault takes the page back meanwhile.
+  /// A fork's part: marks a swap entry as shared and counts one more user of its slot. Returns the entry for the child. The
+  /// mapping is sealed, so no fault takes the page back meanwhile.
   func shareSwapped(_ pte: PTE, at ptep: PTEPointer) -> PTE {
     let shared = pte.with(PTELayout.cowShared)
     _ = ptep.update { _ in shared }
@@ -75,8 +75,8 @@ extension AddressSpace {
     return shared
   }
 
-  /// Gives up what an entry that maps nothing, and was just taken from the table, held. Returns whether a store by the entry
-  /// that was there before may linger: where the page has not left memory, a page-out may not have waited for it yet.
+  /// Gives up the swap slot of an entry that was just cleared. Returns whether an access through the entry before it may be under
+  /// way: while the page is in memory, the page-out that replaced that entry may not have waited yet.
   @inline(never)
   func dropUnmapped(_ pte: PTE) -> Bool {
     guard let slot = pte.swapSlot else { return false }

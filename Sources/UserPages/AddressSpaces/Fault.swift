@@ -125,7 +125,7 @@ extension AddressSpace {
         // No mapping may be what a MAP_FIXED replacement looks like from inside: it is true only where it is seen while no
         // writer is at work.
         if failure == .segmentationViolation, !holdsLock {
-          let isMapped = mmapLock.reading { permits(access, at: address) }
+          let isMapped = mmapLock.reading { _ in permits(access, at: address) }
           if isMapped { continue }
         }
         if makesRoom(after: failure, once: &mayBreakUp, holdsLock: holdsLock) {
@@ -172,12 +172,12 @@ extension AddressSpace {
   /// Takes back nodes that a fault made which its mapping's end overtook: whoever ended it did not see them.
   func unlinkVacantNodesAfterFault(around address: VirtualAddress, holdsLock: Bool) {
     if holdsLock { mmapLock.unlock() }
-    mmapLock.writing {
+    mmapLock.writing { writer in
       let page = address.pageStart..<address.pageStart + Page.size
-      let next = mappings.first(endingAbove: page.lowerBound)
+      let next = mappings.first(endingAbove: page.lowerBound, writer.reader)
       if let next, next.value.range.contains(page.lowerBound) { return }
       var teardown = Teardown(memory.deferred)
-      unlinkVacantNodes(around: page, &teardown)
+      unlinkVacantNodes(around: page, writer, &teardown)
       teardown.finishWithoutGracePeriod()
     }
     if holdsLock { mmapLock.lockForReading() }
@@ -185,8 +185,7 @@ extension AddressSpace {
 
   private func waitForWriters(unless holdsLock: Bool) {
     guard !holdsLock else { return }
-    mmapLock.lockForReading()
-    mmapLock.unlock()
+    mmapLock.waitForWriter()
   }
 
   private func attempt(

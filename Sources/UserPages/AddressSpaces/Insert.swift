@@ -120,7 +120,7 @@ extension AddressSpace {
         if spare.haveBeenLinked { unlinkVacantNodesAfterFault(around: address, holdsLock: false) }
         throw error
       case .needsNode: spare.add()
-      case .sealed: mmapLock.reading {}
+      case .sealed: mmapLock.waitForWriter()
       default: PTEPointer.wait(&turns)
       }
     }

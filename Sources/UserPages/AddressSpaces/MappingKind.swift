@@ -1,15 +1,15 @@
 /// What a mapping shows, and by which rules.
 public enum MappingKind: Sendable {
-  /// Zero-filled memory; where it is shared, a file that nobody else can name (as Linux's shmem).
+  /// Zero-filled memory. A shared mapping of it shows a file without a name (Linux's shmem).
   case anonymous
   /// Frames with descriptors, refcounted: a file in the page cache.
   case file(any Backing)
-  /// Refcounted frames and bare frame numbers side by side (VM_MIXEDMAP): what has a descriptor is refcounted.
+  /// Refcounted frames and bare frame numbers side by side (`VM_MIXEDMAP`): a frame that has a descriptor is refcounted.
   case mixed(any Backing)
   /// Frame numbers only, never refcounted and never pinned, even where a descriptor exists (VM_PFNMAP). Linear: the page at
   /// the mapping's start shows the backing's page `offset`, and so on.
   ///
-  /// `isIO`: touching it may have effects, so nobody but the program does (VM_IO).
+  /// `isIO`: accesses may have effects, so only the program makes them: no debugger, no fork's copy (`VM_IO`).
   case pfn(any Backing, isIO: Bool)
 
   /// Frame numbers of an image, in one linear piece.

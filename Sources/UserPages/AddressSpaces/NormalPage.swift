@@ -1,26 +1,25 @@
-/// Which entries have a descriptor behind their frame number that may be used: Linux's `vm_normal_page`.
+/// Tells normal pages from special ones: whether the descriptor of the frame that an entry maps may be used (`vm_normal_page`).
 ///
-/// The one place where this is decided, for zap, fork, copy-on-write, faults, looking and both ways of pinning. There are two
-/// ways of deciding it, and one of them is compiled in.
+/// Zap, fork, copy-on-write, faults, inspection and pins all ask here. One of two ways of telling is compiled in.
 ///
-/// **With the special bit**: the entry alone says so. The mapping is not looked at, the functions below are a test of one bit,
-/// and the fast path's is part of the one comparison it makes anyway (`PTETest.pin`).
+/// **With the special bit**, the entry says it. The mapping is not looked at, and the functions below test one bit. For fast
+/// pins the test is part of the one comparison that they make (`PTETest.pin`).
 ///
-/// **Without it** (trait NoSpecialBit, an architecture with no bit to spare): the mapping and the frame number say so.
+/// **Without it** (trait NoSpecialBit: an architecture with no bit to spare), the mapping and the frame number say it:
 ///
-/// - The zero page is special by its number, everywhere.
-/// - A pfn mapping never shows a page that counts, but for the copies of a private one. That is linear: page n shows the
-///   backing's frame n, so a page that shows another frame was copied on a store, and the copy is a normal page.
-/// - Everywhere else (a mixed mapping above all) a page is normal where its frame has a descriptor: `pfn_valid`. So whoever
-///   maps a frame by number there must refer to it if it has a descriptor, as `insertMixed` does.
+/// - The zero page is special by its number, in every mapping.
+/// - A pfn mapping shows special pages, except for the copies of a private one. A private pfn mapping is linear: page n shows the
+///   backing's frame n. A page that shows another frame was copied on a store, and the copy is a normal page.
+/// - In any other mapping, mixed ones above all, a page is normal if its frame has a descriptor (`pfn_valid`). So a mixed mapping
+///   must refcount a frame that has a descriptor, even if it is inserted by number, as `insertMixed` does.
 ///
-/// Such an answer is only as good as the match of entry and mapping. Whoever found both without a lock asks `stillRules`
-/// after the entry was read.
+/// The second way is right only if the mapping is the entry's. A caller that found both without a lock asks `stillRules` after
+/// it has read the entry.
 ///
-/// Linux's fast path gives up on such an architecture, for it cannot look a mapping up without a lock. Here it can: mappings
-/// are found inside a read-side section. So the engines stay what they are, and each pin costs a look-up more, O(log n)
-/// of the mappings. To go by `pfn_valid` alone would be wrong, and by refusal of what has no descriptor alone as well: a
-/// device's range of RAM has descriptors, and is mapped by number.
+/// Linux's fast path gives up on such an architecture, because it cannot look a mapping up without a lock. Here it can, inside
+/// a read-side section. So the engines stay as they are, and each pin costs one more look-up, O(log n) of the mappings. Neither
+/// `pfn_valid` alone nor the refusal of frames without a descriptor would do: a device's range of RAM has descriptors, and is
+/// mapped by number.
 extension AddressSpace {
   /// The descriptor of the frame behind a mapped entry, if it may be used.
   @inline(__always)
@@ -28,7 +27,8 @@ extension AddressSpace {
     isNormal(pte, at: address, in: mapping) ? frames.frame(pte.pfn) : nil
   }
 
-  /// Whether a mapped entry shows the zero page: special, but nothing that could not be referred to.
+  /// Whether a mapped entry shows the zero page. It is special so that no thread counts references on the one frame that all
+  /// spaces map; unlike other special pages it may be copied and got.
   @inline(__always)
   func isZeroPage(_ pte: PTE) -> Bool { pte.pfn == memory.zeroPage }
 }
@@ -38,11 +38,11 @@ extension AddressSpace {
     @inline(__always)
     func isNormal(_ pte: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool { !pte.isSpecial }
 
-    /// Whether an entry that `PTETest.pin` accepted, read from `place`, may be pinned: the test has seen to it.
+    /// Whether an entry that `PTETest.pin` accepted, read from `ptep`, may be pinned: the test has refused special ones.
     @inlinable @inline(__always)
     func isNormal(_ pte: PTE, at address: VirtualAddress, ptep: PTEPointer) -> Bool { true }
 
-    /// Whether what is concluded from `mapping` about an entry that was read after it was found holds: nothing is concluded.
+    /// Whether `mapping` was the entry's when the entry was read. The entry alone decides here, so it does not matter.
     @inline(__always)
     func stillRules(_ mapping: VMATree.Mapping) -> Bool { true }
   }
@@ -57,19 +57,19 @@ extension AddressSpace {
       return frames.isValid(pfn)
     }
 
-    /// Whether an entry that `PTETest.pin` accepted, read from `place`, may be pinned. Inside the read-side section in which
+    /// Whether an entry that `PTETest.pin` accepted, read from `ptep`, may be pinned. Inside the read-side section in which
     /// it was read.
     ///
-    /// ORDERING [lock-then-validate]: the mapping is found, the entry is read once more, then the mapping's state is looked
-    /// at. Whoever takes a mapping away detaches it first and changes the entries after, and a new mapping's entries come
-    /// later still; so a mapping that was not detached yet ruled when the entry was read.
+    /// ORDERING [lock-then-validate]: the pin finds the mapping, reads the entry once more, then looks at the mapping's state.
+    /// An operation detaches a mapping first and changes its entries after; entries of a new mapping come later still. So a
+    /// mapping that is not detached yet was the entry's when the entry was read.
     @usableFromInline @inline(never)
     func isNormal(_ pte: PTE, at address: VirtualAddress, ptep: PTEPointer) -> Bool {
       guard let mapping = mappings.find(address), ptep.load() == pte, stillRules(mapping) else { return false }
       return isNormal(pte, at: address, in: mapping)
     }
 
-    /// Whether what is concluded from `mapping` about an entry that was read after it was found holds.
+    /// Whether `mapping`, which was found before an entry was read, was the entry's then.
     ///
     /// ORDERING [lock-then-validate]: as above.
     func stillRules(_ mapping: VMATree.Mapping) -> Bool { !mapping.value.isDetached }
@@ -82,8 +82,8 @@ extension VMA {
     attributes.kind.firstFrame.map { $0 + backingPage(of: address) }
   }
 
-  /// Whether a frame number may be mapped at `address`. A private pfn mapping must be linear, in either way of telling normal
-  /// pages, because one of them knows its copies by their not being where they were.
+  /// Whether a frame number may be mapped at `address`. A private pfn mapping must be linear: without the special bit, a copy is
+  /// told from an original by not being the linear frame. With the bit the rule is the same, so that both builds agree.
   func mayShow(_ pfn: PFN, at address: VirtualAddress) -> Bool {
     !attributes.kind.isPFN || attributes.isShared || pfn == linearFrame(of: address)
   }

@@ -14,7 +14,7 @@ public struct Protection: OptionSet, Hashable, Sendable {
   public static let readWrite: Protection = [.read, .write]
 }
 
-/// Whether stores through a mapping are the mapping's own or everybody's.
+/// Whether stores through a mapping go to a copy of its own or to what is mapped.
 public enum Sharing: Sendable {
   /// Stores go to a private copy (MAP_PRIVATE).
   case `private`
@@ -24,13 +24,14 @@ public enum Sharing: Sendable {
 
 /// Advice about a range, as `madvise(2)` takes it.
 public enum Advice: Sendable {
-  /// Drop the pages; the next touch faults anew.
+  /// Drop the pages; the next touch faults anew (`MADV_DONTNEED`).
   case dontNeed
-  /// Write anonymous pages out to the swap file and free their frames (MADV_PAGEOUT). Pages of files stay, and so do pages
-  /// that others map, or that are pinned or got. When the call returns, frames may still be being written; whoever needs one
-  /// waits for it. The next touch brings a page back, with the same contents; a page nobody shared is nobody else's again.
+  /// Write anonymous pages out to the swap file and free their frames (`MADV_PAGEOUT`). Pages of files stay, and so do pages
+  /// that are mapped more than once, pinned or got. When the call returns, frames may still be being written; an allocation that
+  /// finds no free frame waits for them. The next touch brings a page back with the same contents. A page that was exclusive to
+  /// its mapping is so again.
   case pageOut
-  /// Do not let a child inherit the range.
+  /// Do not let a child inherit the range (`MADV_DONTFORK`).
   case dontFork
   /// Undo `dontFork`.
   case doFork

@@ -18,12 +18,7 @@ struct SharedParts {
 
   /// O(log n) of the runs.
   func contains(_ page: VirtualAddress) -> Bool {
-    var low = 0
-    var high = runs.count
-    while low < high {
-      let middle = (low + high) / 2
-      if runs[middle].upperBound <= page { low = middle + 1 } else { high = middle }
-    }
-    return low < runs.count && runs[low].contains(page)
+    let index = runs.indices.partitioningIndex { runs[$0].upperBound > page }
+    return index < runs.count && runs[index].contains(page)
   }
 }

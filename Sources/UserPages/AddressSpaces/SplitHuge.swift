@@ -24,9 +24,9 @@ extension AddressSpace {
     return .again
   }
 
-  /// Splits an entry that a walk of a range met. Under the mmap lock, for reading or writing. Whether it was still there or
-  /// not: the walk looks again.
-  func split(_ span: PageTable.HugeSpan, in mapping: VMATree.Mapping) -> PageTable.AfterHuge {
+  /// Splits an entry that a cursor met, if it still maps 2 MiB. Under the mmap lock, for reading or writing. The cursor looks
+  /// again in either case.
+  func split(_ span: TableCursor.HugeSpan, in mapping: VMATree.Mapping) {
     let node = TableNode(page: memory.tablePages.allocate())
     let pte = span.ptep.waitUntilUnlocked()
     if pte.mapsHuge, span.ptep.lock(pte) {
@@ -36,7 +36,6 @@ extension AddressSpace {
     } else {
       memory.tablePages.free(node.page)
     }
-    return .again
   }
 
   /// The entries of a node that nobody sees yet, made from a locked one of 2 MiB.

@@ -115,15 +115,15 @@ extension AddressSpace {
   /// entry that it took away is left.
   ///
   /// - Precondition: the caller holds no lock and is in no read-side section.
+  @inline(__always)
   func changeMappings<Result, Failure: Error>(
-    _ body: (inout Teardown) throws(Failure) -> Result
+    _ body: (borrowing MmapWriter, inout Teardown) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     var teardown = Teardown(memory.deferred)
-    let result: Swift.Result<Result, Failure>
-    mmapLock.lockForWriting()
-    do throws(Failure) { result = .success(try body(&teardown)) } catch { result = .failure(error) }
-    teardown.close(with: staleAccesses)
-    mmapLock.unlock()
+    let result = mmapLock.writing { writer -> Swift.Result<Result, Failure> in
+      defer { teardown.close(with: staleAccesses) }
+      do throws(Failure) { return .success(try body(writer, &teardown)) } catch { return .failure(error) }
+    }
     teardown.finish()
     return try result.get()
   }
@@ -132,14 +132,14 @@ extension AddressSpace {
   /// no access through an entry that it took away is left.
   ///
   /// - Precondition: the caller holds no lock and is in no read-side section.
-  func emptyEntries(_ body: (inout Teardown) -> Void) {
+  func emptyEntries(_ body: (borrowing MmapReader, inout Teardown) -> Void) {
     var teardown = Teardown(memory.deferred)
-    mmapLock.reading { emptyEntries(&teardown, body) }
+    mmapLock.reading { reader in emptyEntries(reader, &teardown) { teardown in body(reader, &teardown) } }
     teardown.finish()
   }
 
-  /// As `emptyEntries`, for a caller that holds the mmap lock for reading and waits for the grace period itself.
-  func emptyEntries(_ teardown: inout Teardown, _ body: (inout Teardown) -> Void) {
+  /// As `emptyEntries`, for a caller that waits for the grace period itself.
+  func emptyEntries(_ lock: borrowing MmapReader, _ teardown: inout Teardown, _ body: (inout Teardown) -> Void) {
     staleAccesses.emptyingEntries {
       body(&teardown)
       return teardown.isAccessExpected

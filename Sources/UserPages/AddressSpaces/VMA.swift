@@ -2,15 +2,15 @@ import Synchronization
 
 /// A mapping: a range of virtual pages that one rule applies to (Linux's `vm_area_struct`).
 ///
-/// Immutable but for its state. Whoever changes a mapping puts new ones in its place, sets the state of the old one to
-/// `detached`, and changes the entries after that; a fault looks at the state after it locked its entry.
+/// Only its state changes. An operation that changes a mapping puts new ones in its place, sets the state of the old one to
+/// `detached`, and changes entries after that. A fault looks at the state after it has locked its entry.
 ///
 /// ORDERING [lock-then-validate]: the state is stored and loaded sequentially consistently; see `PTEPointer.lock`.
 struct VMA: ~Copyable, Sendable {
   /// Page-aligned byte addresses.
   let range: Range<VirtualAddress>
   let attributes: Attributes
-  /// Which page of the backing the first page shows. Meaningless for anonymous memory.
+  /// The page of the backing that the first page of the range shows. Meaningless for anonymous memory.
   let firstPage: Int
   private let state: Atomic<State.RawValue>
 
@@ -18,12 +18,12 @@ struct VMA: ~Copyable, Sendable {
   struct Attributes: Sendable {
     var protection: Protection
     var isShared: Bool
-    /// Kept beside `kind`, so that the common fault need not touch a reference.
+    /// Said by `kind` as well; kept apart so that the common fault writes no reference count.
     let isAnonymous: Bool
     let kind: MappingKind
-    /// Not inherited by a child (VM_DONTCOPY).
+    /// A fork's child does not inherit it (`VM_DONTCOPY`).
     var dontFork = false
-    /// May use 2 MiB entries (VM_HUGEPAGE).
+    /// May use 2 MiB entries (`VM_HUGEPAGE`).
     var hugePages: Bool
 
     init(protection: Protection, isShared: Bool, kind: MappingKind, hugePages: Bool) {
@@ -43,10 +43,9 @@ struct VMA: ~Copyable, Sendable {
   enum State: UInt8 {
     /// Faults may install entries.
     case live
-    /// Somebody holds the mmap lock for writing and needs the entries to himself: wait for the lock (Linux's
-    /// `vma_start_write`).
+    /// A writer holds the mmap lock and changes this mapping's entries (`vma_start_write`). A fault waits for the lock.
     case sealed
-    /// Not a mapping any more: look it up again.
+    /// The mapping was replaced. A fault looks the address up again.
     case detached
   }
 
@@ -63,9 +62,9 @@ struct VMA: ~Copyable, Sendable {
 
   var isLive: Bool { state.load(ordering: .sequentiallyConsistent) == State.live.rawValue }
 
-  /// Which page of the backing `address` shows.
+  /// The page of the backing that `address` shows.
   func backingPage(of address: VirtualAddress) -> Int { firstPage + (address - range.lowerBound) / Page.size }
 
-  /// Whether stores give the writer a copy of its own (is_cow_mapping).
+  /// Whether a store gives the mapping a copy of its own (`is_cow_mapping`).
   var isPrivate: Bool { !attributes.isShared }
 }

@@ -1,9 +1,8 @@
-/// An address space's mappings, ordered by address, disjoint.
+/// An address space's mappings, ordered by address, disjoint (Linux's maple tree of `vm_area_struct`).
 ///
-/// Looked up without a lock inside a read-side section; changed under the mmap lock, held for writing, as one step:
-/// `carve` and `insert` prepare, `publish` makes all of it visible. What was replaced is detached before that and given to
-/// the deferred frees by `retire`, which the caller calls when the entries of the old mappings are gone: a mapping keeps
-/// its backing's memory alive for those who still read through such an entry.
+/// Look-ups take no lock and run inside a read-side section. A writer changes the tree in one step: `carve` and `insert` prepare,
+/// `publish` makes all of it visible. A replaced mapping is detached before. The writer gives it to `retire` when its entries are
+/// gone: until a grace period after that, the mapping keeps its backing's memory for threads that read through such an entry.
 final class VMATree: Sendable {
   typealias Mapping = Published<VMA>
 
@@ -12,7 +11,7 @@ final class VMATree: Sendable {
   init(queue: DeferredQueue) { tree = COWBTree(queue: queue) }
 
   deinit {
-    // Nobody is left to look anything up.
+    // No thread can look a mapping up any more.
     var next = tree.workingCeiling(0)
     while let (key, word) = next {
       Mapping(word: word)?.destroy()
@@ -20,7 +19,7 @@ final class VMATree: Sendable {
     }
   }
 
-  /// Mappings, counted by the writer.
+  /// The number of mappings, changes that are not published yet included.
   var count: Int { tree.count }
 
   // MARK: Reading, inside a read-side section
@@ -33,10 +32,10 @@ final class VMATree: Sendable {
     return mapping
   }
 
-  // MARK: Changing, under the mmap lock
+  // MARK: Reading, under the mmap lock
 
-  /// The first mapping that ends above `address`, as the writer sees it.
-  func first(endingAbove address: VirtualAddress) -> Mapping? {
+  /// The first mapping that ends above `address`, changes that are not published yet included.
+  func first(endingAbove address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
     if let (_, word) = tree.workingFloor(address.rawValue), let mapping = Mapping(word: word),
       mapping.value.range.upperBound > address
     {
@@ -45,16 +44,17 @@ final class VMATree: Sendable {
     return tree.workingCeiling(address.rawValue).flatMap { Mapping(word: $0.word) }
   }
 
-  /// The last mapping that begins below `address`, as the writer sees it.
-  func last(beginningBelow address: VirtualAddress) -> Mapping? {
+  /// The last mapping that begins below `address`, changes that are not published yet included.
+  func last(beginningBelow address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
     guard address.rawValue > 0 else { return nil }
     return tree.workingFloor(address.rawValue - 1).flatMap { Mapping(word: $0.word) }
   }
 
   /// Calls `body` with every mapping that overlaps `range`, in order.
-  func forEach(in range: Range<VirtualAddress>, _ body: (Mapping) -> Void) {
+  @inline(__always)
+  func forEach(in range: Range<VirtualAddress>, _ lock: borrowing MmapReader, _ body: (Mapping) -> Void) {
     var position = range.lowerBound
-    while position < range.upperBound, let mapping = first(endingAbove: position),
+    while position < range.upperBound, let mapping = first(endingAbove: position, lock),
       mapping.value.range.lowerBound < range.upperBound
     {
       position = mapping.value.range.upperBound
@@ -62,9 +62,14 @@ final class VMATree: Sendable {
     }
   }
 
-  /// Takes every mapping out of `range`, leaving what stands out on both sides; adds what was replaced to `old`.
-  func carve(_ range: Range<VirtualAddress>, replacing old: inout Replaced) {
-    while let mapping = first(endingAbove: range.lowerBound), mapping.value.range.lowerBound < range.upperBound {
+  // MARK: Changing, under the mmap lock held for writing
+
+  /// Cuts `range` out of every mapping: what lies outside of it on either side stays mapped. Adds the mappings that were
+  /// replaced to `old`.
+  func carve(_ range: Range<VirtualAddress>, replacing old: inout Replaced, _ writer: borrowing MmapWriter) {
+    while let mapping = first(endingAbove: range.lowerBound, writer.reader),
+      mapping.value.range.lowerBound < range.upperBound
+    {
       let whole = mapping.value.range
       remove(mapping, replacing: &old)
       if whole.lowerBound < range.lowerBound {
@@ -82,21 +87,24 @@ final class VMATree: Sendable {
     }
   }
 
-  /// Adds a mapping where there is none, as one with its neighbours where they match.
+  /// Adds a mapping where there is none. Merges it with neighbours that match and continue it (`vma_merge`).
   func insert(
-    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, replacing old: inout Replaced
+    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, replacing old: inout Replaced,
+    _ writer: borrowing MmapWriter
   ) {
     var range = range
     var firstPage = firstPage
     let anonymous = attributes.isAnonymous
-    if let left = last(beginningBelow: range.lowerBound), left.value.range.upperBound == range.lowerBound,
+    if let left = last(beginningBelow: range.lowerBound, writer.reader),
+      left.value.range.upperBound == range.lowerBound,
       left.value.attributes.matches(attributes), anonymous || left.value.backingPage(of: range.lowerBound) == firstPage
     {
       range = left.value.range.lowerBound..<range.upperBound
       firstPage = left.value.firstPage
       remove(left, replacing: &old)
     }
-    if let right = first(endingAbove: range.upperBound), right.value.range.lowerBound == range.upperBound,
+    if let right = first(endingAbove: range.upperBound, writer.reader),
+      right.value.range.lowerBound == range.upperBound,
       right.value.attributes.matches(attributes),
       anonymous || right.value.firstPage == firstPage + (range.upperBound - range.lowerBound) / Page.size
     {
@@ -106,15 +114,15 @@ final class VMATree: Sendable {
     add(VMA(range: range, attributes: attributes, firstPage: firstPage))
   }
 
-  /// Makes the changes visible to faults as one step.
-  func publish() { tree.publish() }
+  /// Makes the changes visible to look-ups in one step.
+  func publish(_ writer: borrowing MmapWriter) { tree.publish() }
 
-  /// Leaves replaced mappings for a grace period. Their entries are gone, or belong to other mappings now.
+  /// Frees replaced mappings a grace period after the teardown. Their entries are gone, or belong to other mappings now.
   func retire(_ old: borrowing Replaced, _ teardown: inout Teardown) {
     old.forEach { teardown.deferFree($0.retired()) }
   }
 
-  /// Mappings that an edit replaced. Few, usually, so the first ones need no memory of their own.
+  /// The mappings that an edit has replaced. The first four need no memory of their own: most edits replace fewer.
   struct Replaced: ~Copyable {
     private static let near = 4
 
@@ -145,7 +153,7 @@ final class VMATree: Sendable {
   }
 
   private func remove(_ mapping: Mapping, replacing old: inout Replaced) {
-    // ORDERING [lock-then-validate]: detached before any entry is looked at by whoever replaces the mapping.
+    // ORDERING [lock-then-validate]: detached before the operation looks at any entry.
     mapping.value.setState(.detached)
     tree.remove(mapping.value.range.lowerBound.rawValue)
     old.append(mapping)

@@ -57,12 +57,13 @@ extension Backing {
   public var takesStores: Bool { true }
 }
 
-/// Somebody who maps a backing's pages and can be asked about them: the reverse map, one step of it.
+/// A space that may map a backing's pages, as the backing sees it: one step of the reverse map.
 public protocol BackingUser: AnyObject, Sendable {
   /// Empties every entry that shows the backing's own page (not a private copy of it), so that the next access faults.
   ///
-  /// Accesses through the old entries may linger until a grace period has passed. Returns false where the page is mapped by
-  /// number in a way that cannot be emptied (VM_PFNMAP); nothing was changed then.
+  /// Accesses through the old entries may be under way until a grace period has passed. The backing waits for one
+  /// (`RCU.synchronize`) after it has asked all of its users. Returns false if the page is mapped by number in a way that
+  /// cannot be emptied (`VM_PFNMAP`); nothing was changed then.
   func unmap(page: Int, of backing: any Backing) -> Bool
 
   /// The backing's own pages that were accessed through this user's mappings since it was last asked.

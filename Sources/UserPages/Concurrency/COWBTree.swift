@@ -99,13 +99,7 @@ final class COWBTree: @unchecked Sendable {
 
   /// The index of the last key that is not above `key`, or -1.
   private static func lastIndex(in node: Node, notAbove key: UInt64) -> Int {
-    var low = 0
-    var high = Int(node.pointee.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if node.pointee.keys[middle] <= key { low = middle + 1 } else { high = middle }
-    }
-    return low - 1
+    (0..<Int(node.pointee.count)).partitioningIndex { node.pointee.keys[$0] > key } - 1
   }
 
   // MARK: Editing, by one writer

@@ -1,34 +1,34 @@
 /// A page-table entry: 64 bits, one atomic word in a table, a plain value here.
 ///
-/// What each bit means is at the layout's declaration. The transitions that may happen to an entry, and who makes them:
+/// What each bit means is at the layout's declaration. The transitions that may happen to an entry, and what makes them:
 ///
 ///     empty    -> busy -> present     fault: the first touch
 ///     present  -> busy -> present     fault: copy-on-write, write-enable, dirty, unshare
-///     busy     -> what it was         fault: it lost against an unmap, or found nothing to do
+///     busy     -> what it was         fault: an unmap detached the mapping, or there is nothing to do
 ///     present  -> present             protect, fork (write-protect), a load or store that marks accessed or dirty, the first
 ///                                     pin by a slot (no longer neverSlotPinned)
 ///     present  -> empty               unmap, dontneed, exit, remap (at its old address)
-///     empty    -> present             remap (at its new address), fork (in the child, which nobody else sees yet)
+///     empty    -> present             remap (at its new address), fork (in the child, which no other thread finds yet)
 ///     present  -> swap                page-out
 ///     swap     -> busy -> present     fault: swap-in; a page-out that finds its page in use
 ///     swap     -> swap                fork (no longer exclusive)
 ///     swap     -> empty               as present -> empty
 ///     empty    -> swap                as empty -> present
-///     present  -> migration           break-up of a huge frame: taken from its users, under the mmap lock
-///     migration -> present            the same, when it is done or given up
+///     present  -> migration           break-up of a huge frame: no access and no pin meanwhile, under the mmap lock
+///     migration -> present            the same, when it is done or has failed
 ///
 /// An entry of the second-lowest level may map 2 MiB: it is a huge entry, and all of the above holds for it. Besides, there:
 ///
 ///     empty    -> link                fault, remap, fork: a node of the lowest level
 ///     huge     -> busy -> link        split: the node's 512 entries map what the entry did
 ///     link     -> migration -> huge   collapse: the contents of the node's pages are copied to 2 MiB
-///     link     -> migration -> link   collapse: given up, somebody holds a page
+///     link     -> migration -> link   collapse: failed, because a page is pinned or got
 ///     link     -> empty               the node is unlinked: nothing is mapped in its span
 ///
-/// Nobody but the locker may change a busy entry; all others wait until it is something else. Non-present entries other
-/// than `empty` and `busy` hold a swap slot (see `PTE+Swap.swift`) or a migration.
+/// Only the thread that locked an entry may change a busy one; others wait until it is something else. Non-present entries
+/// other than `empty` and `busy` hold a swap slot (see `PTE+Swap.swift`) or a migration.
 ///
-/// Which entries are special is not asked here but of the mapping: see `NormalPage.swift`.
+/// `NormalPage.swift` says which entries are special.
 @frozen @usableFromInline
 struct PTE: RawRepresentable, Equatable, Sendable {
   @usableFromInline var rawValue: UInt64
@@ -37,7 +37,7 @@ struct PTE: RawRepresentable, Equatable, Sendable {
 
   /// Nothing is mapped. The zero word in every layout: nodes come zeroed.
   @inlinable static var empty: PTE { PTE(rawValue: 0) }
-  /// Somebody is about to replace the entry: the per-entry lock.
+  /// Locked: the thread that stored it is about to replace the entry.
   @inlinable static var busy: PTE { PTE(.busy, payload: 0) }
 
   /// An entry that maps `pfn`: present, accessed, read-only, and none of the other bits.
@@ -83,10 +83,10 @@ struct PTE: RawRepresentable, Equatable, Sendable {
 
   @inlinable var isEmpty: Bool { self == .empty }
   @inlinable var isBusy: Bool { self == .busy }
-  /// Whether the walker may use it. A protnone entry is mapped but not present.
+  /// Whether accesses and pins may use it. A protnone entry is mapped but not present.
   @inlinable var isPresent: Bool { has(PTELayout.present) }
   @inlinable var isProtNone: Bool { !isPresent && has(PTELayout.protnone) }
-  /// Whether it maps a frame, with whatever permission. What follows means something only where it does.
+  /// Whether it maps a frame, with whatever permission. The properties below mean something only if it does.
   @inlinable var isMapped: Bool { isPresent || has(PTELayout.protnone) }
   @inlinable var isWritable: Bool { has(PTELayout.writable) }
   @inlinable var isDirty: Bool { has(PTELayout.dirty) }
@@ -97,11 +97,11 @@ struct PTE: RawRepresentable, Equatable, Sendable {
   /// An anonymous frame that no other address space may map (PageAnonExclusive).
   @inlinable var isExclusive: Bool { isAnonymous && !has(PTELayout.cowShared) }
 
-  /// An exclusive anonymous frame that was this entry's from its first fault on, and that no slot ever held: whoever pins it
-  /// by a slot clears the bit first, in the entry. Not huge. Nothing says so of a frame of which it is not known.
+  /// An exclusive anonymous frame that this entry has mapped from its first fault on, and that no pin slot ever held: the first
+  /// pin by a slot clears the bit before it stores the slot. Base pages only. The bit is clear if the frame's history is unknown.
   @inlinable var isNeverSlotPinned: Bool { has(PTELayout.neverSlotPinned) }
 
-  /// Whether an entry of the second-lowest level maps 2 MiB: it is not a link, not empty and not on its way.
+  /// Whether an entry of the second-lowest level maps 2 MiB: it is not a link, not empty and not locked.
   @inlinable var mapsHuge: Bool { isMapped && isHuge }
 
   /// The frame whose counts hold for the frame of an entry that is mapped and not special.
@@ -120,7 +120,7 @@ extension PTE {
     case busy = 1
     /// Written out; the payload is the place.
     case swap = 2
-    /// Taken away for a while by who holds the mmap lock for writing; the payload is the frame's number, or nothing.
+    /// Replaced for a while by an operation that holds the mmap lock for writing. The payload is the frame's number, or nothing.
     case migration = 3
   }
 

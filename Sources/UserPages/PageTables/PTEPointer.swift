@@ -2,10 +2,10 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// The place of an entry in a table.
+/// The address of an entry in a table.
 ///
-/// A trivial handle. Valid inside the read-side section in which it was found, or while the lock that keeps the mapping in
-/// place is held: nodes are freed a grace period after they were unlinked.
+/// Valid inside the read-side section in which it was found, and while the mmap lock is held: nodes are unlinked under that lock
+/// held for writing, and freed a grace period later.
 ///
 /// Every access is sequentially consistent. The protocols here are store-then-load on both sides ([pin-then-look],
 /// [lock-then-validate], [link-then-look]); acquire and release would not order those. On x86-64 such a load is a plain
@@ -21,15 +21,15 @@ struct PTEPointer: @unchecked Sendable {
     PTE(rawValue: word.pointee.load(ordering: .sequentiallyConsistent))
   }
 
-  /// Stores to an entry that the caller has locked, or that nobody else can reach.
+  /// Stores to an entry that the caller has locked, or that no other thread can change.
   func store(_ pte: PTE) { word.pointee.store(pte.rawValue, ordering: .sequentiallyConsistent) }
 
-  /// Stores to an entry of a table that nobody else knows yet. Without order: whoever is told of the table later is told of
-  /// its entries with it.
+  /// Stores to an entry of a node or table that no other thread can find yet. Without order: publishing the node or table
+  /// publishes its entries.
   @inline(__always)
   func storeUnseen(_ pte: PTE) { word.pointee.store(pte.rawValue, ordering: .relaxed) }
 
-  /// The entry as it is when nobody has it locked.
+  /// The entry once it is unlocked.
   @inline(__always)
   func waitUntilUnlocked() -> PTE { update { _ in nil } }
 
@@ -44,9 +44,9 @@ struct PTEPointer: @unchecked Sendable {
 
   /// Locks the entry if it still is `old`.
   ///
-  /// ORDERING [lock-then-validate]: the locker looks at its mapping's state after this; whoever takes a mapping away sets
-  /// that state and then looks at the entries. In the single order of the four either the locker sees that its mapping is
-  /// gone and restores the entry, or the other side meets the busy entry and waits.
+  /// ORDERING [lock-then-validate]: the fault locks the entry, then looks at its mapping's state. The operation sets that
+  /// state, then looks at the entries. In the single order of the four either the fault sees that its mapping is detached and
+  /// restores the entry, or the operation meets the busy entry and waits.
   func lock(_ old: PTE) -> Bool { replace(old, with: .busy) }
 
   /// Changes the entry by `change` and returns what it was; waits while it is busy. `change` may be called repeatedly and
@@ -68,7 +68,7 @@ struct PTEPointer: @unchecked Sendable {
   /// Empties the entry and returns what it was.
   func clear() -> PTE { update { $0.isEmpty ? nil : .empty } }
 
-  /// One turn of waiting for a busy entry. A locker is never blocked, at worst preempted.
+  /// One turn of waiting for a busy entry. The thread that locked it never blocks, but may be preempted.
   static func wait(_ turns: inout Int) {
     turns += 1
     if turns % 64 == 0 { sched_yield() } else { cp_pause() }

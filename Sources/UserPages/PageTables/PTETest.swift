@@ -1,4 +1,4 @@
-/// What an entry must look like for an access to go ahead without asking anyone: one mask and one comparison.
+/// What an entry must look like for an access or a fast pin: one mask and one comparison.
 @frozen @usableFromInline
 struct PTETest: Sendable {
   @usableFromInline var mask: UInt64

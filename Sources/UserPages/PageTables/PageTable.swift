@@ -3,11 +3,11 @@ import Synchronization
 
 /// A table of four levels from virtual pages to frames.
 ///
-/// Descent takes no lock. A node is reachable only through its parent's entry; it is unlinked when no mapping is left in
-/// its span, and freed a grace period later, so a walker inside a read-side section never touches freed memory.
+/// A descent takes no lock. A node is reachable only through its parent's entry. It is unlinked when no mapping is left in its
+/// span, and freed a grace period later: so a descent inside a read-side section meets no freed memory.
 ///
-/// Entries are changed one at a time, each under its own lock (the busy encoding), so that two faults on neighbouring pages
-/// share no written line but the table's own.
+/// Entries are changed one at a time, each under its own lock (the busy encoding). Two faults on neighbouring pages write to no
+/// common line but the table's own.
 @frozen @usableFromInline
 struct PageTable: Sendable {
   static let levels = 4
@@ -17,7 +17,9 @@ struct PageTable: Sendable {
 
   init(root: TableNode) { self.root = root }
 
-  /// The place of the entry for `address`, if its node exists. Inside a read-side section.
+  /// The entry of the lowest level for `address`; nil if its node does not exist, or 2 MiB are mapped by one entry above.
+  ///
+  /// Inside a read-side section, or under the mmap lock. `leaf(for:)` finds the entry at either level in one descent.
   ///
   /// ORDERING [node-publish]: loads of links are sequentially consistent (so at least acquire) and pair with the link's
   /// compare-and-swap in `makeNodes`; a new node is all zeroes before it is linked.
@@ -26,7 +28,7 @@ struct PageTable: Sendable {
     lowestNode(for: address)?[TableNode.index(of: address, level: 1)]
   }
 
-  /// The node of the lowest level for `address`, if it exists. Inside a read-side section.
+  /// The node of the lowest level for `address`, if it exists. Inside a read-side section, or under the mmap lock.
   @inlinable @inline(__always)
   func lowestNode(for address: VirtualAddress) -> TableNode? {
     guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()),
@@ -35,8 +37,8 @@ struct PageTable: Sendable {
     return TableNode(link: second[TableNode.index(of: address, level: 2)].load())
   }
 
-  /// The place of the entry for `address` in the second-lowest level, if its node exists: a link, or a huge entry. Inside a
-  /// read-side section.
+  /// The entry of the second-lowest level for `address` (`pmd_offset`): empty, a link to a node of the lowest level, or an
+  /// entry that maps 2 MiB. Nil if its node does not exist. Inside a read-side section, or under the mmap lock.
   func hugePTEP(for address: VirtualAddress) -> PTEPointer? {
     guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()),
       let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load())
@@ -44,29 +46,30 @@ struct PageTable: Sendable {
     return second[TableNode.index(of: address, level: 2)]
   }
 
-  /// Where a walk that makes the nodes it lacks ends.
+  /// Where a walk ends that links the nodes it misses.
   enum WalkEnd {
-    /// In a node of the lowest level.
+    /// At an entry of the lowest level.
     case base(PTEPointer)
-    /// Above it: at an entry of the second-lowest level that is no link, or was none just now. It is empty only for who
-    /// wants it so.
+    /// At an entry of the second-lowest level that linked no node when the walk read it. Empty only if the caller passed
+    /// `wantsHuge`.
     case huge(PTEPointer)
-    /// It lacks a node.
+    /// A node is missing, and `spare` is empty.
     case needsNode
   }
 
-  /// Walks to the entry for `address`, making nodes from `spare` where they lack. Inside a read-side section.
+  /// Walks to the entry for `address`, and links nodes from `spare` on the way (`pte_alloc`). Inside a read-side section, or
+  /// under the mmap lock.
   ///
-  /// - Parameter wantsHuge: whether an empty entry of the second-lowest level is what is looked for.
+  /// - Parameter wantsHuge: whether the walk ends at an empty entry of the second-lowest level instead of linking a node there.
   @inline(__always)
   func walk(to address: VirtualAddress, wantsHuge: Bool = false, using spare: inout SpareNodes) -> WalkEnd {
     if let ptep = ptep(for: address) { return .base(ptep) }
     return makeNodes(to: address, wantsHuge: wantsHuge, using: &spare)
   }
 
-  /// ORDERING [link-then-look]: after a child was linked into a node, the link to that node is looked at again. Whoever
-  /// unlinks a node clears the link to it first and collects its children after. So either the unlinker collects the new
-  /// child, or this sees that its parent was unlinked, takes the child back and starts again from the root.
+  /// ORDERING [link-then-look]: the walk links a child into a node, then looks at the link to that node again. An unlinking
+  /// thread clears the link to a node first, and collects its children after. So either the unlinking thread collects the new
+  /// child, or this walk sees that the parent was unlinked, unlinks the child and starts again from the root.
   @inline(never)
   private func makeNodes(to address: VirtualAddress, wantsHuge: Bool, using spare: inout SpareNodes) -> WalkEnd {
     restart: while true {
@@ -83,8 +86,8 @@ struct PageTable: Sendable {
             spare.haveBeenLinked = true
             YieldPoint.nodeBetweenLinkAndLook.reach()
             if let above, above.ptep.load() != above.link {
-              // The parent is unlinked. If its unlinker did not collect the child, nobody will: it is ours again, but a
-              // walker may have seen it, and linked others below it: it goes the way of every unlinked node.
+              // Another thread has unlinked the parent. If it did not collect the new child, this walk unlinks the child.
+              // Another walk may have linked nodes below it, so it is retired, not reused.
               if ptep.replace(fresh.link, with: .empty) { spare.retire(fresh, level: level - 1, of: self) }
               continue restart
             }
@@ -102,13 +105,13 @@ struct PageTable: Sendable {
   }
 }
 
-/// Nodes made beforehand, outside the read-side section that may need them: sections do not allocate.
+/// Vacant nodes, allocated outside of the read-side section that may link them: sections do not allocate.
 struct SpareNodes: ~Copyable {
   private var nodes: [TableNode] = []
-  /// Whether one of them went into a table.
+  /// Whether a walk has linked one of them.
   fileprivate(set) var haveBeenLinked = false
-  // Not retained: a fault would otherwise write the machine's reference count, a line that every thread shares. The
-  // address space that faults holds the machine.
+  // Not retained: every fault would write the machine's reference count, a line that all threads share. The address space
+  // keeps the machine.
   private let memory: Unmanaged<PhysicalMemory>
 
   init(_ memory: PhysicalMemory) { self.memory = .passUnretained(memory) }
@@ -117,7 +120,7 @@ struct SpareNodes: ~Copyable {
     for node in nodes { memory._withUnsafeGuaranteedRef { $0.tablePages.free(node.page) } }
   }
 
-  /// Makes one more. Not inside a read-side section.
+  /// Allocates one more. Not inside a read-side section.
   mutating func add() {
     nodes.append(TableNode(page: memory._withUnsafeGuaranteedRef { $0.tablePages.allocate() }))
   }
@@ -135,6 +138,6 @@ extension PageTable {
   /// An empty table.
   init(_ memory: PhysicalMemory) { self.init(root: TableNode(page: memory.tablePages.allocate())) }
 
-  /// Gives the last node back. Nobody uses the table any more, and everything in it was unlinked.
+  /// Frees the root. No thread uses the table any more, and every other node was unlinked.
   func release(to memory: PhysicalMemory) { memory.tablePages.free(root.page) }
 }

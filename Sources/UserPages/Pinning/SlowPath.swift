@@ -69,7 +69,7 @@ extension AddressSpace {
     while true {
       var look = look(at: address, options, pages)
       // A replacement of a mapping looks like a hole from inside. An error is believed only while no writer is at work.
-      if case .failed = look, !holdsLock { look = mmapLock.reading { self.look(at: address, options, pages) } }
+      if case .failed = look, !holdsLock { look = mmapLock.reading { _ in self.look(at: address, options, pages) } }
       switch look {
       case .held(let run):
         return run

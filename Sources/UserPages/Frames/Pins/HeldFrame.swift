@@ -118,13 +118,8 @@ struct HeldFrames: @unchecked Sendable {
 
   /// The last run that begins at `index` or before. O(log n): where 2 MiB are mapped page by page, each page is a run.
   private func lastRun(notBehind index: Int) -> Run? {
-    var low = 0
-    var high = runs.count
-    while low < high {
-      let middle = (low + high) / 2
-      if runs[middle].index <= index { low = middle + 1 } else { high = middle }
-    }
-    return low == 0 ? nil : runs[low - 1]
+    let behind = runs.indices.partitioningIndex { runs[$0].index > index }
+    return behind == 0 ? nil : runs[behind - 1]
   }
 
   /// Gives all of them back. Those whose last reference that was are free.

@@ -121,12 +121,6 @@ struct PinSlotSnapshot {
   }
 
   private func firstIndex(notBelow value: UInt64) -> Int {
-    var low = 0
-    var high = held.count
-    while low < high {
-      let middle = (low + high) / 2
-      if held[middle] < value { low = middle + 1 } else { high = middle }
-    }
-    return low
+    held.indices.partitioningIndex { held[$0] >= value }
   }
 }

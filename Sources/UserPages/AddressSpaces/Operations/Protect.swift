@@ -10,47 +10,58 @@ extension AddressSpace {
     if pages == 0 { return }
     guard let (range, isWhole) = address.reachableRange(pages: pages) else { throw .outOfMemory }
     var reached = range.lowerBound
-    changeMappings { teardown in
+    changeMappings { writer, teardown in
       // How far the range is mapped without a hole.
-      while reached < range.upperBound, let mapping = mappings.first(endingAbove: reached),
+      while reached < range.upperBound, let mapping = mappings.first(endingAbove: reached, writer.reader),
         mapping.value.range.lowerBound <= reached
       {
         reached = min(mapping.value.range.upperBound, range.upperBound)
       }
       guard reached > range.lowerBound else { return }
-      change(range.lowerBound..<reached, &teardown) { attributes in attributes.protection = protection }
+      change(range.lowerBound..<reached, writer, &teardown) { attributes in attributes.protection = protection }
     }
     if reached < range.upperBound || !isWhole { throw .outOfMemory }
   }
 
-  /// Replaces the mappings of a fully mapped range by ones with other attributes and adapts the entries. Under the mmap
-  /// lock, held for writing.
-  func change(_ range: Range<VirtualAddress>, _ teardown: inout Teardown, _ edit: (inout VMA.Attributes) -> Void) {
+  /// Replaces the mappings of a fully mapped range by ones with other attributes, and adapts the entries.
+  func change(
+    _ range: Range<VirtualAddress>, _ writer: borrowing MmapWriter, _ teardown: inout Teardown,
+    _ edit: (inout VMA.Attributes) -> Void
+  ) {
     // The old mappings are needed until `retire`: they say what their entries mean.
     var parts: [(range: Range<VirtualAddress>, attributes: VMA.Attributes, firstPage: Int, mapping: VMATree.Mapping)] =
       []
-    mappings.forEach(in: range) { mapping in
+    mappings.forEach(in: range, writer.reader) { mapping in
       let part = mapping.value.range.clamped(to: range)
       var attributes = mapping.value.attributes
       edit(&attributes)
-      // What does not change is left alone, its 2 MiB entries too.
+      // A mapping that does not change keeps its 2 MiB entries.
       if attributes.matches(mapping.value.attributes) { return }
       parts.append((part, attributes, mapping.value.backingPage(of: part.lowerBound), mapping))
     }
     var old = VMATree.Replaced()
     for part in parts {
-      mappings.carve(part.range, replacing: &old)
+      mappings.carve(part.range, replacing: &old, writer)
       mappings.insert(
-        part.range, part.attributes, firstPage: part.attributes.isAnonymous ? 0 : part.firstPage, replacing: &old)
+        part.range, part.attributes, firstPage: part.attributes.isAnonymous ? 0 : part.firstPage, replacing: &old,
+        writer)
     }
     if parts.isEmpty { return }
-    mappings.publish()
+    mappings.publish(writer)
     for part in parts {
-      table.forEachEntry(in: part.range) { span in
-        if !span.isWhole { return split(span, in: part.mapping) }
-        return adapt(span.ptep, \.mapsHuge, to: part.attributes, &teardown) ? .next : .again
-      } _: { _, ptep in
-        _ = adapt(ptep, \.isMapped, to: part.attributes, &teardown)
+      var cursor = table.cursor(over: part.range)
+      while let step = cursor.next() {
+        switch step {
+        case .huge(let span):
+          if !span.isWhole {
+            split(span, in: part.mapping)
+            cursor.lookAgain()
+          } else if !adapt(span.ptep, \.mapsHuge, to: part.attributes, &teardown) {
+            cursor.lookAgain()
+          }
+        case .base(let run):
+          for (_, ptep) in run { _ = adapt(ptep, \.isMapped, to: part.attributes, &teardown) }
+        }
       }
     }
     mappings.retire(old, &teardown)
@@ -63,14 +74,15 @@ extension AddressSpace {
   ) -> Bool {
     let before = ptep.update { isEntry($0) ? Self.adapt($0, to: attributes) : nil }
     guard isEntry(before) else { return false }
-    // An access that the entry allowed before and does not allow now may be under way. The page lives on, so it counts whatever
-    // the page is.
+    // An access that the entry allowed before and does not allow now may be under way. The page lives on and may change, so
+    // every kind of page counts.
     let after = Self.adapt(before, to: attributes)
     if (before.isPresent && !after.isPresent) || (before.isWritable && !after.isWritable) { teardown.expectAccess() }
     return true
   }
 
-  /// An entry under other rules (`pte_modify`, and `can_change_pte_writable` for those that may be writable at once).
+  /// The entry under other rules (`pte_modify`). It is writable at once if no fault need see the first store
+  /// (`can_change_pte_writable`).
   private static func adapt(_ pte: PTE, to attributes: VMA.Attributes) -> PTE {
     guard attributes.protection != .none else {
       return pte.withoutAccess

@@ -1,40 +1,41 @@
 /// The reverse map's last step: from a backing's page to the entries of one space that show it.
 extension AddressSpace: BackingUser {
   public func unmap(page: Int, of backing: any Backing) -> Bool {
-    // The lock keeps entries from being moved or inherited behind this; faults are kept off by the backing's sequence.
-    mmapLock.reading {
-      let places = places(of: page, in: backing)
+    // The lock keeps other operations from moving or inheriting entries meanwhile. The backing's sequence keeps faults off.
+    mmapLock.reading { reader in
+      let places = places(of: page, in: backing, reader)
       guard places.allSatisfy({ !$0.value.attributes.kind.isPFN }) else { return false }
       var teardown = Teardown(memory.deferred)
-      emptyEntries(&teardown) { teardown in
+      emptyEntries(reader, &teardown) { teardown in
         for mapping in places { empty(page, in: mapping, &teardown) }
       }
-      // The backing waits once for all spaces. Other operations on this space wait as well: `close` has told them.
+      // The backing waits, once for all spaces. Other operations on this space wait by themselves: `close` has told them.
       teardown.finishWithoutGracePeriod()
       return true
     }
   }
 
   public func takeAccessedPages(of backing: any Backing) -> [Int] {
-    mmapLock.reading {
+    mmapLock.reading { reader in
       var pages: Set<Int> = []
-      mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
+      mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in
         guard mapping.value.attributes.kind.backing === backing else { return }
-        table.forEachEntry(in: mapping.value.range) { span in
-          let before = span.ptep.update {
-            $0.mapsHuge && !$0.isAnonymous && $0.isAccessed ? $0.without(PTELayout.accessed) : nil
-          }
-          if before.mapsHuge, !before.isAnonymous, before.isAccessed {
+        var cursor = table.cursor(over: mapping.value.range)
+        while let step = cursor.next() {
+          switch step {
+          case .huge(let span):
+            let before = span.ptep.update { $0.mapsHuge && $0.isAccessedFile ? $0.without(PTELayout.accessed) : nil }
+            guard before.mapsHuge else {
+              cursor.lookAgain()
+              continue
+            }
             let first = mapping.value.backingPage(of: span.range.lowerBound)
-            pages.formUnion(first..<first + Page.pagesPerHuge)
-          }
-          return before.mapsHuge ? .next : .again
-        } _: { address, ptep in
-          let before = ptep.update { pte in
-            pte.isMapped && !pte.isAnonymous && pte.isAccessed ? pte.without(PTELayout.accessed) : nil
-          }
-          if before.isMapped, !before.isAnonymous, before.isAccessed {
-            pages.insert(mapping.value.backingPage(of: address))
+            if before.isAccessedFile { pages.formUnion(first..<first + Page.pagesPerHuge) }
+          case .base(let run):
+            for (address, ptep) in run {
+              let before = ptep.update { $0.isMapped && $0.isAccessedFile ? $0.without(PTELayout.accessed) : nil }
+              if before.isMapped, before.isAccessedFile { pages.insert(mapping.value.backingPage(of: address)) }
+            }
           }
         }
       }
@@ -43,9 +44,9 @@ extension AddressSpace: BackingUser {
   }
 
   public func mapsWritably(_ backing: any Backing) -> Bool {
-    mmapLock.reading {
+    mmapLock.reading { reader in
       var found = false
-      mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
+      mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in
         let attributes = mapping.value.attributes
         if attributes.isShared, attributes.protection.contains(.write), attributes.kind.backing === backing {
           found = true
@@ -59,10 +60,10 @@ extension AddressSpace: BackingUser {
   private func empty(_ page: Int, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
     let address = mapping.value.address(ofBackingPage: page)
     // Of 2 MiB only this page is to go.
-    table.forEachNode(in: address..<address + Page.size) {
-      split($0, in: mapping)
-    } _: { _, _, _ in
-      true
+    var cursor = table.cursor(over: address..<address + Page.size)
+    while case .huge(let span) = cursor.next() {
+      split(span, in: mapping)
+      cursor.lookAgain()
     }
     guard let ptep = table.ptep(for: address) else { return }
     let pte = ptep.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
@@ -71,10 +72,12 @@ extension AddressSpace: BackingUser {
     teardown.expectAccess()
   }
 
-  /// The mappings that show a page of a backing. Under the mmap lock.
-  private func places(of page: Int, in backing: any Backing) -> [VMATree.Mapping] {
+  /// The mappings that show a page of a backing.
+  private func places(
+    of page: Int, in backing: any Backing, _ lock: borrowing MmapReader
+  ) -> [VMATree.Mapping] {
     var found: [VMATree.Mapping] = []
-    mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit) { mapping in
+    mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, lock) { mapping in
       if mapping.value.attributes.kind.backing === backing, mapping.value.shows(backingPage: page) {
         found.append(mapping)
       }
@@ -89,4 +92,9 @@ extension VMA {
   }
 
   func address(ofBackingPage page: Int) -> VirtualAddress { range.lowerBound + (page - firstPage) * Page.size }
+}
+
+extension PTE {
+  /// Whether a mapped entry shows the backing's own page, and was accessed.
+  fileprivate var isAccessedFile: Bool { !isAnonymous && isAccessed }
 }

@@ -1,5 +1,5 @@
 extension AddressSpace {
-  /// Maps at exactly `address`, replacing what was there (`mmap(2)` with MAP_FIXED).
+  /// Maps at exactly `address`, replacing what was there (`mmap(2)` with `MAP_FIXED`).
   ///
   /// Nothing is allocated but the mapping: pages come by faults.
   ///
@@ -26,23 +26,23 @@ extension AddressSpace {
       // Shared anonymous memory is a file without a name.
       if sharing == .shared { kind = .file(try PageCacheFile(memory, pages: pages)) }
     }
-    // Before the first fault can ask for a page: a backing that moves pages must know whom to ask about them.
+    // Before a fault can ask for a page: a backing that moves pages must know the spaces that may show them.
     kind.backing?.attach(self)
     let attributes = VMA.Attributes(
       protection: protection, isShared: sharing == .shared, kind: kind, hugePages: hugePages)
-    changeMappings { teardown in
+    changeMappings { writer, teardown in
       var old = VMATree.Replaced()
-      mappings.carve(range, replacing: &old)
+      mappings.carve(range, replacing: &old, writer)
       if !old.isEmpty {
-        // A fault between the two steps finds no mapping; were the new one there at once, an old entry could be met
-        // under the new mapping's rules.
-        mappings.publish()
+        // Two steps: if the new mapping were there at once, a fault could meet an old entry under the new mapping's rules. A
+        // fault between them finds no mapping, and believes it only under the lock.
+        mappings.publish(writer)
         zap(range, of: old, &teardown)
         // A node that is left behind would keep 2 MiB entries out.
         if hugePages { table.unlinkNodes(in: range, vacant: range) { teardown.deferFree($0) } }
       }
-      mappings.insert(range, attributes, firstPage: firstPage, replacing: &old)
-      mappings.publish()
+      mappings.insert(range, attributes, firstPage: firstPage, replacing: &old, writer)
+      mappings.publish(writer)
       mappings.retire(old, &teardown)
     }
   }

@@ -4,12 +4,12 @@
 ///
 ///     A. an entry gives way to a swap entry; its frame goes into the swap cache, its reference becomes the batch's
 ///     B. one grace period for all of them
-///     C. who has a frame besides the cache and the batch? Where somebody has, the page comes back as it was
-///     D. the rest is left to the writer, who frees each frame when the file has it
+///     C. a frame with references beside the cache's and the batch's, or in a pin slot, comes back as it was
+///     D. the other frames are left to the swap file's writer, which frees each when the file has it
 ///
-/// A fault that comes for the page in between takes the same frame out of the cache, so program and pins never see two.
+/// A fault on the page in between takes the same frame out of the cache, so program and pins never see two.
 extension AddressSpace {
-  /// A page that a batch has taken out.
+  /// A page whose entry a batch has replaced.
   private struct Taken {
     let ptep: PTEPointer
     /// The entry as it was.
@@ -19,20 +19,20 @@ extension AddressSpace {
     var after: PTE { PTE(swappedTo: slot, isShared: !before.isExclusive) }
   }
 
-  /// The most pages of a batch: what one grace period is worth.
+  /// The most pages of a batch. So many share the cost of one grace period.
   private static let batchSize = 512
 
-  /// Pages out what can be in a range: anonymous pages that nobody else maps and nobody pins. Others stay, as on Linux.
+  /// Pages out the anonymous pages of a range that are mapped once and neither pinned nor got. Others stay, as on Linux.
   func pageOut(_ range: Range<VirtualAddress>) throws(PageError) {
     // Pages go out one by one.
-    if mmapLock.reading({ showsHugeFrames(range) }) { breakUpHugeFrames(in: range) }
+    if mmapLock.reading({ reader in showsHugeFrames(range, reader) }) { breakUpHugeFrames(in: range) }
     var error: PageError?
     var next = range.lowerBound
     var lastFull: VirtualAddress?
     while next < range.upperBound {
       var isFull = false
-      mmapLock.reading {
-        let (parts, hasHole) = parts(of: next..<range.upperBound)
+      mmapLock.reading { reader in
+        let (parts, hasHole) = parts(of: next..<range.upperBound, reader)
         next = range.upperBound
         if hasHole { error = .outOfMemory }
         var batch: [Taken] = []
@@ -46,7 +46,7 @@ extension AddressSpace {
             break
           }
         }
-        finish(batch)
+        finish(batch, reader)
       }
       guard isFull else { continue }
       // A page that came back while it was being written has its slot until the write is over.
@@ -58,31 +58,28 @@ extension AddressSpace {
     if let error { throw error }
   }
 
-  /// Takes pages of a part of a mapping out; returns where to go on, where there was no room in the batch or the swap file.
+  /// Replaces entries of a part of a mapping. Returns where to go on if the batch or the swap file is full.
   private func takeOut(
     _ part: Range<VirtualAddress>, in mapping: VMATree.Mapping, _ batch: inout [Taken], _ isFull: inout Bool
   ) -> VirtualAddress? {
-    var stopped: VirtualAddress?
-    table.forEachNode(in: part) { _ in
-      // It could not be broken up: somebody else has it.
-      .next
-    } _: { start, node, indices in
-      for index in indices {
-        let address = start + (index - indices.lowerBound) * Page.size
-        if batch.count == Self.batchSize || !takeOut(node[index], at: address, in: mapping, &batch) {
-          isFull = batch.count < Self.batchSize
-          stopped = address
-          return false
+    var cursor = table.cursor(over: part)
+    while let step = cursor.next() {
+      // An entry of 2 MiB is left: it could not be broken up because another holder has the frame.
+      guard case .base(let run) = step else { continue }
+      for (address, ptep) in run {
+        guard batch.count < Self.batchSize else { return address }
+        guard takeOut(ptep, at: address, in: mapping, &batch) else {
+          isFull = true
+          return address
         }
       }
-      return true
     }
-    return stopped
+    return nil
   }
 
-  /// Takes one page out, if it may go; false where the swap file is full.
+  /// Replaces one entry, if its page may go. Returns false if the swap file is full.
   ///
-  /// What is asked here of the frame only saves the trouble: pins are looked for after the grace period.
+  /// The questions about the frame are hints that save work: the answer that counts is asked for after the grace period.
   private func takeOut(
     _ ptep: PTEPointer, at address: VirtualAddress, in mapping: VMATree.Mapping, _ batch: inout [Taken]
   ) -> Bool {
@@ -103,8 +100,8 @@ extension AddressSpace {
         case .full: return false
         case .replaced(let slot):
           frame.removeMapping()
-          // Before it is put back, a fault may have had it, slots may have held it, and another page-out taken it again, into
-          // the same slot of the file.
+          // Before the page is put back, a fault may bring it in, pins may hold it in slots, and another page-out may take it
+          // again, into the same slot of the file: so it comes back as a page that slots may hold.
           batch.append(Taken(ptep: ptep, before: pte.without(PTELayout.neverSlotPinned), slot: slot))
           return true
         }
@@ -112,8 +109,8 @@ extension AddressSpace {
     }
   }
 
-  /// Steps B to D, under the mmap lock: no entry is moved, inherited or re-protected meanwhile.
-  private func finish(_ batch: [Taken]) {
+  /// Steps B to D. The lock keeps the entries from being moved, inherited or re-protected meanwhile.
+  private func finish(_ batch: [Taken], _ lock: borrowing MmapReader) {
     if batch.isEmpty { return }
     YieldPoint.pageOutBetweenEntriesAndGrace.reach()
     // ORDERING [swap-then-copy]: the entries were replaced before; when this returns, every store by one of them has landed, and
@@ -122,14 +119,15 @@ extension AddressSpace {
     YieldPoint.pageOutBetweenGraceAndLook.reach()
     var staying = decide(batch)
     if staying.contains(where: { frames.frame($0.before.pfn).pins == 0 }) {
-      // References that only wait for a grace period, of another space that has unmapped the page, are nobody's.
+      // Another space may have unmapped the page; its reference then waits in the deferred queue. Reclaim the queue and decide
+      // again.
       memory.deferred.reclaim()
       staying = decide(staying)
     }
     for page in staying { putBack(page) }
   }
 
-  /// Lets go of what nobody has; returns the rest.
+  /// Lets go of the frames without other holders; returns the rest.
   private func decide(_ pages: [Taken]) -> [Taken] {
     // ORDERING [slot-then-leave]: the entries were replaced, a grace period has passed, the slots are looked at now.
     let slots = PinSlotSnapshot()
@@ -151,10 +149,10 @@ extension AddressSpace {
     defer { memory.swap.release(hold: page.slot) }
     while true {
       let pte = page.ptep.waitUntilUnlocked()
-      // A fault has it, or nobody wants it any more: by way of the deferred frees, as above.
+      // A fault has taken the page, or it was unmapped: the reference falls by way of the deferred frees, as above.
       guard pte == page.after else { return memory.putAfterGracePeriod(page.before.pfn) }
       guard page.ptep.lock(pte) else { continue }
-      // Cached still: more than the cache has it, so nobody has let go of it.
+      // The frame is cached still: it has other holders, so the writer has not let it go.
       guard case .frame(page.before.pfn) = memory.swap.claim(page.slot) else {
         preconditionFailure("\(page.slot) lost its frame under a page-out")
       }

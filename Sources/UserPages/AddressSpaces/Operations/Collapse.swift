@@ -1,29 +1,28 @@
 /// From 512 entries of a page each to one of 2 MiB (`madvise_collapse`, `collapse_huge_page`): the contents are copied into a
 /// 2 MiB frame.
 ///
-///     collapse, holding the mmap lock for writing          walkers inside a section
-///     1. the mapping is sealed                             faults do not install any more ([lock-then-validate])
-///     2. the link to the node becomes a migration entry    those that come now find no node, fault, and wait for the lock
-///     3. a grace period                                    those that were in the node are over: stores have landed, pins
+///     collapse, holding the mmap lock for writing          accesses and pins inside a section
+///     1. the mapping is sealed                             faults install no more ([lock-then-validate])
+///     2. the link to the node becomes a migration entry    the next ones find no node, fault, and wait for the lock
+///     3. a grace period                                    those inside the node have ended: stores have landed, pins
 ///                                                          are counted or in a slot
-///     4. counts and slots are looked at: somebody holds
-///        a page, and all stays as it was
-///     5. the pages are copied, the huge entry is stored    these find the copy
+///     4. counts and slots are looked at: if a page is
+///        held, the link comes back
+///     5. the pages are copied, the huge entry is stored    the next ones find the copy
 extension AddressSpace {
-  /// Collapses the aligned 2 MiB that lie wholly in a range, as far as it can be done.
+  /// Collapses every aligned 2 MiB that lies wholly in a range, if it can be done.
   ///
-  /// What was not touched yet becomes zeroes, and pages that a fork left shared become this space's own.
+  /// Pages that were not touched yet become zeroes. Pages that a fork left shared become this space's own.
   ///
-  /// - Throws: what stood in the way last, or first where it lies in the mapping: `invalidArgument` for a mapping that is not
-  ///   private anonymous memory, or holds no aligned 2 MiB, and where nothing was ever touched; `tryAgain` where a page is
-  ///   held by a get or a pin; `outOfMemory` where there are no 2 MiB in one piece.
+  /// - Throws: the last obstacle: `invalidArgument` for a mapping that is not private anonymous memory, holds no aligned 2 MiB,
+  ///   or was never touched; `tryAgain` if a page is held by a get or a pin; `outOfMemory` if no 2 MiB are free in one piece.
   func collapse(_ part: Range<VirtualAddress>) throws(PageError) {
     let first = part.lowerBound.hugeCeiling
     let end = part.upperBound.hugeStart
     if first > end { throw .invalidArgument }
     var failure: PageError?
     var address = first
-    // References that only wait for a grace period would look like somebody's.
+    // A reference that waits in the deferred queue would look like a holder's.
     memory.deferred.reclaim()
     while address < end {
       do throws(PageError) { try collapseOne(address) } catch {
@@ -38,11 +37,11 @@ extension AddressSpace {
   private func collapseOne(_ start: VirtualAddress) throws(PageError) {
     let top = RCU.read { table.hugePTEP(for: start)?.waitUntilUnlocked() ?? .empty }
     if top.mapsHuge { return }
-    // Nothing to collapse: no reason to look for memory.
+    // Nothing to collapse: no 2 MiB are allocated.
     if top.isEmpty { throw .invalidArgument }
     try bringIn(start.hugeRange)
     guard let frame = memory.allocateHugeFrame(underLock: false) else { throw .outOfMemory }
-    let result = mmapLock.writing { collapseLocked(start, into: frame) }
+    let result = mmapLock.writing { writer in collapse(start, into: frame, writer) }
     memory.deferred.drainIfFull()
     switch result {
     case .success(true): break
@@ -53,26 +52,28 @@ extension AddressSpace {
     }
   }
 
-  /// Faults in what is swapped out: a collapse copies what is there.
+  /// Faults in the pages that are swapped out: a collapse copies mapped pages only.
   private func bringIn(_ range: Range<VirtualAddress>) throws(PageError) {
-    let swapped = mmapLock.reading { () -> [VirtualAddress] in
+    let swapped = mmapLock.reading { _ in
       var swapped: [VirtualAddress] = []
-      table.forEachEntry(in: range) { _ in
-        .next
-      } _: { address, ptep in
-        if ptep.load().isSwapped { swapped.append(address) }
+      var cursor = table.cursor(over: range)
+      while let step = cursor.next() {
+        guard case .base(let run) = step else { continue }
+        for (address, ptep) in run where ptep.load().isSwapped { swapped.append(address) }
       }
       return swapped
     }
     for address in swapped { try fault(at: address, .forcedRead) }
   }
 
-  /// Returns whether the frame is used now: not where 2 MiB are mapped already.
-  private func collapseLocked(_ start: VirtualAddress, into first: PFN) -> Result<Bool, PageError> {
-    guard let mapping = mappings.first(endingAbove: start), mapping.value.covers(start.hugeRange),
+  /// Collapses one 2 MiB range into a frame. Returns whether the frame is used: it is not if an entry maps 2 MiB already.
+  private func collapse(
+    _ start: VirtualAddress, into first: PFN, _ writer: borrowing MmapWriter
+  ) -> Result<Bool, PageError> {
+    guard let mapping = mappings.first(endingAbove: start, writer.reader), mapping.value.covers(start.hugeRange),
       mapping.value.attributes.isAnonymous
     else { return .failure(.invalidArgument) }
-    // ORDERING [lock-then-validate]: sealed before any entry is looked at.
+    // ORDERING [lock-then-validate]: sealed before the collapse looks at any entry.
     mapping.value.setState(.sealed)
     defer { mapping.value.setState(.live) }
     guard let ptep = table.hugePTEP(for: start) else { return .failure(.invalidArgument) }
@@ -82,7 +83,7 @@ extension AddressSpace {
     let away = PTE(.migration, payload: 0)
     ptep.store(away)
     YieldPoint.collapseBetweenUnlinkAndLook.reach()
-    // Inside the lock, as in a fork: nobody waits for the lock inside a section.
+    // Inside the lock, as in a fork: no thread waits for the lock inside a section.
     RCU.synchronize()
     // ORDERING [change-then-count], [slot-then-leave]: the link was taken away, a grace period has passed, the holders are
     // looked at now.
@@ -105,24 +106,24 @@ extension AddressSpace {
     return .success(true)
   }
 
-  /// Whether an entry that nobody reaches any more may be replaced by a copy.
+  /// Whether the page of an entry that no walk reaches any more may be replaced by a copy.
   private func isMovable(_ pte: PTE, _ slots: PinSlotSnapshot) -> Bool {
     if pte.isEmpty { return true }
     guard pte.isMapped else { return false }
     if isZeroPage(pte) { return true }
     let folio = frames.frame(pte.folioPFN)
-    // The pins by themselves: references and mappings are not looked at in one moment, and another space that forks in between
-    // adds both for its parts of 2 MiB, so that one mapping more would make up for a pin.
+    // Pins are looked at separately. References and mappings are not read in one moment: a fork of another space that comes in
+    // between adds both for its parts of 2 MiB, so that the mapping it adds would hide a pin's reference.
     if folio.pins > 0 || slots.holds(folio) { return false }
     switch folio.references - frames.mappings(of: pte.folioPFN) {
     case 0: return true
-    // Another's entry leads to the swap slot of the page, which keeps its frame for it.
+    // Another space's entry leads to the swap slot of the page. The swap cache keeps the frame for it.
     case 1: return memory.swap.caches(pte.folioPFN)
     default: return false
     }
   }
 
-  /// Lets go of a node that no walker reaches, and of what its entries hold.
+  /// Gives up a node that no walk reaches, and what its entries hold.
   private func retire(_ node: TableNode, from start: VirtualAddress, in mapping: VMATree.Mapping) {
     var teardown = Teardown(memory.deferred)
     for index in 0..<TableNode.entryCount {
@@ -136,7 +137,7 @@ extension AddressSpace {
 }
 
 extension VMA {
-  /// Whether there can be 2 MiB entries by collapse: private memory, with room for one.
+  /// Whether a collapse can make a 2 MiB entry here: private memory that holds an aligned 2 MiB.
   var mayCollapse: Bool {
     attributes.isAnonymous && range.lowerBound.hugeCeiling + Page.hugeSize <= range.upperBound
   }

@@ -1,12 +1,12 @@
 extension AddressSpace {
   /// Gives advice about a range (`madvise(2)`).
   ///
-  /// Mapped parts are treated even where the range has holes; the holes are reported afterwards.
+  /// The advice is taken for the mapped parts of a range that has holes, and the holes are reported afterwards.
   ///
   /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a mapping
-  ///   in it (`dontNeed` on a pfn mapping, for instance); `outOfMemory` where a part is not mapped, no frame is to be had, or
-  ///   the swap file is full: what comes behind stays in memory; `badAddress` where a page to be populated cannot be read or
-  ///   written at all; `tryAgain` where a page to be collapsed is pinned.
+  ///   in it (`dontNeed` on a pfn mapping, for instance); `outOfMemory` if a part is not mapped, no frame is free, or the swap
+  ///   file is full: the pages from there on stay in memory; `badAddress` if a page to be populated cannot be read or
+  ///   written at all; `tryAgain` if a page to be collapsed is pinned.
   public func advise(at address: VirtualAddress, pages: Int, _ advice: Advice) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }
@@ -21,18 +21,18 @@ extension AddressSpace {
     case .collapse: try collapseParts(range)
     case .pageOut: try pageOut(range)
     }
-    // What leaves the address space is a hole like any other.
+    // The part of the range beyond the address space is a hole.
     if !isWhole { throw .outOfMemory }
   }
 
-  /// The mapped parts of a range, each with its mapping; under the mmap lock.
+  /// The mapped parts of a range, each with its mapping, and whether there are holes between them.
   func parts(
-    of range: Range<VirtualAddress>
+    of range: Range<VirtualAddress>, _ lock: borrowing MmapReader
   ) -> (parts: [(Range<VirtualAddress>, VMATree.Mapping)], hasHole: Bool) {
     var parts: [(Range<VirtualAddress>, VMATree.Mapping)] = []
     var reached = range.lowerBound
     var hasHole = false
-    mappings.forEach(in: range) { mapping in
+    mappings.forEach(in: range, lock) { mapping in
       let part = mapping.value.range.clamped(to: range)
       if part.lowerBound > reached { hasHole = true }
       parts.append((part, mapping))
@@ -41,11 +41,11 @@ extension AddressSpace {
     return (parts, hasHole || reached < range.upperBound)
   }
 
-  /// Empties entries while mappings stay: the lock for reading is enough, faults and this meet at the entries.
+  /// Empties entries and leaves the mappings. The lock for reading is enough: this and faults change entries atomically.
   private func discard(_ range: Range<VirtualAddress>) throws(PageError) {
     var error: PageError?
-    emptyEntries { teardown in
-      let (parts, hasHole) = parts(of: range)
+    emptyEntries { reader, teardown in
+      let (parts, hasHole) = parts(of: range, reader)
       if hasHole { error = .outOfMemory }
       for (part, mapping) in parts {
         if mapping.value.attributes.kind.isPFN {
@@ -59,8 +59,8 @@ extension AddressSpace {
   }
 
   private func collapseParts(_ range: Range<VirtualAddress>) throws(PageError) {
-    let (parts, hasHole) = mmapLock.reading { () -> ([Range<VirtualAddress>?], Bool) in
-      let (found, hasHole) = self.parts(of: range)
+    let (parts, hasHole) = mmapLock.reading { reader -> ([Range<VirtualAddress>?], Bool) in
+      let (found, hasHole) = self.parts(of: range, reader)
       return (found.map { $0.1.value.mayCollapse ? $0.0 : nil }, hasHole)
     }
     for part in parts {
@@ -72,15 +72,15 @@ extension AddressSpace {
 
   private func setDontFork(_ range: Range<VirtualAddress>, _ value: Bool) throws(PageError) {
     var error: PageError?
-    changeMappings { teardown in
-      let (parts, hasHole) = parts(of: range)
+    changeMappings { writer, teardown in
+      let (parts, hasHole) = parts(of: range, writer.reader)
       if hasHole { error = .outOfMemory }
       for (part, mapping) in parts {
         if !value, mapping.value.attributes.kind.isIO {
           error = .invalidArgument
           break
         }
-        change(part, &teardown) { $0.dontFork = value }
+        change(part, writer, &teardown) { $0.dontFork = value }
       }
     }
     if let error { throw error }
@@ -89,9 +89,9 @@ extension AddressSpace {
   private func populate(_ range: Range<VirtualAddress>, _ access: FaultAccess) throws(PageError) {
     var address = range.lowerBound
     while address < range.upperBound {
-      // What makes populating impossible is told apart from what makes an access fail: see `madvise(2)`.
-      // Under the lock: a hole may be what a replacement of a mapping looks like from inside.
-      let verdict = mmapLock.reading {
+      // `madvise(2)` reports a mapping that cannot be populated otherwise than an access that fails. Under the lock: a look-up
+      // without it finds a hole while an operation replaces a mapping.
+      let verdict = mmapLock.reading { _ in
         RCU.read { () -> PageError? in
           guard let mapping = mappings.find(address) else { return .outOfMemory }
           if mapping.value.attributes.kind.isPFN || !mapping.value.permits(access) { return .invalidArgument }

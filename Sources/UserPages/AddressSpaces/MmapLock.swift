@@ -1,0 +1,47 @@
+/// The lock of a space's mappings (Linux's `mmap_lock`), which lends proof that it is held.
+///
+/// A function that needs the lock takes a `MmapWriter`, or a `MmapReader` if either way of holding it will do. Neither can be
+/// made, copied or kept outside of this file, so a call that compiles is made under the lock. They have no size and cost nothing.
+final class MmapLock: Sendable {
+  private let lock = ReadWriteLock()
+
+  /// Runs `body` with the lock held for reading.
+  @inline(__always)
+  func reading<Result, Failure: Error>(
+    _ body: (borrowing MmapReader) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    lock.lockForReading()
+    defer { lock.unlock() }
+    return try body(MmapReader())
+  }
+
+  /// Runs `body` with the lock held for writing.
+  @inline(__always)
+  func writing<Result, Failure: Error>(
+    _ body: (borrowing MmapWriter) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    lock.lockForWriting()
+    defer { lock.unlock() }
+    return try body(MmapWriter())
+  }
+
+  /// Waits until no writer holds the lock.
+  func waitForWriter() { reading { _ in } }
+
+  // For the `locked` engine, whose faults give the lock up while they wait.
+  func lockForReading() { lock.lockForReading() }
+  func unlock() { lock.unlock() }
+}
+
+/// Proof that the calling thread holds a space's mmap lock, for reading or for writing.
+struct MmapReader: ~Copyable {
+  fileprivate init() {}
+}
+
+/// Proof that the calling thread holds a space's mmap lock for writing: no other operation is under way.
+struct MmapWriter: ~Copyable {
+  fileprivate init() {}
+
+  /// The same proof for functions that only read.
+  var reader: MmapReader { MmapReader() }
+}

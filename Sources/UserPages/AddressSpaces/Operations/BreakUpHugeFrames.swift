@@ -1,0 +1,117 @@
+/// 2 MiB frames become base frames again (`split_huge_page`), if the entries of one space are their only holders. Then pages can be
+/// reclaimed one by one, and memory that a partial unmap left behind comes back.
+///
+///     break-up, holding the mmap lock for writing        pins inside a section
+///     1. mappings are sealed, the entries of the parts
+///        become migration entries                        faults wait for the lock
+///     2. a grace period                                  pins by the old entries are counted or in a slot
+///     3. the counts are looked at: if references are not
+///        all of entries, the entries come back
+///     4. each part gets counts of its own, unused parts
+///        are freed, the entries come back without the
+///        huge bit                                        the next ones count the part alone
+extension AddressSpace {
+  /// Which 2 MiB frames are broken up.
+  enum BreakUp {
+    /// Every frame that a range shows any part of, whole ones too: the caller needs their pages one by one.
+    case all
+    /// Frames of which some pages are mapped no more: their memory is wanted (the deferred split of Linux).
+    case leftovers
+  }
+
+  /// Breaks up the 2 MiB frames of private memory that `range` shows and that have no other holders. Returns whether there was one.
+  ///
+  /// Costs two grace periods if there are any.
+  @discardableResult
+  func breakUpHugeFrames(_ which: BreakUp = .all, in range: Range<VirtualAddress>) -> Bool {
+    let wide = range.lowerBound.hugeStart..<min(range.upperBound.hugeCeiling, .limit)
+    // A reference that waits in the deferred queue would look like a holder's.
+    memory.deferred.reclaim()
+    let freed = mmapLock.writing { writer in
+      var sealed: [VMATree.Mapping] = []
+      mappings.forEach(in: wide, writer.reader) { mapping in
+        // ORDERING [lock-then-validate]: sealed before the break-up looks at any entry.
+        mapping.value.setState(.sealed)
+        sealed.append(mapping)
+      }
+      defer { for mapping in sealed { mapping.value.setState(.live) } }
+      return breakUp(which, in: wide, of: sealed, around: range, writer)
+    }
+    memory.deferred.drainIfFull()
+    return freed
+  }
+
+  /// Whether a range shows 2 MiB frames of private memory, whole or in parts.
+  func showsHugeFrames(_ range: Range<VirtualAddress>, _ lock: borrowing MmapReader) -> Bool {
+    var cursor = table.cursor(over: range)
+    while let step = cursor.next() {
+      switch step {
+      case .huge(let span):
+        let pte = span.ptep.load()
+        if pte.mapsHuge, pte.isAnonymous { return true }
+      case .base(let run):
+        for (_, ptep) in run {
+          let pte = ptep.load()
+          if pte.isMapped, pte.isAnonymous, pte.isHuge { return true }
+        }
+      }
+    }
+    return false
+  }
+
+  private func breakUp(
+    _ which: BreakUp, in wide: Range<VirtualAddress>, of mappings: [VMATree.Mapping],
+    around range: Range<VirtualAddress>, _ writer: borrowing MmapWriter
+  ) -> Bool {
+    // The entries that map parts of a 2 MiB frame, by its first frame.
+    var parts: [PFN: [(ptep: PTEPointer, pte: PTE)]] = [:]
+    for mapping in mappings {
+      var cursor = table.cursor(over: mapping.value.range.clamped(to: wide))
+      while let step = cursor.next() {
+        switch step {
+        case .huge(let span):
+          let pte = span.ptep.waitUntilUnlocked()
+          guard pte.mapsHuge else {
+            cursor.lookAgain()
+            continue
+          }
+          let isWanted = which == .all && pte.isAnonymous && span.range.overlaps(range)
+          if isWanted, frames.frame(pte.pfn).references == 1 {
+            split(span, in: mapping)
+            cursor.lookAgain()
+          }
+        case .base(let run):
+          for (_, ptep) in run {
+            let pte = ptep.waitUntilUnlocked()
+            guard pte.isMapped, pte.isAnonymous, pte.isHuge else { continue }
+            parts[pte.folioPFN, default: []].append((ptep, pte))
+          }
+        }
+      }
+    }
+    // A frame with more references than entries here has other holders. The look that counts is the one after the grace period.
+    parts = parts.filter { first, places in
+      frames.frame(first).references == places.count && (which == .all || places.count < Page.pagesPerHuge)
+    }
+    if parts.isEmpty { return false }
+    for (_, places) in parts {
+      for (ptep, pte) in places { _ = ptep.update { _ in PTE(.migration, payload: pte.pfn.rawValue) } }
+    }
+    YieldPoint.breakUpBetweenTakeAndLook.reach()
+    RCU.synchronize()
+    // ORDERING [change-then-count], [slot-then-leave]: the entries were taken away, a grace period has passed.
+    let slots = PinSlotSnapshot()
+    var any = false
+    for (first, places) in parts {
+      let folio = frames.frame(first)
+      let unused = slots.holds(folio) ? nil : frames.breakUp(first, users: places.map(\.pte.pfn))
+      let isAlone = unused != nil
+      if let unused {
+        for pfn in unused { memory.discardFrame(pfn) }
+        any = true
+      }
+      for (ptep, pte) in places { ptep.store(isAlone ? pte.without(PTELayout.huge) : pte) }
+    }
+    return any
+  }
+}

@@ -1,0 +1,166 @@
+extension AddressSpace {
+  /// Moves or resizes a mapping (`mremap(2)`): in place if `newAddress` is `address`, else to exactly `newAddress`,
+  /// replacing what was there. The pages move with it, pinned pages too.
+  ///
+  /// A range that keeps its length may hold several mappings and holes behind the first, and moves as it is (as on Linux since
+  /// 6.17). The part that is left of any other range must be one mapping.
+  ///
+  /// If `pages` is 0, a shared mapping is duplicated: a second mapping begins with the page at `address`, the first one stays.
+  ///
+  /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, or a private mapping to duplicate;
+  ///   `badAddress` if the old range does not begin in a mapping, is not inside one and must be, or if a pfn mapping would grow;
+  ///   `outOfMemory` if there is no room.
+  public func remap(
+    at address: VirtualAddress, pages: Int, to newAddress: VirtualAddress, newPages: Int
+  ) throws(PageError) {
+    guard address.isPageAligned, newAddress.isPageAligned, newPages > 0 else { throw .invalidArgument }
+    guard let to = newAddress.range(pages: newPages) else {
+      throw newAddress < .limit ? .outOfMemory : .invalidArgument
+    }
+    if pages == 0 { return try duplicate(at: address, to: to) }
+    guard pages > 0 else { throw .invalidArgument }
+    guard let from = address.range(pages: pages) else { throw address < .limit ? .invalidArgument : .badAddress }
+    if address != newAddress, from.overlaps(to) { throw .invalidArgument }
+    try changeMappings { writer, teardown throws(PageError) in
+      guard let mapping = mappings.first(endingAbove: address, writer.reader), mapping.value.range.contains(address)
+      else {
+        throw .badAddress
+      }
+      if newPages > pages {
+        guard from.upperBound <= mapping.value.range.upperBound else { throw .badAddress }
+        if mapping.value.attributes.kind.isPFN { throw .badAddress }
+        if address == newAddress { return try growInPlace(mapping, from: from, to: to, writer, &teardown) }
+        return move(mapping, from: from, to: to, writer, &teardown)
+      }
+      let kept = from.lowerBound..<(from.lowerBound + (to.upperBound - to.lowerBound))
+      if address != newAddress, newPages < pages, kept.upperBound > mapping.value.range.upperBound {
+        throw .badAddress
+      }
+      let cutOff = kept.upperBound..<from.upperBound
+      if !cutOff.isEmpty { remove(cutOff, writer, &teardown) }
+      if address != newAddress { moveEach(kept, to: to.lowerBound, writer, &teardown) }
+    }
+  }
+
+  private func duplicate(at address: VirtualAddress, to: Range<VirtualAddress>) throws(PageError) {
+    // An empty range lies in another where that begins before it and ends behind it.
+    if to.lowerBound < address, address < to.upperBound { throw .invalidArgument }
+    try changeMappings { writer, teardown throws(PageError) in
+      guard let mapping = mappings.first(endingAbove: address, writer.reader), mapping.value.range.contains(address)
+      else {
+        throw .badAddress
+      }
+      if mapping.value.isPrivate { throw .invalidArgument }
+      if mapping.value.attributes.kind.isPFN { throw .badAddress }
+      // In place there is no room: the mapping itself is there.
+      if address == to.lowerBound { throw .outOfMemory }
+      let attributes = mapping.value.attributes
+      let firstPage = mapping.value.backingPage(of: address)
+      remove(to, writer, &teardown)
+      var old = VMATree.Replaced()
+      mappings.insert(to, attributes, firstPage: firstPage, replacing: &old, writer)
+      mappings.publish(writer)
+      mappings.retire(old, &teardown)
+    }
+  }
+
+  private func growInPlace(
+    _ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>, _ writer: borrowing MmapWriter,
+    _ teardown: inout Teardown
+  ) throws(PageError) {
+    guard mapping.value.range.upperBound == from.upperBound else { throw .outOfMemory }
+    if let next = mappings.first(endingAbove: from.upperBound, writer.reader),
+      next.value.range.lowerBound < to.upperBound
+    {
+      throw .outOfMemory
+    }
+    var old = VMATree.Replaced()
+    let attributes = mapping.value.attributes
+    let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.upperBound)
+    mappings.insert(from.upperBound..<to.upperBound, attributes, firstPage: firstPage, replacing: &old, writer)
+    mappings.publish(writer)
+    mappings.retire(old, &teardown)
+  }
+
+  /// Moves the mappings of a range, or the parts of them that lie in it, one after the other. Holes between them are not moved:
+  /// a mapping at the place that a hole would go to stays.
+  private func moveEach(
+    _ range: Range<VirtualAddress>, to start: VirtualAddress, _ writer: borrowing MmapWriter,
+    _ teardown: inout Teardown
+  ) {
+    var next = range.lowerBound
+    while next < range.upperBound, let mapping = mappings.first(endingAbove: next, writer.reader) {
+      let piece = mapping.value.range.clamped(to: next..<range.upperBound)
+      guard !piece.isEmpty else { break }
+      let target = start + (piece.lowerBound - range.lowerBound)
+      move(mapping, from: piece, to: target..<(target + (piece.upperBound - piece.lowerBound)), writer, &teardown)
+      next = piece.upperBound
+    }
+  }
+
+  private func move(
+    _ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>, _ writer: borrowing MmapWriter,
+    _ teardown: inout Teardown
+  ) {
+    let attributes = mapping.value.attributes
+    let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.lowerBound)
+    var old = VMATree.Replaced()
+    mappings.carve(from, replacing: &old, writer)
+    mappings.carve(to, replacing: &old, writer)
+    // Neither range has a mapping while entries move. A fault that finds none waits for the lock before it believes it.
+    mappings.publish(writer)
+    zap(to, of: old, &teardown)
+    // A node that is left behind would keep 2 MiB entries out. The addresses around are not vacant: entries wait there to be
+    // moved.
+    if attributes.hugePages { table.unlinkNodes(in: to, vacant: to) { teardown.deferFree($0) } }
+    let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
+    moveEntries(of: mapping, in: moved, by: to.lowerBound - from.lowerBound, &teardown)
+    if moved.upperBound < from.upperBound { zap(moved.upperBound..<from.upperBound, in: mapping, &teardown) }
+    mappings.insert(to, attributes, firstPage: firstPage, replacing: &old, writer)
+    mappings.publish(writer)
+    // Not before the new mapping is there: its entries may be in the same nodes.
+    unlinkVacantNodes(around: from, writer, &teardown)
+    mappings.retire(old, &teardown)
+  }
+
+  /// Moves the entries of a range by `distance` bytes (`move_page_tables`). No mapping is published at either place.
+  private func moveEntries(
+    of mapping: VMATree.Mapping, in range: Range<VirtualAddress>, by distance: Int, _ teardown: inout Teardown
+  ) {
+    var spare = SpareNodes(memory)
+    var cursor = table.cursor(over: range)
+    while let step = cursor.next() {
+      switch step {
+      case .huge(let span):
+        // Page by page if the new place is not aligned to 2 MiB, or has a node already.
+        let start = span.range.lowerBound + distance
+        guard span.isWhole, start == start.hugeStart, let target = makeHugeEntry(for: start, using: &spare) else {
+          split(span, in: mapping)
+          cursor.lookAgain()
+          continue
+        }
+        // Locked before the entry is taken: a fault of a mapping that was at the new place may link a node there.
+        guard target.lock(.empty) else {
+          cursor.lookAgain()
+          continue
+        }
+        let pte = span.ptep.update { $0.mapsHuge ? .empty : nil }
+        target.store(pte.mapsHuge ? pte : .empty)
+        if pte.mapsHuge { teardown.expectAccess() } else { cursor.lookAgain() }
+      case .base(let run):
+        for (address, ptep) in run {
+          let pte = ptep.clear()
+          guard !pte.isEmpty else {
+            teardown.meetEmptyEntry()
+            continue
+          }
+          // An access that read the entry at the old place may be under way. It acts on the frame that is now at the new place.
+          if pte.isMapped { teardown.expectAccess() }
+          // Not a plain store: a fault of a mapping that was at the new place may hold the entry for a moment, and would undo it.
+          let target = makeEntry(for: address + distance, using: &spare)
+          _ = target.update { _ in pte }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+extension AddressSpace {
+  /// Unmaps a range (`munmap(2)`). Parts of it that are not mapped stay so.
+  ///
+  /// Pins outlive it: their frames are freed when the last pin and the last mapping are gone.
+  ///
+  /// - Throws: `invalidArgument` for an empty or unaligned range, or one that is not inside the address space.
+  public func unmap(at address: VirtualAddress, pages: Int) throws(PageError) {
+    guard let range = address.range(pages: pages) else { throw .invalidArgument }
+    changeMappings { writer, teardown in remove(range, writer, &teardown) }
+  }
+
+  /// Unmaps everything (`exit_mmap`). Idempotent: afterwards the space is empty and can be used again.
+  ///
+  /// The end of a space's life does the same. Call this where other threads may still use the space: it waits for their
+  /// accesses, and frees the backings that the mappings kept before it returns.
+  ///
+  /// - Precondition: not called inside a read-side section.
+  public func exit() {
+    var teardown = Teardown(memory.deferred)
+    mmapLock.writing { writer in
+      remove(VirtualAddress(0)..<VirtualAddress.limit, writer, &teardown)
+      teardown.close(with: staleAccesses)
+    }
+    teardown.finishAndDrain()
+  }
+
+  /// Unmaps a range.
+  func remove(_ range: Range<VirtualAddress>, _ writer: borrowing MmapWriter, _ teardown: inout Teardown) {
+    var old = VMATree.Replaced()
+    mappings.carve(range, replacing: &old, writer)
+    if !old.isEmpty { mappings.publish(writer) }
+    zap(range, of: old, &teardown)
+    // Even if nothing was mapped: a fault whose mapping went away under it may have linked nodes since.
+    unlinkVacantNodes(around: range, writer, &teardown)
+    mappings.retire(old, &teardown)
+  }
+
+  /// Unlinks the nodes on the way to `range` in whose span no mapping is left.
+  func unlinkVacantNodes(
+    around range: Range<VirtualAddress>, _ writer: borrowing MmapWriter, _ teardown: inout Teardown
+  ) {
+    let left = mappings.last(beginningBelow: range.lowerBound, writer.reader)
+    let right = mappings.first(endingAbove: range.upperBound, writer.reader)
+    let floor = left?.value.range.upperBound ?? VirtualAddress(0)
+    // The top of the address space is not a multiple of a node's span: the last nodes count as vacant too.
+    let ceiling = right?.value.range.lowerBound ?? VirtualAddress(1 << 48)
+    table.unlinkNodes(in: range, vacant: floor..<ceiling) { teardown.deferFree($0) }
+  }
+
+  /// Empties the entries of a range that belong to a mapping, and gives up what they held (`zap_page_range`).
+  func zap(_ range: Range<VirtualAddress>, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
+    var cursor = table.cursor(over: range)
+    while let step = cursor.next() {
+      switch step {
+      case .huge(let span):
+        guard span.isWhole else {
+          split(span, in: mapping)
+          cursor.lookAgain()
+          continue
+        }
+        let pte = span.ptep.update { $0.mapsHuge ? .empty : nil }
+        guard pte.mapsHuge else {
+          cursor.lookAgain()
+          continue
+        }
+        YieldPoint.unmapBetweenClearAndFree.reach()
+        drop(pte, at: span.range.lowerBound, isHuge: true, in: mapping, &teardown)
+      case .base(let run):
+        for (address, ptep) in run {
+          let pte = ptep.clear()
+          if pte.isMapped {
+            YieldPoint.unmapBetweenClearAndFree.reach()
+            drop(pte, at: address, in: mapping, &teardown)
+          } else if pte.isEmpty {
+            teardown.meetEmptyEntry()
+          } else if dropUnmapped(pte) {
+            teardown.expectAccess()
+          }
+        }
+      }
+    }
+  }
+
+  /// Empties the entries in `range` that belong to mappings that were replaced.
+  func zap(_ range: Range<VirtualAddress>, of old: borrowing VMATree.Replaced, _ teardown: inout Teardown) {
+    old.forEach { mapping in
+      let part = mapping.value.range.clamped(to: range)
+      if !part.isEmpty { zap(part, in: mapping, &teardown) }
+    }
+  }
+
+  /// Gives up what a cleared entry held, and notes whether an access through it must have ended when the operation returns.
+  ///
+  /// It need not have if the frame is private memory that is reachable through this entry alone: the bytes stay as they are until
+  /// the frame is freed, a grace period later. All else may change once the caller believes it unmapped: a file is written, a
+  /// device stores, the owner of memory that was mapped by number frees it. A private mapping of a file counts even if it shows a
+  /// copy: the access may have read the entry that the copy replaced.
+  ///
+  /// - Parameter isHuge: whether the entry mapped 2 MiB, from `address` on.
+  @inline(__always)
+  private func drop(
+    _ pte: PTE, at address: VirtualAddress, isHuge: Bool = false, in mapping: VMATree.Mapping,
+    _ teardown: inout Teardown
+  ) {
+    let isAnonymousMemory = mapping.value.attributes.isAnonymous
+    guard let folio = release(pte, at: address, isHuge: isHuge, in: mapping, &teardown) else {
+      // The page of zeroes never changes.
+      if !(isAnonymousMemory && isZeroPage(pte)) { teardown.expectAccess() }
+      return
+    }
+    // ORDERING [change-then-count]: the entry was cleared, the references are looked at after.
+    //
+    // ORDERING [first-slot-pin]: a pin in a slot can only be seen a grace period later. A look at the slots now would come too
+    // early: 1. a pin has read the entry; 2. this looks and finds no slot; 3. the pin stores its slot; 4. the operation
+    // returns; 5. the device writes to the page, and a load by the old entry sees it. But a pin that finds the entry never
+    // slot-pinned changes the entry before it stores its slot. The entry is gone, so there is no such pin and comes none. Nor
+    // has another space the frame: a fork clears the bit, too.
+    if !isAnonymousMemory || engine.mayHoldUncounted(pte) || folio.references > 1 { teardown.expectAccess() }
+  }
+
+  /// Gives up the mapping and, a grace period later, the reference that an entry stood for. Returns the frame that has the
+  /// counts, or nil for an entry that held none.
+  @inline(__always)
+  @discardableResult
+  func release(
+    _ pte: PTE, at address: VirtualAddress, isHuge: Bool = false, in mapping: VMATree.Mapping,
+    _ teardown: inout Teardown
+  ) -> Frame? {
+    guard let frame = normalFrame(pte, at: address, in: mapping) else { return nil }
+    if pte.isDirty, !pte.isAnonymous { frame.set(Frame.dirtyBit) }
+    if isHuge { frame.removeHugeMapping() } else { frame.removeMapping() }
+    teardown.deferFree(.frame(pte.folioPFN))
+    return frames.frame(pte.folioPFN)
+  }
+}

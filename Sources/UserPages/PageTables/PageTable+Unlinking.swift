@@ -1,0 +1,52 @@
+import Synchronization
+
+/// The taking down of nodes in whose span no mapping is left (`free_pgtables`).
+extension PageTable {
+  /// Unlinks the nodes on the way to `range` whose whole span lies in `vacant`, and hands them to `deferFree`.
+  ///
+  /// The caller holds the mmap lock for writing. No mapping is left in `vacant`, of which `range` is a part, and the entries of
+  /// `range` were emptied. So an unlinked node holds no live entry. None can be installed either: a fault that is under way
+  /// finds its mapping detached ([lock-then-validate]).
+  func unlinkNodes(
+    in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>, _ deferFree: (DeferredWord) -> Void
+  ) {
+    unlinkNodes(below: root, level: Self.levels, in: range, vacant: vacant, deferFree)
+  }
+
+  private func unlinkNodes(
+    below node: TableNode, level: Int, in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>,
+    _ deferFree: (DeferredWord) -> Void
+  ) {
+    let span = TableNode.entrySpan(level: level)
+    var start = range.lowerBound.rawValue & ~(span - 1)
+    while start < range.upperBound.rawValue {
+      defer { start += span }
+      let ptep = node[TableNode.index(of: VirtualAddress(start), level: level)]
+      guard let child = TableNode(link: ptep.load()) else { continue }
+      if start >= vacant.lowerBound.rawValue, start + span <= vacant.upperBound.rawValue {
+        // ORDERING [link-then-look]: the link goes first, the children are collected after.
+        ptep.store(.empty)
+        YieldPoint.unlinkBetweenLinkAndCollect.reach()
+        collect(child, level: level - 1, deferFree)
+      } else if level > 2 {
+        let low = max(range.lowerBound, VirtualAddress(start))
+        let high = min(range.upperBound, VirtualAddress(start + span))
+        unlinkNodes(below: child, level: level - 1, in: low..<high, vacant: vacant, deferFree)
+      }
+    }
+  }
+
+  /// Hands an unlinked node and all nodes below it to `deferFree`. The link to it was cleared before.
+  func collect(_ node: TableNode, level: Int, _ deferFree: (DeferredWord) -> Void) {
+    if level > 1 {
+      // ORDERING [link-then-look]: the fence stands between the link that was cleared and the look at the children.
+      atomicMemoryFence(ordering: .sequentiallyConsistent)
+      var index = node.firstLinked(from: 0)
+      while index < TableNode.entryCount {
+        if let child = TableNode(link: node[index].clear()) { collect(child, level: level - 1, deferFree) }
+        index = node.firstLinked(from: index + 1)
+      }
+    }
+    deferFree(.tablePage(node.page))
+  }
+}
