@@ -67,6 +67,10 @@ final class Busy: @unchecked Sendable {
 @main
 enum ForkProbe {
   static func main() throws {
+    // A test's thread may have blocked signals, and this process with it.
+    var none = sigset_t()
+    sigemptyset(&none)
+    sigprocmask(SIG_SETMASK, &none, nil)
     let arguments = CommandLine.arguments
     if arguments.count == 2, arguments[1] == "before" { return try forkBeforeFirstUse() }
     guard arguments.count == 3, let deed = Deed(rawValue: arguments[1]), let rounds = Int(arguments[2]) else {
@@ -78,12 +82,13 @@ enum ForkProbe {
     try space!.map(at: 0x10000, pages: 4, protection: .readWrite)
     try space!.store(UInt64(7), at: 0x10000)
     let pin = try space!.pin(at: 0x10000, .write)
+    let address = pin.withUnsafeMutableBytes { $0.baseAddress! }
     let busySpace = AddressSpace(memory)
     let busy = Busy(busySpace, threads: 3)
     for _ in 0..<rounds {
       let child = systemFork()
       if child == 0 {
-        act(deed, memory, &space, pin.deviceBytes)
+        act(deed, memory, &space, address)
         _exit(0)
       }
       if deed == .wait { kill(child, SIGTERM) }
@@ -99,7 +104,9 @@ enum ForkProbe {
     say("parent: \(memory.census().framesInUse == 0 ? "clean" : "not clean")")
   }
 
-  static func act(_ deed: Deed, _ memory: PhysicalMemory, _ space: inout AddressSpace?, _ bytes: FrameBytes) {
+  static func act(
+    _ deed: Deed, _ memory: PhysicalMemory, _ space: inout AddressSpace?, _ address: UnsafeMutableRawPointer
+  ) {
     do {
       switch deed {
       case .pin: try space!.pin(at: 0x10000, .write).release()
@@ -110,7 +117,7 @@ enum ForkProbe {
       case .machine: _ = try PhysicalMemory(ramPages: 16)
       case .synchronize: RCU.synchronize()
       case .deferFree: RCU.deferFree {}
-      case .address: bytes.store(UInt64(8))
+      case .address: address.storeBytes(of: 8, as: UInt64.self)
       case .exit: Foundation.exit(3)
       case .exec:
         let path = strdup("/bin/true")

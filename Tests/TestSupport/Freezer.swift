@@ -40,7 +40,7 @@
 
     /// Starts a thread that runs `body`, and freezes it when it comes to `point` (never where `point` is nil) after having
     /// passed it `passes` times.
-    public func start(
+    package func start(
       _ name: String, freezeAt point: YieldPoint? = nil, after passes: Int = 0,
       _ body: @escaping @Sendable () throws -> Void
     ) -> StagedThread {
@@ -100,7 +100,7 @@
     }
 
     /// Waits until the thread has come to `point`, frozen or not; false where it ended without.
-    public func waitUntilPast(_ point: YieldPoint) -> Bool {
+    package func waitUntilPast(_ point: YieldPoint) -> Bool {
       condition.lock()
       defer { condition.unlock() }
       while !passed.contains(point) && !isFinished { condition.wait() }
@@ -126,7 +126,7 @@
     }
 
     /// Lets a frozen thread go on until it comes to `point`.
-    public func thaw(until point: YieldPoint) {
+    package func thaw(until point: YieldPoint) {
       condition.lock()
       freezeAt = point
       passesLeft = 0

@@ -4,12 +4,12 @@
 
 #include <stdint.h>
 
-/// Sleeps while `*word == expected`; may wake for no reason.
+/// Sleeps while `*word == expected`. May wake for no reason.
 void cp_futex_wait(uint32_t *word, uint32_t expected);
 /// Wakes at most `count` sleepers.
 void cp_futex_wake(uint32_t *word, int count);
 
-/// One polite turn of a spin loop.
+/// One turn of a spin loop: tells the processor that the thread waits (`cpu_relax`).
 static inline void cp_pause(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

@@ -6,12 +6,13 @@
 
 /// An anonymous memory file of `bytes` bytes, or a negated errno.
 int cp_memory_file(const char *name, size_t bytes);
-/// Reserves address space that cannot be touched; null when there is none.
+/// Reserves address space that cannot be accessed. Null if the process has not that much.
 void *cp_reserve(size_t bytes);
-/// Maps `bytes` of a file (or private zeroes where `file` is negative) over a part of a reservation; 0 or a negated errno.
+/// Maps `bytes` of a file, or private zeroes if `file` is negative, over a part of a reservation; 0, or a negated errno.
 int cp_commit(void *at, size_t bytes, int file, size_t file_offset, int writable, int shared);
-/// Makes a part of a reservation untouchable again, dropping what was mapped there.
+/// Makes a part of a reservation inaccessible again and drops what was mapped there; 0, or a negated errno.
 int cp_decommit(void *at, size_t bytes);
+/// Gives a reservation, or a part of one, back.
 void cp_release(void *at, size_t bytes);
 
 #endif

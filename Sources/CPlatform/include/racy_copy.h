@@ -2,10 +2,11 @@
 //
 // The bytes of a frame are raced over by design: a device, another address space, or the program on another thread may
 // write while they are read, exactly as on real hardware. A copy must then deliver, for each byte, some value that was
-// stored there, and nothing more: a word may come in pieces (a caller that needs it whole loads and stores it as one). Under
-// ThreadSanitizer the copy is made of relaxed atomic accesses, so that a report always means a bug elsewhere; otherwise
-// it is the C library's copy, which the compiler cannot see through and which satisfies the above on every machine we
-// build for. It is never used on memory that only one thread may reach.
+// stored there, and nothing more: a word may come in pieces. A caller that needs a word whole loads and stores it as one.
+//
+// Under ThreadSanitizer the copy is made of relaxed atomic accesses, so that a report always means a bug elsewhere. Otherwise it
+// is the C library's copy. The compiler cannot see through that call, and it satisfies the above on every machine that the
+// library is built for. It is never used on memory that only one thread may reach.
 #ifndef CPLATFORM_RACY_COPY_H
 #define CPLATFORM_RACY_COPY_H
 
@@ -46,8 +47,9 @@ static inline ptrdiff_t cp_first_other(const void *from, uint8_t byte, size_t co
   return -1;
 }
 
-/// The index of the first of `words[from..<count]` that is not zero, or `count`. The words are atomic and may be written
-/// meanwhile: each is read whole. `words` is aligned to 64 bytes.
+/// The index of the first of `words[from..<count]` that is not zero, or `count`.
+///
+/// Other threads may store to the words meanwhile: each is read whole. `words` is aligned to 64 bytes.
 static inline ptrdiff_t cp_first_set(const uint64_t *words, ptrdiff_t from, ptrdiff_t count) {
 #if defined(__x86_64__) && !defined(CPLATFORM_TSAN)
   // Two words in one load: the machine reads the halves of an aligned one whole.

@@ -2,10 +2,10 @@
 #ifndef CPLATFORM_THREAD_INDEX_H
 #define CPLATFORM_THREAD_INDEX_H
 
-/// The calling thread's number plus one; zero before the first use. Initial-exec: one load, no call.
+/// The calling thread's number plus one, or zero before its first use. Initial-exec: one load, no call.
 extern __thread int cp_thread_index_plus_one __attribute__((tls_model("initial-exec")));
 
-/// Takes the lowest free number and gives it back when the thread ends. Cold.
+/// Gives the calling thread the lowest free number, until the thread ends. Cold: once in a thread's life.
 int cp_register_thread_index(void);
 
 /// A number from 0 that no other living thread has. Numbers are reused when threads end, lowest first.

@@ -5,7 +5,7 @@ import Synchronization
 /// A B+ tree whose published nodes never change. An edit copies the nodes on its path, once each, works on the copies, and
 /// publishes them together by storing one root word: a reader sees the tree before the edit or after it, never between.
 ///
-/// ORDERING [range-tree-root]: `publish` stores the root with release after the new nodes are complete; `root` is loaded
+/// ORDERING [tree-root]: `publish` stores the root with release after the new nodes are complete; `root` is loaded
 /// with acquire, so a reader that sees a root sees whole nodes. Replaced nodes are given to the queue of deferred frees
 /// after the store, so a reader inside a section never walks freed memory.
 ///
@@ -20,9 +20,9 @@ final class COWBTree: @unchecked Sendable {
     /// 0 for a leaf.
     var height: Int32
     var count: Int32
-    /// The edit that made the node; only that edit may change it.
+    /// The edit that made the node. Only that edit may change it.
     var edit: UInt64
-    /// The writer's list of nodes that its edit replaced; no reader looks at it.
+    /// The writer's list of nodes that its edit replaced. No reader looks at it.
     var nextReplaced: Node?
     var keys: InlineArray<32, UInt64>
     /// Words in a leaf, nodes above.
@@ -31,10 +31,10 @@ final class COWBTree: @unchecked Sendable {
 
   private let published = Atomic<UInt>(0)
   private let queue: DeferredQueue.Handle
-  // Keeps the queue, for the nodes that are left at the end.
+  // Keeps the queue alive for the nodes that are left at the end.
   private let queueOwner: DeferredQueue
-  // The writer's own, guarded by the lock that makes it the only writer; no access of these lasts longer than a load or a
-  // store, so the checks for overlapping ones, which cost a fifth of a small edit, could find nothing.
+  // Guarded by the lock that makes a thread the only writer. Each access is one load or store, so Swift's checks for overlapping
+  // accesses could find nothing. They cost a fifth of a small edit.
   @exclusivity(unchecked) private var working: Node?
   @exclusivity(unchecked) private var edit: UInt64 = 1
   @exclusivity(unchecked) private var replaced: Node?
@@ -47,7 +47,7 @@ final class COWBTree: @unchecked Sendable {
   }
 
   deinit {
-    // Nobody can reach the tree any more, so its nodes need no grace period.
+    // No thread can reach the tree any more, so its nodes need no grace period.
     if let working { freeAll(working) }
   }
 
@@ -64,7 +64,7 @@ final class COWBTree: @unchecked Sendable {
     return Self.ceiling(key, in: root)
   }
 
-  /// As `floor` and `ceiling`, but of the edit in progress; for the writer.
+  /// As `floor` and `ceiling`, of the edit in progress. For the writer.
   func workingFloor(_ key: UInt64) -> (key: UInt64, word: UInt64)? { Self.floor(key, in: working) }
 
   func workingCeiling(_ key: UInt64) -> (key: UInt64, word: UInt64)? {
@@ -122,7 +122,7 @@ final class COWBTree: @unchecked Sendable {
     working = top
   }
 
-  /// Inserts below a node that this edit owns; returns the new right half where it had to be split.
+  /// Inserts below a node that this edit owns. Returns the new right half if the node had to be split.
   private func insert(_ key: UInt64, _ word: UInt64, into node: Node) -> Node? {
     let index = Self.lastIndex(in: node, notAbove: key)
     if node.pointee.height == 0 {
@@ -210,7 +210,7 @@ final class COWBTree: @unchecked Sendable {
     if Int(below.pointee.count) < Self.fanout / 4 { mergeChildren(around: index, of: node) }
   }
 
-  /// Joins a thin child with a neighbour where both fit in three quarters of a node, so that the tree stays shallow.
+  /// Joins a thin child with a neighbour if both fit in three quarters of a node, so that the tree stays shallow.
   private func mergeChildren(around index: Int, of node: Node) {
     let left = index > 0 ? index - 1 : index
     guard left + 1 < Int(node.pointee.count) else { return }
@@ -236,7 +236,7 @@ final class COWBTree: @unchecked Sendable {
 
   /// Makes the edit visible to readers, as one step, and begins the next.
   func publish() {
-    // ORDERING [range-tree-root]: release, pairs with the acquire in `root`.
+    // ORDERING [tree-root]: release, pairs with the acquire in `root`.
     published.store(UInt(bitPattern: working), ordering: .releasing)
     edit += 1
     var batch = DeferredBatch()
@@ -270,12 +270,12 @@ final class COWBTree: @unchecked Sendable {
   }
 
   private func replace(_ node: Node) {
-    // Readers may be in the node; this field is none of theirs.
+    // Readers may be in the node. They do not read this field.
     node.pointee.nextReplaced = replaced
     replaced = node
   }
 
-  /// A node that left the tree: freed at once where no reader ever saw it.
+  /// Frees a node that left the tree: at once if no reader ever saw it, otherwise by way of the queue.
   private func discard(_ node: Node) {
     if node.pointee.edit == edit { queue.freeTreeNode(node) } else { replace(node) }
   }

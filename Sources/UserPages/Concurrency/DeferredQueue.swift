@@ -15,7 +15,7 @@ import Synchronization
 ///
 /// What a caller may rely on; other comments cite the letters:
 ///
-/// - (a) A word is freed after a grace period that begins after it was enqueued.
+/// - (a) A word is freed once, after a grace period (`RCU`, b) that begins after it was enqueued.
 /// - (b) An object is released by a thread that holds no lock of the library's and is in no section; its `deinit` or closure
 ///   may call any operation of the library. Which thread that is, and when, is not said.
 /// - (c) When `drainAll` or `barrier` returns, all that was enqueued before the call, by any thread, is freed and released.
@@ -36,7 +36,7 @@ final class DeferredQueue: @unchecked Sendable {
   /// Shards; a power of two. Threads beyond that many share.
   static let shardCount = 64
 
-  /// Where the nodes of range trees come from and go to. A thread keeps as many as two batches can bring.
+  /// Where the nodes of `COWBTree`s come from and go to. A thread keeps as many as two batches can bring.
   let treeNodes = FreeListPool(
     bytes: MemoryLayout<COWBTree.NodeBody>.stride, alignment: MemoryLayout<COWBTree.NodeBody>.alignment,
     limit: 2 * batch)
@@ -274,7 +274,7 @@ extension DeferredQueue {
     @discardableResult func drain() -> Bool { queue._withUnsafeGuaranteedRef { $0.drain() } }
     func drainAll() { queue._withUnsafeGuaranteedRef { $0.drainAll() } }
 
-    /// A node of a range tree with unspecified contents.
+    /// A node of a `COWBTree` with unspecified contents.
     func takeTreeNode() -> UnsafeMutableRawPointer {
       queue._withUnsafeGuaranteedRef { $0.treeNodes.take() ?? $0.treeNodes.make() }
     }

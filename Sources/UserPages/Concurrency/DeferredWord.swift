@@ -1,6 +1,6 @@
-/// Something to free after a grace period, in one word: what it is in the low three bits, which one above them.
+/// Something to free after a grace period, in one word: its kind in the low three bits, its address or number above them.
 ///
-/// This layer knows three kinds. Layers above define theirs with the tags that are left, and free them themselves.
+/// This layer knows three kinds. Layers above define theirs with the tags that are left, and free those.
 struct DeferredWord {
   let rawValue: UInt64
 
@@ -19,7 +19,7 @@ struct DeferredWord {
     DeferredWord(tag: 0, payload: UInt64(UInt(bitPattern: Unmanaged.passRetained(object).toOpaque())))
   }
 
-  /// A node of a range tree, for the queue's pool of them.
+  /// A node of a `COWBTree`, for the queue's pool of them.
   static func treeNode(_ node: COWBTree.Node) -> DeferredWord {
     DeferredWord(tag: 1, payload: UInt64(UInt(bitPattern: node)))
   }
@@ -48,8 +48,8 @@ struct DeferredWord {
 
 /// Words gathered in a row, so that the queue's lock is taken once for all of them.
 ///
-/// What they mean must be unreachable when they are added; they need not be in the queue at once. Its holder calls `flush`
-/// before it lets others believe that they are.
+/// What they mean must be unreachable when they are added. They need not be in the queue at once: the batch's owner calls `flush`
+/// before its operation returns.
 struct DeferredBatch: ~Copyable {
   // Few, because they are set to nothing first, and most batches hold one or two.
   private static let capacity = 8

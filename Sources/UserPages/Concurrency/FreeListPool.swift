@@ -1,8 +1,8 @@
-/// Pieces of memory of one size that are used again: what is made and freed at every change of a mapping.
+/// Blocks of memory of one size that are used again: nodes that every change of a mapping makes and frees.
 ///
-/// Each thread keeps what it freed for itself, in a list threaded through the pieces' first words, and takes from there: no
-/// lock and no atomic addition. Only threads beyond the 63rd share a list. A list holds at most `limit` pieces; what comes
-/// on top goes back to the system.
+/// Each thread keeps the blocks that it freed, in a list threaded through the blocks' first words, and takes from there: no
+/// lock and no atomic addition. Only threads beyond the 63rd share a list. A list holds at most `limit` blocks; a further one
+/// goes back to the system.
 ///
 /// ORDERING [thread-number]: a list belongs to a thread's number, and needs no more than that to be handed on with it.
 final class FreeListPool: @unchecked Sendable {
@@ -14,7 +14,7 @@ final class FreeListPool: @unchecked Sendable {
   // Raw memory: neighbours must not share a line. The last one is the shared one, guarded by `sharedLock`.
   private let shards: UnsafeMutablePointer<Shard>
   private let sharedLock = FutexLock()
-  /// Counter 0: pieces taken minus pieces given back. Apart from the shards, because anybody reads it.
+  /// Counter 0: blocks taken minus blocks given back. Apart from the shards, because other threads read it.
   private let out = ShardedCounters()
 
   private struct Shard {
@@ -24,8 +24,8 @@ final class FreeListPool: @unchecked Sendable {
   }
 
   /// - Parameters:
-  ///   - bytes: the size of a piece, at least a word.
-  ///   - limit: how many free pieces a thread keeps.
+  ///   - bytes: the size of a block, at least a word.
+  ///   - limit: how many free blocks a thread keeps.
   init(bytes: Int, alignment: Int, limit: Int) {
     self.bytes = bytes
     self.alignment = alignment
@@ -36,40 +36,40 @@ final class FreeListPool: @unchecked Sendable {
 
   deinit {
     for index in 0..<Self.shardCount {
-      while let piece = pop(shards + index) { piece.deallocate() }
+      while let block = pop(shards + index) { block.deallocate() }
     }
     shards.deallocate()
     out.release()
   }
 
-  /// A piece that was freed before, as it was left but for its first word; nil where there is none: then make one.
+  /// Takes a block that was freed before, as it was left but for its first word. Returns nil if there is none.
   ///
-  /// Counted as taken in either case.
+  /// Either way a block counts as taken: after nil the caller takes a new one from `make`.
   @inline(__always)
   func take() -> UnsafeMutableRawPointer? {
     out.add(1, to: 0)
     return withShard { pop($0) }
   }
 
-  /// A new piece, for who was given none.
+  /// Makes a new block, for a caller that `take` gave none.
   @inline(never)
   func make() -> UnsafeMutableRawPointer { .allocate(byteCount: bytes, alignment: alignment) }
 
-  /// Takes a piece back.
+  /// Gives a block back.
   @inline(__always)
-  func free(_ piece: UnsafeMutableRawPointer) {
+  func free(_ block: UnsafeMutableRawPointer) {
     out.add(.max, to: 0)
     let kept = withShard { shard in
       guard shard.pointee.count < limit else { return false }
-      piece.storeBytes(of: UInt(bitPattern: shard.pointee.first), as: UInt.self)
-      shard.pointee.first = piece
+      block.storeBytes(of: UInt(bitPattern: shard.pointee.first), as: UInt.self)
+      shard.pointee.first = block
       shard.pointee.count += 1
       return true
     }
-    if !kept { piece.deallocate() }
+    if !kept { block.deallocate() }
   }
 
-  /// Pieces that are out. Exact when nobody takes or frees.
+  /// Blocks that are taken and not given back. Exact while no thread takes or frees.
   var inUse: Int { out.total(0) }
 
   @inline(__always)
@@ -83,9 +83,9 @@ final class FreeListPool: @unchecked Sendable {
 
   @inline(__always)
   private func pop(_ shard: UnsafeMutablePointer<Shard>) -> UnsafeMutableRawPointer? {
-    guard let piece = shard.pointee.first else { return nil }
-    shard.pointee.first = UnsafeMutableRawPointer(bitPattern: piece.load(as: UInt.self))
+    guard let block = shard.pointee.first else { return nil }
+    shard.pointee.first = UnsafeMutableRawPointer(bitPattern: block.load(as: UInt.self))
     shard.pointee.count -= 1
-    return piece
+    return block
   }
 }

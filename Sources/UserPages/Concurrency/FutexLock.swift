@@ -3,9 +3,12 @@ import Synchronization
 
 /// A lock for sections of some tens of instructions: one word, uncontended in user space, waiters asleep in the kernel.
 ///
-/// Drepper's three-state mutex ("Futexes Are Tricky"): 0 free, 1 held, 2 held and somebody may be asleep. Used instead of
-/// `Synchronization.Mutex` because that one's slow path lives in an uninstrumented library, where ThreadSanitizer cannot
-/// see it order anything.
+/// It can neither be waited for with a timeout nor taken twice by one thread. For a value that it guards alone see `Guarded`;
+/// `LockArray` says when to use which lock.
+///
+/// Drepper's three-state mutex ("Futexes Are Tricky"): 0 free, 1 held, 2 held while a thread may be asleep. Not
+/// `Synchronization.Mutex`: the slow path of that lock lives in an uninstrumented library, where ThreadSanitizer cannot see
+/// what it orders.
 struct FutexLock: ~Copyable {
   private let state = Atomic<UInt32>(0)
 
@@ -13,7 +16,7 @@ struct FutexLock: ~Copyable {
 
   @inline(__always)
   func lock() {
-    // ORDERING [lock-hand-over]: acquire, here and wherever else the lock is taken.
+    // ORDERING [lock-hand-over]: acquire, in each function that takes the lock.
     if state.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged { return }
     lockSlowly()
   }
@@ -28,7 +31,7 @@ struct FutexLock: ~Copyable {
 
   @inline(never)
   private func lockSlowly() {
-    // A holder that runs on another core is gone within a few turns; a preempted one is not worth spinning for.
+    // A holder that runs on another core is done within a few turns. A preempted holder is not worth spinning for.
     for _ in 0..<64 {
       cp_pause()
       if state.load(ordering: .relaxed) == 0,

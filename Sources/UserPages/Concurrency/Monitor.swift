@@ -3,9 +3,12 @@ import Glibc
 
 /// A lock with a condition to wait for, for work that one thread hands to another.
 ///
-/// `pthread_mutex_t` and `pthread_cond_t`, because sanitizers know them. What a holder did comes before what the next one
-/// does; a waiter gives the lock up while it sleeps. May be taken inside a read-side section by those who do not wait and
-/// hold it for some tens of instructions.
+/// Use it where a thread must sleep until another has changed something. If no thread waits, `FutexLock` and `Guarded` are
+/// smaller.
+///
+/// It is a `pthread_mutex_t` and a `pthread_cond_t`, because sanitizers know them. What a holder did comes before what the next
+/// holder does. A waiting thread gives the lock up while it sleeps. Inside a read-side section a thread may take the lock if it
+/// does not wait and holds it for some tens of instructions.
 final class Monitor: @unchecked Sendable {
   // Raw memory: neither may move.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
@@ -25,6 +28,7 @@ final class Monitor: @unchecked Sendable {
     mutex.deallocate()
   }
 
+  /// Runs `body` under the lock.
   @inline(__always)
   func locked<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     // A forked child would wait for a holder that did not come along.
@@ -34,9 +38,9 @@ final class Monitor: @unchecked Sendable {
     return try body()
   }
 
-  /// Sleeps until somebody calls `wakeAll`, or for no reason. Inside `locked`.
+  /// Sleeps until a thread calls `wakeAll`, or for no reason. Inside `locked`.
   func wait() { pthread_cond_wait(condition, mutex) }
 
-  /// Wakes who waits. Inside `locked`.
+  /// Wakes all waiting threads. Inside `locked`.
   func wakeAll() { pthread_cond_broadcast(condition) }
 }

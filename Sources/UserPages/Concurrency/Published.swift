@@ -1,13 +1,13 @@
-/// A value that readers reach without a lock and that a writer may replace: it stays where it is until a grace period
-/// after `retire`.
+/// A value that readers reach without a lock and a writer may replace: it stays where it is until a grace period after
+/// `retired`.
 ///
-/// A trivial handle, so that copying it costs no reference counting. The holder keeps it valid by being inside a
-/// read-side section that was entered before the value was made unreachable, or by holding the lock under which it is.
+/// A trivial handle: to copy it costs no reference counting. It is valid inside a read-side section that was entered before the
+/// value was made unreachable, and under the lock under which values are made unreachable.
 ///
-/// In memory a value comes behind a word pair that says how it is destroyed, so that the queue of deferred frees needs to
-/// know no types and no object has to be made when a value retires.
+/// In memory a value comes behind a word pair that says how it is destroyed. So the queue of deferred frees needs to know no
+/// types, and no object has to be made when a value retires.
 struct Published<Value: ~Copyable>: @unchecked Sendable {
-  // Valid until the queue has freed it, see above.
+  // Valid until the queue has freed it.
   private let pointer: UnsafeMutablePointer<Value>
 
   init(_ value: consuming Value) {
@@ -38,7 +38,7 @@ struct Published<Value: ~Copyable>: @unchecked Sendable {
   /// What frees the value after a grace period.
   func retired() -> DeferredWord { .published(UnsafeMutableRawPointer(pointer) - PublishedCell.headerBytes) }
 
-  /// Frees at once what nobody has ever seen, or no longer can.
+  /// Frees at once a value that no reader has seen, or can still see.
   func destroy() { PublishedCell.destroy(UnsafeMutableRawPointer(pointer) - PublishedCell.headerBytes) }
 
   private enum Destroyer: PublishedCell.Destroyer {
@@ -50,7 +50,7 @@ struct Published<Value: ~Copyable>: @unchecked Sendable {
 
 /// The memory of a published value of whatever type.
 enum PublishedCell {
-  /// Room for the destroyer; the value comes behind.
+  /// The size of the destroyer's place. The value comes behind it.
   static let headerBytes = 16
 
   protocol Destroyer {

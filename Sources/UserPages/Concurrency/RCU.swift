@@ -1,26 +1,35 @@
 import CPlatform
 
-/// Read-copy-update: readers never wait, writers wait for readers before they free.
+/// Read-copy-update: readers never wait, and writers wait for readers before they free.
 ///
-/// A *read-side section* is cheap (two stores to a line of the reader's own) and may be entered from any thread:
-/// Foundation threads, Dispatch workers, tasks. A *grace period* is a time in which every section that was open at its
-/// start has ended. What a writer made unreachable before a grace period may be freed after it.
+/// A *read-side section* is what a reader runs in. A *grace period* is a time in which every section that was open at its start
+/// has ended. What a writer made unreachable before a grace period may be freed after it.
 ///
-/// Corresponds to `rcu_read_lock`, `synchronize_rcu` and `call_rcu`; the engine is liburcu's "bulletproof" flavour. Measured
-/// (`sections` in Benchmarks), a section of it costs 0.8 to 1.0 ns, as one of the `memb` flavour does, whose readers must register
-/// and unregister; `mb`'s costs 65 ns and more, for its fences; `qsbr`'s 0.3 ns, but its readers must say when they are in no
-/// section and go offline before they sleep, which a library cannot ask of its callers' threads.
+/// What a program may rely on; other comments cite the letters:
+///
+/// - (a) A section waits for nothing: two stores to a cache line of the thread's own. Any thread may enter one at any time: a
+///   Foundation thread, a Dispatch worker, a task.
+/// - (b) When `synchronize` returns, every section that was open when it was called has ended. Sections that began since may be
+///   open.
+/// - (c) A section's accesses come before what follows a `synchronize` that waited for it. A writer's accesses before
+///   `synchronize` come before those of a section that begins after it returned.
+/// - (d) Work given to `deferFree` runs once, after a grace period that begins after the call, outside of sections and locks.
+/// - (e) When `barrier` returns, all work that was given to `deferFree` before the call has run. Inside such work it waits for a
+///   grace period alone.
+///
+/// The engine is liburcu's "bulletproof" flavour, whose readers register themselves. Measured (`sections` in Benchmarks), a
+/// section costs 0.8 to 1.0 ns, as one of the `memb` flavour does, whose readers must register and unregister. A section of `mb`
+/// costs 65 ns and more, for its fences. One of `qsbr` costs 0.3 ns, but its readers must say when they are in no section, which a
+/// library cannot ask of its callers' threads.
 public enum RCU {
-  /// Runs `body` inside a read-side section.
+  /// Runs `body` inside a read-side section (`rcu_read_lock`).
   ///
-  /// The closure is synchronous, so a task cannot suspend inside a section. Sections nest. They must not block, wait for
-  /// a grace period, or last longer than some tens of microseconds: a grace period waits for the longest.
+  /// `body` must not block, wait for a grace period, or last longer than some tens of microseconds: a grace period waits for the
+  /// longest section. The closure is synchronous, so a task cannot suspend in it.
   ///
-  /// Because sections nest, one around many operations is a batch section: what they read belongs together as far as
-  /// lifetimes go, and nothing they saw is freed between them. Inside it pins are asked for with `fastOnly`, since only the
-  /// fast path may run here (64 at a time are some tenths of a microsecond, well within bounds). It does not make them
-  /// cheaper: the inner sections' stores go to the same line. Measured in one run, a slot pin and its release cost 5.3 ns
-  /// with a section each and 5.3 ns with 64 of them inside one. A range pinned in one walk is what saves.
+  /// Sections nest. One section around many operations keeps what each of them saw until the last one is done. Pins inside it ask
+  /// for `fastOnly`: the slow path may wait. The outer section does not make them cheaper. Measured in one run, a slot pin and its
+  /// release cost 5.3 ns with a section each and 5.3 ns with 64 pins inside one. To save, pin a range.
   @inlinable @inline(__always)
   public static func read<Result: ~Copyable, Failure: Error>(
     _ body: () throws(Failure) -> Result
@@ -30,7 +39,7 @@ public enum RCU {
     return try body()
   }
 
-  /// Waits until every read-side section that is open now has ended (`synchronize_rcu`).
+  /// Waits for a grace period: until every section that is open now has ended (b) (`synchronize_rcu`).
   ///
   /// - Precondition: not called inside a read-side section, where it would wait for itself.
   public static func synchronize() {
@@ -46,7 +55,7 @@ public enum RCU {
     if isReading { fatalError("a grace period inside a read-side section would never end") }
   }
 
-  /// Runs `work` after a grace period (`call_rcu`): when enough work has gathered, or at the next `barrier()`.
+  /// Runs `work` after a grace period (d): when enough work has gathered, or at the next `barrier()` (`call_rcu`).
   ///
   /// It runs on a thread that calls an operation of this library, outside of any section and under none of the library's locks, so
   /// it may call any operation itself. It must not need a lock that a thread holds while it calls the library.
@@ -55,7 +64,7 @@ public enum RCU {
     closures.drainIfFull()
   }
 
-  /// Returns when everything that `deferFree` was given before the call has run (`rcu_barrier`).
+  /// Waits until everything that `deferFree` was given before the call has run (e) (`rcu_barrier`).
   ///
   /// Called inside such a closure, or inside the `deinit` of an object that the library releases, it waits for a grace period
   /// and for no closure: two closures that waited for each other would never end. What was deferred before the call then runs

@@ -1,10 +1,13 @@
 import CPlatform
 import Glibc
 
-/// A blocking lock for many readers or one writer; waiting writers go before new readers, as with Linux's rwsem.
+/// A blocking lock for many readers or one writer, in which a waiting writer goes before new readers (Linux's rwsem).
 ///
-/// This is what the mmap lock is made of. `pthread_rwlock_t`, because sanitizers know it and because it is an honest
-/// stand-in for the kernel's: one atomic read-modify-write on a shared line to enter as a reader and one to leave.
+/// The mmap lock is one. It may be held over a whole operation, a grace period included, so no thread waits for it inside a
+/// read-side section. The other locks here are held for some instructions: see `LockArray`.
+///
+/// It is a `pthread_rwlock_t`, because sanitizers know it and because it costs what the kernel's does: one atomic
+/// read-modify-write on a shared line to enter as a reader and one to leave.
 final class ReadWriteLock: @unchecked Sendable {
   // Raw memory: a pthread lock must not move.
   private let lock: UnsafeMutablePointer<pthread_rwlock_t>
@@ -13,7 +16,7 @@ final class ReadWriteLock: @unchecked Sendable {
     lock = .allocate(capacity: 1)
     var attributes = pthread_rwlockattr_t()
     pthread_rwlockattr_init(&attributes)
-    // Not recursive: no operation of this library takes the lock twice.
+    // Not recursive: no operation takes the lock twice, and only this kind prefers writers.
     pthread_rwlockattr_setkind_np(&attributes, Int32(PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP))
     pthread_rwlock_init(lock, &attributes)
     pthread_rwlockattr_destroy(&attributes)

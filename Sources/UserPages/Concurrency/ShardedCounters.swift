@@ -1,9 +1,9 @@
 import CPlatform
 import Synchronization
 
-/// Four counters that many threads add to and somebody reads now and then.
+/// Four counters that many threads add to and few read.
 ///
-/// Each thread adds to a cache line of its own, without a read-modify-write; only threads beyond the 63rd share one.
+/// Each thread adds to a cache line of its own, without a read-modify-write. Only threads beyond the 63rd share one.
 @frozen @usableFromInline
 struct ShardedCounters: @unchecked Sendable {
   @usableFromInline static let shardCount = 64
@@ -19,7 +19,7 @@ struct ShardedCounters: @unchecked Sendable {
     words = memory.assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
-  /// Frees the memory; nobody adds any more.
+  /// Frees the memory. No thread may add any more.
   func release() { UnsafeMutableRawPointer(words).deallocate() }
 
   /// Adds to counter `index` (0...3).
@@ -39,7 +39,7 @@ struct ShardedCounters: @unchecked Sendable {
     }
   }
 
-  /// The sum over all threads; exact when nobody adds.
+  /// The sum over all threads. Exact while no thread adds.
   func total(_ index: Int) -> Int {
     var total: UInt64 = 0
     for shard in 0..<Self.shardCount { total &+= words[shard * Self.stride + index].load(ordering: .relaxed) }

@@ -1,10 +1,11 @@
 import Synchronization
 
-/// Named places in the protocols where a test may hold a thread up.
+/// Named places in the protocols where a test may hold a thread up. For the tests of this package.
 ///
-/// They exist in debug builds, and in others with `-DUSERPAGES_YIELD_POINTS`; elsewhere `reach` is nothing. A handler may
-/// block: that is what they are for. Note that some places are inside a read-side section, which then stays open.
-public enum YieldPoint: Int, CaseIterable, Sendable {
+/// They exist in debug builds, and in release builds with `-DUSERPAGES_YIELD_POINTS`. Otherwise `reach` is nothing. A handler may
+/// block: that is what they are for. A place inside a read-side section keeps the section open.
+@usableFromInline
+package enum YieldPoint: Int, CaseIterable, Sendable {
   /// The fast path has read the entry, inside its section, and has no reference yet.
   case pinBetweenEntryAndReference
   /// The fast path has taken its reference and has not looked at the entry again.
@@ -37,7 +38,7 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   case accessBetweenEntryAndBytes
   /// A page-out has replaced its entries, and no grace period has passed.
   case pageOutBetweenEntriesAndGrace
-  /// A page-out's grace period is over, and it has not looked who has its frames.
+  /// A page-out's grace period is over, and it has not looked for other holders of its frames.
   case pageOutBetweenGraceAndLook
   /// The swap file's writer has copied pages and has not written them.
   case swapWriteBetweenCopyAndFile
@@ -50,18 +51,19 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
   case swapFileBetweenLockAndLook
 
   /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`.
-  public static func install(_ handler: @escaping @Sendable (YieldPoint) -> Void) {
+  package static func install(_ handler: @escaping @Sendable (YieldPoint) -> Void) {
     slot.withLock { $0 = Handler(call: handler) }
     isInstalled.store(true, ordering: .releasing)
   }
 
-  public static func removeHandler() {
+  /// Ends what `install` began.
+  package static func removeHandler() {
     isInstalled.store(false, ordering: .releasing)
     slot.withLock { $0 = nil }
   }
 
   @usableFromInline static let isInstalled = Atomic<Bool>(false)
-  // Behind a lock that ThreadSanitizer knows: plays and races run under it too.
+  // Behind a lock that ThreadSanitizer knows: tests with yield points run under it too.
   private static let slot = Guarded<Handler?>(nil)
 
   /// In a struct, because a closure that is read out of a generic place and put back is wrapped once more each time.
@@ -69,6 +71,7 @@ public enum YieldPoint: Int, CaseIterable, Sendable {
     let call: @Sendable (YieldPoint) -> Void
   }
 
+  /// The calling thread has come to this place.
   @inlinable @inline(__always)
   func reach() {
     #if DEBUG || USERPAGES_YIELD_POINTS

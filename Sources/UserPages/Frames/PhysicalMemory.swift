@@ -9,6 +9,11 @@ import Glibc
 /// Thread-safe. The machine outlives everything made from it. Address spaces, files and images hold it strongly. Gets and pins
 /// do not, because that would write a line which all of them share: the machine checks at its end that none is left, and
 /// traps if one is.
+///
+/// A process that has made a machine, or entered a section, should not go on in the child of a `fork(2)`: RAM is shared with the
+/// parent, and other threads' locks stay locked. The child's first use of the library prints a message and aborts, and physical
+/// memory cannot be reached there. A child may call `exec` or `_exit`, and a program may fork before its first use. Programs are
+/// best started by `posix_spawn` or `Process`, which costs the library nothing.
 public final class PhysicalMemory: Sendable {
   /// Frames of RAM for contents. Table nodes and the zero page are beside it.
   public let ramPages: Int
