@@ -9,22 +9,22 @@ import Testing
     let memory = try PhysicalMemory(ramPages: 4)
     let first = try memory.allocate()
     #expect(first.pageCount == 1)
-    let zero = first.bytes.load(as: UInt64.self)
+    let zero = first.deviceBytes().load(as: UInt64.self)
     #expect(zero == 0)
-    first.bytes.store(UInt64(5), toByteOffset: 8)
+    first.deviceBytes().store(UInt64(5), toByteOffset: 8)
     let second = try first.retain()
     #expect(second.pfn == first.pfn)
     #expect(memory.frameInformation(of: first.pfn)?.referenceCount == 2)
     first.put()
     #expect(memory.freePages == 3)
-    let five = second.bytes.load(fromByteOffset: 8, as: UInt64.self)
+    let five = second.deviceBytes().load(fromByteOffset: 8, as: UInt64.self)
     #expect(five == 5)
     second.put()
     #expect(memory.freePages == 4)
     // What is given out again shows nothing of its past.
     for _ in 0..<8 {
       let next = try memory.allocate()
-      let word = next.bytes.load(fromByteOffset: 8, as: UInt64.self)
+      let word = next.deviceBytes().load(fromByteOffset: 8, as: UInt64.self)
       #expect(word == 0)
     }
     #expect(memory.census().isClean)
@@ -51,13 +51,13 @@ import Testing
       let huge = try machine.memory.allocateHuge()
       #expect(huge.pageCount == 512 && huge.pfn.isHugeAligned)
       for page in [0, 1, 511] {
-        #expect(huge.bytes(ofPage: page).load(as: UInt64.self) == 0)
-        huge.bytes(ofPage: page).store(UInt64(page))
+        #expect(huge.deviceBytes(ofPage: page).load(as: UInt64.self) == 0)
+        huge.deviceBytes(ofPage: page).store(UInt64(page))
       }
       #expect(machine.memory.freePages == 512)
       let other = try huge.retain()
       huge.put()
-      #expect(other.bytes(ofPage: 511).load(as: UInt64.self) == 511)
+      #expect(other.deviceBytes(ofPage: 511).load(as: UInt64.self) == 511)
       #expect(machine.memory.freePages == 512)
       let last = try machine.memory.allocateHuge()
       #expect(throws: PageError.outOfMemory) { try machine.memory.allocateHuge().put() }
@@ -71,14 +71,14 @@ import Testing
     let machine = try Machine(frames: 16)
     do {
       let frame = try machine.memory.allocate()
-      frame.bytes.store(UInt64(1))
+      frame.deviceBytes().store(UInt64(1))
       let space = AddressSpace(machine.memory)
       let device = try DeviceRange(machine.memory, pages: 1)
       try space.map(at: 0x10000, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(device))
       try space.insertPage(frame.pfn, at: 0x10000)
       #expect(try space.load(at: 0x10000, as: UInt64.self) == 1)
       try space.store(UInt64(2), at: 0x10000)
-      #expect(frame.bytes.load(as: UInt64.self) == 2)
+      #expect(frame.deviceBytes().load(as: UInt64.self) == 2)
       frame.put()
       #expect(try space.load(at: 0x10000, as: UInt64.self) == 2, "the entry has the frame now")
       space.exit()
@@ -90,7 +90,7 @@ import Testing
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       func allocate() throws -> FrameReference { try PhysicalMemory(ramPages: 4).allocate() }
       let reference = try allocate()
-      _ = reference.bytes.load(as: UInt8.self)
+      _ = reference.deviceBytes().load(as: UInt8.self)
     }
     let output = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
     #expect(output.contains("torn down with gets outstanding: pfn"), "\(output)")

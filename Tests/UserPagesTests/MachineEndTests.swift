@@ -1,5 +1,6 @@
 import Testing
-import UserPages
+
+@testable import UserPages
 
 /// A machine that ends while a page of it is held traps, and names the frame: its memory is about to be unmapped.
 @Suite struct MachineEndTests {

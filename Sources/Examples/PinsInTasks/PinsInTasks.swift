@@ -43,5 +43,5 @@ final class Holder: Sendable {
   init(_ pin: consuming PinnedPage) { self.pin = pin }
 
   /// Reads the page's first word. The pin ends with its holder.
-  func finish() -> UInt64 { pin.withUnsafeBytes { $0.load(as: UInt64.self) } }
+  func finish() -> UInt64 { pin.load(as: UInt64.self) }
 }

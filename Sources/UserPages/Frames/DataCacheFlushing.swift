@@ -6,9 +6,11 @@ public protocol DataCacheFlushing: Sendable {
   func flush(_ page: FrameBytes)
 }
 
-/// A coherent machine: nothing to do.
+/// The data cache of a coherent machine: a flush does nothing.
 public struct CoherentDataCache: DataCacheFlushing {
+  /// The one there is.
   public init() {}
+  /// Does nothing.
   public func flush(_ page: FrameBytes) {}
 }
 

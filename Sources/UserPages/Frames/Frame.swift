@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// `counts`, one atomic word, so that a pin is one addition:
 ///
-///     bits  0...31  references: one for each entry, each page of a cache, each get, each pin, each `FrameReference`
+///     bits  0...31  references: one for each entry, each page of a cache, each get and each pin
 ///                     0                 free, or between the allocator and its first owner
 ///                     1                 one owner
 ///                     2..<2^31          shared

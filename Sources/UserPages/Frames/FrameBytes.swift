@@ -1,13 +1,12 @@
 import CPlatform
 import Synchronization
 
-/// The 4096 bytes of a frame.
+/// The 4096 bytes of a frame, unchecked: an address that must not outlive the hold or section which keeps the frame.
 ///
-/// They are raced over by design: a device, another address space or the program may write while they are read. So they
-/// are copied in and out, or reached as single atomic words; see `racy_copy.h` for what a copy promises. The one way
-/// around is `address`, for real I/O.
+/// A device, another address space or the program may write while they are read, as on real hardware. So they are copied in and
+/// out, or reached as single atomic words; `racy_copy.h` says what a copy promises. Only real I/O uses `address`.
 ///
-/// Valid as long as what it came from holds the frame: a pin, usually.
+/// `PageBytes` is the same with its life bound to a pin's.
 @frozen
 public struct FrameBytes: @unchecked Sendable {
   /// Where the frame is in this process: page-aligned, readable, and writable unless the frame is part of an image.
@@ -100,11 +99,17 @@ public struct FrameBytes: @unchecked Sendable {
     bytes.withUnsafeBytes { if $0.count > 0 { cp_racy_copy(address + offset, $0.baseAddress, $0.count) } }
   }
 
+  /// Copies bytes out, as many as `bytes` has room for.
+  ///
+  /// - Precondition: the range is inside the page.
   public func copy(into bytes: UnsafeMutableRawBufferPointer, fromByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.count)
     if bytes.count > 0 { cp_racy_copy(bytes.baseAddress, address + offset, bytes.count) }
   }
 
+  /// Copies all of `bytes` in.
+  ///
+  /// - Precondition: the range is inside the page.
   public func copy(from bytes: UnsafeRawBufferPointer, toByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.count)
     if bytes.count > 0 { cp_racy_copy(address + offset, bytes.baseAddress, bytes.count) }

@@ -35,6 +35,12 @@ public struct FrameReference: ~Copyable, Sendable {
   /// Pages of 4096 bytes: 1, or 512 for a 2 MiB frame.
   public var pageCount: Int { frame.has(Frame.hugeBit) ? Page.pagesPerHuge : 1 }
 
+  /// The frame's bytes of a page as a device sees them. The value must not outlive the reference.
+  package func deviceBytes(ofPage index: Int = 0) -> FrameBytes {
+    precondition(index >= 0 && index < pageCount, "there is no such page")
+    return memory._withUnsafeGuaranteedRef { $0.frames.bytes(of: pfn + index) }
+  }
+
   /// The bytes of the first page, for as long as the reference is borrowed.
   public var bytes: PageBytes {
     @_lifetime(borrow self)

@@ -21,7 +21,27 @@ public struct PinnedPage: ~Copyable, Sendable {
   /// The frame's number.
   @inlinable public var pfn: PFN { held.pfn }
 
-  /// The bytes of the page, for as long as the pin is borrowed.
+  /// Loads an aligned integer of 1, 2, 4 or 8 bytes, whole and with acquire ordering.
+  @inlinable @inline(__always)
+  public func load<T: FixedWidthInteger & BitwiseCopyable>(fromByteOffset offset: Int = 0, as type: T.Type = T.self) -> T {
+    held.bytes.load(fromByteOffset: offset, as: type)
+  }
+
+  /// Stores an aligned integer of 1, 2, 4 or 8 bytes, whole and with release ordering.
+  ///
+  /// - Precondition: the page was pinned for writing.
+  @inlinable @inline(__always)
+  public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
+    precondition(isWritable, "a page that was pinned for reading cannot be stored to")
+    held.bytes.store(value, toByteOffset: offset)
+  }
+
+  /// Copies `count` bytes out.
+  public func copy(fromByteOffset offset: Int = 0, count: Int) -> [UInt8] {
+    held.bytes.copy(fromByteOffset: offset, count: count)
+  }
+
+  /// The bytes of the page, for as long as the pin is borrowed. Swift 6.3 asks for a `var` pin if `release` follows.
   @inlinable public var bytes: PageBytes {
     @_lifetime(borrow self)
     get { _overrideLifetime(PageBytes(held.bytes, isWritable: isWritable), borrowing: self) }

@@ -52,6 +52,7 @@ final class SwapArea: @unchecked Sendable {
 
   // MARK: Out
 
+  /// What came of putting a slot in the place of an entry.
   enum Replacement {
     /// The entry leads to the slot; the caller holds it, and has the reference that the entry had.
     case replaced(SwapSlot)
@@ -61,13 +62,13 @@ final class SwapArea: @unchecked Sendable {
     case full
   }
 
-  /// Puts a frame into the cache, or finds it there, and has `exchange` put its slot in the place of an entry that maps it,
-  /// in one step: no fault comes for a page whose entry does not lead here yet.
+  /// Puts a frame into the cache, unless it is there, and has `exchange` put its slot in the place of an entry that maps it.
+  /// Both in one step under the monitor: a fault that finds the entry changed finds the frame.
   ///
   /// Inside the read-side section in which the entry was read, which is why the frame has a reference to add to.
   func replace(_ pfn: PFN, _ exchange: (SwapSlot) -> Bool) -> Replacement {
     monitor.locked {
-      // The page of an entry that shares it may be here already, for others.
+      // Another entry that shares the page may have brought it here already.
       let known = cached[pfn]
       guard let slot = known ?? takeFree() else { return .full }
       guard exchange(slot) else {
@@ -85,6 +86,7 @@ final class SwapArea: @unchecked Sendable {
     }
   }
 
+  /// What a page-out finds about a frame a grace period later.
   enum Verdict {
     /// A fault took the page back, or an unmap gave it up. The slot is not held any more; the caller has the entry's reference.
     case gone
@@ -94,7 +96,7 @@ final class SwapArea: @unchecked Sendable {
     case out
   }
 
-  /// Decides about a frame a grace period after its entry was replaced.
+  /// Decides whether a frame leaves memory, a grace period after its entry was replaced.
   ///
   /// ORDERING [change-then-count]: the entry was replaced, the references are looked at now: the cache's and the caller's, or
   /// more. A pin that is not among them will find the entry changed, and back out.
@@ -125,6 +127,7 @@ final class SwapArea: @unchecked Sendable {
 
   // MARK: In
 
+  /// What a fault gets for an entry that leads to a slot.
   enum Claim {
     /// The frame, with a reference and a mapcount for the entry.
     case frame(PFN)
@@ -132,8 +135,7 @@ final class SwapArea: @unchecked Sendable {
     case unread
   }
 
-  /// Takes the page for an entry that leads to the slot and which the caller has locked: so the slot is in use and no other's,
-  /// and stays so while the caller holds it.
+  /// Takes the page back for an entry that leads to the slot. The caller has locked the entry, so the slot is this page's.
   ///
   /// - Parameter own: a frame that no other thread knows, with the slot's contents. It is used if none is cached.
   func claim(_ slot: SwapSlot, own: PFN? = nil) -> Claim {
