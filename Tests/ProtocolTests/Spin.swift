@@ -36,9 +36,9 @@ enum Spin {
     try step("spin", ["-a"] + macros + ["\(check.model).pml"], in: folder, &report)
     // Even for the checks of millions of states -O1 takes as long as it saves.
     try step(
-      compiler ?? "gcc", ["-O0", "-w", "-DSAFETY", "-DCOLLAPSE", "-DMEMLIM=1024", "-o", "pan", "pan.c"], in: folder,
+      compiler ?? "gcc", ["-O0", "-w", "-DSAFETY", "-DMEMLIM=1024", "-o", "pan", "pan.c"], in: folder,
       &report)
-    let output = try step("./pan", ["-m1000000", "-w20"], in: folder, &report)
+    let output = try step("./pan", ["-m100000", "-w20"], in: folder, &report)
     report.errors = output.firstMatch(of: /errors: (\d+)/).flatMap { Int($0.output.1) }
     report.assertion = output.firstMatch(of: /pan:\d+: (.+) \(at depth/).map { String($0.output.1) }
     report.states = output.firstMatch(of: /(\S+) states, stored/).map { String($0.output.1) } ?? "?"
