@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Scenario
 
 /// The command-line tool. Each subcommand has a file or a folder of its own.
@@ -18,8 +19,21 @@ struct Gup: ParsableCommand {
   )
 
   static func main() {
+    occupyStandardDescriptors()
     if let word = CommandLine.arguments.dropFirst().first { checkCommand(word) }
     main(nil)
+  }
+
+  /// Opens every standard descriptor that is closed. Otherwise the next file or socket would get its number, and this program
+  /// would read its input from there or print its report into it.
+  ///
+  /// The direction is the wrong one, so a read or a write fails as on a closed descriptor.
+  private static func occupyStandardDescriptors() {
+    for (descriptor, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)]
+    where fcntl(descriptor, F_GETFD) < 0 {
+      // The lowest free number is this one.
+      _ = open("/dev/null", mode)
+    }
   }
 
   /// Ends the program if `word`, its first argument, is neither an option nor a command. ArgumentParser would only say that

@@ -70,6 +70,14 @@ struct FuzzRunTests {
     }
   }
 
+  /// The socket to the kernel's side must not become the standard output: the report would be read as a program.
+  @Test(arguments: ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+  func closedDescriptorsStayClosed(redirections: String) throws {
+    let run = try Tool.shell("'\(Tool.gup)' fuzz --programs 3 \(redirections)")
+    #expect(run.status == 0)
+    #expect(run.errors == "")
+  }
+
   @Test func theLastProgramNumber() throws {
     let last = Int.max / 2
     let run = try Tool.gup(["fuzz", "--first", "\(last)", "--programs", "1"])
