@@ -1,8 +1,8 @@
 import UserPages
 
-// The library and the model, side by side: each comparison is nil where they agree, else says how they differ.
+// Each comparison returns nil if the library and the model agree. Otherwise it says how they differ.
 
-/// Runs both; nil where both return, or both fail with the same error.
+/// Runs both. They agree if both return, or if both fail with the same error.
 func both(_ real: () throws(PageError) -> Void, _ model: () throws(PageError) -> Void) -> String? {
   compare(
     { () throws(PageError) in
@@ -15,7 +15,7 @@ func both(_ real: () throws(PageError) -> Void, _ model: () throws(PageError) ->
     })
 }
 
-/// Runs both; nil where they give the same bytes or the same error.
+/// Runs both. They agree on the same bytes or the same error.
 func compare(_ real: () throws(PageError) -> [UInt8], _ model: () throws(PageError) -> [UInt8]) -> String? {
   let expected = Result(catching: model)
   let found = Result(catching: real)
@@ -33,7 +33,7 @@ func outcome(_ result: Result<[UInt8], PageError>) -> String {
   }
 }
 
-/// The first byte in which two arrays differ.
+/// Names the first byte in which two arrays differ.
 func difference(_ found: [UInt8], _ expected: [UInt8]) -> String? {
   if found == expected { return nil }
   guard found.count == expected.count, let index = found.indices.first(where: { found[$0] != expected[$0] }) else {

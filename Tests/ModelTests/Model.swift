@@ -1,9 +1,9 @@
 import UserPages
 
-/// One page's contents, shared by reference where several mappings show the same memory.
+/// The contents of one page. Several mappings of the same memory share the object.
 final class ModelFrame {
   private let fill: UInt8
-  // Not before it is written to: most pages of a large object are not.
+  // Made by the first write. Most pages of a large object are never written.
   private var written: [UInt8]?
 
   init(fill: UInt8 = 0) { self.fill = fill }
@@ -20,36 +20,36 @@ final class ModelFrame {
   }
 }
 
-/// What a mapping of the model shows.
+/// The kind of memory that a mapping shows.
 enum ModelKind: Int, CaseIterable {
   case anonymous, file, mixed, pfnImage, pfnDevice
 
-  /// Whether the mapping is by frame number alone, which pins and most advice refuse.
+  /// Whether the mapping is by frame number. Pins and most advice refuse such mappings.
   var isPFN: Bool { self == .pfnImage || self == .pfnDevice }
 }
 
 /// One page of a mapping.
 struct ModelPage {
-  /// The `map` call that it comes from.
+  /// The number of the `map` call that made the mapping.
   var mapping: Int
   var kind: ModelKind
   var sharing: Sharing
   var protection: Protection
-  /// The page of the object behind the mapping.
+  /// The page of the mapped object.
   var offset: Int
-  /// What the object has there; nil behind its end, and for private anonymous memory.
+  /// The object's contents. Nil beyond the end of the object, and for private anonymous memory.
   var source: ModelFrame?
-  /// The private copy, once there is one.
+  /// The private copy, if there is one.
   var own: ModelFrame?
   var inheritable = true
 
-  /// What a load sees; nil where it takes a bus error.
+  /// The contents that a load sees. Nil if the load takes a bus error.
   var visible: ModelFrame? {
     if let own { return own }
     return kind == .anonymous && sharing == .private ? ModelFrame() : source
   }
 
-  /// What a store changes: the object's page, or a private copy that is made now.
+  /// The contents that a store changes: the object's page, or a private copy, which this call makes.
   mutating func writable() -> ModelFrame? {
     if sharing == .shared { return source }
     if own == nil { own = visible?.copy() }
@@ -57,7 +57,7 @@ struct ModelPage {
   }
 }
 
-/// An address space as a dictionary of pages: what the library must look like from outside.
+/// An address space as a dictionary of pages. The library must look the same from outside.
 final class ModelSpace {
   var pages: [Int: ModelPage] = [:]
 
@@ -71,7 +71,7 @@ final class ModelSpace {
     return child
   }
 
-  /// A load of `count` bytes at the byte address `address`.
+  /// Loads `count` bytes at the byte address `address`.
   func load(_ address: Int, _ count: Int) throws(PageError) -> [UInt8] {
     var result: [UInt8] = []
     for chunk in chunks(address, count) {
@@ -82,7 +82,7 @@ final class ModelSpace {
     return result
   }
 
-  /// A store; what comes before a fault stays written.
+  /// Stores bytes. Pages before a fault stay written.
   func store(_ bytes: [UInt8], _ address: Int) throws(PageError) {
     var done = 0
     for chunk in chunks(address, bytes.count) {
@@ -94,7 +94,7 @@ final class ModelSpace {
     }
   }
 
-  /// The frame that a pin of one page holds. Only pins that must stay coherent are modelled: for writing, or long-term.
+  /// The frame that a pin of one page holds. The model has only pins that stay coherent: for writing, or long-term.
   func pin(_ number: Int, write: Bool) throws(PageError) -> ModelFrame {
     guard var page = pages[number], page.protection.contains(write ? .write : .read) else { throw .badAddress }
     guard let frame = page.writable() else { throw .badAddress }
@@ -119,7 +119,7 @@ final class ModelSpace {
     if range.contains(where: { pages[$0] == nil }) { throw .outOfMemory }
   }
 
-  /// Moves pages; the caller has made sure that they are one mapping's.
+  /// Moves pages. All of them must belong to one mapping.
   func remap(_ range: Range<Int>, to target: Int, newCount: Int) throws(PageError) {
     if target == range.lowerBound {
       for number in range.dropFirst(newCount) { pages[number] = nil }

@@ -3,14 +3,14 @@ import TestSupport
 import Testing
 import UserPages
 
-/// Random programs on the library and on a model that is nothing but a dictionary of pages.
+/// Random programs on the library and on a model, which is only a dictionary of pages.
 @Suite struct ModelTests {
   @Test(arguments: Engines.all)
   func randomPrograms(engine: PinEngine) throws {
     try play(ModelPrograms.count, "model, \(engine)", engine: engine, in: .small)
   }
 
-  /// The same with mappings of some MiB, most of which may have 2 MiB entries.
+  /// The same with mappings of some MiB. Most of them may have 2 MiB entries.
   @Test(arguments: Engines.all)
   func randomProgramsWithHugePages(engine: PinEngine) throws {
     try play(max(1, ModelPrograms.count / 12), "model of huge pages, \(engine)", engine: engine, in: .huge)
@@ -34,7 +34,7 @@ import UserPages
   }
 
   @Test func theModelNoticesDifferences() throws {
-    // A program that the library and the model understand differently by construction: the file is written behind the model's back.
+    // The library and the model must differ here, because only the library sees the write to the file.
     let player = try Player(engine: .reference)
     player.writeBehindTheModel()
     #expect(player.play([.readFile(offset: 0, count: 8)]) != nil)
@@ -44,7 +44,7 @@ import UserPages
   @Test func programsWithHugePagesMeetHugeEntries() throws {
     let player = try Player(engine: .reference, in: .huge)
     var random = SeededGenerator(seed: TestSeed.named("model, huge entries"))
-    // Played together they are one long program.
+    // One player, so the pieces are one long program.
     for _ in 0..<100 where !player.hasSeenHuge {
       #expect(player.play((0..<10).map { _ in Operation.random(&random, in: .huge) }) == nil)
     }
@@ -59,7 +59,7 @@ import UserPages
     return wrong ?? leaked
   }
 
-  /// Leaves steps out as long as the program still goes wrong.
+  /// Removes steps as long as the program still fails.
   private func shrink(_ program: [Operation], engine: PinEngine, in world: World) throws -> [Operation] {
     var program = program
     var chunk = max(1, program.count / 2)

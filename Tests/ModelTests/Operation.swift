@@ -1,8 +1,10 @@
 import TestSupport
 import UserPages
 
-/// One step of a random program. It is a plain value, so that a failing program can be run again without some of its steps;
-/// what makes no sense at its turn is skipped.
+/// One step of a random program.
+///
+/// It is a plain value, so a failing program can run again without some of its steps. A step that no longer makes sense is
+/// skipped.
 enum Operation {
   case map(space: Int, page: Int, count: Int, Protection, Sharing, ModelKind, offset: Int, huge: Bool)
   case unmap(space: Int, page: Int, count: Int)
@@ -23,7 +25,7 @@ enum Operation {
   case poke(pin: Int, offset: Int, count: Int, UInt8)
   case release(pin: Int)
 
-  /// A random step; loads and stores are the most frequent.
+  /// A random step. Loads and stores are the most frequent.
   static func random(_ random: inout SeededGenerator, in world: World = .small) -> Operation {
     let space = random.below(World.spaces)
     let page = world.page(&random)
@@ -55,7 +57,7 @@ enum Operation {
       let offset = world.page(&random) % (world.objectPages - 1) * Page.size + random.below(Page.size)
       return .writeFile(offset: offset, count: 1 + random.below(64), value)
     case 35, 36:
-      // Plain gets are not among them: a fork may share their pages.
+      // No plain gets: a fork may share their pages.
       let options: [PinOptions] = [.write, .longTerm, [.write, .longTerm]]
       return .pin(pin: random.below(World.pins), space: space, page: page, options[random.below(3)])
     case 37, 38:
@@ -72,14 +74,14 @@ enum Operation {
   {
     var (page, count) = (page, count)
     if world.hugePage != nil, random.oneIn(2) {
-      // Something that holds 2 MiB at least.
+      // A mapping that holds at least 2 MiB.
       page = [0, 10, 19, 20][random.below(4)]
       count = [532, 533, 1043, 1044, 1099][random.below(5)] - page
     }
     let kind = random.oneIn(3) ? .anonymous : ModelKind.allCases[random.below(ModelKind.allCases.count)]
-    // An image cannot be written, so its mappings are private; the others may be shared.
+    // An image cannot be written, so its mappings are private. Other mappings may be shared.
     let sharing: Sharing = kind == .mixed || kind == .pfnImage || random.oneIn(2) ? .private : .shared
-    // A file's mapping may reach behind its end.
+    // A mapping of a file may reach beyond the file's end.
     let last = kind == .file ? world.objectPages : world.objectPages - count
     return .map(
       space: space, page: page, count: count, protection(&random), sharing, kind,
@@ -94,7 +96,7 @@ enum Operation {
     }
   }
 
-  /// A byte near a page's beginning or end, so that accesses meet each other and cross into the next page.
+  /// A byte near the beginning or the end of a page. So accesses meet each other and cross into the next page.
   private static func byteAddress(_ page: Int, _ random: inout SeededGenerator, _ world: World) -> Int {
     (world.firstPage + page) * Page.size + (random.oneIn(3) ? Page.size - 8 : random.below(32))
   }

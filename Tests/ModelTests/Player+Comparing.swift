@@ -1,7 +1,7 @@
 import UserPages
 
 extension Player {
-  /// Every byte of the watched pages of every space and of the file, and every pin.
+  /// Compares every byte of the watched pages of every space and of the file, and every pin.
   func compareEverything() -> String? {
     for page in world.watched {
       if let wrong = compareSpaces(page, from: 0, count: Page.size) { return wrong }
@@ -18,7 +18,7 @@ extension Player {
     return nil
   }
 
-  /// What of a page all spaces see.
+  /// Compares one page in all spaces.
   private func compareSpaces(_ page: Int, from offset: Int, count: Int) -> String? {
     let address = (world.firstPage + page) * Page.size + offset
     for (index, model) in models.enumerated() {
@@ -32,7 +32,7 @@ extension Player {
     return nil
   }
 
-  /// The beginning of every page of the window, for what lies between the watched ones.
+  /// Compares the beginning of every page of the window, also between the watched ones.
   func compareBeginnings() -> String? {
     for page in 0..<world.pages {
       if let wrong = compareSpaces(page, from: 0, count: 8) { return wrong }
@@ -40,7 +40,7 @@ extension Player {
     return nil
   }
 
-  /// What the model has of the file.
+  /// The bytes of the file in the model.
   func modelFileBytes(_ offset: Int, _ count: Int) -> [UInt8] {
     (offset..<min(offset + count, modelFile.count * Page.size)).map { modelFile[$0 / Page.size].bytes[$0 % Page.size] }
   }

@@ -1,7 +1,7 @@
 import TestSupport
 import UserPages
 
-/// Plays a program on the library and on the model at once, and finds the first step at which they differ.
+/// Plays a program on the library and on the model, and finds the first step at which they differ.
 final class Player {
   private let machine: Machine
   private let engine: PinEngine
@@ -16,10 +16,10 @@ final class Player {
   var models: [ModelSpace]
   var pins: [HeldPin?]
   private var mappings = 0
-  /// Whether an entry of 2 MiB was met when spaces were compared.
+  /// Whether a comparison of spaces has met an entry of 2 MiB.
   var hasSeenHuge = false
 
-  /// A pin and the model's frame behind it.
+  /// A pin and the frame that it holds in the model.
   final class HeldPin {
     private var pin: PinnedPage?
     let frame: ModelFrame
@@ -60,7 +60,7 @@ final class Player {
     for index in spaces.indices { spaces[index] = AddressSpace(machine.memory, engine: engine) }
   }
 
-  /// Plays the program; returns where it went wrong, or nil.
+  /// Plays the program. Returns the first difference, or nil.
   func play(_ program: [Operation]) -> String? {
     for (step, operation) in program.enumerated() {
       if let wrong = perform(operation) { return "step \(step), \(operation): \(wrong)" }
@@ -69,7 +69,7 @@ final class Player {
     return compareEverything() ?? compareBeginnings()
   }
 
-  /// Takes everything down; returns what leaked.
+  /// Gives everything back. Returns what leaked, or nil.
   func end() -> String? {
     for pin in pins { pin?.release() }
     for space in spaces { space?.exit() }
@@ -79,7 +79,7 @@ final class Player {
     return leaks.isEmpty ? nil : "leaks: \(leaks)"
   }
 
-  /// Writes to the file and not to the model, for the test of the test.
+  /// Writes to the file and not to the model, for the test that the model notices differences.
   func writeBehindTheModel() {
     try? file.write([1, 2, 3], at: 0)
   }
@@ -188,7 +188,7 @@ extension Player {
     }
   }
 
-  /// Nothing that a program can see, where it is not refused.
+  /// If the library does not refuse a page-out, a program sees no effect.
   private func pageOut(_ space: Int, _ page: Int, _ count: Int) -> String? {
     advise(space, page, count, .pageOut) { () throws(PageError) in
       let range = self.pages(page, count).map { self.models[space].pages[$0] }
@@ -204,7 +204,7 @@ extension Player {
       { () throws(PageError) in try self.spaces[space]?.advise(at: world.address(page), pages: count, advice) }, model)
   }
 
-  /// Whether it can be done is not the model's business, which sees no difference.
+  /// The model does not decide whether a collapse succeeds. A program sees no effect in either case.
   private func collapse(_ space: Int, _ page: Int, _ count: Int) -> String? {
     do {
       try spaces[space]?.advise(at: world.address(page), pages: count, .collapse)
@@ -215,7 +215,7 @@ extension Player {
     return nil
   }
 
-  /// Only where it must succeed: the errors of the other cases are examples in the unit tests.
+  /// Plays only a populate that must succeed. Unit tests cover the errors.
   private func populate(_ space: Int, _ page: Int, _ count: Int, write: Bool) -> String? {
     let range = pages(page, count)
     let possible = range.allSatisfy { number in
@@ -228,7 +228,7 @@ extension Player {
     }
   }
 
-  /// Only pages of one mapping with one protection move; only private anonymous memory grows, and only on the way.
+  /// Plays only moves inside one mapping with one protection. Only private anonymous memory grows, and only with a move.
   private func remap(_ space: Int, _ page: Int, _ count: Int, to target: Int, _ newCount: Int) -> String? {
     let range = pages(page, count)
     guard let first = models[space].pages[range.lowerBound] else { return nil }
@@ -284,7 +284,7 @@ extension Player {
 
   private func pin(_ index: Int, _ space: Int, _ page: Int, _ options: PinOptions) -> String? {
     let number = world.firstPage + page
-    // Pins of mappings by frame number, and long-term pins of bare images, have examples of their own.
+    // Unit tests cover pins of mappings by frame number, and long-term pins of bare images.
     if let page = models[space].pages[number], page.kind.isPFN || (page.kind == .mixed && !options.contains(.write)) {
       return nil
     }

@@ -1,30 +1,30 @@
 import TestSupport
 import UserPages
 
-/// The size of a world in which random programs run.
+/// The size of the world in which random programs run.
 struct World: Sendable {
-  /// Pages of the window in which everything is mapped.
+  /// The pages of the window, which holds every mapping.
   let pages: Int
   /// The window's first page.
   let firstPage: Int
-  /// The pages of the window that programs name, and that are compared after some steps: ascending.
+  /// The pages of the window that programs name, in ascending order. They are compared after every eighth step.
   let watched: [Int]
   /// Pages of the file, the image and the device.
   let objectPages: Int
-  /// Frames of the machine: enough for everything at once.
+  /// The frames of the machine, enough for everything at once.
   let frames: Int
-  /// The first page of the window that begins 2 MiB; nil where programs are too small for that.
+  /// The first page of the window that begins 2 MiB. Nil if programs are too small for huge pages.
   let hugePage: Int?
 
-  /// Spaces and pins that a program can name.
+  /// The numbers of spaces and pins that a program can name.
   static let spaces = 4
   static let pins = 4
 
-  /// A few pages; they lie across a border between table nodes of three levels.
+  /// A few pages that cross a border between table nodes of three levels.
   static let small = World(
     pages: 16, firstPage: (1 << 27) - 7, watched: Array(0..<16), objectPages: 12, frames: 512, hugePage: nil)
 
-  /// Twice 2 MiB and what lies around them.
+  /// Two times 2 MiB and the pages around them.
   static let huge = World(
     pages: 1100, firstPage: (1 << 27) - 20,
     watched: [
@@ -38,7 +38,7 @@ struct World: Sendable {
   /// A page that programs name.
   func page(_ random: inout SeededGenerator) -> Int { watched[random.below(watched.count)] }
 
-  /// How many pages from `page` on: a few, or as far as another that programs name.
+  /// A number of pages from `page` on: a few, or up to another page that programs name.
   func count(from page: Int, _ random: inout SeededGenerator, atMost limit: Int = 6) -> Int {
     if hugePage != nil, random.oneIn(2) {
       let end = watched[random.below(watched.count)]
@@ -47,9 +47,9 @@ struct World: Sendable {
     return 1 + random.below(min(limit, pages - page))
   }
 
-  /// A page of the file, or of the image or device where `count` follow it.
+  /// The page of an object at `page` of the window. `last` is the largest page that an image or a device allows.
   func objectPage(shownAt page: Int, last: Int, _ random: inout SeededGenerator) -> Int {
-    // As the window is aligned, so that 2 MiB of the one are 2 MiB of the other.
+    // Aligned as the window is, so that 2 MiB of the object lie in 2 MiB of the window.
     if let hugePage, !random.oneIn(3) { return (page - hugePage + Page.pagesPerHuge) % Page.pagesPerHuge }
     return random.below(last + 1)
   }

@@ -1,15 +1,15 @@
 import Testing
 
-/// What a model checker must say of a model of `Tests/Models`.
+/// A model of `Tests/Models` and the verdict that the model checker must give.
 struct Check: Sendable, CustomTestStringConvertible {
   enum Verdict: Sendable {
-    /// All states were looked at, and every assertion held.
+    /// The checker visited every state, and every assertion held.
     case holds
-    /// An assertion is violated: the text is part of the one.
+    /// The checker found a violation of the assertion that contains this text.
     case violates(String)
   }
 
-  /// The file's name without `.pml`.
+  /// The name of the file without `.pml`.
   let model: String
   /// Macros, as in the model's head: the variant, then the mutation.
   let macros: [String]
@@ -29,7 +29,7 @@ struct Check: Sendable, CustomTestStringConvertible {
     Check(model, macros, .violates(assertion))
   }
 
-  /// The protocols as the library has them.
+  /// The protocols as the library implements them.
   static let protocols: [Check] = [
     holds("unmap", "REFERENCE"), holds("unmap", "SLOT"), holds("unmap", "MIXED"),
     holds("unmap", "REFERENCE READONLY"), holds("unmap", "SLOT READONLY"),
@@ -51,7 +51,7 @@ struct Check: Sendable, CustomTestStringConvertible {
     holds("swap", "PINNERS=0 OUTERS=2 STRANGER STORES=1 ROUNDS=1"),
   ]
 
-  /// The protocols with a step left out or out of place.
+  /// The protocols with a step removed or moved.
   static let mutations: [Check] = [
     caught("unmap", "REFERENCE NO_SECOND_LOOK", "gone[f]&&(holders[f]>0)"),
     caught("unmap", "REFERENCE COUNT_BEFORE_CHANGE", "gone[f]&&(holders[f]>0)"),
