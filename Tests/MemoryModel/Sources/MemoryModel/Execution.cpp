@@ -1,12 +1,33 @@
 #include "Execution.hpp"
 
 #include <algorithm>
+#include <csignal>
+#include <cstring>
 
 namespace mm {
 
 thread_local int currentNumber = -1;
 
-Execution::Execution() { data.find(); }
+/// A crash of the program under test is a failure like others. It is left where it is, and not returned to.
+static void crashed(int signal) {
+  if (currentNumber < 0) {
+    std::signal(signal, SIG_DFL);
+    raise(signal);
+    return;
+  }
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  Execution &execution = Execution::shared();
+  execution.fail(std::string("crash: ") + strsignal(signal),
+                 {execution.placeHere("thread " + std::to_string(currentNumber) + ", after", execution.currentThread().request.site)});
+}
+
+Execution::Execution() {
+  data.find();
+  for (int signal : {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT}) std::signal(signal, crashed);
+}
 
 Execution &Execution::shared() {
   static auto *execution = new Execution;
