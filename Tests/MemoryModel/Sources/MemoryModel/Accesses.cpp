@@ -78,7 +78,7 @@ bool Execution::notePrivate(uintptr_t address, size_t size, bool isWrite, Order 
   note(address, size, isWrite, order, site, false);
   if (isWrite) {
     data.willWrite(address, size);
-    currentThread().makeProgress();
+    currentThread().spins.wrote(address, size);
   }
   return true;
 }
@@ -221,7 +221,7 @@ void Execution::plain(uintptr_t address, size_t size, bool isWrite, uintptr_t si
   if (conflict != Conflict::none) report(conflict, earlier, address, isWrite, false, site);
   if (!isWrite) return;
   data.willWrite(address, size);
-  self.makeProgress();
+  self.spins.wrote(address, size);
 }
 
 }  // namespace mm

@@ -32,6 +32,13 @@ void *Arena::allocate(int thread, size_t size, size_t alignment) {
   return reinterpret_cast<void *>(at);
 }
 
+void *Arena::reserve(size_t size) {
+  uintptr_t &at = next[threads - 1];
+  uintptr_t block = at;
+  at += (size + 4095) & ~uintptr_t{4095};
+  return at > reservedEnd() ? nullptr : reinterpret_cast<void *>(block);
+}
+
 ptrdiff_t Arena::size(const void *block) const {
   auto *header = reinterpret_cast<const Header *>(block) - 1;
   return header->magic == living ? static_cast<ptrdiff_t>(header->size) : -1;

@@ -12,6 +12,10 @@ public:
   /// Starts over: every address is free again.
   void reset();
   void *allocate(int thread, size_t size, size_t alignment);
+  /// Zeroed memory for large tables, in pages. What the program writes there is put back after the execution instead of cleared.
+  void *reserve(size_t size);
+  static uintptr_t reservedBegin() { return base + bytesPerThread * (threads - 1); }
+  static uintptr_t reservedEnd() { return reservedBegin() + (uintptr_t{32} << 20); }
   /// The size of a living block that begins at `block`, or -1.
   ptrdiff_t size(const void *block) const;
   /// Marks a block as freed. False if it was freed before.
@@ -25,7 +29,8 @@ public:
 private:
   static constexpr uintptr_t base = 0x610000000000;
   static constexpr uintptr_t bytesPerThread = uintptr_t{1} << 28;
-  static constexpr int threads = 16;
+  /// The last of them is for what is reserved.
+  static constexpr int threads = 17;
   struct Header {
     uint64_t magic;
     uint64_t size;

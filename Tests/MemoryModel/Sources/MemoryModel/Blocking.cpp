@@ -155,6 +155,14 @@ void *Execution::allocate(size_t size, size_t alignment) {
   return block;
 }
 
+void *Execution::reserve(size_t size) {
+  if (!hasReserved) data.add(Arena::reservedBegin(), Arena::reservedEnd());
+  hasReserved = true;
+  void *block = arena.reserve(size);
+  if (!block) fail("out of memory for the program under test", {});
+  return block;
+}
+
 void Execution::release(void *block, uintptr_t site) {
   ptrdiff_t size = arena.size(block);
   if (size < 0) fail("freed twice", {placeHere("freed", site)});

@@ -26,6 +26,7 @@ static void crashed(int signal) {
 
 Execution::Execution() {
   data.find();
+  caches.find();
   for (int signal : {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT}) std::signal(signal, crashed);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "Arena.hpp"
+#include "CompilerCaches.hpp"
 #include "Graph.hpp"
 #include "Lockstep.hpp"
 #include "Shadow.hpp"
@@ -100,6 +101,7 @@ public:
   Failure failure;
   std::vector<std::vector<uintptr_t>> stacks;
   Visibility visibility;
+  CompilerCaches caches;
   Arena arena;
 
   bool isReplaying() const { return remaining > 0; }
@@ -135,6 +137,7 @@ public:
   [[noreturn]] void fail(std::string what, std::vector<Failure::Place> places);
   void *allocate(size_t size, size_t alignment);
   void release(void *block, uintptr_t site);
+  void *reserve(size_t size);
   ModelThread &currentThread();
   Failure::Place placeHere(std::string role, uintptr_t site);
 
@@ -148,7 +151,7 @@ private:
   Strategy *strategy = nullptr;
   /// Events of the start graph that are still to be made.
   int remaining = 0;
-  bool records = false, isAborting = false;
+  bool records = false, isAborting = false, hasReserved = false;
   Ending ending = Ending::finished;
   /// Numbers for threads by parent and birth, equal in all executions.
   std::map<std::pair<int, int>, int> numbers;

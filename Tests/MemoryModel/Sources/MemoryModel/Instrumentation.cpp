@@ -12,21 +12,24 @@ using namespace mm;
 
 namespace {
 
-bool isModelled() { return currentNumber >= 0; }
+/// Whether an access of `address` is the program's under test.
+bool isModelled(const volatile void *address) {
+  return currentNumber >= 0 && !Execution::shared().caches.contains(ADDRESS(address));
+}
 
 void plain(const void *address, size_t size, bool isWrite, uintptr_t site) {
-  if (isModelled() && size > 0) Execution::shared().plain(ADDRESS(address), size, isWrite, site);
+  if (isModelled(address) && size > 0) Execution::shared().plain(ADDRESS(address), size, isWrite, site);
 }
 
 template <typename T>
 T load(const volatile void *address, int order, uintptr_t site) {
-  if (!isModelled()) return static_cast<T>(readMemory(ADDRESS(address), sizeof(T)));
+  if (!isModelled(address)) return static_cast<T>(readMemory(ADDRESS(address), sizeof(T)));
   return static_cast<T>(Execution::shared().load(ADDRESS(address), sizeof(T), static_cast<Order>(order), site));
 }
 
 template <typename T>
 void store(volatile void *address, T value, int order, uintptr_t site) {
-  if (isModelled())
+  if (isModelled(address))
     Execution::shared().store(ADDRESS(address), sizeof(T), value, static_cast<Order>(order), site);
   else
     writeMemory(ADDRESS(address), sizeof(T), value);
@@ -35,7 +38,7 @@ void store(volatile void *address, T value, int order, uintptr_t site) {
 template <typename T>
 T update(volatile void *address, Rule rule, T expected, T operand, Modification modify, int order, int failureOrder,
          uintptr_t site) {
-  if (isModelled())
+  if (isModelled(address))
     return static_cast<T>(Execution::shared().update(ADDRESS(address), sizeof(T), rule, expected, operand, modify,
                                                      static_cast<Order>(order), static_cast<Order>(failureOrder), site));
   T old = static_cast<T>(readMemory(ADDRESS(address), sizeof(T)));
@@ -57,10 +60,10 @@ extern "C" {
 
 void __tsan_init() {}
 void __tsan_func_entry(void *caller) {
-  if (isModelled()) Execution::shared().currentThread().calls.push_back(ADDRESS(caller));
+  if (currentNumber >= 0) Execution::shared().currentThread().calls.push_back(ADDRESS(caller));
 }
 void __tsan_func_exit() {
-  if (isModelled() && !Execution::shared().currentThread().calls.empty()) Execution::shared().currentThread().calls.pop_back();
+  if (currentNumber >= 0 && !Execution::shared().currentThread().calls.empty()) Execution::shared().currentThread().calls.pop_back();
 }
 void __tsan_ignore_thread_begin() {}
 void __tsan_ignore_thread_end() {}
@@ -151,7 +154,7 @@ ATOMIC(uint64_t, 64)
 ATOMIC(unsigned __int128, 128)
 
 void __tsan_atomic_thread_fence(int order) {
-  if (isModelled()) Execution::shared().fence(static_cast<Order>(order), SITE);
+  if (currentNumber >= 0) Execution::shared().fence(static_cast<Order>(order), SITE);
 }
 void __tsan_atomic_signal_fence(int) {}
 

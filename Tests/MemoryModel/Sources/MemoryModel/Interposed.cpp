@@ -116,6 +116,9 @@ int mm_posix_memalign(void **block, size_t alignment, size_t size) {
   return *block ? 0 : ENOMEM;
 }
 
+/// For the overlay of the library's C wrappers: what it would map.
+void *mm_reserve(size_t size) { return isModelled() ? execution().reserve(size) : nullptr; }
+
 // The Swift runtime's allocations on behalf of the program. What it allocates for itself, metadata above all, outlives executions.
 
 void *mm_swift_slowAlloc(size_t size, size_t alignmentMask) {
@@ -144,6 +147,34 @@ void mm_swift_once(void *token, void (*body)(void *), void *context) {
 }
 
 // Threads
+
+namespace {
+
+struct Started {
+  void *(*body)(void *);
+  void *argument, *result;
+  static void run(void *started) {
+    auto *self = static_cast<Started *>(started);
+    self->result = self->body(self->argument);
+  }
+};
+
+}  // namespace
+
+int mm_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument) {
+  if (!isModelled()) return pthread_create(thread, attributes, body, argument);
+  auto *started = static_cast<Started *>(execution().allocate(sizeof(Started), 16));
+  *started = {body, argument, nullptr};
+  *thread = static_cast<pthread_t>(execution().spawn(Started::run, started, SITE));
+  return 0;
+}
+int mm_pthread_join(pthread_t thread, void **result) {
+  if (!isModelled()) return pthread_join(thread, result);
+  int number = static_cast<int>(thread);
+  execution().join(number, SITE);
+  if (result) *result = static_cast<Started *>(execution().thread(number).argument)->result;
+  return 0;
+}
 
 int mm_sched_yield(void) { return 0; }
 int mm_usleep(unsigned) { return 0; }

@@ -108,7 +108,14 @@ public:
     }
     text << "events:\n";
     int number = 0;
-    for (const Step &step : execution.steps) writeStep(++number, execution.graph.event(step.id));
+    for (const Step &step : execution.steps) {
+      number++;
+      if (isOmitted(number)) {
+        if (!isOmitted(number - 1)) text << "  ...\n";
+        continue;
+      }
+      writeStep(number, execution.graph.event(step.id));
+    }
     return text.str();
   }
 
@@ -116,6 +123,11 @@ private:
   const Execution &execution;
   Symbols symbols;
   std::ostringstream text;
+
+  /// Of a very long execution the beginning and the end are enough.
+  bool isOmitted(int number) const {
+    return number > 100 && number + 200 < static_cast<int>(execution.steps.size());
+  }
 
   void collect() {
     auto add = [&](uintptr_t site, uint32_t stack) {

@@ -2,6 +2,8 @@
 
 #include <unwind.h>
 
+#include <algorithm>
+
 namespace mm {
 
 namespace {
@@ -38,9 +40,25 @@ _Unwind_Reason_Code visit(_Unwind_Context *context, void *argument) {
 
 }  // namespace
 
+void SpinHistory::wrote(uintptr_t address, size_t size) {
+  // A turn that writes more than this is work.
+  constexpr size_t most = 64;
+  std::pair range{address, size};
+  if (std::find(written.begin(), written.end(), range) != written.end()) return;
+  if (written.size() == most || size > 4096) {
+    clear();
+    return;
+  }
+  written.push_back(range);
+}
+
 int SpinHistory::look(uintptr_t site, uintptr_t address, int events, uintptr_t stackBase) {
   Machine machine{site, stackBase, 1};
   _Unwind_Backtrace(visit, &machine);
+  for (auto [begin, size] : written) {
+    machine.include(begin);
+    for (size_t i = 0; i < size; i++) machine.include(*reinterpret_cast<const uint8_t *>(begin + i));
+  }
   for (size_t i = looks.size(); i > 0; i--) {
     const Look &look = looks[i - 1];
     if (look.site == site && look.address == address && look.state == machine.hash && look.events < events)

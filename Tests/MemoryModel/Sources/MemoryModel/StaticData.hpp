@@ -14,6 +14,8 @@ class StaticData {
 public:
   /// Finds the program's writable segments.
   void find();
+  /// Adds memory that is restored as static data is.
+  void add(uintptr_t begin, uintptr_t end);
   /// Adds the calling thread's block of thread-local variables.
   void addThreadLocals();
   void willWrite(uintptr_t address, size_t size) {
@@ -36,7 +38,6 @@ private:
   std::vector<Word> saved;
   uint32_t execution = 1;
 
-  void add(uintptr_t begin, uintptr_t end);
   void save(Segment &segment, uintptr_t address, size_t size);
 };
 
