@@ -46,12 +46,12 @@ static void *create(size_t pages) {
   return hash;
 }
 
-static inline __attribute__((always_inline)) struct node *take_page(struct hash *hash, uint64_t page) {
+static inline __attribute__((always_inline)) struct node *pin_page(struct hash *hash, uint64_t page) {
   struct node *node = NULL;
-  struct cds_lfht_iter place;
+  struct cds_lfht_iter found;
   _urcu_bp_read_lock();
-  cds_lfht_lookup(hash->table, hash_of(page), matches, &page, &place);
-  struct cds_lfht_node *link = cds_lfht_iter_get_node(&place);
+  cds_lfht_lookup(hash->table, hash_of(page), matches, &page, &found);
+  struct cds_lfht_node *link = cds_lfht_iter_get_node(&found);
   if (__builtin_expect(link != NULL, 1)) {
     node = caa_container_of(link, struct node, link);
     atomic_fetch_add(&node->count, 1);

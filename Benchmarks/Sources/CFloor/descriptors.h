@@ -27,11 +27,11 @@ void space_destroy(void *space);
 uint64_t space_leaks(void *space);
 void free_frame(struct descriptor *frame);
 
-static inline __attribute__((always_inline)) void take_counts(struct descriptor *frame) {
+static inline __attribute__((always_inline)) void retain(struct descriptor *frame) {
   atomic_fetch_add(&frame->counts, ONE_REFERENCE + ONE_PIN);
 }
 
-static inline __attribute__((always_inline)) void put_counts(struct descriptor *frame) {
+static inline __attribute__((always_inline)) void put(struct descriptor *frame) {
   uint64_t counts = ONE_REFERENCE + ONE_PIN;
   uint64_t old = atomic_fetch_sub_explicit(&frame->counts, counts, memory_order_acq_rel);
   if (__builtin_expect((uint32_t)(old - counts) == 0, 0))

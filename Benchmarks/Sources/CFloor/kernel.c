@@ -26,6 +26,18 @@ struct thread_files {
   int pipe[2];
 };
 
+/// The errno value of the last system call that failed.
+static _Atomic int last_error;
+
+int floor_kernel_error(void) { return atomic_load(&last_error); }
+
+/// Remembers errno if a call failed. Returns whether it did.
+static bool failed(bool condition) {
+  if (condition)
+    atomic_store(&last_error, errno);
+  return condition;
+}
+
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -43,9 +55,13 @@ static struct thread_files *open_files(void) {
   struct thread_files *files = calloc(1, sizeof *files);
   struct io_uring_params parameters = {0};
   files->ring = (int)syscall(__NR_io_uring_setup, 4, &parameters);
-  if (pipe2(files->pipe, O_CLOEXEC) != 0)
+  failed(files->ring < 0);
+  if (failed(pipe2(files->pipe, O_CLOEXEC) != 0)) {
     files->pipe[0] = files->pipe[1] = -1;
+    return files;
+  }
   if (fcntl(files->pipe[1], F_SETPIPE_SZ, PIPE_PAGES * PAGE_SIZE) < (int)(PIPE_PAGES * PAGE_SIZE)) {
+    failed(true);
     close(files->pipe[0]);
     close(files->pipe[1]);
     files->pipe[0] = files->pipe[1] = -1;
@@ -68,8 +84,10 @@ static struct kernel *make_memory(size_t pages) {
   kernel->pages = pages;
   kernel->nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
   kernel->memory = mmap(NULL, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (kernel->memory == MAP_FAILED)
+  if (failed(kernel->memory == MAP_FAILED) || failed(kernel->nowhere < 0)) {
+    free(kernel);
     return NULL;
+  }
   // Small pages, as the subjects beside it have.
   madvise(kernel->memory, pages * PAGE_SIZE, MADV_NOHUGEPAGE);
   for (size_t page = 0; page < pages; page++)
@@ -91,20 +109,23 @@ static uint64_t leaks(void *context) {
 
 static bool register_range(int ring, char *start) {
   struct iovec range = {.iov_base = start, .iov_len = floor_range * PAGE_SIZE};
-  if (syscall(__NR_io_uring_register, ring, IORING_REGISTER_BUFFERS, &range, 1) != 0)
+  // Without a ring there is nothing to ask for: what refused the ring is the error to report.
+  if (ring < 0 || failed(syscall(__NR_io_uring_register, ring, IORING_REGISTER_BUFFERS, &range, 1) != 0))
     return false;
-  return syscall(__NR_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0) == 0;
+  return !failed(syscall(__NR_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0) != 0);
 }
 
 static bool splice_range(struct kernel *kernel, const int *pipe, char *start) {
+  if (pipe[0] < 0)
+    return false;
   for (size_t done = 0; done < floor_range * PAGE_SIZE;) {
     struct iovec range = {.iov_base = start + done, .iov_len = PIPE_PAGES * PAGE_SIZE};
     ssize_t in = vmsplice(pipe[1], &range, 1, 0);
-    if (in <= 0)
+    if (failed(in <= 0))
       return false;
     for (ssize_t rest = in; rest > 0;) {
       ssize_t out = splice(pipe[0], NULL, kernel->nowhere, NULL, (size_t)rest, 0);
-      if (out <= 0)
+      if (failed(out <= 0))
         return false;
       rest -= out;
     }
@@ -134,7 +155,7 @@ static uint64_t vmsplice_range_loop(void *context, struct floor_work *work, uint
   return failures;
 }
 
-/// Makes the memory and tries one range; NULL where the kernel refuses.
+/// Makes the memory and tries one range. Returns NULL if the kernel refuses.
 static void *create_tried(size_t pages, uint64_t (*try)(void *, struct floor_work *, uint64_t)) {
   if (pages < floor_range)
     return NULL;

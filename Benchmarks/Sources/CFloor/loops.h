@@ -1,5 +1,5 @@
-// The timed loops of a subject, made of its `take_page(space, page)`, which returns what `release_page(space, held)` needs
-// or NULL. Subjects that take ranges in another way write their own range loop.
+// The timed loops of a subject, made of its `pin_page(space, page)`, which returns what `release_page(space, held)` needs, or NULL.
+// A subject that pins ranges in another way writes its own range loop.
 #ifndef CFLOOR_LOOPS_H
 #define CFLOOR_LOOPS_H
 
@@ -11,7 +11,7 @@
     space_type *space = context;                                                                                       \
     uint64_t state = work->state, first = work->first, span = work->span, failures = 0;                                \
     for (uint64_t i = 0; i < iterations; i++) {                                                                        \
-      held_type *held = take_page(space, first + random_below(&state, span));                                          \
+      held_type *held = pin_page(space, first + random_below(&state, span));                                           \
       if (__builtin_expect(held == NULL, 0))                                                                           \
         failures++;                                                                                                    \
       else                                                                                                             \
@@ -28,12 +28,12 @@
     uint64_t failures = 0;                                                                                             \
     for (uint64_t i = 0; i < iterations; i++) {                                                                        \
       uint64_t page = work->first + random_below(&work->state, work->span - floor_range + 1);                          \
-      int taken = 0;                                                                                                   \
-      while (taken < floor_range && (held[taken] = take_page(space, page + taken)) != NULL)                            \
-        taken++;                                                                                                       \
-      failures += floor_range - taken;                                                                                 \
-      while (taken > 0)                                                                                                \
-        release_page(space, held[--taken]);                                                                            \
+      int pinned = 0;                                                                                                  \
+      while (pinned < floor_range && (held[pinned] = pin_page(space, page + pinned)) != NULL)                          \
+        pinned++;                                                                                                      \
+      failures += floor_range - pinned;                                                                                \
+      while (pinned > 0)                                                                                               \
+        release_page(space, held[--pinned]);                                                                           \
     }                                                                                                                  \
     return failures;                                                                                                   \
   }

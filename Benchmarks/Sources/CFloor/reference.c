@@ -1,29 +1,29 @@
-// The reference protocol: read the entry, add a reference and a pin, read the entry again; give them back by a subtraction.
+// The reference protocol: load the entry, add a reference and a pin, load the entry again. One subtraction releases both.
 #include "descriptors.h"
 #include "loops.h"
 
-/// The frame behind an entry, taken; NULL where it cannot be. Inside a read-side section.
-static inline __attribute__((always_inline)) struct descriptor *take(struct space *space, entry_t *place) {
-  uint64_t entry = atomic_load(place);
+/// Pins the frame that an entry maps. Returns NULL if it may not be pinned. The caller is inside a read-side section.
+static inline __attribute__((always_inline)) struct descriptor *try_pin(struct space *space, entry_t *ptep) {
+  uint64_t entry = atomic_load(ptep);
   if (__builtin_expect(!may_pin(entry), 0))
     return NULL;
   struct descriptor *frame = &space->frames[entry_frame(entry)];
-  take_counts(frame);
-  if (__builtin_expect(atomic_load(place) == entry, 1))
+  retain(frame);
+  if (__builtin_expect(atomic_load(ptep) == entry, 1))
     return frame;
-  put_counts(frame);
+  put(frame);
   return NULL;
 }
 
-static inline __attribute__((always_inline)) struct descriptor *take_page(struct space *space, uint64_t page) {
+static inline __attribute__((always_inline)) struct descriptor *pin_page(struct space *space, uint64_t page) {
   uint64_t address = AREA_START + (page << PAGE_SHIFT);
   if (__builtin_expect(address >= ADDRESS_LIMIT, 0))
     return NULL;
   struct descriptor *frame = NULL;
   _urcu_bp_read_lock();
-  entry_t *place = table_entry(space->root, address);
-  if (__builtin_expect(place != NULL, 1))
-    frame = take(space, place);
+  entry_t *ptep = table_entry(space->root, address);
+  if (__builtin_expect(ptep != NULL, 1))
+    frame = try_pin(space, ptep);
   _urcu_bp_read_unlock();
   if (__builtin_expect(frame != NULL, 1))
     count(space->counters, 0, 1);
@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) struct descriptor *take_page(struct
 
 static inline __attribute__((always_inline)) void release_page(struct space *space, struct descriptor *frame) {
   (void)space;
-  put_counts(frame);
+  put(frame);
 }
 
 DEFINE_LOOP(struct space, struct descriptor)
@@ -45,25 +45,25 @@ static uint64_t range_loop(void *context, struct floor_work *work, uint64_t iter
   for (uint64_t i = 0; i < iterations; i++) {
     uint64_t page = work->first + random_below(&work->state, work->span - floor_range + 1);
     uint64_t address = AREA_START + (page << PAGE_SHIFT);
-    int taken = 0;
+    int pinned = 0;
     _urcu_bp_read_lock();
-    while (taken < floor_range) {
-      entry_t *place = table_entry(space->root, address + ((uint64_t)taken << PAGE_SHIFT));
-      int last = taken + ENTRIES - (int)entry_index(address + ((uint64_t)taken << PAGE_SHIFT), 1);
-      if (!place)
+    while (pinned < floor_range) {
+      entry_t *ptep = table_entry(space->root, address + ((uint64_t)pinned << PAGE_SHIFT));
+      int last = pinned + ENTRIES - (int)entry_index(address + ((uint64_t)pinned << PAGE_SHIFT), 1);
+      if (!ptep)
         break;
       if (last > floor_range)
         last = floor_range;
-      while (taken < last && (held[taken] = take(space, place++)) != NULL)
-        taken++;
-      if (taken < last)
+      while (pinned < last && (held[pinned] = try_pin(space, ptep++)) != NULL)
+        pinned++;
+      if (pinned < last)
         break;
     }
     _urcu_bp_read_unlock();
-    count(space->counters, 0, taken);
-    failures += floor_range - taken;
-    while (taken > 0)
-      put_counts(held[--taken]);
+    count(space->counters, 0, pinned);
+    failures += floor_range - pinned;
+    while (pinned > 0)
+      put(held[--pinned]);
   }
   return failures;
 }

@@ -1,16 +1,16 @@
-// What one writes without RCU: the same page table, read under a lock that readers share.
+// What a programmer writes without RCU: the same page table, read under a lock that readers share.
 #include "descriptors.h"
 #include "loops.h"
 
-static inline __attribute__((always_inline)) struct descriptor *take_page(struct space *space, uint64_t page) {
+static inline __attribute__((always_inline)) struct descriptor *pin_page(struct space *space, uint64_t page) {
   struct descriptor *frame = NULL;
   pthread_rwlock_rdlock(&space->lock);
-  entry_t *place = table_entry(space->root, AREA_START + (page << PAGE_SHIFT));
-  if (place) {
-    uint64_t entry = atomic_load(place);
+  entry_t *ptep = table_entry(space->root, AREA_START + (page << PAGE_SHIFT));
+  if (ptep) {
+    uint64_t entry = atomic_load(ptep);
     if (may_pin(entry)) {
       frame = &space->frames[entry_frame(entry)];
-      take_counts(frame);
+      retain(frame);
     }
   }
   pthread_rwlock_unlock(&space->lock);
@@ -19,7 +19,7 @@ static inline __attribute__((always_inline)) struct descriptor *take_page(struct
 
 static inline __attribute__((always_inline)) void release_page(struct space *space, struct descriptor *frame) {
   (void)space;
-  put_counts(frame);
+  put(frame);
 }
 
 DEFINE_LOOP(struct space, struct descriptor)
@@ -34,16 +34,16 @@ static uint64_t range_loop(void *context, struct floor_work *work, uint64_t iter
     int taken = 0;
     pthread_rwlock_rdlock(&space->lock);
     for (int index = 0; index < floor_range; index++) {
-      entry_t *place = table_entry(space->root, AREA_START + ((page + index) << PAGE_SHIFT));
-      uint64_t entry = place ? atomic_load(place) : 0;
+      entry_t *ptep = table_entry(space->root, AREA_START + ((page + index) << PAGE_SHIFT));
+      uint64_t entry = ptep ? atomic_load(ptep) : 0;
       if (!may_pin(entry))
         break;
-      take_counts(held[taken++] = &space->frames[entry_frame(entry)]);
+      retain(held[taken++] = &space->frames[entry_frame(entry)]);
     }
     pthread_rwlock_unlock(&space->lock);
     failures += floor_range - taken;
     while (taken > 0)
-      put_counts(held[--taken]);
+      put(held[--taken]);
   }
   return failures;
 }

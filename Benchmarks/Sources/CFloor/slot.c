@@ -1,4 +1,4 @@
-// The slot protocol: read the entry, store the frame in a slot of this thread, leave the section; release by storing zero.
+// The slot protocol: load the entry, store the frame in a slot of this thread, leave the section. A store of zero releases it.
 #include "descriptors.h"
 #include "loops.h"
 
@@ -7,7 +7,7 @@
 
 static _Atomic uint64_t slots[THREADS][SLOTS] __attribute__((aligned(128)));
 
-static __attribute__((noinline)) _Atomic uint64_t *take_other(_Atomic uint64_t *block, uint64_t value) {
+static __attribute__((noinline)) _Atomic uint64_t *claim_other(_Atomic uint64_t *block, uint64_t value) {
   for (int slot = 1; slot < SLOTS; slot++)
     if (atomic_load_explicit(&block[slot], memory_order_relaxed) == 0) {
       atomic_store_explicit(&block[slot], value, memory_order_relaxed);
@@ -16,15 +16,15 @@ static __attribute__((noinline)) _Atomic uint64_t *take_other(_Atomic uint64_t *
   return NULL;
 }
 
-static inline __attribute__((always_inline)) _Atomic uint64_t *take_page(struct space *space, uint64_t page) {
+static inline __attribute__((always_inline)) _Atomic uint64_t *pin_page(struct space *space, uint64_t page) {
   uint64_t address = AREA_START + (page << PAGE_SHIFT);
   if (__builtin_expect(address >= ADDRESS_LIMIT, 0))
     return NULL;
   _Atomic uint64_t *slot = NULL;
   _urcu_bp_read_lock();
-  entry_t *place = table_entry(space->root, address);
-  if (__builtin_expect(place != NULL, 1)) {
-    uint64_t entry = atomic_load(place);
+  entry_t *ptep = table_entry(space->root, address);
+  if (__builtin_expect(ptep != NULL, 1)) {
+    uint64_t entry = atomic_load(ptep);
     int thread = thread_index();
     if (__builtin_expect(may_pin(entry) && thread < THREADS, 1)) {
       uint64_t value = (uint64_t)(uintptr_t)&space->frames[entry_frame(entry)] | 1;
@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) _Atomic uint64_t *take_page(struct 
       if (__builtin_expect(atomic_load_explicit(slot, memory_order_relaxed) == 0, 1))
         atomic_store_explicit(slot, value, memory_order_relaxed);
       else
-        slot = take_other(slot, value);
+        slot = claim_other(slot, value);
     }
   }
   _urcu_bp_read_unlock();

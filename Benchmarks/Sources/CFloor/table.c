@@ -46,10 +46,10 @@ entry_t *table_create(size_t pages) {
     uint64_t address = AREA_START + (page << PAGE_SHIFT);
     entry_t *node = root;
     for (int level = 4; level > 1; level--) {
-      entry_t *place = &node[entry_index(address, level)];
-      if (!entry_node(atomic_load(place)))
-        atomic_store(place, (uintptr_t)table_make_node() | ENTRY_PRESENT);
-      node = entry_node(atomic_load(place));
+      entry_t *ptep = &node[entry_index(address, level)];
+      if (!entry_node(atomic_load(ptep)))
+        atomic_store(ptep, (uintptr_t)table_make_node() | ENTRY_PRESENT);
+      node = entry_node(atomic_load(ptep));
     }
     atomic_store(&node[entry_index(address, 1)], ((page + 1) << PAGE_SHIFT) | ENTRY_PRESENT | ENTRY_WRITABLE);
   }

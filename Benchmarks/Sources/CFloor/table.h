@@ -37,7 +37,7 @@ static inline unsigned entry_index(uint64_t address, int level) {
   return (unsigned)(address >> (PAGE_SHIFT + 9 * (level - 1))) & (ENTRIES - 1);
 }
 
-/// The place of the entry for `address`, or NULL. Inside a read-side section.
+/// The address of the entry for `address`, or NULL. The caller is inside a read-side section.
 static inline __attribute__((always_inline)) entry_t *table_entry(entry_t *root, uint64_t address) {
   entry_t *third = entry_node(atomic_load(&root[entry_index(address, 4)]));
   if (__builtin_expect(!third, 0))

@@ -40,11 +40,11 @@ inline uint64_t randomBelow(uint64_t &state, uint64_t span) {
   return (((state * 0x2545f4914f6cdd1dull) >> 32) * span) >> 32;
 }
 
-inline Frame *take(Space &space, uint64_t page) {
-  Map::const_accessor place;
-  if (!space.map.find(place, page))
+inline Frame *pin(Space &space, uint64_t page) {
+  Map::const_accessor found;
+  if (!space.map.find(found, page))
     return nullptr;
-  Frame *frame = place->second;
+  Frame *frame = found->second;
   frame->count.fetch_add(1);
   return frame;
 }
@@ -60,7 +60,7 @@ uint64_t loop(void *context, floor_work *work, uint64_t iterations) {
   auto &space = *static_cast<Space *>(context);
   uint64_t state = work->state, failures = 0;
   for (uint64_t i = 0; i < iterations; i++) {
-    Frame *frame = take(space, work->first + randomBelow(state, work->span));
+    Frame *frame = pin(space, work->first + randomBelow(state, work->span));
     if (frame)
       frame->count.fetch_sub(1);
     else
@@ -76,12 +76,12 @@ uint64_t rangeLoop(void *context, floor_work *work, uint64_t iterations) {
   uint64_t failures = 0;
   for (uint64_t i = 0; i < iterations; i++) {
     uint64_t page = work->first + randomBelow(work->state, work->span - floor_range + 1);
-    int taken = 0;
-    while (taken < floor_range && (held[taken] = take(space, page + taken)))
-      taken++;
-    failures += floor_range - taken;
-    while (taken > 0)
-      held[--taken]->count.fetch_sub(1);
+    int pinned = 0;
+    while (pinned < floor_range && (held[pinned] = pin(space, page + pinned)))
+      pinned++;
+    failures += floor_range - pinned;
+    while (pinned > 0)
+      held[--pinned]->count.fetch_sub(1);
   }
   return failures;
 }

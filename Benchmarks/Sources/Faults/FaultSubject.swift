@@ -8,12 +8,12 @@ enum FaultWork: String, CaseIterable, Sendable {
   case mapUnmap = "map-unmap"
   /// The same, each page stored to in between.
   case mapTouchUnmap = "map-touch-unmap"
-  /// A fork of a space with resident pages, whose child ends at once.
+  /// A fork of a space with resident pages. The child ends at once.
   case fork
 
   static let mappingPages = 16
 
-  /// What one of its operations is.
+  /// What one operation is.
   var unit: String {
     switch self {
     case .fault: "page"
@@ -22,20 +22,20 @@ enum FaultWork: String, CaseIterable, Sendable {
     }
   }
 
-  /// Whether several threads can do it side by side.
+  /// Whether several threads can do it at once.
   var isParallel: Bool { self != .fork }
 }
 
-/// Somebody who does that work. One thread's share at a time; a share is made, timed, and undone.
+/// What does that work: the library, the kernel, or `memset`. Each measurement prepares the work, times it and undoes it.
 protocol FaultSubject: Sendable {
   var name: String { get }
 
   func can(_ work: FaultWork) -> Bool
 
-  /// Makes what `operations` operations of each of `threads` threads need.
+  /// Makes what `threads` threads need for `operations` operations each.
   func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(Failure)
 
-  /// Does them for one thread; this is what is timed.
+  /// Does one thread's operations. Only this is timed.
   func perform(_ work: FaultWork, operations: Int, thread: Int) throws(Failure)
 
   func undo(_ work: FaultWork, operations: Int, threads: Int) throws(Failure)

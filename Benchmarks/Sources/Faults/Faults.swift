@@ -10,11 +10,12 @@ struct Faults: MeasuringTool {
     commandName: "faults",
     abstract: "What faults, mappings and forks cost, beside the running kernel's system calls.",
     discussion: """
-      fault: first store to each page, from memory that is resident in the host; memset clears as many pages and does \
-      nothing else, so its scaling, the memory's own, is what the others' is to be held against. map-unmap: 16 pages; map-touch-unmap: each of them stored to. fork: of a space with resident pages, \
-      a page's share; the end of the child is not counted. The kernel's figures include entering and leaving it, the \
-      library's translation by the processor is not part of either: the comparison says what the same operation costs a \
-      program that keeps its own address spaces, not that a kernel could be that fast.
+      fault: the first store to each page, from memory that is resident in the host. memset clears as many pages and \
+      does nothing else: compare the others' scaling with its own, which is the memory's. map-unmap: 16 pages; \
+      map-touch-unmap: with a store to each. fork: of a space with resident pages, a page's share; the end of the child is \
+      not counted. The kernel's figures include entering and leaving it, and the library's translation by the processor is \
+      part of neither. So the comparison says what the same operation costs a program that keeps its own address spaces, \
+      not that a kernel could be that fast.
       """
   )
 
@@ -62,8 +63,7 @@ struct Faults: MeasuringTool {
     let progress = Progress()
     var values = [[Double]](repeating: [], count: cells.count)
     for round in 0..<rounds {
-      for turn in cells.indices {
-        let index = (turn + round) % cells.count
+      for index in Rounds.order(of: cells.count, in: round) {
         let (work, threads, subject) = cells[index]
         progress.show("round \(round + 1)/\(rounds), \(work.rawValue), \(threads) threads, \(subjects[subject].name)")
         values[index].append(try time(subjects[subject], work, threads))
@@ -71,18 +71,19 @@ struct Faults: MeasuringTool {
     }
     progress.clear()
     let rows = zip(cells, values).map { cell, values in
-      FaultsReport.Row(
+      FaultsRow(
         work: cell.work.rawValue, subject: subjects[cell.subject].name, threads: cell.threads, unit: cell.work.unit,
         nanoseconds: Spread(values))
     }
     let report = FaultsReport(
-      config: .init(pages: pages, mappings: mappings, rounds: rounds, engine: engine, machine: machine), rows: rows)
+      config: FaultsConfig(
+        pages: pages, mappings: mappings, rounds: rounds, engine: engine, machine: machine), rows: rows)
     try Standard.output(report.text)
     try results?.write(json: report)
   }
 
-  /// Nanoseconds that one operation costs one thread: from the first thread's begin to the last one's end. The threads' own
-  /// times say less: where there are more of them than processors, short ones run one after the other, each as if alone.
+  /// Nanoseconds that one operation costs one thread, from the first thread's start to the last one's end. The threads' own times
+  /// would say less: if there are more threads than processors, short ones run one after the other, each as if alone.
   private func time(_ subject: any FaultSubject, _ work: FaultWork, _ threads: Int) throws(Failure) -> Double {
     let operations = work == .fault || work == .fork ? pages / threads : mappings
     try subject.prepare(work, operations: operations, threads: threads)
@@ -111,7 +112,7 @@ struct Faults: MeasuringTool {
 
 extension PinEngine: @retroactive ExpressibleByArgument {}
 
-/// When the threads of one measurement were at work.
+/// From when to when the threads of one measurement were at work.
 private final class Tally: Sendable {
   private let state = Mutex((began: UInt64.max, ended: UInt64.min, error: Failure?.none))
 

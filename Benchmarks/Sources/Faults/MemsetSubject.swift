@@ -2,8 +2,8 @@ import CBenchmark
 import Glibc
 import Measuring
 
-/// No address space at all: clearing resident pages, which is the part of a fault that nobody can save. Its scaling is the
-/// most that a fault's can be: the memory's own.
+/// Clears resident pages, with no address space at all. No fault can do without that, and no fault scales better: this is the
+/// memory's own scaling.
 final class MemsetSubject: FaultSubject, @unchecked Sendable {
   // Sendable: threads clear pages of their own.
   let name = "memset"
@@ -17,8 +17,8 @@ final class MemsetSubject: FaultSubject, @unchecked Sendable {
       throw Failure("the kernel does not map \(pages) pages: \(Failure.reason(errno))")
     }
     self.memory = memory
-    // The kernel's fork, timed in this process, neither copies these entries nor write protects them: a clearing after it
-    // would pay for that.
+    // A fork of this process, which `kernel` times, leaves these entries alone. Otherwise the next clearing would pay for
+    // copy-on-write.
     madvise(memory, size, MADV_DONTFORK)
     madvise(memory, size, MADV_NOHUGEPAGE)
     memset(memory, 1, size)

@@ -1,6 +1,6 @@
 import UserPages
 
-/// A client of the library whose machine code is read, not timed: see check-hot-path.sh.
+/// A client of the library. check-hot-path.sh reads its machine code and does not time it.
 @main
 struct HotPath {
   static func main() throws {
@@ -13,7 +13,7 @@ struct HotPath {
   }
 }
 
-/// A loop over pin and unpin that has to stay free of calls.
+/// A loop over pin and release that must stay free of calls.
 @inline(never)
 func goodPinLoop(_ space: AddressSpace, at start: VirtualAddress, _ count: Int) throws(PageError) -> UInt64 {
   var sum: UInt64 = 0

@@ -1,7 +1,7 @@
 import CBenchmark
 import Foundation
 
-/// What a reader of a result has to know about where it was measured.
+/// The machine that a result was measured on.
 public struct Machine: Codable, Sendable {
   public var processor: String
   public var processors: Int

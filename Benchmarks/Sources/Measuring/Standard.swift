@@ -18,7 +18,7 @@ public enum Standard {
     while !rest.isEmpty {
       let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
       if written < 0 && errno == EAGAIN {
-        // A pipe whose reader is slow, opened so as not to wait for a reader that never comes.
+        // A pipe with a slow reader. It was opened so as not to wait for a reader that never comes.
         var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         poll(&waiting, 1, -1)
         continue

@@ -1,27 +1,41 @@
-/// A table of text for a terminal: the first columns to the left, numbers to the right.
+/// One column of a table: its title, and what it says of a row.
+public struct Column<Row> {
+  let title: String
+  let isNumber: Bool
+  let cell: (Row) -> String
+
+  /// Words, aligned to the left.
+  public static func text(_ title: String, _ cell: @escaping (Row) -> String) -> Column {
+    Column(title: title, isNumber: false, cell: cell)
+  }
+
+  /// A number, aligned to the right.
+  public static func number(_ title: String, _ cell: @escaping (Row) -> String) -> Column {
+    Column(title: title, isNumber: true, cell: cell)
+  }
+
+  /// The median of several rounds, and in brackets the least and the greatest.
+  public static func spread(_ title: String, digits: Int, _ value: @escaping (Row) -> Spread) -> Column {
+    number(title) { value($0).formatted(digits) }
+  }
+}
+
+/// A table for a terminal.
 public struct TextTable {
-  private var rows: [[String]]
-  private let leftColumns: Int
+  /// The table's lines: titles, a rule, and a line for each row.
+  public let text: String
 
-  public init(_ titles: [String], leftColumns: Int = 1) {
-    rows = [titles]
-    self.leftColumns = leftColumns
-  }
-
-  public mutating func add(_ row: [String]) {
-    rows.append(row)
-  }
-
-  public var text: String {
-    let columns = rows[0].count
-    let widths = (0..<columns).map { column in rows.map { $0[column].count }.max() ?? 0 }
-    var lines = rows.map { row in
-      zip(row.indices, row).map { column, cell in
+  public init<Row>(_ rows: [Row], _ columns: [Column<Row>]) {
+    let cells = [columns.map(\.title)] + rows.map { row in columns.map { $0.cell(row) } }
+    let widths = columns.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
+    var lines = cells.map { line in
+      columns.indices.map { column in
+        let cell = line[column]
         let space = String(repeating: " ", count: widths[column] - cell.count)
-        return column < leftColumns ? cell + space : space + cell
+        return columns[column].isNumber ? space + cell : cell + space
       }.joined(separator: "  ")
     }
     lines.insert(widths.map { String(repeating: "-", count: $0) }.joined(separator: "  "), at: 1)
-    return lines.map { String($0.reversed().drop { $0 == " " }.reversed()) }.joined(separator: "\n")
+    text = lines.map { String($0.reversed().drop { $0 == " " }.reversed()) }.joined(separator: "\n")
   }
 }

@@ -1,14 +1,14 @@
 import Measuring
 import UserPages
 
-/// The sums that have to agree: what accounts, tellers and branches hold, and what history says they should.
+/// The sums of the four tables, which agree if no transaction was lost, repeated or torn.
 struct Books: Equatable {
   var branches: Int64 = 0
   var tellers: Int64 = 0
   var accounts: Int64 = 0
   var history: Int64 = 0
   var historyRows = 0
-  /// Whether a row or a sum is larger than any that transactions can have made.
+  /// Whether a balance or a sum is larger than any that transactions can have made.
   private var isOutOfRange = false
 
   mutating func add(_ balance: Int64, _ kind: PageKind) {
@@ -23,7 +23,7 @@ struct Books: Equatable {
     }
   }
 
-  /// Rows come from a file, whose checksums say only that it is whole: no sum may overflow. Returns whether one is out of range.
+  /// Adds without trapping, as a file with valid checksums may hold any number. Returns whether one is out of range.
   private static func add(_ balance: Int64, to sum: inout Int64) -> Bool {
     let limit = UInt64(Superblock.largestBalance)
     let (total, overflowed) = sum.addingReportingOverflow(balance)
@@ -31,7 +31,7 @@ struct Books: Equatable {
     return overflowed || balance.magnitude > limit || total.magnitude > limit
   }
 
-  /// What is off; nil if the books balance. `transactions`, where known, is how many rows history got.
+  /// What is off, in words; nil if the books balance. `transactions`, if known, is how many rows history got.
   func imbalance(transactions: Int?) -> String? {
     var problems: [String] = []
     if isOutOfRange { problems.append("a balance or a sum of them is beyond \(Superblock.largestBalance)") }
@@ -46,7 +46,7 @@ struct Books: Equatable {
     return problems.isEmpty ? nil : problems.joined(separator: "; ")
   }
 
-  /// Adds the rows of a page in ordinary memory.
+  /// Adds the rows of the page at `address`, in ordinary memory.
   mutating func add(page address: UnsafeRawPointer, _ kind: PageKind) {
     let rows = Int(address.load(fromByteOffset: PageHeader.rowsOffset, as: UInt64.self))
     for slot in 0..<min(rows, Geometry.rowsPerPage) {
@@ -54,7 +54,7 @@ struct Books: Equatable {
     }
   }
 
-  /// Reads the whole database with plain file I/O, every page's checksum, number and kind verified.
+  /// Reads the whole database with plain file I/O, and verifies the checksum, number and kind of each page.
   static func read(file: LockedFile, geometry: Geometry, historyPages: Int) throws(Failure) -> Books {
     let end = geometry.historyStart + historyPages
     let size = try file.byteCount
@@ -80,8 +80,8 @@ struct Books: Equatable {
     return books
   }
 
-  /// Reads the database as its program sees it, through the page table: pages in the pool there, all others by direct
-  /// I/O into a pinned scan area, many at a time. Nobody else may use the pool meanwhile.
+  /// Reads the whole database through the page table: resident pages in the pool, the others by direct I/O into a pinned scan
+  /// area, many at a time. No other thread may use the pool meanwhile.
   static func read(pool: BufferPool, historyPages: Int, _ meter: inout PinMeter) throws(Failure) -> Books {
     let end = pool.geometry.historyStart + historyPages
     var books = Books()

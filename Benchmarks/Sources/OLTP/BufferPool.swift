@@ -4,8 +4,8 @@ import UserPages
 
 /// The database's buffer pool: anonymous memory of one address space, with its own replacement.
 ///
-/// Order of locks: the latch of a frame, then the lock of a bucket, then the log's. A latch is waited for while holding
-/// latches of pages with smaller numbers only; whoever transfers a page holds that page's latch and no other.
+/// Lock order: the latch of a frame, then the lock of a bucket, then the log's monitor. A thread waits for a latch only while it
+/// holds latches of pages with smaller numbers. A thread that transfers a page holds that page's latch and no other.
 final class BufferPool: @unchecked Sendable {
   // Sendable: frames are reached under the rules that `PoolFrame` states.
   let space: AddressSpace
@@ -48,7 +48,8 @@ final class BufferPool: @unchecked Sendable {
   @inline(__always)
   func address(of frame: Int) -> VirtualAddress { Areas.pool + frame * Page.size }
 
-  /// Holds `page` in the pool, reading it if it is not there. Its bytes are good once its latch is held.
+  /// Fixes `page` in the pool, and reads it if it is not resident. Returns its frame. The bytes are valid once the caller has the
+  /// latch, because the reading thread holds it until they are.
   func fix(_ page: Int, _ meter: inout PinMeter) throws(Failure) -> Int {
     let bucket = directory.bucket(of: page)
     if let frame = lookUp(page, in: bucket) { return frame }
@@ -61,7 +62,7 @@ final class BufferPool: @unchecked Sendable {
     return frame
   }
 
-  /// Holds `page`, which nobody used yet, empty and unread.
+  /// Fixes `page`, which no thread has used yet, as an empty page. Reads nothing.
   func fixNew(_ page: Int, _ meter: inout PinMeter) throws(Failure) -> Int {
     let (frame, isNew) = try install(page, in: directory.bucket(of: page), &meter)
     precondition(isNew, "a new page cannot be in the pool")
@@ -89,7 +90,7 @@ final class BufferPool: @unchecked Sendable {
     frames[frame].fixes.wrappingSubtract(1, ordering: .releasing)
   }
 
-  /// Takes the latch of a frame that the caller holds. False: its page could not be read, the run is failing.
+  /// Latches a frame that the caller has fixed. Returns false if its page could not be read; the run fails then.
   @inline(__always)
   func latch(_ frame: Int) -> Bool {
     latches.lock(frame)
@@ -99,15 +100,15 @@ final class BufferPool: @unchecked Sendable {
   @inline(__always)
   func unlatch(_ frame: Int) { latches.unlock(frame) }
 
-  /// The caller, who holds fix and latch, changed the page with the record `sequence` of the log.
+  /// Notes that log record `lsn` changed the page. The caller has fixed and latched the frame.
   @inline(__always)
-  func markChanged(_ frame: Int, _ sequence: UInt64) throws(PageError) {
-    try space.store(sequence, at: address(of: frame) + PageHeader.sequenceOffset)
-    frames[frame].sequence = sequence
+  func markChanged(_ frame: Int, _ lsn: UInt64) throws(PageError) {
+    try space.store(lsn, at: address(of: frame) + PageHeader.lsnOffset)
+    frames[frame].lsn = lsn
     frames[frame].dirty.store(true, ordering: .relaxed)
   }
 
-  /// The frame of `page` if it is in the pool, held.
+  /// Fixes `page` if it is resident, and returns its frame.
   @inline(__always)
   func lookUp(_ page: Int, in bucket: Int) -> Int? {
     directory.lock(bucket)
@@ -122,7 +123,7 @@ final class BufferPool: @unchecked Sendable {
     lookUp(page, in: directory.bucket(of: page))
   }
 
-  /// Gives `page` a frame, held; new frames come latched and without content.
+  /// Fixes `page` in a frame. A frame that is new to the page comes latched and without its bytes.
   private func install(
     _ page: Int, in bucket: Int, _ meter: inout PinMeter
   ) throws(Failure) -> (frame: Int, isNew: Bool) {
@@ -137,7 +138,7 @@ final class BufferPool: @unchecked Sendable {
       return (other, false)
     }
     frames[frame].valid = false
-    frames[frame].sequence = 0
+    frames[frame].lsn = 0
     frames[frame].page.store(page, ordering: .relaxed)
     frames[frame].referenced.store(true, ordering: .relaxed)
     directory.insert(frame, into: bucket, frames)
@@ -145,7 +146,8 @@ final class BufferPool: @unchecked Sendable {
     return (frame, true)
   }
 
-  /// A frame that shows no page, held by the caller alone: the clock's choice, written back if need be.
+  /// Takes the clock's choice away from its page, written back if it is dirty. Returns a frame without a page, fixed by the caller
+  /// alone.
   private func claim(_ meter: inout PinMeter) throws(Failure) -> Int {
     for _ in 0..<count * 16 {
       let index = hand.wrappingAdd(1, ordering: .relaxed).oldValue % count
@@ -156,8 +158,8 @@ final class BufferPool: @unchecked Sendable {
       }
       let page = frames[index].page.load(ordering: .relaxed)
       if page < 0 {
-        guard takeUnused(index) else { continue }
-        // It may have been given a page, and let go again, since it was looked at.
+        guard claimUnfixed(index) else { continue }
+        // Between the load and the claim another thread may have installed a page here and unfixed it.
         if frames[index].page.load(ordering: .relaxed) < 0 { return index }
         unfix(index)
       } else if try evict(index, page, &meter) {
@@ -168,16 +170,16 @@ final class BufferPool: @unchecked Sendable {
   }
 
   @inline(__always)
-  private func takeUnused(_ index: Int) -> Bool {
+  private func claimUnfixed(_ index: Int) -> Bool {
     frames[index].fixes.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged
   }
 
   private func evict(_ index: Int, _ page: Int, _ meter: inout PinMeter) throws(Failure) -> Bool {
     let bucket = directory.bucket(of: page)
     directory.lock(bucket)
-    let isTaken = frames[index].page.load(ordering: .relaxed) == page && takeUnused(index)
+    let isClaimed = frames[index].page.load(ordering: .relaxed) == page && claimUnfixed(index)
     directory.unlock(bucket)
-    guard isTaken else { return false }
+    guard isClaimed else { return false }
     if frames[index].dirty.load(ordering: .relaxed) { try writeBack(index, &meter) }
     directory.lock(bucket)
     defer { directory.unlock(bucket) }
@@ -191,12 +193,12 @@ final class BufferPool: @unchecked Sendable {
     return false
   }
 
-  /// Writes a held frame back, its log first.
+  /// Writes a fixed frame back. The log goes first: a page on the disk must not have a change that the log lacks.
   private func writeBack(_ index: Int, _ meter: inout PinMeter) throws(Failure) {
     latches.lock(index)
     defer { latches.unlock(index) }
     guard frames[index].dirty.load(ordering: .relaxed) else { return }
-    try log.flush(upTo: frames[index].sequence, &meter)
+    try log.flush(upTo: frames[index].lsn, &meter)
     let page = frames[index].page.load(ordering: .relaxed)
     let start = address(of: index)
     try Transfer.write(page, from: start, space, storage, &meter) { (bytes) throws(PageError) in
@@ -206,7 +208,7 @@ final class BufferPool: @unchecked Sendable {
     writeBacks.wrappingAdd(1, ordering: .relaxed)
   }
 
-  /// Writes every changed page back.
+  /// Writes every dirty page back.
   func flush(_ meter: inout PinMeter) throws(Failure) {
     for index in 0..<count where frames[index].dirty.load(ordering: .relaxed) {
       frames[index].fixes.wrappingAdd(1, ordering: .relaxed)

@@ -87,7 +87,7 @@ final class DatabaseFile {
     let log = FileIdentity(path: logPath) == nil ? nil : try openLog(creation: .never)
     let recovery = Recovery(file: file, geometry: geometry, superblock: superblock, log: log, logPath: logPath)
     let outcome = try recovery.run(forced: forced)
-    try close(historyPages: outcome.historyPages, lastSequence: outcome.lastSequence, carried: superblock.carried)
+    try close(historyPages: outcome.historyPages, lastLSN: outcome.lastLSN, carried: superblock.carried)
     return outcome
   }
 
@@ -156,18 +156,18 @@ final class DatabaseFile {
   private func startHistory() throws(Failure) {
     let page = AlignedMemory(pages: 1)
     Loader.firstHistoryPage(
-      of: geometry, carried: superblock.carried, sequence: superblock.baseSequence, at: page.address)
+      of: geometry, carried: superblock.carried, lsn: superblock.baseLSN, at: page.address)
     try file.truncate(to: geometry.historyStart * Page.size)
     try file.write(UnsafeRawBufferPointer(page.bytes), at: geometry.historyStart * Page.size)
   }
 
   /// Ends a generation: every page is in the file.
-  func close(historyPages: Int, lastSequence: UInt64, carried: Int64) throws(Failure) {
+  func close(historyPages: Int, lastLSN: UInt64, carried: Int64) throws(Failure) {
     try file.synchronize()
     var next = superblock
     next.state = .clean
     next.historyPages = historyPages
-    next.baseSequence = lastSequence
+    next.baseLSN = lastLSN
     next.carried = carried
     next.reservedBlocks = 0
     next.synchronisedBlocks = 0
@@ -177,13 +177,13 @@ final class DatabaseFile {
 
   /// Puts a whole new file in place of this one: it becomes the database at once or not at all.
   func replace(
-    historyPages: Int, lastSequence: UInt64, carried: Int64, writePages: (LockedFile) throws(Failure) -> Void
+    historyPages: Int, lastLSN: UInt64, carried: Int64, writePages: (LockedFile) throws(Failure) -> Void
   ) throws(Failure) {
     let fresh = try openReplacement(creation: .ifAbsent)
     var next = superblock
     next.generation += 1
     next.historyPages = historyPages
-    next.baseSequence = lastSequence
+    next.baseLSN = lastLSN
     next.carried = carried
     do throws(Failure) {
       try fresh.truncate(to: 0)

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Many small locks, a cache line each.
+/// An array of locks, a cache line each, so that threads with different latches write different lines.
 struct Latches: @unchecked Sendable {
   // Sendable: pthread mutexes at fixed addresses.
   private let base: UnsafeMutableRawPointer

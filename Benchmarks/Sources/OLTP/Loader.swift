@@ -46,7 +46,7 @@ struct Loader {
 
   private func format(_ page: Int, at address: UnsafeMutableRawPointer) {
     switch geometry.kind(of: page) {
-    case .history: Self.firstHistoryPage(of: geometry, carried: 0, sequence: 0, at: address)
+    case .history: Self.firstHistoryPage(of: geometry, carried: 0, lsn: 0, at: address)
     case let kind:
       PageHeader.format(address, kind: kind, number: page)
       let rows = geometry.loadedRows(in: page)
@@ -72,11 +72,11 @@ struct Loader {
 
   /// The history of a run begins with one row that carries the sum of all earlier history forward.
   static func firstHistoryPage(
-    of geometry: Geometry, carried: Int64, sequence: UInt64, at address: UnsafeMutableRawPointer
+    of geometry: Geometry, carried: Int64, lsn: UInt64, at address: UnsafeMutableRawPointer
   ) {
     PageHeader.format(address, kind: .history, number: geometry.historyStart)
     Row(teller: 0, branch: 0, account: 0, amount: carried, time: 0).write(to: address + PageHeader.size)
-    address.storeBytes(of: sequence, toByteOffset: PageHeader.sequenceOffset, as: UInt64.self)
+    address.storeBytes(of: lsn, toByteOffset: PageHeader.lsnOffset, as: UInt64.self)
     address.storeBytes(of: 1, toByteOffset: PageHeader.rowsOffset, as: UInt64.self)
     PageHeader.seal(address)
   }

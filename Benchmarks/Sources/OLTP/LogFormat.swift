@@ -7,8 +7,8 @@ struct LogStamp: Equatable, Sendable {
   var generation: UInt64
 }
 
-/// A block of the log: a page with a header of 64 bytes and up to eight records. Block 0 has none: it says whose log the file
-/// is before the first record is there.
+/// A block of the log: a page with a header of 64 bytes and up to eight records. Block 0 has no record. It
+/// names the database and the run before there is any record.
 ///
 ///     0   UInt32  CRC32C of what follows, up to the end of the last record in use
 ///     4   UInt32  records in use
@@ -77,7 +77,7 @@ struct LogRecord {
   /// 63 words of 64 bits.
   var words = InlineArray<63, UInt64>(repeating: 0)
 
-  var sequence: UInt64 {
+  var lsn: UInt64 {
     get { words[0] }
     set { words[0] = newValue }
   }

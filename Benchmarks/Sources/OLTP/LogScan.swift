@@ -22,7 +22,7 @@ struct LogScan {
   /// Blocks that can be replayed, block 0 among them.
   private(set) var blocks = 0
   private(set) var transactions = 0
-  private(set) var lastSequence: UInt64
+  private(set) var lastLSN: UInt64
   private(set) var historyPages = 1
   /// What is wrong, in words; nil if the log ends as a log may end.
   private(set) var damage: String?
@@ -36,7 +36,7 @@ struct LogScan {
     self.log = log
     self.superblock = superblock
     self.geometry = geometry
-    lastSequence = superblock.baseSequence
+    lastLSN = superblock.baseLSN
     let size = try log.byteCount
     if size < superblock.reservedBlocks * Page.size {
       damage = "\(log.path) has \(size) bytes, \(superblock.reservedBlocks * Page.size) were taken for it"
@@ -103,19 +103,19 @@ struct LogScan {
   private mutating func check(_ records: Int) -> String? {
     for slot in 0..<records {
       let record = UnsafeRawPointer(block.address + LogBlock.offset(ofSlot: slot))
-      let sequence = record.load(as: UInt64.self)
-      guard sequence == lastSequence + 1 else { return "record \(sequence) follows \(lastSequence)" }
+      let lsn = record.load(as: UInt64.self)
+      guard lsn == lastLSN + 1 else { return "record \(lsn) follows \(lastLSN)" }
       for change in LogRecord.tables.indices {
         guard let (location, _) = LogRecord.change(change, of: record, geometry) else {
-          return "record \(sequence) names no row of the \(LogRecord.tables[change].name)"
+          return "record \(lsn) names no row of the \(LogRecord.tables[change].name)"
         }
         let pages = location.page - geometry.historyStart + 1
         guard pages <= Geometry.historyPages(for: transactions) else {
-          return "record \(sequence) names page \(location.page), far beyond the history"
+          return "record \(lsn) names page \(location.page), far beyond the history"
         }
         historyPages = max(historyPages, pages)
       }
-      lastSequence = sequence
+      lastLSN = lsn
       transactions += 1
     }
     return nil

@@ -2,15 +2,16 @@ import Measuring
 import Synchronization
 import UserPages
 
-/// The write-ahead log: records are appended to one of two areas of anonymous memory while the other is written by
-/// direct I/O, many pages at once. Whoever first needs a record on the disk writes for all who wait (group commit).
+/// The write-ahead log. Agents append records to one of two areas of anonymous memory while the other is written by direct I/O,
+/// many pages at once.
 ///
-/// A block that is not full is written again, at the same place, with the records that follow.
+/// Group commit: the first thread that needs a record on the disk writes all records so far, and the others wait for it. A block
+/// that is not full is written again, at the same place, with the records that follow.
 final class LogWriter: @unchecked Sendable {
-  // Sendable: `state` is reached under the monitor; an area that is being written, and `reservedBlocks`, belong to the
-  // thread that writes.
+  // Sendable: `state` is reached under the monitor. The area that is being written, and `reservedBlocks`, belong to the thread
+  // that set `isFlushing`.
   private struct State {
-    /// Records appended in this epoch.
+    /// Records appended in this generation.
     var appended: UInt64 = 0
     /// The area that is appended to, and the number of the block that its first page is.
     var area = 0
@@ -19,18 +20,18 @@ final class LogWriter: @unchecked Sendable {
   }
 
   static let areaPages = 32
-  /// Blocks of disk space that are taken at once: a full disk is met before a record is written half. At the same moment the
-  /// blocks before are synchronised. Small enough to be soon, large enough not to be felt.
+  /// Blocks of disk space that are reserved at once, so that a full disk is met before a record is written half. At the same moment
+  /// the blocks before are synchronised. 4 MiB: a killed run leaves little that is not, and a run does not feel it.
   static let extent = 1024
 
-  /// Takes disk space up to `reservedBlocks` and notes that the first `fullBlocks` blocks were written and stay as they are.
+  /// Reserves disk space up to `reservedBlocks`, and records that the first `fullBlocks` blocks are final.
   typealias Grow = (_ fullBlocks: Int, _ reservedBlocks: Int) throws(Failure) -> Void
 
   private let space: AddressSpace
   private let storage: Storage
   private let stamp: LogStamp
   private let base: UInt64
-  /// Blocks after which the log starts over; a file's log does not.
+  /// Blocks after which a log in memory starts over. A log in a file does not.
   private let wrap: Int
   private let grow: Grow?
   private let monitor = Monitor()
@@ -44,7 +45,7 @@ final class LogWriter: @unchecked Sendable {
 
   /// A log in a file, of which the first extent is taken already, grows by `grow`. One without wraps after `wrap` blocks.
   init(
-    _ space: AddressSpace, _ storage: Storage, _ stamp: LogStamp, baseSequence: UInt64, wrap: Int = .max,
+    _ space: AddressSpace, _ storage: Storage, _ stamp: LogStamp, baseLSN: UInt64, wrap: Int = .max,
     grow: Grow? = nil
   ) throws(Failure) {
     self.space = space
@@ -52,7 +53,7 @@ final class LogWriter: @unchecked Sendable {
     self.stamp = stamp
     self.wrap = wrap
     self.grow = grow
-    base = baseSequence
+    base = baseLSN
     state.initialize(to: State())
     let pages = 2 * Self.areaPages
     do {
@@ -69,7 +70,7 @@ final class LogWriter: @unchecked Sendable {
   private var flushInProgress: Bool { isFlushing.load(ordering: .relaxed) }
 
   /// The sequence number of the last record appended.
-  var lastSequence: UInt64 {
+  var lastLSN: UInt64 {
     monitor.lock()
     defer { monitor.unlock() }
     return base + state.pointee.appended
@@ -89,25 +90,25 @@ final class LogWriter: @unchecked Sendable {
     if let failure = state.pointee.failure { throw failure }
     let (full, slot) = Int(state.pointee.appended).quotientAndRemainder(dividingBy: LogBlock.recordsPerBlock)
     let block = LogBlock.first + full
-    let sequence = base + state.pointee.appended + 1
-    record.sequence = sequence
+    let lsn = base + state.pointee.appended + 1
+    record.lsn = lsn
     let page = areaAddress(state.pointee.area) + (block - state.pointee.firstBlock) * Page.size
     do {
       try space.store(record.words.span.bytes, at: page + LogBlock.offset(ofSlot: slot))
     } catch { throw Failure("cannot store a log record", error) }
     state.pointee.appended += 1
-    return sequence
+    return lsn
   }
 
   private var isAreaFull: Bool {
     LogBlock.first + Int(state.pointee.appended) / LogBlock.recordsPerBlock - state.pointee.firstBlock >= Self.areaPages
   }
 
-  /// Returns once record `sequence` and all before it are written.
-  func flush(upTo sequence: UInt64, _ meter: inout PinMeter) throws(Failure) {
-    guard sequence > base else { return }
-    let wanted = sequence - base
-    // Another thread's write of a log block may be about to end: look for a moment before going to sleep.
+  /// Returns once record `lsn` and all before it are written.
+  func flush(upTo lsn: UInt64, _ meter: inout PinMeter) throws(Failure) {
+    guard lsn > base else { return }
+    let wanted = lsn - base
+    // The write of another thread may be about to end. A short look is cheaper than a sleep.
     for _ in 0..<200 {
       if durable.load(ordering: .acquiring) >= wanted { return }
       if !flushInProgress { break }
@@ -124,7 +125,7 @@ final class LogWriter: @unchecked Sendable {
     }
     isFlushing.store(true, ordering: .relaxed)
     do throws(Failure) {
-      let batch = try takeArea()
+      let batch = try switchAreas()
       monitor.unlock()
       try write(batch, &meter)
       monitor.lock()
@@ -149,9 +150,9 @@ final class LogWriter: @unchecked Sendable {
     var end: UInt64
   }
 
-  /// Takes the area that is appended to for writing; appending goes on in the other one, which starts with a copy of
+  /// Switches areas: the one with the records so far is to be written, and agents append to the other one. It starts with a copy of
   /// the block that is not full.
-  private func takeArea() throws(Failure) -> Batch {
+  private func switchAreas() throws(Failure) -> Batch {
     let perBlock = LogBlock.recordsPerBlock
     let full = LogBlock.first + Int(state.pointee.appended) / perBlock
     let rest = Int(state.pointee.appended) % perBlock
@@ -207,7 +208,7 @@ final class LogWriter: @unchecked Sendable {
     reservedBlocks += Self.extent
   }
 
-  /// Fills in the header of block `index` of a batch, whose pinned bytes are at `bytes`.
+  /// Fills in the header of block `index` of a batch. Its pinned bytes are at `bytes`.
   private func seal(_ batch: Batch, _ index: Int, _ bytes: UnsafeMutableRawPointer) throws(PageError) {
     let number = batch.firstBlock + index
     let before = (number - LogBlock.first) * LogBlock.recordsPerBlock

@@ -3,8 +3,8 @@ import Glibc
 import Measuring
 import UserPages
 
-/// An OLTP-style measurement of what lockless pinning is worth: TPC-B on a real file, every transfer of a page or of
-/// the log direct I/O from or into frames pinned through the library, while sort areas come and go in the same space.
+/// Measures what lockless pinning is worth to a database: TPC-B on a real file. Each transfer of a page or of the log is direct I/O
+/// from or into frames that the library pins, while sort areas come and go in the same space.
 @main
 struct OLTP: MeasuringTool {
   static let configuration = CommandConfiguration(
@@ -22,11 +22,11 @@ struct OLTP: MeasuringTool {
   @OptionGroup var options: Options
 
   func measure() throws(Failure) {
-    // A file that may not grow is an error to be reported, not the end of the process.
+    // A file that may not grow is reported as EFBIG. Without this the signal would end the process.
     signal(SIGXFSZ, SIG_IGN)
     let progress = Progress()
     let database = try DatabaseFile(path: options.file, scale: options.scale) { progress.show("loading \($0) %") }
-    // Before anything is measured, and after the database is locked, whose files it must not be.
+    // Before anything is measured, so that a bad path is found at once. After the database is open, as its own files are refused.
     let json = try options.json.map { (path) throws(Failure) in try openReport(path, database) }
     if let outcome = try database.recoverIfNeeded(forced: options.forceRecovery) { try tell(outcome, database) }
     progress.show("reading the database")
@@ -39,9 +39,8 @@ struct OLTP: MeasuringTool {
     var results: [RoundResult] = []
     let engines = options.engine.engines
     for number in 0..<options.rounds {
-      for turn in engines.indices {
-        // Every engine comes first in its share of the rounds.
-        let engine = engines[(turn + number) % engines.count]
+      for index in Rounds.order(of: engines.count, in: number) {
+        let engine = engines[index]
         let round = Round(
           options: options, mode: mode, database: database, machine: machine, engine: engine, number: number,
           carried: carried)
@@ -74,7 +73,7 @@ struct OLTP: MeasuringTool {
       "The last run did not end: \(outcome.transactions) transactions were replayed from \(database.logPath).")
   }
 
-  /// The sum of the history in a database that was just opened, whose books must balance.
+  /// Reads the books of a database that was just opened, and returns the sum of its history. Books that are off are an error.
   private func openingBalance(of database: DatabaseFile) throws(Failure) -> Int64 {
     let books = try Books.read(
       file: database.file, geometry: database.geometry, historyPages: database.superblock.historyPages)
@@ -91,13 +90,13 @@ struct OLTP: MeasuringTool {
   }
 
   private func makeMachine() throws(Failure) -> PhysicalMemory {
-    // Frames of an area that was unmapped come back only after a grace period: room for several in flight.
+    // The frames of an unmapped area come back after a grace period, so several areas are in flight.
     let sorting = options.writers * options.sortPages * 8
     let pages = options.pool + 2 * LogWriter.areaPages + Areas.scanPages + sorting + 4096
     do { return try PhysicalMemory(ramPages: pages) } catch { throw Failure("cannot make \(pages) frames", error) }
   }
 
-  /// No pin, mapping or frame outlives its round.
+  /// Makes sure that no pin, mapping or frame outlives its round.
   private func checkMachine(_ machine: PhysicalMemory) throws(Failure) {
     machine.flushDeferredFrees()
     let census = machine.census()

@@ -2,23 +2,11 @@ import ArgumentParser
 import Measuring
 import UserPages
 
-/// The pin engines by the names that reports use.
-enum Engine: String, CaseIterable, Sendable {
-  case locked, reference, slot
-
-  var pinEngine: PinEngine {
-    switch self {
-    case .locked: .locked
-    case .reference: .reference
-    case .slot: .slot
-    }
-  }
-}
-
+/// The pin engines that `--engine` names, by the names that reports use.
 enum EngineChoice: String, CaseIterable, ExpressibleByArgument {
   case all, locked, reference, slot
 
-  var engines: [Engine] { Engine(rawValue: rawValue).map { [$0] } ?? Engine.allCases }
+  var engines: [PinEngine] { PinEngine(rawValue: rawValue).map { [$0] } ?? PinEngine.allCases }
 }
 
 enum IOChoice: String, CaseIterable, ExpressibleByArgument {
@@ -76,8 +64,8 @@ struct Options: ParsableArguments {
 
   @Flag(
     help: """
-      Recover a database whose log is damaged, cut short or missing. What the log has lost stays lost; the books may not \
-      balance then.
+      Recover although the log is damaged, cut short or missing. What it has lost stays lost, and the books may not \
+      balance.
       """)
   var forceRecovery = false
 

@@ -13,7 +13,7 @@ enum PageHeader {
   static let checksumOffset = 0
   static let kindOffset = 4
   static let numberOffset = 8
-  static let sequenceOffset = 16
+  static let lsnOffset = 16
   static let rowsOffset = 24
 
   /// What the checksum of the page at `address` has to be.

@@ -1,7 +1,7 @@
 import Measuring
 
-/// How much of a thread's time goes into pinning: one step in 13 is timed, less what reading the
-/// clock costs. An odd number, because pins and unpins alternate.
+/// How much of a thread's time goes into pins and releases. One step in 13 is timed, less the cost of the clock. An odd number,
+/// because pins and releases alternate.
 struct PinMeter {
   private static let every: UInt64 = 13
   private static let overhead = Clock.overhead

@@ -2,23 +2,24 @@ import Synchronization
 
 /// What the buffer pool knows of one of its frames.
 struct PoolFrame: ~Copyable {
-  /// The page it shows, -1 for none. Changes only under the lock of the page's bucket.
+  /// The page in this frame, -1 for none. Changes only under the lock of the page's bucket.
   let page = Atomic<Int>(-1)
-  /// How many hold it in the pool. From zero to one by compare and exchange; further up only under the bucket's lock.
+  /// How many threads have fixed it. It leaves zero by compare and exchange, and grows further under the bucket's lock only: so the
+  /// thread that evicts a page and a thread that looks it up do not both succeed.
   let fixes = Atomic<Int32>(0)
   /// The next frame in the bucket, -1 for none. Under the bucket's lock.
   var next: Int32 = -1
-  /// Used since the clock's hand passed.
+  /// Whether a thread used it since the clock's hand passed.
   let referenced = Atomic<Bool>(false)
-  /// Changed since it was read or written back. Set under the frame's latch.
+  /// Whether it changed since it was read or written back. Set under the frame's latch.
   let dirty = Atomic<Bool>(false)
-  /// Its bytes are the page's. Under the frame's latch.
+  /// Whether its bytes are the page's. Under the frame's latch.
   var valid = false
   /// The log sequence number of its last change. Under the frame's latch.
-  var sequence: UInt64 = 0
+  var lsn: UInt64 = 0
 }
 
-/// From page to frame: chains through the frames, locked in stripes.
+/// A hash table from page to frame: chains through the frames, locked in stripes.
 struct PoolDirectory: @unchecked Sendable {
   // Sendable: every access is under the stripe's lock.
   private let buckets: UnsafeMutablePointer<Int32>

@@ -17,7 +17,7 @@ struct Recovery {
   struct Outcome {
     var transactions = 0
     var historyPages = 1
-    var lastSequence: UInt64
+    var lastLSN: UInt64
     /// What was passed over because recovery was forced.
     var damage: String?
   }
@@ -31,10 +31,10 @@ struct Recovery {
 
   func run(forced: Bool) throws(Failure) -> Outcome {
     let scan = try log.map { (log) throws(Failure) in try LogScan(log, superblock, geometry) }
-    var outcome = Outcome(lastSequence: superblock.baseSequence)
+    var outcome = Outcome(lastLSN: superblock.baseLSN)
     if let scan {
       outcome = Outcome(
-        transactions: scan.transactions, historyPages: scan.historyPages, lastSequence: scan.lastSequence,
+        transactions: scan.transactions, historyPages: scan.historyPages, lastLSN: scan.lastLSN,
         damage: scan.damage)
     } else {
       outcome.damage = "\(file.path) was not closed, and its log \(logPath) is missing (ENOENT)"
@@ -61,7 +61,7 @@ struct Recovery {
 
   /// Looks at every page: whether it is whole, and whether the log has its last change.
   private func judgePages(_ outcome: inout Outcome) throws(Failure) {
-    let end = outcome.lastSequence
+    let end = outcome.lastLSN
     let count = try file.byteCount / Page.size
     let chunk = AlignedMemory(pages: Loader.pagesPerWrite)
     for start in stride(from: 1, to: count, by: Loader.pagesPerWrite) {
@@ -75,44 +75,44 @@ struct Recovery {
           if isInTheLog(number) { continue }
           throw Failure("\(file.path) is corrupted: \(defect)")
         }
-        let sequence = address.load(fromByteOffset: PageHeader.sequenceOffset, as: UInt64.self)
-        if sequence > end {
+        let lsn = address.load(fromByteOffset: PageHeader.lsnOffset, as: UInt64.self)
+        if lsn > end {
           if outcome.damage == nil {
             outcome.damage =
-              "page \(number) (offset \(number * Page.size)) of \(file.path) was changed by record \(sequence), "
+              "page \(number) (offset \(number * Page.size)) of \(file.path) was changed by record \(lsn), "
               + "but \(logPath) ends with record \(end)"
           }
-          outcome.lastSequence = max(outcome.lastSequence, min(sequence, Superblock.largestSequence))
+          outcome.lastLSN = max(outcome.lastLSN, min(lsn, Superblock.largestLSN))
         }
-        if kind == .history && sequence > superblock.baseSequence {
+        if kind == .history && lsn > superblock.baseLSN {
           outcome.historyPages = max(outcome.historyPages, number - geometry.historyStart + 1)
         }
       }
     }
   }
 
-  /// A page of history whose every row the log has: it is a hole, or its write was cut short, and it is made anew. The first one
-  /// is made from the header.
+  /// Whether the log has every row of `page`, which is so for history. If such a page is a hole, or its write was cut short, it is
+  /// made anew: the first one from the header, the others from the log.
   private func isInTheLog(_ page: Int) -> Bool { geometry.kind(of: page) == .history }
 
-  /// The run may have ended before it cut the old history off.
+  /// Writes the row that carries the history forward: the run may have ended before it did.
   private func writeFirstHistoryPage() throws(Failure) {
     let page = AlignedMemory(pages: 1)
     Loader.firstHistoryPage(
-      of: geometry, carried: superblock.carried, sequence: superblock.baseSequence, at: page.address)
+      of: geometry, carried: superblock.carried, lsn: superblock.baseLSN, at: page.address)
     try file.write(UnsafeRawBufferPointer(page.bytes), at: geometry.historyStart * Page.size)
   }
 
   private func apply(
-    _ change: (location: RowLocation, row: UnsafeRawPointer), _ sequence: UInt64, through page: AlignedMemory
+    _ change: (location: RowLocation, row: UnsafeRawPointer), _ lsn: UInt64, through page: AlignedMemory
   ) throws(Failure) {
     let (location, row) = change
     let address = page.address
     try read(location.page, into: page)
-    let changed = address.load(fromByteOffset: PageHeader.sequenceOffset, as: UInt64.self)
-    guard changed < sequence else { return }
+    let changed = address.load(fromByteOffset: PageHeader.lsnOffset, as: UInt64.self)
+    guard changed < lsn else { return }
     (address + location.offset).copyMemory(from: row, byteCount: Geometry.rowSize)
-    address.storeBytes(of: sequence, toByteOffset: PageHeader.sequenceOffset, as: UInt64.self)
+    address.storeBytes(of: lsn, toByteOffset: PageHeader.lsnOffset, as: UInt64.self)
     let rows = address.load(fromByteOffset: PageHeader.rowsOffset, as: UInt64.self)
     address.storeBytes(
       of: max(rows, UInt64(location.slot + 1)), toByteOffset: PageHeader.rowsOffset, as: UInt64.self)
@@ -128,16 +128,16 @@ struct Recovery {
       return
     }
     try file.read(UnsafeMutableRawBufferPointer(page.bytes), at: number * Page.size)
-    let sequence = page.address.load(fromByteOffset: PageHeader.sequenceOffset, as: UInt64.self)
+    let lsn = page.address.load(fromByteOffset: PageHeader.lsnOffset, as: UInt64.self)
     if let defect = PageHeader.defect(page.address, number: number, kind: kind) {
       guard isInTheLog(number) else { throw Failure("\(file.path) is corrupted: \(defect)") }
       PageHeader.format(page.address, kind: kind, number: number)
-    } else if kind == .history && number > geometry.historyStart && sequence <= superblock.baseSequence {
-      PageHeader.format(page.address, kind: kind, number: number)  // left over from an earlier run
+    } else if kind == .history && number > geometry.historyStart && lsn <= superblock.baseLSN {
+      PageHeader.format(page.address, kind: kind, number: number)  // Left over from an earlier run.
     }
   }
 
-  /// Pages of history that an agent had taken but not yet written a committed row to.
+  /// Makes the pages of history that an agent had begun without committing a row, and cuts the file to its length.
   private func fillGaps(upTo historyPages: Int) throws(Failure) {
     let page = AlignedMemory(pages: 1)
     for number in geometry.historyStart + 1..<geometry.historyStart + max(1, historyPages) {

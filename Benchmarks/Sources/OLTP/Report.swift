@@ -1,4 +1,5 @@
 import Measuring
+import UserPages
 
 /// The results as JSON.
 struct Report: Encodable {
@@ -86,7 +87,7 @@ struct Report: Encodable {
     let baseline = results.filter { $0.engine == .locked }.map(\.tps)
     guard !baseline.isEmpty else { return [:] }
     var speedups: [String: Spread] = [:]
-    for engine in Engine.allCases {
+    for engine in PinEngine.allCases {
       let ratios = zip(results.filter { $0.engine == engine }, baseline).filter { $1 > 0 }.map { $0.tps / $1 }
       if !ratios.isEmpty { speedups[engine.rawValue] = Spread(ratios) }
     }
@@ -102,25 +103,37 @@ extension RoundResult {
 
 /// The results for a reader.
 enum Summary {
+  /// All rounds of one engine.
+  private struct Results {
+    let engine: PinEngine
+    let rounds: [RoundResult]
+
+    func spread(_ value: (RoundResult) -> Double) -> Spread { Spread(rounds.map(value)) }
+    func median(_ value: (RoundResult) -> Double, _ digits: Int) -> String { spread(value).median.fixed(digits) }
+    func sum(_ value: (RoundResult) -> Int) -> String { "\(rounds.reduce(0) { $0 + value($1) })" }
+  }
+
   static func table(_ results: [RoundResult]) -> String {
-    var table = TextTable([
-      "engine", "tps", "p50 us", "p95", "p99", "p99.9", "cpu us", "fast", "slow", "pinning", "over locked",
-    ])
     let speedups = Report.speedups(results)
-    for engine in Engine.allCases {
-      let rounds = results.filter { $0.engine == engine }
-      guard !rounds.isEmpty else { continue }
-      func spread(_ value: (RoundResult) -> Double) -> Double { Spread(rounds.map(value)).median }
-      table.add([
-        engine.rawValue, Spread(rounds.map(\.tps)).formatted(0),
-        spread { $0.microseconds(50) }.fixed(1), spread { $0.microseconds(95) }.fixed(1),
-        spread { $0.microseconds(99) }.fixed(1), spread { $0.microseconds(99.9) }.fixed(1),
-        spread(\.processorMicroseconds).fixed(2),
-        "\(rounds.reduce(0) { $0 + $1.fast })", "\(rounds.reduce(0) { $0 + $1.slow })",
-        (spread(\.pinShare) * 100).fixed(2) + " %", speedups[engine.rawValue]?.formatted(3) ?? "-",
-      ])
-    }
-    return table.text
+    let engines = PinEngine.allCases.map { engine in
+      Results(engine: engine, rounds: results.filter { $0.engine == engine })
+    }.filter { !$0.rounds.isEmpty }
+    return TextTable(
+      engines,
+      [
+        .text("engine", \.engine.rawValue),
+        .spread("tps", digits: 0) { $0.spread(\.tps) },
+        .number("p50 us") { $0.median({ $0.microseconds(50) }, 1) },
+        .number("p95") { $0.median({ $0.microseconds(95) }, 1) },
+        .number("p99") { $0.median({ $0.microseconds(99) }, 1) },
+        .number("p99.9") { $0.median({ $0.microseconds(99.9) }, 1) },
+        .number("cpu us") { $0.median(\.processorMicroseconds, 2) },
+        .number("fast") { $0.sum(\.fast) },
+        .number("slow") { $0.sum(\.slow) },
+        .number("pinning") { $0.median({ $0.pinShare * 100 }, 2) + " %" },
+        .number("over locked") { speedups[$0.engine.rawValue]?.formatted(3) ?? "-" },
+      ]
+    ).text
   }
 
   /// What a transaction cost in I/O, over all rounds.

@@ -5,18 +5,18 @@ import UserPages
 
 /// What one engine did in one round.
 struct RoundResult: Sendable {
-  var engine: Engine
+  var engine: PinEngine
   var threads: Int
   var seconds: Double
   var transactions: Int
   var latency: Histogram<UInt64>
   var fast: Int
   var slow: Int
-  /// Of the agents' time, how much went into pinning and unpinning.
+  /// The share of the agents' time that pins and releases took, from 0 to 1.
   var pinShare: Double
-  /// Processor time of a transaction: what is left of it where the machine does other things too.
+  /// Processor time of a transaction, which a busy machine changes less than the time that passes.
   var processorMicroseconds: Double
-  /// In the measured time and the warm-up, which together were `elapsed` seconds.
+  /// Seconds of warm-up and measured time together. What follows was counted in both.
   var elapsed: Double
   var sortAreas: Int
   var misses: Int
@@ -24,7 +24,7 @@ struct RoundResult: Sendable {
   var logWrites: Int
   var logPages: Int
   var committed: Int
-  /// The sum of all history after it.
+  /// The sum of all history after the round.
   var historySum: Int64 = 0
   /// What is off in the books; nil if they balance.
   var imbalance: String?
@@ -38,7 +38,7 @@ struct Round {
   let mode: IOMode
   let database: DatabaseFile
   let machine: PhysicalMemory
-  let engine: Engine
+  let engine: PinEngine
   let number: Int
   /// The sum of all history before this round.
   let carried: Int64
@@ -49,7 +49,7 @@ struct Round {
   private static let memoryHistoryPages = 8 << 20
 
   func run(progress: (String) -> Void) throws(Failure) -> RoundResult {
-    let space = AddressSpace(machine, engine: engine.pinEngine)
+    let space = AddressSpace(machine, engine: engine)
     defer { space.exit() }
     let logFile = mode == .memory ? nil : try database.beginRun(carried: carried)
     let storage = try openStorage()
@@ -71,23 +71,23 @@ struct Round {
     let fixed = memory[..<(geometry.historyStart * Page.size)]
     try database.file.read(UnsafeMutableRawBufferPointer(rebasing: fixed), at: 0)
     Loader.firstHistoryPage(
-      of: geometry, carried: carried, sequence: database.superblock.baseSequence,
+      of: geometry, carried: carried, lsn: database.superblock.baseLSN,
       at: base + geometry.historyStart * Page.size)
     return storage
   }
 
   private func openLog(_ space: AddressSpace, _ file: LockedFile?) throws(Failure) -> LogWriter {
-    let (stamp, base) = (database.superblock.stamp, database.superblock.baseSequence)
+    let (stamp, base) = (database.superblock.stamp, database.superblock.baseLSN)
     if let file {
       let storage = try Storage(file, mode: mode, synchronous: options.sync)
-      return try LogWriter(space, storage, stamp, baseSequence: base) {
+      return try LogWriter(space, storage, stamp, baseLSN: base) {
         [database] (fullBlocks, reservedBlocks) throws(Failure) in
         try database.growLog(fullBlocks: fullBlocks, reservedBlocks: reservedBlocks)
       }
     }
     let blocks = Self.memoryLogBlocks
     let storage = try Storage(memoryPages: blocks + LogWriter.areaPages)
-    return try LogWriter(space, storage, stamp, baseSequence: base, wrap: blocks)
+    return try LogWriter(space, storage, stamp, baseLSN: base, wrap: blocks)
   }
 
   private struct Tally {
@@ -170,12 +170,12 @@ struct Round {
     let inMemory = try Books.read(pool: pool, historyPages: historyPages, &meter)
     result.historySum = inMemory.history
     result.imbalance = inMemory.imbalance(transactions: committed).map { "in memory: \($0)" }
-    // A database whose books are off is not written as if it were whole.
+    // If the books are off, the file stays as it is: `clean` in its header would be a lie.
     guard result.imbalance == nil else { return }
-    let last = pool.log.lastSequence
+    let last = pool.log.lastLSN
     try pool.log.flush(upTo: last, &meter)
     try pool.flush(&meter)
-    try writeOut(pool, historyPages: historyPages, lastSequence: last)
+    try writeOut(pool, historyPages: historyPages, lastLSN: last)
     database.file.dropCache()
     let inFile = try Books.read(file: database.file, geometry: database.geometry, historyPages: historyPages)
     result.imbalance = inFile.imbalance(transactions: committed).map { "in \(database.path): \($0)" }
@@ -184,19 +184,19 @@ struct Round {
     }
   }
 
-  private func writeOut(_ pool: BufferPool, historyPages: Int, lastSequence: UInt64) throws(Failure) {
+  private func writeOut(_ pool: BufferPool, historyPages: Int, lastLSN: UInt64) throws(Failure) {
     guard let memory = pool.storage.memory else {
-      return try database.close(historyPages: historyPages, lastSequence: lastSequence, carried: carried)
+      return try database.close(historyPages: historyPages, lastLSN: lastLSN, carried: carried)
     }
     let size = (database.geometry.historyStart + historyPages) * Page.size
-    try database.replace(historyPages: historyPages, lastSequence: lastSequence, carried: carried) {
+    try database.replace(historyPages: historyPages, lastLSN: lastLSN, carried: carried) {
       (file) throws(Failure) in
       try file.write(UnsafeRawBufferPointer(rebasing: memory[..<size]), at: 0)
     }
   }
 }
 
-/// A lock around a value, shared by threads.
+/// A value behind a lock, as a class that threads share.
 final class MutexBox<Value: Sendable>: Sendable {
   private let mutex: Mutex<Value>
 

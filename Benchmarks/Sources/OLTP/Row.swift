@@ -1,4 +1,4 @@
-/// A row in the program's own hands: copied out of a page, changed, copied back.
+/// A row in ordinary memory: copied out of a page, changed, copied back.
 ///
 /// Words of 32 bits, because rows of 100 bytes are aligned to four.
 ///

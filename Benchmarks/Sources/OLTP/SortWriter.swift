@@ -1,13 +1,15 @@
 import Measuring
 import UserPages
 
-/// Sorts that spill over: a thread that maps an area in the database's address space, fills it, which faults its pages
-/// in, reads it back, and unmaps it, over and over, at a steady rate, so that it takes the same work from every engine.
+/// A thread that sorts in the database's address space. It maps an area, fills it, which faults its pages in, reads it back and
+/// unmaps it, again and again.
+///
+/// At a steady rate it takes the same work from every engine. Without one it shows how the engines bear a busy mmap lock.
 struct SortWriter {
   let space: AddressSpace
   let index: Int
   let pages: Int
-  /// Areas a second; 0: as many as it can.
+  /// Areas a second; 0 for as many as possible.
   let rate: Int
   private(set) var areas = 0
 
@@ -27,7 +29,7 @@ struct SortWriter {
         guard rate > 0 else { continue }
         due += 1_000_000_000 / UInt64(rate)
         let now = Clock.now()
-        // A writer that cannot keep up does not make up for it in a burst.
+        // A writer that is late starts anew from now: a burst would load the agents unevenly.
         if due < now { due = now } else { Clock.sleep(nanoseconds: due - now) }
       }
     } catch {
@@ -48,7 +50,7 @@ struct SortWriter {
     } catch {
       throw Failure("a sort area", error)
     }
-    // Another area's page, or one freed too early.
+    // The page of another area, or a frame that was freed too early.
     if foreign > 0 { throw Failure("\(foreign) words of a sort area were not what its thread had stored") }
   }
 

@@ -7,7 +7,7 @@ import UserPages
 enum IOMode: String, Sendable {
   /// `O_DIRECT`: the disk transfers into and out of the pinned frame.
   case direct
-  /// Through the kernel's page cache, where the file system refuses `O_DIRECT`.
+  /// Through the kernel's page cache, because the file system refuses `O_DIRECT`.
   case buffered
   /// No disk: a copy between the frame and a copy of the database in memory.
   case memory
@@ -44,7 +44,7 @@ final class Storage: @unchecked Sendable {
     if let address = copy.baseAddress { munmap(address, copy.count) }
   }
 
-  /// Whether `file` can be read directly: not on every file system. That the process may open no more files is an error.
+  /// Whether the file system of `file` has `O_DIRECT`. Throws if the file cannot be opened without it either.
   static func allowsDirectIO(_ file: LockedFile) throws(Failure) -> Bool {
     let descriptor: Int32
     do throws(Failure) { descriptor = try file.reopen(O_RDONLY | direct_io_flag()) } catch {
@@ -91,7 +91,7 @@ final class Storage: @unchecked Sendable {
     }
   }
 
-  /// Many pages that lie side by side on the disk and anywhere in memory. At most 64.
+  /// Transfers at most 64 pages, which lie side by side on the disk and anywhere in memory.
   func transfer(_ frames: UnsafeBufferPointer<iovec>, at page: Int, writing: Bool) throws(Failure) {
     if let base = copy.baseAddress {
       try check(page, frames.count)

@@ -18,7 +18,7 @@ struct Superblock: Equatable {
   static let magic: UInt64 = 0x3150_544c_4f50_5553
   static let version: UInt64 = 2
   /// Numbers that only grow stay below this. Arithmetic on them never overflows, because no run adds as much again.
-  static let largestSequence: UInt64 = (1 << 62) - 1
+  static let largestLSN: UInt64 = (1 << 62) - 1
   /// Balances that the first row of the history may carry forward lie between this and its negative.
   static let largestBalance: Int64 = 1 << 60
 
@@ -30,7 +30,7 @@ struct Superblock: Equatable {
   /// Counts the runs. Blocks of the log carry it, so that those of another run are not mistaken for this one's.
   var generation: UInt64 = 0
   /// The log sequence number before the first of this generation.
-  var baseSequence: UInt64 = 0
+  var baseLSN: UInt64 = 0
   /// The sum of the history of all runs before this one: the first row of the history carries it forward.
   var carried: Int64 = 0
   /// Pages of history in a clean file.
@@ -45,7 +45,7 @@ struct Superblock: Equatable {
   func encode(into page: UnsafeMutableRawPointer) {
     PageHeader.format(page, kind: .superblock, number: 0)
     let fields = [
-      Self.magic, Self.version, UInt64(scale), state.rawValue, generation, baseSequence, UInt64(bitPattern: carried),
+      Self.magic, Self.version, UInt64(scale), state.rawValue, generation, baseLSN, UInt64(bitPattern: carried),
       UInt64(historyPages), identity, UInt64(reservedBlocks), UInt64(synchronisedBlocks),
     ]
     for (index, field) in fields.enumerated() {
@@ -54,7 +54,7 @@ struct Superblock: Equatable {
     PageHeader.seal(page)
   }
 
-  /// A new database, whose pages are still to be written.
+  /// A new database. Its pages are still to be written.
   init(scale: Int) {
     self.scale = scale
     state = .loading
@@ -66,8 +66,8 @@ struct Superblock: Equatable {
     page.load(fromByteOffset: PageHeader.size, as: UInt64.self) == magic
   }
 
-  /// Reads the superblock of the file `path`, whose first page is at `page`. Each number is checked against what a program could
-  /// have written: a checksum says that a page is whole, not that it makes sense.
+  /// Reads the superblock at `page`, the first page of the file `path`. A checksum says that a page is whole, not that it makes
+  /// sense, so each number is compared with what this program could have written.
   init(decoding page: UnsafeRawPointer, path: String) throws(Failure) {
     func field(_ index: Int) -> UInt64 { page.load(fromByteOffset: PageHeader.size + 8 * index, as: UInt64.self) }
     guard Self.isPresent(page) else {
@@ -81,14 +81,14 @@ struct Superblock: Equatable {
     }
     let balances = -Self.largestBalance...Self.largestBalance
     guard let scale = Int(exactly: field(2)), (1...Geometry.largestScale).contains(scale),
-      let state = State(rawValue: field(3)), field(4) <= Self.largestSequence, field(5) <= Self.largestSequence,
+      let state = State(rawValue: field(3)), field(4) <= Self.largestLSN, field(5) <= Self.largestLSN,
       balances.contains(Int64(bitPattern: field(6))), (1...Geometry.largestFile).contains(field(7)),
       field(9) <= Geometry.largestFile, field(10) <= field(9)
     else { throw Failure("\(path) is corrupted: its superblock makes no sense") }
     self.scale = scale
     self.state = state
     generation = field(4)
-    baseSequence = field(5)
+    baseLSN = field(5)
     carried = Int64(bitPattern: field(6))
     historyPages = Int(field(7))
     identity = field(8)

@@ -13,14 +13,14 @@ enum Areas {
 }
 
 extension Failure {
-  /// The library refused something that this program has a right to.
+  /// The library refused what a correct program may ask for.
   init(_ action: String, _ error: PageError) {
     self.init("\(action): \(error.name)")
   }
 }
 
-/// A database's direct I/O: pin the frames, let the disk transfer, unpin. Nothing else in this program reads or writes
-/// a page of the database or of the log while a run is going on.
+/// A database's direct I/O: pins the frames, lets the disk transfer, releases the pins. During a run nothing else in this program
+/// reads or writes a page of the database or of the log.
 enum Transfer {
   /// Reads page `number` into the page at `address` and verifies it.
   @inline(__always)
@@ -42,7 +42,7 @@ enum Transfer {
     meter.end(ended)
   }
 
-  /// Writes the page at `address`, which nobody changes meanwhile, as page `number`. `seal` is shown its pinned bytes, to
+  /// Writes the page at `address` as page `number`. The caller's latch keeps its bytes as they are. `seal` gets the pinned bytes, to
   /// compute and store their checksum.
   @inline(__always)
   static func write(

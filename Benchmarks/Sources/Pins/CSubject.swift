@@ -1,13 +1,13 @@
 import CFloor
 
-/// A subject whose loops are written in C or C++.
+/// A subject with loops written in C or C++.
 final class CSubject: Subject, @unchecked Sendable {
-  // Sendable: the code behind the pointers is thread-safe, which is the point of it.
+  // Sendable: the C code is thread-safe.
   let name: String
   private let subject: floor_subject
   private let space: UnsafeMutableRawPointer
 
-  /// Nil where this machine does not have what the subject needs.
+  /// Returns nil if this machine does not have what the subject needs.
   init?(_ subject: floor_subject, pages: Int) {
     guard let space = subject.create(pages) else { return nil }
     self.subject = subject
@@ -34,6 +34,8 @@ final class CSubject: Subject, @unchecked Sendable {
   func rangeLoop(_ draw: inout PageDraw, iterations: Int) -> Int {
     draw.withFloorWork { Int(subject.range_loop(space, &$0, UInt64(iterations))) }
   }
+
+  var errorCode: Int32 { name.hasPrefix("kernel") ? floor_kernel_error() : 0 }
 
   func check() -> String? {
     let leaks = subject.leaks(space)

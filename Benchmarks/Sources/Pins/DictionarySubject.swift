@@ -1,7 +1,7 @@
 import Measuring
 import Synchronization
 
-/// What a Swift program has at hand: a dictionary from page to frame, and the frames' counts, under one lock.
+/// What the standard library offers: a dictionary from page to frame, and the frames' counts, under one lock.
 final class DictionarySubject: Subject {
   private struct State {
     var frames: [Int: Int] = [:]
@@ -24,7 +24,7 @@ final class DictionarySubject: Subject {
   func loop(_ draw: inout PageDraw, iterations: Int) -> Int {
     var failures = 0
     for _ in 0..<iterations {
-      if let frame = take(draw.first &+ draw.random.below(draw.span)) { release(frame) } else { failures += 1 }
+      if let frame = pin(draw.first &+ draw.random.below(draw.span)) { release(frame) } else { failures += 1 }
     }
     return failures
   }
@@ -34,14 +34,14 @@ final class DictionarySubject: Subject {
     for _ in 0..<iterations {
       let start = draw.rangeStart()
       for page in start..<start + Work.rangePages {
-        if let frame = take(page) { release(frame) } else { failures += 1 }
+        if let frame = pin(page) { release(frame) } else { failures += 1 }
       }
     }
     return failures
   }
 
   @inline(__always)
-  private func take(_ page: Int) -> Int? {
+  private func pin(_ page: Int) -> Int? {
     state.withLock { state in
       guard let frame = state.frames[page] else { return nil }
       state.counts[frame] &+= 1

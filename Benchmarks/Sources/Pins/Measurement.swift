@@ -12,7 +12,7 @@ struct Measurement {
   /// Processor time rather than time that passed.
   let usesProcessorTime: Bool
 
-  /// Pages taken and released between two looks at the flag that ends the measurement.
+  /// Pages pinned and released between two looks at the flag that ends the measurement.
   private static let chunk = 256
 
   @inline(__always)
@@ -25,8 +25,8 @@ struct Measurement {
 
   /// Nanoseconds that one page costs one thread.
   ///
-  /// What all threads have done in one stretch of time, over that time. Not the sum of the threads' own rates: where there are
-  /// more threads than processors, one that had its turn late, or for a moment only, would count as if it had run all along.
+  /// The pages that all threads did in one stretch of time, over that time. The sum of the threads' own rates would be too high if
+  /// there are more threads than processors: a thread that ran for a moment would count as if it had run all along.
   func nanosecondsPerPage() throws(Failure) -> Double {
     let measuring = StopFlag()
     let stop = StopFlag()
@@ -51,32 +51,35 @@ struct Measurement {
     let began = Clock.now()
     measuring.raise()
     Clock.sleep(nanoseconds: UInt64(seconds * 1e9))
-    // Many threads behind a slow lock may not have come to the end of a step yet.
+    // With many threads behind a slow lock none may have finished a step yet.
     while done.allSatisfy({ $0.count == 0 }) { Clock.sleep(nanoseconds: 1_000_000) }
     let inTime = done.reduce(0) { $0 + $1.count }
     let elapsed = Clock.now() - began
     stop.raise()
     group.join()
     let sums = tally.sums
-    if sums.failures > 0 { throw Failure("\(subject.name): \(sums.failures) pages could not be taken") }
+    if sums.failures > 0 {
+      let reason = subject.errorCode == 0 ? "" : ": \(Failure.reason(subject.errorCode))"
+      throw Failure("\(subject.name): \(sums.failures) pages could not be pinned\(reason)")
+    }
     if let problem = subject.check() { throw Failure("\(subject.name): \(problem)") }
     return usesProcessorTime
       ? Double(sums.processorTime) / Double(sums.pages) : Double(threads) * Double(elapsed) / Double(inTime)
   }
 }
 
-/// Pages that one thread has done. Longer than a cache line, so that no two threads write to one.
+/// Pages that one thread has done. Longer than a cache line, so that no two threads write one line.
 private final class PagesDone: Sendable {
   private let pages = Atomic(0)
   private let padding: InlineArray<15, Int> = .init(repeating: 0)
 
   var count: Int { pages.load(ordering: .relaxed) }
 
-  /// By its thread alone.
+  /// Called by the counting thread alone, so a load and a store suffice.
   func add(_ more: Int) { pages.store(count + more, ordering: .relaxed) }
 }
 
-/// What the threads of a measurement have done from its begin until each saw its end.
+/// The sums over all threads, each from the start of the measurement until the thread saw its end.
 private final class Tally: Sendable {
   private let state = Mutex((pages: 0, processorTime: 0 as UInt64, failures: 0))
 

@@ -3,8 +3,8 @@ import CFloor
 import Measuring
 import UserPages
 
-/// Times pin and unpin of resident pages: the library's engines beside the same protocols by hand in C, and beside what one
-/// would pick instead.
+/// Times pin and release of resident pages: the library's engines beside the same protocols by hand in C, and beside what a
+/// programmer would pick instead.
 @main
 struct Pins: MeasuringTool {
   static let configuration = CommandConfiguration(
@@ -78,7 +78,7 @@ struct Pins: MeasuringTool {
     let machine = Machine.current
     try Standard.output("\(pages) resident pages, \(rounds) rounds; \(machine.description)\n")
     let subjects = try makeSubjects()
-    let config = PinsReport.Config(
+    let config = PinsConfig(
       pages: pages, rounds: rounds, seconds: seconds, seed: seed, processorTime: processorTime, machine: machine)
     let report = PinsReport(config: config, rows: try rows(subjects))
     try Standard.output(report.text(works: works, threads: threads.counts))
@@ -109,17 +109,14 @@ struct Pins: MeasuringTool {
     return subjects
   }
 
-  private func rows(_ subjects: [any Subject]) throws(Failure) -> [PinsReport.Row] {
+  private func rows(_ subjects: [any Subject]) throws(Failure) -> [PinsRow] {
     let progress = Progress()
     defer { progress.clear() }
     let cells = works.flatMap { work in threads.counts.map { (work, $0) } }
     var values = [[[Double]]](repeating: Array(repeating: [], count: subjects.count), count: cells.count)
     for round in 0..<rounds {
       for (cell, (work, threads)) in cells.enumerated() {
-        for turn in subjects.indices {
-          // Nobody always comes after the same neighbour.
-          let index = (turn + round) % subjects.count
-          guard subjects[index].can(work) else { continue }
+        for index in Rounds.order(of: subjects.count, in: round) where subjects[index].can(work) {
           progress.show(
             "round \(round + 1)/\(rounds), \(work.rawValue), \(threads) threads, \(subjects[index].name)")
           let measurement = Measurement(
@@ -129,11 +126,11 @@ struct Pins: MeasuringTool {
         }
       }
     }
-    var rows: [PinsReport.Row] = []
+    var rows: [PinsRow] = []
     for (cell, (work, threads)) in cells.enumerated() {
       for (index, subject) in subjects.enumerated() where subject.can(work) {
         rows.append(
-          PinsReport.Row(
+          PinsRow(
             work: work.rawValue, subject: subject.name, threads: threads, nanoseconds: Spread(values[cell][index])))
       }
     }

@@ -1,23 +1,30 @@
 import CFloor
 import Measuring
 
-/// Something whose "translate, take, release" of a resident page is timed.
+/// What is timed: it translates a resident page, pins it, and releases the pin.
 ///
-/// The loops themselves are each subject's own, so that nothing stands between it and what is measured.
+/// Each subject has its own loops, so that no dynamic call is inside what is timed.
 protocol Subject: Sendable {
   var name: String { get }
 
-  /// Whether this kind of work can be asked of it.
+  /// Whether the subject has this kind of work.
   func can(_ work: Work) -> Bool
 
-  /// Takes and releases a drawn page `iterations` times. Returns how many times that failed.
+  /// Pins and releases a drawn page `iterations` times. Returns how many times that failed.
   func loop(_ draw: inout PageDraw, iterations: Int) -> Int
 
-  /// Takes 512 pages that lie side by side and releases them, `iterations` times. Returns how many pages failed.
+  /// Pins 512 pages that lie side by side and releases them, `iterations` times. Returns how many pages failed.
   func rangeLoop(_ draw: inout PageDraw, iterations: Int) -> Int
 
-  /// What is off after the measurement; nil if nothing.
+  /// The errno value of the last system call that failed, of a subject that makes any; 0 if none has.
+  var errorCode: Int32 { get }
+
+  /// What is wrong after the measurement, in words; nil if nothing.
   func check() -> String?
+}
+
+extension Subject {
+  var errorCode: Int32 { 0 }
 }
 
 /// Which pages a thread draws: `first ..< first + span`.
@@ -53,13 +60,13 @@ enum Work: String, CaseIterable, Sendable {
   case huge512
 
   static let rangePages = 512
-  /// How many 2 MiB there are for that: more threads share them.
+  /// How many entries of 2 MiB there are. If there are more threads, they share them.
   static let hugeRanges = 8
 
-  /// Whether 512 pages are taken at once.
+  /// Whether 512 pages are pinned at once.
   var isRange: Bool { self == .range512 || self == .huge512 }
 
-  /// The first of the pages in 2 MiB entries, which come after the others.
+  /// The first page that an entry of 2 MiB maps. These pages come after the others.
   static func firstHugePage(after pages: Int) -> Int { (pages + rangePages - 1) / rangePages * rangePages }
 
   func draw(thread: Int, of threads: Int, pages: Int, seed: UInt64) -> PageDraw {

@@ -2,15 +2,15 @@ import ArgumentParser
 import CSections
 import Measuring
 
-/// What a read-side section costs with each flavour of liburcu, and what a grace period: why the library has the one it has.
+/// Times read-side sections and grace periods with each flavour of liburcu, and so shows why the library uses the one it does.
 @main
 struct Sections: MeasuringTool {
   static let configuration = CommandConfiguration(
     commandName: "sections",
     abstract: "What a read-side section and a grace period cost, with each flavour of liburcu.",
     discussion: """
-      Every flavour is measured in every round, in turns, on one thread. A section holds one load. A grace period waits for \
-      nobody here: what is measured is what it costs in itself.
+      Every flavour is measured in every round, in turns, on one thread. A section holds one load. A grace period waits \
+      for no reader here: what is measured is what it costs in itself.
       """)
 
   @Option(help: ArgumentHelp("Rounds; each measures everything once.", valueName: "n"))
@@ -31,21 +31,20 @@ struct Sections: MeasuringTool {
     var inside = Array(repeating: [Double](), count: flavours.count)
     var waiting = inside
     for round in 0..<rounds {
-      for turn in flavours.indices {
-        // Nobody always comes after the same neighbour.
-        let index = (turn + round) % flavours.count
+      for index in Rounds.order(of: flavours.count, in: round) {
         let flavour = flavours[index]
         inside[index].append(time(sections) { flavour.sections($0) })
         waiting[index].append(time(gracePeriods) { flavour.grace_periods($0) })
       }
     }
-    var table = TextTable(["flavour", "asks of a reader", "section, ns", "grace period, us"], leftColumns: 2)
-    for (index, flavour) in flavours.enumerated() {
-      table.add([
-        String(cString: flavour.name), String(cString: flavour.asks), Spread(inside[index]).formatted(2),
-        Spread(waiting[index].map { $0 / 1000 }).formatted(1),
+    let table = TextTable(
+      Array(flavours.indices),
+      [
+        .text("flavour") { String(cString: flavours[$0].name) },
+        .text("asks of a reader") { String(cString: flavours[$0].asks) },
+        .spread("section, ns", digits: 2) { Spread(inside[$0]) },
+        .spread("grace period, us", digits: 1) { Spread(waiting[$0].map { $0 / 1000 }) },
       ])
-    }
     try Standard.output("\(rounds) rounds; \(Machine.current.description)\n\n\(table.text)")
   }
 

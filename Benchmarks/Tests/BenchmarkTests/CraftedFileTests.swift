@@ -26,7 +26,7 @@ import UserPages
   }
 
   @Test(arguments: 1...10) func headerField(index: Int) throws {
-    let run = try InterruptedRun(transactions: 16)
+    let run = try InterruptedRun(transactions: 16, poolPages: 64)
     for state in [Superblock.State.clean, .running] {
       for value in Self.extremes {
         try run.editHeader { $0.state = state }
@@ -49,7 +49,7 @@ import UserPages
   @Test(arguments: [0, 8, 16, 120, 128, 232, 240, 344, 352], [false, true])
   func recordField(offset: Int, forced: Bool) throws {
     for value in Self.extremes where value != 0 || offset != 16 {
-      let run = try InterruptedRun(transactions: 16)
+      let run = try InterruptedRun(transactions: 16, poolPages: 64)
       try run.editBlock(1) { block in
         (block + LogBlock.offset(ofSlot: 3) + offset).storeBytes(of: value, as: UInt64.self)
       }
@@ -59,7 +59,7 @@ import UserPages
 
   /// A record for a page of history beyond any that its transactions can have filled: no file of that size is written.
   @Test func recordFarBeyondTheHistory() throws {
-    let run = try InterruptedRun(transactions: 16)
+    let run = try InterruptedRun(transactions: 16, poolPages: 64)
     let page = UInt64(Geometry(scale: 1).historyStart + 100_000)
     try run.editBlock(2) { block in
       (block + LogBlock.offset(ofSlot: 0) + 344).storeBytes(of: page, as: UInt64.self)
@@ -70,7 +70,7 @@ import UserPages
 
   /// A balance in a table, and sums of balances, that do not fit.
   @Test(arguments: [Int64.max, Int64.min, 1 << 61]) func balance(value: Int64) throws {
-    let run = try InterruptedRun(transactions: 0)
+    let run = try InterruptedRun(transactions: 0, poolPages: 64)
     try run.recover()
     for page in [Geometry(scale: 1).accountStart, Geometry(scale: 1).historyStart] {
       try InterruptedRun.editPage(page, of: run.path) { address in
@@ -87,7 +87,7 @@ import UserPages
 
   /// A log of eight TiB that is one hole after its records: what is not there is not read.
   @Test func hugeSparseLog() throws {
-    let run = try InterruptedRun(transactions: 16)
+    let run = try InterruptedRun(transactions: 16, poolPages: 64)
     #expect(truncate(run.logPath, 1 << 43) == 0)
     #expect(try run.recover().outcome?.transactions == 16)
   }

@@ -26,9 +26,9 @@ struct InterruptedRun {
     try fresh.write(to: URL(fileURLWithPath: folder["db"]))
   }
 
-  /// Commits transactions and stops there. With a pool of 64 pages many pages are written back meanwhile; with one that holds the
-  /// whole database none is, and only the log has what was done.
-  init(transactions: Int, poolPages: Int = 4096) throws {
+  /// Commits transactions and stops there. With a pool of 64 pages many pages are written back meanwhile. With a large one none
+  /// is, as long as the transactions are few, and only the log has what was done.
+  init(transactions: Int, poolPages: Int = 1024) throws {
     folder = try TemporaryFolder(inMemory: true)
     self.transactions = transactions
     try Self.copyFresh(to: folder)
@@ -38,7 +38,7 @@ struct InterruptedRun {
     let space = AddressSpace(machine)
     defer { space.exit() }
     let writer = try LogWriter(
-      space, Storage(log, mode: .buffered), database.superblock.stamp, baseSequence: database.superblock.baseSequence
+      space, Storage(log, mode: .buffered), database.superblock.stamp, baseLSN: database.superblock.baseLSN
     ) { (fullBlocks, reservedBlocks) throws(Failure) in
       try database.growLog(fullBlocks: fullBlocks, reservedBlocks: reservedBlocks)
     }

@@ -36,7 +36,7 @@ import UserPages
     #expect(try run.state() == .clean)
   }
 
-  @Test(arguments: [64, 4096]) func everyCommittedTransactionIsReplayed(poolPages: Int) throws {
+  @Test(arguments: [64, 1024]) func everyCommittedTransactionIsReplayed(poolPages: Int) throws {
     let run = try InterruptedRun(transactions: Self.transactions, poolPages: poolPages)
     let (outcome, books) = try run.recover()
     #expect(outcome?.transactions == Self.transactions)

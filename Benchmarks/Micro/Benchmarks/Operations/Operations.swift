@@ -1,8 +1,8 @@
 import Benchmark
 import UserPages
 
-// What the operations of the library cost one by one. Everything here takes nanoseconds to microseconds, so each
-// measured iteration runs an inner loop of a thousand operations, and results are of one operation.
+// Times the operations of the library one by one. An operation takes nanoseconds to microseconds, so each measured iteration runs
+// a thousand of them. Results are of one operation.
 
 private let area: VirtualAddress = 0x10_0000_0000
 private let pages = 4096
@@ -16,11 +16,12 @@ private func residentSpace(_ engine: PinEngine) throws -> AddressSpace {
   return space
 }
 
-/// A page that differs from call to call and is spread over the area.
+/// The address of a page that differs from call to call and is spread over the area.
 @inline(__always)
 private func page(_ index: Int) -> VirtualAddress { area + ((index &* 2503) & (pages - 1)) * Page.size }
 
-/// A word in a page of few, no two at one offset: bytes in the cache, so that the way to them is what is measured.
+/// The address of a word in one of 128 pages, each at another offset. The words stay in the cache, so the walk to them is what is
+/// timed.
 @inline(__always)
 private func word(_ index: Int) -> VirtualAddress { area + (index & 127) * (Page.size + 24) }
 
@@ -33,7 +34,7 @@ let benchmarks: @Sendable () -> Void = {
     maxIterations: 10_000
   )
 
-  // The lockless descent alone: a load of one word of a resident page, which is the walk, the entry and the bytes.
+  // The lockless descent alone: a load of one word of a resident page.
   Benchmark("walk") { benchmark in
     let space = try residentSpace(.reference)
     benchmark.startMeasurement()
@@ -42,7 +43,7 @@ let benchmarks: @Sendable () -> Void = {
     space.exit()
   }
 
-  // The same over an image: special entries. What the walk costs must not depend on what it finds.
+  // The same over an image, which special entries map. The cost of the walk must not depend on the kind of entry.
   Benchmark("walk, special entries") { benchmark in
     let machine = try PhysicalMemory(ramPages: 64)
     let image = try Image(machine, pages: pages) { UInt8(truncatingIfNeeded: $0 + 1) }
@@ -67,7 +68,7 @@ let benchmarks: @Sendable () -> Void = {
       space.exit()
     }
 
-    // 16 pages in one call, as a transfer of 64 KiB takes them; results are of one call.
+    // 16 pages in one call, as for a transfer of 64 KiB. Results are of one call.
     Benchmark("pin a range of 16, \(name)") { benchmark in
       let space = try residentSpace(engine)
       benchmark.startMeasurement()
@@ -83,7 +84,7 @@ let benchmarks: @Sendable () -> Void = {
   pinAlone("pin", measuresPin: true)
   pinAlone("unpin", measuresPin: false)
 
-  // First touch of anonymous pages, of a mapping that is made and unmapped unmeasured.
+  // The first store to each anonymous page. Making and unmapping the mapping is not timed.
   Benchmark("fault") { benchmark in
     let machine = try PhysicalMemory(ramPages: 2 * pages)
     let space = AddressSpace(machine)
@@ -94,7 +95,7 @@ let benchmarks: @Sendable () -> Void = {
     space.exit()
   }
 
-  // First touch of an image's pages: a special entry each, no frame.
+  // The first load from each page of an image: a special entry each, no frame.
   Benchmark("fault, image") { benchmark in
     let machine = try PhysicalMemory(ramPages: 64)
     let image = try Image(machine, pages: 1000) { UInt8(truncatingIfNeeded: $0 + 1) }
@@ -134,7 +135,7 @@ let benchmarks: @Sendable () -> Void = {
   }
 }
 
-/// A thousand pins are taken, then all are released; one of the two is measured.
+/// Pins a thousand pages, then releases all of them. One of the two is timed.
 private func pinAlone(_ name: String, measuresPin: Bool) {
   Benchmark("\(name) alone, reference") { benchmark in
     let space = try residentSpace(.reference)
@@ -150,7 +151,7 @@ private func pinAlone(_ name: String, measuresPin: Bool) {
   }
 }
 
-/// What mappings cost where there are `count` others: every second page is one, so that none merge.
+/// Times mappings among `count` others. Every second page is a mapping, so that none merge.
 private func amongMappings(_ count: Int) {
   func space(_ machine: PhysicalMemory) throws -> AddressSpace {
     let space = AddressSpace(machine)

@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// The library's protocols written by hand in C, and what one would write without them, each over its own resident pages.
-/// Their loops choose pages as `XorShift` in Swift does, from the same state.
+/// The library's protocols written by hand in C, and what a programmer would pick instead, each over its own resident pages. Their
+/// loops choose pages as `XorShift` in Swift does, from the same state.
 
 /// What a timed loop works on: pages `first ..< first + span`. `state` goes on from loop to loop.
 struct floor_work {
@@ -17,8 +17,8 @@ struct floor_work {
 /// Pages in a range.
 enum { floor_range = 512 };
 
-/// A subject: how to make one with `pages` resident pages, take and release a page `iterations` times, do the same with
-/// whole ranges, count what was not given back, and end it. Loops return how many pages they could not take.
+/// A subject. `create` makes one with `pages` resident pages, `loop` pins and releases a page `iterations` times, `range_loop` does
+/// the same with whole ranges, `leaks` counts the pins that were not released. Loops return how many pages they could not pin.
 struct floor_subject {
   const char *name;
   void *(*create)(size_t pages);
@@ -35,7 +35,10 @@ extern const struct floor_subject floor_reference, floor_slot;
 extern const struct floor_subject floor_rwlock_table, floor_cds_lfht, floor_tbb;
 
 /// The running kernel's own pins, ranges only: io_uring's registered buffers; vmsplice into a pipe and out of it.
-/// `create` returns NULL where the kernel does not allow them.
+/// `create` returns NULL if the kernel does not allow them.
 extern const struct floor_subject floor_io_uring, floor_vmsplice;
+
+/// The errno value of the last system call of those two that failed; 0 if none has.
+int floor_kernel_error(void);
 
 #endif

@@ -1,8 +1,8 @@
 import Foundation
 import Measuring
 
-/// The table as a picture: one panel for each kind of work, threads to the right, nanoseconds a page upwards on a
-/// logarithmic scale, the spread of the rounds as a bar.
+/// The results as an SVG picture: a panel for each kind of work, threads to the right, nanoseconds a page upwards on a logarithmic
+/// scale, and a bar from the least to the greatest round.
 struct PinsPlot {
   let report: PinsReport
   let works: [Work]
