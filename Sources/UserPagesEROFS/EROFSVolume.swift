@@ -5,7 +5,7 @@ import UserPages
 ///
 ///     let volume = try EROFSVolume(try Image(memory, path: "system.erofs"))
 ///     let shell = try volume.file(at: "/bin/sh")
-///     try space.map(at: 0x40_0000, pages: shell.pageCount, protection: .read, .mixed(shell))
+///     try space.map(at: 0x40_0000, pages: shell.pageCount, protection: .read, backing: .mixed(shell))
 ///
 /// However many spaces map a file, its blocks are the image's own memory, with no descriptor and no copy, and its tail has one
 /// frame. The image's bytes must not change while it is mounted: not through a shared writable mapping of the image itself,

@@ -100,7 +100,7 @@ struct ResourceTests {
       let volume = try EROFSVolume(try Image(memory, path: directory["image"]))
       let file = try volume.file(at: "/size-8193")
       let space = AddressSpace(memory)
-      try space.map(at: 0x10000, pages: 3, protection: .readWrite, .mixed(file))
+      try space.map(at: 0x10000, pages: 3, protection: .readWrite, backing: .mixed(file))
       #expect(try space.load(at: 0x10000, count: 4096) == (try file.read(at: 0, count: 4096)))
       truncate(directory["image"], 0)
       for page in 0..<3 {

@@ -83,11 +83,11 @@ struct MigrationTests {
   /// The fault is refused once and ends: a page that is mapped by number cannot move, however often it is asked to.
   @Test func aStoreToAPageThatCannotMoveIsABusError() throws {
     try withImage { memory, image, space in
-      try space.map(at: 0x10000, pages: 1, protection: .read, .pfnImage(image))
+      try space.map(at: 0x10000, pages: 1, protection: .read, backing: .pfnImage(image))
       _ = try space.load(at: 0x10000, count: 1)
       let other = AddressSpace(memory)
       defer { other.exit() }
-      try other.map(at: 0x10000, pages: 8, protection: .readWrite, sharing: .shared, .mixed(image))
+      try other.map(at: 0x10000, pages: 8, protection: .readWrite, sharing: .shared, backing: .mixed(image))
       #expect(throws: PageError.busError) { try other.store([1], at: 0x10000) }
       try other.store([1], at: 0x11000)
     }

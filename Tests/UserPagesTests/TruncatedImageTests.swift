@@ -31,7 +31,7 @@ import UserPages
       let file = try ImageFile(pages: pages)
       let image = try Image(memory, path: file.path)
       let space = AddressSpace(memory)
-      try space.map(at: Self.start, pages: pages, protection: .readWrite, sharing: sharing, .mixed(image))
+      try space.map(at: Self.start, pages: pages, protection: .readWrite, sharing: sharing, backing: .mixed(image))
       try body(file, image, space)
       space.exit()
     }
