@@ -126,8 +126,6 @@ public final class PageCacheFile: Backing {
     while true {
       if let cached = try cachedFrame(of: page) { return cached }
       let pfn = try memory.allocateFrame(underLock: false)
-      if let cached = try cachedFrame(of: page) { return cached }
-      let pfn = try memory.allocateFrame(underLock: false)
       do throws(PageError) {
         try fill(memory.frames.bytes(of: pfn), page: page)
       } catch {

@@ -121,7 +121,8 @@ final class MemorySection: Sendable {
     guard pages < memory.frames.span else { throw .outOfMemory }
     let first = try memory.sections.add(pages: pages, described: false, file: file, writable: false, shared: true)
     guard cp_watch_file_mapping(memory.frames.bytes(of: first).address, pages * Page.size) == 0 else {
-      memory.sections.remove(first, pages: pages)
+      memory.sections.unpublish(first)
+      memory.releaseSection(first)
       throw .outOfMemory
     }
     return (MemorySection(first: first, pages: pages, memory: memory, isFileMapping: true), bytes)
