@@ -25,12 +25,14 @@ struct EndInsideASectionTests {
     let machine = try Machine(frames: 64)
     var device: DeviceRange? = try DeviceRange(machine.memory, pages: 2)
     let pfn = device!.firstPFN
-    let information = RCU.read { () -> FrameInformation? in
+    let bytes = device!.bytes(ofPage: 1)
+    bytes.store(UInt64(7))
+    let word = RCU.read { () -> UInt64 in
       device = nil
-      // The frames are there as long as a section may have met them.
-      return machine.memory.frameInformation(of: pfn)
+      // Its frames have no number any more. Their bytes are there as long as a section may have met them.
+      return bytes.load(as: UInt64.self)
     }
-    #expect(information != nil)
+    #expect(word == 7)
     machine.memory.flushDeferredFrees()
     #expect(machine.memory.frameInformation(of: pfn) == nil)
     #expect(machine.leaks() == [])
