@@ -57,7 +57,7 @@ extension AddressSpace {
     return EntryInformation(kind: kind, protection: protection, isDirty: pte.isDirty)
   }
 
-  /// The descriptor of the frame behind `address`; nil where there is no entry, or no descriptor that it may be asked for.
+  /// What the descriptor says of the frame behind `address`; nil if no frame is mapped there, or a special one.
   public func frame(at address: VirtualAddress) -> FrameInformation? {
     let (pte, isNormal, isHuge) = current(at: address)
     guard pte.isMapped, isNormal,

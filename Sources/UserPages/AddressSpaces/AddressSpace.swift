@@ -1,9 +1,8 @@
 /// One address space: mappings, a page table, and the operations on them (Linux's `mm_struct`).
 ///
-/// Thread-safe throughout. Operations that change mappings (map, unmap, protect, remap, fork, exit), and those that take
-/// entries away for a while (collapse, the break-up of 2 MiB frames), hold the mmap lock for writing, one at a time. Faults and
-/// the program's loads and stores take no lock, except to wait for one of these; neither do pins, but with the `locked`
-/// engine. Lock order: mmap lock, page-table locks (the `locked` engine's), an entry's own lock, the swap area's monitor,
+/// Thread-safe throughout. Operations that change mappings (map, unmap, protect, remap, fork, exit), and those that replace
+/// entries for a while (collapse, the break-up of 2 MiB frames), hold the mmap lock for writing, one at a time. Faults, loads
+/// and stores take it only to wait for such an operation. Pins take it only with the `locked` engine. Lock order: mmap lock, page-table locks (the `locked` engine's), an entry's own lock, the swap area's monitor,
 /// the allocator's and the deferred frees' locks.
 ///
 /// The order of events that keeps a lock-free reader safe:

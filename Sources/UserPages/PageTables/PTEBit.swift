@@ -1,15 +1,15 @@
 /// Where a page-table entry of an architecture keeps one property.
 ///
-/// Mostly that is one bit. It may be stored inverted (s390 has a *protect* bit, not a writable one), and it may be spread
-/// over several (powerpc's present entry is valid, a leaf and readable): then yes and no differ in all of them, and
-/// anything else is neither. Everything above asks `PTE`; nothing else names a layout's bits by number.
+/// Mostly one bit. It may be stored inverted: s390 has a *protect* bit, not a writable one. It may be spread over several:
+/// powerpc's present entry is valid, a leaf and readable. Then yes and no differ in all of them, and any other value is neither.
+/// All code above asks `PTE`; only layouts name bits by number.
 @frozen @usableFromInline
 struct PTEBit: Equatable, Sendable {
   @usableFromInline let mask: UInt64
   /// The masked value that means yes.
   @usableFromInline let yes: UInt64
 
-  /// The bit of that number, which is 1 for yes, or 0 where it is inverted.
+  /// The bit of that number: 1 for yes, or 0 if it is inverted.
   @inlinable init(_ bit: UInt64, inverted: Bool = false) {
     mask = 1 << bit
     yes = inverted ? 0 : 1 << bit

@@ -16,8 +16,8 @@
 ///     c   copy-on-write shared; where Linux marks pages that a guest does not use
 ///     t   never slot-pinned: an own frame that no slot ever held; hardware's no-execute, and nothing is executed here
 ///
-/// So present is p and r without I, protnone is p and I without r, and writable is w without P: an inversion is all a
-/// layout's own, and those who ask never see it.
+/// So present is p and r without I, protnone is p and I without r, and writable is w without P. Inversions stay inside the
+/// layout: `PTE` answers as on every other machine.
 ///
 /// Linux's empty entry is not zero: it has I set and nothing else, because to hardware the zero word is a valid entry of
 /// frame 0. Here no hardware walks, and a walker that asks for *present* asks for p as well as for I, as Linux's own do. So

@@ -34,7 +34,7 @@ struct PTETest: Sendable {
     return test
   }
 
-  /// Whether it accepts the entry but for its being huge, which it is: for those who know what to count then.
+  /// Whether `pte` is huge and meets every other condition. The caller must count on the first frame of the 2 MiB.
   func acceptsHuge(_ pte: PTE) -> Bool { pte.isHuge && accepts(pte.without(PTELayout.huge)) }
 
   /// The program's loads: a present entry that hardware need not mark first.
@@ -65,7 +65,7 @@ struct PTETest: Sendable {
   static func pin(write: Bool, get: Bool, longTerm: Bool) -> PTETest {
     var test = PTETest()
     test.refuseSpecial()
-    // Counted elsewhere: see `acceptsHuge`. So ordinary pages pay nothing for there being others.
+    // Huge entries go through `acceptsHuge`, so a base page costs one comparison.
     test.refuse(PTELayout.huge)
     if write {
       test.require(PTELayout.writable)

@@ -1,16 +1,14 @@
-/// A lock for each 2 MiB of a table's span (Linux's split page-table lock), for the `locked` engine and its spaces' faults.
+/// Locks for the entries of a table (Linux's split page-table locks): 64 of them, shared by the 2 MiB ranges in turn.
 ///
-/// The other engines lock entries one by one instead. Spans that are 64 apart share a lock.
+/// Only spaces with the `locked` engine have them, for pins and faults. The other engines lock single entries.
 final class PageTableLocks: Sendable {
   private static let count = 64
 
   private let locks = LockArray(count: count)
 
-  init() {}
-
   deinit { locks.release() }
 
-  /// Runs `body` under the lock of the span that holds `address`.
+  /// Runs `body` with the lock of the 2 MiB that hold `address`.
   @inline(__always)
   func locked<Result>(_ address: VirtualAddress, _ body: () -> Result) -> Result {
     let index = Int(truncatingIfNeeded: address.rawValue >> UInt64(Page.hugeShift)) & (Self.count - 1)

@@ -10,7 +10,7 @@ import Synchronization
 struct TableNode: Equatable, @unchecked Sendable {
   @usableFromInline static let entryCount = 512
 
-  // A page of the machine's pool, freed a grace period after it was unlinked.
+  // A page of the machine's pool, freed a grace period after the node was unlinked.
   @usableFromInline let entries: UnsafeMutablePointer<Atomic<UInt64>>
 
   @inlinable @inline(__always) init(_ entries: UnsafeMutablePointer<Atomic<UInt64>>) { self.entries = entries }
@@ -38,8 +38,8 @@ struct TableNode: Equatable, @unchecked Sendable {
   /// Bytes that one entry of a node of `level` covers.
   static func entrySpan(level: Int) -> UInt64 { 1 << UInt64(12 + 9 * (level - 1)) }
 
-  /// The index of the first entry from `index` on that is not empty, or `entryCount`. Without order of its own: the caller
-  /// stands behind a fence.
+  /// The index of the first entry from `index` on that is not empty, or `entryCount`. The loads are relaxed: the caller has
+  /// issued a fence.
   func firstLinked(from index: Int) -> Int {
     cp_first_set(UnsafeRawPointer(entries).assumingMemoryBound(to: UInt64.self), index, Self.entryCount)
   }

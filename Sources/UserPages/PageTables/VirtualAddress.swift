@@ -10,7 +10,7 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
 
   @inlinable public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
-  /// The address `bytes` further on; wraps around, every operation checks its range itself.
+  /// The address `bytes` further on. Wraps around: every operation checks its range itself.
   @inlinable public static func + (address: Self, bytes: Int) -> Self {
     Self(address.rawValue &+ UInt64(bitPattern: Int64(bytes)))
   }
@@ -38,15 +38,15 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
 
   public var description: String { "0x" + String(rawValue, radix: 16) }
 
-  /// The range of `pages` pages from here; nil where it is empty, unaligned, overflows or leaves the address space.
+  /// The range of `pages` pages from here; nil if it is empty, unaligned, overflows or leaves the address space.
   func range(pages: Int) -> Range<VirtualAddress>? {
     guard isPageAligned, pages > 0, self < Self.limit else { return nil }
     guard pages <= (Self.limit - self) / Page.size else { return nil }
     return self..<self + pages * Page.size
   }
 
-  /// As `range(pages:)`, as far as the address space goes, for operations that do what they can and report the rest; nil
-  /// where it is empty or unaligned, or no part of it is inside the address space.
+  /// As `range(pages:)`, cut off at the end of the address space, for operations that do what they can and report the rest. Nil
+  /// if it is empty or unaligned, or no part of it is inside the address space.
   func reachableRange(pages: Int) -> (range: Range<VirtualAddress>, isWhole: Bool)? {
     if let whole = range(pages: pages) { return (whole, true) }
     return isPageAligned && pages > 0 && self < Self.limit ? (self..<Self.limit, false) : nil
