@@ -24,7 +24,7 @@ check() {
     case $name in
       # The library's ways out of the fast path, a thread's first registration, an overflow of the client's own sums.
       *pinSlowly* | *holdOther* | *backOut* | *HeldFrame*free* | *HeldFrame*putPart* | *claimOther*) ;;
-      urcu_bp_register@plt | cp_register_thread_index | swift_unexpectedError* | swift_willThrow*) ;;
+      cp_register_reader | urcu_bp_register@plt | cp_register_thread_index | swift_unexpectedError* | swift_willThrow*) ;;
       *) complain "$2 calls $name" ;;
     esac
   done
