@@ -48,7 +48,8 @@
           let file = try PageCacheFile(memory, pages: pages, fill: 1)
           let space = AddressSpace(memory)
           try space.map(
-            at: 0x4000_0000, pages: pages, protection: .read, sharing: .shared, backing: .file(file), hugePages: pages == 512)
+            at: 0x4000_0000, pages: pages, protection: .read, sharing: .shared, backing: .file(file),
+            hugePages: pages == 512)
           try body(freezer, cache, file, space)
         }
         memory.flushDeferredFrees()

@@ -71,7 +71,8 @@
       var pins: [PinHolder] = []
       switch contents {
       case .sharedFile, .hugeSharedFile:
-        try space.map(at: start, pages: 2 * pages, protection: .read, sharing: .shared, backing: .file(file), hugePages: isHuge)
+        try space.map(
+          at: start, pages: 2 * pages, protection: .read, sharing: .shared, backing: .file(file), hugePages: isHuge)
         overwrite = { try file.write([9], at: offset) }
       case .privateFile:
         try space.map(at: start, pages: 2, protection: .read, backing: .file(file))
@@ -83,7 +84,8 @@
         let device = try DeviceRange(machine.memory, pages: 2 * pages)
         device.bytes(ofPage: pages).store(UInt8(1))
         try space.map(
-          at: start, pages: 2 * pages, protection: .read, sharing: .shared, backing: .pfnDevice(device), hugePages: isHuge)
+          at: start, pages: 2 * pages, protection: .read, sharing: .shared, backing: .pfnDevice(device),
+          hugePages: isHuge)
         let page = pages
         overwrite = { device.bytes(ofPage: page).store(UInt8(9)) }
       case .pinnedAnonymous:

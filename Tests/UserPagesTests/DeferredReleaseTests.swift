@@ -148,7 +148,8 @@ struct DeferredReleaseTests {
         let owned = AddressSpace(machine.memory)
         try owned.map(at: 0x10000, pages: 1, protection: .read)
         let backing = OwningBacking(machine.memory, owning: owned) { ends.add() }
-        try space.map(at: 0x10000 + page * Page.size, pages: 1, protection: .read, sharing: .shared, backing: .mixed(backing))
+        try space.map(
+          at: 0x10000 + page * Page.size, pages: 1, protection: .read, sharing: .shared, backing: .mixed(backing))
       }
       let done = DispatchSemaphore(value: 0)
       let thread = Thread { [unowned space] in

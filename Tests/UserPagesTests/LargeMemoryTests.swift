@@ -101,7 +101,8 @@ import Testing
     try withImage { memory, image, space in
       let start = VirtualAddress(1 << 40)
       try space.map(
-        at: start, pages: Self.pages / 512 * 512, protection: .read, backing: byNumber ? .pfnImage(image) : .mixed(image),
+        at: start, pages: Self.pages / 512 * 512, protection: .read,
+        backing: byNumber ? .pfnImage(image) : .mixed(image),
         hugePages: true)
       #expect(try space.load(at: start + 513 * Page.size, as: UInt8.self) == content(513))
       #expect(try pagesInMemory(image) == 510, "one entry maps 512; two of them are zeroes, and were not looked at")

@@ -23,7 +23,9 @@ public struct PinnedPage: ~Copyable, Sendable {
 
   /// Loads an aligned integer of 1, 2, 4 or 8 bytes, whole and with acquire ordering.
   @inlinable @inline(__always)
-  public func load<T: FixedWidthInteger & BitwiseCopyable>(fromByteOffset offset: Int = 0, as type: T.Type = T.self) -> T {
+  public func load<T: FixedWidthInteger & BitwiseCopyable>(fromByteOffset offset: Int = 0, as type: T.Type = T.self)
+    -> T
+  {
     held.bytes.load(fromByteOffset: offset, as: type)
   }
 

@@ -1,0 +1,87 @@
+import Testing
+
+/// What words, comments and references must look like. `../../CONTRIBUTING.md` says why.
+@Suite struct LanguageTests {
+  private static let folders = ["Sources", "Tests", "Benchmarks"]
+  private let code: [SourceFile]
+  private let texts: [(place: String, text: Substring)]
+  private let names: Set<String>
+
+  init() throws {
+    code = try SourceTree.files(in: Self.folders, extensions: ["swift", "c", "h", "pml", "cpp", "hpp"])
+    let articles = try SourceTree.files(in: Self.folders, extensions: ["md"])
+    let front = try SourceTree.files(named: ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+    texts =
+      code.flatMap { file in file.comments.map { ("\(file.path):\($0.line)", $0.text) } }
+      + (articles + front).map { ($0.path, Substring($0.text)) }
+    names = try SourceTree.names()
+  }
+
+  private var swift: [SourceFile] { code.filter { $0.path.hasSuffix(".swift") } }
+
+  @Test func commentsNameTheirActors() {
+    #expect(LanguageRules.actors(code) == [])
+  }
+
+  @Test func privateWordsDoNotComeBack() {
+    #expect(LanguageRules.privateWords(swift) == [])
+  }
+
+  @Test func filesThatAreNamedExist() {
+    #expect(LanguageRules.references(texts, names: names) == [])
+  }
+
+  @Test func symbolsThatAreNamedExist() {
+    // Declared by the standard library or by C.
+    let foreign: Set<String> = ["Synchronization", "Mutex"]
+    let identifiers = code.reduce(into: foreign) { $0.formUnion($1.identifiers) }
+    #expect(LanguageRules.symbols(texts, identifiers: identifiers) == [])
+  }
+
+  @Test func publicDeclarationsHaveComments() {
+    #expect(LanguageRules.documentation(swift.filter { $0.path.hasPrefix("Sources/UserPages") }) == [])
+  }
+}
+
+/// That each rule of `LanguageRules` can find something: bad samples, in memory.
+@Suite struct LanguageRuleTests {
+  private func file(_ text: String) -> SourceFile { SourceFile(path: "Sources/UserPages/Frames/A.swift", text: text) }
+
+  @Test(arguments: ["// Who holds it.", "/// For somebody.", "let a = 1 // nobody", "let b = \"//\" // him"])
+  func actors(line: String) {
+    #expect(LanguageRules.actors([file(line)]).count == 1)
+  }
+
+  @Test(arguments: ["let who = 1", "// The whole, whose end.", "let a = \"// who\""])
+  func actorsAreNotFound(line: String) {
+    #expect(LanguageRules.actors([file(line)]) == [])
+  }
+
+  @Test func privateWords() {
+    #expect(LanguageRules.privateWords([file("// is un" + "taken")]).count == 1)
+    #expect(LanguageRules.privateWords([file("let set" + "tled = interest" + "ing")]) == [])
+  }
+
+  @Test func references() {
+    let names: Set<String> = ["Frame.swift", "Concepts.md"]
+    func findings(_ text: String) -> Int { LanguageRules.references([("here", Substring(text))], names: names).count }
+    #expect(findings("see Frame.swift and <doc:Concepts>") == 0)
+    #expect(findings("see Gone.swift") == 1)
+    #expect(findings("see <doc:Gone>") == 1)
+  }
+
+  @Test func symbols() {
+    func findings(_ text: String) -> Int {
+      LanguageRules.symbols([("here", Substring(text))], identifiers: ["Frame", "put", "pin", "at"]).count
+    }
+    #expect(findings("`Frame.put` and `pin(at:)` and `whatever`") == 0)
+    #expect(findings("`Frame.take`") == 1)
+    #expect(findings("`settled()`") == 1)
+  }
+
+  @Test func documentation() {
+    #expect(LanguageRules.documentation([file("public func f() {}")]).count == 1)
+    #expect(LanguageRules.documentation([file("/// F.\n@inlinable\npublic func f() {}")]) == [])
+    #expect(LanguageRules.documentation([file("  @inlinable public static var a: Int { 1 }")]).count == 1)
+  }
+}
