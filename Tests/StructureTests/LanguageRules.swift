@@ -9,7 +9,7 @@ enum LanguageRules {
     "Range" + "Tree", "daw" + "dle", "holds" + "Lock", "CLib" + "urcu",
   ]
 
-  /// No comment says "who" or "somebody" where it means a thread, an operation or a caller.
+  /// No comment uses a personal pronoun where it means a thread, an operation or a caller.
   static func actors(_ files: [SourceFile]) -> [String] {
     let words = /\b(?:[Ww]ho|[Ww]hoever|[Ww]hom|[Ss]omebody|[Nn]obody|[Aa]nybody|[Hh]im|[Hh]imself)\b/
     return files.flatMap { file in
@@ -70,14 +70,18 @@ enum LanguageRules {
   static func documentation(_ files: [SourceFile]) -> [String] {
     let declaration =
       /^ *(?:@[A-Za-z_]+(?:\([^)]*\))? +)*public (?:(?:static|final|consuming|mutating|borrowing|convenience|indirect|nonisolated) )*(?:func|var|let|init|struct|class|enum|protocol|typealias|subscript)\b/
-    // What a protocol of the standard library asks for is documented there.
+    // What a protocol asks for is documented there: the standard library's, `Backing`, `BackingUser`.
+    let requirement =
+      /(?:var (?:pageCount|firstFrame|sequence|takesStores)|func (?:fault|hugeFault|attach|didCopy|unmap\(page|takeAccessedPages|mapsWritably))\b/
     let inherited =
-      /(?:var rawValue|init\(rawValue|var description|func hash\(|static func (?:==|<)|var errorDescription)/
+      /(?:(?:var|let) rawValue|init\((?:rawValue|integerLiteral)|var description|func hash\(|static func (?:==|<)|var errorDescription)/
     return files.flatMap { file -> [String] in
       let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false)
       return lines.indices.compactMap { index in
         let line = lines[index]
-        guard line.firstMatch(of: declaration) != nil, line.firstMatch(of: inherited) == nil else { return nil }
+        guard line.firstMatch(of: declaration) != nil, line.firstMatch(of: inherited) == nil,
+          line.firstMatch(of: requirement) == nil
+        else { return nil }
         var above = index - 1
         while above >= 0, lines[above].drop(while: { $0 == " " }).hasPrefix("@") { above -= 1 }
         if above >= 0, lines[above].drop(while: { $0 == " " }).hasPrefix("///") { return nil }

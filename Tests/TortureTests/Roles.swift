@@ -75,7 +75,7 @@ extension Worker {
         try space.map(at: region.start, pages: pages, protection: .readWrite)
         let stamped = try tolerating(.outOfMemory) { () throws(PageError) in
           for page in 0..<pages {
-            try settle(space, region, page, life: run.turn, torture)
+            try establish(space, region, page, life: run.turn, torture)
           }
         }
         run.pauseRandomly()
@@ -87,7 +87,7 @@ extension Worker {
     }
   }
 
-  private static func settle(
+  private static func establish(
     _ space: AddressSpace, _ region: Region, _ page: Int, life: Int, _ torture: Torture
   ) throws(PageError) {
     let address = region.address(page)

@@ -1,12 +1,15 @@
 /// What a page-table entry says, for people and tests.
 public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
+  /// What an entry can be.
   public enum Kind: String, Sendable {
     case none, normal, special, zero, huge, swap, migration
   }
 
+  /// What the entry is.
   public var kind: Kind
   /// What the entry allows, possibly less than the mapping does. `none` if the entry is protnone or not present.
   public var protection: Protection
+  /// Whether a store went through the entry since it was last clean.
   public var isDirty: Bool
 
   /// The kind, then `none`, `r` or `rw`, then `dirty` if it is. A kind that is not present stands alone.
@@ -22,8 +25,11 @@ public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
 
 /// What a mapping says, for people and tests: a line of `/proc/self/maps`.
 public struct MappingInformation: Sendable {
+  /// Page-aligned byte addresses.
   public var range: Range<VirtualAddress>
+  /// What the program may do there.
   public var protection: Protection
+  /// Whether stores are seen by other mappings.
   public var sharing: Sharing
 }
 

@@ -43,7 +43,7 @@ extension AddressSpace {
 
   private enum SoleUser { case yes, no, afterDrain }
 
-  /// Whether nobody but this entry has the frame, so that it may become exclusive again.
+  /// Whether this entry alone has the frame, so that the frame may become exclusive again.
   ///
   /// A first look: the answer is asked for again when the entry is locked (`install`), because a fork of this space may come
   /// and go in between and leave the entry as it is. Then it is sound: a walker that still adds a reference for a get looks at
@@ -86,9 +86,12 @@ extension AddressSpace {
   /// Copies what the entry shows, a frame with or without a descriptor, or zeroes, and maps the copy in its place
   /// (`wp_page_copy`; for a frame without a descriptor the 2005 mail's `do_wp_reserved`).
   ///
-  /// An anonymous original is referenced while it is copied. Otherwise the other user of the frame could vanish, a third
-  /// thread reuse the frame in place and write, and a fork lower the entry to the very value that was read here: the
-  /// entry would be replaced by a copy from before that write. With the reference nobody reuses it.
+  /// An anonymous original is referenced while it is copied. Without the reference a store is lost:
+  ///
+  /// 1. the frame's other user exits;
+  /// 2. a thread reuses the frame in place and stores to it;
+  /// 3. a fork write-protects the entry, back to the value read here;
+  /// 4. this fault installs its copy, made before the store.
   private func copy(_ site: FaultSite, writable: Bool, _ resources: inout FaultResources) -> FaultOutcome {
     guard let pfn = resources.frame else { return .needsFrame }
     let pte = site.pte

@@ -16,7 +16,7 @@ extension AddressSpace {
     -> FaultOutcome
   {
     guard access.isWrite else {
-      // The zero page: special, so that nobody counts references on the one frame that everybody maps.
+      // The zero page is special, so no operation counts references on the one frame that every space maps.
       let pte = PTE(mapping: memory.zeroPage).asSpecial
       return install(site.finish(pte, writable: false), at: site)
     }

@@ -4,8 +4,8 @@
 /// whether the mapping still rules. Where 2 MiB cannot be had, or only a page of them is to be copied, the fault goes on one
 /// level below.
 ///
-/// A huge entry lies wholly inside one mapping. Whoever cuts a mapping publishes the parts and then splits what lies across
-/// the cut; a fault that meets such an entry in between waits for him.
+/// A huge entry lies wholly inside one mapping. A writer that cuts a mapping publishes the parts and then splits what lies across
+/// the cut; a fault that meets such an entry in between waits for the writer.
 extension AddressSpace {
   /// Whether a fault would rather have a huge entry where there is nothing yet: the mapping asks for such, covers the 2 MiB
   /// around `address`, and shows them aligned. A private mapping's first store to a file makes one page of its own.
@@ -23,8 +23,8 @@ extension AddressSpace {
   }
 
   /// 2 MiB of zeroes for the fault, or the news that there are none.
-  func getHugeFrame(_ resources: inout FaultResources, holdsLock: Bool) {
-    guard let pfn = memory.allocateHugeFrame(underLock: holdsLock) else {
+  func getHugeFrame(_ resources: inout FaultResources, holdsMmapLock: Bool) {
+    guard let pfn = memory.allocateHugeFrame(underLock: holdsMmapLock) else {
       resources.hugeRefused = true
       return
     }

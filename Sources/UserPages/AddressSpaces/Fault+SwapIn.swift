@@ -2,7 +2,7 @@
 struct SwappedPage {
   /// Held: no other page's meanwhile.
   let slot: SwapSlot
-  /// The contents, in a frame that nobody else knows; nil when an entry got it.
+  /// The contents, in a frame that no other thread knows; nil when an entry got it.
   var frame: PFN?
 }
 
@@ -42,10 +42,10 @@ extension AddressSpace {
   }
 
   /// Reads a slot that the caller holds, and passes the hold on with the page.
-  func read(_ slot: SwapSlot, holdsLock: Bool) throws(PageError) -> SwappedPage {
+  func read(_ slot: SwapSlot, holdsMmapLock: Bool) throws(PageError) -> SwappedPage {
     YieldPoint.swapInBetweenHoldAndRead.reach()
     do throws(PageError) {
-      let pfn = try memory.allocateFrame(underLock: holdsLock)
+      let pfn = try memory.allocateFrame(underLock: holdsMmapLock)
       guard memory.swap.read(slot, into: pfn) else {
         memory.discardFrame(pfn)
         throw .busError

@@ -2,7 +2,7 @@
 enum FaultAccess {
   case read
   case write
-  /// A write by somebody who may write where the program may not (FOLL_FORCE): breaks copy-on-write, grants no permission.
+  /// A write by a caller that may write where the program may not (FOLL_FORCE). It breaks copy-on-write and grants no permission.
   case forcedWrite
   /// A read that may go where the program may not even read (FOLL_FORCE).
   case forcedRead
@@ -40,7 +40,7 @@ struct FaultQuestion: Equatable {
 /// How one attempt at a fault ended.
 enum FaultOutcome {
   case done
-  /// Something moved, or somebody holds the entry: try again.
+  /// The entry changed, or another thread holds it: try again.
   case again
   /// An operation has the mapping to itself: wait for the mmap lock, then try again.
   case sealed
@@ -72,11 +72,11 @@ extension AddressSpace {
     precondition(!RCU.isReading, "a fault inside a read-side section could wait for itself")
     if tableLocks != nil { mmapLock.lockForReading() }
     defer { if tableLocks != nil { mmapLock.unlock() } }
-    try resolve(address, access, holdsLock: tableLocks != nil)
+    try resolve(address, access, holdsMmapLock: tableLocks != nil)
   }
 
-  /// The loop of attempts. `holdsLock`: whether the caller holds the mmap lock for reading.
-  func resolve(_ address: VirtualAddress, _ access: FaultAccess, holdsLock: Bool) throws(PageError) {
+  /// The loop of attempts. `holdsMmapLock`: whether the caller holds the mmap lock for reading.
+  func resolve(_ address: VirtualAddress, _ access: FaultAccess, holdsMmapLock: Bool) throws(PageError) {
     var resources = FaultResources(nodes: SpareNodes(memory))
     var error: PageError?
     var mayDrain = true
@@ -90,30 +90,31 @@ extension AddressSpace {
         PTEPointer.wait(&turns)
       case .sealed:
         // A writer has the lock; once it lets us in, it is done.
-        waitForWriters(unless: holdsLock)
+        waitForWriters(unless: holdsMmapLock)
       case .needsNode:
         resources.nodes.add()
       case .needsFrame:
         // A page it is: the 2 MiB that were meant for it may be all there is.
         if let frame = resources.hugeFrame { memory.discardHugeFrame(frame) }
         resources.hugeFrame = nil
-        do throws(PageError) { resources.frame = try memory.allocateFrame(underLock: holdsLock) } catch let failure {
-          if makesRoom(after: failure, once: &mayBreakUp, holdsLock: holdsLock) { continue }
+        do throws(PageError) { resources.frame = try memory.allocateFrame(underLock: holdsMmapLock) } catch let failure
+        {
+          if makesRoom(after: failure, once: &mayBreakUp, holdsMmapLock: holdsMmapLock) { continue }
           error = failure
           break attempts
         }
       case .needsHugeFrame:
-        getHugeFrame(&resources, holdsLock: holdsLock)
+        getHugeFrame(&resources, holdsMmapLock: holdsMmapLock)
       case .needsAnswer(let backing, let question):
         // Nobody's work is done under the mmap lock: a backing may need other spaces' locks to answer.
-        if holdsLock { mmapLock.unlock() }
+        if holdsMmapLock { mmapLock.unlock() }
         let isAnswered = ask(backing, question, &resources)
-        if holdsLock { mmapLock.lockForReading() }
+        if holdsMmapLock { mmapLock.lockForReading() }
         if !isAnswered { PTEPointer.wait(&turns) }
       case .needsSwapped(let slot):
         discardSwapped(&resources)
-        do throws(PageError) { resources.swapped = try read(slot, holdsLock: holdsLock) } catch let failure {
-          if makesRoom(after: failure, once: &mayBreakUp, holdsLock: holdsLock) { continue }
+        do throws(PageError) { resources.swapped = try read(slot, holdsMmapLock: holdsMmapLock) } catch let failure {
+          if makesRoom(after: failure, once: &mayBreakUp, holdsMmapLock: holdsMmapLock) { continue }
           error = failure
           break attempts
         }
@@ -124,11 +125,11 @@ extension AddressSpace {
       case .failed(let failure):
         // No mapping may be what a MAP_FIXED replacement looks like from inside: it is true only where it is seen while no
         // writer is at work.
-        if failure == .segmentationViolation, !holdsLock {
+        if failure == .segmentationViolation, !holdsMmapLock {
           let isMapped = mmapLock.reading { _ in permits(access, at: address) }
           if isMapped { continue }
         }
-        if makesRoom(after: failure, once: &mayBreakUp, holdsLock: holdsLock) {
+        if makesRoom(after: failure, once: &mayBreakUp, holdsMmapLock: holdsMmapLock) {
           // It was the backing's answer that there is no memory.
           discardAnswer(&resources)
           continue
@@ -142,24 +143,24 @@ extension AddressSpace {
     discardAnswer(&resources)
     discardSwapped(&resources)
     if let copied = resources.copied {
-      if holdsLock { mmapLock.unlock() }
+      if holdsMmapLock { mmapLock.unlock() }
       tell(copied)
-      if holdsLock { mmapLock.lockForReading() }
+      if holdsMmapLock { mmapLock.lockForReading() }
     }
     if let error {
-      if resources.nodes.haveBeenLinked { unlinkVacantNodesAfterFault(around: address, holdsLock: holdsLock) }
+      if resources.nodes.haveBeenLinked { unlinkVacantNodesAfterFault(around: address, holdsMmapLock: holdsMmapLock) }
       throw error
     }
     events.add(1, to: Counters.faultIndex)
-    if !holdsLock { memory.deferred.drainIfFull() }
+    if !holdsMmapLock { memory.deferred.drainIfFull() }
   }
 
   /// Whether a fault that lacked memory should try again. What partial unmaps left of 2 MiB frames is memory, too.
-  private func makesRoom(after failure: PageError, once mayBreakUp: inout Bool, holdsLock: Bool) -> Bool {
+  private func makesRoom(after failure: PageError, once mayBreakUp: inout Bool, holdsMmapLock: Bool) -> Bool {
     guard failure == .outOfMemory, mayBreakUp else { return false }
     mayBreakUp = false
-    if holdsLock { mmapLock.unlock() }
-    defer { if holdsLock { mmapLock.lockForReading() } }
+    if holdsMmapLock { mmapLock.unlock() }
+    defer { if holdsMmapLock { mmapLock.lockForReading() } }
     // Objects that wait for their release may hold memory: a file that is mapped no more.
     let hasReleased = memory.deferred.drain()
     return breakUpHugeFrames(.leftovers, in: VirtualAddress(0)..<VirtualAddress.limit) || hasReleased
@@ -169,9 +170,9 @@ extension AddressSpace {
     RCU.read { mappings.find(address)?.value.permits(access) ?? false }
   }
 
-  /// Takes back nodes that a fault made which its mapping's end overtook: whoever ended it did not see them.
-  func unlinkVacantNodesAfterFault(around address: VirtualAddress, holdsLock: Bool) {
-    if holdsLock { mmapLock.unlock() }
+  /// Unlinks the nodes that a fault linked while `unmap` removed its mapping. The unmapping thread did not see them.
+  func unlinkVacantNodesAfterFault(around address: VirtualAddress, holdsMmapLock: Bool) {
+    if holdsMmapLock { mmapLock.unlock() }
     mmapLock.writing { writer in
       let page = address.pageStart..<address.pageStart + Page.size
       let next = mappings.first(endingAbove: page.lowerBound, writer.reader)
@@ -180,11 +181,11 @@ extension AddressSpace {
       unlinkVacantNodes(around: page, writer, &teardown)
       teardown.finishWithoutGracePeriod()
     }
-    if holdsLock { mmapLock.lockForReading() }
+    if holdsMmapLock { mmapLock.lockForReading() }
   }
 
-  private func waitForWriters(unless holdsLock: Bool) {
-    guard !holdsLock else { return }
+  private func waitForWriters(unless holdsMmapLock: Bool) {
+    guard !holdsMmapLock else { return }
     mmapLock.waitForWriter()
   }
 

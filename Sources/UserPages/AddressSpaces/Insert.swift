@@ -117,7 +117,7 @@ extension AddressSpace {
       switch outcome {
       case .done: return
       case .failed(let error):
-        if spare.haveBeenLinked { unlinkVacantNodesAfterFault(around: address, holdsLock: false) }
+        if spare.haveBeenLinked { unlinkVacantNodesAfterFault(around: address, holdsMmapLock: false) }
         throw error
       case .needsNode: spare.add()
       case .sealed: mmapLock.waitForWriter()

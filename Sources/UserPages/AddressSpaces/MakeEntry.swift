@@ -1,4 +1,4 @@
-/// Places for entries of a space that nobody else uses yet, or of one whose mmap lock is held for writing and whose mappings
+/// Places for entries of a space that no other thread uses yet, or of one whose mmap lock is held for writing and whose mappings
 /// there are out of the way.
 extension AddressSpace {
   /// The place for the entry of a page.
@@ -21,7 +21,7 @@ extension AddressSpace {
     }
   }
 
-  /// The place for an entry of 2 MiB: an empty one of the second-lowest level, if nobody linked a node there meanwhile.
+  /// The place for an entry of 2 MiB: an empty one of the second-lowest level, if no other thread has linked a node there.
   func makeHugeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PTEPointer? {
     while true {
       switch table.walk(to: address, wantsHuge: true, using: &spare) {

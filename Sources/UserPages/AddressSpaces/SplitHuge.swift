@@ -1,6 +1,6 @@
 /// From one entry of 2 MiB to 512 of a page each (`__split_huge_pmd`).
 ///
-/// What is mapped and what is allowed stay as they are, so nobody need wait for anybody: a walker that read the old entry
+/// What is mapped and what is allowed stay as they are, so no thread waits for another: a walker that read the old entry
 /// finds the same bytes as one that reads the new ones, and a pin that counted before its second look holds the same frame.
 /// Of a 2 MiB frame each of the new entries holds one reference; the frame itself stays in one piece.
 extension AddressSpace {
@@ -38,7 +38,7 @@ extension AddressSpace {
     }
   }
 
-  /// The entries of a node that nobody sees yet, made from a locked one of 2 MiB.
+  /// The entries of a node that is not linked yet, made from a locked one of 2 MiB.
   private func fill(
     _ node: TableNode, with pte: PTE, at start: VirtualAddress, in mapping: VMATree.Mapping
   ) {

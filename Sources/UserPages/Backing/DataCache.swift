@@ -15,6 +15,7 @@ public struct DataCacheCounts: Equatable, Sendable {
   /// Flushes asked for by frame number.
   public var frameNumbers: Int
 
+  /// Counts of flushes by frame and by frame number.
   public init(frames: Int, frameNumbers: Int) {
     self.frames = frames
     self.frameNumbers = frameNumbers

@@ -1,6 +1,6 @@
 /// A range of RAM that has descriptors but is mapped by frame number, as `/dev/mem` is.
 ///
-/// No mapping counts a reference here, although it could: whoever maps a device by number says so, and the special bit in
+/// No mapping counts a reference here, although it could: a program that maps a device by number says so, and the special bit in
 /// the entry keeps the promise.
 public final class DeviceRange: Backing {
   private let section: MemorySection

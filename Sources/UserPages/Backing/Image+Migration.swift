@@ -10,7 +10,7 @@ import Synchronization
 ///        (reverse map: each space that ever mapped it)                                   finds the entry empty: faults
 ///     4. a grace period                                                                  those under way are over
 ///     5. the frame's references and the slots are
-///        looked at: somebody pins it, and it stays                                       a pin that is not seen here
+///        looked at: if it is held, the page stays                                       a pin that is not seen here
 ///                                                                                        found the entry changed
 ///     6. the contents are copied, the page is marked
 ///        as being in its new place                      gets the new place
@@ -21,9 +21,9 @@ extension Image {
   enum PageState {
     /// Where it lies: shown by frame number.
     case inPlace
-    /// Between two places; whoever needs it tries again.
+    /// Between two places. A fault tries again.
     case moving
-    /// In the page cache, which holds one reference. As an answer: with one more for whoever asked.
+    /// In the page cache, which holds one reference. As an answer: with one more for the caller.
     case cached(PFN)
   }
 
@@ -90,7 +90,7 @@ extension Image {
   ///
   /// Not inside a read-side section, nor holding an address space's lock.
   ///
-  /// - Throws: `invalidArgument` for a page that is not there, `busy` where somebody holds the frame by a get or a pin,
+  /// - Throws: `invalidArgument` for a page that is not there, `busy` if a get or a pin holds the frame,
   ///   `readOnly` where the page is dirty and the image cannot be rewritten.
   public func migrateToImage(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
@@ -173,10 +173,10 @@ extension Image {
     }
   }
 
-  /// Whether somebody maps the image shared and writable (mapping_writably_mapped).
+  /// Whether a mapping of the image is shared and writable (mapping_writably_mapped).
   var hasWritableMapping: Bool { users.all.contains { $0.mapsWritably(self) } }
 
-  /// Lets go of the cached pages of an image that nobody maps any more.
+  /// Lets go of the cached pages of an image that no space maps any more.
   func dropCache() {
     moved.withLock { moved in
       for case .cached(let pfn) in moved.values { section.memory.putAfterGracePeriod(pfn) }

@@ -11,9 +11,9 @@ public final class Image: Backing {
   let section: MemorySection
   let users = BackingUsers()
   let dataCacheCounter = DataCacheCounter()
-  /// Pages that are not where they lie. Empty for an image that nobody moves: it costs nothing for each page.
+  /// Pages that are not where they lie. Empty for an image without migrations, which then costs nothing for each page.
   let moved = Guarded<[Int: PageState]>([:])
-  /// How many pages ever moved: while 0, nobody need look into `moved`.
+  /// How many pages ever moved: while 0, no look into `moved` is needed.
   let movedEver = Atomic<Int>(0)
   let moves = InvalidationSequence()
   /// One migration at a time. (A value of no size has no address of its own, and ThreadSanitizer takes it for its neighbour.)
@@ -47,7 +47,7 @@ public final class Image: Backing {
     self.init(section: section, byteCount: contents.count)
   }
 
-  /// An image that is a real file, in place: its pages are the host's page cache, shared with everybody who maps it.
+  /// An image that is a real file, in place: its pages are the host's page cache, shared with every process that maps it.
   ///
   /// If the file is truncated later, a load, a store or a copy of a lost page is a bus error, and `read` throws `inputOutput`.
   /// The part of a page beyond the file's new end reads as zeroes, as through `mmap(2)`. The first image of a process installs

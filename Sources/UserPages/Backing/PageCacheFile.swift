@@ -82,7 +82,7 @@ public final class PageCacheFile: Backing {
       let within = position % Page.size
       let length = min(Page.size - within, end - position)
       let pfn = try frame(of: position / Page.size)
-      // Somebody may be storing through another alias.
+      // A program may be storing through another alias.
       if isWritten { dataCacheCounter.flush(pfn, in: memory) }
       bytes += memory.frames.bytes(of: pfn).copy(fromByteOffset: within, count: length)
       memory.put(memory.frames.folio(of: pfn), Frame.oneReference)

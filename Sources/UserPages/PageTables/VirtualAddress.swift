@@ -5,6 +5,7 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
   public var rawValue: UInt64
 
   @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
+  /// The byte address `address`, in bounds or not: operations check.
   @inlinable public init(_ address: UInt64) { rawValue = address }
   @inlinable public init(integerLiteral value: UInt64) { rawValue = value }
 
@@ -15,6 +16,7 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
     Self(address.rawValue &+ UInt64(bitPattern: Int64(bytes)))
   }
 
+  /// The distance in bytes. Wraps around.
   @inlinable public static func - (left: Self, right: Self) -> Int {
     Int(bitPattern: UInt(left.rawValue &- right.rawValue))
   }
@@ -22,6 +24,7 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
   /// One past the last address a program may use: the lower half of 48 bits less a page, as on Linux for x86-64.
   @inlinable public static var limit: VirtualAddress { VirtualAddress((1 << 47) - 4096) }
 
+  /// Whether a page begins here.
   @inlinable public var isPageAligned: Bool { rawValue & UInt64(Page.size - 1) == 0 }
   /// The address of the page that holds this address.
   @inlinable public var pageStart: Self { Self(rawValue & ~UInt64(Page.size - 1)) }

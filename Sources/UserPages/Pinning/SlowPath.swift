@@ -13,7 +13,7 @@ extension AddressSpace {
     let locks = tableLocks != nil
     if locks { mmapLock.lockForReading() }
     defer { if locks { mmapLock.unlock() } }
-    let run = try holdFaulting(address.pageStart, options, pages: 1, holdsLock: locks)
+    let run = try holdFaulting(address.pageStart, options, pages: 1, holdsMmapLock: locks)
     events.add(1, to: Counters.slowIndex)
     let held =
       run.isPart
@@ -34,7 +34,7 @@ extension AddressSpace {
       let address = start + held.count * Page.size
       let run: HeldRun
       do throws(PageError) {
-        run = try holdFaulting(address, options, pages: pages - held.count, holdsLock: locks)
+        run = try holdFaulting(address, options, pages: pages - held.count, holdsMmapLock: locks)
       } catch {
         return error
       }
@@ -62,14 +62,14 @@ extension AddressSpace {
 
   /// Holds the page at `address`, and up to `pages` neighbours behind one huge entry. It faults as often as that takes.
   private func holdFaulting(
-    _ address: VirtualAddress, _ options: PinOptions, pages: Int, holdsLock: Bool
+    _ address: VirtualAddress, _ options: PinOptions, pages: Int, holdsMmapLock: Bool
   ) throws(PageError) -> HeldRun {
     guard address < VirtualAddress.limit else { throw .badAddress }
     var turns = 0
     while true {
       var look = look(at: address, options, pages)
       // A replacement of a mapping looks like a hole from inside. An error is believed only while no writer is at work.
-      if case .failed = look, !holdsLock { look = mmapLock.reading { _ in self.look(at: address, options, pages) } }
+      if case .failed = look, !holdsMmapLock { look = mmapLock.reading { _ in self.look(at: address, options, pages) } }
       switch look {
       case .held(let run):
         return run
@@ -80,7 +80,7 @@ extension AddressSpace {
       case .needs(let access):
         if options.contains(.noFault) { throw .badAddress }
         do throws(PageError) {
-          if holdsLock { try resolve(address, access, holdsLock: true) } else { try fault(at: address, access) }
+          if holdsMmapLock { try resolve(address, access, holdsMmapLock: true) } else { try fault(at: address, access) }
         } catch {
           // What is a signal for the program is an error for the pinning caller.
           throw error == .outOfMemory ? .outOfMemory : .badAddress

@@ -1,4 +1,4 @@
-// Who accessed each byte, for data races, use after free, and locations that two threads share.
+// The accesses to each byte, for data races, use after free, and locations that two threads share.
 #pragma once
 
 #include <memory>
