@@ -9,7 +9,7 @@ using namespace mm;
 
 namespace {
 
-/// Outside of an exploration there is no one else: calls of the interface then have nothing to do, or cannot be meant.
+/// Whether the caller is a thread of an exploration.
 bool isModelled() { return currentNumber >= 0; }
 
 void demandModelled(const char *function) {

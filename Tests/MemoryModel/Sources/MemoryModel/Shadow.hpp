@@ -1,4 +1,4 @@
-// The accesses to each byte, for data races, use after free, and locations that two threads share.
+// The accesses of each byte: for data races, use after free, and locations that two threads share.
 #pragma once
 
 #include <memory>
