@@ -16,7 +16,9 @@ struct DirectRead {
   #endif
 
   static func main() throws {
-    let path = try CommandLine.arguments.dropFirst().first ?? sampleFile()
+    let given = CommandLine.arguments.dropFirst().first
+    let path = try given ?? sampleFile()
+    defer { if given == nil { unlink(path) } }
     let memory = try PhysicalMemory(ramPages: 256)
     let space = AddressSpace(memory)
     let buffer: VirtualAddress = 0x10_0000

@@ -61,7 +61,10 @@ extension AddressSpace {
   /// block, fault, or wait for a grace period. It may find itself on a page that was unmapped meanwhile, as any access may.
   /// What it needs for longer than that is for a pin.
   ///
-  /// - Parameter access: for writing, copy-on-write is broken first and the page is dirty afterwards.
+  /// - Parameters:
+  ///   - address: anywhere in the page.
+  ///   - access: for writing, copy-on-write is broken first and the page is dirty afterwards.
+  ///   - body: what runs with the page.
   /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`, as for a load or a store. If an image's real file is
   ///   truncated while `body` reads it, `body` sees zeroes, its result is dropped, and the call throws `busError`.
   @inlinable @inline(__always)

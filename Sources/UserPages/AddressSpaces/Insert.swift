@@ -31,7 +31,10 @@ extension AddressSpace {
 
   /// Maps a frame number: a special entry, no reference (`vmf_insert_pfn`).
   ///
-  /// - Parameter writable: whether stores through a shared mapping may go there.
+  /// - Parameters:
+  ///   - pfn: the frame's number.
+  ///   - address: page-aligned.
+  ///   - writable: whether stores through a shared mapping may go there.
   /// - Throws: `badAddress` where there is no mapping; `invalidArgument` where the mapping is neither pfn nor mixed, where a
   ///   mixed mapping would have to refcount the frame (it has a descriptor: use `insertMixed`), where a private pfn mapping
   ///   would not be linear any more (copy-on-write could not tell the original), or where no memory has that number; `busy`

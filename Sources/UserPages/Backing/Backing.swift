@@ -17,7 +17,9 @@ public protocol Backing: AnyObject, Sendable {
   /// Called on the faulting thread, which holds no lock and is not inside a read-side section, so the backing may wait
   /// and allocate. It may be called more often than a page is installed: the fault may lose a race.
   ///
-  /// - Parameter write: whether the program is about to write through a *shared* mapping; for a private one it is false.
+  /// - Parameters:
+  ///   - page: below `pageCount`.
+  ///   - write: whether the program is about to store through a *shared* mapping; false for a private one.
   func fault(page: Int, write: Bool) -> FaultAnswer
 
   /// Answers a fault on the 2 MiB that begin with `page`, a multiple of 512, all of which the backing has: with the first of

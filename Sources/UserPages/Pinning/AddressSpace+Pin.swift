@@ -7,7 +7,9 @@ extension AddressSpace {
   ///
   /// Any thread may call it. Only with `fastOnly` may it be called inside a read-side section.
   ///
-  /// - Parameter address: anywhere in the page.
+  /// - Parameters:
+  ///   - address: anywhere in the page.
+  ///   - options: what the pin is for.
   /// - Throws: `badAddress` if there is no mapping, or none that may be pinned this way; `outOfMemory`; `tryAgain` with
   ///   `fastOnly` if the fast path cannot do it; `invalidArgument` for options that exclude each other.
   /// - Complexity: O(1) for a resident page: four loads, and one atomic addition (`reference`) or one store (`slot`).

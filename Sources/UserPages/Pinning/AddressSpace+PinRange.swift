@@ -8,6 +8,7 @@ extension AddressSpace {
   /// - Parameters:
   ///   - address: anywhere in the first page.
   ///   - pages: how many; none are pinned for 0.
+  ///   - options: what the pins are for.
   /// - Returns: the pages up to the first that could not be pinned; with `fastOnly` possibly none.
   /// - Throws: as `pin(at:_:)` for the first page, except that `fastOnly` never throws for that; `invalidArgument` for a negative
   ///   count. An error at a later page ends the range instead.

@@ -6,6 +6,9 @@ extension AddressSpace {
   /// - Parameters:
   ///   - address: page-aligned.
   ///   - pages: length in pages of 4096 bytes.
+  ///   - protection: what the program may do there.
+  ///   - sharing: whether stores go to the backing or to private copies.
+  ///   - kind: what the pages show.
   ///   - offset: which page of the backing comes first, in pages.
   ///   - hugePages: whether 2 MiB entries may be used.
   /// - Throws: `invalidArgument` for an empty or unaligned range or a negative offset, `outOfMemory` for a range that is not
