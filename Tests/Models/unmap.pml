@@ -11,7 +11,7 @@
  * REFERENCE or SLOT says how pins are taken; MIXED lets each pin choose. A store to a slot waits in the pinner's store buffer:
  * it is visible at some later time, at the latest when a grace period ends.
  *
- * UNTAKEN: entries begin neverSlotPinned, a pin by a slot changes that first, and an unmap does not wait if none has.
+ * NEVER_SLOT_PINNED: entries begin neverSlotPinned, a pin by a slot changes that first, and an unmap does not wait if none has.
  *
  *   Pinning/Engines/SlotEngine.swift     holdOther     [first-slot-pin]
  *
@@ -19,7 +19,7 @@
  * that is reachable through the entry alone.
  *
  * Mutations: NO_SECOND_LOOK, COUNT_BEFORE_CHANGE, FREE_WITHOUT_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, UNMAP_RETURNS_EARLY,
- * LOOK_AT_SLOTS_NOW, PIN_LEAVES_UNTAKEN, CHANGE_BY_STORE. */
+ * LOOK_AT_SLOTS_NOW, PIN_LEAVES_NEVER_SLOT_PINNED, CHANGE_BY_STORE. */
 #ifndef PINNERS
 #define PINNERS 1
 #endif
@@ -42,11 +42,11 @@ inline flush_stores() {
 }
 #include "rcu.h"
 
-byte entry;          /* 0: empty; f + 1: maps frame f, writable; f + 1 + UNTAKEN_BIT: the same, and no slot ever held it */
-#define UNTAKEN_BIT 4
-#define frame_of(e) ((e) % UNTAKEN_BIT - 1)
-#ifdef UNTAKEN
-#define new_entry(f) ((f) + 1 + UNTAKEN_BIT)
+byte entry;          /* 0: empty; f + 1: maps frame f, writable; f + 1 + NEVER_SLOT_PINNED_BIT: the same, and no slot ever held it */
+#define NEVER_SLOT_PINNED_BIT 4
+#define frame_of(e) ((e) % NEVER_SLOT_PINNED_BIT - 1)
+#ifdef NEVER_SLOT_PINNED
+#define new_entry(f) ((f) + 1 + NEVER_SLOT_PINNED_BIT)
 #else
 #define new_entry(f) ((f) + 1)
 #endif
@@ -85,12 +85,12 @@ proctype Pinner(byte me) {
 #endif
   if
   :: bySlot ->
-#if defined(UNTAKEN) && !defined(PIN_LEAVES_UNTAKEN)
+#if defined(NEVER_SLOT_PINNED) && !defined(PIN_LEAVES_NEVER_SLOT_PINNED)
     if
 #ifdef CHANGE_BY_STORE
-    :: e > UNTAKEN_BIT -> entry = f + 1
+    :: e > NEVER_SLOT_PINNED_BIT -> entry = f + 1
 #else
-    :: e > UNTAKEN_BIT -> atomic { if :: entry == e -> entry = f + 1 :: else -> leave(me); goto done fi }
+    :: e > NEVER_SLOT_PINNED_BIT -> atomic { if :: entry == e -> entry = f + 1 :: else -> leave(me); goto done fi }
 #endif
     :: else
     fi;
@@ -190,7 +190,7 @@ proctype Unmapper() {
 #elif defined(REFERENCE)
     if :: count > 1 -> grace_period() :: else fi;
 #else
-    if :: count > 1 || e < UNTAKEN_BIT -> grace_period() :: else fi;
+    if :: count > 1 || e < NEVER_SLOT_PINNED_BIT -> grace_period() :: else fi;
 #endif
 #endif
     gone[f] = true;
