@@ -7,7 +7,9 @@ import Testing
 /// Memory of which little is used costs little.
 @Suite struct LargeMemoryTests {
   /// As much RAM as there may be: made, used and ended without a word for each of its frames.
-  @Test(arguments: [1 << 20, 1 << 29, 1 << 31])
+  @Test(
+    .enabled(if: !Sanitizer.isPresent, "a sanitizer leaves too little address space"),
+    arguments: [1 << 20, 1 << 29, 1 << 31])
   func aMachineOfManyPages(pages: Int) throws {
     let machine = try Machine(frames: pages)
     do {
@@ -27,7 +29,8 @@ import Testing
     #expect(machine.leaks() == [])
   }
 
-  @Test func theLastFramesAreGivenOut() throws {
+  @Test(.enabled(if: !Sanitizer.isPresent, "a sanitizer leaves too little address space"))
+  func theLastFramesAreGivenOut() throws {
     let memory = try PhysicalMemory(ramPages: 1 << 31)
     let (first, count) = (memory.allocator.first, memory.allocator.count)
     #expect(first + (count - 1) < PFN(1 << 32), "frame numbers fit in 32 bits where lists of them are kept")

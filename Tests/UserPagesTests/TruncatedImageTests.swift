@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 import UserPages
 
@@ -142,7 +143,8 @@ import UserPages
   }
 
   /// More lost pages than the kernel lets a process have mappings: then the whole file is given up.
-  @Test func manyLostPagesAreBusErrors() async {
+  @Test(.enabled(if: !Sanitizer.isPresent, "a sanitizer needs mappings of its own"))
+  func manyLostPagesAreBusErrors() async {
     await #expect(processExitsWith: .success) {
       let limit = try #require(
         Int(String(contentsOfFile: "/proc/sys/vm/max_map_count", encoding: .utf8).trimmingCharacters(in: .newlines)))
