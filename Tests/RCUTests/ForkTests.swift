@@ -5,7 +5,9 @@ import Testing
 /// What becomes of the child of a `fork(2)` in a program whose threads are using the library.
 ///
 /// Another program forks, see `Tests/ForkProbe`: a process full of test threads is no place for it.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(
+  .enabled(if: !Sanitizer.isPresent, "a sanitizer takes locks of its own in a forked child"), .serialized,
+  .timeLimit(.minutes(2)))
 struct ForkTests {
   private static let rounds = 20
 
