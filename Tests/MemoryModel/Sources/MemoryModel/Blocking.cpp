@@ -105,6 +105,7 @@ void Execution::gracePeriod(uintptr_t site) {
   if (self.sectionDepth > 0)
     fail("deadlock: a grace period waits for the section that it is called in", {placeHere("here", site)});
   fence(Order::sequentiallyConsistent, site);
+  if (!gracePeriodsWait) return;
   updateModelled(
       Space::rcu, gracePeriods, Rule::always, 0, 1, [](Value old, Value operand) { return old + operand; },
       Order::acquireRelease, false, site);

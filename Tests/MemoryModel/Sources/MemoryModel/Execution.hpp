@@ -104,6 +104,9 @@ public:
   CompilerCaches caches;
   Arena arena;
 
+  /// A mutation: grace periods are nothing but fences.
+  bool gracePeriodsWait = true;
+
   bool isReplaying() const { return remaining > 0; }
   const ModelThread &thread(int number) const { return threads[number]; }
   bool hasExecuted(EventId id) const { return id.isInitial() || threads[id.thread].executed >= id.index; }

@@ -1,6 +1,7 @@
 // What the compiler calls for each access of code that is compiled with `-fsanitize=thread`.
 //
 // On threads that are not the program's under test the accesses happen at once, unseen.
+#include <algorithm>
 #include <cstring>
 
 #include "Execution.hpp"
@@ -53,6 +54,15 @@ Value conjoined(Value old, Value operand) { return old & operand; }
 Value disjoined(Value old, Value operand) { return old | operand; }
 Value differing(Value old, Value operand) { return old ^ operand; }
 Value notBoth(Value old, Value operand) { return ~(old & operand); }
+
+template <typename T>
+Value greater(Value old, Value operand) {
+  return static_cast<Value>(std::max(static_cast<T>(old), static_cast<T>(operand)));
+}
+template <typename T>
+Value smaller(Value old, Value operand) {
+  return static_cast<Value>(std::min(static_cast<T>(old), static_cast<T>(operand)));
+}
 
 }  // namespace
 
@@ -152,6 +162,25 @@ ATOMIC(uint16_t, 16)
 ATOMIC(uint32_t, 32)
 ATOMIC(uint64_t, 64)
 ATOMIC(unsigned __int128, 128)
+
+// The compiler has no calls for these: `instrument_extrema` in `toolchain` makes them.
+#define EXTREMA(bits)                                                                                                 \
+  uint##bits##_t mm_atomic##bits##_fetch_max(volatile void *address, uint##bits##_t operand, int order) {             \
+    return update<uint##bits##_t>(address, Rule::always, 0, operand, greater<int##bits##_t>, order, order, SITE);     \
+  }                                                                                                                   \
+  uint##bits##_t mm_atomic##bits##_fetch_min(volatile void *address, uint##bits##_t operand, int order) {             \
+    return update<uint##bits##_t>(address, Rule::always, 0, operand, smaller<int##bits##_t>, order, order, SITE);     \
+  }                                                                                                                   \
+  uint##bits##_t mm_atomic##bits##_fetch_umax(volatile void *address, uint##bits##_t operand, int order) {            \
+    return update<uint##bits##_t>(address, Rule::always, 0, operand, greater<uint##bits##_t>, order, order, SITE);    \
+  }                                                                                                                   \
+  uint##bits##_t mm_atomic##bits##_fetch_umin(volatile void *address, uint##bits##_t operand, int order) {            \
+    return update<uint##bits##_t>(address, Rule::always, 0, operand, smaller<uint##bits##_t>, order, order, SITE);    \
+  }
+EXTREMA(8)
+EXTREMA(16)
+EXTREMA(32)
+EXTREMA(64)
 
 void __tsan_atomic_thread_fence(int order) {
   if (currentNumber >= 0) Execution::shared().fence(static_cast<Order>(order), SITE);

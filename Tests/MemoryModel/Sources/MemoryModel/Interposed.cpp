@@ -83,6 +83,13 @@ void free(void *block) {
   }
 }
 
+/// Swift's arrays ask it for their capacity. The C library would read the header of a block of its own.
+size_t malloc_usable_size(void *block) {
+  if (Arena::contains(block)) return static_cast<size_t>(execution().arena.size(block));
+  static auto call = original<size_t (*)(void *)>("malloc_usable_size");
+  return call(block);
+}
+
 // Set while the Swift runtime allocates for the program.
 static thread_local bool allocatesForProgram = false;
 
@@ -145,6 +152,11 @@ void mm_swift_once(void *token, void (*body)(void *), void *context) {
   }
   execution().once(ADDRESS(token), body, context, SITE);
 }
+
+// Swift's check of exclusive access keeps a list in the thread's stack. A thread that is abandoned in the middle of an execution would
+// leave it behind for the next one. So the check is left out.
+void mm_swift_beginAccess(void *, void *, uintptr_t, void *) {}
+void mm_swift_endAccess(void *) {}
 
 // Threads
 

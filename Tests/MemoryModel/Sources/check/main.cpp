@@ -16,7 +16,8 @@ extern "C" void mm_test(void *);
 namespace {
 
 const char *const usage =
-    "usage: check FILE [--bound K] [--random N [--seed S]] [--json] [--max N] [--interleavings] [--replay SCHEDULE]\n";
+    "usage: check FILE [--bound K] [--random N [--seed S]] [--json] [--max N] [--interleavings]\n"
+    "       [--without-grace-periods] [--replay SCHEDULE]\n";
 
 /// Addresses are part of a schedule, so they must be the same in the next run.
 void keepAddresses(char **arguments) {
@@ -122,6 +123,8 @@ int main(int count, char **arguments) {
       options.maximumExecutions = number();
     } else if (name == "--interleavings") {
       options.interleavings = true;
+    } else if (name == "--without-grace-periods") {
+      mm::Execution::shared().gracePeriodsWait = false;
     } else if (name == "--json") {
       writesJSON = true;
     } else if (name == "--replay" && i + 1 < count) {

@@ -1,0 +1,1 @@
+// Threads wait in the checker: see futex.h.

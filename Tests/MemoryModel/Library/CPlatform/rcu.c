@@ -1,0 +1,1 @@
+// Sections and grace periods are the axiom of the checker: see rcu.h.

@@ -1,0 +1,15 @@
+// In place of liburcu: sections and grace periods are the checker's axiom.
+#ifndef CPLATFORM_RCU_H
+#define CPLATFORM_RCU_H
+
+void mm_rcu_read_lock(void);
+void mm_rcu_read_unlock(void);
+void mm_synchronize_rcu(void);
+int mm_rcu_read_ongoing(void);
+
+static inline __attribute__((always_inline)) void cp_read_lock(void) { mm_rcu_read_lock(); }
+static inline __attribute__((always_inline)) void cp_read_unlock(void) { mm_rcu_read_unlock(); }
+static inline int cp_read_ongoing(void) { return mm_rcu_read_ongoing(); }
+static inline void cp_synchronize(void) { mm_synchronize_rcu(); }
+
+#endif
