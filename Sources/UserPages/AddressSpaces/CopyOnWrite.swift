@@ -102,18 +102,22 @@ extension AddressSpace {
         memory.put(folio, Frame.oneReference)
         return .failed(.outOfMemory)
       }
+      YieldPoint.copyBetweenReferenceAndSecondLook.reach()
       guard site.ptep.load() == pte else {
         memory.put(folio, Frame.oneReference)
         return .again
       }
     }
+    YieldPoint.copyBetweenSecondLookAndContents.reach()
     if isZeroPage(pte) {
       frames.bytes(of: pfn).fill(0)
     } else if !frames.bytes(of: pfn).copyIfReadable(page: frames.bytes(of: pte.pfn)) {
       // A page of an image whose real file was truncated: never an anonymous one, so there is no reference to give back.
       return .failed(.busError)
     }
+    YieldPoint.copyBetweenContentsAndInstall.reach()
     let outcome = installOwn(pfn, site, writable: writable, &resources)
+    YieldPoint.copyBetweenInstallAndPut.reach()
     if pte.isAnonymous { memory.put(folio, Frame.oneReference) }
     guard case .done = outcome else { return outcome }
     events.add(1, to: Counters.copyIndex)

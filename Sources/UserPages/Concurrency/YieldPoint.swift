@@ -14,6 +14,14 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case faultBeforeWalk
   /// A fault has prepared its entry, inside its section, and has not locked the place.
   case faultBeforeInstall
+  /// A copy-on-write fault has retained its anonymous original and has not looked at the entry again.
+  case copyBetweenReferenceAndSecondLook
+  /// A copy-on-write fault has looked at its entry again, if it had to, and has not copied the contents.
+  case copyBetweenSecondLookAndContents
+  /// A copy-on-write fault has copied the contents and has not locked the entry.
+  case copyBetweenContentsAndInstall
+  /// A copy-on-write fault has installed its copy, or has lost its race, and has not put its own reference on the original.
+  case copyBetweenInstallAndPut
   /// A node was linked, inside a section, and the link above it has not been looked at again.
   case nodeBetweenLinkAndLook
   /// A node was unlinked and the nodes below it have not been collected.
