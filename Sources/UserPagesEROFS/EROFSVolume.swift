@@ -117,7 +117,7 @@ public final class EROFSFile: Backing {
     }
   }
 
-  public func didCopy(page: Int, to copy: FrameBytes) { image.didCopy(page: page, to: copy) }
+  public func didCopy(page: Int, to copy: PageBytes) { image.didCopy(page: page, to: copy) }
 
   /// Reads the bytes at `offset`, fewer at the file's end (`read(2)`). It goes by frame number and touches no descriptor.
   ///
@@ -127,7 +127,7 @@ public final class EROFSFile: Backing {
   }
 
   /// Throws `readOnly` (`write(2)`): a file of an image can only be read.
-  public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { throw .readOnly }
+  package func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { throw .readOnly }
 
   /// Drops the cached tail. If it is mapped or pinned, its frame lives on until the last reference is put.
   public func drop() { tail?.drop() }

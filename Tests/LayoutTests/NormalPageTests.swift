@@ -63,7 +63,7 @@ import Testing
     do {
       let device = try DeviceRange(memory, pages: 4)
       let space = AddressSpace(memory, engine: engine)
-      try space.map(at: page(0), pages: 4, protection: .readWrite, sharing: .shared, backing: .pfnDevice(device))
+      try space.map(at: page(0), pages: 4, protection: .readWrite, sharing: .shared, backing: .pfn(device, isIO: true))
       for index in 0..<4 { try space.store(UInt8(index), at: page(index)) }
       #expect(space.entry(at: page(2)).description == "special rw dirty")
       #expect(space.frame(at: page(2)) == nil)
@@ -94,7 +94,7 @@ import Testing
     do {
       let device = try DeviceRange(memory, pages: 8)
       let space = AddressSpace(memory, engine: engine)
-      try space.map(at: page(0), pages: 4, protection: .readWrite, backing: .pfnDevice(device), offset: 3)
+      try space.map(at: page(0), pages: 4, protection: .readWrite, backing: .pfn(device, isIO: true), offset: 3)
       for index in 0..<4 { _ = try space.load(at: page(index), as: UInt8.self) }
       try space.store(UInt8(1), at: page(1))
       try space.unmap(at: page(0), pages: 1)
@@ -183,7 +183,8 @@ import Testing
       torture.run([
         Worker("replace") { run in
           while run.next() {
-            try space.map(at: start, pages: 2, protection: .readWrite, sharing: .shared, backing: .pfnDevice(device))
+            try space.map(
+              at: start, pages: 2, protection: .readWrite, sharing: .shared, backing: .pfn(device, isIO: true))
             _ = try space.load(at: start, as: UInt8.self)
             run.pauseRandomly()
             try space.map(at: start, pages: 2, protection: .readWrite, sharing: .shared, backing: .file(file))

@@ -160,8 +160,8 @@ extension Player {
       case .anonymous: .anonymous
       case .file: .file(file)
       case .mixed: .mixed(image)
-      case .pfnImage: .pfnImage(image)
-      case .pfnDevice: .pfnDevice(device)
+      case .pfnImage: .pfn(image)
+      case .pfnDevice: .pfn(device, isIO: true)
       }
     let start = kind == .anonymous ? 0 : offset
     return both(

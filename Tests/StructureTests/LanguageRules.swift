@@ -70,9 +70,9 @@ enum LanguageRules {
   static func documentation(_ files: [SourceFile]) -> [String] {
     let declaration =
       /^ *(?:@[A-Za-z_]+(?:\([^)]*\))? +)*public (?:(?:static|final|consuming|mutating|borrowing|convenience|indirect|nonisolated) )*(?:func|var|let|init|struct|class|enum|protocol|typealias|subscript)\b/
-    // What a protocol asks for is documented there: the standard library's, `Backing`, `BackingUser`.
+    // What a protocol asks for is documented there: the standard library's, `Backing`.
     let requirement =
-      /(?:var (?:pageCount|firstFrame|sequence|takesStores)|func (?:fault|hugeFault|attach|didCopy|unmap\(page|takeAccessedPages|mapsWritably))\b/
+      /(?:var (?:pageCount|firstFrame|sequence|users|takesStores)|func (?:fault|hugeFault|didCopy))\b/
     let inherited =
       /(?:(?:var|let) rawValue|init\((?:rawValue|integerLiteral)|var description|func hash\(|static func (?:==|<)|var errorDescription)/
     return files.flatMap { file -> [String] in

@@ -8,13 +8,13 @@ import Testing
     library = try SourceTree.files(in: ["Sources/UserPages", "Sources/UserPagesEROFS"])
   }
 
-  @Test func everyRoomIsThere() throws {
+  @Test func everyLayerIsThere() throws {
     let layers = Set(library.compactMap(\.layer))
     #expect(layers == Set(Rules.layers))
     #expect(Rules.knownLayers(library) == [])
   }
 
-  @Test func lowerRoomsNameNothingFromAbove() {
+  @Test func lowerLayersNameNothingFromAbove() {
     #expect(Rules.layers(library) == [])
   }
 
@@ -32,6 +32,26 @@ import Testing
     let files = try SourceTree.files(in: ["Sources"], extensions: ["swift", "c", "h"])
     #expect(Rules.orderings(files) == [])
     #expect(files.contains { $0.text.contains("ORDERING [") })
+  }
+
+  @Test func everyLabelIsExplained() throws {
+    let files = try SourceTree.files(in: ["Sources"], extensions: ["swift", "c", "h"])
+    let labels = Set(files.flatMap { $0.text.matches(of: /ORDERING (\[[a-z-]+\])/).map { String($0.output.1) } })
+    #expect(labels.count > 10)
+    let article = try #require(
+      try SourceTree.files(named: ["Sources/UserPages/UserPages.docc/OperationLabels.md"]).first
+    ).text
+    #expect(labels.filter { !article.contains($0) }.sorted() == [])
+  }
+
+  @Test func everyPublicTypeIsOnTheLandingPage() throws {
+    let declaration = /(?m)^(?:@frozen )?public (?:final )?(?:class|struct|enum|protocol) ([A-Za-z]+)/
+    let types = library.filter { $0.path.hasPrefix("Sources/UserPages/") }.flatMap { file in
+      file.text.matches(of: declaration).map { String($0.output.1) }
+    }
+    #expect(types.count > 20)
+    let page = try #require(try SourceTree.files(named: ["Sources/UserPages/UserPages.docc/UserPages.md"]).first).text
+    #expect(types.filter { !page.contains("``\($0)``") }.sorted() == [])
   }
 }
 

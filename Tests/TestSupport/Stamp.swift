@@ -69,7 +69,7 @@ public struct StampWatch {
   }
 
   /// Looks at the page through a pin; returns what is wrong.
-  public mutating func look(_ bytes: FrameBytes) -> String? {
+  package mutating func look(_ bytes: FrameBytes) -> String? {
     for index in Stamp.offsets.indices {
       let word = bytes.load(fromByteOffset: Stamp.offsets[index], as: UInt64.self)
       if let wrong = judge(word, index: index) { return "through the pin: \(wrong)" }

@@ -42,7 +42,7 @@ extension TortureTests {
           Worker("store", threads: threads) { run in
             while run.next() {
               if run.index == 0 {
-                let kind: MappingKind = [.file(file), .mixed(image), .pfnImage(image)][run.turn % 3]
+                let kind: MappingKind = [.file(file), .mixed(image), .pfn(image)][run.turn % 3]
                 try space.map(at: region.start, pages: region.pages, protection: .readWrite, backing: kind)
               }
               guard rendezvous.meet() else { return }

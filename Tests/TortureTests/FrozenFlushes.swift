@@ -15,7 +15,7 @@
     /// The first byte of the page as it was last flushed.
     var lastByte: UInt8? { last.withLock { $0 } }
 
-    func flush(_ page: FrameBytes) {
+    func flush(_ page: PageBytes) {
       let byte = page.load(as: UInt8.self)
       last.withLock { $0 = byte }
       let stops = stopping.withLock { stopping in

@@ -84,7 +84,7 @@
         let device = try DeviceRange(machine.memory, pages: 2 * pages)
         device.bytes(ofPage: pages).store(UInt8(1))
         try space.map(
-          at: start, pages: 2 * pages, protection: .read, sharing: .shared, backing: .pfnDevice(device),
+          at: start, pages: 2 * pages, protection: .read, sharing: .shared, backing: .pfn(device, isIO: true),
           hugePages: isHuge)
         let page = pages
         overwrite = { device.bytes(ofPage: page).store(UInt8(9)) }

@@ -23,7 +23,7 @@ private final class RingDevice: Backing {
 }
 
 /// A backing that answers as it is told.
-private final class Scripted: Backing {
+final class Scripted: Backing {
   let pageCount = 16
   let answer: @Sendable (Int, Bool) -> FaultAnswer
   init(_ answer: @escaping @Sendable (Int, Bool) -> FaultAnswer) { self.answer = answer }
@@ -52,7 +52,7 @@ struct BackingTests {
       let record = [UInt8](1...200)
       try space.store(record, at: VirtualAddress(0x4000_0000) + (5 * Page.size - 100))
       #expect(try space.load(at: VirtualAddress(0x4000_1000), count: 100) == Array(record[100...]))
-      #expect(device.ring.bytes(ofPage: 0).copy(count: 100) == Array(record[100...]))
+      #expect(device.ring.deviceBytes(ofPage: 0).copy(count: 100) == Array(record[100...]))
       #expect(space.entry(at: 0x4000_1000).description == "special rw")
       #expect(memory.frameInformation(of: device.ring.firstPFN)?.mapCount == 0)
       #expect(throws: PageError.badAddress) { try space.pin(at: 0x4000_1000).release() }
@@ -148,101 +148,6 @@ struct BackingTests {
       #expect(touched.framesInUse == before.framesInUse)
       #expect(touched.tableNodes - before.tableNodes == 64 * (128 + 2))
       spaces = []
-    }
-  }
-}
-
-/// An image that says where the library calls it from.
-private final class WatchedImage: Backing {
-  let image: Image
-  let moves = InvalidationSequence()
-  let didCopy: @Sendable (FrameBytes) -> Void
-  let findings = Locked<[String]>([])
-
-  init(_ image: Image, didCopy: @escaping @Sendable (FrameBytes) -> Void = { _ in }) {
-    self.image = image
-    self.didCopy = didCopy
-  }
-
-  private func check(_ name: String) {
-    if RCU.isReading { findings.withLock { $0.append("\(name) inside a read-side section") } }
-  }
-
-  var pageCount: Int { image.pageCount }
-
-  var sequence: InvalidationSequence? {
-    check("sequence")
-    return moves
-  }
-
-  func fault(page: Int, write: Bool) -> FaultAnswer {
-    check("fault")
-    return .frameNumber(image.firstPFN + page, writable: false)
-  }
-
-  func didCopy(page: Int, to copy: FrameBytes) {
-    check("didCopy")
-    // Inside a section it would wait for itself.
-    if !RCU.isReading { didCopy(copy) }
-  }
-}
-
-/// What a backing may do when it is called, and what it may name.
-struct BackingRuleTests {
-  private func withMachine(frames: Int, _ body: (Machine) throws -> Void) throws {
-    let machine = try Machine(frames: frames)
-    try body(machine)
-    #expect(machine.leaks() == [])
-  }
-
-  @Test(arguments: Engines.all, [false, true])
-  func aBackingIsCalledOutsideOfSections(engine: PinEngine, isMappedFirst: Bool) throws {
-    try withMachine(frames: 8) { machine in
-      let space = AddressSpace(machine.memory, engine: engine)
-      let other = AddressSpace(machine.memory, engine: engine)
-      try other.map(at: 0x5000, pages: 8, protection: .readWrite)
-      let copies = Locked<[[UInt8]]>([])
-      let watched = WatchedImage(try Image(machine.memory, pages: 1) { _ in 5 }) { copy in
-        // The page goes away, and all memory becomes another program's: the copy stays what it was.
-        guard (try? space.unmap(at: 0x9000, pages: 1)) != nil else { return }
-        machine.memory.flushDeferredFrees()
-        for page in 0..<8 { try? other.store(UInt8(9), at: VirtualAddress(0x5000) + page * Page.size) }
-        copies.withLock { $0.append(copy.copy(count: 2)) }
-      }
-      try space.map(at: 0x9000, pages: 1, protection: .readWrite, backing: .mixed(watched))
-      if isMappedFirst { _ = try space.load(at: 0x9000, as: UInt8.self) }
-      #expect(throws: PageError.segmentationViolation) { try space.store(UInt8(6), at: 0x9000) }
-      #expect(copies.withLock { $0 } == [[5, 5]])
-      #expect(watched.findings.withLock { $0 } == [])
-      space.exit()
-      other.exit()
-    }
-  }
-
-  @Test(arguments: Engines.all)
-  func aBackingNamesNoProgramsMemory(engine: PinEngine) throws {
-    try withMachine(frames: 16) { machine in
-      let victim = AddressSpace(machine.memory, engine: engine)
-      try victim.map(at: 0x5000, pages: 1, protection: .readWrite)
-      try victim.store(UInt8(7), at: 0x5000)
-      let pin = try victim.pin(at: 0x5000)
-      let pfn = pin.pfn
-      let space = AddressSpace(machine.memory, engine: engine)
-      for kind in [MappingKind.mixed, MappingKind.file] {
-        for sharing in [Sharing.shared, .private] {
-          let backing = Scripted { _, _ in .frameNumber(pfn, writable: true) }
-          try space.map(at: 0x9000, pages: 16, protection: .readWrite, sharing: sharing, backing: kind(backing))
-          #expect(throws: PageError.busError) { try space.load(at: 0x9000, as: UInt8.self) }
-          #expect(throws: PageError.busError) { try space.store(UInt8(1), at: 0x9000) }
-          #expect(throws: PageError.badAddress) { try space.pin(at: 0x9000).release() }
-          #expect(throws: PageError.badAddress) { try space.pin(at: 0x9000, [.write, .longTerm]).release() }
-        }
-      }
-      #expect(try victim.load(at: 0x5000, as: UInt8.self) == 7)
-      #expect(machine.memory.frameInformation(of: pfn)?.mapCount == 1)
-      pin.release()
-      space.exit()
-      victim.exit()
     }
   }
 }

@@ -51,7 +51,7 @@ import UserPages
     let device = try DeviceRange(memory, pages: 1)
     let space = AddressSpace(memory)
     try space.map(at: 0x10000, pages: 1, protection: .read, backing: .mixed(image))
-    try space.map(at: 0x20000, pages: 1, protection: .read, sharing: .shared, backing: .pfnDevice(device))
+    try space.map(at: 0x20000, pages: 1, protection: .read, sharing: .shared, backing: .pfn(device, isIO: true))
     _ = try space.load(at: 0x10000, as: UInt8.self)
     _ = try space.load(at: 0x20000, as: UInt8.self)
     #expect(memory.frameInformation(of: image.firstPFN) == nil)

@@ -25,7 +25,7 @@ struct EndInsideASectionTests {
     let machine = try Machine(frames: 64)
     var device: DeviceRange? = try DeviceRange(machine.memory, pages: 2)
     let pfn = device!.firstPFN
-    let bytes = device!.bytes(ofPage: 1)
+    let bytes = device!.deviceBytes(ofPage: 1)
     bytes.store(UInt64(7))
     let word = RCU.read { () -> UInt64 in
       device = nil
@@ -40,7 +40,7 @@ struct EndInsideASectionTests {
 
   /// Ends when its machine does.
   private final class Cache: DataCacheFlushing {
-    func flush(_ bytes: FrameBytes) {}
+    func flush(_ page: PageBytes) {}
   }
 
   @Test(arguments: [false, true])

@@ -73,7 +73,7 @@ import Testing
       // A file, an image, a device.
       let file = try PageCacheFile(machine.memory, pages: 512)
       let image = try Image(machine.memory, pages: 512) { _ in 1 }
-      for kind in [MappingKind.file(file), .mixed(image), .pfnImage(image)] {
+      for kind in [MappingKind.file(file), .mixed(image), .pfn(image)] {
         try space.map(at: hugeBase, pages: 512, protection: .readWrite, backing: kind)
         _ = try space.load(at: hugeBase, as: UInt8.self)
         #expect(throws: PageError.invalidArgument) { try collapse(space) }

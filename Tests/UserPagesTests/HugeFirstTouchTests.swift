@@ -159,10 +159,10 @@ import Testing
       #expect(space.counters.faults == 512, "each page is asked for, the first one answers for all")
       try space.advise(at: hugeBase, pages: 1024, .populateWrite)
       #expect(space.says(hugeBase.page(512)) == "huge rw dirty")
-      try space.withPage(at: hugeBase.page(700), .write) { $0.store(UInt64(7)) }
-      #expect(try space.withPage(at: hugeBase.page(700), .read) { $0.load(as: UInt64.self) } == 7)
+      try space.withPage(at: hugeBase.page(700), for: .write) { $0.store(UInt64(7)) }
+      #expect(try space.withPage(at: hugeBase.page(700), for: .read) { $0.load(as: UInt64.self) } == 7)
       try space.protect(at: hugeBase, pages: 1024, .none)
-      #expect(throws: PageError.segmentationViolation) { try space.withPage(at: hugeBase, .read) { _ in } }
+      #expect(throws: PageError.segmentationViolation) { try space.withPage(at: hugeBase, for: .read) { _ in } }
     }
   }
 }

@@ -11,12 +11,12 @@ import Testing
     try withHugePages(engine: engine) { machine, space in
       let device = try DeviceRange(machine.memory, pages: 1024)
       try space.map(
-        at: hugeBase, pages: 1024, protection: .readWrite, sharing: .shared, backing: .pfnDevice(device),
+        at: hugeBase, pages: 1024, protection: .readWrite, sharing: .shared, backing: .pfn(device, isIO: true),
         hugePages: true)
       try space.store(UInt64(7), at: hugeBase.page(5))
       #expect(space.says(hugeBase) == "special rw dirty" && space.says(hugeBase.page(511)) == "special rw dirty")
       #expect(space.says(hugeBase.page(512)) == "none")
-      #expect(device.bytes(ofPage: 5).load(as: UInt64.self) == 7)
+      #expect(device.deviceBytes(ofPage: 5).load(as: UInt64.self) == 7)
       #expect(space.frame(at: hugeBase) == nil)
       #expect(throws: PageError.badAddress) { try space.pin(at: hugeBase.page(5)).release() }
       #expect(throws: PageError.badAddress) { try space.pin(at: hugeBase.page(5), .get).release() }
@@ -30,7 +30,7 @@ import Testing
       try space.unmap(at: hugeBase.page(10), pages: 1)
       #expect(space.says(hugeBase.page(9)) == "special rw dirty" && space.says(hugeBase.page(10)) == "none")
       try space.store(UInt64(9), at: hugeBase.page(511))
-      #expect(device.bytes(ofPage: 511).load(as: UInt64.self) == 9)
+      #expect(device.deviceBytes(ofPage: 511).load(as: UInt64.self) == 9)
       #expect(throws: PageError.badAddress) { try space.pin(at: hugeBase.page(9)).release() }
       #expect(machine.memory.census().mapcounts == 0)
     }
@@ -40,16 +40,17 @@ import Testing
     try withHugePages(engine: engine) { machine, space in
       let device = try DeviceRange(machine.memory, pages: 512)
       device.bytes(ofPage: 6).store(UInt64(66))
-      try space.map(at: hugeBase, pages: 512, protection: .readWrite, backing: .pfnDevice(device), hugePages: true)
+      try space.map(
+        at: hugeBase, pages: 512, protection: .readWrite, backing: .pfn(device, isIO: true), hugePages: true)
       #expect(try space.load(at: hugeBase.page(6), as: UInt64.self) == 66)
       #expect(space.says(hugeBase) == "special r")
       try space.store(UInt64(7), at: hugeBase.page(5))
       #expect(space.says(hugeBase.page(5)) == "normal rw dirty" && space.says(hugeBase.page(6)) == "special r")
-      #expect(device.bytes(ofPage: 5).load(as: UInt64.self) == 0)
+      #expect(device.deviceBytes(ofPage: 5).load(as: UInt64.self) == 0)
       let child = try space.fork()
       #expect(child.says(hugeBase.page(5)) == "normal r dirty" && child.says(hugeBase.page(6)) == "special r")
       try child.store(UInt64(8), at: hugeBase.page(6))
-      #expect(device.bytes(ofPage: 6).load(as: UInt64.self) == 66)
+      #expect(device.deviceBytes(ofPage: 6).load(as: UInt64.self) == 66)
       #expect(try child.load(at: hugeBase.page(5), as: UInt64.self) == 7)
       child.exit()
       machine.memory.flushDeferredFrees()
@@ -60,7 +61,7 @@ import Testing
   @Test(arguments: Engines.all) func anImage(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in
       let image = try Image(machine.memory, pages: 1024) { UInt8(truncatingIfNeeded: $0) }
-      for (address, kind) in [(hugeBase, MappingKind.mixed(image)), (other, .pfnImage(image))] {
+      for (address, kind) in [(hugeBase, MappingKind.mixed(image)), (other, .pfn(image))] {
         try space.map(at: address, pages: 1024, protection: .readWrite, backing: kind, hugePages: true)
         #expect(try space.load(at: address.page(5), as: UInt8.self) == 5)
         #expect(try space.load(at: address.page(700), as: UInt8.self) == UInt8(700 & 255))
@@ -144,7 +145,7 @@ import Testing
       try map(other, .pfn(none, isIO: false))
       try map(0x9000_0000, .mixed(none), huge: false)
       try map(0xA000_0000, .mixed(none), pages: 511)
-      try map(0xB000_0000, .pfnImage(image), .private)
+      try map(0xB000_0000, .pfn(image), .private)
       try map(0xC000_0000, .anonymous, .private)
 
       #expect(throws: PageError.badAddress) { try space.insertHugePFN(image.firstPFN, at: 0xF000_0000) }
@@ -166,7 +167,7 @@ import Testing
       #expect(space.says(hugeBase.page(511)) == "special r" && space.says(other) == "special rw")
       #expect(try space.load(at: hugeBase.page(3), as: UInt8.self) == 3)
       try space.store(UInt8(9), at: other.page(7))
-      #expect(device.bytes(ofPage: 7).load(as: UInt8.self) == 9)
+      #expect(device.deviceBytes(ofPage: 7).load(as: UInt8.self) == 9)
       try space.store(UInt8(9), at: VirtualAddress(0xB000_0000).page(7))
       #expect(space.says(VirtualAddress(0xB000_0000).page(7)) == "normal rw dirty")
       #expect(throws: PageError.busy) { try space.insertHugePFN(image.firstPFN, at: hugeBase) }

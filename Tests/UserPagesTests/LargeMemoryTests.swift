@@ -81,7 +81,7 @@ import Testing
       #expect(try pagesInMemory(image) == 0)
       let start = VirtualAddress(1 << 40)
       try space.map(
-        at: start, pages: Self.pages, protection: .readWrite, backing: byNumber ? .pfnImage(image) : .mixed(image))
+        at: start, pages: Self.pages, protection: .readWrite, backing: byNumber ? .pfn(image) : .mixed(image))
       #expect(try pagesInMemory(image) == 0)
       let read = [0, 1, 77, 254, 4096, Self.pages - 1]
       for page in read {
@@ -105,7 +105,7 @@ import Testing
       let start = VirtualAddress(1 << 40)
       try space.map(
         at: start, pages: Self.pages / 512 * 512, protection: .read,
-        backing: byNumber ? .pfnImage(image) : .mixed(image),
+        backing: byNumber ? .pfn(image) : .mixed(image),
         hugePages: true)
       #expect(try space.load(at: start + 513 * Page.size, as: UInt8.self) == content(513))
       #expect(try pagesInMemory(image) == 510, "one entry maps 512; two of them are zeroes, and were not looked at")
@@ -171,8 +171,8 @@ import Testing
   @Test func missingFiles() throws {
     let memory = try PhysicalMemory(ramPages: 4)
     let folder = FileManager.default.temporaryDirectory.path
-    #expect(throws: PageError.file(errno: ENOENT)) { _ = try Image(memory, path: folder + "/no-such-image") }
-    #expect(throws: PageError.file(errno: EISDIR)) { _ = try Image(memory, path: folder) }
+    #expect(throws: PageError.file(.open, errno: ENOENT)) { _ = try Image(memory, path: folder + "/no-such-image") }
+    #expect(throws: PageError.file(.open, errno: EISDIR)) { _ = try Image(memory, path: folder) }
     #expect(throws: PageError.invalidArgument) { _ = try Image(memory, path: "/dev/null") }
   }
 }

@@ -73,7 +73,7 @@ struct MigrationTests {
 
   @Test func aPfnMappingHoldsThePageInPlace() throws {
     try withImage { memory, image, space in
-      try space.map(at: 0x10000, pages: 8, protection: .read, backing: .pfnImage(image))
+      try space.map(at: 0x10000, pages: 8, protection: .read, backing: .pfn(image))
       #expect(try space.load(at: 0x10000, count: 1) == [1])
       #expect(throws: PageError.busy) { try image.migrateToCache(page: 0) }
       #expect(try space.load(at: 0x10000, count: 1) == [1])
@@ -83,7 +83,7 @@ struct MigrationTests {
   /// The fault is refused once and ends: a page that is mapped by number cannot move, however often it is asked to.
   @Test func aStoreToAPageThatCannotMoveIsABusError() throws {
     try withImage { memory, image, space in
-      try space.map(at: 0x10000, pages: 1, protection: .read, backing: .pfnImage(image))
+      try space.map(at: 0x10000, pages: 1, protection: .read, backing: .pfn(image))
       _ = try space.load(at: 0x10000, count: 1)
       let other = AddressSpace(memory)
       defer { other.exit() }

@@ -57,8 +57,8 @@ import UserPages
       let device = try DeviceRange(machine.memory, pages: 1)
       let space = AddressSpace(machine.memory, engine: engine)
       try space.map(at: 0x10000, pages: 2, protection: .readWrite, backing: .mixed(image))
-      try space.map(at: 0x20000, pages: 2, protection: .readWrite, backing: .pfnImage(image))
-      try space.map(at: 0x30000, pages: 1, protection: .readWrite, sharing: .shared, backing: .pfnDevice(device))
+      try space.map(at: 0x20000, pages: 2, protection: .readWrite, backing: .pfn(image))
+      try space.map(at: 0x30000, pages: 1, protection: .readWrite, sharing: .shared, backing: .pfn(device, isIO: true))
       for address: VirtualAddress in [0x10000, 0x20000, 0x30000] {
         _ = try space.load(at: address, as: UInt64.self)
         #expect(throws: PageError.badAddress) { try space.pin(at: address).release() }

@@ -56,7 +56,7 @@ import UserPages
         var raw = span.mutableBytes
         try space.load(at: lost, into: &raw)
       }
-      #expect(throws: PageError.busError) { try space.withPage(at: lost, .read) { $0.load(as: UInt8.self) } }
+      #expect(throws: PageError.busError) { try space.withPage(at: lost, for: .read) { $0.load(as: UInt8.self) } }
       #expect(throws: PageError.inputOutput) { try image.read(at: 6 * Page.size, count: 1) }
       // Another page is lost as well, and those that are left are as they were.
       #expect(throws: PageError.busError) { try space.load(at: Self.start, count: 8 * Page.size) }
@@ -75,7 +75,7 @@ import UserPages
         file.truncate(toPages: 5)
         let lost = Self.start + 6 * Page.size
         #expect(throws: PageError.busError) { try space.store(UInt8(1), at: lost) }
-        #expect(throws: PageError.busError) { try space.withPage(at: lost, .write) { $0.store(UInt8(1)) } }
+        #expect(throws: PageError.busError) { try space.withPage(at: lost, for: .write) { $0.store(UInt8(1)) } }
         #expect(throws: PageError.busError) { try image.migrateToCache(page: 6) }
         // A page that was copied before is the program's own.
         #expect(try space.load(at: Self.start + 7 * Page.size, count: 2) == [0x77, 8])
@@ -217,7 +217,7 @@ import UserPages
     for path in [pipe, "/dev/zero"] {
       #expect(throws: PageError.invalidArgument) { try Image(memory, path: path) }
     }
-    #expect(throws: PageError.file(errno: EISDIR)) { try Image(memory, path: NSTemporaryDirectory()) }
-    #expect(throws: PageError.file(errno: ENOTDIR)) { try Image(memory, path: pipe + "/missing") }
+    #expect(throws: PageError.file(.open, errno: EISDIR)) { try Image(memory, path: NSTemporaryDirectory()) }
+    #expect(throws: PageError.file(.open, errno: ENOTDIR)) { try Image(memory, path: pipe + "/missing") }
   }
 }

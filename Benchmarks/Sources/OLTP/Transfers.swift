@@ -69,7 +69,8 @@ enum Transfer {
   ) throws(Failure) {
     var done = 0
     while done < count {
-      let pins = try pin(count - done, at: address + done * Page.size, [], space, &meter)
+      // The seal is stored through the pin.
+      let pins = try pin(count - done, at: address + done * Page.size, .write, space, &meter)
       let run = pins.count
       do throws(PageError) {
         for index in 0..<run { try seal(done + index, pins.withUnsafeMutableBytes(at: index) { $0.baseAddress! }) }
@@ -122,7 +123,8 @@ enum Transfer {
     var vectors = InlineArray<64, iovec>(repeating: iovec())
     var span = vectors.mutableSpan
     for index in 0..<pins.count {
-      span[index] = iovec(iov_base: pins.withUnsafeMutableBytes(at: index) { $0.baseAddress! }, iov_len: Page.size)
+      let address = pins.withUnsafeBytes(at: index) { UnsafeMutableRawPointer(mutating: $0.baseAddress!) }
+      span[index] = iovec(iov_base: address, iov_len: Page.size)
     }
     let count = pins.count
     try span.withUnsafeBufferPointer { (all) throws(Failure) in

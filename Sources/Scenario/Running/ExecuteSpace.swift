@@ -42,8 +42,8 @@ extension ScenarioMachine {
       if let image = images[name] { return .mixed(image) }
     case .erofs(let name, let path): return .mixed(try erofsFile(name, path))
     case .pfn(let name):
-      if let image = images[name] { return .pfnImage(image) }
-      if let device = devices[name] { return .pfnDevice(device) }
+      if let image = images[name] { return .pfn(image) }
+      if let device = devices[name] { return .pfn(device, isIO: true) }
     }
     throw .invalidArgument
   }

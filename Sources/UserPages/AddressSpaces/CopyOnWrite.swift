@@ -78,7 +78,7 @@ extension AddressSpace {
       return outcome.retried
     }
     // A page of a read-only file that has a descriptor all the same: the tail of a file of an image.
-    if let backing = site.mapping.value.attributes.kind.backing, !backing.takesStores { return .failed(.busError) }
+    if !site.mapping.value.attributes.takesStores { return .failed(.busError) }
     frame.set(Frame.dirtyBit)
     return install(site.finish(site.pte.with(PTELayout.dirty, PTELayout.accessed), writable: true), at: site)
   }

@@ -27,7 +27,8 @@ extension AddressSpace {
     let before = sequence?.value ?? 0
     var answer: FaultAnswer
     if question.isHuge {
-      let huge = backing.hugeFault(page: question.page, write: question.write)
+      let isWhole = question.page <= backing.pageCount - Page.pagesPerHuge
+      let huge = isWhole ? backing.hugeFault(page: question.page, write: question.write) : nil
       guard let huge, huge.isHuge(by: frames) else {
         if case .frame(let pfn) = huge, frames.isValid(pfn) { memory.put(frames.folio(of: pfn), Frame.oneReference) }
         resources.hugeRefused = true
@@ -50,7 +51,7 @@ extension AddressSpace {
 
   /// Tells a backing of a copy that the fault has installed, and gives the reference back that kept the frame.
   func tell(_ copied: CopiedPage) {
-    copied.backing.didCopy(page: copied.page, to: frames.bytes(of: copied.copy))
+    copied.backing.didCopy(page: copied.page, to: PageBytes(frames.bytes(of: copied.copy), isWritable: false))
     memory.put(frames.frame(copied.copy), Frame.oneReference)
   }
 

@@ -16,9 +16,7 @@ extension AddressSpace {
     guard !resources.hugeRefused, mapping.value.covers(address.hugeRange) else { return false }
     if attributes.isAnonymous { return true }
     let page = mapping.value.backingPage(of: address.hugeStart)
-    guard page % Page.pagesPerHuge == 0, let backing = attributes.kind.backing,
-      page + Page.pagesPerHuge <= backing.pageCount
-    else { return false }
+    guard page % Page.pagesPerHuge == 0 else { return false }
     return attributes.isShared || !(access.isWrite || access == .unshare)
   }
 
@@ -122,7 +120,7 @@ extension AddressSpace {
 
   func writeSharedHuge(_ site: FaultSite, _ resources: inout FaultResources) -> FaultOutcome {
     // By number: what takes stores was writable from the start, so this is for one page to decide.
-    guard let folio = normalFrame(of: site), site.mapping.value.attributes.kind.backing?.takesStores ?? true else {
+    guard let folio = normalFrame(of: site), site.mapping.value.attributes.takesStores else {
       return split(site, &resources)
     }
     folio.set(Frame.dirtyBit)

@@ -10,13 +10,7 @@ public enum MappingKind: Sendable {
   /// the mapping's start shows the backing's page `offset`, and so on.
   ///
   /// `isIO`: accesses may have effects, so only the program makes them: no debugger, no fork's copy (`VM_IO`).
-  case pfn(any Backing, isIO: Bool)
-
-  /// Frame numbers of an image, in one linear piece.
-  public static func pfnImage(_ image: Image) -> MappingKind { .pfn(image, isIO: false) }
-
-  /// Frame numbers of a device's range, in one linear piece.
-  public static func pfnDevice(_ device: DeviceRange) -> MappingKind { .pfn(device, isIO: true) }
+  case pfn(any Backing, isIO: Bool = false)
 
   var backing: (any Backing)? {
     switch self {
@@ -28,12 +22,6 @@ public enum MappingKind: Sendable {
   var isPFN: Bool { if case .pfn = self { true } else { false } }
 
   var isIO: Bool { if case .pfn(_, isIO: true) = self { true } else { false } }
-
-  /// The frame that a pfn mapping's page 0 of its backing shows; the rest follow.
-  var firstFrame: PFN? {
-    guard case .pfn(let backing, _) = self else { return nil }
-    return backing.firstFrame
-  }
 
   var isMixed: Bool { if case .mixed = self { true } else { false } }
 

@@ -79,7 +79,7 @@ extension AddressSpace {
 extension VMA {
   /// The frame that a linear pfn mapping shows at `address`; nil in all other mappings.
   func linearFrame(of address: VirtualAddress) -> PFN? {
-    attributes.kind.firstFrame.map { $0 + backingPage(of: address) }
+    attributes.firstFrame.map { $0 + backingPage(of: address) }
   }
 
   /// Whether a frame number may be mapped at `address`. A private pfn mapping must be linear: without the special bit, a copy is

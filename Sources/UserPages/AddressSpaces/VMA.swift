@@ -21,17 +21,31 @@ struct VMA: ~Copyable, Sendable {
     /// Said by `kind` as well; kept apart so that the common fault writes no reference count.
     let isAnonymous: Bool
     let kind: MappingKind
+    // What the backing has said of itself, when the mapping was made. Entries are installed and judged inside sections and under
+    // locks, where no code of a backing may run.
+
+    /// The spaces that map the backing, if it wants to know them.
+    let users: BackingUsers?
+    /// The frame that page 0 of a pfn mapping's backing shows, if the rest follow; nil in all other mappings.
+    let firstFrame: PFN?
+    /// Whether a frame that is mapped for reading may become writable through the mapping.
+    let takesStores: Bool
     /// A fork's child does not inherit it (`VM_DONTCOPY`).
     var dontFork = false
     /// May use 2 MiB entries (`VM_HUGEPAGE`).
     var hugePages: Bool
 
+    /// Asks the backing: the caller holds no lock and is in no section.
     init(protection: Protection, isShared: Bool, kind: MappingKind, hugePages: Bool) {
       self.protection = protection
       self.isShared = isShared
       self.kind = kind
       self.hugePages = hugePages
       if case .anonymous = kind { isAnonymous = true } else { isAnonymous = false }
+      let backing = kind.backing
+      users = backing?.users
+      firstFrame = kind.isPFN ? backing?.firstFrame : nil
+      takesStores = backing?.takesStores ?? true
     }
 
     func matches(_ other: Attributes) -> Bool {

@@ -3,13 +3,13 @@
 /// A fault asks it for a page and gets one of two kinds of answer: a frame that has a descriptor (Linux's old `nopage`), or
 /// a frame number with none behind it (`nopfn`). Users of the library write their own; see <doc:WritingABacking>.
 public protocol Backing: AnyObject, Sendable {
-  /// Pages that there are; a fault beyond is a bus error.
+  /// Pages that there are; a fault beyond is a bus error. Read as `fault` is called: holding no lock, outside of sections.
   var pageCount: Int { get }
 
   /// The frame of page 0, where page n is always the frame n further on; nil where it is not so.
   ///
   /// A private mapping by number (VM_PFNMAP) is for such a backing only: a copied page is known there by not showing what it
-  /// would (Linux's rule too).
+  /// would (Linux's rule too). Read once for each mapping, when it is made.
   var firstFrame: PFN? { get }
 
   /// Answers a fault on `page`, counted from the backing's start.
@@ -34,19 +34,21 @@ public protocol Backing: AnyObject, Sendable {
   /// It is the same object as long as the backing lives. A fault asks for it together with an answer, holding no lock.
   var sequence: InvalidationSequence? { get }
 
-  /// A space has mapped some of the backing's pages, and may go on doing so as long as it lives. May be called again for
-  /// the same space.
-  func attach(_ user: any BackingUser)
+  /// The spaces that map the backing; nil, the default, for a backing that need not know them because no page ever moves.
+  ///
+  /// It is the same object as long as the backing lives. Read once for each mapping, when it is made. The library adds the
+  /// space before a fault there can ask for a page, and a fork's child before the child has an entry.
+  var users: BackingUsers? { get }
 
   /// Tells the backing that a private mapping has copied one of its pages into `copy`, a frame of the mapping's own.
   ///
   /// The backing may flush the data cache here. The faulting thread calls it before the fault returns, holding no lock and
   /// outside of read-side sections. `copy` stays valid until the call returns, even if the page is unmapped meanwhile.
   /// Called only if the original was shown by number, without a descriptor.
-  func didCopy(page: Int, to copy: FrameBytes)
+  func didCopy(page: Int, to copy: PageBytes)
 
   /// Whether a frame that is mapped for reading may become writable through a shared mapping (`page_mkwrite`). A backing
-  /// that says no answers a fault for writing with a bus error as well.
+  /// that says no answers a fault for writing with a bus error as well. Read once for each mapping, when it is made.
   var takesStores: Bool { get }
 }
 
@@ -54,25 +56,9 @@ extension Backing {
   public var firstFrame: PFN? { nil }
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? { nil }
   public var sequence: InvalidationSequence? { nil }
-  public func attach(_ user: any BackingUser) {}
-  public func didCopy(page: Int, to copy: FrameBytes) {}
+  public var users: BackingUsers? { nil }
+  public func didCopy(page: Int, to copy: PageBytes) {}
   public var takesStores: Bool { true }
-}
-
-/// A space that may map a backing's pages, as the backing sees it: one step of the reverse map.
-public protocol BackingUser: AnyObject, Sendable {
-  /// Empties every entry that shows the backing's own page (not a private copy of it), so that the next access faults.
-  ///
-  /// Accesses through the old entries may be under way until a grace period has passed. The backing waits for one
-  /// (`RCU.synchronize`) after it has asked all of its users. Returns false if the page is mapped by number in a way that
-  /// cannot be emptied (`VM_PFNMAP`); nothing was changed then.
-  func unmap(page: Int, of backing: any Backing) -> Bool
-
-  /// The backing's own pages that were accessed through this user's mappings since it was last asked.
-  func takeAccessedPages(of backing: any Backing) -> [Int]
-
-  /// Whether the user has a mapping through which the program may write to the backing's own pages.
-  func mapsWritably(_ backing: any Backing) -> Bool
 }
 
 /// A backing's answer to a fault.

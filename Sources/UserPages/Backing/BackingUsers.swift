@@ -1,8 +1,11 @@
-/// The spaces that map a backing, without keeping them alive.
+/// The address spaces that map a backing: its way from a page to the entries that show it (the reverse map).
 ///
-/// A space may end while it is looked at: then the last reference to it is the look's, and its teardown runs here. So weak
-/// references are loaded, and what they gave is released, outside of the lock.
-final class BackingUsers: Sendable {
+/// A backing whose pages move owns one and returns it from `Backing.users`. The library keeps the list: it adds spaces, under its
+/// own locks, and so runs no code of the backing there. The list keeps no space alive. Any thread may call.
+///
+/// A space may end while it is looked at: then the last reference to it is the look's, and its teardown runs in the call. So hold
+/// no lock that the end of a space, or the end of a backing that the space mapped, needs.
+public final class BackingUsers: Sendable {
   private struct Entry {
     weak var user: (any BackingUser)?
     /// Tells an entry from a later one with the same identifier: memory of a space that has ended is used again.
@@ -14,8 +17,42 @@ final class BackingUsers: Sendable {
     var lastSerial: UInt64 = 0
   }
 
+  // Weak references are loaded, and what they gave is released, outside of the lock.
   private let entries = Guarded(Entries())
 
+  /// No spaces yet.
+  public init() {}
+
+  // MARK: For the backing
+
+  /// Empties every entry that shows the backing's own page (not a private copy of it), so that the next access faults.
+  ///
+  /// The backing has advanced its sequence before (`InvalidationSequence.advance()`). Accesses through the old entries may be under
+  /// way when the call returns: the backing waits for a grace period (`RCU.synchronize()`) before it moves the page.
+  ///
+  /// - Returns: false if a space maps the page by number in a way that cannot be emptied (`VM_PFNMAP`). Some spaces may have been
+  ///   asked before.
+  /// - Precondition: not inside a read-side section, nor holding a lock of an address space.
+  /// - Complexity: O(mappings) in each space.
+  public func unmap(page: Int, of backing: any Backing) -> Bool {
+    var kept: [any BackingUser] = []
+    defer { withExtendedLifetime(kept) {} }
+    return forEach(keepingIn: &kept) { $0.unmap(page: page, of: backing) }
+  }
+
+  /// The backing's own pages that were accessed through a mapping since the last call, in order, each once.
+  ///
+  /// - Complexity: O(entries that show the backing).
+  public func takeAccessedPages(of backing: any Backing) -> [Int] {
+    Set(all.flatMap { $0.takeAccessedPages(of: backing) }).sorted()
+  }
+
+  /// Whether a space has a mapping through which its program may store to the backing's own pages.
+  public func mapWritably(_ backing: any Backing) -> Bool { all.contains { $0.mapsWritably(backing) } }
+
+  // MARK: For the library
+
+  /// Adds a space, which may be in the list already. Takes the list's own lock alone.
   func add(_ user: any BackingUser) {
     entries.withLock { entries in
       entries.lastSerial += 1
@@ -60,4 +97,16 @@ final class BackingUsers: Sendable {
       }
     }
   }
+}
+
+/// An address space, as the layer of backings sees it.
+protocol BackingUser: AnyObject, Sendable {
+  /// Empties every entry that shows the backing's own page. Returns false if one cannot be emptied; nothing was changed then.
+  func unmap(page: Int, of backing: any Backing) -> Bool
+
+  /// The backing's own pages that were accessed through this user's mappings since the last call.
+  func takeAccessedPages(of backing: any Backing) -> [Int]
+
+  /// Whether the user has a mapping through which the program may store to the backing's own pages.
+  func mapsWritably(_ backing: any Backing) -> Bool
 }

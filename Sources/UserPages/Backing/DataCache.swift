@@ -9,14 +9,13 @@ import Synchronization
 ///
 /// Requests are counted for each file and image. What a flush does is up to `PhysicalMemory.dataCache`; by default nothing,
 /// as on every machine this runs on.
-public struct DataCacheCounts: Equatable, Sendable {
+package struct DataCacheCounts: Equatable, Sendable {
   /// Flushes asked for by frame.
-  public var frames: Int
+  package var frames: Int
   /// Flushes asked for by frame number.
-  public var frameNumbers: Int
+  package var frameNumbers: Int
 
-  /// Counts of flushes by frame and by frame number.
-  public init(frames: Int, frameNumbers: Int) {
+  package init(frames: Int, frameNumbers: Int) {
     self.frames = frames
     self.frameNumbers = frameNumbers
   }
@@ -39,12 +38,12 @@ final class DataCacheCounter: Sendable {
   /// `flush_dcache_pfn`.
   func flush(number pfn: PFN, in memory: PhysicalMemory) {
     frameNumbers.wrappingAdd(1, ordering: .relaxed)
-    memory.dataCache.flush(memory.frames.bytes(of: pfn))
+    memory.flushDataCache(pfn)
   }
 
   /// `flush_dcache_page` of a private copy that its writer is about to see: it cannot be put off.
-  func flush(copy: FrameBytes, in memory: PhysicalMemory) {
+  func flush(copy: PageBytes, in memory: PhysicalMemory) {
     frames.wrappingAdd(1, ordering: .relaxed)
-    memory.dataCache.flush(copy)
+    memory.dataCache?.flush(copy)
   }
 }

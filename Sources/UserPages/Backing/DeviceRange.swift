@@ -18,9 +18,17 @@ public final class DeviceRange: Backing {
   public var firstPFN: PFN { section.first }
   public var firstFrame: PFN? { section.first }
 
-  /// The device's own view of one of its pages.
-  public func bytes(ofPage page: Int) -> FrameBytes {
-    precondition(page >= 0 && page < section.pages)
+  /// The device's own view of one of its pages, for as long as the range is borrowed.
+  ///
+  /// - Precondition: `page` is not negative and below `pageCount`.
+  @_lifetime(borrow self)
+  public func bytes(ofPage page: Int) -> PageBytes {
+    _overrideLifetime(PageBytes(deviceBytes(ofPage: page), isWritable: true), borrowing: self)
+  }
+
+  /// The same, which must not outlive the device.
+  package func deviceBytes(ofPage page: Int) -> FrameBytes {
+    precondition(page >= 0 && page < section.pages, "the device has no such page")
     return section.memory.frames.bytes(of: section.first + page)
   }
 

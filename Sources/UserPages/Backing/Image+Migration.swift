@@ -141,7 +141,7 @@ extension Image {
 
   /// Empties every entry that shows the page; false where one cannot be.
   private func empty(_ page: Int, _ seen: inout [any BackingUser]) -> Bool {
-    users.forEach(keepingIn: &seen) { $0.unmap(page: page, of: self) }
+    spaces.forEach(keepingIn: &seen) { $0.unmap(page: page, of: self) }
   }
 
   /// One page's bytes for `read(2)`.
@@ -174,7 +174,7 @@ extension Image {
   }
 
   /// Whether a mapping of the image is shared and writable (mapping_writably_mapped).
-  var hasWritableMapping: Bool { users.all.contains { $0.mapsWritably(self) } }
+  var hasWritableMapping: Bool { spaces.mapWritably(self) }
 
   /// Lets go of the cached pages of an image that no space maps any more.
   func dropCache() {

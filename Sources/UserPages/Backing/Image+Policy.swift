@@ -29,7 +29,7 @@ extension Image {
   /// - Returns: how many pages moved which way.
   @discardableResult
   public func runPolicy(_ policy: MigrationPolicy) -> (toCache: Int, toImage: Int) {
-    let accessed = Set(users.all.flatMap { $0.takeAccessedPages(of: self) })
+    let accessed = Set(spaces.takeAccessedPages(of: self))
     let cached = Set(moved.withLock { moved in moved.keys })
     let (hot, cold) = heat.withLock { heat -> ([Int], [Int]) in
       for page in Set(heat.keys).union(accessed).union(cached) {

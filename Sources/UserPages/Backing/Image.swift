@@ -9,7 +9,7 @@ public final class Image: Backing {
   /// Length in bytes; the last page is zero-padded.
   public let byteCount: Int
   let section: MemorySection
-  let users = BackingUsers()
+  let spaces = BackingUsers()
   let dataCacheCounter = DataCacheCounter()
   /// Pages that are not where they lie. Empty for an image without migrations, which then costs nothing for each page.
   let moved = Guarded<[Int: PageState]>([:])
@@ -115,12 +115,12 @@ public final class Image: Backing {
   }
 
   /// `write(2)`: an image can only be read.
-  public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { throw .readOnly }
+  package func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { throw .readOnly }
 
-  public func attach(_ user: any BackingUser) { users.add(user) }
+  public var users: BackingUsers? { spaces }
 
   /// Flushes of the data cache that were asked for on behalf of this image.
-  public var dataCacheCounts: DataCacheCounts { dataCacheCounter.counts }
+  package var dataCacheCounts: DataCacheCounts { dataCacheCounter.counts }
 
-  public func didCopy(page: Int, to copy: FrameBytes) { dataCacheCounter.flush(copy: copy, in: section.memory) }
+  public func didCopy(page: Int, to copy: PageBytes) { dataCacheCounter.flush(copy: copy, in: section.memory) }
 }

@@ -6,7 +6,7 @@ import Synchronization
 ///
 ///     the backing                                        a fault
 ///     1. advances the sequence                           a. reads the sequence
-///     2. has the old entries emptied (`BackingUser`)     b. asks for the page (`Backing.fault(page:write:)`)
+///     2. has the old entries emptied (`BackingUsers`)    b. asks for the page (`Backing.fault(page:write:)`)
 ///     3. waits for a grace period, moves the page        c. locks the entry, reads the sequence again
 ///                                                        d. unchanged: installs; else unlocks, starts again
 ///

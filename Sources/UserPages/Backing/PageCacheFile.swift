@@ -10,7 +10,7 @@ public final class PageCacheFile: Backing {
   private let source: Source
   /// Held while places are filled, so that a page and the 2 MiB around it are not both made. Look-ups do without.
   let fillLock = Guarded<Bool>(false)
-  private let users = BackingUsers()
+  private let spaces = BackingUsers()
   private let dataCacheCounter = DataCacheCounter()
 
   private enum Source: Sendable {
@@ -54,10 +54,10 @@ public final class PageCacheFile: Backing {
 
   public var pageCount: Int { slots.count }
 
-  public func attach(_ user: any BackingUser) { users.add(user) }
+  public var users: BackingUsers? { spaces }
 
   /// Flushes of the data cache that were asked for on behalf of this file.
-  public var dataCacheCounts: DataCacheCounts { dataCacheCounter.counts }
+  package var dataCacheCounts: DataCacheCounts { dataCacheCounter.counts }
 
   public func fault(page: Int, write: Bool) -> FaultAnswer {
     guard page >= 0, page < slots.count else { return .busError }
@@ -77,7 +77,7 @@ public final class PageCacheFile: Backing {
     var position = offset
     let end = offset > byteCount ? offset : offset + min(count, byteCount - offset)
     bytes.reserveCapacity(end - offset)
-    let isWritten = position < end && users.all.contains { $0.mapsWritably(self) }
+    let isWritten = position < end && spaces.mapWritably(self)
     while position < end {
       let within = position % Page.size
       let length = min(Page.size - within, end - position)

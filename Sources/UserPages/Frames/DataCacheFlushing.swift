@@ -1,17 +1,9 @@
 import Synchronization
 
-/// What a flush of the data cache does on a machine that needs it.
+/// What a flush of the data cache does on a machine that needs it. Those this library runs on do not.
 public protocol DataCacheFlushing: Sendable {
   /// Makes what was written to the page, by whatever alias, visible through all others. Must not block.
-  func flush(_ page: FrameBytes)
-}
-
-/// The data cache of a coherent machine: a flush does nothing.
-public struct CoherentDataCache: DataCacheFlushing {
-  /// The one there is.
-  public init() {}
-  /// Does nothing.
-  public func flush(_ page: FrameBytes) {}
+  func flush(_ page: PageBytes)
 }
 
 /// When a frame is flushed. Two bits of the frame's state say what the data cache has of it:
@@ -37,6 +29,9 @@ public struct CoherentDataCache: DataCacheFlushing {
 /// clean, and not if a write has set both bits meanwhile. Any other thread that needs the frame flushed flushes it itself: it
 /// cannot know how far the first one is.
 extension PhysicalMemory {
+  /// Flushes a page's lines now, whatever the frame's state says.
+  func flushDataCache(_ pfn: PFN) { dataCache?.flush(PageBytes(frames.bytes(of: pfn), isWritable: false)) }
+
   /// Notes that a frame was written through the kernel's own view (`flush_dcache_page`). A mapped frame is flushed at once,
   /// another one when it is mapped.
   func dataCacheDirtied(_ pfn: PFN) {
@@ -53,7 +48,7 @@ extension PhysicalMemory {
     if frame.dataCacheState == .clean { return }
     let before = frame.updateDataCacheState { $0 == .dirty ? .flushing : $0 }
     if before.state == .clean { return }
-    dataCache.flush(frames.bytes(of: pfn))
+    flushDataCache(pfn)
     guard before.state == .dirty else { return }
     _ = frame.updateDataCacheState { $0 == .flushing ? .clean : .dirty }
   }

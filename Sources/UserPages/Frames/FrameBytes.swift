@@ -6,13 +6,13 @@ import Synchronization
 /// A device, another address space or the program may write while they are read, as on real hardware. So they are copied in and
 /// out, or reached as single atomic words; `racy_copy.h` says what a copy promises. Only real I/O uses `address`.
 ///
-/// `PageBytes` is the same with its life bound to a pin's.
-@frozen
-public struct FrameBytes: @unchecked Sendable {
+/// For the inside of the package. `PageBytes`, the public face, has its life bound to a pin's.
+@frozen @usableFromInline
+package struct FrameBytes: @unchecked Sendable {
   /// Where the frame is in this process: page-aligned, readable, and writable unless the frame is part of an image.
   ///
   /// Good for `pread(2)`, `O_DIRECT` and registered buffers as long as the pin is held.
-  public let address: UnsafeMutableRawPointer
+  @usableFromInline package let address: UnsafeMutableRawPointer
 
   @inlinable @inline(__always)
   init(_ address: UnsafeMutableRawPointer) { self.address = address }
@@ -21,7 +21,7 @@ public struct FrameBytes: @unchecked Sendable {
   ///
   /// - Precondition: `offset` is aligned and inside the page.
   @inlinable
-  public func load<T: FixedWidthInteger & BitwiseCopyable>(fromByteOffset offset: Int = 0, as type: T.Type) -> T {
+  package func load<T: FixedWidthInteger & BitwiseCopyable>(fromByteOffset offset: Int = 0, as type: T.Type) -> T {
     precondition(offset >= 0 && offset <= Page.size - MemoryLayout<T>.size && offset % MemoryLayout<T>.alignment == 0)
     let at = address + offset
     // Atomics of the width in question, over memory that is only ever accessed as bytes or atomically.
@@ -42,7 +42,7 @@ public struct FrameBytes: @unchecked Sendable {
   ///
   /// - Precondition: `offset` is aligned and inside the page.
   @inlinable
-  public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
+  package func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - MemoryLayout<T>.size && offset % MemoryLayout<T>.alignment == 0)
     let at = address + offset
     switch MemoryLayout<T>.size {
@@ -65,7 +65,8 @@ public struct FrameBytes: @unchecked Sendable {
   /// Copies bytes out.
   ///
   /// - Precondition: the range is inside the page.
-  public func copy(fromByteOffset offset: Int = 0, count: Int = Page.size) -> [UInt8] {
+  @usableFromInline
+  package func copy(fromByteOffset offset: Int = 0, count: Int = Page.size) -> [UInt8] {
     precondition(offset >= 0 && count >= 0 && offset <= Page.size - count)
     return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       if count > 0 { cp_racy_copy(buffer.baseAddress, address + offset, count) }
@@ -76,12 +77,13 @@ public struct FrameBytes: @unchecked Sendable {
   /// Copies bytes in.
   ///
   /// - Precondition: the range is inside the page.
-  public func copy(_ bytes: [UInt8], toByteOffset offset: Int = 0) {
+  package func copy(_ bytes: [UInt8], toByteOffset offset: Int = 0) {
     copy(from: bytes.span.bytes, toByteOffset: offset)
   }
 
   /// Copies bytes out, as many as `bytes` has room for.
-  public func copy(into bytes: inout MutableRawSpan, fromByteOffset offset: Int = 0) {
+  @usableFromInline
+  package func copy(into bytes: inout MutableRawSpan, fromByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.byteCount)
     bytes.withUnsafeMutableBytes { if $0.count > 0 { cp_racy_copy($0.baseAddress, address + offset, $0.count) } }
   }
@@ -94,7 +96,8 @@ public struct FrameBytes: @unchecked Sendable {
   }
 
   /// Copies bytes in.
-  public func copy(from bytes: RawSpan, toByteOffset offset: Int = 0) {
+  @usableFromInline
+  package func copy(from bytes: RawSpan, toByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.byteCount)
     bytes.withUnsafeBytes { if $0.count > 0 { cp_racy_copy(address + offset, $0.baseAddress, $0.count) } }
   }
@@ -102,7 +105,7 @@ public struct FrameBytes: @unchecked Sendable {
   /// Copies bytes out, as many as `bytes` has room for.
   ///
   /// - Precondition: the range is inside the page.
-  public func copy(into bytes: UnsafeMutableRawBufferPointer, fromByteOffset offset: Int = 0) {
+  package func copy(into bytes: UnsafeMutableRawBufferPointer, fromByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.count)
     if bytes.count > 0 { cp_racy_copy(bytes.baseAddress, address + offset, bytes.count) }
   }
@@ -110,7 +113,7 @@ public struct FrameBytes: @unchecked Sendable {
   /// Copies all of `bytes` in.
   ///
   /// - Precondition: the range is inside the page.
-  public func copy(from bytes: UnsafeRawBufferPointer, toByteOffset offset: Int = 0) {
+  package func copy(from bytes: UnsafeRawBufferPointer, toByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.count)
     if bytes.count > 0 { cp_racy_copy(address + offset, bytes.baseAddress, bytes.count) }
   }

@@ -95,7 +95,7 @@ final class MemorySection: Sendable {
   private static func imageFile(_ memory: PhysicalMemory, pages: Int) throws(PageError) -> Int32 {
     guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }
     let file = cp_memory_file("user-pages-image", pages * Page.size)
-    guard file >= 0 else { throw PageError(code: -file) }
+    guard file >= 0 else { throw PageError(.create, errno: -file) }
     return file
   }
 
@@ -108,11 +108,11 @@ final class MemorySection: Sendable {
   static func bare(_ memory: PhysicalMemory, path: String) throws(PageError) -> (section: MemorySection, bytes: Int) {
     // Without O_NONBLOCK, opening a named pipe waits for a writer.
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard file >= 0 else { throw .file(errno: errno) }
+    guard file >= 0 else { throw .file(.open, errno: errno) }
     defer { close(file) }
     var status = stat()
-    guard fstat(file, &status) == 0 else { throw .file(errno: errno) }
-    guard status.st_mode & S_IFMT != S_IFDIR else { throw .file(errno: EISDIR) }
+    guard fstat(file, &status) == 0 else { throw .file(.inspect, errno: errno) }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw .file(.open, errno: EISDIR) }
     guard [S_IFREG, S_IFBLK].contains(status.st_mode & S_IFMT) else { throw .invalidArgument }
     // `st_size` of a block device is zero.
     let bytes = Int(lseek(file, 0, SEEK_END))

@@ -20,11 +20,33 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case inputOutput
   /// `EROFS`: writing to what can only be read.
   case readOnly
-  /// A real file cannot be opened, mapped, locked, read or written: `errno` says why.
-  case file(errno: Int32)
+  /// A real file, or the file behind a machine's memory, cannot be used: what was tried, and why the kernel refused.
+  case file(FileStep, errno: Int32)
 
-  /// The error for an errno that a system call left.
-  init(code: Int32) { self = code == ENOMEM || code == ENOSPC ? .outOfMemory : .file(errno: code) }
+  /// What is done with a real file, named as the message has it.
+  public enum FileStep: String, Sendable {
+    case open, inspect, lock, create, map
+  }
+
+  /// The error for an errno that a system call left: `outOfMemory` if there was no memory for it.
+  init(_ step: FileStep, errno: Int32) {
+    self = errno == ENOMEM || errno == ENOSPC ? .outOfMemory : .file(step, errno: errno)
+  }
+
+  /// The number that a system call gives for it; nil for the two that are signals, not numbers.
+  public var errno: Int32? {
+    switch self {
+    case .badAddress: EFAULT
+    case .invalidArgument: EINVAL
+    case .outOfMemory: ENOMEM
+    case .tryAgain: EAGAIN
+    case .busy: EBUSY
+    case .inputOutput: EIO
+    case .readOnly: EROFS
+    case .file(_, let errno): errno
+    case .segmentationViolation, .busError: nil
+    }
+  }
 
   /// The Linux name, `ENOENT` for one.
   public var name: String {
@@ -38,7 +60,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .busError: "SIGBUS"
     case .inputOutput: "EIO"
     case .readOnly: "EROFS"
-    case .file(let code): Self.name(of: code)
+    case .file(_, let errno): Self.name(of: errno)
     }
   }
 
@@ -64,8 +86,9 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The Linux name; for a file's error also what it means, as `strerror(3)` says.
+  /// The Linux name; for a file's error also what was tried, and what the name means (`strerror(3)`).
   public var description: String {
-    if case .file(let code) = self { "\(name): \(String(cString: strerror(code)))" } else { name }
+    guard case .file(let step, let errno) = self else { return name }
+    return "\(name): cannot \(step.rawValue) the file: \(String(cString: strerror(errno)))"
   }
 }

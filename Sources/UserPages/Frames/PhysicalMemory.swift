@@ -27,8 +27,8 @@ public final class PhysicalMemory: Sendable {
   let deferredQueue: DeferredQueue
   /// The frame of zeroes that reads of untouched anonymous memory see.
   package let zeroPage: PFN
-  /// What a flush of the data cache does here.
-  public let dataCache: any DataCacheFlushing
+  /// What a flush of the data cache does here; nil if it does nothing.
+  let dataCache: (any DataCacheFlushing)?
   private let arena: Int32
 
   /// Makes a machine, in time and memory that do not depend on its size.
@@ -43,7 +43,7 @@ public final class PhysicalMemory: Sendable {
   ///   `outOfMemory` where the process has not the address space, `busy` where another machine uses the swap file, `file` with
   ///   the errno where it cannot be opened.
   public init(
-    ramPages: Int, spanPages: Int? = nil, dataCache: any DataCacheFlushing = CoherentDataCache(),
+    ramPages: Int, spanPages: Int? = nil, dataCache: (any DataCacheFlushing)? = nil,
     swapFile: SwapFile = .none
   ) throws(PageError) {
     guard ramPages > 0, ramPages <= 1 << 31, swapFile.pages >= 0, swapFile.pages <= 1 << 31 else {
@@ -59,7 +59,7 @@ public final class PhysicalMemory: Sendable {
     do throws(PageError) {
       zeroPage = try sections.add(pages: Page.pagesPerHuge, described: true, file: -1, writable: false, shared: false)
       arena = cp_memory_file("user-pages-ram", ramPages * Page.size)
-      guard arena >= 0 else { throw PageError(code: -arena) }
+      guard arena >= 0 else { throw PageError(.create, errno: -arena) }
       let ram = try sections.add(pages: ramPages, described: true, file: arena, writable: true, shared: true)
       allocator = FrameAllocator(table: frames, first: ram, count: ramPages)
     } catch {
@@ -155,7 +155,7 @@ public final class PhysicalMemory: Sendable {
     let tablePages: ZeroedPagePool
     let deferredQueue: DeferredQueue
     let zeroPage: PFN
-    let dataCache: any DataCacheFlushing
+    let dataCache: (any DataCacheFlushing)?
     let arena: Int32
   }
 

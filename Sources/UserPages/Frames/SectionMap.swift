@@ -59,7 +59,7 @@ final class SectionMap: @unchecked Sendable {
     guard error == 0 else {
       cp_decommit(table.bytes(of: first).address, range.count * Page.hugeSize)
       giveBack(range)
-      throw PageError(code: -error)
+      throw PageError(.map, errno: -error)
     }
     let section = Section(
       first: first, pages: pages, isDescribed: described, usedFrames: described ? pages : 0, pattern: pattern)

@@ -55,3 +55,13 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
     return isPageAligned && pages > 0 && self < Self.limit ? (self..<Self.limit, false) : nil
   }
 }
+
+extension Range where Bound == VirtualAddress {
+  /// How many pages the range holds.
+  ///
+  /// - Throws: `invalidArgument` if it does not begin and end with a page.
+  func pageCount() throws(PageError) -> Int {
+    guard lowerBound.isPageAligned, upperBound.isPageAligned else { throw .invalidArgument }
+    return Int((upperBound.rawValue - lowerBound.rawValue) / UInt64(Page.size))
+  }
+}

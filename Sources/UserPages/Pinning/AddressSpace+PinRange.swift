@@ -43,6 +43,18 @@ extension AddressSpace {
     try pin(at: address, pages: pages, options.union(.get))
   }
 
+  /// Pins the pages of a range, as many as can be pinned, in order; see `pin(at:pages:_:)`.
+  ///
+  /// - Throws: as there; `invalidArgument` if the range does not begin and end with a page.
+  public func pin(_ range: Range<VirtualAddress>, _ options: PinOptions = []) throws(PageError) -> PinnedPages {
+    try pin(at: range.lowerBound, pages: try range.pageCount(), options)
+  }
+
+  /// Gets the pages of a range; see `get(at:pages:_:)` and `pin(_:_:)`.
+  public func get(_ range: Range<VirtualAddress>, _ options: PinOptions = []) throws(PageError) -> PinnedPages {
+    try get(at: range.lowerBound, pages: try range.pageCount(), options)
+  }
+
   /// The fast path over a range. It stops at the first page that it cannot hold.
   private func holdResident(
     from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames

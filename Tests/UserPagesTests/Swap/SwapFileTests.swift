@@ -63,11 +63,13 @@ import Testing
 
   @Test func whatIsNoFile() throws {
     try withPath { path in
-      #expect(throws: PageError.file(errno: EISDIR)) { _ = try machine((path as NSString).deletingLastPathComponent) }
+      #expect(throws: PageError.file(.open, errno: EISDIR)) {
+        _ = try machine((path as NSString).deletingLastPathComponent)
+      }
       mkfifo(path, 0o600)
-      #expect(throws: PageError.file(errno: EINVAL)) { _ = try machine(path) }
-      #expect(throws: PageError.file(errno: ENOTDIR)) { _ = try machine(path + "/swap") }
-      #expect("\(PageError.file(errno: ENOENT))" == "ENOENT: No such file or directory")
+      #expect(throws: PageError.file(.open, errno: EINVAL)) { _ = try machine(path) }
+      #expect(throws: PageError.file(.open, errno: ENOTDIR)) { _ = try machine(path + "/swap") }
+      #expect("\(PageError.file(.open, errno: ENOENT))" == "ENOENT: cannot open the file: No such file or directory")
     }
   }
 

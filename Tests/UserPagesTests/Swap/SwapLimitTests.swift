@@ -90,7 +90,7 @@ import Testing
       #expect(throws: PageError.badAddress) { try space.pin(at: Swapped.start).release() }
       #expect(memory.freePages == 4)
     }
-    #expect(throws: PageError.file(errno: ENOENT)) {
+    #expect(throws: PageError.file(.open, errno: ENOENT)) {
       _ = try PhysicalMemory(ramPages: 4, swapFile: .file(at: "/nowhere/at/all", pages: 4))
     }
     #expect(throws: PageError.invalidArgument) {
@@ -133,7 +133,7 @@ import Testing
       let image = try Image(machine.memory, pages: 2) { _ in 6 }
       try space.map(at: 0x20000, pages: 2, protection: .readWrite, backing: .file(file))
       try space.map(at: 0x30000, pages: 2, protection: .readWrite, backing: .mixed(image))
-      try space.map(at: 0x40000, pages: 2, protection: .readWrite, backing: .pfnImage(image))
+      try space.map(at: 0x40000, pages: 2, protection: .readWrite, backing: .pfn(image))
       try space.map(at: 0x50000, pages: 2, protection: .readWrite)
       for start in [0x20000, 0x30000, 0x40000, 0x50000] as [VirtualAddress] {
         _ = try space.load(at: start + 1, count: Page.size)

@@ -69,7 +69,8 @@ extension AddressSpace {
     var failure: PageError?
     var old = VMATree.Replaced()
     for mapping in inherited {
-      mapping.value.attributes.kind.backing?.attach(child)
+      // ORDERING [lock-then-validate]: before the child gets an entry, so that a backing that moves a page finds the child.
+      mapping.value.attributes.users?.add(child)
       child.mappings.insert(
         mapping.value.range, mapping.value.attributes, firstPage: mapping.value.firstPage, replacing: &old,
         childWriter)

@@ -29,10 +29,10 @@ extension AddressSpace {
       // Shared anonymous memory is a file without a name.
       if sharing == .shared { kind = .file(try PageCacheFile(memory, pages: pages)) }
     }
-    // Before a fault can ask for a page: a backing that moves pages must know the spaces that may show them.
-    kind.backing?.attach(self)
     let attributes = VMA.Attributes(
       protection: protection, isShared: sharing == .shared, kind: kind, hugePages: hugePages)
+    // Before a fault can ask for a page: a backing that moves pages must know the spaces that may show them.
+    attributes.users?.add(self)
     changeMappings { writer, teardown in
       var old = VMATree.Replaced()
       mappings.carve(range, replacing: &old, writer)

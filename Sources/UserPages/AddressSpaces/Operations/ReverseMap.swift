@@ -1,6 +1,6 @@
 /// The reverse map's last step: from a backing's page to the entries of one space that show it.
 extension AddressSpace: BackingUser {
-  public func unmap(page: Int, of backing: any Backing) -> Bool {
+  func unmap(page: Int, of backing: any Backing) -> Bool {
     // The lock keeps other operations from moving or inheriting entries meanwhile. The backing's sequence keeps faults off.
     mmapLock.reading { reader in
       let places = places(of: page, in: backing, reader)
@@ -15,7 +15,7 @@ extension AddressSpace: BackingUser {
     }
   }
 
-  public func takeAccessedPages(of backing: any Backing) -> [Int] {
+  func takeAccessedPages(of backing: any Backing) -> [Int] {
     mmapLock.reading { reader in
       var pages: Set<Int> = []
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in
@@ -43,7 +43,7 @@ extension AddressSpace: BackingUser {
     }
   }
 
-  public func mapsWritably(_ backing: any Backing) -> Bool {
+  func mapsWritably(_ backing: any Backing) -> Bool {
     mmapLock.reading { reader in
       var found = false
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in

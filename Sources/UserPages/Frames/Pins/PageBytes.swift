@@ -1,8 +1,8 @@
-/// The bytes of a page, lent for as long as a pin is borrowed, or for one closure of `withPage`.
+/// The bytes of a page, lent for as long as a pin or a reference is borrowed, or for one closure.
 ///
 /// A program, a device or another holder may write to the page meanwhile, as on real hardware. So bytes are copied in and out, or
 /// loaded and stored whole; a torn copy of racing bytes is possible, undefined behaviour is not. For `pread(2)`, `O_DIRECT` or
-/// io_uring, which need an address, use `PinnedPage.withUnsafeBytes` and `withUnsafeMutableBytes`.
+/// io_uring, which need an address, use `withUnsafeBytes` and `withUnsafeMutableBytes`. Offsets count from the start of the page.
 @frozen
 public struct PageBytes: ~Escapable {
   @usableFromInline let frame: FrameBytes
@@ -51,5 +51,27 @@ public struct PageBytes: ~Escapable {
   public func copy(from bytes: RawSpan, toByteOffset offset: Int = 0) {
     precondition(isWritable, "a page that was pinned or lent for reading cannot be stored to")
     frame.copy(from: bytes, toByteOffset: offset)
+  }
+
+  /// Calls `body` with the address of the page's 4096 bytes, page-aligned: for `pwrite(2)`, `O_DIRECT`, registered buffers.
+  ///
+  /// The address is good as long as the pin, the reference or the closure that lent the page. Reading it through the pointer is a
+  /// data race if the program or a device stores meanwhile; the kernel may.
+  @inlinable
+  public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try body(UnsafeRawBufferPointer(start: frame.address, count: Page.size))
+  }
+
+  /// Calls `body` with the address of the page's 4096 bytes, for `pread(2)` and other writers into the page.
+  ///
+  /// - Precondition: the page was lent for writing.
+  @inlinable
+  public func withUnsafeMutableBytes<Result: ~Copyable, Failure: Error>(
+    _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    precondition(isWritable, "a page that was pinned or lent for reading cannot be stored to")
+    return try body(UnsafeMutableRawBufferPointer(start: frame.address, count: Page.size))
   }
 }

@@ -43,7 +43,10 @@ public struct PinnedPage: ~Copyable, Sendable {
     held.bytes.copy(fromByteOffset: offset, count: count)
   }
 
-  /// The bytes of the page, for as long as the pin is borrowed. Swift 6.3 asks for a `var` pin if `release` follows.
+  /// The bytes of the page, for as long as the pin is borrowed.
+  ///
+  /// Swift 6.3 lets a `let` pin whose bytes were borrowed end by itself, but not by `release`. Before a `release`, use `load`, `store`,
+  /// `copy` or `withUnsafeBytes` of the pin itself.
   @inlinable public var bytes: PageBytes {
     @_lifetime(borrow self)
     get { _overrideLifetime(PageBytes(held.bytes, isWritable: isWritable), borrowing: self) }

@@ -28,6 +28,9 @@ public struct PinnedPages: ~Copyable, Sendable {
 
   /// The bytes of the page at `index`, for as long as the pins are borrowed.
   ///
+  /// Swift 6.3 lets `let` pins whose bytes were borrowed end by themselves, but not by `release`. Before a `release`, use
+  /// `withUnsafeBytes(at:_:)`.
+  ///
   /// - Complexity: O(log n) in the number of huge entries that the range met.
   public subscript(index: Int) -> PageBytes {
     @_lifetime(borrow self)
@@ -41,13 +44,20 @@ public struct PinnedPages: ~Copyable, Sendable {
   /// pins.
   package func deviceBytes(at index: Int) -> FrameBytes { frames[index].bytes }
 
-  /// Calls `body` with the address of the 4096 bytes of the page at `index`.
+  /// Calls `body` with the address of the 4096 bytes of the page at `index`; see `PageBytes.withUnsafeBytes(_:)`.
+  public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
+    at index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try self[index].withUnsafeBytes(body)
+  }
+
+  /// Calls `body` with the address of the 4096 bytes of the page at `index`, for writers into the page.
   ///
-  /// - Precondition: the pages were pinned for writing, if `body` stores there.
+  /// - Precondition: the pages were pinned for writing.
   public func withUnsafeMutableBytes<Result: ~Copyable, Failure: Error>(
     at index: Int, _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    try body(UnsafeMutableRawBufferPointer(start: frames[index].bytes.address, count: Page.size))
+    try self[index].withUnsafeMutableBytes(body)
   }
 
   /// Calls `body` with an I/O vector over the pages, for `preadv(2)` and `pwritev(2)`. Adjacent frames are one element.

@@ -60,15 +60,15 @@ final class SwapStore: @unchecked Sendable {
   private static func openLocked(_ path: String) throws(PageError) -> Int32 {
     while true {
       let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o600)
-      guard file >= 0 else { throw .file(errno: errno) }
+      guard file >= 0 else { throw .file(.open, errno: errno) }
       var (opened, named) = (stat(), stat())
       var failure: PageError?
       if fstat(file, &opened) != 0 {
-        failure = .file(errno: errno)
+        failure = .file(.inspect, errno: errno)
       } else if opened.st_mode & S_IFMT != S_IFREG, opened.st_mode & S_IFMT != S_IFBLK {
-        failure = .file(errno: EINVAL)
+        failure = .file(.open, errno: EINVAL)
       } else if flock(file, LOCK_EX | LOCK_NB) != 0 {
-        failure = errno == EWOULDBLOCK ? .busy : .file(errno: errno)
+        failure = errno == EWOULDBLOCK ? .busy : .file(.lock, errno: errno)
       }
       if let failure {
         close(file)

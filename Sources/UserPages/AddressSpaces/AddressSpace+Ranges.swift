@@ -1,0 +1,30 @@
+/// Operations on a range of addresses, for callers that have one: a line of `mapping(at:)`, two symbols of a program.
+///
+/// Each is the operation on an address and a number of pages, and throws what that does; `invalidArgument` if the range does not begin
+/// and end with a page. Pins and gets of ranges are in `AddressSpace+PinRange.swift`.
+extension AddressSpace {
+  /// Maps exactly `range`, replacing what was there; see `map(at:pages:protection:sharing:backing:offset:hugePages:)`.
+  public func map(
+    _ range: Range<VirtualAddress>, protection: Protection, sharing: Sharing = .private,
+    backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false
+  ) throws(PageError) {
+    try map(
+      at: range.lowerBound, pages: try range.pageCount(), protection: protection, sharing: sharing, backing: kind,
+      offset: offset, hugePages: hugePages)
+  }
+
+  /// Unmaps a range; see `unmap(at:pages:)`.
+  public func unmap(_ range: Range<VirtualAddress>) throws(PageError) {
+    try unmap(at: range.lowerBound, pages: try range.pageCount())
+  }
+
+  /// Changes what a program may do with a range; see `protect(at:pages:_:)`.
+  public func protect(_ range: Range<VirtualAddress>, _ protection: Protection) throws(PageError) {
+    try protect(at: range.lowerBound, pages: try range.pageCount(), protection)
+  }
+
+  /// Gives advice about a range; see `advise(at:pages:_:)`.
+  public func advise(_ range: Range<VirtualAddress>, _ advice: Advice) throws(PageError) {
+    try advise(at: range.lowerBound, pages: try range.pageCount(), advice)
+  }
+}

@@ -1,0 +1,89 @@
+import TestSupport
+import Testing
+import UserPages
+
+/// Operations on ranges of addresses do what those on an address and a number of pages do.
+@Suite struct AddressRangeTests {
+  private func withSpace(_ body: (AddressSpace) throws -> Void) throws {
+    let machine = try Machine(frames: 64)
+    do {
+      let space = AddressSpace(machine.memory)
+      try body(space)
+      space.exit()
+    }
+    #expect(machine.leaks() == [])
+  }
+
+  @Test func aMappingIsFoundProtectedPinnedAndUnmappedByItsRange() throws {
+    try withSpace { space in
+      try space.map(0x10000..<0x14000, protection: .readWrite)
+      let range = try #require(space.mapping(at: 0x12345)).range
+      #expect(range == 0x10000..<0x14000)
+      try space.advise(range, .populateWrite)
+      #expect(space.memory.freePages == 60)
+      let pins = try space.pin(range, .write)
+      #expect(pins.count == 4)
+      for page in pins.indices { pins.deviceBytes(at: page).store(UInt64(page + 1)) }
+      pins.release(dirty: true)
+      let gets = try space.get(0x11000..<0x13000)
+      #expect(gets.count == 2)
+      #expect(gets.deviceBytes(at: 1).load(as: UInt64.self) == 3)
+      gets.release()
+      try space.protect(0x10000..<0x11000, .read)
+      #expect(throws: PageError.segmentationViolation) { try space.store(UInt8(1), at: 0x10fff) }
+      try space.store(UInt8(1), at: 0x11000)
+      try space.unmap(range)
+      #expect(space.mapping(at: 0x10000) == nil && space.mapping(at: 0x13fff) == nil)
+    }
+  }
+
+  @Test(arguments: [0x10000..<0x10800, 0x10800..<0x11000, 0x10001..<0x11001] as [Range<VirtualAddress>])
+  func aRangeThatIsNotOfPagesIsAnInvalidArgument(range: Range<VirtualAddress>) throws {
+    try withSpace { space in
+      try space.map(0x10000..<0x12000, protection: .readWrite)
+      #expect(throws: PageError.invalidArgument) { try space.map(range, protection: .read) }
+      #expect(throws: PageError.invalidArgument) { try space.unmap(range) }
+      #expect(throws: PageError.invalidArgument) { try space.protect(range, .none) }
+      #expect(throws: PageError.invalidArgument) { try space.advise(range, .dontNeed) }
+      #expect(throws: PageError.invalidArgument) { try space.pin(range).release() }
+      #expect(throws: PageError.invalidArgument) { try space.get(range).release() }
+      try space.store(UInt8(1), at: 0x10000)
+      try space.store(UInt8(1), at: 0x11fff)
+    }
+  }
+
+  @Test func emptyAndEndlessRanges() throws {
+    try withSpace { space in
+      let all = VirtualAddress(0)..<VirtualAddress(1 << 48)
+      #expect(throws: PageError.invalidArgument) { try space.map(0x10000..<0x10000, protection: .read) }
+      #expect(throws: PageError.outOfMemory) { try space.map(all, protection: .read) }
+      #expect(throws: PageError.invalidArgument) { try space.unmap(all) }
+      #expect(throws: PageError.outOfMemory) { try space.protect(all, .read) }
+      try space.protect(0x10000..<0x10000, .read)
+      #expect(throws: PageError.badAddress) { try space.pin(all).release() }
+      #expect(try space.pin(0x10000..<0x10000).isEmpty)
+      #expect(space.mapping(at: 0x10000) == nil)
+    }
+  }
+
+  /// In release builds too: a store through a pin for reading would go past copy-on-write.
+  @Test func pagesPinnedForReadingLendNoMutableBytes() async throws {
+    await #expect(processExitsWith: .failure) {
+      let space = AddressSpace(try PhysicalMemory(ramPages: 8))
+      try space.map(0x10000..<0x12000, protection: .readWrite)
+      let pins = try space.pin(0x10000..<0x12000)
+      pins.withUnsafeMutableBytes(at: 1) { $0[0] = 1 }
+      pins.release()
+    }
+    await #expect(processExitsWith: .success) {
+      let space = AddressSpace(try PhysicalMemory(ramPages: 8))
+      try space.map(0x10000..<0x12000, protection: .readWrite)
+      let pins = try space.pin(0x10000..<0x12000, .write)
+      pins.withUnsafeMutableBytes(at: 1) { $0[0] = 1 }
+      let byte = pins.withUnsafeBytes(at: 1) { $0[0] }
+      pins.release(dirty: true)
+      guard byte == 1, try space.load(at: 0x11000, as: UInt8.self) == 1 else { fatalError("the store is lost") }
+      space.exit()
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import TestSupport
+import Testing
+
+@testable import UserPages
+
+/// An image that says where the library calls it from.
+private final class WatchedImage: Backing {
+  let image: Image
+  let moves = InvalidationSequence()
+  let spaces = BackingUsers()
+  let didCopy: @Sendable (PageBytes) -> Void
+  /// What of it was called.
+  let calls = Locked<[String]>([])
+  let findings = Locked<[String]>([])
+
+  init(_ image: Image, didCopy: @escaping @Sendable (PageBytes) -> Void = { _ in }) {
+    self.image = image
+    self.didCopy = didCopy
+  }
+
+  private func check(_ name: String) {
+    calls.withLock { $0.append(name) }
+    if RCU.isReading { findings.withLock { $0.append("\(name) inside a read-side section") } }
+  }
+
+  var pageCount: Int {
+    check("pageCount")
+    return image.pageCount
+  }
+
+  var sequence: InvalidationSequence? {
+    check("sequence")
+    return moves
+  }
+
+  var users: BackingUsers? {
+    check("users")
+    return spaces
+  }
+
+  var firstFrame: PFN? {
+    check("firstFrame")
+    return image.firstPFN
+  }
+
+  var takesStores: Bool {
+    check("takesStores")
+    return false
+  }
+
+  func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
+    check("hugeFault")
+    return image.hugeFault(page: page, write: write)
+  }
+
+  func fault(page: Int, write: Bool) -> FaultAnswer {
+    check("fault")
+    return .frameNumber(image.firstPFN + page, writable: false)
+  }
+
+  func didCopy(page: Int, to copy: PageBytes) {
+    check("didCopy")
+    // Inside a section it would wait for itself.
+    if !RCU.isReading { didCopy(copy) }
+  }
+}
+
+/// What a backing may do when it is called, and what it may name.
+struct BackingRuleTests {
+  private func withMachine(frames: Int, _ body: (Machine) throws -> Void) throws {
+    let machine = try Machine(frames: frames)
+    try body(machine)
+    #expect(machine.leaks() == [])
+  }
+
+  @Test(arguments: Engines.all, [false, true])
+  func aBackingIsCalledOutsideOfSections(engine: PinEngine, isMappedFirst: Bool) throws {
+    try withMachine(frames: 8) { machine in
+      let space = AddressSpace(machine.memory, engine: engine)
+      let other = AddressSpace(machine.memory, engine: engine)
+      try other.map(at: 0x5000, pages: 8, protection: .readWrite)
+      let copies = Locked<[[UInt8]]>([])
+      let watched = WatchedImage(try Image(machine.memory, pages: 1) { _ in 5 }) { copy in
+        // The page goes away, and all memory becomes another program's: the copy stays what it was.
+        guard (try? space.unmap(at: 0x9000, pages: 1)) != nil else { return }
+        machine.memory.flushDeferredFrees()
+        for page in 0..<8 { try? other.store(UInt8(9), at: VirtualAddress(0x5000) + page * Page.size) }
+        copies.withLock { $0.append(copy.copy(count: 2)) }
+      }
+      try space.map(at: 0x9000, pages: 1, protection: .readWrite, backing: .mixed(watched))
+      if isMappedFirst { _ = try space.load(at: 0x9000, as: UInt8.self) }
+      #expect(throws: PageError.segmentationViolation) { try space.store(UInt8(6), at: 0x9000) }
+      #expect(copies.withLock { $0 } == [[5, 5]])
+      #expect(watched.findings.withLock { $0 } == [])
+      space.exit()
+      other.exit()
+    }
+  }
+
+  @Test(arguments: Engines.all)
+  func aBackingOfHugeOrSpecialEntriesIsCalledOutsideOfSections(engine: PinEngine) throws {
+    try withMachine(frames: 8) { machine in
+      let space = AddressSpace(machine.memory, engine: engine)
+      // 2 MiB, and a tail that is too short for a huge entry.
+      let watched = WatchedImage(try Image(machine.memory, pages: 513) { _ in 5 })
+      for kind in [MappingKind.mixed(watched), .pfn(watched)] {
+        for sharing in [Sharing.private, .shared] {
+          try space.map(
+            at: hugeBase, pages: 1024, protection: .readWrite, sharing: sharing, backing: kind, hugePages: true)
+          #expect(try space.load(at: hugeBase.page(511), as: UInt8.self) == 5)
+          #expect(try space.load(at: hugeBase.page(512), as: UInt8.self) == 5)
+          #expect(throws: PageError.busError) { try space.load(at: hugeBase.page(513), as: UInt8.self) }
+          if sharing == .shared {
+            #expect(throws: PageError.busError) { try space.store(UInt8(6), at: hugeBase) }
+          } else {
+            try space.store(UInt8(6), at: hugeBase)
+          }
+          try space.protect(at: hugeBase.page(256), pages: 256, .read)
+          try space.unmap(at: hugeBase, pages: 1024)
+        }
+      }
+      #expect(watched.findings.withLock { $0 } == [])
+      space.exit()
+    }
+  }
+
+  /// A fork holds the locks of parent and child: a backing that is called there and waits for either waits for itself.
+  @Test(arguments: Engines.all)
+  func aForkCallsNoBacking(engine: PinEngine) throws {
+    try withMachine(frames: 16) { machine in
+      let space = AddressSpace(machine.memory, engine: engine)
+      let watched = WatchedImage(try Image(machine.memory, pages: 4) { _ in 5 })
+      try space.map(at: 0x10000, pages: 4, protection: .readWrite, backing: .mixed(watched))
+      try space.map(at: 0x20000, pages: 4, protection: .readWrite, backing: .pfn(watched))
+      try space.map(at: 0x30000, pages: 4, protection: .readWrite, sharing: .shared, backing: .mixed(watched))
+      for start in [0x10000, 0x20000, 0x30000] as [VirtualAddress] { _ = try space.load(at: start, as: UInt8.self) }
+      try space.store(UInt8(1), at: 0x11000)
+      watched.calls.withLock { $0 = [] }
+      let child = try space.fork()
+      #expect(watched.calls.withLock { $0 } == [])
+      // The library has added the child to the list.
+      #expect(watched.spaces.all.contains { $0 === child })
+      #expect(child.entry(at: 0x10000).kind == .special)
+      #expect(!watched.spaces.unmap(page: 0, of: watched), "a pfn mapping cannot be emptied")
+      for each in [space, child] { try each.unmap(at: 0x20000, pages: 4) }
+      #expect(watched.spaces.unmap(page: 0, of: watched))
+      #expect(child.entry(at: 0x10000).kind == .none && space.entry(at: 0x10000).kind == .none)
+      #expect(watched.spaces.mapWritably(watched))
+      child.exit()
+      space.exit()
+    }
+  }
+
+  @Test(arguments: Engines.all)
+  func aBackingNamesNoProgramsMemory(engine: PinEngine) throws {
+    try withMachine(frames: 16) { machine in
+      let victim = AddressSpace(machine.memory, engine: engine)
+      try victim.map(at: 0x5000, pages: 1, protection: .readWrite)
+      try victim.store(UInt8(7), at: 0x5000)
+      let pin = try victim.pin(at: 0x5000)
+      let pfn = pin.pfn
+      let space = AddressSpace(machine.memory, engine: engine)
+      for kind in [MappingKind.mixed, MappingKind.file] {
+        for sharing in [Sharing.shared, .private] {
+          let backing = Scripted { _, _ in .frameNumber(pfn, writable: true) }
+          try space.map(at: 0x9000, pages: 16, protection: .readWrite, sharing: sharing, backing: kind(backing))
+          #expect(throws: PageError.busError) { try space.load(at: 0x9000, as: UInt8.self) }
+          #expect(throws: PageError.busError) { try space.store(UInt8(1), at: 0x9000) }
+          #expect(throws: PageError.badAddress) { try space.pin(at: 0x9000).release() }
+          #expect(throws: PageError.badAddress) { try space.pin(at: 0x9000, [.write, .longTerm]).release() }
+        }
+      }
+      #expect(try victim.load(at: 0x5000, as: UInt8.self) == 7)
+      #expect(machine.memory.frameInformation(of: pfn)?.mapCount == 1)
+      pin.release()
+      space.exit()
+      victim.exit()
+    }
+  }
+}
