@@ -4,14 +4,15 @@ import UserPages
 /// Reads the log of an interrupted run and says where it ends and what is wrong with it. Changes nothing.
 ///
 /// A log ends at its first block that is not a whole one of this generation. That is as it should be in one case only: the block is
-/// the *torn tail*, the write that the crash interrupted, which no commit was reported for. So it must be the last block with
-/// anything in it, and it must lie beyond what the header says was synchronised. Everything else is damage:
+/// the *torn tail*, the write that the crash interrupted, which no commit was reported for. So it must lie beyond what the header
+/// says was synchronised, and no more may follow it than the rest of one write. Everything else is damage:
 ///
 /// - The log file is missing, or shorter than the space that the header says it took.
 /// - Block 0 does not name this database and this generation.
 /// - A block is invalid below the synchronised length.
 /// - A whole block of this generation follows the block at which the log ends. A write goes out after the one before it has
 ///   returned, so the earlier block had been whole.
+/// - Bytes other than zero follow further away than one write reaches.
 /// - A block is whole but of another run or database: the log was empty when this run began.
 /// - A record does not follow the one before it, or names a row that does not exist.
 ///
@@ -81,7 +82,9 @@ struct LogScan {
       guard number < count else { return }
       try read(number)
       switch content(of: number) {
-      case .invalid: break
+      case .invalid where number < blocks + LogWriter.areaPages || block.bytes.allSatisfy({ $0 == 0 }): break
+      case .invalid:
+        note("\(end), but \(Self.name(number)) has bytes of a later write")
       case .records:
         note("\(end), but \(Self.name(number)) is a whole one of the same generation")
       case .foreign(let stamp, let place):

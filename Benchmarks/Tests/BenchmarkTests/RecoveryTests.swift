@@ -124,6 +124,13 @@ import UserPages
     #expect(books.imbalance(transactions: (Self.blocks - 2) * 8) == nil)
   }
 
+  /// Two blocks damaged at the end, further apart than one write reaches: commits were reported for the first one.
+  @Test func damageBeyondTheReachOfOneWrite() throws {
+    let run = try InterruptedRun(transactions: 50 * LogBlock.recordsPerBlock)
+    for block in 10...50 { try run.damageBlock(block) }
+    try expectDamage(run, "block 10 (offset 40960)", "block 42", "later write", transactions: 9 * 8)
+  }
+
   /// The header learns how much of the log is synchronised when the log grows beyond an extent.
   @Test func growingLogIsRecordedInTheHeader() throws {
     let run = try InterruptedRun(transactions: (LogWriter.extent + 2) * LogBlock.recordsPerBlock)
