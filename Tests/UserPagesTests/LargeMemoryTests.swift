@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -59,13 +60,14 @@ import Testing
     throw CocoaError(.fileNoSuchFile)
   }
 
-  /// A size that no other file of this process has.
-  private static let pages = 0x1f_f000 - 3
+  /// Each image has a size of its own, by which its memory file is found: tests run side by side.
+  private static let images = Atomic(0)
 
   private func withImage(_ body: (PhysicalMemory, Image, AddressSpace) throws -> Void) throws {
     let memory = try PhysicalMemory(ramPages: 4096)
     do {
-      let image = try Image(memory, pages: Self.pages) { UInt8(truncatingIfNeeded: $0 + 1) }
+      let number = Self.images.wrappingAdd(1, ordering: .relaxed).newValue
+      let image = try Image(memory, pages: 0x1f_f000 - number) { UInt8(truncatingIfNeeded: $0 + 1) }
       let space = AddressSpace(memory)
       try body(memory, image, space)
     }
@@ -81,9 +83,9 @@ import Testing
       #expect(try pagesInMemory(image) == 0)
       let start = VirtualAddress(1 << 40)
       try space.map(
-        at: start, pages: Self.pages, protection: .readWrite, backing: byNumber ? .pfn(image) : .mixed(image))
+        at: start, pages: image.pageCount, protection: .readWrite, backing: byNumber ? .pfn(image) : .mixed(image))
       #expect(try pagesInMemory(image) == 0)
-      let read = [0, 1, 77, 254, 4096, Self.pages - 1]
+      let read = [0, 1, 77, 254, 4096, image.pageCount - 1]
       for page in read {
         #expect(try space.load(at: start + page * Page.size, as: UInt8.self) == content(page))
         #expect(try space.load(at: start + page * Page.size + 4095, as: UInt8.self) == content(page))
@@ -104,7 +106,7 @@ import Testing
     try withImage { memory, image, space in
       let start = VirtualAddress(1 << 40)
       try space.map(
-        at: start, pages: Self.pages / 512 * 512, protection: .read,
+        at: start, pages: image.pageCount / 512 * 512, protection: .read,
         backing: byNumber ? .pfn(image) : .mixed(image),
         hugePages: true)
       #expect(try space.load(at: start + 513 * Page.size, as: UInt8.self) == content(513))
@@ -152,7 +154,7 @@ import Testing
   @Test func filledByManyThreads() throws {
     try withImage { memory, image, space in
       let start = VirtualAddress(1 << 40)
-      try space.map(at: start, pages: Self.pages, protection: .read, backing: .mixed(image))
+      try space.map(at: start, pages: image.pageCount, protection: .read, backing: .mixed(image))
       let torture = Torture("filling an image")
       torture.run([
         Worker("reads", threads: 3) { run in
