@@ -46,6 +46,50 @@ import Testing
     #expect(machine.leaks() == [])
   }
 
+  /// Makes the huge frame behind `pfn` look as if as many entries mapped it whole as may, for as long as `body` runs.
+  private func withAllHugeMappings(_ memory: PhysicalMemory, _ pfn: PFN, _ body: () throws -> Void) throws {
+    let state = memory.frames.frame(pfn).descriptor
+    let more = UInt64(Frame.hugeMappingLimit - memory.frames.frame(pfn).hugeMapCount) << 40
+    state.pointee.state.wrappingAdd(more, ordering: .relaxed)
+    try body()
+    #expect(memory.frames.frame(pfn).hugeMapCount == Frame.hugeMappingLimit, "a refused attempt changed the count")
+    state.pointee.state.wrappingSubtract(more, ordering: .relaxed)
+  }
+
+  @Test(arguments: Engines.all)
+  func hugeMappingsOfAForkAndOfAFile(engine: PinEngine) throws {
+    let machine = try Machine(frames: 2048)
+    do {
+      let space = AddressSpace(machine.memory, engine: engine)
+      try space.map(at: Self.start, pages: 512, protection: .readWrite, hugePages: true)
+      try space.store(UInt64(1), at: Self.start)
+      let pfn = try space.pfn(Self.start)
+      #expect(machine.memory.frames.frame(pfn).hugeMapCount == 1)
+      try withAllHugeMappings(machine.memory, pfn) {
+        #expect(throws: PageError.outOfMemory) { _ = try space.fork() }
+      }
+      let child = try space.fork()
+      #expect(machine.memory.frames.frame(pfn).hugeMapCount == 2)
+      child.exit()
+
+      let file = try PageCacheFile(machine.memory, pages: 512)
+      let (one, other) = (Self.start + (1 << 30), Self.start + (2 << 30))
+      for address in [one, other] {
+        try space.map(
+          at: address, pages: 512, protection: .read, sharing: .shared, backing: .file(file), hugePages: true)
+      }
+      _ = try space.load(at: one, as: UInt8.self)
+      let cached = try space.pfn(one)
+      #expect(machine.memory.frames.frame(cached).hugeMapCount == 1)
+      try withAllHugeMappings(machine.memory, cached) {
+        #expect(throws: PageError.outOfMemory) { try space.load(at: other, as: UInt8.self) }
+      }
+      _ = try space.load(at: other, as: UInt8.self)
+      #expect(machine.memory.frames.frame(cached).hugeMapCount == 2)
+    }
+    #expect(machine.leaks() == [])
+  }
+
   /// A slot adds nothing to the counts: what has a slot is refused only once those are taken.
   @Test func slots() throws {
     let machine = try Machine(frames: 16)

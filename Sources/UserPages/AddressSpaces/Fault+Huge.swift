@@ -91,7 +91,7 @@ extension AddressSpace {
       pte.set(PTELayout.dirty)
       folio.set(Frame.dirtyBit)
     }
-    folio.addHugeMapping()
+    guard folio.addHugeMapping() else { return .failed(.outOfMemory) }
     for index in 0..<Page.pagesPerHuge { memory.dataCacheClean(pfn + index) }
     let outcome = install(site.finish(pte, writable: storesThrough), at: site, validating: answer)
     if case .done = outcome { return outcome }

@@ -14,12 +14,21 @@ extension Frame {
   static let hugeBit: UInt64 = 1 << 38
   private static let hugeMapShift: UInt64 = 40
   fileprivate static let oneHugeMapping: UInt64 = 1 << hugeMapShift
+  /// The most entries that map one 2 MiB frame whole, less one for each thread that is being refused.
+  ///
+  /// The field holds eight times as many. But a split turns an entry into 512 references, which cannot be refused: these make
+  /// 2^30, and with the 2^31 that `retain` grants they stay below what `addReferences` can hold.
+  static let hugeMappingLimit = 1 << 21
 
   /// Entries of the second-lowest level that map the 2 MiB frame that this one is the first of; 0 in all others.
   var hugeMapCount: Int { Int(descriptor.pointee.state.load(ordering: .acquiring) >> Self.hugeMapShift) }
 
-  func addHugeMapping() {
-    descriptor.pointee.state.wrappingAdd(Self.oneHugeMapping, ordering: .acquiringAndReleasing)
+  /// Counts an entry that is about to map all 2 MiB. Returns false, and counts nothing, if there are too many.
+  func addHugeMapping() -> Bool {
+    let old = descriptor.pointee.state.wrappingAdd(Self.oneHugeMapping, ordering: .acquiringAndReleasing).oldValue
+    if old >> Self.hugeMapShift < Self.hugeMappingLimit { return true }
+    removeHugeMapping()
+    return false
   }
 
   func removeHugeMapping() {

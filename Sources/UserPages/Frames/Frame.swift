@@ -29,7 +29,8 @@ import Synchronization
 ///     bit  37       poisoned: filled with the allocator's poison (debug builds)
 ///     bit  38       huge: one of the 512 of a 2 MiB frame. The counts of the first one hold for all (`Frame+Huge.swift`)
 ///     bit  39       data cache flushing, see `DataCacheFlushing.swift`
-///     bits 40...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole
+///     bits 40...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;
+///                   more than `Frame.hugeMappingLimit` are refused with ENOMEM
 ///
 /// The mapcount falls the moment an entry is cleared. The reference that the entry held falls a grace period later
 /// ([deferred-free]). So inside a read-side section the frame behind any entry that was read there has a reference.

@@ -209,11 +209,10 @@ extension AddressSpace {
         split(span, in: mapping)
         return false
       }
-      guard folio.retain(Frame.oneReference) else {
+      guard folio.retain(Frame.oneReference), folio.addHugeMapping() else {
         memory.put(folio, Frame.oneReference)
         throw .outOfMemory
       }
-      folio.addHugeMapping()
     }
     // No other thread knows the child, so none has linked a node there.
     child.makeHugeEntry(for: span.range.lowerBound, using: &spare)?.store(pte)
