@@ -28,19 +28,14 @@ extension EROFSImage {
   /// Looks up one name in a directory, by a binary search of the blocks by their first names, then of one block's entries.
   package func lookUp(_ name: [UInt8], in directory: Inode) throws(EROFSError) -> DirectoryEntry? {
     guard directory.type == .directory else { throw .wrongType(directory.node, directory.type) }
-    var low = 0
-    var high = directory.pages
     // Of the blocks with a first name that does not come after `name`, the last one is the only one that can hold it.
     var candidate: DirectoryBlock?
-    while low < high {
-      let middle = low + (high - low) / 2
-      let block = try directoryBlock(middle, of: directory)
-      if name.lexicographicallyPrecedes(try block.name(at: 0)) {
-        high = middle
-      } else {
-        candidate = block
-        low = middle + 1
-      }
+    _ = try (0..<directory.pages).partitioningIndex { (index) throws(EROFSError) in
+      let block = try directoryBlock(index, of: directory)
+      let isBehind = name.lexicographicallyPrecedes(try block.name(at: 0))
+      // The last block that is not behind is the last one that the search stores here.
+      if !isBehind { candidate = block }
+      return isBehind
     }
     return try candidate?.find(name)
   }
@@ -109,19 +104,11 @@ struct DirectoryBlock {
 
   /// Looks a name up by binary search.
   func find(_ name: [UInt8]) throws(EROFSError) -> EROFSImage.DirectoryEntry? {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = low + (high - low) / 2
-      let other = try self.name(at: middle)
-      if other == name { return try entry(at: middle) }
-      if other.lexicographicallyPrecedes(name) {
-        low = middle + 1
-      } else {
-        high = middle
-      }
+    let position = try (0..<count).partitioningIndex { (position) throws(EROFSError) in
+      try !self.name(at: position).lexicographicallyPrecedes(name)
     }
-    return nil
+    guard position < count, try self.name(at: position) == name else { return nil }
+    return try entry(at: position)
   }
 
   private func defect(_ defect: EROFSError.DirectoryDefect) -> EROFSError {

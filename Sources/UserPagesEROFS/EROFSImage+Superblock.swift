@@ -145,8 +145,10 @@ extension EROFSImage {
 }
 
 /// CRC-32C (Castagnoli) as EROFS uses it: it starts with all ones, and is not inverted at the end.
-private struct CRC32C {
-  private(set) var value: UInt32 = 0xffff_ffff
+package struct CRC32C {
+  package private(set) var value: UInt32 = 0xffff_ffff
+
+  package init() {}
 
   private static let table: [UInt32] = (0..<256).map { index in
     var remainder = UInt32(index)
@@ -156,7 +158,7 @@ private struct CRC32C {
     return remainder
   }
 
-  mutating func add(_ bytes: some Sequence<UInt8>) {
+  package mutating func add(_ bytes: some Sequence<UInt8>) {
     for byte in bytes {
       value = (value >> 8) ^ Self.table[Int((value ^ UInt32(byte)) & 0xff)]
     }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import UserPages
 import UserPagesEROFS
@@ -11,9 +12,10 @@ struct ResourceTests {
   init() throws { directory = try TemporaryDirectory() }
 
   /// Runs `gup image verify` with a limit on the memory that it may write to.
-  private func verify(_ image: String, mebibytes: Int) throws -> (status: Int32, output: String) {
-    try Tool.execute(
-      "/bin/sh", ["-c", "ulimit -d \(mebibytes << 10) && exec \"$0\" image verify \"$1\"", Tool.gupPath, image])
+  private func verify(_ image: String, mebibytes: Int) throws -> Tool.Run {
+    try Tool.run(
+      "/bin/sh", ["-c", "ulimit -d \(mebibytes << 10) && exec \"$0\" image verify \"$1\"", Tool.gup, image],
+      isMerged: true)
   }
 
   /// What the program takes for itself, with a margin; the first expectation shows that it is enough.
@@ -53,8 +55,9 @@ struct ResourceTests {
   @Test func pipesAreRefused() throws {
     mkfifo(directory["pipe"], 0o600)
     for command in ["verify", "ls"] {
-      let run = try Tool.execute(
-        "/bin/sh", ["-c", "exec timeout -s KILL 20 \"$0\" image \(command) \"$1\"", Tool.gupPath, directory["pipe"]])
+      let run = try Tool.run(
+        "/bin/sh", ["-c", "exec timeout -s KILL 20 \"$0\" image \(command) \"$1\"", Tool.gup, directory["pipe"]],
+        isMerged: true)
       #expect(run.status == 1)
       #expect(run.output == "gup: \(directory["pipe"]): neither a regular file nor a block device\n")
     }
@@ -73,7 +76,7 @@ struct ResourceTests {
       { "$0" image cat "$1" /long; echo "status $?" >&2; } | \
       { head -c 1000 >/dev/null; truncate -s 8192 "$1"; cat >/dev/null; }
       """
-    let run = try Tool.execute("/bin/sh", ["-c", script, Tool.gupPath, directory["image"]])
+    let run = try Tool.run("/bin/sh", ["-c", script, Tool.gup, directory["image"]], isMerged: true)
     #expect(run.output.contains("gup: \(directory["image"]): 1048576 bytes at offset"), "\(run.output)")
     #expect(run.output.contains("(EIO)"))
     #expect(run.output.hasSuffix("status 1\n"))

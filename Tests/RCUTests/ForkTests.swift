@@ -40,35 +40,17 @@ struct ForkTests {
     #expect(result.errors.isEmpty)
   }
 
-  private struct Result {
-    let status: Int32
-    let output: String
-    let errors: String
-
-    var childEnds: [String] {
-      output.split(separator: "\n").compactMap { $0.hasPrefix("child: ") ? String($0.dropFirst(7)) : nil }
-    }
-    var parentIsWell: Bool { status == 0 && output.contains("parent: 7\n") && output.contains("parent: clean\n") }
-  }
-
-  private func run(_ arguments: [String]) throws -> Result {
-    let process = Process()
-    process.executableURL = try BuiltProgram.url(named: "ForkProbe")
-    process.arguments = arguments
+  private func run(_ arguments: [String]) throws -> Tool.Run {
     // Swift's runtime would add a backtrace to each message.
-    process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
-    // Files, not pipes: a child that hangs would keep a pipe open.
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let names = ["output", "errors"].map { folder.appendingPathComponent($0) }
-    for name in names { _ = FileManager.default.createFile(atPath: name.path, contents: nil) }
-    process.standardOutput = try FileHandle(forWritingTo: names[0])
-    process.standardError = try FileHandle(forWritingTo: names[1])
-    try process.run()
-    process.waitUntilExit()
-    return Result(
-      status: process.terminationStatus, output: try String(contentsOf: names[0], encoding: .utf8),
-      errors: try String(contentsOf: names[1], encoding: .utf8))
+    try Tool.run("/usr/bin/env", ["SWIFT_BACKTRACE=enable=no", BuiltProgram.url(named: "ForkProbe").path] + arguments)
+  }
+}
+
+extension Tool.Run {
+  fileprivate var childEnds: [String] {
+    output.split(separator: "\n").compactMap { $0.hasPrefix("child: ") ? String($0.dropFirst(7)) : nil }
+  }
+  fileprivate var parentIsWell: Bool {
+    status == 0 && output.contains("parent: 7\n") && output.contains("parent: clean\n")
   }
 }

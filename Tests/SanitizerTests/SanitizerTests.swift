@@ -1,15 +1,6 @@
 import CSanitizerProbe
-import Foundation
 import TestSupport
 import Testing
-
-/// Which sanitizer this build runs under.
-enum Sanitizer {
-  /// Whether ThreadSanitizer watches C files.
-  static let isThread = gup_probe_thread_sanitizer_out_of_line() == 1
-  /// Whether AddressSanitizer watches C files.
-  static let isAddress = gup_probe_address_sanitizer_out_of_line() == 1
-}
 
 /// Whether the sanitizer runs mean anything.
 @Suite(.serialized)
@@ -17,6 +8,7 @@ struct SanitizerTests {
   /// SwiftPM hands `--sanitize=thread` to C files, not to the C headers that Swift imports; the wrappers around liburcu and the
   /// annotations are in headers.
   @Test func headersAreInstrumentedAsFilesAre() {
+    #expect((gup_probe_thread_sanitizer_out_of_line() == 1) == Sanitizer.isThread, "C files are not instrumented")
     #expect(
       gup_probe_thread_sanitizer_inline() == gup_probe_thread_sanitizer_out_of_line(),
       "run the tests as: swift test --sanitize=thread -Xcc -fsanitize=thread")
@@ -41,18 +33,8 @@ struct SanitizerTests {
 
   /// Runs the probe and returns its exit status and all that it printed.
   private func runProbe(_ way: String) throws -> (status: Int32, output: String) {
-    let process = Process()
-    process.executableURL = try BuiltProgram.url(named: "RaceProbe")
-    process.arguments = [way]
-    var environment = ProcessInfo.processInfo.environment
-    environment["TSAN_OPTIONS"] = "exitcode=66"
-    process.environment = environment
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    let probe = try BuiltProgram.url(named: "RaceProbe").path
+    let run = try Tool.run("/usr/bin/env", ["TSAN_OPTIONS=exitcode=66", probe, way])
+    return (run.status, run.output + run.errors)
   }
 }

@@ -44,6 +44,15 @@ import Testing
     #expect(labels.filter { !article.contains($0) }.sorted() == [])
   }
 
+  @Test func everyTestTargetIsListed() throws {
+    let targets = Set(
+      try SourceTree.files(in: ["Tests"]).compactMap { $0.path.firstMatch(of: /^Tests\/(\w+Tests)\//)?.1 })
+    #expect(targets.count > 8)
+    let table = try #require(try SourceTree.files(named: ["Tests/README.md"]).first).text
+    let listed = Set(table.matches(of: /(?m)^\| `(\w+Tests)` \|/).map(\.1))
+    #expect(listed == targets)
+  }
+
   @Test func everyPublicTypeIsOnTheLandingPage() throws {
     let declaration = /(?m)^(?:@frozen )?public (?:final )?(?:class|struct|enum|protocol) ([A-Za-z]+)/
     let types = library.filter { $0.path.hasPrefix("Sources/UserPages/") }.flatMap { file in

@@ -24,27 +24,70 @@ public enum Tool {
     try run(gup, arguments, input: input)
   }
 
-  /// Runs the program at `path`. Calls `whileRunning` with its process identifier after the start.
+  /// Runs the program at `path` to its end. Calls `whileRunning` with its process identifier after the start.
+  ///
+  /// Not by Foundation's `Process`: that closes every descriptor that there could be one by one, which takes a second if the limit is
+  /// high.
+  ///
+  /// - Parameter isMerged: whether errors go where the output goes, in the order in which both were written.
   public static func run(
-    _ path: String, _ arguments: [String], input: String = "", whileRunning: (pid_t) -> Void = { _ in }
+    _ path: String, _ arguments: [String], input: String = "", isMerged: Bool = false,
+    whileRunning: (pid_t) -> Void = { _ in }
   ) throws -> Run {
     try withFolder { folder in
       // Files, because a full pipe would stop a program whose other stream is being read.
-      let output = try File(in: folder, "output")
-      let errors = try File(in: folder, "errors")
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: path)
-      process.arguments = arguments
-      process.standardInput = try File(in: folder, "input", input).handle
-      process.standardOutput = output.handle
-      process.standardError = errors.handle
-      try process.run()
-      whileRunning(process.processIdentifier)
-      process.waitUntilExit()
-      let bySignal = process.terminationReason == .uncaughtSignal
+      for name in ["input", "output", "errors"] {
+        try (name == "input" ? input : "").write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
+      }
+      var actions = posix_spawn_file_actions_t()
+      posix_spawn_file_actions_init(&actions)
+      defer { posix_spawn_file_actions_destroy(&actions) }
+      posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "\(folder)/input", O_RDONLY, 0)
+      posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "\(folder)/output", O_WRONLY, 0)
+      if isMerged {
+        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
+      } else {
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "\(folder)/errors", O_WRONLY, 0)
+      }
+      // What other threads have open is not the program's: a file that one of them writes could not be run meanwhile. Tests have few
+      // files open.
+      for descriptor in Int32(3)..<256 { posix_spawn_file_actions_addclose(&actions, descriptor) }
+      // A process group of its own, so that a signal for the program's group does not reach the tests.
+      var attributes = posix_spawnattr_t()
+      posix_spawnattr_init(&attributes)
+      defer { posix_spawnattr_destroy(&attributes) }
+      posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+      var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
+      defer { words.forEach { free($0) } }
+      var process: pid_t = 0
+      var failure = posix_spawn(&process, path, &actions, &attributes, &words, environ)
+      // Until it has closed its descriptors, another thread's program has the file open that a test has just written.
+      while failure == ETXTBSY {
+        usleep(1000)
+        failure = posix_spawn(&process, path, &actions, &attributes, &words, environ)
+      }
+      guard failure == 0 else { throw CannotStart(path: path, errno: failure) }
+      whileRunning(process)
+      var status: Int32 = 0
+      while waitpid(process, &status, 0) < 0 && errno == EINTR {}
+      // The exit status stands above the signal's number.
+      let signal = status & 0x7f
       return Run(
-        status: process.terminationStatus + (bySignal ? 128 : 0), output: try output.text(), errors: try errors.text())
+        status: signal == 0 ? (status >> 8) & 0xff : 128 + signal, output: try text("\(folder)/output"),
+        errors: try text("\(folder)/errors"))
     }
+  }
+
+  /// A program that could not be started.
+  public struct CannotStart: Error {
+    /// Where it was looked for.
+    public let path: String
+    /// The reason.
+    public let errno: Int32
+  }
+
+  private static func text(_ path: String) throws -> String {
+    String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
   }
 
   /// Runs a shell command.
@@ -58,20 +101,5 @@ public enum Tool {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: path) }
     return try body(path)
-  }
-
-  private struct File {
-    let path: String
-    let handle: FileHandle
-
-    init(in folder: String, _ name: String, _ text: String = "") throws {
-      path = "\(folder)/\(name)"
-      try text.write(toFile: path, atomically: false, encoding: .utf8)
-      handle = try FileHandle(forUpdating: URL(fileURLWithPath: path))
-    }
-
-    func text() throws -> String {
-      String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
-    }
   }
 }

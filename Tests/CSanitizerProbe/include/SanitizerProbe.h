@@ -7,9 +7,6 @@
 #if __has_feature(thread_sanitizer)
 #define GUP_PROBE_THREAD_SANITIZER 1
 #endif
-#if __has_feature(address_sanitizer)
-#define GUP_PROBE_ADDRESS_SANITIZER 1
-#endif
 #endif
 
 /// 1 where C that Swift imports from headers is instrumented for ThreadSanitizer.
@@ -23,6 +20,3 @@ static inline int gup_probe_thread_sanitizer_inline(void) {
 
 /// 1 where C files are instrumented for ThreadSanitizer.
 int gup_probe_thread_sanitizer_out_of_line(void);
-
-/// 1 where C files are instrumented for AddressSanitizer.
-int gup_probe_address_sanitizer_out_of_line(void);
