@@ -1,4 +1,4 @@
-/// What a page is lent for.
+/// What `AddressSpace.withPage` lends a page for.
 public enum PageAccess: Sendable {
   case read
   case write
