@@ -9,7 +9,7 @@
  *                                                [pin-then-look] [slot-then-leave]
  *   Operations/BreakUpHugeFrames.swift           breakUp          [change-then-count] [lock-then-validate]
  *   Frames/Frame+Huge.swift                      breakUp
- *   CopyOnWrite.swift, Fault.swift               copy, reuse, install    [lock-then-validate]
+ *   AddressSpaces/Faults/Fault+CopyOnWrite.swift  copyPage, reusePage    [lock-then-validate]
  *
  * With SHARED the entries are copy-on-write, as a fork leaves them whose child is gone: no pin is taken, a store copies the page, and
  * references the original meanwhile.

@@ -4,8 +4,8 @@
  * takes a free frame for private memory and may lose its entry to a rival. A mixed mapping's fault names one of the frames by number.
  *
  *   Backing/PageCacheFile.swift              cachedFrame(of:), drop            [deferred-free]
- *   AddressSpaces/Fault+FirstTouch.swift     installOwn                        [lock-then-begin]
- *   AddressSpaces/Insert.swift               retainShared
+ *   Faults/Fault+Anonymous.swift             installFrame                      [lock-then-begin]
+ *   Faults/FaultSite+Insert.swift            retainShared
  *
  * A frame that the allocator has given out has no reference until its entry is locked: then `begin` says that it is private memory
  * and adds the first one. So a thread with the number alone finds nothing to add to, or finds private memory at its second look.

@@ -6,7 +6,7 @@
  *
  *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther
  *                                                [pin-then-look] [slot-then-leave]
- *   AddressSpaces/Fault.swift                    attempt, install    [lock-then-validate]
+ *   Faults/Fault+Attempt.swift, FaultSite.swift  attempt, install    [lock-then-validate]
  *   Operations/Collapse.swift                    collapse, isMovable, retire   [change-then-count] [deferred-free]
  *
  * It is the grace period that orders a pin and a collapse, which leaves the entries of the node as they are and only takes the

@@ -6,7 +6,7 @@
  *
  *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther                  [pin-then-look] [slot-then-leave]
  *   Operations/Fork.swift         seal, writeProtect, copyEntries     [change-then-count]
- *   CopyOnWrite.swift, Fault.swift  soleUser, reuse, copy, install    [lock-then-validate]
+ *   Fault+CopyOnWrite.swift       soleUser, reusePage, copyPage       [lock-then-validate]
  *
  * The parent's page begins as exclusive; with LONELY as one that was shared with a child which is gone, so that a fork finds
  * nothing to write-protect and waits for no section.

@@ -4,7 +4,7 @@
  * One page. FAULTS threads fault it in; a writer unmaps mapping 1 and maps mapping 2 in its place, as unmap and map do under the
  * mmap lock; a second one drops the page (the advice `dontNeed`, which needs the lock for reading only).
  *
- *   AddressSpaces/Fault.swift            attempt, install    [lock-then-validate]
+ *   Faults/Fault+Attempt.swift, FaultSite.swift  attempt, install    [lock-then-validate]
  *   AddressSpaces/VMATree.swift          carve, publish      [lock-then-validate]
  *   AddressSpaces/Operations/Unmap.swift    zap
  *   PageTables/PTEPointer.swift      lock, update, take

@@ -9,7 +9,7 @@
  *   Operations/PageOut.swift          takeOut, finish, putBack      [change-then-count] [swap-then-copy]
  *   Frames/Swap/SwapArea.swift        replace, decide, claim, removeUser: a step each, under the monitor
  *   Frames/Swap/SwapArea+Writing.swift  takeStretch, finish         [swap-then-copy] [last-put]
- *   AddressSpaces/Fault+SwapIn.swift  swapIn, read, discardSwapped  [lock-then-validate]
+ *   Faults/Fault+SwapIn.swift        handleSwapFault, giveBack     [lock-then-validate]
  *
  * FAILING: a write may fail, and the page stays in the cache then. The page is its space's own: what a fork left shared is not
  * here.

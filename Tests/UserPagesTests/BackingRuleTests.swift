@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -63,6 +64,22 @@ private final class WatchedImage: Backing {
     // Inside a section it would wait for itself.
     if !RCU.isReading { didCopy(copy) }
   }
+}
+
+/// A backing that ends its own mapping when it is asked, so that the fault has the last reference to it.
+private final class Parting: Backing {
+  let pageCount = 1
+  private let onFault: @Sendable () -> FaultAnswer
+  private let onEnd: @Sendable () -> Void
+
+  init(onFault: @escaping @Sendable () -> FaultAnswer, onEnd: @escaping @Sendable () -> Void) {
+    self.onFault = onFault
+    self.onEnd = onEnd
+  }
+
+  deinit { onEnd() }
+
+  func fault(page: Int, write: Bool) -> FaultAnswer { onFault() }
 }
 
 /// What a backing may do when it is called, and what it may name.
@@ -147,6 +164,47 @@ struct BackingRuleTests {
       #expect(child.entry(at: 0x10000).kind == .none && space.entry(at: 0x10000).kind == .none)
       #expect(watched.spaces.mapWritably(watched))
       child.exit()
+      space.exit()
+    }
+  }
+
+  /// 1. a fault asks its backing; 2. the backing's mapping goes, and with it every other reference to the backing; 3. the fault ends
+  /// and lets go of the backing, whose end changes the very space.
+  @Test(arguments: Engines.all, [true, false])
+  func aBackingEndsUnderNoLockOfTheFault(engine: PinEngine, byPin: Bool) throws {
+    try withMachine(frames: 16) { machine in
+      let space = AddressSpace(machine.memory, engine: engine)
+      let ends = Locked<[String]>([])
+      let answers: [@Sendable () -> FaultAnswer] = [
+        { .busError }, { .frameNumber(machine.memory.zeroPage, writable: false) },
+      ]
+      for answer in answers {
+        // The mapping's reference to the backing is the only one that stays.
+        do {
+          let backing = Parting {
+            if (try? space.unmap(at: 0x9000, pages: 1)) == nil { ends.withLock { $0.append("not unmapped") } }
+            machine.memory.flushDeferredFrees()
+            return answer()
+          } onEnd: {
+            // On a thread of its own, so that a lock that is held is a failure and not a hang.
+            let mapped = DispatchSemaphore(value: 0)
+            // Weak, so that the thread's end is not the space's.
+            let map: @Sendable () -> Bool = { [weak space] in
+              (try? space?.map(at: 0x5000, pages: 1, protection: .read)) != nil
+            }
+            Thread.detachNewThread { if map() { mapped.signal() } }
+            let isMapped = mapped.wait(timeout: .now() + 20) == .success
+            ends.withLock { $0.append(isMapped ? "mapped" : "the space was locked") }
+          }
+          try space.map(at: 0x9000, pages: 1, protection: .read, sharing: .shared, backing: .mixed(backing))
+        }
+        if byPin {
+          #expect(throws: PageError.badAddress) { try space.pin(at: 0x9000).release() }
+        } else {
+          #expect(throws: PageError.segmentationViolation) { try space.load(at: 0x9000, as: UInt8.self) }
+        }
+      }
+      #expect(ends.withLock { $0 } == ["mapped", "mapped"])
       space.exit()
     }
   }

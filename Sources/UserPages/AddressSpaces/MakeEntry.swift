@@ -1,19 +1,19 @@
-/// Places for entries of a space that no other thread uses yet, or of one whose mmap lock is held for writing and whose mappings
-/// there are out of the way.
+/// Entries and nodes for a space that no other thread uses yet; or for one whose mmap lock the caller holds for writing, and that
+/// has no live mapping there.
 extension AddressSpace {
-  /// The place for the entry of a page.
+  /// The entry of a base page, made if necessary.
   func makeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PTEPointer {
     while true {
       switch table.walk(to: address, using: &spare) {
       case .base(let ptep): return ptep
       case .needsNode: spare.add()
-      // A fault of a mapping that was here holds it for a moment.
+      // A fault of a mapping that was here has it locked for a moment.
       case .huge(let ptep): _ = ptep.waitUntilUnlocked()
       }
     }
   }
 
-  /// The node of the lowest level for the entry of a page.
+  /// The node of the lowest level that holds the entry of a base page, made if necessary.
   func makeNode(for address: VirtualAddress, using spare: inout SpareNodes) -> TableNode {
     while true {
       if let node = table.lowestNode(for: address) { return node }
@@ -21,7 +21,7 @@ extension AddressSpace {
     }
   }
 
-  /// The place for an entry of 2 MiB: an empty one of the second-lowest level, if no other thread has linked a node there.
+  /// An empty entry of the second-lowest level, for 2 MiB, made if necessary. Nil if a node is linked there.
   func makeHugeEntry(for address: VirtualAddress, using spare: inout SpareNodes) -> PTEPointer? {
     while true {
       switch table.walk(to: address, wantsHuge: true, using: &spare) {

@@ -10,10 +10,9 @@ extension AddressSpace {
     if options.contains(.fastOnly) { throw .tryAgain }
     precondition(!RCU.isReading, "inside a read-side section only the fast path can pin: ask for `fastOnly`")
     // Not a range of one page: the baseline's cost is its locks, not an allocation.
-    let locks = tableLocks != nil
-    if locks { mmapLock.lockForReading() }
-    defer { if locks { mmapLock.unlock() } }
-    let run = try holdFaulting(address.pageStart, options, pages: 1, holdsMmapLock: locks)
+    if faultsHoldMmapLock { mmapLock.lockForReading() }
+    defer { if faultsHoldMmapLock { mmapLock.unlock() } }
+    let run = try holdFaulting(address.pageStart, options, pages: 1)
     events.add(1, to: Counters.slowIndex)
     let held =
       run.isPart
@@ -27,14 +26,13 @@ extension AddressSpace {
     from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames
   ) -> PageError? {
     precondition(!RCU.isReading, "inside a read-side section only the fast path can pin: ask for `fastOnly`")
-    let locks = tableLocks != nil
-    if locks { mmapLock.lockForReading() }
-    defer { if locks { mmapLock.unlock() } }
+    if faultsHoldMmapLock { mmapLock.lockForReading() }
+    defer { if faultsHoldMmapLock { mmapLock.unlock() } }
     while held.count < pages {
       let address = start + held.count * Page.size
       let run: HeldRun
       do throws(PageError) {
-        run = try holdFaulting(address, options, pages: pages - held.count, holdsMmapLock: locks)
+        run = try holdFaulting(address, options, pages: pages - held.count)
       } catch {
         return error
       }
@@ -62,14 +60,16 @@ extension AddressSpace {
 
   /// Holds the page at `address`, and up to `pages` neighbours behind one huge entry. It faults as often as that takes.
   private func holdFaulting(
-    _ address: VirtualAddress, _ options: PinOptions, pages: Int, holdsMmapLock: Bool
+    _ address: VirtualAddress, _ options: PinOptions, pages: Int
   ) throws(PageError) -> HeldRun {
     guard address < VirtualAddress.limit else { throw .badAddress }
     var turns = 0
     while true {
       var look = look(at: address, options, pages)
       // A replacement of a mapping looks like a hole from inside. An error is believed only while no writer is at work.
-      if case .failed = look, !holdsMmapLock { look = mmapLock.reading { _ in self.look(at: address, options, pages) } }
+      if case .failed = look, !faultsHoldMmapLock {
+        look = mmapLock.reading { _ in self.look(at: address, options, pages) }
+      }
       switch look {
       case .held(let run):
         return run
@@ -80,7 +80,7 @@ extension AddressSpace {
       case .needs(let access):
         if options.contains(.noFault) { throw .badAddress }
         do throws(PageError) {
-          if holdsMmapLock { try resolve(address, access, holdsMmapLock: true) } else { try fault(at: address, access) }
+          if faultsHoldMmapLock { try handleFault(at: address, access) } else { try fault(at: address, access) }
         } catch {
           // What is a signal for the program is an error for the pinning caller.
           throw error == .outOfMemory ? .outOfMemory : .badAddress

@@ -8,3 +8,9 @@ enum LockedEngine {
   /// The page-table locks of a space with this engine.
   static func makeTableLocks() -> PageTableLocks { PageTableLocks() }
 }
+
+extension AddressSpace {
+  /// Whether faults and slow pins run under the mmap lock, held for reading: with the `locked` engine.
+  @inline(__always)
+  var faultsHoldMmapLock: Bool { tableLocks != nil }
+}

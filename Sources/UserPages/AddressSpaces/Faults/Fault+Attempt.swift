@@ -1,0 +1,77 @@
+/// One attempt at a fault: it looks up mapping and entry, and hands the entry to the case that it is.
+extension Fault {
+  mutating func attempt() -> Outcome {
+    space.with { space in
+      guard let tableLocks = space.tableLocks else { return RCU.read { attemptInSection(space) } }
+      return tableLocks.locked(address) { RCU.read { attemptInSection(space) } }
+    }
+  }
+
+  private mutating func attemptInSection(_ space: AddressSpace) -> Outcome {
+    // The mapping first, the table after: a node that holds this mapping's entries cannot have been unlinked before.
+    guard let mapping = space.mappings.find(address), mapping.value.permits(access) else {
+      return .failed(.segmentationViolation)
+    }
+    guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
+    YieldPoint.faultBeforeWalk.reach()
+    let wantsHuge = mapping.value.attributes.hugePages && wantsHuge(in: mapping)
+    let site: FaultSite
+    switch space.table.walk(to: address, wantsHuge: wantsHuge, using: &nodes) {
+    case .needsNode: return .needsNode
+    case .base(let ptep):
+      site = FaultSite(address: address, mapping: mapping, ptep: ptep, pte: ptep.load())
+    case .huge(let ptep):
+      site = FaultSite(address: address.hugeStart, mapping: mapping, ptep: ptep, pte: ptep.load(), isHuge: true)
+      // A node is there by now; or what was in the way of one is gone.
+      if TableNode(link: site.pte) != nil || (site.pte.isEmpty && !wantsHuge) { return .again }
+    }
+    if site.pte.isBusy || !space.stillRules(mapping) { return .again }
+    let outcome = handleEntry(site)
+    // Another mapping may have put the entry there since. What the old mapping says of it does not count.
+    if case .failed = outcome, mapping.value.isDetached { return .again }
+    return outcome
+  }
+
+  /// Hands an unlocked entry to the case that it is (`handle_pte_fault`).
+  private mutating func handleEntry(_ site: FaultSite) -> Outcome {
+    let pte = site.pte
+    // It lies across a cut, and the cutting thread is about to split it.
+    if site.isHuge, !site.mapping.value.covers(site.address.hugeRange) { return .sealed }
+    if pte.isEmpty {
+      switch (site.isHuge, site.mapping.value.attributes.isAnonymous) {
+      case (false, true): return handleAnonymousFault(site)
+      case (false, false): return handleBackedFault(site)
+      case (true, true): return handleHugeAnonymousFault(site)
+      case (true, false): return handleHugeBackedFault(site)
+      }
+    }
+    guard pte.isMapped else {
+      switch pte.nonPresentKind {
+      case .swap: return handleSwapFault(site)
+      case .migration: return .sealed
+      case .busy: return .again
+      case nil: return .failed(.busError)
+      }
+    }
+    // The mapping permits the access, so `protect` is changing this entry now; or the access ignores permissions.
+    if pte.isProtNone, !access.isForced, site.mapping.value.attributes.protection != .none { return .again }
+    switch access {
+    case .read, .forcedRead: return pte.isAccessed ? .done : site.install(pte.with(PTELayout.accessed))
+    case .write, .forcedWrite: return handleWriteProtectFault(site)
+    case .unshare: return handleUnshareFault(site)
+    }
+  }
+
+  // MARK: What the cases ask of the space
+
+  /// The descriptor of the frame behind the site's entry, if the entry holds a reference to it (`vm_normal_page`).
+  @inline(__always)
+  func normalFrame(of site: FaultSite) -> Frame? {
+    space.with { $0.normalFrame(site.pte, at: site.address, in: site.mapping) }
+  }
+
+  func isZeroPage(_ pte: PTE) -> Bool { pte.pfn == zeroPage }
+
+  /// Gives a reference back, and frees the frame if it was the last.
+  func put(_ folio: Frame) { space.with { $0.memory.put(folio, Frame.oneReference) } }
+}

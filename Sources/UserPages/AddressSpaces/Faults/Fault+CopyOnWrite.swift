@@ -1,0 +1,146 @@
+/// Stores that a mapped entry does not allow yet (`do_wp_page`).
+extension Fault {
+  mutating func handleWriteProtectFault(_ site: FaultSite) -> Outcome {
+    let pte = site.pte
+    if pte.isWritable {
+      // What the processor does: it marks the entry.
+      if pte.isDirty, pte.isAccessed { return .done }
+      if !pte.isAnonymous, let frame = normalFrame(of: site) { frame.set(Frame.dirtyBit) }
+      return site.install(pte.with(PTELayout.dirty, PTELayout.accessed))
+    }
+    if site.mapping.value.attributes.isShared {
+      return site.isHuge ? handleHugeSharedWrite(site) : handleSharedWrite(site)
+    }
+    if access == .forcedWrite, pte.isExclusive, pte.isDirty { return .done }
+    // Reuse only what is exclusive to this mapping, never by a guess from a count that a pin can raise.
+    if pte.isExclusive { return reusePage(site) }
+    if pte.isAnonymous {
+      switch soleUser(of: pte) {
+      case .yes: return reusePage(site)
+      case .afterDrain: return .needsDrain
+      case .no: break
+      }
+    }
+    return site.isHuge ? copyHugePage(site) : copyPage(site, writable: true)
+  }
+
+  /// Gives a private mapping a page of its own before a pin for reading, without making it writable (FAULT_FLAG_UNSHARE). Pin and
+  /// program then always see one page.
+  mutating func handleUnshareFault(_ site: FaultSite) -> Outcome {
+    let pte = site.pte
+    if pte.isExclusive || site.mapping.value.attributes.isShared { return .done }
+    if pte.isAnonymous {
+      switch soleUser(of: pte) {
+      case .yes:
+        if let refusal = site.lock(asSoleUserOf: frames.frame(pte.folioPFN)) { return refusal }
+        site.ptep.store(pte.without(PTELayout.cowShared))
+        return .done
+      case .afterDrain: return .needsDrain
+      case .no: break
+      }
+    }
+    return site.isHuge ? split(site) : copyPage(site, writable: false)
+  }
+
+  private enum SoleUser { case yes, no, afterDrain }
+
+  /// Whether only this entry holds the frame, so that it may become exclusive again.
+  ///
+  /// This is a first look. `FaultSite.lock` reads the count again when the entry is locked, because a fork of this space may come
+  /// and go in between and leave the entry as it is. Under the lock the answer is sound:
+  ///
+  /// - A walk that still adds a reference for a get reads the entry again and finds it changed.
+  /// - A pin never holds a frame that is not exclusive.
+  /// - Only a fork of this space can map the frame once more, and it waits for the locked entry.
+  /// - Another space that gave the frame up keeps its reference until a grace period has passed, so no load of its threads is
+  ///   under way.
+  private func soleUser(of pte: PTE) -> SoleUser {
+    let folio = frames.frame(pte.folioPFN)
+    if folio.references == 1 { return .yes }
+    // The mapcount falls at once, the reference only after a grace period: the surplus may be just that.
+    return mayDrain && folio.pins == 0 && frames.mappings(of: pte.folioPFN) == 1 ? .afterDrain : .no
+  }
+
+  /// Makes the entry writable in place (`wp_page_reuse`).
+  private func reusePage(_ site: FaultSite) -> Outcome {
+    let folio = site.pte.isExclusive ? nil : frames.frame(site.pte.folioPFN)
+    if let refusal = site.lock(asSoleUserOf: folio) { return refusal }
+    let pte = site.pte.without(PTELayout.cowShared).with(PTELayout.dirty, PTELayout.accessed)
+    site.ptep.store(site.finish(pte, writable: true))
+    return .done
+  }
+
+  /// The first store to a page of a shared mapping (`wp_page_shared`).
+  private func handleSharedWrite(_ site: FaultSite) -> Outcome {
+    let attributes = site.mapping.value.attributes
+    guard let frame = normalFrame(of: site) else {
+      // A frame number that takes stores is writable from the start. This one does not. With the entry out of the way, the backing
+      // is asked for a page that does: a migrating image moves the page into the page cache.
+      return attributes.kind.isPFN ? .failed(.busError) : emptyEntry(of: site)
+    }
+    // A frame of a read-only file: the tail of a file of an image.
+    if !attributes.takesStores { return .failed(.busError) }
+    frame.set(Frame.dirtyBit)
+    return site.install(site.finish(site.pte.with(PTELayout.dirty, PTELayout.accessed), writable: true))
+  }
+
+  /// Empties the entry, so that the next attempt asks the backing. Loads through the entry may be under way: an unmap that meets
+  /// the empty entry waits for them.
+  private func emptyEntry(of site: FaultSite) -> Outcome {
+    var outcome = Outcome.again
+    space.with { space in
+      space.staleAccesses.emptyingEntries {
+        outcome = site.install(.empty)
+        if case .done = outcome { return true }
+        return false
+      }
+    }
+    if case .done = outcome { return .again }
+    return outcome
+  }
+
+  /// Copies what the entry shows, a frame with or without a descriptor, or zeroes, and maps the copy in its place
+  /// (`wp_page_copy`; for a frame without a descriptor the 2005 mail's `do_wp_reserved`).
+  ///
+  /// An anonymous original is retained while it is copied. Without the reference a store is lost:
+  ///
+  /// 1. the frame's other user exits;
+  /// 2. a thread reuses the frame in place and stores to it;
+  /// 3. a fork write-protects the entry, back to the value read here;
+  /// 4. this fault installs its copy, made before the store.
+  private mutating func copyPage(_ site: FaultSite, writable: Bool) -> Outcome {
+    let pte = site.pte
+    let isZeroPage = isZeroPage(pte)
+    guard let copy = frame, copy.isZeroed || !isZeroPage else { return .needsFrame(zeroed: isZeroPage) }
+    let original = normalFrame(of: site)
+    let folio = frames.frame(pte.folioPFN)
+    if pte.isAnonymous {
+      guard folio.retain(Frame.oneReference) else {
+        put(folio)
+        return .failed(.outOfMemory)
+      }
+      YieldPoint.copyBetweenReferenceAndSecondLook.reach()
+      guard site.ptep.load() == pte else {
+        put(folio)
+        return .again
+      }
+    }
+    YieldPoint.copyBetweenSecondLookAndContents.reach()
+    // A page of an image whose real file was truncated: never an anonymous one, so there is no reference to give back.
+    if !isZeroPage, !fillFrame(from: pte.pfn) { return .failed(.busError) }
+    YieldPoint.copyBetweenContentsAndInstall.reach()
+    let outcome = installFrame(at: site, writable: writable)
+    YieldPoint.copyBetweenInstallAndPut.reach()
+    if pte.isAnonymous { put(folio) }
+    guard case .done = outcome else { return outcome }
+    events.add(1, to: Counters.copyIndex)
+    if let original {
+      original.removeMapping()
+      // Loads that read the old entry may be under way: the reference falls a grace period later.
+      space.with { $0.memory.putAfterGracePeriod(pte.folioPFN) }
+    } else {
+      tellLater(site, copy: copy.pfn)
+    }
+    return .done
+  }
+}

@@ -1,0 +1,87 @@
+/// A frame from the allocator that no entry maps yet.
+struct NewFrame {
+  let pfn: PFN
+  /// Whether it holds zeroes. Otherwise its contents are unspecified.
+  let isZeroed: Bool
+}
+
+/// What an attempt may lack, and how the fault gets it outside of read-side sections.
+extension Fault {
+  /// Gets a frame, cleared if `zeroed`.
+  ///
+  /// A page is cleared here and not by the attempt that installs it: no section and no locked entry waits for it, and the atomic
+  /// operations of the attempt do not wait for 64 lines on their way to the cache.
+  mutating func getFrame(zeroed: Bool) throws(PageError) {
+    let pfn: PFN
+    if let frame { pfn = frame.pfn } else { pfn = try allocateFrame() }
+    if zeroed { frames.bytes(of: pfn).fill(0) }
+    frame = NewFrame(pfn: pfn, isZeroed: zeroed)
+  }
+
+  private mutating func allocateFrame() throws(PageError) -> PFN {
+    // The fault maps a base page after all. The 2 MiB that were meant for it may be all the memory there is.
+    if let hugeFrame { space.with { $0.memory.discardHugeFrame(hugeFrame) } }
+    hugeFrame = nil
+    return try space.with { space throws(PageError) in
+      try space.memory.allocateFrame(underLock: space.faultsHoldMmapLock)
+    }
+  }
+
+  /// Gets 2 MiB of zeroes, or notes that there are none.
+  mutating func getHugeFrame() {
+    let first = space.with { $0.memory.allocateHugeFrame(underLock: $0.faultsHoldMmapLock) }
+    guard let first else {
+      isHugeRefused = true
+      return
+    }
+    for index in 0..<Page.pagesPerHuge { frames.bytes(of: first + index).fill(0) }
+    hugeFrame = first
+  }
+
+  // MARK: Answers of a backing
+
+  /// What the backing has answered to `question`, and what tells whether that still holds; nil if the backing must be asked.
+  func usableAnswer(to question: FaultQuestion) -> (content: BackingAnswer.Content, validity: AnswerValidity)? {
+    switch answer {
+    case .none: return nil
+    case .some(let answer): return answer.isUsable(for: question) ? (answer.content, answer.validity) : nil
+    }
+  }
+
+  /// Ends an attempt that cannot go on without an answer to `question`.
+  mutating func ask(_ question: FaultQuestion) -> Outcome {
+    self.question = question
+    return .needsAnswer
+  }
+
+  /// Asks the backing. Returns false if it says to ask again.
+  mutating func getAnswer() -> Bool {
+    space.with { space in
+      space.leavingMmapLock {
+        answer = nil
+        guard let question else { return true }
+        var isRetry = false
+        answer = BackingAnswer(to: question, in: space.memory, isRetry: &isRetry)
+        if answer == nil, !isRetry { isHugeRefused = true }
+        self.question = nil
+        return !isRetry
+      }
+    }
+  }
+
+  /// The installed entry owns the answer's reference now.
+  mutating func handAnswerOver() {
+    if let answer = answer.take() { answer.handOver() }
+  }
+
+  // MARK: Pages in the swap file
+
+  /// Reads a slot that the fault holds. The hold stays with the page.
+  mutating func getSwapped(_ slot: SwapSlot) throws(PageError) {
+    if let swapped { space.with { swapped.giveBack(to: $0.memory) } }
+    swapped = nil
+    swapped = try space.with { space throws(PageError) in
+      try SwappedPage(reading: slot, in: space.memory, underLock: space.faultsHoldMmapLock)
+    }
+  }
+}

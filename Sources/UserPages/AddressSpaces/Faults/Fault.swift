@@ -1,0 +1,215 @@
+/// One fault: from the access that missed to the entry that allows it (`handle_mm_fault`).
+///
+/// A fault is a loop of attempts. An attempt runs inside one read-side section and looks everything up anew. It either finishes or
+/// says what it lacks. The fault gets that outside of the section, where it may wait and allocate, and attempts again. So no entry
+/// is locked while memory is allocated, a page is cleared or a backing works, and two faults on different pages share no written
+/// line.
+///
+/// The value owns what the fault has got so far. Its end gives back what no entry took.
+///
+/// With the `locked` engine the fault runs under the mmap lock, held for reading, as in Linux 2.6.24. It leaves the lock while a
+/// backing's code or a backing's end may run, and while it needs the lock for writing.
+struct Fault: ~Copyable {
+  let address: VirtualAddress
+  let access: FaultAccess
+
+  // Copies of the space's trivial values, so that reaching them touches no reference count.
+  let engine: PinEngine
+  let frames: FrameTable
+  let events: ShardedCounters
+  let zeroPage: PFN
+  /// The space. The caller of the fault keeps it alive.
+  let space: Unretained<AddressSpace>
+
+  // What the fault has got.
+
+  var nodes: SpareNodes
+  var frame: NewFrame?
+  /// The first of 2 MiB of allocated frames, zeroed, that no entry maps yet.
+  var hugeFrame: PFN?
+  /// Neither the allocator nor the backing has 2 MiB for this fault. It maps a base page.
+  var isHugeRefused = false
+  /// What an attempt wants to know of a backing. Here and not in the outcome: this may be the last reference to the backing, and
+  /// must not fall under a lock.
+  var question: FaultQuestion?
+  var answer: BackingAnswer?
+  /// The copy of a backing's page that the fault has installed, until the backing has been told.
+  var copied: CopiedPage?
+  var swapped: SwappedPage?
+
+  /// Whether references that only wait for a grace period may still be in the way: the fault drains them at most once.
+  private(set) var mayDrain = true
+  /// Whether memory may still be looked for outside of the allocator: at most once.
+  private var mayMakeRoom = true
+
+  init(in space: borrowing AddressSpace, at address: VirtualAddress, _ access: FaultAccess) {
+    self.address = address
+    self.access = access
+    engine = space.engine
+    frames = space.frames
+    events = space.events
+    zeroPage = space.memory.zeroPage
+    self.space = Unretained(space)
+    nodes = SpareNodes(space.memory)
+  }
+
+  deinit {
+    space.with { space in
+      if let frame { space.memory.discardFrame(frame.pfn) }
+      if let hugeFrame { space.memory.discardHugeFrame(hugeFrame) }
+      swapped?.giveBack(to: space.memory)
+    }
+  }
+
+  /// How one attempt ended.
+  enum Outcome {
+    case done
+    /// The entry or the mapping changed, or another thread has the entry locked: attempt again.
+    case again
+    /// An operation changes the mapping's entries: wait for the mmap lock, then attempt again.
+    case sealed
+    case needsNode
+    /// A frame with any contents, or one of zeroes.
+    case needsFrame(zeroed: Bool)
+    case needsHugeFrame
+    /// The answer to `question`.
+    case needsAnswer
+    /// The page must be read from the swap file. The fault holds the slot.
+    case needsSwapped(SwapSlot)
+    /// The frame could be reused but for references that may only wait for a grace period.
+    case needsDrain
+    case failed(PageError)
+  }
+
+  /// Attempts until the access is possible.
+  ///
+  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  mutating func resolve() throws(PageError) {
+    var turns = 0
+    while true {
+      switch attempt() {
+      case .done:
+        return
+      case .again:
+        PTEPointer.wait(&turns)
+      case .sealed:
+        waitForWriter()
+      case .needsNode:
+        nodes.add()
+      case .needsFrame(let zeroed):
+        do throws(PageError) { try getFrame(zeroed: zeroed) } catch { try makeRoom(after: error) }
+      case .needsHugeFrame:
+        getHugeFrame()
+      case .needsAnswer:
+        if !getAnswer() { PTEPointer.wait(&turns) }
+      case .needsSwapped(let slot):
+        do throws(PageError) { try getSwapped(slot) } catch { try makeRoom(after: error) }
+      case .needsDrain:
+        // Not `flushDeferredFrees`, which waits for the swap file's writer too, and releases objects.
+        space.with { $0.memory.deferred.reclaim() }
+        mayDrain = false
+      case .failed(let failure):
+        if failure == .segmentationViolation, isPermittedAfterAll() { continue }
+        try makeRoom(after: failure)
+      }
+    }
+  }
+
+  /// Tells a backing of its copied page, and lets go of the backing. At the end of every fault, in whatever way it ended.
+  ///
+  /// Under no lock: the mapping may be gone, and this reference to the backing the last one. Its end may run any code.
+  mutating func leaveBacking() {
+    if question == nil, answer == nil, copied == nil { return }
+    space.with { space in
+      space.leavingMmapLock {
+        if let copied = copied.take() { copied.tell() }
+        answer = nil
+        question = nil
+      }
+    }
+  }
+
+  private func waitForWriter() {
+    // A fault under the lock met the writer's mark while it had left the lock. The next attempt finds the mark gone.
+    space.with { if !$0.faultsHoldMmapLock { $0.mmapLock.waitForWriter() } }
+  }
+
+  /// Whether the mapping allows the access while no writer is at work. From inside, the replacement of a mapping (MAP_FIXED) looks
+  /// like a hole.
+  private func isPermittedAfterAll() -> Bool {
+    space.with { space in
+      guard !space.faultsHoldMmapLock else { return false }
+      return space.mmapLock.reading { _ in
+        RCU.read { space.mappings.find(address)?.value.permits(access) ?? false }
+      }
+    }
+  }
+
+  /// Looks for memory outside of the allocator, if `failure` says that memory is lacking; once. If there is none, throws `failure`.
+  private mutating func makeRoom(after failure: PageError) throws(PageError) {
+    guard failure == .outOfMemory, mayMakeRoom else { throw failure }
+    mayMakeRoom = false
+    let hasRoom = space.with { space in
+      space.leavingMmapLock {
+        // The backing may have lacked the memory: the fault asks again.
+        answer = nil
+        // Objects that wait for their release may hold memory: a file that is no longer mapped.
+        let hasReleased = space.memory.deferred.drain()
+        // So may what partial unmaps left of 2 MiB frames.
+        return space.breakUpHugeFrames(.leftovers, in: VirtualAddress(0)..<VirtualAddress.limit) || hasReleased
+      }
+    }
+    guard hasRoom else { throw failure }
+  }
+}
+
+extension AddressSpace {
+  /// Resolves a fault at `address`. Not inside a read-side section, nor holding the mmap lock.
+  ///
+  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  @inline(never)
+  func fault(at address: VirtualAddress, _ access: FaultAccess) throws(PageError) {
+    guard address < VirtualAddress.limit else { throw .segmentationViolation }
+    // It may wait for a fork, which waits for this section.
+    precondition(!RCU.isReading, "a fault inside a read-side section could wait for itself")
+    if faultsHoldMmapLock { mmapLock.lockForReading() }
+    defer { if faultsHoldMmapLock { mmapLock.unlock() } }
+    try handleFault(at: address, access)
+    if !faultsHoldMmapLock { memory.deferred.drainIfFull() }
+  }
+
+  /// As `fault`, for a caller that holds the mmap lock for reading if `faultsHoldMmapLock`. The fault may leave the lock for a
+  /// while.
+  func handleFault(at address: VirtualAddress, _ access: FaultAccess) throws(PageError) {
+    var fault = Fault(in: self, at: address, access)
+    do throws(PageError) { try fault.resolve() } catch {
+      fault.leaveBacking()
+      if fault.nodes.haveBeenLinked { leavingMmapLock { unlinkNodesAfterFault(at: address) } }
+      throw error
+    }
+    fault.leaveBacking()
+    events.add(1, to: Counters.faultIndex)
+  }
+
+  /// Runs `body` without the mmap lock, if faults run under it.
+  @inline(__always)
+  func leavingMmapLock<Result>(_ body: () -> Result) -> Result {
+    guard faultsHoldMmapLock else { return body() }
+    mmapLock.unlock()
+    defer { mmapLock.lockForReading() }
+    return body()
+  }
+
+  /// Unlinks the nodes that a fault or an insertion linked while `unmap` removed its mapping. The unmapping thread did not see
+  /// them. Not holding the mmap lock.
+  func unlinkNodesAfterFault(at address: VirtualAddress) {
+    mmapLock.writing { writer in
+      let page = address.pageStart..<address.pageStart + Page.size
+      let next = mappings.first(endingAbove: page.lowerBound, writer.reader)
+      if let next, next.value.range.contains(page.lowerBound) { return }
+      var teardown = Teardown(memory.deferred)
+      unlinkVacantNodes(around: page, writer, &teardown)
+      teardown.finishWithoutGracePeriod()
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/// What a fault is for.
+enum FaultAccess {
+  case read
+  case write
+  /// A write that may go where the program may not write (FOLL_FORCE). It breaks copy-on-write and grants no permission.
+  case forcedWrite
+  /// A read that may go where the program may not even read (FOLL_FORCE).
+  case forcedRead
+  /// Makes an anonymous page exclusive, or gives a private mapping its own copy, without making it writable
+  /// (FAULT_FLAG_UNSHARE).
+  case unshare
+
+  var isWrite: Bool { self == .write || self == .forcedWrite }
+  var isForced: Bool { self == .forcedWrite || self == .forcedRead }
+}
+
+/// Where one attempt installs: an entry as the attempt read it, and the mapping that it found before.
+///
+/// The entry maps a base page, or 2 MiB if it is of the second-lowest level. Valid inside the read-side section of the attempt.
+struct FaultSite {
+  /// The first address of the 2 MiB; or any address inside the base page.
+  let address: VirtualAddress
+  let mapping: VMATree.Mapping
+  let ptep: PTEPointer
+  let pte: PTE
+  /// Whether it is an entry of the second-lowest level.
+  var isHuge = false
+}
+
+extension FaultSite {
+  /// Replaces the entry by `new` if `lock` succeeds.
+  @inline(__always)
+  func install(_ new: PTE, validating validity: AnswerValidity? = nil) -> Fault.Outcome {
+    if let refusal = lock(validating: validity) { return refusal }
+    ptep.store(new)
+    return .done
+  }
+
+  /// Locks the entry, if it still is as the attempt found it and the mapping is in force.
+  ///
+  /// Returns nil if so. The caller then stores to the entry; nothing can stop it. Otherwise the entry is unlocked, and the result
+  /// says how the attempt ends.
+  ///
+  /// ORDERING [lock-then-validate]: the entry is locked first; the mapping's state and the frame's references are read after. A fork
+  /// that shared the frame and ended before the lock left the entry as it was and its mapping live; only the count tells.
+  ///
+  /// - Parameters:
+  ///   - validity: of the backing's answer that the new entry depends on, if any. The answer must still hold.
+  ///   - folio: if given, the entry's reference must be the frame's only one.
+  @inline(__always)
+  func lock(validating validity: AnswerValidity? = nil, asSoleUserOf folio: Frame? = nil) -> Fault.Outcome? {
+    YieldPoint.faultBeforeInstall.reach()
+    guard ptep.lock(pte) else { return .again }
+    guard mapping.value.isLive else {
+      ptep.store(pte)
+      return .sealed
+    }
+    if let validity, !validity.holds {
+      // The page moved after the backing answered: the fault asks again.
+      ptep.store(pte)
+      return .again
+    }
+    if let folio, folio.references > 1 {
+      ptep.store(pte)
+      return .again
+    }
+    return nil
+  }
+
+  /// The entry as the mapping's protection has it: writable only if both allow it; protnone if the mapping allows nothing, which
+  /// only a forced access installs.
+  func finish(_ pte: PTE, writable: Bool) -> PTE {
+    let protection = mapping.value.attributes.protection
+    if protection == .none { return pte.withoutAccess }
+    return writable && protection.contains(.write) ? pte.with(PTELayout.writable) : pte
+  }
+}
+
+extension VMA {
+  /// Whether the mapping allows `access`. A forced write is allowed only if it ends in a private copy.
+  func permits(_ access: FaultAccess) -> Bool {
+    switch access {
+    case .read, .unshare: attributes.protection != .none
+    case .write: attributes.protection.contains(.write)
+    case .forcedRead: true
+    case .forcedWrite: attributes.protection.contains(.write) || isPrivate
+    }
+  }
+
+  /// Whether all of `other` lies in the mapping.
+  func covers(_ other: Range<VirtualAddress>) -> Bool {
+    range.lowerBound <= other.lowerBound && other.upperBound <= range.upperBound
+  }
+}

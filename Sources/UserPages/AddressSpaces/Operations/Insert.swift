@@ -1,0 +1,136 @@
+/// Entries ahead of a fault, or from inside a backing's own fault handler: Linux's `vm_insert_page`, `vmf_insert_pfn` and
+/// `vmf_insert_mixed`, with their checks.
+///
+/// A backing that only answers faults needs none of these. They are for a backing that fills in neighbours of the faulting page,
+/// or maps everything at once, as `remap_pfn_range` does. Memory without descriptors that is inserted by number must live as long
+/// as the mapping: the mapping keeps its own backing alive, and no other.
+extension AddressSpace {
+  /// Maps a frame that has a descriptor, and retains it for the entry (`vm_insert_page`).
+  ///
+  /// - Throws: `badAddress` if there is no mapping; `invalidArgument` if the mapping is anonymous or a pfn mapping, or if the frame
+  ///   has no descriptor, no user, or is private memory; `busy` if something is mapped there; `outOfMemory` if the frame has too
+  ///   many references.
+  public func insertPage(_ pfn: PFN, at address: VirtualAddress) throws(PageError) {
+    try insert(at: address) { site, attributes in
+      guard !attributes.isAnonymous, !attributes.kind.isPFN, self.frames.isValid(pfn),
+        pfn != self.memory.zeroPage
+      else { return .failed(.invalidArgument) }
+      let folio: Frame
+      do throws(PageError) {
+        guard let retained = try self.memory.retainShared(pfn) else { return .failed(.invalidArgument) }
+        folio = retained
+      } catch {
+        return .failed(error)
+      }
+      let outcome = site.insertPage(pfn, of: self.memory)
+      if case .done = outcome { return outcome }
+      self.memory.put(folio, Frame.oneReference)
+      return outcome
+    }
+  }
+
+  /// Maps a frame number: a special entry, no reference (`vmf_insert_pfn`).
+  ///
+  /// - Parameters:
+  ///   - pfn: the frame's number.
+  ///   - address: page-aligned.
+  ///   - writable: whether stores through a shared mapping may go there.
+  /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there; `invalidArgument` in these cases:
+  ///   - The mapping is neither pfn nor mixed, or no memory has that number.
+  ///   - The mapping is mixed and the frame has a descriptor: use `insertMixed`.
+  ///   - A private pfn mapping would not be linear any more: copy-on-write could not tell the original.
+  public func insertPFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
+    guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
+    try insert(at: address) { site, attributes in
+      guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole,
+        !(attributes.kind.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address)
+      else { return .failed(.invalidArgument) }
+      return site.insertPFN(pfn, writable: writable && attributes.isShared)
+    }
+  }
+
+  /// Maps a frame number in a mixed mapping, and retains the frame if it has a descriptor (`vmf_insert_mixed`).
+  ///
+  /// - Parameters:
+  ///   - pfn: the frame's number.
+  ///   - address: page-aligned.
+  ///   - writable: for a frame without a descriptor, whether stores through a shared mapping may go there.
+  /// - Throws: `badAddress` if there is no mapping; `invalidArgument` if the mapping is not mixed, no memory has that number, or
+  ///   the frame has no user or is private memory; `busy` if something is mapped there; `outOfMemory` if the frame has too many
+  ///   references.
+  public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
+    guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
+    try insert(at: address) { site, attributes in
+      guard attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole else { return .failed(.invalidArgument) }
+      if !self.frames.isValid(pfn) || pfn == self.memory.zeroPage {
+        return site.insertPFN(pfn, writable: writable && attributes.isShared)
+      }
+      let outcome = site.insertMixed(pfn, of: self.memory)
+      if case .failed(.busError) = outcome { return .failed(.invalidArgument) }
+      return outcome
+    }
+  }
+
+  /// Maps 2 MiB by number: a special entry of the second-lowest level (`vmf_insert_pfn_pmd`).
+  ///
+  /// - Parameters:
+  ///   - pfn: the first of 512, aligned to 2 MiB.
+  ///   - address: aligned to 2 MiB.
+  ///   - writable: whether stores through a shared mapping may go there.
+  /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there, or was page by page since the range was
+  ///   mapped; `invalidArgument` as `insertPFN`, and if something is not aligned, not all of the 2 MiB are memory, or the mapping
+  ///   does not cover them or may not have huge entries.
+  public func insertHugePFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
+    guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
+    guard memory.sections.fill(pfn, count: Page.pagesPerHuge) else { throw .outOfMemory }
+    try insert(at: address, isHuge: true) { site, attributes in
+      guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.isWhole(from: pfn),
+        !(attributes.kind.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),
+        attributes.hugePages, site.mapping.value.covers(address.hugeRange)
+      else { return .failed(.invalidArgument) }
+      return site.insertPFN(pfn, writable: writable && attributes.isShared)
+    }
+  }
+
+  /// Attempts to insert until it is clear that it can or cannot be done. `body` runs inside a read-side section with an empty entry.
+  private func insert(
+    at address: VirtualAddress, isHuge: Bool = false, _ body: (FaultSite, VMA.Attributes) -> Fault.Outcome
+  ) throws(PageError) {
+    guard address.isPageAligned else { throw .invalidArgument }
+    guard address < VirtualAddress.limit else { throw .badAddress }
+    var spare = SpareNodes(memory)
+    var turns = 0
+    while true {
+      let outcome = RCU.read { () -> Fault.Outcome in
+        guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
+        guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
+        YieldPoint.faultBeforeWalk.reach()
+        let ptep: PTEPointer
+        let isWanted: Bool
+        switch table.walk(to: address, wantsHuge: isHuge, using: &spare) {
+        case .needsNode: return .needsNode
+        case .base(let found): (ptep, isWanted) = (found, !isHuge)
+        case .huge(let found): (ptep, isWanted) = (found, isHuge)
+        }
+        let pte = ptep.load()
+        if pte.isBusy || pte.nonPresentKind == .migration || TableNode(link: pte) != nil { return .again }
+        guard isWanted else {
+          // A node is in the way of 2 MiB. If 2 MiB were in the way of a node, they may be gone by now.
+          return isHuge || !pte.isEmpty ? .failed(.busy) : .again
+        }
+        guard pte.isEmpty else { return .failed(.busy) }
+        return body(
+          FaultSite(address: address, mapping: mapping, ptep: ptep, pte: pte, isHuge: isHuge), mapping.value.attributes)
+      }
+      switch outcome {
+      case .done: return
+      case .failed(let error):
+        if spare.haveBeenLinked { unlinkNodesAfterFault(at: address) }
+        throw error
+      case .needsNode: spare.add()
+      case .sealed: mmapLock.waitForWriter()
+      default: PTEPointer.wait(&turns)
+      }
+    }
+  }
+}
