@@ -168,7 +168,9 @@ struct Frame: @unchecked Sendable {
 
   /// Gives a frame from the allocator its first reference, which is the caller's. The contents are complete.
   ///
-  /// An addition, not a store: a thread that retained the frame by a stale number backs out, and the store would lose that.
+  /// A store, not an addition: no thread adds to a frame without references. `retain` is for frames behind an entry that holds one,
+  /// and `retainUnlessFree` adds to what it found to be more than zero. So a thread with a stale number finds the frame free, or
+  /// adds to what this stored.
   ///
   /// - Parameters:
   ///   - anonymous: whether it is private memory. Says so for the frame's whole life.
@@ -176,7 +178,8 @@ struct Frame: @unchecked Sendable {
   func begin(anonymous: Bool, mapped: Bool) {
     descriptor.pointee.state.store(
       (mapped ? 1 : 0) | Self.allocatedBit | (anonymous ? Self.anonymousBit : 0), ordering: .relaxed)
-    descriptor.pointee.counts.wrappingAdd(Self.oneReference, ordering: .releasing)
+    assert(references == 0, "a frame began that has a user")
+    descriptor.pointee.counts.store(Self.oneReference, ordering: .releasing)
   }
 
   /// Gives a frame that is not the allocator's the reference of its section's owner: it stays until the section ends (`SectionMap`).

@@ -7,7 +7,7 @@ import Synchronization
 /// Valid inside the read-side section in which it was found, and while the mmap lock is held: nodes are unlinked under that lock
 /// held for writing, and freed a grace period later.
 ///
-/// Every access is sequentially consistent. The protocols here are store-then-load on both sides ([pin-then-look],
+/// Every access but `unlock` is sequentially consistent. The protocols here are store-then-load on both sides ([pin-then-look],
 /// [lock-then-validate], [link-then-look]); acquire and release would not order those. On x86-64 such a load is a plain
 /// one.
 @frozen @usableFromInline
@@ -23,6 +23,12 @@ struct PTEPointer: @unchecked Sendable {
 
   /// Stores to an entry that the caller has locked, or that no other thread can change.
   func store(_ pte: PTE) { word.pointee.store(pte.rawValue, ordering: .sequentiallyConsistent) }
+
+  /// Unlocks an entry that the caller has locked, as its last step, and gives it a new value.
+  ///
+  /// The one access that only releases: a thread that reads the new value finds all that came before it. The lock was the change
+  /// that [change-then-count] and [lock-then-validate] order, and the caller has made its looks since. After this it makes none.
+  func unlock(storing pte: PTE) { word.pointee.store(pte.rawValue, ordering: .releasing) }
 
   /// Stores to an entry of a node or table that no other thread can find yet. Without order: publishing the node or table
   /// publishes its entries.
