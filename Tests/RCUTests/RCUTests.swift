@@ -153,6 +153,37 @@ struct RCUTests {
     #expect(torture.failures == [])
   }
 
+  @Test func aFullBatchWaitsForSections() {
+    let freed = Counter()
+    let (isReading, mayLeave) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let group = DispatchGroup()
+    for body in [
+      {
+        RCU.read {
+          isReading.signal()
+          mayLeave.wait()
+        }
+      },
+      {
+        isReading.wait()
+        // More than a batch: one of the calls drains.
+        for _ in 0..<2000 { RCU.deferFree { freed.count() } }
+      },
+    ] as [@Sendable () -> Void] {
+      group.enter()
+      Thread {
+        body()
+        group.leave()
+      }.start()
+    }
+    #expect(group.wait(timeout: .now() + 0.1) == .timedOut, "a drain did not wait for a section")
+    #expect(freed.total == 0)
+    mayLeave.signal()
+    group.wait()
+    RCU.barrier()
+    #expect(freed.total == 2000)
+  }
+
   @Test func deferredWorkMayDeferAgain() {
     let freed = Counter()
     RCU.deferFree {

@@ -11,7 +11,7 @@
 
     /// Takes the handler.
     public init() {
-      YieldPoint.install { [actors] point in actors.current?.reached(point) }
+      YieldPoint.install { [actors] point in actors.actor(at: point)?.reached(point) }
     }
 
     /// Gives the handler back.
@@ -62,6 +62,17 @@
     }
   }
 
+  extension Freezer {
+    /// Freezes the next thread that comes to `point` and that this freezer did not start, as the swap file's writer.
+    ///
+    /// Such a thread is thawed, and not joined.
+    package func freezeOther(at point: YieldPoint) -> StagedThread {
+      let staged = StagedThread(freezeAt: point, after: 0)
+      actors.catchOther(staged, at: point)
+      return staged
+    }
+  }
+
   /// Which staged thread the calling thread is.
   private final class ActorTable: @unchecked Sendable {
     // Read and written under `lock` alone.
@@ -70,7 +81,20 @@
 
     private var me: UInt { UInt(pthread_self()) }
 
-    var current: StagedThread? { lock.withLock { threads[me] } }
+    // The thread that is to be caught, and where.
+    private var other: (thread: StagedThread, point: YieldPoint)?
+
+    /// The staged thread that the calling thread is, or becomes by coming to `point`.
+    func actor(at point: YieldPoint) -> StagedThread? {
+      lock.withLock {
+        if let staged = threads[me] { return staged }
+        guard let other, other.point == point else { return nil }
+        self.other = nil
+        return other.thread
+      }
+    }
+
+    func catchOther(_ thread: StagedThread, at point: YieldPoint) { lock.withLock { other = (thread, point) } }
     func enter(_ thread: StagedThread) { lock.withLock { threads[me] = thread } }
     func leave() { lock.withLock { threads[me] = nil } }
   }

@@ -147,6 +147,32 @@
       }
 
       @Test(arguments: Engines.lockless)
+      func nodesStayWhileALoadMayBeInThem(engine: PinEngine) throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: engine)
+          let address: VirtualAddress = 0x20_0000_0000
+          try space.map(at: address, pages: 1, protection: .readWrite)
+          try space.store(UInt64(7), at: address)
+          let nodes = machine.memory.census().tableNodes
+          let loader = freezer.start("load", freezeAt: .accessBetweenEntryAndBytes) {
+            freezer.expect(try space.load(at: address, as: UInt64.self) == 7, "another page")
+          }
+          #expect(loader.waitUntilFrozen())
+          let unmapper = freezer.start("unmap and flush") {
+            try space.unmap(at: address, pages: 1)
+            machine.memory.flushDeferredFrees()
+          }
+          #expect(unmapper.waitUntilPast(.unmapBetweenClearAndFree))
+          _ = unmapper.mayFinish()
+          #expect(machine.memory.census().tableNodes == nodes, "a node was freed under a load")
+          loader.thaw()
+          try loader.join()
+          try unmapper.join()
+          #expect(machine.memory.census().tableNodes < nodes)
+        }
+      }
+
+      @Test(arguments: Engines.lockless)
       func faultOvertakenByProtect(engine: PinEngine) throws {
         try play { freezer, machine in
           let space = AddressSpace(machine.memory, engine: engine)

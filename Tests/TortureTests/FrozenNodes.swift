@@ -34,6 +34,106 @@
         }
       }
 
+      /// What walks to an address whose mapping has gone.
+      enum Walker: CaseIterable {
+        case load, pin
+
+        func walk(to address: VirtualAddress, in space: AddressSpace, _ freezer: Freezer) {
+          switch self {
+          case .load:
+            freezer.expect(.segmentationViolation) { () throws(PageError) in
+              _ = try space.load(at: address, as: UInt8.self)
+            }
+          case .pin:
+            freezer.expect(.badAddress) { () throws(PageError) in try space.pin(at: address, .write).release() }
+          }
+        }
+      }
+
+      /// A walk stands in a node, about to link one below it; the node is unlinked, or in the middle of that.
+      @Test(arguments: Walker.allCases, [YieldPoint?.none, .unlinkBetweenLinkAndCollect])
+      func aNodeIsLinkedBelowOneThatIsUnlinked(walker: Walker, place: YieldPoint?) throws {
+        for passes in 1...2 {
+          try play { freezer, machine in
+            let space = AddressSpace(machine.memory)
+            let address: VirtualAddress = 0x80_0000_0000
+            try space.map(at: address, pages: 1, protection: .readWrite)
+            let linker = freezer.start("link", freezeAt: .nodeBeforeLink, after: passes) {
+              walker.walk(to: address, in: space, freezer)
+            }
+            #expect(linker.waitUntilFrozen())
+            let unlinker = freezer.start("unmap", freezeAt: place) { try space.unmap(at: address, pages: 1) }
+            if place == nil { try unlinker.join() } else { #expect(unlinker.waitUntilFrozen()) }
+            linker.thaw()
+            _ = linker.mayFinish()
+            unlinker.thaw()
+            try unlinker.join()
+            try linker.join()
+            space.exit()
+          }
+        }
+      }
+
+      /// A walk has linked a node, and the node above it is unlinked and collected before it looks: the node is collected once.
+      @Test(arguments: Walker.allCases)
+      func aNodeThatWasCollectedIsNotTakenBack(walker: Walker) throws {
+        for passes in 1...2 {
+          try play { freezer, machine in
+            let space = AddressSpace(machine.memory)
+            let address: VirtualAddress = 0x80_0000_0000
+            try space.map(at: address, pages: 1, protection: .readWrite)
+            let linker = freezer.start("link", freezeAt: .nodeBetweenLinkAndLook, after: passes) {
+              walker.walk(to: address, in: space, freezer)
+            }
+            #expect(linker.waitUntilFrozen())
+            try space.unmap(at: address, pages: 1)
+            linker.thaw()
+            try linker.join()
+            space.exit()
+          }
+        }
+      }
+
+      /// Were a node that a walk takes back used again at once, another walk that stands in it would link its own node into what
+      /// has become another part of the table.
+      @Test func aNodeIsNotReusedUnderAnotherWalk() throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory)
+          let first: VirtualAddress = 0x80_0000_0000
+          let second = first + Page.hugeSize
+          // Where the second walk's node would be met if the node above it moved up a level.
+          let third = first + Page.pagesPerHuge * Page.hugeSize
+          try space.map(at: first, pages: 2 * Page.pagesPerHuge, protection: .readWrite)
+          let reuser = freezer.start("first walk", freezeAt: .nodeBetweenLinkAndLook, after: 1) {
+            Walker.load.walk(to: first, in: space, freezer)
+          }
+          #expect(reuser.waitUntilFrozen())
+          let stander = freezer.start("second walk", freezeAt: .nodeBeforeLink) {
+            Walker.load.walk(to: second, in: space, freezer)
+          }
+          #expect(stander.waitUntilFrozen())
+          let unlinker = freezer.start("unmap", freezeAt: .unlinkBetweenLinkAndCollect) {
+            try space.unmap(at: first, pages: 2 * Page.pagesPerHuge)
+          }
+          #expect(unlinker.waitUntilFrozen())
+          // It takes its node back. It waits for the unmap then; were the node used again, it would be frozen with it.
+          reuser.thaw(until: .nodeBetweenLinkAndLook)
+          for _ in 0..<4 where !reuser.mayFinish() {}
+          stander.thaw(until: .nodeBetweenLinkAndLook)
+          #expect(stander.waitUntilFrozen())
+          unlinker.thaw()
+          try unlinker.join()
+          try space.map(at: third, pages: 1, protection: .readWrite)
+          try space.store(UInt64(7), at: third)
+          stander.thaw()
+          try stander.join()
+          reuser.thaw()
+          try reuser.join()
+          #expect(try space.load(at: third, as: UInt64.self) == 7)
+          space.exit()
+        }
+      }
+
       @Test(arguments: 1...2)
       func nodesDoNotGather(passes: Int) throws {
         // A fault that its mapping's end overtook leaves no nodes behind, even if the space lives on.

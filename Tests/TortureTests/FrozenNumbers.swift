@@ -69,6 +69,64 @@
         }
       }
 
+      @Test(arguments: [false, true])
+      func aDevicesDescriptorsOutliveALook(isCensus: Bool) throws {
+        try play { freezer, machine in
+          let device = Locked<DeviceRange?>(try DeviceRange(machine.memory, pages: 1))
+          let pfn = device.withLock { $0!.firstPFN }
+          let looker = freezer.start("look", freezeAt: .informationBetweenNumberAndDescriptor) {
+            if isCensus { _ = machine.memory.census() } else { _ = machine.memory.frameInformation(of: pfn) }
+          }
+          #expect(looker.waitUntilFrozen())
+          let ender = freezer.start("end") {
+            let last = device.withLock { device -> DeviceRange? in
+              defer { device = nil }
+              return device
+            }
+            _ = consume last
+          }
+          #expect(!ender.mayFinish(), "the descriptors went under a look")
+          looker.thaw()
+          try looker.join()
+          try ender.join()
+          #expect(machine.memory.frameInformation(of: pfn) == nil)
+        }
+      }
+
+      @Test(arguments: [MappingByNumber.insertPage, .insertMixed, .readFault])
+      func aFrameThatASwapInReadsIntoCannotBeNamed(way: MappingByNumber) throws {
+        try play(frames: 1, swapPages: 1) { freezer, machine in
+          let space = AddressSpace(machine.memory)
+          let other = AddressSpace(machine.memory)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          try space.store(UInt64(7), at: 0x5000)
+          try space.advise(at: 0x5000, pages: 1, .pageOut)
+          machine.memory.flushDeferredFrees()
+          // The machine's only frame.
+          let pfn = machine.memory.allocator.first
+          let namer = freezer.start("map by number", freezeAt: .numberBetweenLookAndReference) {
+            freezer.expect(way.refusal) { () throws(PageError) in try way.map(pfn, in: other) }
+          }
+          // It looks while the frame is free, and does not come further where the descriptor says what the frame was.
+          let hasLooked = namer.waitUntilFrozen()
+          let reader = freezer.start("load", freezeAt: .swapInBetweenReadAndMap) {
+            freezer.expect(try space.load(at: 0x5000, as: UInt64.self) == 7, "another page")
+          }
+          #expect(reader.waitUntilFrozen())
+          if hasLooked {
+            namer.thaw(until: .numberBetweenReferenceAndSecondLook)
+            #expect(!namer.waitUntilFrozen(), "a frame that no entry maps was retained by its number")
+            namer.thaw()
+          }
+          reader.thaw()
+          try reader.join()
+          try namer.join()
+          #expect(hasLooked)
+          #expect(other.entry(at: 0x9000).kind == .none)
+          space.exit()
+        }
+      }
+
       @Test(arguments: MappingByNumber.allCases)
       func aFrameThatBecamePrivateMemoryIsRefused(way: MappingByNumber) throws {
         // The frame is a file's when it is looked at, and has become another program's when it is retained.

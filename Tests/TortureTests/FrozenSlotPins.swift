@@ -75,6 +75,26 @@
         }
       }
 
+      /// The first pin of a page by a slot has found the mark, and the page is unmapped before it has cleared it: that unmap need
+      /// not wait.
+      @Test(arguments: [PinOptions.write, [], .get])
+      func aFirstPinWhoseEntryChangedHoldsNothing(options: PinOptions) throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: .slot)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          try space.store(UInt64(7), at: 0x5000)
+          let reader = freezer.start("pin", freezeAt: .slotPinBetweenEntryAndMark) {
+            freezer.expect(.tryAgain) { () throws(PageError) in
+              try space.pin(at: 0x5000, options.union(.fastOnly)).release()
+            }
+          }
+          #expect(reader.waitUntilFrozen())
+          try space.unmap(at: 0x5000, pages: 1)
+          reader.thaw()
+          try reader.join()
+        }
+      }
+
       @Test func forkWaitsAndCopies() throws {
         try play { freezer, machine in
           let space = AddressSpace(machine.memory, engine: .slot)

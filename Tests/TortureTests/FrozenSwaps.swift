@@ -23,12 +23,15 @@
 
       /// A pin that has its reference already is seen at once, and the page left alone; a get is not told from what only waits
       /// for a grace period.
-      @Test(arguments: [
-        (YieldPoint.pinBetweenEntryAndReference, false), (.pinBetweenEntryAndReference, true),
-        (.pinBetweenReferenceAndSecondLook, true),
-      ])
-      func aPinByReference(place: YieldPoint, isGet: Bool) throws {
-        try withPage { [address] freezer, _, space in
+      @Test(
+        arguments: [
+          (YieldPoint.pinBetweenEntryAndReference, false), (.pinBetweenEntryAndReference, true),
+          (.pinBetweenReferenceAndSecondLook, true),
+        ], [PinEngine.reference, .locked])
+      func aPinByReference(at: (place: YieldPoint, isGet: Bool), engine: PinEngine) throws {
+        // Engine `locked` has the slow path alone.
+        let (place, isGet) = at
+        try withPage(engine) { [address] freezer, _, space in
           let flags = Board(1)
           let reader = freezer.start("pin", freezeAt: place) {
             let pin = try space.pin(at: address, isGet ? [.get, .write] : .write)
@@ -188,6 +191,25 @@
           try reader.join()
           try space.advise(at: address + Page.size, pages: 1, .pageOut)
           #expect(try space.load(at: address + Page.size, as: UInt64.self) == 8)
+        }
+      }
+
+      /// A store's swap-in is about to lock its entry, which a protection change leaves as it is: the page must not become writable.
+      @Test(arguments: Engines.lockless)
+      func aSwapInIsOvertakenByProtect(engine: PinEngine) throws {
+        try withPage(engine) { [address] freezer, machine, space in
+          try space.advise(at: address, pages: 1, .pageOut)
+          machine.memory.flushDeferredFrees()
+          let writer = freezer.start("store", freezeAt: .faultBeforeInstall, after: 1) {
+            freezer.expect(.segmentationViolation) { () throws(PageError) in try space.store(UInt64(8), at: address) }
+          }
+          #expect(writer.waitUntilFrozen())
+          try space.protect(at: address, pages: 1, .read)
+          writer.thaw()
+          try writer.join()
+          #expect(!space.entry(at: address).protection.contains(.write))
+          #expect(try space.load(at: address, as: UInt64.self) == 7)
+          #expect(throws: PageError.segmentationViolation) { try space.store(UInt64(9), at: address) }
         }
       }
 

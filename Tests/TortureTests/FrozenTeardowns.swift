@@ -115,6 +115,46 @@
         }
       }
 
+      @Test(
+        .enabled(
+          if: PTE.empty.asSpecial != .empty,
+          "without a special bit a mixed mapping refcounts each frame that has a descriptor"),
+        arguments: Engines.lockless, [Ending.unmap, .remapAway])
+      func anEntryThatAFaultIsAboutToNoteIsWaitedFor(engine: PinEngine, ending: Ending) throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: engine)
+          let device = try DeviceRange(machine.memory, pages: 1)
+          device.bytes(ofPage: 0).store(UInt8(1))
+          try space.map(
+            at: 0x5000, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(ReadOnlyNumber(device)))
+          try space.insertSpecial(device.firstPFN, at: 0x5000)
+          let loader = freezer.start("load", freezeAt: .accessBetweenEntryAndBytes) {
+            let seen = try space.load(at: 0x5000, as: UInt8.self)
+            freezer.expect(seen == 1, "a load found \(seen), which was stored after the operation had returned")
+          }
+          #expect(loader.waitUntilFrozen())
+          let emptier = freezer.start("store", freezeAt: .emptiedBetweenEntriesAndNote) {
+            // A bus error, or none is mapped there any more.
+            #expect(throws: PageError.self) { try space.store(UInt8(3), at: 0x5000) }
+          }
+          #expect(emptier.waitUntilFrozen())
+          #expect(space.entry(at: 0x5000).kind == .none)
+          let changer = freezer.start("\(ending)") {
+            if ending == .unmap {
+              try space.unmap(at: 0x5000, pages: 1)
+            } else {
+              try space.remap(at: 0x5000, pages: 1, to: 0x9000, newPages: 1)
+            }
+            device.bytes(ofPage: 0).store(UInt8(9))
+          }
+          #expect(!changer.mayFinish(), "\(ending) returned while a load was in flight")
+          emptier.thaw()
+          loader.thaw()
+          for thread in [emptier, loader, changer] { try thread.join() }
+          space.exit()
+        }
+      }
+
       @Test(arguments: Engines.all, [Ending.protectNone, .remapAway])
       func aPageThatLivesOnIsWaitedFor(engine: PinEngine, ending: Ending) throws {
         // Private memory that no other thread holds: what is stored after the operation goes into the same frame.

@@ -36,6 +36,22 @@ import Testing
     queue.drainAll()
   }
 
+  @Test func replacedNodesAreKeptForAGracePeriod() {
+    let queue = DeferredQueue { words in words.indices.map { words[$0] } }
+    let tree = COWBTree(queue: queue)
+    tree.insert(1, 1)
+    tree.publish()
+    #expect(queue.treeNodes.inUse == 1)
+    RCU.read {
+      // This section may have met the node that the edit replaces.
+      tree.insert(2, 2)
+      tree.publish()
+      #expect(queue.treeNodes.inUse == 2)
+    }
+    queue.drainAll()
+    #expect(queue.treeNodes.inUse == 1)
+  }
+
   @Test func readersSeeAnEditWholeOrNotAtAll() {
     // Every edit moves all keys to the next generation. Whatever a reader finds, floor and ceiling are of one map.
     let queue = DeferredQueue { words in words.indices.map { words[$0] } }

@@ -106,7 +106,9 @@ final class StaleAccesses: Sendable {
   func emptyingEntries(_ body: () -> Bool) {
     emptying.wrappingAdd(1, ordering: .sequentiallyConsistent)
     defer { emptying.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
-    if body() { note(.next) }
+    let isAccessExpected = body()
+    YieldPoint.emptiedBetweenEntriesAndNote.reach()
+    if isAccessExpected { note(.next) }
   }
 }
 

@@ -10,6 +10,10 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case pinBetweenEntryAndReference
   /// The fast path has taken its reference and has not looked at the entry again.
   case pinBetweenReferenceAndSecondLook
+  /// The first pin of a page by a slot has read the entry, inside its section, and has not cleared the mark in it.
+  case slotPinBetweenEntryAndMark
+  /// The slow path has found the mapping, inside its section, and has not read the entry.
+  case slowPinBetweenMappingAndEntry
   /// A fault has found its mapping, inside its section, and has not gone down the table.
   case faultBeforeWalk
   /// A fault has prepared its entry, inside its section, and has not locked the place.
@@ -22,6 +26,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case copyBetweenContentsAndInstall
   /// A copy-on-write fault has installed its copy, or has lost its race, and has not put its own reference on the original.
   case copyBetweenInstallAndPut
+  /// A walk has found a link empty, inside a section, and has not linked its node there.
+  case nodeBeforeLink
   /// A node was linked, inside a section, and the link above it has not been looked at again.
   case nodeBetweenLinkAndLook
   /// A node was unlinked and the nodes below it have not been collected.
@@ -32,10 +38,14 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case numberBetweenLookAndReference
   /// A mapping by number has retained its frame and has not looked again whether it is shared memory.
   case numberBetweenReferenceAndSecondLook
+  /// A frame's number was looked up, inside a section, and its descriptor has not been read.
+  case informationBetweenNumberAndDescriptor
   /// A mapping of a frame is counted, and the data cache has not been looked at.
   case mapBetweenCountAndFlush
   /// An unmap has emptied an entry and has not given its reference up.
   case unmapBetweenClearAndFree
+  /// An operation that shares the mmap lock, or a fault, has emptied entries and has not noted that accesses may be under way.
+  case emptiedBetweenEntriesAndNote
   /// A fork has write-protected the parent and has not looked for pins.
   case forkBetweenProtectAndCopy
   /// A collapse has taken a node away and has not looked for pins.
@@ -44,10 +54,14 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case breakUpBetweenTakeAndLook
   /// A load or store has read the entry and has not touched the bytes.
   case accessBetweenEntryAndBytes
+  /// A page-out has looked at an entry and its frame, inside a section, and has not replaced the entry.
+  case pageOutBetweenEntryAndReplacement
   /// A page-out has replaced its entries, and no grace period has passed.
   case pageOutBetweenEntriesAndGrace
   /// A page-out's grace period is over, and it has not looked for other holders of its frames.
   case pageOutBetweenGraceAndLook
+  /// A page-out has found that pages stay, and has not put them back.
+  case pageOutBetweenLookAndPutBack
   /// The swap file's writer has copied pages and has not written them.
   case swapWriteBetweenCopyAndFile
   /// A fault holds a slot of the swap file and has not read it.

@@ -63,6 +63,7 @@ extension PhysicalMemory {
     // ORDERING [section-end]: the number is looked up and the descriptors are read in one section.
     return RCU.read {
       guard frames.isValid(pfn) else { return nil }
+      YieldPoint.informationBetweenNumberAndDescriptor.reach()
       let frame = frames.frame(pfn)
       let folio = frames.folio(of: pfn)
       return FrameInformation(
@@ -111,6 +112,7 @@ extension PhysicalMemory {
       // ORDERING [section-end]: as for one frame.
       RCU.read {
         guard frames.isValid(start) else { return }
+        YieldPoint.informationBetweenNumberAndDescriptor.reach()
         var pfn = start
         while pfn < end {
           body(pfn, frames.frame(pfn))

@@ -81,6 +81,7 @@ struct PageTable: Sendable {
         if TableNode(link: link) == nil {
           if !link.isEmpty || (wantsHuge && level == 2) { return .huge(ptep) }
           guard let fresh = spare.take() else { return .needsNode }
+          YieldPoint.nodeBeforeLink.reach()
           // ORDERING [node-publish]: the zeroes come before the link.
           if ptep.replace(.empty, with: fresh.link) {
             spare.haveBeenLinked = true

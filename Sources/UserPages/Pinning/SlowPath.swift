@@ -101,6 +101,7 @@ extension AddressSpace {
     let force = options.contains(.force)
     let forced: FaultAccess = write ? .forcedWrite : .forcedRead
     let needed: FaultAccess = force ? forced : write ? .write : .read
+    YieldPoint.slowPinBetweenMappingAndEntry.reach()
     guard let leaf = table.leaf(for: address) else { return .needs(needed) }
     let pte = leaf.pte
     // ORDERING [lock-then-validate]: the entry first, the mapping's state after. An entry that another mapping was given since is

@@ -91,6 +91,7 @@ extension AddressSpace {
           let frame = normalFrame(pte, at: address, in: mapping), frame.mapCount == 1, frame.pins == 0
         else { return true }
         let isShared = !pte.isExclusive
+        YieldPoint.pageOutBetweenEntryAndReplacement.reach()
         // ORDERING [change-then-count]: the entry is replaced here, the references are looked at in `SwapArea.decide`.
         let result = memory.swap.replace(pte.pfn) { slot in
           ptep.replace(pte, with: PTE(swappedTo: slot, isShared: isShared))
@@ -124,6 +125,8 @@ extension AddressSpace {
       memory.deferred.reclaim()
       staying = decide(staying)
     }
+    if staying.isEmpty { return }
+    YieldPoint.pageOutBetweenLookAndPutBack.reach()
     for page in staying { putBack(page) }
   }
 

@@ -46,6 +46,7 @@ enum SlotEngine: HoldProtocol {
   ) -> HeldFrame? {
     guard space.mayHold(leaf, at: address, options) else { return nil }
     if leaf.pte.isNeverSlotPinned {
+      YieldPoint.slotPinBetweenEntryAndMark.reach()
       guard leaf.ptep.replace(leaf.pte, with: leaf.pte.without(PTELayout.neverSlotPinned)) else {
         return ReferenceEngine.holdOther(leaf.reloaded(), at: address, options, in: space)
       }
