@@ -95,6 +95,31 @@
       }
 
       @Test(arguments: Engines.lockless)
+      func aLoadFindsTheContentsOfANewPage(engine: PinEngine) throws {
+        // The machine's one frame has held another page.
+        try play(frames: 1) { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: engine)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          try space.store(UInt64(7), at: 0x5008)
+          try space.unmap(at: 0x5000, pages: 1)
+          machine.memory.flushDeferredFrees()
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          let storer = freezer.start("store", freezeAt: .faultBetweenBeginAndStore) {
+            try space.store(UInt64(1), at: 0x5000)
+          }
+          #expect(storer.waitUntilFrozen())
+          let loader = freezer.start("load") {
+            let seen = try space.load(at: 0x5008, as: UInt64.self)
+            freezer.expect(seen == 0, "a new page holds \(seen)")
+          }
+          #expect(!loader.mayFinish(), "a load did not wait for the fault that holds the entry")
+          storer.thaw()
+          try storer.join()
+          try loader.join()
+        }
+      }
+
+      @Test(arguments: Engines.lockless)
       func twoFaultsOnOnePage(engine: PinEngine) throws {
         try play { freezer, machine in
           let space = AddressSpace(machine.memory, engine: engine)

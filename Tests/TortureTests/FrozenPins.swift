@@ -172,6 +172,23 @@
         }
       }
 
+      @Test(arguments: Engines.lockless)
+      func fault(engine: PinEngine) throws {
+        // The entry is locked until the frame is a whole page of the space.
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: engine)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          let faulter = freezer.start("store", freezeAt: .faultBetweenBeginAndStore) {
+            try space.store(UInt64(7), at: 0x5000)
+          }
+          #expect(faulter.waitUntilFrozen())
+          #expect(throws: PageError.tryAgain) { try space.pin(at: 0x5000, [.write, .fastOnly]).release() }
+          faulter.thaw()
+          try faulter.join()
+          try space.pin(at: 0x5000, [.write, .fastOnly]).release()
+        }
+      }
+
       @Test(arguments: places, Engines.lookTwice)
       func protect(place: YieldPoint, engine: PinEngine) throws {
         try play { freezer, machine in

@@ -18,6 +18,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case faultBeforeWalk
   /// A fault has prepared its entry, inside its section, and has not locked the place.
   case faultBeforeInstall
+  /// A fault has locked its entry, inside its section, and given its new frame the first reference, and has not stored the entry.
+  case faultBetweenBeginAndStore
   /// A copy-on-write fault has retained its anonymous original and has not looked at the entry again.
   case copyBetweenReferenceAndSecondLook
   /// A copy-on-write fault has looked at its entry again, if it had to, and has not copied the contents.

@@ -30,6 +30,7 @@ extension Fault {
     }
     if let refusal = site.lock(validating: validity) { return refusal }
     frames.frame(pfn).begin(anonymous: true, mapped: true)
+    YieldPoint.faultBetweenBeginAndStore.reach()
     site.ptep.unlock(storing: site.finish(pte, writable: writable))
     frame = nil
     return .done
