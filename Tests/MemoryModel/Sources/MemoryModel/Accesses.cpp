@@ -15,6 +15,9 @@ void writeMemory(uintptr_t address, size_t size, Value value) {
   memcpy(reinterpret_cast<void *>(address), &value, size);
 }
 
+/// So often a thread may look at what no other thread has touched. Then it waits for that: the location is shared.
+constexpr int mostRepeats = 200;
+
 static Value bits(size_t size) { return size == 16 ? ~Value{0} : (Value{1} << (size * 8)) - 1; }
 
 static std::string describe(int thread, bool isWrite, bool isAtomic) {
@@ -32,6 +35,7 @@ void Execution::report(Conflict conflict, const ShadowAccess &earlier, uintptr_t
 }
 
 void Execution::note(uintptr_t address, size_t size, bool isWrite, Order order, uintptr_t site, bool isVisible) {
+  if (!hasSpawned) return;
   ModelThread &self = currentThread();
   ShadowAccess access;
   access.thread = static_cast<uint8_t>(currentNumber);
@@ -69,9 +73,9 @@ bool Execution::notePrivate(uintptr_t address, size_t size, bool isWrite, Order 
     return false;
   }
   // A thread that waits for a location that no other thread has touched so far.
-  privateRepeats = lastPrivate == address ? privateRepeats + 1 : 0;
-  lastPrivate = address;
-  if (privateRepeats > 200 && !isWrite) {
+  privateRepeats = lastPrivate.address == address ? privateRepeats + 1 : 0;
+  lastPrivate = {address, size};
+  if (privateRepeats > mostRepeats && !isWrite) {
     visibility.add(address, size);
     leave(Ending::learned);
   }
@@ -100,11 +104,13 @@ void Execution::checkSpin(uintptr_t site, uintptr_t address) {
 Value Execution::load(uintptr_t address, size_t size, Order order, uintptr_t site) {
   if (notePrivate(address, size, false, order, site)) return readMemory(address, size);
   Region region = visibility.find(address, size);
+  auto part = [&](Value whole) { return whole >> ((address - region.address) * 8) & bits(size); };
+  if (const Event *known = readInIdleTurn(memoryName(region))) return part(known->value);
   Event event = prepare(Kind::read, order, site);
   checkSpin(site, address);
   EventId id = performRead(std::move(event), memoryName(region));
   note(address, size, false, order, site, true);
-  return graph.event(id).value >> ((address - region.address) * 8) & bits(size);
+  return part(graph.event(id).value);
 }
 
 namespace {
@@ -193,22 +199,70 @@ void Execution::fence(Order order, uintptr_t site) {
   perform(std::move(event));
 }
 
-/// The turn of the loop that ends here can be left out. In the complete search the thread stops: another execution has it read
-/// something newer at once. Otherwise it waits until there is something newer.
+/// Whether the events since the last pause are those before it once more: the same accesses with the same values.
+bool Execution::repeatsLastTurn() const {
+  const ModelThread &self = threads[currentNumber];
+  const auto &events = graph.events(currentNumber);
+  int length = self.executed - self.pausedAt;
+  if (length == 0 || self.pausedAt < length) return false;
+  for (int i = self.pausedAt; i < self.executed; i++) {
+    const Event &now = events[i], &before = events[i - length];
+    if (now.kind != before.kind || now.site != before.site || now.location != before.location || now.value != before.value)
+      return false;
+  }
+  return true;
+}
+
+/// A turn of a loop that changed nothing can be left out, and so can one that repeats the last turn: what it changed, it put
+/// back. In the complete search the thread stops: another execution has it read something newer at once. Otherwise it waits until
+/// there is something newer.
+///
+/// With `letLoopsEnd`, a thread whose turn changed nothing goes on, and reads the same again without an event, until it does
+/// something else.
 void Execution::pause(uintptr_t site) {
+  constexpr int endlessTurns = 1000;
   ModelThread &self = currentThread();
   bool hasRead = false;
-  for (int i = self.quietSince; i < self.executed; i++)
+  for (int i = self.pausedAt; i < self.executed; i++)
     hasRead = hasRead || graph.events(currentNumber)[i].kind == Kind::read;
-  if (!hasRead) return;
-  self.request.site = site;
-  self.spinBegin = self.quietSince;
-  reach(Turn::spin);
+  bool isIdle = self.idleTurns > 0 || (!self.changedSincePause && hasRead);
+  if (isIdle && loopsEnd && self.idleTurns < endlessTurns) {
+    self.idleTurns++;
+    return;
+  }
+  if (self.executed > self.pausedAt)
+    eventlessPauses = 0;
+  else if (lastPrivate.size > 0 && ++eventlessPauses > mostRepeats) {
+    visibility.add(lastPrivate.address, lastPrivate.size);
+    leave(Ending::learned);
+  }
+  if (isIdle || repeatsLastTurn()) {
+    self.request.site = site;
+    self.spinBegin = self.pausedAt;
+    reach(Turn::spin);
+  }
   self.makeProgress();
+  self.pausedAt = self.executed;
+  self.changedSincePause = false;
+}
+
+/// What the thread has read of a location in the last turn, if it is in an idle turn after it.
+const Event *Execution::readInIdleTurn(const LocationName &name) {
+  ModelThread &self = currentThread();
+  if (self.idleTurns == 0) return nullptr;
+  for (int i = self.executed - 1; i >= self.pausedAt; i--) {
+    const Event &event = graph.events(currentNumber)[i];
+    if (event.kind == Kind::read && !event.sectionBegin && graph.locations[event.location].name == name) return &event;
+  }
+  return nullptr;
 }
 
 void Execution::plain(uintptr_t address, size_t size, bool isWrite, uintptr_t site) {
   ModelThread &self = currentThread();
+  if (!hasSpawned) {
+    if (isWrite) data.willWrite(address, size);
+    return;
+  }
   ShadowAccess access;
   access.thread = static_cast<uint8_t>(currentNumber);
   access.epoch = static_cast<uint16_t>(self.executed + 1);

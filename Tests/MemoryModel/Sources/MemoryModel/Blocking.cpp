@@ -14,6 +14,7 @@ int Execution::spawn(void (*body)(void *), void *argument, uintptr_t site) {
   self.makeProgress();
   reach(Turn::step);
   EventId id = perform(std::move(event));
+  hasSpawned = true;
   ModelThread &child = threads[number];
   child.isLive = true;
   child.body = body;

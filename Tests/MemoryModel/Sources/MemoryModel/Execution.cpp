@@ -47,7 +47,9 @@ Ending Execution::run(void (*test)(void *), void *argument, Graph start, Strateg
   stacks.assign(1, {});
   shadow.reset();
   arena.reset();
-  lastPrivate = 0;
+  lastPrivate = {};
+  eventlessPauses = 0;
+  loopsEnd = hasSpawned = false;
   onces.clear();
   keys.clear();
   for (ModelThread &thread : threads) thread = ModelThread{};
@@ -199,13 +201,23 @@ bool Execution::isEnabled(int number) {
   }
   case Turn::spin:
     if (!strategy->addsInOrder()) return false;
-    for (int i = thread.spinBegin; i < thread.executed; i++) {
-      const Event &event = graph.events(number)[i];
-      if (event.kind == Kind::read && graph.place(event.source, event.location) < graph.lastPlace(event.location))
-        return true;
-    }
-    return false;
+    return canReadNewer(number, thread.spinBegin);
   case Turn::blocked: return false;
+  }
+  return false;
+}
+
+/// Whether a location that a thread has read since its event `begin` has a write that is newer than what it knows of there.
+bool Execution::canReadNewer(int number, int begin) const {
+  const auto &events = graph.events(number);
+  for (int i = begin; i < threads[number].executed; i++) {
+    const Event &read = events[i];
+    if (read.kind != Kind::read) continue;
+    int known = graph.place(read.source, read.location);
+    for (int j = i + 1; j < threads[number].executed; j++)
+      if (events[j].kind == Kind::write && events[j].location == read.location)
+        known = std::max(known, graph.place(events[j].id, read.location));
+    if (known < graph.lastPlace(read.location)) return true;
   }
   return false;
 }
@@ -219,11 +231,7 @@ Ending Execution::stuckEnding() {
     if (!thread.isLive || thread.hasFinished) continue;
     isStuck = true;
     int begin = thread.turn == Turn::spin ? thread.spinBegin : thread.turn == Turn::blocked ? thread.executed - 1 : -1;
-    for (int i = begin; i >= 0 && i < thread.executed; i++) {
-      const Event &event = graph.events(number)[i];
-      if (event.kind == Kind::read && graph.place(event.source, event.location) < graph.lastPlace(event.location))
-        return Ending::blocked;
-    }
+    if (begin >= 0 && canReadNewer(number, begin)) return Ending::blocked;
     const char *why = thread.turn == Turn::join          ? "joins"
                       : thread.turn == Turn::gracePeriod ? "waits for a grace period"
                       : thread.turn == Turn::spin        ? "repeats its reads"

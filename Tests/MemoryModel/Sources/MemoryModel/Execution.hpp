@@ -49,6 +49,12 @@ struct ModelThread {
   /// How many events it had made when it last did something that another thread, or its own later turns, can depend on.
   int quietSince = 0;
   bool spunBefore = false;
+  /// Whether it did such a thing since its last `pause`. The first pause finds that it did: where its loop began is unknown.
+  bool changedSincePause = true;
+  /// How many events it had made at its last `pause`.
+  int pausedAt = 0;
+  /// In how many turns since it has read nothing but what it had read before. See `Execution::pause`.
+  int idleTurns = 0;
   int sectionDepth = 0;
   int children = 0;
   SpinHistory spins;
@@ -60,6 +66,7 @@ struct ModelThread {
   void makeProgress() {
     spins.clear();
     spunBefore = false;
+    changedSincePause = true;
     quietSince = executed;
   }
 };
@@ -121,6 +128,8 @@ public:
   void fence(Order order, uintptr_t site);
   /// The thread says that it looked in vain and will look again.
   void pause(uintptr_t site);
+  /// From here on a loop that pauses may end although nothing changed, as one that counts its turns does.
+  void letLoopsEnd() { loopsEnd = true; }
   void plain(uintptr_t address, size_t size, bool isWrite, uintptr_t site);
   int spawn(void (*body)(void *), void *argument, uintptr_t site);
   void join(int thread, uintptr_t site);
@@ -154,8 +163,10 @@ private:
   Strategy *strategy = nullptr;
   /// Events of the start graph that are still to be made.
   int remaining = 0;
-  bool records = false, isAborting = false, hasReserved = false;
+  bool records = false, isAborting = false, hasReserved = false, loopsEnd = false;
   Ending ending = Ending::finished;
+  /// Whether there ever was a second thread. What came before happens before all that it does, so it needs no note.
+  bool hasSpawned = false;
   /// Numbers for threads by parent and birth, equal in all executions.
   std::map<std::pair<int, int>, int> numbers;
   int numberCount = 1;
@@ -163,11 +174,12 @@ private:
   std::map<uintptr_t, EventId> onces;
   /// Destructors by key.
   std::vector<void (*)(void *)> keys;
-  uintptr_t lastPrivate = 0;
-  int privateRepeats = 0;
+  Region lastPrivate;
+  int privateRepeats = 0, eventlessPauses = 0;
 
   void runBody(int number);
   bool isEnabled(int number);
+  bool canReadNewer(int number, int begin) const;
   bool canReplay(int number) const;
   int chooseThread(int running);
   void reach(Turn turn);
@@ -188,6 +200,8 @@ private:
   LocationName memoryName(Region region);
   bool isNewest(EventId write) const;
   void checkSpin(uintptr_t site, uintptr_t address);
+  bool repeatsLastTurn() const;
+  const Event *readInIdleTurn(const LocationName &name);
   void note(uintptr_t address, size_t size, bool isWrite, Order order, uintptr_t site, bool isVisible);
   void report(Conflict conflict, const ShadowAccess &earlier, uintptr_t address, bool isWrite, bool isAtomic, uintptr_t site);
   bool notePrivate(uintptr_t address, size_t size, bool isWrite, Order order, uintptr_t site);

@@ -69,6 +69,13 @@ void mm_synchronize_rcu(void) {
   if (isModelled()) Execution::shared().gracePeriod(SITE);
 }
 
+void mm_pause(void) {
+  if (isModelled()) Execution::shared().pause(SITE);
+}
+void mm_let_loops_end(void) {
+  if (isModelled()) Execution::shared().letLoopsEnd();
+}
+
 int mm_outcomes(const char **names, void (*each)(const long *, unsigned long, void *), void *context) {
   Exploration &exploration = Exploration::last();
   size_t count = exploration.names.size();

@@ -266,10 +266,6 @@ void mm_futex_wake(uint32_t *word) {
   if (isModelled()) wake(word, SITE);
 }
 
-/// A turn of a loop that waits.
-void mm_pause(void) {
-  if (isModelled()) execution().pause(SITE);
-}
 int mm_thread(void) { return isModelled() ? currentNumber : 0; }
 int mm_rcu_read_ongoing(void) { return isModelled() && execution().currentThread().sectionDepth > 0; }
 

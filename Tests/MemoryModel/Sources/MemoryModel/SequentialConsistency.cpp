@@ -43,16 +43,17 @@ public:
   explicit SequentialConsistency(const Graph &graph) : graph(graph) {
     for (const auto &events : graph.threads)
       for (const Event &event : events) {
-        if (event.isAccess() || event.kind == Kind::fence) all.push_back(&event);
-        if (mm::isSequentiallyConsistent(event.effectiveOrder()) && (event.isAccess() || event.kind == Kind::fence))
-          ordered.push_back(all.size() - 1);
+        if ((!event.isAccess() && event.kind != Kind::fence) || isAlone(event)) continue;
+        all.push_back(&event);
+        places.push_back(event.isAccess() ? place(event) : -1);
+        if (mm::isSequentiallyConsistent(event.effectiveOrder())) ordered.push_back(all.size() - 1);
       }
   }
 
   bool holds() {
     if (ordered.size() < 2) return true;
-    happensBefore = relation([&](const Event &a, const Event &b) { return b.happensBefore.covers(a.id); });
-    communication = relation([&](const Event &a, const Event &b) { return communicates(a, b); });
+    happensBefore = relation([&](size_t a, size_t b) { return all[b]->happensBefore.covers(all[a]->id); });
+    communication = relation([&](size_t a, size_t b) { return communicates(a, b); });
     makeBase();
     return isAcyclic();
   }
@@ -60,15 +61,36 @@ public:
 private:
   const Graph &graph;
   std::vector<const Event *> all;
+  /// For each access, the place in modification order of the write that it made or read.
+  std::vector<int> places;
   std::vector<size_t> ordered;
   Relation happensBefore, communication, before;
+
+  /// Whether an event happens before all events of other threads, or after them. No cycle comes by such an event: an edge to it
+  /// would come from an event that happens after it, or an edge from it lead to one that happens before.
+  bool isAlone(const Event &event) const {
+    if (event.id.thread == 0 && !hasSpawned(event.id)) return true;
+    for (int thread = 0; thread < maximumThreads; thread++)
+      if (thread != event.id.thread && event.happensBefore.last[thread] < graph.size(thread)) return false;
+    return true;
+  }
+
+  /// Whether the first thread started another before its event `id`.
+  bool hasSpawned(EventId id) const {
+    const auto &events = graph.events(0);
+    if (firstSpawn == 0)
+      for (firstSpawn = 1; firstSpawn <= graph.size(0); firstSpawn++)
+        if (events[firstSpawn - 1].kind == Kind::spawn) break;
+    return id.index > firstSpawn;
+  }
+  mutable int firstSpawn = 0;
 
   template <typename Test>
   Relation relation(Test test) {
     Relation rows(all.size(), Bits(all.size()));
     for (size_t a = 0; a < all.size(); a++)
       for (size_t b = 0; b < all.size(); b++)
-        if (a != b && test(*all[a], *all[b])) rows[a].set(b);
+        if (a != b && test(a, b)) rows[a].set(b);
     return rows;
   }
 
@@ -78,36 +100,37 @@ private:
   }
 
   /// `eco`: rf, mo, fr and what follows from them.
-  bool communicates(const Event &a, const Event &b) const {
-    if (!a.isAccess() || !b.isAccess() || a.location != b.location) return false;
-    int from = place(a), to = place(b);
-    return from < to || (from == to && a.kind == Kind::write && b.kind == Kind::read);
+  bool communicates(size_t a, size_t b) const {
+    if (places[a] < 0 || places[b] < 0 || differInLocation(a, b)) return false;
+    return places[a] < places[b] ||
+           (places[a] == places[b] && all[a]->kind == Kind::write && all[b]->kind == Kind::read);
   }
 
   /// `mo | fr`.
-  bool precedesWrite(const Event &a, const Event &b) const {
-    return a.isAccess() && b.kind == Kind::write && a.location == b.location && a.id != b.id && place(a) < place(b);
+  bool precedesWrite(size_t a, size_t b) const {
+    return places[a] >= 0 && all[b]->kind == Kind::write && !differInLocation(a, b) && a != b && places[a] < places[b];
   }
 
-  static bool differInLocation(const Event &a, const Event &b) {
-    return a.location < 0 || b.location < 0 || a.location != b.location;
+  bool differInLocation(size_t a, size_t b) const {
+    return all[a]->location < 0 || all[b]->location < 0 || all[a]->location != all[b]->location;
+  }
+
+  bool inProgramOrder(size_t a, size_t b) const {
+    return all[a]->id.thread == all[b]->id.thread && all[a]->id.index < all[b]->id.index;
   }
 
   /// `scb`.
   void makeBase() {
-    before = relation([&](const Event &a, const Event &b) {
-      if (a.id.thread == b.id.thread && a.id.index < b.id.index) return true;
-      if (!differInLocation(a, b) && b.happensBefore.covers(a.id)) return true;
+    before = relation([&](size_t a, size_t b) {
+      if (inProgramOrder(a, b)) return true;
+      if (!differInLocation(a, b) && all[b]->happensBefore.covers(all[a]->id)) return true;
       return precedesWrite(a, b);
     });
+    Relation later = relation([&](size_t a, size_t b) { return inProgramOrder(a, b) && differInLocation(a, b); });
     for (size_t a = 0; a < all.size(); a++) {
       Bits reached(all.size());
-      for (size_t next = a + 1; next < all.size() && all[next]->id.thread == all[a]->id.thread; next++)
-        if (differInLocation(*all[a], *all[next])) reached.add(happensBefore[next]);
-      reached.forEach([&](size_t middle) {
-        for (size_t b = middle + 1; b < all.size() && all[b]->id.thread == all[middle]->id.thread; b++)
-          if (differInLocation(*all[middle], *all[b])) before[a].set(b);
-      });
+      later[a].forEach([&](size_t next) { reached.add(happensBefore[next]); });
+      reached.forEach([&](size_t middle) { before[a].add(later[middle]); });
     }
   }
 

@@ -41,6 +41,8 @@ _Unwind_Reason_Code visit(_Unwind_Context *context, void *argument) {
 }  // namespace
 
 void SpinHistory::wrote(uintptr_t address, size_t size) {
+  // Before the first look there is nothing to compare with.
+  if (looks.empty()) return;
   // A turn that writes more than this is work.
   constexpr size_t most = 64;
   std::pair range{address, size};

@@ -13,6 +13,7 @@ Event Execution::prepare(Kind kind, Order order, uintptr_t site) {
   event.site = site;
   event.stack = stackHere(site);
   currentThread().request = event;
+  currentThread().idleTurns = 0;
   return event;
 }
 

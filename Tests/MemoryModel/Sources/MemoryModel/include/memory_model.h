@@ -53,6 +53,11 @@ void mm_rcu_read_unlock(void);
 /// A grace period: waits for every section that began before it, and is a full barrier.
 void mm_synchronize_rcu(void);
 
+/// The end of a turn of a loop that waits. A turn that changed nothing, or the same as the last one, is made once.
+void mm_pause(void);
+/// Lets loops that pause end by themselves in this execution, as loops do that count their turns.
+void mm_let_loops_end(void);
+
 /// Gives the names and the outcomes of the last exploration; returns the number of names.
 ///
 /// `names` has room for every name, or is null. `each` is called once for each outcome in ascending order, with a value for each
