@@ -63,6 +63,11 @@ bool Exploration::runOne(Graph start, Strategy &strategy, bool &mustRestart) {
 void Exploration::explain() {
   Execution &execution = Execution::shared();
   std::string first = execution.failure.what;
+  if (isBrief) {
+    failure = first;
+    report = "failure: " + failure + "\n";
+    return;
+  }
   std::string line = schedule(execution);
   ScheduledReplay replay(execution.steps);
   Ending again = execution.run(test, argument, Graph{}, replay, true);
@@ -76,6 +81,7 @@ void Exploration::explain() {
 void Exploration::run(void (*body)(void *), void *bodyArgument, const Options &options) {
   test = body;
   argument = bodyArgument;
+  isBrief = options.isBrief;
   auto reachedLimit = [&](unsigned long limit) { return limit > 0 && executions + blocked >= limit; };
   static bool isPinned = false;
   if (!isPinned) stayOnOneCore();

@@ -18,6 +18,8 @@ struct Options {
   bool isRandom = false;
   unsigned long seed = 0;
   unsigned long maximumExecutions = 0;
+  /// Of a failure, only what failed.
+  bool isBrief = false;
   /// A schedule to run once.
   std::string replay;
 };
@@ -44,7 +46,7 @@ private:
   void *argument = nullptr;
   /// Graphs seen so far, where an engine can meet one twice.
   std::set<std::array<uint64_t, 2>> graphs;
-  bool countsGraphs = false;
+  bool countsGraphs = false, isBrief = false;
 
   void clear();
   /// Runs one execution; false if the exploration is over or must start again.

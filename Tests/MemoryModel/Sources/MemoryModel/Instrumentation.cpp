@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "Execution.hpp"
+#include "Weakening.hpp"
 
 using namespace mm;
 
@@ -22,16 +23,21 @@ void plain(const void *address, size_t size, bool isWrite, uintptr_t site) {
   if (isModelled(address) && size > 0) Execution::shared().plain(ADDRESS(address), size, isWrite, site);
 }
 
+/// An access's order, unless a mutation gives its line another.
+Order orderOf(int order, Operation operation, uintptr_t site) {
+  return Weakening::shared().order(site, operation, static_cast<Order>(order));
+}
+
 template <typename T>
 T load(const volatile void *address, int order, uintptr_t site) {
   if (!isModelled(address)) return static_cast<T>(readMemory(ADDRESS(address), sizeof(T)));
-  return static_cast<T>(Execution::shared().load(ADDRESS(address), sizeof(T), static_cast<Order>(order), site));
+  return static_cast<T>(Execution::shared().load(ADDRESS(address), sizeof(T), orderOf(order, Operation::load, site), site));
 }
 
 template <typename T>
 void store(volatile void *address, T value, int order, uintptr_t site) {
   if (isModelled(address))
-    Execution::shared().store(ADDRESS(address), sizeof(T), value, static_cast<Order>(order), site);
+    Execution::shared().store(ADDRESS(address), sizeof(T), value, orderOf(order, Operation::store, site), site);
   else
     writeMemory(ADDRESS(address), sizeof(T), value);
 }
@@ -41,7 +47,8 @@ T update(volatile void *address, Rule rule, T expected, T operand, Modification 
          uintptr_t site) {
   if (isModelled(address))
     return static_cast<T>(Execution::shared().update(ADDRESS(address), sizeof(T), rule, expected, operand, modify,
-                                                     static_cast<Order>(order), static_cast<Order>(failureOrder), site));
+                                                     orderOf(order, Operation::update, site),
+                                                     orderOf(failureOrder, Operation::failure, site), site));
   T old = static_cast<T>(readMemory(ADDRESS(address), sizeof(T)));
   if (rule == Rule::always || old == expected) writeMemory(ADDRESS(address), sizeof(T), modify(old, operand));
   return old;
@@ -183,7 +190,9 @@ EXTREMA(32)
 EXTREMA(64)
 
 void __tsan_atomic_thread_fence(int order) {
-  if (currentNumber >= 0) Execution::shared().fence(static_cast<Order>(order), SITE);
+  if (currentNumber < 0) return;
+  Order limited = orderOf(order, Operation::fence, SITE);
+  if (limited != Order::relaxed) Execution::shared().fence(limited, SITE);
 }
 void __tsan_atomic_signal_fence(int) {}
 

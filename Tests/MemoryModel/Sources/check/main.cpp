@@ -10,6 +10,7 @@
 #include <string>
 
 #include "../MemoryModel/Exploration.hpp"
+#include "../MemoryModel/Weakening.hpp"
 
 extern "C" void mm_test(void *);
 
@@ -17,7 +18,7 @@ namespace {
 
 const char *const usage =
     "usage: check FILE [--bound K] [--random N [--seed S]] [--json] [--max N] [--interleavings]\n"
-    "       [--without-grace-periods] [--replay SCHEDULE]\n";
+    "       [--brief] [--without-grace-periods] [--weaken FILE:LINE ORDER]... [--list-sites] [--replay SCHEDULE]\n";
 
 /// Addresses are part of a schedule, so they must be the same in the next run.
 void keepAddresses(char **arguments) {
@@ -99,7 +100,7 @@ void printText(const mm::Exploration &exploration, const mm::Options &options) {
 int main(int count, char **arguments) {
   keepAddresses(arguments);
   mm::Options options;
-  bool writesJSON = false;
+  bool writesJSON = false, listsSites = false;
   for (int i = 1; i < count; i++) {
     std::string name = arguments[i];
     auto number = [&]() -> unsigned long {
@@ -123,8 +124,19 @@ int main(int count, char **arguments) {
       options.maximumExecutions = number();
     } else if (name == "--interleavings") {
       options.interleavings = true;
+    } else if (name == "--brief") {
+      options.isBrief = true;
     } else if (name == "--without-grace-periods") {
       mm::Execution::shared().gracePeriodsWait = false;
+    } else if (name == "--weaken" && i + 2 < count) {
+      std::string line = arguments[++i], order = arguments[++i];
+      if (!mm::Weakening::shared().add(line, order)) {
+        fprintf(stderr, "there is no order %s\n", order.c_str());
+        return 2;
+      }
+    } else if (name == "--list-sites") {
+      listsSites = true;
+      mm::Weakening::shared().record();
     } else if (name == "--json") {
       writesJSON = true;
     } else if (name == "--replay" && i + 1 < count) {
@@ -136,6 +148,8 @@ int main(int count, char **arguments) {
   }
   mm::Exploration &exploration = mm::Exploration::last();
   exploration.run(mm_test, nullptr, options);
+  if (listsSites)
+    for (const std::string &site : mm::Weakening::shared().sites()) printf("%s\n", site.c_str());
   if (writesJSON)
     printJSON(exploration);
   else

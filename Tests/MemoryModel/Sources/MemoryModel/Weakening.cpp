@@ -1,0 +1,109 @@
+#include "Weakening.hpp"
+
+#include <link.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+
+namespace mm {
+
+static const char *const orderNames[] = {"relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"};
+static const char *const operationNames[] = {"load", "store", "update", "fence"};
+
+Weakening &Weakening::shared() {
+  static auto *weakening = new Weakening;
+  return *weakening;
+}
+
+bool Weakening::add(const std::string &line, const std::string &order) {
+  for (int i = 0; i < 6; i++)
+    if (order == orderNames[i]) {
+      wanted[line] = static_cast<Order>(i);
+      return true;
+    }
+  return false;
+}
+
+/// What is left of `order` if no more than `limit` is allowed.
+static Order weaker(Order order, Order limit, Operation operation) {
+  bool acquiring = acquires(order) && acquires(limit) && operation != Operation::store;
+  bool releasing = releases(order) && releases(limit) && operation != Operation::load && operation != Operation::failure;
+  if (isSequentiallyConsistent(order) && isSequentiallyConsistent(limit)) return order;
+  return acquiring ? (releasing ? Order::acquireRelease : Order::acquire) : releasing ? Order::release : Order::relaxed;
+}
+
+Order Weakening::find(uintptr_t site, Operation operation, Order order) {
+  auto [entry, isNew] = known.try_emplace(site);
+  Site &found = entry->second;
+  if (isNew) {
+    found.line = line(site);
+    if (auto limit = wanted.find(found.line); limit != wanted.end()) {
+      found.isWeakened = true;
+      found.limit = limit->second;
+    }
+  }
+  if (isRecording && operation != Operation::failure) found.accesses[{operation, order}]++;
+  return found.isWeakened ? weaker(order, found.limit, operation) : order;
+}
+
+std::vector<std::string> Weakening::sites() {
+  std::set<std::string> lines;
+  for (const auto &[site, found] : known)
+    for (const auto &[access, times] : found.accesses)
+      lines.insert(found.line + " " + operationNames[static_cast<int>(access.first)] + " " +
+                   orderNames[static_cast<int>(access.second)]);
+  return {lines.begin(), lines.end()};
+}
+
+void Weakening::startSymbolizer() {
+  int question[2], answer[2];
+  if (pipe(question) != 0 || pipe(answer) != 0) abort();
+  if (fork() == 0) {
+    dup2(question[0], 0);
+    dup2(answer[1], 1);
+    close(question[1]);
+    close(answer[0]);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/exe", getppid());
+    execlp("llvm-symbolizer", "llvm-symbolizer", "--inlines", "--functions=none", "-e", path, nullptr);
+    _exit(127);
+  }
+  close(question[0]);
+  close(answer[1]);
+  questions = fdopen(question[1], "w");
+  answers = fdopen(answer[0], "r");
+}
+
+/// The innermost source line of the call before `site`. The compiler gives some instructions of an inlined function the line 0.
+std::string Weakening::line(uintptr_t site) {
+  static uintptr_t loadAddress = [] {
+    uintptr_t result = 0;
+    dl_iterate_phdr(
+        [](dl_phdr_info *info, size_t, void *context) {
+          *static_cast<uintptr_t *>(context) = info->dlpi_addr;
+          return 1;
+        },
+        &result);
+    return result;
+  }();
+  if (!questions) startSymbolizer();
+  fprintf(questions, "%#lx\n", site - 1 - loadAddress);
+  fflush(questions);
+  std::string result;
+  char text[4096];
+  // An answer is a line for each level of inlining, and an empty one.
+  while (fgets(text, sizeof text, answers) && text[0] != '\n') {
+    std::string place(text, strcspn(text, "\n"));
+    place.erase(0, place.rfind('/') + 1);
+    size_t column = place.rfind(':');
+    if (column != std::string::npos) place.erase(column);
+    bool hasLine = place.size() > 2 && place.compare(place.size() - 2, 2, ":0") != 0;
+    if (result.empty() && hasLine) result = place;
+  }
+  return result.empty() ? "?:0" : result;
+}
+
+}  // namespace mm

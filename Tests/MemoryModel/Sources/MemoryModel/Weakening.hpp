@@ -1,0 +1,57 @@
+// A mutation without a new build: the accesses of one source line are made with a weaker order.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "Event.hpp"
+
+namespace mm {
+
+enum class Operation : uint8_t {
+  load,
+  store,
+  update,
+  fence,
+  failure,  // What an update is that does not write.
+};
+
+/// The source lines of atomic accesses, and the orders that some of them are given instead of their own.
+///
+/// An inlined function has many call sites, of one line: the innermost.
+class Weakening {
+public:
+  static Weakening &shared();
+  /// Gives the accesses of `line`, as `PTEPointer.swift:21`, the order named, or none stronger. False if there is no such order.
+  bool add(const std::string &line, const std::string &order);
+  /// Notes from here on what is accessed where.
+  void record() { isRecording = true; }
+  /// The order of an access. `site` is the instruction after the call.
+  Order order(uintptr_t site, Operation operation, Order order) {
+    return wanted.empty() && !isRecording ? order : find(site, operation, order);
+  }
+  /// `line operation order` for each line that was recorded, ascending.
+  std::vector<std::string> sites();
+
+private:
+  struct Site {
+    std::string line;
+    bool isWeakened = false;
+    Order limit = Order::sequentiallyConsistent;
+    std::map<std::pair<Operation, Order>, unsigned long> accesses;
+  };
+  std::map<std::string, Order> wanted;
+  std::unordered_map<uintptr_t, Site> known;
+  bool isRecording = false;
+  /// A running `llvm-symbolizer`, to which addresses are written, and from which lines are read.
+  FILE *questions = nullptr, *answers = nullptr;
+
+  Order find(uintptr_t site, Operation operation, Order order);
+  std::string line(uintptr_t site);
+  void startSymbolizer();
+};
+
+}  // namespace mm
