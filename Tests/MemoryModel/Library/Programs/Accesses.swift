@@ -1,0 +1,175 @@
+/// Once `protect` has returned, no store by the old entry lands.
+func storeAgainstProtect(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  inParallel(
+    { _ = try? setting.space.store(Setting.foreign, at: Setting.address) },
+    {
+      try! setting.space.protect(at: Setting.address, pages: 1, .read)
+      _ = Setting.settledValue(setting.space)
+    })
+  setting.end()
+}
+
+/// A store while another mapping takes the place: it lands before in the old page, or after in the new one.
+func storeAgainstMap(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  inParallel(
+    { try! setting.space.store(Setting.foreign, at: Setting.address) },
+    {
+      try! setting.space.map(at: Setting.address, pages: 1, protection: .readWrite)
+    })
+  let seen = Setting.settledValue(setting.space)
+  check(seen == 0 || seen == Setting.foreign, "the new mapping shows the old one's page")
+  setting.end()
+}
+
+/// A store while the page moves: it fails, or the new address shows it.
+func storeAgainstRemap(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let new = Setting.address + 8 * Page.size
+  let stored = Flag()
+  inParallel(
+    { if (try? setting.space.store(Setting.foreign, at: Setting.address)) != nil { stored.set() } },
+    {
+      try! setting.space.remap(at: Setting.address, pages: 1, to: new, newPages: 1)
+      _ = Setting.settledValue(setting.space, at: new)
+    })
+  let expected = stored.isSet ? Setting.foreign : Setting.content
+  check(Setting.settledValue(setting.space, at: new) == expected, "a store is lost, or failed and landed")
+  setting.end()
+}
+
+/// A store comes before a fork or after it, and what the child sees stays.
+func storeAgainstFork(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  inParallel(
+    { try! setting.space.store(Setting.foreign, at: Setting.address) },
+    {
+      let child = setting.fork()
+      let seen = Setting.settledValue(child)
+      check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
+    })
+  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
+  setting.end()
+}
+
+/// Once `unmap` has returned, no store by the old entry lands in what has the frame next.
+func storeAgainstReuse(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  inParallel(
+    { _ = try? setting.space.store(Setting.other, at: Setting.address) },
+    {
+      try! setting.space.unmap(at: Setting.address, pages: 1)
+      setting.useFramesAgain()
+    })
+  setting.end()
+}
+
+/// No load sees what has the frame next.
+func loadAgainstReuse(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  inParallel(
+    {
+      guard let seen = try? setting.space.load(at: Setting.address, as: UInt64.self) else { return }
+      check(seen == Setting.content, "a load saw another space's page")
+    },
+    {
+      try! setting.space.unmap(at: Setting.address, pages: 1)
+      setting.useFramesAgain()
+    })
+  setting.end()
+}
+
+/// Parent and child store to the page that they share. Each has its own after that, and one of them may keep the old frame.
+func storesOfParentAndChild(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let child = setting.fork()
+  inParallel(
+    { try! setting.space.store(Setting.foreign, at: Setting.address) },
+    { try! child.store(Setting.other, at: Setting.address) })
+  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
+  check(Setting.settledValue(child) == Setting.other, "the child's store is lost")
+  setting.end()
+}
+
+/// Two threads break copy-on-write of one page: neither store is lost, and the child sees none.
+func storesOfOneSpace(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let child = setting.fork()
+  inParallel(
+    { try! setting.space.store(Setting.foreign, at: Setting.address) },
+    { try! setting.space.store(Setting.other, at: Setting.address + 8) })
+  check(Setting.settledValue(setting.space) == Setting.foreign, "the first store is lost")
+  check(Setting.settledValue(setting.space, at: Setting.address + 8) == Setting.other, "the second store is lost")
+  check(Setting.settledValue(child) == Setting.content, "a child saw its parent's store")
+  setting.end()
+}
+
+/// A store breaks copy-on-write while the space forks again.
+func copyOnWriteAgainstFork(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let child = setting.fork()
+  inParallel(
+    { try! setting.space.store(Setting.foreign, at: Setting.address) },
+    {
+      let second = setting.fork()
+      let seen = Setting.settledValue(second)
+      check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
+    })
+  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
+  check(Setting.settledValue(child) == Setting.content, "a child saw its parent's store")
+  setting.end()
+}
+
+private let untouched = Setting.address + 8 * Page.size
+
+/// Two first touches of one page: one frame, and neither store is lost.
+func faultAgainstFault(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  try! setting.space.map(at: untouched, pages: 1, protection: .readWrite)
+  inParallel(
+    { try! setting.space.store(UInt64(1), at: untouched) },
+    { try! setting.space.store(UInt64(2), at: untouched + 8) })
+  check(try! setting.space.load(at: untouched, as: UInt64.self) == 1, "the first store is lost")
+  check(try! setting.space.load(at: untouched + 8, as: UInt64.self) == 2, "the second store is lost")
+  setting.end()
+}
+
+/// A first touch while the mapping goes away: it fails, or its page goes too.
+func faultAgainstUnmap(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  try! setting.space.map(at: untouched, pages: 1, protection: .readWrite)
+  inParallel(
+    { _ = try? setting.space.store(UInt64(1), at: untouched) },
+    { try! setting.space.unmap(at: untouched, pages: 1) })
+  setting.end()
+}
+
+/// A first touch while the space forks: the child sees the store or zeroes, and what it sees stays.
+func faultAgainstFork(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  try! setting.space.map(at: untouched, pages: 1, protection: .readWrite)
+  inParallel(
+    { try! setting.space.store(Setting.foreign, at: untouched) },
+    {
+      let child = setting.fork()
+      let seen = Setting.settledValue(child, at: untouched)
+      check(seen == 0 || seen == Setting.foreign, "a child saw what was never stored")
+    })
+  check(Setting.settledValue(setting.space, at: untouched) == Setting.foreign, "the parent's store is lost")
+  setting.end()
+}
+
+/// A first touch finds its mapping while a neighbour joins it, and the old tree of mappings is freed.
+func faultAgainstPublish(_ engine: PinEngine) {
+  let setting = Setting(engine: engine, pages: 2)
+  let second = Setting.address + Page.size
+  inParallel(
+    { try! setting.space.store(Setting.foreign, at: second) },
+    {
+      try! setting.space.map(at: second + Page.size, pages: 1, protection: .readWrite)
+      setting.memory.flushDeferredFrees()
+    })
+  check(Setting.settledValue(setting.space, at: second) == Setting.foreign, "a store is lost")
+  setting.end()
+}

@@ -1,0 +1,103 @@
+import MemoryModel
+import Synchronization
+
+/// A number that only a lock keeps from a race.
+private final class LockedNumber: @unchecked Sendable {
+  let lock = FutexLock()
+  var value = 0
+}
+
+/// Each thread adds to a plain variable under the lock that sleeps in the kernel. The waiting threads come as far as that.
+func locks(threads: Int) {
+  mm_let_loops_end()
+  let number = LockedNumber()
+  let body: Body = {
+    number.lock.lock()
+    number.value += 1
+    number.lock.unlock()
+  }
+  if threads == 3 { inParallel(body, body, body) } else { inParallel(body, body) }
+  check(number.value == threads, "an addition is lost")
+}
+
+/// Each thread changes a guarded value.
+func guardedValue() {
+  let value = Guarded<[Int]>([])
+  inParallel({ value.withLock { $0.append(1) } }, { value.withLock { $0.append(2) } })
+  check(value.withLock { $0.sorted() } == [1, 2], "a change is lost")
+}
+
+private struct Pair: ~Copyable {
+  var first: Int
+  var second: Int
+}
+
+private final class PublishedPair: Sendable {
+  let word: Atomic<UInt64>
+  init(_ value: consuming Pair) { word = Atomic(Published(value).word) }
+}
+
+/// A section reads a value while a writer replaces it and frees the old one.
+func publishedValue() {
+  let cell = PublishedPair(Pair(first: 1, second: 1))
+  let queue = DeferredQueue { _ in [] }
+  let handle = queue.handle
+  inParallel(
+    {
+      RCU.read {
+        let value = Published<Pair>(word: cell.word.load(ordering: .acquiring))!
+        check(value.value.first == value.value.second, "a value was half there")
+      }
+    },
+    {
+      let new = Published(Pair(first: 2, second: 2))
+      let old = Published<Pair>(word: cell.word.exchange(new.word, ordering: .acquiringAndReleasing))!
+      handle.enqueue(old.retired())
+      handle.drain()
+    })
+  Published<Pair>(word: cell.word.load(ordering: .acquiring))!.destroy()
+  withExtendedLifetime(queue) {}
+}
+
+private final class Tracked: Sendable {
+  let ended: Flag
+  init(_ ended: Flag) { self.ended = ended }
+  deinit { ended.set() }
+}
+
+/// Two threads defer an object each and drain: each object ends once, before its thread's drain of all returns.
+func twoDrains() {
+  let queue = DeferredQueue { _ in [] }
+  let handle = queue.handle
+  let flags = [Flag(), Flag()]
+  func body(_ flag: Flag) -> Body {
+    {
+      handle.enqueue(.object(Tracked(flag)))
+      handle.drainAll()
+      check(flag.isSet, "a drain returned before what was deferred had ended")
+    }
+  }
+  inParallel(body(flags[0]), body(flags[1]))
+  check(!handle.isAnythingPending, "something is still deferred")
+  withExtendedLifetime(queue) {}
+}
+
+private func writeAndLook(_ frame: borrowing FrameReference, _ stamp: UInt64) {
+  check(frame.bytes.load() as UInt64 == 0, "a new frame is not empty")
+  frame.bytes.store(stamp)
+  check(frame.bytes.load() as UInt64 == stamp, "a frame has two owners")
+}
+
+/// Two threads take a frame each, write to it and give it back: no frame has two owners.
+func allocations(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let body: Body = {
+    for stamp in UInt64(1)...2 {
+      let frame = try! setting.memory.allocate()
+      writeAndLook(frame, stamp)
+      frame.put()
+    }
+  }
+  inParallel(body, body)
+  setting.end()
+}

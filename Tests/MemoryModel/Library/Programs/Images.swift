@@ -1,0 +1,62 @@
+/// A machine with an image of one page, and a space that maps it.
+private struct ImageSetting {
+  static let byte: UInt8 = 0x11
+  static let content: UInt64 = 0x1111_1111_1111_1111
+  let setting: Setting
+  let image: Image
+  let address = Setting.address + 8 * Page.size
+
+  init(_ engine: PinEngine, isCached: Bool) {
+    setting = Setting(engine: engine)
+    image = try! Image(setting.memory, pages: 1) { _ in Self.byte }
+    try! setting.space.map(at: address, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(image))
+    if isCached { try! image.migrateToCache(page: 0) }
+    _ = try! setting.space.load(at: address, as: UInt64.self)
+  }
+
+  func end() {
+    // The image's cache goes with its last user.
+    try! setting.space.unmap(at: address, pages: 1)
+    image.dropCache()
+    setting.end()
+  }
+}
+
+/// A load while its page moves into the page cache: the same bytes from either place.
+func loadAgainstMigration(_ engine: PinEngine) {
+  let images = ImageSetting(engine, isCached: false)
+  inParallel(
+    {
+      let seen = try! images.setting.space.load(at: images.address, as: UInt64.self)
+      check(seen == ImageSetting.content, "a load saw another page")
+    },
+    { try! images.image.migrateToCache(page: 0) })
+  check(Setting.settledValue(images.setting.space, at: images.address) == ImageSetting.content, "a page was lost")
+  images.end()
+}
+
+/// A pin while its page moves back to the image: the page stays, or the pin does not get it.
+func pinAgainstMigrationBack(_ engine: PinEngine) {
+  let images = ImageSetting(engine, isCached: true)
+  inParallel(
+    {
+      guard let pin = try? images.setting.space.pin(at: images.address, .fastOnly) else { return }
+      check(pin.load(as: UInt64.self) == ImageSetting.content, "a pinned page changed")
+      pin.release()
+    },
+    {
+      try? images.image.migrateToImage(page: 0)
+      images.setting.useFramesAgain()
+    })
+  images.end()
+}
+
+/// A store while its page moves back to the image, which cannot be rewritten: a page with a store stays.
+func storeAgainstMigrationBack(_ engine: PinEngine) {
+  let images = ImageSetting(engine, isCached: true)
+  inParallel(
+    { try! images.setting.space.store(Setting.foreign, at: images.address) },
+    { try? images.image.migrateToImage(page: 0) })
+  check(Setting.settledValue(images.setting.space, at: images.address) == Setting.foreign, "a store is lost")
+  images.end()
+}

@@ -1,0 +1,160 @@
+/// A page that is pinned while its mapping goes away stays what it was.
+func pinAgainstUnmap(_ setting: Setting) {
+  inParallel(
+    { setting.pinAndLook() },
+    {
+      try! setting.space.unmap(at: Setting.address, pages: 1)
+      check((try? setting.space.pin(at: Setting.address, .fastOnly)) == nil, "a pin after unmap")
+    })
+  setting.end()
+}
+
+/// As pin against unmap, and then the frame is used again, by another space. The pin may be its last holder.
+func pinAgainstReuse(_ setting: Setting) {
+  inParallel(
+    { setting.pinAndLook() },
+    {
+      try! setting.space.unmap(at: Setting.address, pages: 1)
+      setting.useFramesAgain()
+    })
+  setting.end()
+}
+
+/// Two threads pin a page that no slot has held yet.
+func firstPins(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  inParallel({ setting.pinAndLook() }, { setting.pinAndLook([.write, .fastOnly]) })
+  setting.end()
+}
+
+func twoPinsAgainstUnmap(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  inParallel(
+    { setting.pinAndLook() }, { setting.pinAndLook() }, { try! setting.space.unmap(at: Setting.address, pages: 1) })
+  setting.end()
+}
+
+private func word(of range: borrowing PinnedPages, at index: Int) -> UInt64 { range[index].load() }
+
+/// The pages of a range stay what they were, those that the range got.
+func rangePinAgainstUnmap(_ engine: PinEngine) {
+  let setting = Setting(engine: engine, pages: 2)
+  try! setting.space.store(Setting.content, at: Setting.address + Page.size)
+  inParallel(
+    {
+      guard let range = try? setting.space.pin(at: Setting.address, pages: 2, .fastOnly) else { return }
+      for index in range.indices {
+        check(word(of: range, at: index) == Setting.content, "a pinned page changed")
+      }
+      range.release()
+    },
+    {
+      try! setting.space.unmap(at: Setting.address, pages: 2)
+      setting.useFramesAgain()
+    })
+  setting.end()
+}
+
+/// The pages of a range are the program's after a fork.
+func rangePinAgainstFork(_ engine: PinEngine) {
+  let setting = Setting(engine: engine, pages: 2)
+  let second = Setting.address + Page.size
+  try! setting.space.store(Setting.content, at: second)
+  inParallel(
+    {
+      guard let range = try? setting.space.pin(at: Setting.address, pages: 2, [.write, .fastOnly]) else { return }
+      if range.count == 2 {
+        try! setting.space.store(Setting.foreign, at: second)
+        check(word(of: range, at: 1) == Setting.foreign, "a pinned page was left behind by its program")
+      }
+      range.release()
+    },
+    {
+      let child = setting.fork()
+      let seen = Setting.settledValue(child, at: second)
+      check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
+    })
+  setting.end()
+}
+
+/// A pin that a fork meets keeps the parent's frame: what a device writes through it, the parent sees.
+func pinAgainstFork(_ setting: Setting) {
+  inParallel(
+    { setting.pinAndStore([.write, .fastOnly]) },
+    {
+      let child = setting.fork()
+      let seen = Setting.settledValue(child)
+      check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
+    })
+  setting.end()
+}
+
+/// Once `protect` has returned, no pin for writing is taken by the old entry.
+func pinAgainstProtect(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  inParallel(
+    { setting.pinAndLook([.write, .fastOnly]) },
+    {
+      try! setting.space.protect(at: Setting.address, pages: 1, .read)
+      check(
+        (try? setting.space.pin(at: Setting.address, [.write, .fastOnly])) == nil, "a pin for writing after protect")
+    })
+  setting.end()
+}
+
+/// A pinned page moves with its mapping.
+func pinAgainstRemap(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let new = Setting.address + 8 * Page.size
+  inParallel(
+    { setting.pinAndLook() },
+    {
+      try! setting.space.remap(at: Setting.address, pages: 1, to: new, newPages: 1)
+      check((try? setting.space.pin(at: Setting.address, .fastOnly)) == nil, "a pin at the old address")
+      setting.pinAndLook([], at: new)
+    })
+  setting.end()
+}
+
+/// A pin for writing breaks copy-on-write while the child does: each side has a page of its own.
+func pinAgainstCopyOnWrite(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let child = setting.fork()
+  inParallel(
+    { setting.pinAndStore(.write) },
+    {
+      try! child.store(Setting.other, at: Setting.address)
+      check(Setting.settledValue(child) == Setting.other, "a child saw its parent's store")
+    })
+  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
+  setting.end()
+}
+
+/// A pin for reading gives the parent a page of its own first, so that it keeps showing what the parent sees.
+func unsharingPinAgainstCopyOnWrite(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let child = setting.fork()
+  inParallel(
+    { setting.pinAndStore([]) },
+    {
+      try! child.store(Setting.other, at: Setting.address)
+      check(Setting.settledValue(child) == Setting.other, "a child saw its parent's store")
+    })
+  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
+  setting.end()
+}
+
+/// A pin for writing breaks copy-on-write while the space forks again.
+func breakingPinAgainstFork(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let child = setting.fork()
+  inParallel(
+    { setting.pinAndStore(.write) },
+    {
+      let second = setting.fork()
+      let seen = Setting.settledValue(second)
+      check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
+    })
+  check(Setting.settledValue(child) == Setting.content, "a child saw its parent's store")
+  setting.end()
+}
