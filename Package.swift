@@ -95,6 +95,11 @@ let package = Package(
       path: "Sources/Examples/DirectRead"
     ),
     .executableTarget(
+      name: "example-flash-and-ram",
+      dependencies: ["UserPages"],
+      path: "Sources/Examples/FlashAndRAM"
+    ),
+    .executableTarget(
       name: "example-pins-in-tasks",
       dependencies: ["UserPages"],
       path: "Sources/Examples/PinsInTasks"

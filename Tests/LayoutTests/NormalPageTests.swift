@@ -130,6 +130,7 @@ import Testing
     do {
       let backwards = Backwards(try DeviceRange(memory, pages: 4))
       let space = AddressSpace(memory)
+      memory.onBackingDiagnostic { _ in }
       try space.map(at: page(0), pages: 4, protection: .readWrite, backing: .pfn(backwards, isIO: false))
       #expect(throws: PageError.busError) { try space.load(at: page(0), as: UInt8.self) }
       // A shared one need not be, and a mixed one refers to what has a descriptor.

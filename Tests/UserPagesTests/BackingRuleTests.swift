@@ -218,6 +218,7 @@ struct BackingRuleTests {
       let pin = try victim.pin(at: 0x5000)
       let pfn = pin.pfn
       let space = AddressSpace(machine.memory, engine: engine)
+      machine.memory.onBackingDiagnostic { _ in }
       for kind in [MappingKind.mixed, MappingKind.file] {
         for sharing in [Sharing.shared, .private] {
           let backing = Scripted { _, _ in .frameNumber(pfn, writable: true) }

@@ -74,14 +74,15 @@ struct BackingTests {
   @Test func answersThatAreErrors() throws {
     try withMachine { memory, space in
       let hole = PFN(UInt64(memory.frames.span) + 5)
-      let cases: [(FaultAnswer, PageError)] = [
-        (.busError, .busError), (.outOfMemory, .outOfMemory), (.frameNumber(hole, writable: true), .busError),
-        (.frameNumber(PFN(0), writable: true), .busError), (.frame(hole), .busError),
+      memory.onBackingDiagnostic { _ in }
+      let cases: [(@Sendable () -> FaultAnswer, PageError)] = [
+        ({ .busError }, .busError), ({ .outOfMemory }, .outOfMemory),
+        ({ .frameNumber(hole, writable: true) }, .busError), ({ .frameNumber(PFN(0), writable: true) }, .busError),
       ]
       for (answer, error) in cases {
         try space.map(
-          at: 0x10000, pages: 16, protection: .readWrite, sharing: .shared, backing: .mixed(Scripted { _, _ in answer })
-        )
+          at: 0x10000, pages: 16, protection: .readWrite, sharing: .shared,
+          backing: .mixed(Scripted { _, _ in answer() }))
         #expect(throws: error) { try space.load(at: 0x10000, count: 1) }
         #expect(throws: error) { try space.store([1], at: 0x10000) }
         #expect(throws: error == .outOfMemory ? PageError.outOfMemory : .badAddress) {

@@ -62,23 +62,24 @@ extension Backing {
 }
 
 /// A backing's answer to a fault.
-public enum FaultAnswer: Sendable {
-  /// A frame with a descriptor. The backing has taken a reference for the mapping.
-  case frame(PFN)
-  /// A frame number. A mixed mapping refcounts it where it has a descriptor, a pfn mapping does not. `writable`: whether
-  /// stores through a shared mapping may go there.
+///
+/// It owns the frame that it gives: the compiler sees to it that a backing gives each reference once. A wrong answer is a bus error for
+/// the program and a `BackingDiagnostic` for the machine.
+public enum FaultAnswer: ~Copyable, Sendable {
+  /// A frame with a descriptor, and the reference that the entry is to hold. Of a 2 MiB frame, `page` says which of its pages is
+  /// meant; it is 0 in the answer to `Backing.hugeFault(page:write:)`.
+  case frame(FrameReference, page: Int = 0)
+  /// A frame number, without a reference.
+  ///
+  /// A pfn mapping counts nothing. Any other mapping retains the frame if it has a descriptor. Such a frame must be shared memory that
+  /// something else keeps: a free frame, or a page of a program's private memory, is a wrong answer. `writable` says whether stores
+  /// through a shared mapping may go there.
   case frameNumber(PFN, writable: Bool)
-  /// There is no such page: the program gets `SIGBUS`.
+  /// There is no such page. The program gets `SIGBUS`.
   case busError
+  /// The backing has no memory for the page. The fault looks for memory once and asks again, then fails.
   case outOfMemory
-  /// Something changed: fault again.
+  /// Something changes at this moment: the fault asks again, at most 2048 times in a row and for about a second. A backing that waits
+  /// for longer than that waits before it answers.
   case retry
-
-  /// Whether the fault fails with this answer.
-  var isRefusal: Bool {
-    switch self {
-    case .busError, .outOfMemory: true
-    case .frame, .frameNumber, .retry: false
-    }
-  }
 }

@@ -79,8 +79,11 @@ public final class Image: Backing {
         return error == .outOfMemory ? .outOfMemory : .busError
       }
       return .retry
-    case .moving: return .retry
-    case .cached(let pfn): return .frame(pfn)
+    case .moving:
+      // The fault holds no lock, so it may wait for the migration.
+      migrationLock.withLock { _ in }
+      return .retry
+    case .cached(let pfn): return .frame(FrameReference(owning: pfn, in: section.memory))
     }
   }
 

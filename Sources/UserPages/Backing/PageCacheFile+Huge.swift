@@ -28,9 +28,9 @@ extension PageCacheFile {
       for index in 0..<Page.pagesPerHuge { _ = slots.install(first + index, at: page + index) }
       return true
     }
-    if installed { return .frame(first) }
+    if installed { return answer(owning: first) }
     memory.discardHugeFrame(first)
-    return try? cachedHuge(at: page)
+    do throws(PageError) { return try cachedHuge(at: page) } catch { return nil }
   }
 
   /// What is cached of 2 MiB, if that is one frame; with one reference for the caller.
@@ -39,7 +39,7 @@ extension PageCacheFile {
   /// dropped at this moment, its frame still holds what the file did.
   private func cachedHuge(at page: Int) throws(PageError) -> FaultAnswer? {
     guard let pfn = try cachedFrame(of: page) else { return nil }
-    if pfn.isHugeAligned, memory.frames.frame(pfn).has(Frame.hugeBit) { return .frame(pfn) }
+    if pfn.isHugeAligned, memory.frames.frame(pfn).has(Frame.hugeBit) { return answer(owning: pfn) }
     memory.put(memory.frames.frame(pfn), Frame.oneReference)
     return nil
   }

@@ -62,10 +62,16 @@ public final class PageCacheFile: Backing {
   public func fault(page: Int, write: Bool) -> FaultAnswer {
     guard page >= 0, page < slots.count else { return .busError }
     do throws(PageError) {
-      return .frame(try frame(of: page))
+      return answer(owning: try frame(of: page))
     } catch {
       return error == .outOfMemory ? .outOfMemory : .busError
     }
+  }
+
+  /// An answer that passes on a reference of the caller's, on a base frame or on the 2 MiB frame that has `pfn`.
+  func answer(owning pfn: PFN) -> FaultAnswer {
+    let first = memory.frames.frame(pfn).has(Frame.hugeBit) ? pfn.hugeStart : pfn
+    return .frame(FrameReference(owning: first, in: memory), page: Int(pfn.rawValue - first.rawValue))
   }
 
   /// `read(2)`: the bytes at `offset`, fewer at the file's end.

@@ -68,6 +68,9 @@ public struct FrameReference: ~Copyable, Sendable {
     return FrameReference(sameAs: self)
   }
 
+  /// Whether the frame is one of `memory`.
+  func isOf(_ memory: PhysicalMemory) -> Bool { self.memory.toOpaque() == Unmanaged.passUnretained(memory).toOpaque() }
+
   /// Gives the reference up (`folio_put`). The frame is free if that was the last one.
   public consuming func put() {}
 

@@ -29,6 +29,7 @@ public final class PhysicalMemory: Sendable {
   package let zeroPage: PFN
   /// What a flush of the data cache does here; nil if it does nothing.
   let dataCache: (any DataCacheFlushing)?
+  let diagnostics: Diagnostics
   private let arena: Int32
 
   /// Makes a machine, in time and memory that do not depend on its size.
@@ -70,6 +71,7 @@ public final class PhysicalMemory: Sendable {
     for index in 0..<Page.pagesPerHuge { frames.frame(zeroPage + index).beginReserved() }
     self.ramPages = ramPages
     self.dataCache = dataCache
+    diagnostics = Diagnostics()
     self.frames = frames
     self.sections = sections
     self.arena = arena
@@ -143,6 +145,7 @@ public final class PhysicalMemory: Sendable {
     deferred = parts.deferredQueue.handle
     zeroPage = parts.zeroPage
     dataCache = parts.dataCache
+    diagnostics = parts.diagnostics
     arena = parts.arena
   }
 
@@ -156,6 +159,7 @@ public final class PhysicalMemory: Sendable {
     let deferredQueue: DeferredQueue
     let zeroPage: PFN
     let dataCache: (any DataCacheFlushing)?
+    let diagnostics: Diagnostics
     let arena: Int32
   }
 
@@ -167,8 +171,8 @@ public final class PhysicalMemory: Sendable {
       precondition(pins == 0, "physical memory was torn down with \(pins) pins outstanding")
       let parts = Parts(
         ramPages: ramPages, frames: frames, sections: sections, allocator: allocator, swap: swap,
-        tablePages: tablePages,
-        deferredQueue: deferredQueue, zeroPage: zeroPage, dataCache: dataCache, arena: arena)
+        tablePages: tablePages, deferredQueue: deferredQueue, zeroPage: zeroPage, dataCache: dataCache,
+        diagnostics: diagnostics, arena: arena)
       return RCU.endOutsideSection(PhysicalMemory(successorOf: parts))
     }
     swap.end()

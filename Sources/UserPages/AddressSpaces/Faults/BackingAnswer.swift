@@ -6,7 +6,14 @@ struct FaultQuestion {
   let isHuge: Bool
 
   func isSame(as other: FaultQuestion) -> Bool {
-    backing === other.backing && page == other.page && write == other.write && isHuge == other.isHuge
+    backing === other.backing && page == other.page && write == other.write
+      && isHuge == other.isHuge
+  }
+
+  fileprivate func ask() -> FaultAnswer? {
+    if !isHuge { return backing.fault(page: page, write: write) }
+    return page <= backing.pageCount - Page.pagesPerHuge
+      ? backing.hugeFault(page: page, write: write) : nil
   }
 }
 
@@ -17,6 +24,10 @@ struct BackingAnswer: ~Copyable {
     case frame(PFN)
     case frameNumber(PFN, writable: Bool)
     case failure(PageError)
+    case mistake(BackingDiagnostic.Reason)
+    /// The backing has no 2 MiB in one piece.
+    case noHugeFrame
+    case retry
   }
 
   let question: FaultQuestion
@@ -27,48 +38,50 @@ struct BackingAnswer: ~Copyable {
   private let before: UInt64
 
   /// Asks the backing. Not inside a read-side section, and holding no lock: the backing may need other spaces' locks to answer.
-  ///
-  /// Returns `nil` if the backing has no 2 MiB in one piece, or says to ask again.
-  ///
-  /// - Parameter isRetry: whether it said to ask again.
-  init?(to question: FaultQuestion, in memory: PhysicalMemory, isRetry: inout Bool) {
-    let backing = question.backing
-    let sequence = backing.sequence
-    let before = sequence?.value ?? 0
-    var given: FaultAnswer?
-    if !question.isHuge {
-      given = backing.fault(page: question.page, write: question.write)
-    } else if question.page <= backing.pageCount - Page.pagesPerHuge {
-      given = backing.hugeFault(page: question.page, write: question.write)
-    }
-    var reference: FrameReference?
-    let content: Content
-    isRetry = false
-    switch given {
-    case .frame(let pfn) where memory.frames.isValid(pfn):
-      let isPart = memory.frames.frame(pfn).has(Frame.hugeBit)
-      reference = FrameReference(owning: isPart ? pfn.hugeStart : pfn, in: memory)
-      if question.isHuge, !isPart || !pfn.isHugeAligned { return nil }
-      content = .frame(pfn)
-    case .frameNumber(let pfn, let writable):
-      if question.isHuge, !memory.frames.isWhole(from: pfn) { return nil }
-      let isFilled = memory.sections.fill(pfn, count: question.isHuge ? Page.pagesPerHuge : 1)
-      content = isFilled ? .frameNumber(pfn, writable: writable) : .failure(.outOfMemory)
-    case .retry:
-      isRetry = true
-      return nil
-    case .outOfMemory where !question.isHuge:
-      content = .failure(.outOfMemory)
-    case nil, .busError, .outOfMemory, .frame:
-      // A frame that has no descriptor: a backing's mistake is the program's bus error, not the machine's end.
-      if question.isHuge { return nil }
-      content = .failure(.busError)
-    }
+  init(to question: FaultQuestion, in memory: PhysicalMemory) {
     self.question = question
-    self.content = content
-    self.reference = consume reference
-    self.sequence = sequence
-    self.before = before
+    sequence = question.backing.sequence
+    before = sequence?.value ?? 0
+    let given = question.ask()
+    switch consume given {
+    case .some(.frame(let given, let page)):
+      content = Self.check(given, page: page, for: question, in: memory)
+      reference = consume given
+    case .some(.frameNumber(let pfn, let writable)):
+      content = Self.check(pfn, writable: writable, for: question, in: memory)
+      reference = nil
+    case .some(.retry):
+      content = .retry
+      reference = nil
+    case .some(.outOfMemory):
+      content = question.isHuge ? .noHugeFrame : .failure(.outOfMemory)
+      reference = nil
+    case .some(.busError):
+      content = question.isHuge ? .noHugeFrame : .failure(.busError)
+      reference = nil
+    case .none:
+      content = .noHugeFrame
+      reference = nil
+    }
+  }
+
+  private static func check(
+    _ given: borrowing FrameReference, page: Int, for question: FaultQuestion,
+    in memory: PhysicalMemory
+  ) -> Content {
+    guard given.isOf(memory) else { return .mistake(.frameOfAnotherMachine) }
+    guard page >= 0, page < given.pageCount else { return .mistake(.noSuchPageOfFrame) }
+    if question.isHuge, given.pageCount < Page.pagesPerHuge || page != 0 { return .noHugeFrame }
+    return .frame(given.pfn + page)
+  }
+
+  /// The frame is looked at again by each attempt, inside a section: it may end at any time.
+  private static func check(
+    _ pfn: PFN, writable: Bool, for question: FaultQuestion, in memory: PhysicalMemory
+  ) -> Content {
+    if question.isHuge, !memory.frames.isWhole(from: pfn) { return .noHugeFrame }
+    let isFilled = memory.sections.fill(pfn, count: question.isHuge ? Page.pagesPerHuge : 1)
+    return isFilled ? .frameNumber(pfn, writable: writable) : .failure(.outOfMemory)
   }
 
   /// What tells whether the answer still holds, for as long as the answer lives.
@@ -80,8 +93,10 @@ struct BackingAnswer: ~Copyable {
   /// again, the fault would be refused again, without end.
   func isUsable(for question: FaultQuestion) -> Bool {
     guard self.question.isSame(as: question) else { return false }
-    if case .failure = content { return true }
-    return validity.holds
+    switch content {
+    case .failure, .mistake: return true
+    case .frame, .frameNumber, .noHugeFrame, .retry: return validity.holds
+    }
   }
 
   /// Gives the reference to the entry that was installed.

@@ -28,8 +28,10 @@ extension Fault {
     if site.pte.isBusy || !space.stillRules(mapping) { return .again }
     let outcome = handleEntry(site)
     // Another mapping may have put the entry there since. What the old mapping says of it does not count.
-    if case .failed = outcome, mapping.value.isDetached { return .again }
-    return outcome
+    switch outcome {
+    case .failed, .refused: return mapping.value.isDetached ? .again : outcome
+    default: return outcome
+    }
   }
 
   /// Hands an unlocked entry to the case that it is (`handle_pte_fault`).

@@ -10,9 +10,10 @@ extension Fault {
     let copies = access.isWrite && !attributes.isShared
     switch content {
     case .failure(let error): return .failed(error)
+    case .mistake(let reason): return .refused(reason)
+    case .retry, .noHugeFrame: return ask(wanted)
     case .frame(let pfn):
-      // A pfn mapping counts no references, so it cannot show a frame that lives by them.
-      if attributes.kind.isPFN { return .failed(.busError) }
+      if attributes.kind.isPFN { return .refused(.frameInPFNMapping) }
       if copies { return handleCopyOnWriteFault(site, copying: pfn, validity) }
       let outcome = space.with {
         site.insertPage(pfn, of: $0.memory, storesThrough: storesThrough, validating: validity)
@@ -20,7 +21,8 @@ extension Fault {
       if case .done = outcome { handAnswerOver() }
       return outcome
     case .frameNumber(let pfn, let writable):
-      if frames.kind(of: pfn) == .hole { return .failed(.busError) }
+      if frames.kind(of: pfn) == .hole { return .refused(.noSuchFrame) }
+      guard site.mapping.value.mayShow(pfn, at: site.address) else { return .refused(.frameOutOfOrder) }
       // The zero page is never refcounted, as for anonymous memory: a hole in a file of an image.
       let isCounted = !attributes.kind.isPFN && frames.isValid(pfn) && pfn != zeroPage
       if copies {
@@ -28,7 +30,6 @@ extension Fault {
           ? handleCopyOnWriteFault(site, retaining: pfn, validity)
           : handleCopyOnWriteFault(site, copying: pfn, validity)
       }
-      guard site.mapping.value.mayShow(pfn, at: site.address) else { return .failed(.busError) }
       if isCounted {
         return space.with { site.insertMixed(pfn, of: $0.memory, storesThrough: storesThrough, validating: validity) }
       }
@@ -61,7 +62,7 @@ extension Fault {
     let folio: Frame
     do throws(PageError) {
       let retained = try space.with { space throws(PageError) in try space.memory.retainShared(original) }
-      guard let retained else { return .failed(.busError) }
+      guard let retained else { return .refused(.frameNotShared) }
       folio = retained
     } catch {
       return .failed(error)

@@ -44,6 +44,7 @@ extension Fault {
     let wanted = FaultQuestion(backing: backing, page: page, write: storesThrough, isHuge: true)
     guard let (content, validity) = usableAnswer(to: wanted) else { return ask(wanted) }
     switch content {
+    case .mistake(let reason): return .refused(reason)
     case .frame(let pfn) where !attributes.kind.isPFN:
       let outcome = space.with {
         site.insertHuge(pfn, of: $0.memory, storesThrough: storesThrough, validating: validity)

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A frame from the allocator that no entry maps yet.
 struct NewFrame {
   let pfn: PFN
@@ -60,11 +62,45 @@ extension Fault {
       space.leavingMmapLock {
         answer = nil
         guard let question else { return true }
-        var isRetry = false
-        answer = BackingAnswer(to: question, in: space.memory, isRetry: &isRetry)
-        if answer == nil, !isRetry { isHugeRefused = true }
+        let given = BackingAnswer(to: question, in: space.memory)
+        if case .retry = given.content { return false }
+        if case .noHugeFrame = given.content { isHugeRefused = true }
+        answer = consume given
         self.question = nil
-        return !isRetry
+        return true
+      }
+    }
+  }
+
+  /// How often in a row a backing may say `retry`. The second half of the pauses are a millisecond each: about a second in all.
+  private static var retryLimit: Int { 2048 }
+
+  /// Waits before the backing is asked again, for the `retries`th time in a row.
+  mutating func pause(beforeRetry retries: Int) throws(PageError) {
+    guard retries <= Self.retryLimit else {
+      report(.endlessRetry)
+      throw .busError
+    }
+    // Without the mmap lock: what the backing waits for may need it.
+    space.with { space in
+      space.leavingMmapLock {
+        var turns = retries
+        if retries <= Self.retryLimit / 2 { PTEPointer.wait(&turns) } else { usleep(1000) }
+      }
+    }
+  }
+
+  /// Tells the machine of a mistake in the answer, or of the question that gets none. Under no lock.
+  mutating func report(_ reason: BackingDiagnostic.Reason) {
+    space.with { space in
+      space.leavingMmapLock {
+        var asked = question
+        switch answer {
+        case .some(let answer): asked = answer.question
+        case .none: break
+        }
+        guard let asked else { return }
+        space.memory.diagnostics.report(BackingDiagnostic(backing: asked.backing, page: asked.page, reason: reason))
       }
     }
   }

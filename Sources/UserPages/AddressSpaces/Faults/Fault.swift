@@ -79,6 +79,8 @@ struct Fault: ~Copyable {
     /// The frame could be reused but for references that may only wait for a grace period.
     case needsDrain
     case failed(PageError)
+    /// The backing's answer is wrong: a bus error, and a diagnostic.
+    case refused(BackingDiagnostic.Reason)
   }
 
   /// Attempts until the access is possible.
@@ -86,6 +88,7 @@ struct Fault: ~Copyable {
   /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
   mutating func resolve() throws(PageError) {
     var turns = 0
+    var retries = 0
     while true {
       switch attempt() {
       case .done:
@@ -101,7 +104,8 @@ struct Fault: ~Copyable {
       case .needsHugeFrame:
         getHugeFrame()
       case .needsAnswer:
-        if !getAnswer() { PTEPointer.wait(&turns) }
+        retries = getAnswer() ? 0 : retries + 1
+        if retries > 0 { try pause(beforeRetry: retries) }
       case .needsSwapped(let slot):
         do throws(PageError) { try getSwapped(slot) } catch { try makeRoom(after: error) }
       case .needsDrain:
@@ -111,6 +115,9 @@ struct Fault: ~Copyable {
       case .failed(let failure):
         if failure == .segmentationViolation, isPermittedAfterAll() { continue }
         try makeRoom(after: failure)
+      case .refused(let reason):
+        report(reason)
+        throw .busError
       }
     }
   }

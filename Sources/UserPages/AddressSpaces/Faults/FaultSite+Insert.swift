@@ -54,14 +54,14 @@ extension FaultSite {
     return install(finish(new, writable: writable), validating: validity)
   }
 
-  /// Maps a frame number that has a descriptor, and retains the frame for the entry (`vmf_insert_mixed`). A bus error if the
+  /// Maps a frame number that has a descriptor, and retains the frame for the entry (`vmf_insert_mixed`). Refused if the
   /// frame is free, or a program's private memory.
   func insertMixed(
     _ pfn: PFN, of memory: PhysicalMemory, storesThrough: Bool = false, validating validity: AnswerValidity? = nil
   ) -> Fault.Outcome {
     let folio: Frame
     do throws(PageError) {
-      guard let retained = try memory.retainShared(pfn) else { return .failed(.busError) }
+      guard let retained = try memory.retainShared(pfn) else { return .refused(.frameNotShared) }
       folio = retained
     } catch {
       return .failed(error)

@@ -66,7 +66,7 @@ extension AddressSpace {
         return site.insertPFN(pfn, writable: writable && attributes.isShared)
       }
       let outcome = site.insertMixed(pfn, of: self.memory)
-      if case .failed(.busError) = outcome { return .failed(.invalidArgument) }
+      if case .refused = outcome { return .failed(.invalidArgument) }
       return outcome
     }
   }
