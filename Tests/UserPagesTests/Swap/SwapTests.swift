@@ -124,6 +124,22 @@ import Testing
     }
   }
 
+  /// A file's page is no program's own memory, even if the file has dropped it and one entry is all that is left.
+  @Test(arguments: Engines.all)
+  func aFilesPageStays(engine: PinEngine) throws {
+    try Swapped.withPages(1, engine: engine) { machine, space in
+      let file = try PageCacheFile(machine.memory, pages: 1, fill: 3)
+      let page = Swapped.address(8)
+      try space.map(at: page, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(file))
+      #expect(try space.load(at: page, as: UInt8.self) == 3)
+      file.drop()
+      machine.memory.flushDeferredFrees()
+      try space.advise(at: page, pages: 1, .pageOut)
+      #expect(space.entry(at: page).kind == .normal)
+      #expect(space.frame(at: page)?.isAnonymous == false)
+    }
+  }
+
   @Test(arguments: Engines.all)
   func pinsBringPagesBack(engine: PinEngine) throws {
     try Swapped.withPages(engine: engine) { machine, space in
