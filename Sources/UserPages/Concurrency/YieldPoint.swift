@@ -71,8 +71,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   /// A fault has read a slot, outside of any section, and has not looked at its entry again.
   case swapInBetweenReadAndMap
 
-  /// A swap file was opened and locked, and its name has not been looked up again.
-  case swapFileBetweenLockAndLook
+  /// A real file was opened and locked, and its name has not been looked up again.
+  case lockedFileBetweenLockAndLook
 
   /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`.
   package static func install(_ handler: @escaping @Sendable (YieldPoint) -> Void) {

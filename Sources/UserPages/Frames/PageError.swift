@@ -10,13 +10,13 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case outOfMemory
   /// `EAGAIN`: not without doing what the caller excluded.
   case tryAgain
-  /// `EBUSY`: a pin is in the way, or another machine uses the swap file.
+  /// `EBUSY`: a pin is in the way, or the swap file or a page cache's file has another user.
   case busy
   /// `SIGSEGV`: the program touched what is not mapped, or not with that permission.
   case segmentationViolation
   /// `SIGBUS`: the mapping is there, what it shows is not (past the end of a file or an image).
   case busError
-  /// `EIO`: the real file behind an image was truncated, or its disk failed.
+  /// `EIO`: the real file behind an image or a page cache was truncated, or its disk failed.
   case inputOutput
   /// `EROFS`: writing to what can only be read.
   case readOnly
@@ -25,7 +25,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// What is done with a real file, named as the message has it.
   public enum FileStep: String, Sendable {
-    case open, inspect, lock, create, map
+    case open, inspect, lock, create, map, read, write, resize, punch, sync
   }
 
   /// The error for an errno that a system call left: `outOfMemory` if there was no memory for it.
@@ -81,6 +81,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case ETXTBSY: "ETXTBSY"
     case EFBIG: "EFBIG"
     case EIO: "EIO"
+    case ENOSPC: "ENOSPC"
     case EINVAL: "EINVAL"
     default: "errno \(code)"
     }

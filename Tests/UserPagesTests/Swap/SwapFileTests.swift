@@ -43,7 +43,7 @@ import Testing
         let thread = ThreadNumber.current
         let rounds = Guarded(0)
         YieldPoint.install { point in
-          guard point == .swapFileBetweenLockAndLook, ThreadNumber.current == thread else { return }
+          guard point == .lockedFileBetweenLockAndLook, ThreadNumber.current == thread else { return }
           let isFirst = rounds.withLock { rounds -> Bool in
             rounds += 1
             return rounds == 1

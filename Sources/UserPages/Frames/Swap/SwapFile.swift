@@ -40,7 +40,7 @@ final class SwapStore: @unchecked Sendable {
   init(_ place: SwapFile) throws(PageError) {
     pages = place.pages
     var descriptor: Int32 = -2
-    if let path = place.path, pages > 0 { descriptor = try Self.openLocked(path) }
+    if let path = place.path, pages > 0 { descriptor = try LockedFile.open(path) }
     file = Guarded(descriptor)
   }
 
@@ -50,34 +50,6 @@ final class SwapStore: @unchecked Sendable {
     file.withLock { file in
       if file == -2 { file = Self.openTemporary() }
       return file
-    }
-  }
-
-  /// Opens the file at `path` and locks it.
-  ///
-  /// The lock is the inode's, and the name may have been given to another one between opening and locking: then this machine
-  /// would lock a file that no other finds. So device and inode are compared after.
-  private static func openLocked(_ path: String) throws(PageError) -> Int32 {
-    while true {
-      let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0o600)
-      guard file >= 0 else { throw .file(.open, errno: errno) }
-      var (opened, named) = (stat(), stat())
-      var failure: PageError?
-      if fstat(file, &opened) != 0 {
-        failure = .file(.inspect, errno: errno)
-      } else if opened.st_mode & S_IFMT != S_IFREG, opened.st_mode & S_IFMT != S_IFBLK {
-        failure = .file(.open, errno: EINVAL)
-      } else if flock(file, LOCK_EX | LOCK_NB) != 0 {
-        failure = errno == EWOULDBLOCK ? .busy : .file(.lock, errno: errno)
-      }
-      if let failure {
-        close(file)
-        throw failure
-      }
-      YieldPoint.swapFileBetweenLockAndLook.reach()
-      if stat(path, &named) == 0, named.st_dev == opened.st_dev, named.st_ino == opened.st_ino { return file }
-      // Renamed or removed meanwhile: what the name leads to now is locked instead.
-      close(file)
     }
   }
 

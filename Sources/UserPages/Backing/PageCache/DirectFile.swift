@@ -1,0 +1,94 @@
+import Synchronization
+
+/// A real file as a ``PageStore``: the disk transfers straight into and out of frames (`O_DIRECT`).
+///
+/// The file is locked (`flock(2)`) as long as the object lives: a second user, of this process or another, gets `busy`. The lock is
+/// advice: a program that does not ask for it can still change the file, and a page that the file has lost then reads as
+/// `inputOutput`.
+public final class DirectFile: PageStore {
+  private let file: FrameFile
+  /// Held while the length changes: also for a moment by a write of the last page, see `write`.
+  private let length: Monitor
+  private let lengthInBytes: Atomic<Int>
+
+  /// Opens the file at `path`, and makes an empty one where there is none.
+  ///
+  /// - Throws: `busy` where the file has another user; `file` with the errno where it cannot be opened or is no regular file.
+  public convenience init(path: String) throws(PageError) { try self.init(file: FrameFile(path: path)) }
+
+  init(file: FrameFile) throws(PageError) {
+    self.file = file
+    length = Monitor()
+    lengthInBytes = Atomic(try file.byteCount())
+  }
+
+  /// Whether transfers bypass the kernel's page cache. False on a file system that has no `O_DIRECT`.
+  public var isDirect: Bool { file.isDirect }
+
+  /// The file's length in bytes. What other programs do to it is not noticed.
+  public var byteCount: Int { lengthInBytes.load(ordering: .acquiring) }
+
+  /// Reads consecutive pages with one system call (`preadv(2)`) where the kernel does not stop in between.
+  ///
+  /// - Throws: `file` with the errno; `inputOutput` if the file has lost a page.
+  public func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
+    let frames = pages.frames
+    let wanted = min(frames.count * Page.size, byteCount - page * Page.size)
+    let count = try file.read(from: page, into: frames)
+    // Another program has cut the file.
+    guard count >= wanted else { throw .inputOutput }
+    zeroFill(frames, from: max(wanted, 0))
+  }
+
+  /// Writes consecutive pages with one system call (`pwritev(2)`), as `read`.
+  ///
+  /// - Throws: `file` with the errno: `ENOSPC` for a full disk.
+  public func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) {
+    let frames = pages.frames
+    let end = (page + frames.count) * Page.size
+    guard end > byteCount else { return try file.write(from: page, frames) }
+    // Direct transfers write whole pages. So the last page grows the file for a moment, and the length is set back.
+    try length.locked { () throws(PageError) in
+      let failure: PageError?
+      do throws(PageError) {
+        try file.write(from: page, frames)
+        failure = nil
+      } catch {
+        failure = error
+      }
+      try file.setByteCount(byteCount)
+      if let failure { throw failure }
+    }
+  }
+
+  /// Sets the length (`ftruncate(2)`).
+  ///
+  /// - Throws: `invalidArgument` for a negative length, `file` with the errno.
+  public func setByteCount(_ count: Int) throws(PageError) {
+    guard count >= 0 else { throw .invalidArgument }
+    try length.locked { () throws(PageError) in
+      try file.setByteCount(count)
+      lengthInBytes.store(count, ordering: .releasing)
+    }
+  }
+
+  /// Gives the blocks of whole pages back (`fallocate(2)`).
+  ///
+  /// - Throws: `file` with the errno: `EOPNOTSUPP` on a file system that has no holes.
+  public func punchHole(_ pages: Range<Int>) throws(PageError) { try file.punchHole(pages) }
+
+  /// Returns when the disk has what was written (`fdatasync(2)`).
+  ///
+  /// - Throws: `file` with the errno.
+  public func sync() throws(PageError) { try file.sync() }
+
+  /// Fills the bytes from `offset` on with zeroes: a direct read leaves what lay there before.
+  private func zeroFill(_ frames: [FrameBytes], from offset: Int) {
+    var offset = offset
+    while offset < frames.count * Page.size {
+      let within = offset % Page.size
+      frames[offset / Page.size].fill(0, fromByteOffset: within, count: Page.size - within)
+      offset += Page.size - within
+    }
+  }
+}

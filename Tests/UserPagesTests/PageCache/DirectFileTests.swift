@@ -1,0 +1,141 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import UserPages
+
+/// A real file that is read into frames and written from them.
+@Suite struct DirectFileTests {
+  private func withPath(_ contents: [UInt8] = [], _ body: (String) throws -> Void) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("direct-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = folder.appendingPathComponent("file").path
+    try Data(contents).write(to: URL(fileURLWithPath: path))
+    try body(path)
+  }
+
+  private func contents(_ path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }
+
+  private func pattern(_ count: Int, seed: Int) -> [UInt8] {
+    (0..<count).map { (index: Int) -> UInt8 in
+      let mixed: Int = (index &* 31) ^ (index >> 8) ^ seed
+      return UInt8(truncatingIfNeeded: mixed)
+    }
+  }
+
+  /// Frames in no order, some of them neighbours, and the list that a store gets.
+  private func withFrames(_ count: Int, _ body: ([FrameBytes]) throws -> Void) throws {
+    let memory = try PhysicalMemory(ramPages: 2 * count)
+    let pfns = try (0..<2 * count).map { _ in try memory.allocateFrame(underLock: false) }
+    let chosen = (0..<count).map { (index: Int) -> PFN in
+      let isEven = index % 3 == 0
+      return pfns[isEven ? 2 * index : 2 * index + 1]
+    }
+    for pfn in pfns { memory.frames.bytes(of: pfn).fill(0xEE) }
+    try body(chosen.map { memory.frames.bytes(of: $0) })
+    for pfn in pfns { memory.discardFrame(pfn) }
+  }
+
+  @Test(arguments: [true, false])
+  func pagesComeAndGo(isDirect: Bool) throws {
+    let before = pattern(7 * Page.size, seed: 1)
+    try withPath(before) { path in
+      let store = try DirectFile(file: FrameFile(path: path, isDirect: isDirect))
+      #expect(isDirect || !store.isDirect)
+      try withFrames(5) { frames in
+        try store.read(from: 1, into: LentPages(frames, isWritable: true))
+        for (index, frame) in frames.enumerated() {
+          #expect(frame.copy() == Array(before[(1 + index) * Page.size..<(2 + index) * Page.size]))
+        }
+        let after = pattern(5 * Page.size, seed: 2)
+        for (index, frame) in frames.enumerated() {
+          frame.copy(Array(after[index * Page.size..<(index + 1) * Page.size]))
+        }
+        try store.write(from: 2, LentPages(frames, isWritable: false))
+        try store.sync()
+        #expect(try contents(path) == Array(before[..<(2 * Page.size)]) + after)
+      }
+    }
+  }
+
+  /// A length that is no multiple of the page: the tail is filled with zeroes in memory, and the file keeps its length.
+  @Test(arguments: [true, false], [1, 511, 512, 4095])
+  func theLengthSurvives(isDirect: Bool, tail: Int) throws {
+    let before = pattern(2 * Page.size + tail, seed: 3)
+    try withPath(before) { path in
+      let store = try DirectFile(file: FrameFile(path: path, isDirect: isDirect))
+      #expect(store.byteCount == before.count)
+      try withFrames(2) { frames in
+        try store.read(from: 1, into: LentPages(frames, isWritable: true))
+        #expect(frames[1].copy() == Array(before[(2 * Page.size)...]) + [UInt8](repeating: 0, count: Page.size - tail))
+        frames[1].fill(0x55)
+        try store.write(from: 1, LentPages(frames, isWritable: false))
+        #expect(try contents(path) == Array(before[..<(2 * Page.size)]) + [UInt8](repeating: 0x55, count: tail))
+        // What lay beyond the end was not written: a file that grows shows zeroes there.
+        try store.setByteCount(3 * Page.size)
+        try store.read(from: 2, into: LentPages([frames[0]], isWritable: true))
+        #expect(frames[0].copy(fromByteOffset: tail, count: Page.size - tail).allSatisfy { $0 == 0 })
+      }
+    }
+  }
+
+  @Test func theLengthIsSet() throws {
+    try withPath { path in
+      let store = try DirectFile(path: path)
+      #expect(store.byteCount == 0)
+      try store.setByteCount(3 * Page.size + 1)
+      #expect(store.byteCount == 3 * Page.size + 1)
+      try withFrames(4) { frames in
+        try store.read(from: 0, into: LentPages(frames, isWritable: true))
+        #expect(frames.allSatisfy { $0.firstOther(than: 0) == nil })
+        for frame in frames { frame.fill(7) }
+        try store.write(from: 0, LentPages(frames, isWritable: false))
+        try store.punchHole(1..<2)
+        try store.read(from: 0, into: LentPages(frames, isWritable: true))
+        #expect(frames.map { $0.firstOther(than: 7) == nil } == [true, false, true, false])
+        #expect(frames[1].firstOther(than: 0) == nil)
+      }
+      #expect(throws: PageError.invalidArgument) { try store.setByteCount(-1) }
+      #expect(try contents(path).count == 3 * Page.size + 1)
+    }
+  }
+
+  @Test func oneUserAtATime() throws {
+    try withPath { path in
+      do {
+        let first = try DirectFile(path: path)
+        #expect(throws: PageError.busy) { _ = try DirectFile(path: path) }
+        #expect(throws: PageError.busy) {
+          _ = try PhysicalMemory(ramPages: 4, swapFile: .file(at: path, pages: 4))
+        }
+        #expect(first.byteCount == 0)
+      }
+      _ = try DirectFile(path: path)
+    }
+  }
+
+  @Test func whatIsNoFile() throws {
+    try withPath { path in
+      #expect(throws: PageError.file(.open, errno: EISDIR)) {
+        _ = try DirectFile(path: (path as NSString).deletingLastPathComponent)
+      }
+      #expect(throws: PageError.file(.open, errno: ENOTDIR)) { _ = try DirectFile(path: path + "/file") }
+      mkfifo(path + "-pipe", 0o600)
+      #expect(throws: PageError.file(.open, errno: EINVAL)) { _ = try DirectFile(path: path + "-pipe") }
+    }
+  }
+
+  /// Another program cuts the file in spite of the lock: what is missing is an error, not zeroes.
+  @Test func aFileThatIsCutBehindItsBack() throws {
+    try withPath(pattern(4 * Page.size, seed: 4)) { path in
+      let store = try DirectFile(path: path)
+      #expect(truncate(path, off_t(2 * Page.size + 5)) == 0)
+      try withFrames(2) { frames in
+        try store.read(from: 0, into: LentPages(frames, isWritable: true))
+        #expect(throws: PageError.inputOutput) { try store.read(from: 2, into: LentPages(frames, isWritable: true)) }
+        #expect(throws: PageError.inputOutput) { try store.read(from: 3, into: LentPages([frames[0]], isWritable: true)) }
+      }
+    }
+  }
+}
