@@ -59,6 +59,26 @@ import Testing
     }
   }
 
+  /// The pins of 2 MiB are counted as a whole: one of a part that no child inherits says nothing about parts that an earlier fork
+  /// left shared.
+  @Test(arguments: Engines.all) func sharedPartsOfAPinnedFrameStayShared(engine: PinEngine) throws {
+    try withHugePages(engine: engine) { machine, space in
+      try space.mapNumbered(pages: 512)
+      try space.advise(at: hugeBase.page(500), pages: 12, .dontFork)
+      let elder = try space.fork()
+      let pin = try space.pin(at: hugeBase.page(505), .write)
+      let younger = try space.fork()
+      #expect(machine.memory.census().framesInUse == 512)
+      try space.store(UInt64(9), at: hugeBase.page(5))
+      for child in [elder, younger] { #expect(try child.firstUnnumbered(pages: 0..<500) == nil) }
+      try space.store(UInt64(10), at: hugeBase.page(505))
+      #expect(pin.deviceBytes.load(as: UInt64.self) == 10)
+      pin.release()
+      elder.exit()
+      younger.exit()
+    }
+  }
+
   @Test(arguments: Engines.all) func aGetPromisesNothing(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in
       try space.mapNumbered(pages: 512)

@@ -80,6 +80,21 @@ struct MigrationTests {
     }
   }
 
+  @Test func aPrivateCopyDoesNotMove() throws {
+    for engine in PinEngine.allCases {
+      try withImage(engine: engine) { memory, image, space in
+        try space.map(at: 0x10000, pages: 8, protection: .readWrite, backing: .mixed(image))
+        try space.store([9], at: 0x10000)
+        let entry = space.entry(at: 0x10000).description
+        try image.migrateToCache(page: 0)
+        #expect(space.entry(at: 0x10000).description == entry)
+        #expect(try space.load(at: 0x10000, count: 2) == [9, 1])
+        try image.migrateToImage(page: 0)
+        #expect(try space.load(at: 0x10000, count: 2) == [9, 1])
+      }
+    }
+  }
+
   /// The fault is refused once and ends: a page that is mapped by number cannot move, however often it is asked to.
   @Test func aStoreToAPageThatCannotMoveIsABusError() throws {
     try withImage { memory, image, space in

@@ -82,8 +82,8 @@ public final class BackingUsers: Sendable {
   ///
   /// - Parameter kept: gets the users. The caller releases them when it holds no lock: a space may end with that.
   ///
-  /// A fork adds the child before it copies entries, and copies them under the parent's mmap lock. So a child that got an
-  /// entry before `body` emptied it in the parent is found in a further round.
+  /// A fork adds the child and copies the entries in one turn of the parent's mmap lock. So a child that got an entry before
+  /// `body` emptied it in the parent is found in a further round.
   func forEach(keepingIn kept: inout [any BackingUser], _ body: (any BackingUser) -> Bool) -> Bool {
     var seen: Set<ObjectIdentifier> = []
     while true {

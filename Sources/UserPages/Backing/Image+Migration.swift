@@ -141,7 +141,9 @@ extension Image {
 
   /// Empties every entry that shows the page; false where one cannot be.
   private func empty(_ page: Int, _ seen: inout [any BackingUser]) -> Bool {
-    spaces.forEach(keepingIn: &seen) { $0.unmap(page: page, of: self) }
+    let isEmpty = spaces.forEach(keepingIn: &seen) { $0.unmap(page: page, of: self) }
+    YieldPoint.migrationBetweenEntriesAndGrace.reach()
+    return isEmpty
   }
 
   /// One page's bytes for `read(2)`.

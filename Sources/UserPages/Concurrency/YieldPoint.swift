@@ -50,10 +50,22 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case emptiedBetweenEntriesAndNote
   /// A fork has write-protected the parent and has not looked for pins.
   case forkBetweenProtectAndCopy
+  /// A fork has copied a pinned page and has not made the parent's entry exclusive again.
+  case forkBetweenCopyAndRestore
+  /// A fork has given the mmap lock up and has not returned the child.
+  case forkBetweenUnlockAndReturn
   /// A collapse has taken a node away and has not looked for pins.
   case collapseBetweenUnlinkAndLook
+  /// A break-up of huge frames has looked at the entries of their parts and has not taken any away.
+  case breakUpBetweenLookAndTake
   /// A break-up of a huge frame has taken the entries away and has not looked for pins.
   case breakUpBetweenTakeAndLook
+  /// A fault has made room for a split of a huge entry and has not locked the entry.
+  case splitBeforeLock
+  /// A split has counted the mapping of one part, and more parts may follow.
+  case splitBetweenCounts
+  /// A migration has emptied the entries of a page, and no grace period has passed.
+  case migrationBetweenEntriesAndGrace
   /// A load or store has read the entry and has not touched the bytes.
   case accessBetweenEntryAndBytes
   /// A page-out has looked at an entry and its frame, inside a section, and has not replaced the entry.

@@ -63,7 +63,10 @@ extension FrameTable {
     folio.addReferences(Page.pagesPerHuge - 1)
     // References before mappings. A thread that saw more mappings than references would miss a holder.
     folio.removeHugeMapping()
-    for index in 0..<Page.pagesPerHuge { frame(first + index).addMapping() }
+    for index in 0..<Page.pagesPerHuge {
+      frame(first + index).addMapping()
+      if index == 0 { YieldPoint.splitBetweenCounts.reach() }
+    }
   }
 
   /// Entries of either level that map a frame, or any part of the 2 MiB frame that `first` is the first of. O(512).

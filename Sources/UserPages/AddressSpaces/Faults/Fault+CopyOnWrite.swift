@@ -102,12 +102,9 @@ extension Fault {
   /// Copies what the entry shows, a frame with or without a descriptor, or zeroes, and maps the copy in its place
   /// (`wp_page_copy`; for a frame without a descriptor the 2005 mail's `do_wp_reserved`).
   ///
-  /// An anonymous original is retained while it is copied. Without the reference a store is lost:
-  ///
-  /// 1. the frame's other user exits;
-  /// 2. a thread reuses the frame in place and stores to it;
-  /// 3. a fork write-protects the entry, back to the value read here;
-  /// 4. this fault installs its copy, made before the store.
+  /// An anonymous original is retained while it is copied, as in Linux, which copies outside of its lock. Here the copy is made in
+  /// the section that read the entry, and the models `copy` and `breakup` hold without the reference: the entry's own falls a
+  /// grace period after the entry's end.
   private mutating func copyPage(_ site: FaultSite, writable: Bool) -> Outcome {
     let pte = site.pte
     let isZeroPage = isZeroPage(pte)

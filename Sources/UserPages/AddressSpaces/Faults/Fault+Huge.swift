@@ -87,6 +87,7 @@ extension Fault {
   /// which a fault installs, not this step on the way.
   mutating func split(_ site: FaultSite) -> Outcome {
     guard let node = nodes.take() else { return .needsNode }
+    YieldPoint.splitBeforeLock.reach()
     guard site.ptep.lock(site.pte) else {
       nodes.giveBack(node)
       return .again

@@ -94,6 +94,7 @@ extension AddressSpace {
       frames.frame(first).references == places.count && (which == .all || places.count < Page.pagesPerHuge)
     }
     if parts.isEmpty { return false }
+    YieldPoint.breakUpBetweenLookAndTake.reach()
     for (_, places) in parts {
       for (ptep, pte) in places { _ = ptep.update { _ in PTE(.migration, payload: pte.pfn.rawValue) } }
     }

@@ -53,6 +53,7 @@ extension AddressSpace {
         }
       }
     }
+    YieldPoint.forkBetweenUnlockAndReturn.reach()
     memory.deferred.drainIfFull()
     if let failure {
       child.exit()
@@ -69,7 +70,8 @@ extension AddressSpace {
     var failure: PageError?
     var old = VMATree.Replaced()
     for mapping in inherited {
-      // ORDERING [lock-then-validate]: before the child gets an entry, so that a backing that moves a page finds the child.
+      // ORDERING [lock-then-validate]: in one turn of the lock with the entries, so that a backing that moves a page finds the
+      // child.
       mapping.value.attributes.users?.add(child)
       child.mappings.insert(
         mapping.value.range, mapping.value.attributes, firstPage: mapping.value.firstPage, replacing: &old,
@@ -271,6 +273,7 @@ extension AddressSpace {
     frames.bytes(of: pfn).copy(page: frames.bytes(of: pte.pfn))
     frames.frame(pfn).begin(anonymous: true, mapped: true)
     events.add(1, to: Counters.copyIndex)
+    YieldPoint.forkBetweenCopyAndRestore.reach()
     return exclusiveAgain(pte.mapping(pfn).without(PTELayout.huge), mapping: mapping)
   }
 }
