@@ -12,7 +12,7 @@
  *   AddressSpaces/Faults/Fault+CopyOnWrite.swift  copyPage, reusePage    [lock-then-validate]
  *
  * With SHARED the entries are copy-on-write, as a fork leaves them whose child is gone: no pin is taken, a store copies the page, and
- * references the original meanwhile.
+ * references the original meanwhile; with UNREFERENCED it does not.
  *
  * Mutations: NO_MIGRATION, NO_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, COUNT_BEFORE_CHANGE, UNSEALED. */
 #ifdef SHARED
@@ -68,6 +68,12 @@ inline put(f) {
     fi
   }
 }
+
+#ifdef UNREFERENCED
+inline put_reference(f) { skip }
+#else
+inline put_reference(f) { put(f) }
+#endif
 
 proctype Pinner() {
   byte page, e, c;
@@ -158,24 +164,26 @@ again:
         fi
       :: else ->
         /* A copy: the original is referenced meanwhile. */
+#ifndef UNREFERENCED
         d_step { assert(references[c] > 0); references[c]++ };
         if
         :: entries[page] != e -> put(c); leave(STORER); goto again
         :: else
         fi;
+#endif
         if
         :: atomic { entries[page] == e -> entries[page] = BUSY }
-        :: entries[page] != e -> put(c); leave(STORER); goto again
+        :: entries[page] != e -> put_reference(c); leave(STORER); goto again
         fi;
         if
-        :: IS_SEALED -> entries[page] = e; put(c); leave(STORER); goto again
+        :: IS_SEALED -> entries[page] = e; put_reference(c); leave(STORER); goto again
         :: else
         fi;
         d_step {
           references[nextFrame] = 1; isFree[nextFrame] = false; isStale[frame_of(e)] = true;
           entries[page] = ENTRY(nextFrame, 0, 0); nextFrame++
         };
-        put(c);
+        put_reference(c);
         leave(STORER);
         /* The deferred free. */
         grace_period();
