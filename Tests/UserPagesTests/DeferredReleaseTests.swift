@@ -257,6 +257,10 @@ struct DeferredReleaseTests {
     func unmap(page: Int, of backing: any Backing) -> Bool { true }
     func takeAccessedPages(of backing: any Backing) -> [Int] { [] }
     func mapsWritably(_ backing: any Backing) -> Bool { false }
+    func unmap(pages: [Int], of backing: any Backing) -> Bool { true }
+    func unmapAll(from page: Int, of backing: any Backing) {}
+    func writeProtect(pages: [Int], of backing: any Backing) {}
+    func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int] { [] }
   }
 
   /// The last reference to a user may be the one that a look at all users took: its `deinit` looks at them again.

@@ -30,6 +30,8 @@ struct VMA: ~Copyable, Sendable {
     let firstFrame: PFN?
     /// Whether a frame that is mapped for reading may become writable through the mapping.
     let takesStores: Bool
+    /// Whether the first store to each page asks the backing.
+    let writesBack: Bool
     /// A fork's child does not inherit it (`VM_DONTCOPY`).
     var dontFork = false
     /// May use 2 MiB entries (`VM_HUGEPAGE`).
@@ -46,6 +48,7 @@ struct VMA: ~Copyable, Sendable {
       users = backing?.users
       firstFrame = kind.isPFN ? backing?.firstFrame : nil
       takesStores = backing?.takesStores ?? true
+      writesBack = backing?.writesBack ?? false
     }
 
     func matches(_ other: Attributes) -> Bool {

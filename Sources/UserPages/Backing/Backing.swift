@@ -26,7 +26,8 @@ public protocol Backing: AnyObject, Sendable {
   /// 512 frames or frame numbers in a row that begin at a multiple of 512; nil where there are none, and pages will be
   /// asked for.
   ///
-  /// Asked for mappings that may have 2 MiB entries, and otherwise like `fault`. A frame's reference is one for all of them.
+  /// Asked for mappings that may have 2 MiB entries, and otherwise like `fault`. A frame's reference is one for all of them. Not for
+  /// a backing that `writesBack`: stores are noticed page by page.
   func hugeFault(page: Int, write: Bool) -> FaultAnswer?
 
   /// What the backing advances before a page moves; nil, the default, if no page ever does.
@@ -50,6 +51,28 @@ public protocol Backing: AnyObject, Sendable {
   /// Whether a frame that is mapped for reading may become writable through a shared mapping (`page_mkwrite`). A backing
   /// that says no answers a fault for writing with a bus error as well. Read once for each mapping, when it is made.
   var takesStores: Bool { get }
+
+  /// Whether stores to the backing's pages are written back to a file, so that each page's first store must be noticed. False by
+  /// default. Read once for each mapping, when it is made. If it is true, a store to a page that is mapped read-only asks `willStore` first.
+  var writesBack: Bool { get }
+
+  /// A program is about to store to a page that a shared mapping shows read-only (`page_mkwrite`). Asked only if `writesBack` is true;
+  /// an answer to `fault` with `write` set says as much.
+  ///
+  /// Called as `fault` is. The entry becomes writable only if the sequence has not been advanced since before the call. So a backing
+  /// that remembers the page as dirty here, and clears that before it advances the sequence, misses no store.
+  func willStore(page: Int) -> StoreAnswer
+}
+
+/// A backing's answer to a program that is about to store to one of its pages.
+public enum StoreAnswer: Sendable {
+  /// The entry may become writable.
+  case allow
+  /// The program gets `SIGBUS`, as for a full disk.
+  case busError
+  case outOfMemory
+  /// Something changed: fault again.
+  case retry
 }
 
 extension Backing {
@@ -59,6 +82,8 @@ extension Backing {
   public var users: BackingUsers? { nil }
   public func didCopy(page: Int, to copy: PageBytes) {}
   public var takesStores: Bool { true }
+  public var writesBack: Bool { false }
+  public func willStore(page: Int) -> StoreAnswer { .allow }
 }
 
 /// A backing's answer to a fault.

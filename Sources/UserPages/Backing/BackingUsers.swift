@@ -47,6 +47,49 @@ public final class BackingUsers: Sendable {
     Set(all.flatMap { $0.takeAccessedPages(of: backing) }).sorted()
   }
 
+  /// As `unmap(page:of:)` of each page, at the cost of one walk over the mappings of each space.
+  ///
+  /// - Parameter pages: in order, each once.
+  /// - Complexity: O(mappings + pages) in each space.
+  public func unmap(pages: [Int], of backing: any Backing) -> Bool {
+    var kept: [any BackingUser] = []
+    defer { withExtendedLifetime(kept) {} }
+    return forEach(keepingIn: &kept) { $0.unmap(pages: pages, of: backing) }
+  }
+
+  /// Empties every entry that shows a page from `page` on, private copies too (`unmap_mapping_range` of a truncation). Otherwise as
+  /// `unmap`.
+  public func unmapAll(from page: Int, of backing: any Backing) {
+    var kept: [any BackingUser] = []
+    defer { withExtendedLifetime(kept) {} }
+    _ = forEach(keepingIn: &kept) { user in
+      user.unmapAll(from: page, of: backing)
+      return true
+    }
+  }
+
+  /// Makes entries that show the backing's own pages read-only and clean, so that the next store faults (`folio_mkclean`).
+  ///
+  /// Stores through the old entries may be under way when the call returns: the backing waits for a grace period.
+  ///
+  /// - Parameter pages: in order, each once.
+  /// - Precondition, complexity: as `unmap(pages:of:)`.
+  public func writeProtect(pages: [Int], of backing: any Backing) {
+    var kept: [any BackingUser] = []
+    defer { withExtendedLifetime(kept) {} }
+    _ = forEach(keepingIn: &kept) { user in
+      user.writeProtect(pages: pages, of: backing)
+      return true
+    }
+  }
+
+  /// Those of `pages`, which are in order, that were accessed through a mapping since the last call.
+  ///
+  /// - Complexity: O(mappings + pages) in each space.
+  public func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int] {
+    Set(all.flatMap { $0.takeAccessed(among: pages, of: backing) }).sorted()
+  }
+
   /// Whether a space has a mapping through which its program may store to the backing's own pages.
   public func mapWritably(_ backing: any Backing) -> Bool { all.contains { $0.mapsWritably(backing) } }
 
@@ -109,4 +152,10 @@ protocol BackingUser: AnyObject, Sendable {
 
   /// Whether the user has a mapping through which the program may store to the backing's own pages.
   func mapsWritably(_ backing: any Backing) -> Bool
+
+  // For many pages, which are in order, each once: see `BackingUsers`.
+  func unmap(pages: [Int], of backing: any Backing) -> Bool
+  func unmapAll(from page: Int, of backing: any Backing)
+  func writeProtect(pages: [Int], of backing: any Backing)
+  func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int]
 }

@@ -82,7 +82,26 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case swapInBetweenHoldAndRead
   /// A fault has read a slot, outside of any section, and has not looked at its entry again.
   case swapInBetweenReadAndMap
-
+  /// A page was read from a store and is not in the page cache yet.
+  case cacheBetweenReadAndInstall
+  /// A `write` has copied into a page of the page cache and has not marked it dirty.
+  case cacheBetweenCopyAndMark
+  /// A write-back has chosen its pages and has not touched their dirty marks.
+  case writeBackBeforeMarks
+  /// A write-back has cleared dirty marks and has not advanced the sequence.
+  case writeBackBetweenMarksAndSequence
+  /// A write-back has write-protected its entries, and no grace period has passed.
+  case writeBackBetweenProtectAndGrace
+  /// A write-back's grace period is over, and it has not looked for holders of its frames.
+  case writeBackBetweenGraceAndLook
+  /// An eviction has emptied its entries, and no grace period has passed.
+  case evictionBetweenUnmapAndGrace
+  /// An eviction's grace period is over, and it has not looked for holders of its frames.
+  case evictionBetweenGraceAndLook
+  /// A truncation has taken pages out of the page cache, and has neither advanced the sequence nor emptied an entry.
+  case truncationBetweenDropAndUnmap
+  /// A truncation has emptied its entries, and no grace period has passed.
+  case truncationBetweenUnmapAndGrace
   /// A real file was opened and locked, and its name has not been looked up again.
   case lockedFileBetweenLockAndLook
 

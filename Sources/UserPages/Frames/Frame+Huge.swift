@@ -12,11 +12,11 @@
 /// (`FrameTable.folio(of:)`), and holds a reference, so that the answer stays true.
 extension Frame {
   static let hugeBit: UInt64 = 1 << 38
-  private static let hugeMapShift: UInt64 = 40
+  private static let hugeMapShift: UInt64 = 41
   fileprivate static let oneHugeMapping: UInt64 = 1 << hugeMapShift
   /// The most entries that map one 2 MiB frame whole, less one for each thread that is being refused.
   ///
-  /// The field holds eight times as many. But a split turns an entry into 512 references, which cannot be refused: these make
+  /// The field holds four times as many. But a split turns an entry into 512 references, which cannot be refused: these make
   /// 2^30, and with the 2^31 that `retain` grants they stay below what `addReferences` can hold.
   static let hugeMappingLimit = 1 << 21
 

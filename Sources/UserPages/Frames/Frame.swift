@@ -29,7 +29,8 @@ import Synchronization
 ///     bit  37       poisoned: filled with the allocator's poison (debug builds)
 ///     bit  38       huge: one of the 512 of a 2 MiB frame. The counts of the first one hold for all (`Frame+Huge.swift`)
 ///     bit  39       data cache flushing, see `DataCacheFlushing.swift`
-///     bits 40...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;
+///     bit  40       written back: a page of a file whose dirty pages are written to a store. Set as long as the page cache made it
+///     bits 41...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;
 ///                   more than `Frame.hugeMappingLimit` are refused with ENOMEM
 ///
 /// The mapcount falls the moment an entry is cleared. The reference that the entry held falls a grace period later
@@ -70,6 +71,9 @@ struct Frame: @unchecked Sendable {
   static let poisonedBit: UInt64 = 1 << 37
   /// Beside `dataCacheCleanBit`, see `DataCacheFlushing.swift`. Bit 38 is `hugeBit`.
   static let dataCacheFlushingBit: UInt64 = 1 << 39
+
+  /// The page of a file with write-back. A long-term pin may not write to it: the file would never be clean.
+  static let writtenBackBit: UInt64 = 1 << 40
 
   // MARK: References and pins
 

@@ -1,13 +1,15 @@
-/// What a fault asks a backing: for a page, or for the 2 MiB that begin with it.
+/// What a fault asks a backing: for a page, for the 2 MiB that begin with it, or for leave to store to a page that is mapped.
 struct FaultQuestion {
   let backing: any Backing
   let page: Int
   let write: Bool
   let isHuge: Bool
+  /// Whether a shared mapping shows the page already, read-only, and is about to store to it (`page_mkwrite`).
+  var isMapped = false
 
   func isSame(as other: FaultQuestion) -> Bool {
     backing === other.backing && page == other.page && write == other.write
-      && isHuge == other.isHuge
+      && isHuge == other.isHuge && isMapped == other.isMapped
   }
 
   fileprivate func ask() -> FaultAnswer? {
@@ -23,6 +25,8 @@ struct BackingAnswer: ~Copyable {
   enum Content {
     case frame(PFN)
     case frameNumber(PFN, writable: Bool)
+    /// The entry may become writable.
+    case permission
     case failure(PageError)
     case mistake(BackingDiagnostic.Reason)
     /// The backing has no 2 MiB in one piece.
@@ -42,6 +46,11 @@ struct BackingAnswer: ~Copyable {
     self.question = question
     sequence = question.backing.sequence
     before = sequence?.value ?? 0
+    if question.isMapped {
+      content = Content(question.backing.willStore(page: question.page))
+      reference = nil
+      return
+    }
     let given = question.ask()
     switch consume given {
     case .some(.frame(let given, let page)):
@@ -95,13 +104,24 @@ struct BackingAnswer: ~Copyable {
     guard self.question.isSame(as: question) else { return false }
     switch content {
     case .failure, .mistake: return true
-    case .frame, .frameNumber, .noHugeFrame, .retry: return validity.holds
+    case .frame, .frameNumber, .permission, .noHugeFrame, .retry: return validity.holds
     }
   }
 
   /// Gives the reference to the entry that was installed.
   consuming func handOver() {
     if let reference { _ = reference.handOver() }
+  }
+}
+
+extension BackingAnswer.Content {
+  fileprivate init(_ answer: StoreAnswer) {
+    switch answer {
+    case .allow: self = .permission
+    case .busError: self = .failure(.busError)
+    case .outOfMemory: self = .failure(.outOfMemory)
+    case .retry: self = .retry
+    }
   }
 }
 

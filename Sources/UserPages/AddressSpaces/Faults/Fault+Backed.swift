@@ -11,7 +11,7 @@ extension Fault {
     switch content {
     case .failure(let error): return .failed(error)
     case .mistake(let reason): return .refused(reason)
-    case .retry, .noHugeFrame: return ask(wanted)
+    case .retry, .noHugeFrame, .permission: return ask(wanted)
     case .frame(let pfn):
       if attributes.kind.isPFN { return .refused(.frameInPFNMapping) }
       if copies { return handleCopyOnWriteFault(site, copying: pfn, validity) }

@@ -71,7 +71,7 @@ extension Fault {
   }
 
   /// The first store to a page of a shared mapping (`wp_page_shared`).
-  private func handleSharedWrite(_ site: FaultSite) -> Outcome {
+  private mutating func handleSharedWrite(_ site: FaultSite) -> Outcome {
     let attributes = site.mapping.value.attributes
     guard let frame = normalFrame(of: site) else {
       // A frame number that takes stores is writable from the start. This one does not. With the entry out of the way, the backing
@@ -80,8 +80,28 @@ extension Fault {
     }
     // A frame of a read-only file: the tail of a file of an image.
     if !attributes.takesStores { return .failed(.busError) }
+    if attributes.writesBack { return handleTrackedWrite(site, frame) }
     frame.set(Frame.dirtyBit)
     return site.install(site.finish(site.pte.with(PTELayout.dirty, PTELayout.accessed), writable: true))
+  }
+
+  /// The same for a backing that writes stores back: it is asked first (`do_page_mkwrite`).
+  ///
+  /// ORDERING [lock-then-validate]: `FaultSite.lock` looks at the sequence when the entry is locked: (f3) of `PageCache`.
+  private mutating func handleTrackedWrite(_ site: FaultSite, _ frame: Frame) -> Outcome {
+    guard let backing = site.mapping.value.attributes.kind.backing else { return .failed(.busError) }
+    let page = site.mapping.value.backingPage(of: site.address)
+    let wanted = FaultQuestion(backing: backing, page: page, write: true, isHuge: false, isMapped: true)
+    guard let (content, validity) = usableAnswer(to: wanted) else { return ask(wanted) }
+    switch content {
+    case .permission: break
+    case .failure(let error): return .failed(error)
+    default: return ask(wanted)
+    }
+    if let refusal = site.lock(validating: validity) { return refusal }
+    frame.set(Frame.dirtyBit)
+    site.ptep.store(site.finish(site.pte.with(PTELayout.dirty, PTELayout.accessed), writable: true))
+    return .done
   }
 
   /// Empties the entry, so that the next attempt asks the backing. Loads through the entry may be under way: an unmap that meets

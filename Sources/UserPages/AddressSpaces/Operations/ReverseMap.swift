@@ -57,15 +57,9 @@ extension AddressSpace: BackingUser {
   }
 
   /// Empties the entry that shows a page of the backing. A private copy is the space's own and stays.
-  private func empty(_ page: Int, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
+  func empty(_ page: Int, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
     let address = mapping.value.address(ofBackingPage: page)
-    // Of 2 MiB only this page is to go.
-    var cursor = table.cursor(over: address..<address + Page.size)
-    while case .huge(let span) = cursor.next() {
-      split(span, in: mapping)
-      cursor.lookAgain()
-    }
-    guard let ptep = table.ptep(for: address) else { return }
+    guard let ptep = baseEntry(of: page, in: mapping) else { return }
     let pte = ptep.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
     guard pte.isMapped, !pte.isAnonymous else { return }
     release(pte, at: address, in: mapping, &teardown)
@@ -96,5 +90,5 @@ extension VMA {
 
 extension PTE {
   /// Whether a mapped entry shows the backing's own page, and was accessed.
-  fileprivate var isAccessedFile: Bool { !isAnonymous && isAccessed }
+  var isAccessedFile: Bool { !isAnonymous && isAccessed }
 }

@@ -1,0 +1,103 @@
+/// The reverse map's last step for many pages of a backing at once: one walk over the mappings for all of them.
+///
+/// The mmap lock, held for reading, keeps other operations from moving, inheriting or re-protecting entries meanwhile. The backing's
+/// sequence keeps faults off. The backing waits for one grace period, for all of its users. Other operations on a space wait by
+/// themselves: `Teardown.close` has told them.
+extension AddressSpace {
+  func unmap(pages: [Int], of backing: any Backing) -> Bool {
+    mmapLock.reading { reader in
+      let places = places(of: pages, in: backing, reader)
+      guard places.allSatisfy({ !$0.mapping.value.attributes.kind.isPFN }) else { return false }
+      changeEntries(reader) { teardown in
+        for place in places {
+          for page in place.pages { empty(page, in: place.mapping, &teardown) }
+        }
+      }
+      return true
+    }
+  }
+
+  func unmapAll(from page: Int, of backing: any Backing) {
+    mmapLock.reading { reader in
+      changeEntries(reader) { teardown in
+        mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in
+          guard mapping.value.attributes.kind.backing === backing else { return }
+          let range = mapping.value.range
+          let skipped = max(page - mapping.value.firstPage, 0)
+          guard skipped < (range.upperBound - range.lowerBound) / Page.size else { return }
+          zap(range.lowerBound + skipped * Page.size..<range.upperBound, in: mapping, &teardown)
+        }
+      }
+    }
+  }
+
+  func writeProtect(pages: [Int], of backing: any Backing) {
+    mmapLock.reading { reader in
+      changeEntries(reader) { teardown in
+        for place in places(of: pages, in: backing, reader) where place.mapping.value.attributes.isShared {
+          for page in place.pages { writeProtect(page, in: place.mapping, &teardown) }
+        }
+      }
+    }
+  }
+
+  func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int] {
+    mmapLock.reading { reader in
+      var accessed: Set<Int> = []
+      for place in places(of: pages, in: backing, reader) {
+        for page in place.pages {
+          guard let ptep = baseEntry(of: page, in: place.mapping) else { continue }
+          let before = ptep.update { $0.isMapped && $0.isAccessedFile ? $0.without(PTELayout.accessed) : nil }
+          if before.isMapped, before.isAccessedFile { accessed.insert(page) }
+        }
+      }
+      return accessed.sorted()
+    }
+  }
+
+  private func changeEntries(_ lock: borrowing MmapReader, _ body: (inout Teardown) -> Void) {
+    var teardown = Teardown(memory.deferred)
+    emptyEntries(lock, &teardown, body)
+    teardown.finishWithoutGracePeriod()
+  }
+
+  /// Makes an entry read-only and clean. A protnone entry stays so, but a later `protect` must not find it dirty: it would make it
+  /// writable at once.
+  private func writeProtect(_ page: Int, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
+    guard let ptep = baseEntry(of: page, in: mapping) else { return }
+    let before = ptep.update { pte in
+      guard pte.isMapped, !pte.isAnonymous, pte.isWritable || pte.isDirty else { return nil }
+      return pte.without(PTELayout.writable, PTELayout.dirty)
+    }
+    // ORDERING [change-then-grace]: a `protect` that finds the entry read-only already must wait for the same stores.
+    if before.isMapped, !before.isAnonymous, before.isWritable { teardown.expectAccess() }
+  }
+
+  /// The entry of the lowest level for a page, if there is one. An entry of 2 MiB is split: of those only this page is meant.
+  func baseEntry(of page: Int, in mapping: VMATree.Mapping) -> PTEPointer? {
+    let address = mapping.value.address(ofBackingPage: page)
+    if let ptep = table.ptep(for: address) { return ptep }
+    var cursor = table.cursor(over: address..<address + Page.size)
+    while case .huge(let span) = cursor.next() {
+      split(span, in: mapping)
+      cursor.lookAgain()
+    }
+    return table.ptep(for: address)
+  }
+
+  /// The mappings that show any of `pages`, which are in order, each with those that it shows.
+  private func places(
+    of pages: [Int], in backing: any Backing, _ lock: borrowing MmapReader
+  ) -> [(mapping: VMATree.Mapping, pages: ArraySlice<Int>)] {
+    var found: [(mapping: VMATree.Mapping, pages: ArraySlice<Int>)] = []
+    mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, lock) { mapping in
+      guard mapping.value.attributes.kind.backing === backing else { return }
+      let first = mapping.value.firstPage
+      let end = first + (mapping.value.range.upperBound - mapping.value.range.lowerBound) / Page.size
+      let low = pages.indices.partitioningIndex { pages[$0] >= first }
+      let high = pages.indices.partitioningIndex { pages[$0] >= end }
+      if low < high { found.append((mapping, pages[low..<high])) }
+    }
+    return found
+  }
+}

@@ -1,0 +1,122 @@
+import Synchronization
+
+/// Taking frames back: (e1) to (e5) of the protocol, in the order of a clock (second chance).
+extension PageCache {
+  /// Evicts up to `count` pages that are neither pinned nor got, the least recently used first as far as the cache can tell. Dirty
+  /// ones are written first. Returns how many went.
+  @discardableResult
+  public func evict(_ count: Int) -> Int { count > 0 ? evict(atLeast: count, atMost: count) : 0 }
+
+  /// Evicts at least `wanted` pages if there are so many that can go, and up to `most` where they go together.
+  func evict(atLeast wanted: Int, atMost most: Int) -> Int {
+    // Inside `willWriteBack`: an evictor that waits for the write-back lock may hold the eviction lock.
+    if writeBackLock.isHeldByCaller { return 0 }
+    var kept: [any BackingUser] = []
+    defer { withExtendedLifetime(kept) {} }
+    return evictionLock.holding {
+      var evicted = 0
+      // A first look takes the second chance away, a second one evicts. From the third on an access is no excuse.
+      var looks = 3 * max(residents.count, 1)
+      while evicted < wanted, looks > 0 {
+        let candidates = residents.next(min(Self.batchSize, max(2 * (most - evicted), 4)))
+        if candidates.isEmpty { break }
+        let isLast = looks <= residents.count
+        looks -= candidates.count
+        evicted += evict(candidates, atMost: most - evicted, sparingAccessed: !isLast, &kept)
+      }
+      return evicted
+    } ?? 0
+  }
+
+  private struct Candidate {
+    let place: ResidentPages.Place
+    let page: Int
+    let pfn: PFN
+    /// The state while it is being evicted.
+    let state: PageState
+  }
+
+  private func evict(
+    _ looked: [(place: ResidentPages.Place, page: Int)], atMost most: Int, sparingAccessed: Bool,
+    _ kept: inout [any BackingUser]
+  ) -> Int {
+    var idle = looked.sorted { $0.page < $1.page }
+    // Pins are a hint here. The look that counts is (e4).
+    idle.removeAll { item in states[item.page].pfn.map { memory.frames.frame($0).pins > 0 } ?? true }
+    if sparingAccessed { idle = withoutAccessed(idle, &kept) }
+    var batch = take(idle, atMost: most)
+    if batch.isEmpty, !idle.isEmpty {
+      // Nothing idle is clean. Dirty pages are written here; for those that another thread writes, the lock is waited for.
+      let dirty = idle.prefix(most).map(\.page)
+      writeBackLock.holding { writeBack(dirty, keepingIn: &kept) }
+      batch = take(idle, atMost: most)
+    }
+    return batch.isEmpty ? 0 : takeAway(batch, &kept)
+  }
+
+  /// (e1): those of the pages that are clean are being evicted from here on.
+  private func take(_ idle: [(place: ResidentPages.Place, page: Int)], atMost most: Int) -> [Candidate] {
+    var batch: [Candidate] = []
+    for (place, page) in idle where batch.count < most {
+      var taken: PageState?
+      states.update(page) { state in
+        let isClean = state.kind == .present && !state.isDirty && !state.isUnderWriteBack
+        taken = isClean ? state.without(PageState.referencedMark).beingEvicted : nil
+        return taken
+      }
+      if let taken, let pfn = taken.pfn { batch.append(Candidate(place: place, page: page, pfn: pfn, state: taken)) }
+    }
+    return batch
+  }
+
+  /// The pages without those that were used since the last look, which lose the sign of it.
+  private func withoutAccessed(
+    _ looked: [(place: ResidentPages.Place, page: Int)], _ kept: inout [any BackingUser]
+  ) -> [(place: ResidentPages.Place, page: Int)] {
+    var accessed: Set<Int> = []
+    for (_, page) in looked {
+      let before = states.update(page) { $0.isReferenced ? $0.without(PageState.referencedMark) : nil }
+      if before != nil { accessed.insert(page) }
+    }
+    let pages = looked.map(\.page)
+    _ = spaces.forEach(keepingIn: &kept) { user in
+      accessed.formUnion(user.takeAccessed(among: pages, of: self))
+      return true
+    }
+    return looked.filter { !accessed.contains($0.page) }
+  }
+
+  /// (e2) to (e5).
+  private func takeAway(_ batch: [Candidate], _ kept: inout [any BackingUser]) -> Int {
+    let pages = batch.map(\.page)
+    let areEmptied = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: pages, of: self) }
+    YieldPoint.evictionBetweenUnmapAndGrace.reach()
+    // One grace period for both: after the entries' end, and for the references that they held.
+    let period = GracePeriod.next
+    memory.deferred.reclaim()
+    period.wait()
+    YieldPoint.evictionBetweenGraceAndLook.reach()
+    // ORDERING [slot-then-leave], [change-then-count]: the entries are gone, a grace period has passed, the holders are looked at now.
+    let slots = PinSlotSnapshot()
+    let number = evictions.wrappingAdd(1, ordering: .relaxed).newValue
+    var evicted: [Int] = []
+    for candidate in batch {
+      let frame = memory.frames.frame(candidate.pfn)
+      let isFree =
+        areEmptied && frame.references == 1 && !slots.holds(frame)
+        && residents.release(candidate.place, of: candidate.page) {
+          states.replace(candidate.state, with: .empty(evictedBy: UInt64(number)), at: candidate.page)
+        }
+      if isFree {
+        memory.put(frame, Frame.oneReference)
+        evicted.append(candidate.page)
+      } else {
+        // Held, rescued, truncated, or referenced by a `read` since.
+        states.update(candidate.page) { $0.kind == .evicting && $0.pfn == candidate.pfn ? $0.rescued : nil }
+      }
+    }
+    // A failed sync can have only those written again that are still here.
+    unsynced.withLock { $0.subtract(evicted) }
+    return evicted.count
+  }
+}

@@ -1,0 +1,115 @@
+import Glibc
+import Synchronization
+
+/// Changes of the file's length, and holes, under running mappings, pins and faults (`truncate_pagecache`).
+///
+///     truncation                                     a fault                                a load, a store, a pin
+///     1. takes the write-back lock, then
+///        the content lock for writing                reads no page from the store
+///     2. sets the store's length, then the cache's   finds the page beyond the end
+///     3. pages beyond the end become empty           finds none, and the length
+///     4. advances the sequence                       with an older answer: asks again
+///     5. empties the entries, private copies too                                            finds no entry: faults
+///     6. a grace period                                                                     those under way are over
+///
+/// A page that is pinned lives on without the cache until it is released. ORDERING [lock-then-validate]: 4 and 5 against a fault's
+/// lock and look. [deferred-free]: a look-up that found a page before step 3 retains it in its section, and the cache's reference
+/// falls a grace period later.
+extension PageCache {
+  /// Sets the file's length. Beyond a new end, entries and private copies are gone when the call returns, and an access is a bus
+  /// error. What is added reads as zeroes.
+  ///
+  /// - Throws: `invalidArgument` for a negative length; `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for;
+  ///   `busy` inside `willWriteBack`; what the store threw: nothing has changed then.
+  public func setByteCount(_ count: Int) throws(PageError) {
+    guard count >= 0 else { throw .invalidArgument }
+    try changeLength { _ in count }
+  }
+
+  /// Makes the file at least so long.
+  func extend(to count: Int) throws(PageError) {
+    if count > byteCount { try changeLength { max($0, count) } }
+  }
+
+  /// Makes whole pages read as zeroes, in the file and in every mapping; private copies stay (`FALLOC_FL_PUNCH_HOLE`).
+  ///
+  /// - Throws: `invalidArgument` for a range that is not inside the file; `busy` inside `willWriteBack`; what the store threw.
+  public func punchHole(_ pages: Range<Int>) throws(PageError) {
+    guard pages.lowerBound >= 0, pages.upperBound <= pageCount else { throw .invalidArgument }
+    if pages.isEmpty { return }
+    try changingContents { kept throws(PageError) in
+      let pages = pages.clamped(to: 0..<pageCount)
+      try store.punchHole(pages)
+      let dropped = drop(pages)
+      moves.advance()
+      _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self) }
+      RCU.synchronize()
+    }
+  }
+
+  private func changeLength(_ wanted: (Int) -> Int) throws(PageError) {
+    try changingContents { kept throws(PageError) in
+      let before = byteCount
+      let after = wanted(before)
+      guard Self.pages(of: after) <= states.capacity else { throw .file(.resize, errno: EFBIG) }
+      if after == before { return }
+      let tail = try lastPage(endingAt: min(before, after))
+      defer { if let tail { memory.put(memory.frames.frame(tail), Frame.oneReference) } }
+      // Bytes that a mapping left behind the old end are no part of the file.
+      if after > before { zero(tail, from: before) }
+      try store.setByteCount(after)
+      length.store(after, ordering: .sequentiallyConsistent)
+      guard after < before else { return }
+      let end = Self.pages(of: after)
+      _ = drop(end..<states.capacity)
+      YieldPoint.truncationBetweenDropAndUnmap.reach()
+      moves.advance()
+      _ = spaces.forEach(keepingIn: &kept) { user in
+        user.unmapAll(from: end, of: self)
+        return true
+      }
+      YieldPoint.truncationBetweenUnmapAndGrace.reach()
+      RCU.synchronize()
+      zero(tail, from: after)
+    }
+  }
+
+  /// Runs `body` while no page is read, and none is written.
+  private func changingContents(
+    _ body: (inout [any BackingUser]) throws(PageError) -> Void
+  ) throws(PageError) {
+    var kept: [any BackingUser] = []
+    defer { withExtendedLifetime(kept) {} }
+    let done: Void? = try writeBackLock.holding { () throws(PageError) in
+      try contentLock.writing { () throws(PageError) in try body(&kept) }
+    }
+    if done == nil { throw .busy }
+  }
+
+  /// Step 3: takes the pages of a range out of the cache. Returns those that were there.
+  private func drop(_ pages: Range<Int>) -> [Int] {
+    residents.pages(in: pages).filter { drop($0.page, at: $0.place) }.map(\.page)
+  }
+
+  /// Takes a page out of the cache. Its frame lives as long as entries and pins hold it.
+  func drop(_ page: Int, at place: ResidentPages.Place) -> Bool {
+    var dropped: PageState?
+    let isDropped = residents.release(place, of: page) {
+      dropped = states.update(page) { $0.pfn == nil ? nil : .empty(evictedBy: 0) }
+      return dropped != nil
+    }
+    if let pfn = dropped?.pfn { memory.putAfterGracePeriod(pfn) }
+    return isDropped
+  }
+
+  /// The frame that a file of `count` bytes ends in the middle of, with a reference, if it is in memory.
+  private func lastPage(endingAt count: Int) throws(PageError) -> PFN? {
+    count % Page.size == 0 ? nil : try cachedFrame(of: count / Page.size)
+  }
+
+  private func zero(_ tail: PFN?, from byteCount: Int) {
+    guard let tail else { return }
+    let within = byteCount % Page.size
+    memory.frames.bytes(of: tail).fill(0, fromByteOffset: within, count: Page.size - within)
+  }
+}

@@ -1,0 +1,156 @@
+import Synchronization
+
+/// Writing dirty pages to the store: (b1) to (b8) of the protocol.
+extension PageCache {
+  /// Writes what is dirty among some pages, and returns when the writes are over (`sync_file_range(2)`). What the disk caches may
+  /// still be lost: `sync` makes it safe.
+  ///
+  /// An error is reported by the next `sync` of each handle. The pages concerned stay dirty.
+  ///
+  /// - Throws: `busy` inside `willWriteBack`.
+  public func flush(_ pages: Range<Int>) throws(PageError) {
+    var kept: [any BackingUser] = []
+    defer { withExtendedLifetime(kept) {} }
+    let range = pages.clamped(to: 0..<states.capacity)
+    let done: Void? = writeBackLock.holding { writeBack(residents.pages(in: range).map(\.page), keepingIn: &kept) }
+    if done == nil { throw .busy }
+  }
+
+  /// Writes everything back and syncs the store. Errors go to the error sequence.
+  func syncAll() throws(PageError) {
+    var kept: [any BackingUser] = []
+    defer { withExtendedLifetime(kept) {} }
+    let done: Void? = writeBackLock.holding {
+      writeBack(residents.pages(in: 0..<states.capacity).map(\.page), keepingIn: &kept)
+      let written = unsynced.withLock { $0 }
+      do throws(PageError) {
+        try store.sync()
+        unsynced.withLock { $0.subtract(written) }
+      } catch {
+        errors.withLock { $0.note(error) }
+        // The disk may have lost what it had not made durable. What is still here is written again.
+        for page in written { _ = markDirty(page) }
+        unsynced.withLock { $0.subtract(written) }
+      }
+    }
+    if done == nil { throw .busy }
+  }
+
+  /// Writes the dirty ones among `pages`, in batches.
+  ///
+  /// - Precondition: the caller holds `writeBackLock`, and no other lock but `evictionLock`.
+  /// - Parameters:
+  ///   - pages: in order, each once.
+  ///   - kept: gets the users that were asked, to be released when no lock is held.
+  func writeBack(_ pages: [Int], keepingIn kept: inout [any BackingUser]) { writeBack(pages, isMapped: true, &kept) }
+
+  /// Writes what is dirty when no mapping is left, as the last step of the cache's life. There is no handle to report an error to.
+  func writeBackAtEnd() {
+    var none: [any BackingUser] = []
+    writeBack(residents.pages(in: 0..<states.capacity).map(\.page), isMapped: false, &none)
+  }
+
+  private func writeBack(_ pages: [Int], isMapped: Bool, _ kept: inout [any BackingUser]) {
+    var next = 0
+    while next < pages.count {
+      YieldPoint.writeBackBeforeMarks.reach()
+      var batch = Batch()
+      while next < pages.count, batch.pages.count < Self.batchSize {
+        begin(pages[next], &batch)
+        next += 1
+      }
+      if !batch.pages.isEmpty { write(batch, isMapped: isMapped, &kept) }
+    }
+  }
+
+  /// Pages that are written together.
+  private struct Batch {
+    var pages: [Int] = []
+    var frames: [PFN] = []
+  }
+
+  /// (b1): exchanges a page's dirty mark for the write-back mark, if it has one.
+  private func begin(_ page: Int, _ batch: inout Batch) {
+    let before = states.update(page) { state in
+      state.isDirty && state.pfn != nil
+        ? state.without(PageState.dirtyMark).with(PageState.writeBackMark) : nil
+    }
+    guard let pfn = before?.pfn else { return }
+    batch.pages.append(page)
+    batch.frames.append(pfn)
+    memory.frames.frame(pfn).clear(Frame.dirtyBit)
+  }
+
+  /// (b2) to (b8). The write-back marks keep the frames: neither the evictor nor a truncation takes a page that has one.
+  private func write(_ batch: Batch, isMapped: Bool, _ kept: inout [any BackingUser]) {
+    YieldPoint.writeBackBetweenMarksAndSequence.reach()
+    // `write` may be copying into a page that it found without the mark.
+    if isStable { copyLock.writing {} }
+    // ORDERING [lock-then-validate]: (b1) before (b2), (b2) before any entry is looked at: see (c).
+    moves.advance()
+    if isMapped {
+      _ = spaces.forEach(keepingIn: &kept) { user in
+        user.writeProtect(pages: batch.pages, of: self)
+        return true
+      }
+    }
+    YieldPoint.writeBackBetweenProtectAndGrace.reach()
+    RCU.synchronize()
+    YieldPoint.writeBackBetweenGraceAndLook.reach()
+    var failure: PageError?
+    do throws(PageError) { try hooks.willWriteBack?(batch.pages) } catch { failure = error }
+    let bytes = stableBytes(batch)
+    var index = 0
+    while index < batch.pages.count {
+      var end = index + 1
+      while end < batch.pages.count, batch.pages[end] == batch.pages[end - 1] + 1 { end += 1 }
+      var error = failure
+      if error == nil {
+        do throws(PageError) {
+          try store.write(from: batch.pages[index], LentPages(Array(bytes[index..<end]), isWritable: false))
+        } catch let thrown {
+          error = thrown
+        }
+      }
+      finish(batch.pages[index..<end], error)
+      index = end
+    }
+    changes.locked { changes.wakeAll() }
+  }
+
+  /// (b6): the bytes to write: of a page that a pin or a get holds a copy, since its holder may store at any time. Such a page is dirty
+  /// again at once.
+  ///
+  /// ORDERING [slot-then-leave], [change-then-count]: the entries were write-protected, a grace period has passed, slots and counts
+  /// are looked at now.
+  private func stableBytes(_ batch: Batch) -> [FrameBytes] {
+    let slots = PinSlotSnapshot()
+    return batch.pages.indices.map { index in
+      let frame = memory.frames.frame(batch.frames[index])
+      let bytes = memory.frames.bytes(of: batch.frames[index])
+      guard frame.pins > 0 || slots.holds(frame) || hasOtherReferences(frame) else { return bytes }
+      _ = markDirty(batch.pages[index])
+      copies[index].copy(page: bytes)
+      return copies[index]
+    }
+  }
+
+  /// Whether a frame has more references than the cache's and its entries': a get's, or one that waits to be put. An entry that goes
+  /// between the looks takes its mapping with it at once and its reference later, so it errs on the safe side.
+  private func hasOtherReferences(_ frame: Frame) -> Bool {
+    let before = frame.mapCount
+    let references = frame.references
+    return references > 1 + min(before, frame.mapCount)
+  }
+
+  /// (b8).
+  private func finish(_ pages: ArraySlice<Int>, _ error: PageError?) {
+    if let error { errors.withLock { $0.note(error) } } else { unsynced.withLock { $0.formUnion(pages) } }
+    for page in pages {
+      states.update(page) { state in
+        let done = state.without(PageState.writeBackMark)
+        return error == nil ? done : done.with(PageState.dirtyMark)
+      }
+    }
+  }
+}

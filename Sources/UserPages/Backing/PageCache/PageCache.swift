@@ -1,0 +1,217 @@
+import Synchronization
+
+/// A real file behind mappings: pages are read when they are touched, written back when they were stored to, and evicted when
+/// others need their frames (Linux's `address_space`, `mm/filemap.c`).
+///
+/// Any size of file lives in at most `limit` frames. A hit costs what any access costs: the entry is there, and the cache is not
+/// asked. See <doc:PageCaches> for how to use it.
+///
+/// **The protocols.** Other comments cite the letters. A page's state is one atomic word (`PageState`). Stores are noticed by
+/// write protection: a clean page's entries are read-only, and the first store asks `willStore` before its entry becomes
+/// writable. From that follows the invariant on which nothing depends more:
+///
+/// - (i) A store by an entry or a pin can land in a page's frame only while the page is marked dirty or under write-back, or is in
+///   the cache no more.
+///
+///     write-back of a batch                                 a fault that stores
+///     (b1) exchanges the dirty marks for write-back marks   (f1) reads the sequence
+///     (b2) advances the sequence                            (f2) `willStore` marks the page dirty
+///     (b3) write-protects and cleans the entries            (f3) locks the entry, reads the sequence again
+///     (b4) one grace period for the batch                   (f4) unchanged: the entry becomes writable
+///     (b5) `willWriteBack`: a database syncs its log
+///     (b6) looks at pins, slots and references: what is     a store, a pin
+///          held is marked dirty again, and is copied        (s1) reads the entry in a section, stores or takes its hold
+///     (b7) writes
+///     (b8) clears the write-back marks; after an error
+///          marks the pages dirty
+///
+/// - (c) *Fault against write-back.* The marks change before the sequence, not after. If (f2) came before (b1), its mark is gone.
+///   Then (f1) came before (b2) as well. Either (f3) finds the sequence advanced, or it came before (b2), and (b3) finds the entry
+///   locked or writable and protects it ([lock-then-validate]). With (b2) before (b1) a fault could mark, lose its mark, and
+///   install after (b3): its store would be in no write.
+/// - (d) *Store against write-back.* A store by an old writable entry is in a section that (b4) waits for, so (b7) writes it. A pin
+///   by such an entry is counted or in a slot by then ([pin-then-look], [slot-then-leave]). So (b6) sees it, and the page stays
+///   dirty as long as its holder may store. Once (b6) sees no holder, all that holders stored is visible ([last-put],
+///   [slot-release]).
+///
+///     eviction of a batch                                   a look-up
+///     (e1) present -> evicting, if clean and idle           (l1) in a section: finds `present`, retains the frame
+///     (e2) empties the entries                              (l2) finds `evicting`: back to `present`, then (l1)
+///     (e3) one grace period for the batch, after which
+///          the entries' references have fallen
+///     (e4) looks at references and slots
+///     (e5) not held: evicting -> empty, and puts the
+///          cache's reference; held: evicting -> present
+///
+/// - (g) *Look-up against eviction.* A look-up that found `present` before (e1) retains inside a section that (e3) waits for, and
+///   (e4) sees the reference. Any later one finds `evicting` and rescues the page, so that (e5) fails. So no look-up holds a frame
+///   number without a reference when (e5) succeeds, and the frame is put at once.
+/// - (h) *Fault against eviction.* A fault's answer has a reference, which becomes the entry's. So (e4) sees one until (e2) has
+///   emptied the entry and (e3) is over. The sequence is not needed here, and an eviction makes no fault start again.
+/// - (j) *Store against eviction.* (e1) succeeds on a clean page only, so by (i) no store is on its way. A store that is about to
+///   come finds `evicting` in (f2) and rescues the page, marked dirty.
+/// - (k) *Pin against eviction.* A pin by the old entry is counted or in a slot when (e3) is over, and (e4) sees it.
+/// - (m) *Fork.* A child is attached before it is given entries, and gets them under the parent's mmap lock. So (b3) and (e2) find
+///   it in a further round (`BackingUsers.forEach`).
+///
+/// Truncation and hole punches are ordered in `PageCache+Truncate.swift`. A mapping keeps its backing alive, so a cache ends when
+/// no entry shows its pages and no fault asks it.
+///
+/// **Locks**, in order: `evictionLock`, `writeBackLock`, `contentLock`; below them mmap locks of spaces. None is held while a fault
+/// holds an entry, and none is waited for inside a section.
+public final class PageCache: Backing {
+  /// What a cache tells its owner. Each runs on the thread that needs it, under no lock of an address space.
+  public struct Hooks: Sendable {
+    /// Called before the first store to a page that is clean, and before each further mapping of it may store (`page_mkwrite`). It
+    /// may wait. If it throws `outOfMemory`, so does the store; any other error is a bus error.
+    public var willStore: (@Sendable (_ page: Int) throws(PageError) -> Void)?
+
+    /// Called before pages are written, which then no store can change but a pin's: the place to write a log up to the last change
+    /// of any of them. If it throws, the pages stay dirty, and the error is reported as the write's.
+    ///
+    /// It runs inside write-back, so it gets `busy` where it syncs, flushes, truncates or extends this cache, and `outOfMemory`
+    /// where it touches a page of it for which another one would have to go.
+    public var willWriteBack: (@Sendable (_ pages: [Int]) throws(PageError) -> Void)?
+
+    /// No hook is called unless it is set.
+    public init(
+      willStore: (@Sendable (_ page: Int) throws(PageError) -> Void)? = nil,
+      willWriteBack: (@Sendable (_ pages: [Int]) throws(PageError) -> Void)? = nil
+    ) {
+      self.willStore = willStore
+      self.willWriteBack = willWriteBack
+    }
+  }
+
+  /// Pages that one grace period, and one turn of the write-back lock, serve.
+  static let batchSize = 128
+
+  /// The file that the pages are of.
+  public let store: any PageStore
+  /// The most frames that the cache holds. Pages that were truncated and are still pinned do not count.
+  public let limit: Int
+  /// Whether a page keeps its contents while it is written: a store waits until the write is over (Linux's stable pages).
+  public let isStable: Bool
+
+  let memory: PhysicalMemory
+  let hooks: Hooks
+  let states: PageStates
+  let residents: ResidentPages
+  let spaces = BackingUsers()
+  let moves = InvalidationSequence()
+  /// One evictor at a time: others wait for what it frees.
+  let evictionLock = OwnedLock()
+  /// One write-back at a time, and none while the length changes.
+  let writeBackLock = OwnedLock()
+  /// Held for reading from the look at the length until a page that was read is present; for writing while pages are cut off
+  /// (Linux's `invalidate_lock`).
+  let contentLock = ReadWriteLock()
+  /// Held for reading by `write` while it copies into a page of a stable cache.
+  let copyLock = ReadWriteLock()
+  /// Waited on for the end of reads and writes.
+  let changes = Monitor()
+  let readsUnderWay = Atomic<Int>(0)
+  let readAhead: Guarded<ReadAhead>
+  let length: Atomic<Int>
+  let errors = Guarded(ErrorSequence())
+  /// Pages that were written and not yet synced: a failed sync may have lost them.
+  let unsynced = Guarded<Set<Int>>([])
+  /// Where held pages are copied. Used under `writeBackLock`.
+  let copies: PageBuffer
+  let evictions = Atomic<Int>(0)
+  let refaultCount = Atomic<Int>(0)
+  private let position: Guarded<ErrorSequence.Position>
+
+  /// A cache of `store`, which no other cache uses.
+  ///
+  /// - Parameters:
+  ///   - memory: where the frames come from.
+  ///   - limit: the most frames that the cache holds.
+  ///   - isStable: whether a store waits while its page is written. Ask for it if what is written must be one moment's contents, for
+  ///     a checksum or a log.
+  ///   - maximumPages: how far the file can grow, in pages; 2^26 or what the file has already. It costs address space, not memory.
+  ///   - hooks: what is called before stores and writes.
+  /// - Throws: `invalidArgument` for a limit that is not positive; `outOfMemory` where the process has not the address space.
+  public init(
+    _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, isStable: Bool = false, maximumPages: Int? = nil,
+    hooks: Hooks = Hooks()
+  ) throws(PageError) {
+    let byteCount = store.byteCount
+    let maximumPages = max(maximumPages ?? 1 << 26, Self.pages(of: byteCount))
+    guard limit > 0, limit <= 1 << 31, maximumPages <= 1 << 40 else { throw .invalidArgument }
+    self.memory = memory
+    self.store = store
+    self.limit = limit
+    self.isStable = isStable
+    self.hooks = hooks
+    states = try PageStates(count: maximumPages)
+    residents = ResidentPages(limit: limit)
+    readAhead = Guarded(ReadAhead(limit: min(64, limit / 4)))
+    length = Atomic(byteCount)
+    copies = try PageBuffer(pages: Self.batchSize)
+    position = Guarded(ErrorSequence().start)
+  }
+
+  deinit {
+    writeBackAtEnd()
+    for (place, page) in residents.pages(in: 0..<states.capacity) { _ = drop(page, at: place) }
+    memory.deferred.drainIfFull()
+  }
+
+  static func pages(of byteCount: Int) -> Int { (byteCount + Page.size - 1) / Page.size }
+
+  /// The file's length in bytes.
+  public var byteCount: Int { length.load(ordering: .sequentiallyConsistent) }
+
+  public var pageCount: Int { Self.pages(of: byteCount) }
+
+  public var sequence: InvalidationSequence? { moves }
+
+  public var writesBack: Bool { true }
+
+  public var users: BackingUsers? { spaces }
+
+  /// Frames that the cache holds, those being read among them. Never more than `limit`.
+  public var residentPages: Int { residents.count }
+
+  /// Pages that hold stores which the file does not have yet, those being written not counted.
+  public var dirtyPages: Int { states.dirtyCount }
+
+  /// Pages that were read again after they had been evicted: the sign of a limit that is too low (`workingset_refault`).
+  public var refaults: Int { refaultCount.load(ordering: .relaxed) }
+
+  /// Whether a page is in memory at this moment.
+  public func isResident(page: Int) -> Bool { page >= 0 && page < pageCount && states[page].pfn != nil }
+
+  /// Returns when every store that came before the call is in the file, and would survive a loss of power (`fsync(2)`).
+  ///
+  /// - Throws: the error of a write or a sync since the last call, once. The pages concerned stay dirty: the next call tries again.
+  ///   `busy` inside `willWriteBack`.
+  public func sync() throws(PageError) {
+    try syncAll()
+    if let error = position.withLock({ position in errors.withLock { $0.report(since: &position) } }) { throw error }
+  }
+
+  /// A handle of its own, which gets each error once, whatever other handles got.
+  public func open() -> Handle { Handle(self) }
+
+  /// One user's view of the errors (a `struct file`).
+  public final class Handle: Sendable {
+    /// The cache.
+    public let cache: PageCache
+    private let position: Guarded<ErrorSequence.Position>
+
+    fileprivate init(_ cache: PageCache) {
+      self.cache = cache
+      position = Guarded(cache.errors.withLock { $0.start })
+    }
+
+    /// As ``PageCache/sync()``, but reports errors to this handle.
+    public func sync() throws(PageError) {
+      try cache.syncAll()
+      if let error = position.withLock({ position in cache.errors.withLock { $0.report(since: &position) } }) {
+        throw error
+      }
+    }
+  }
+}

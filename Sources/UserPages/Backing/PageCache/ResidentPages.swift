@@ -1,0 +1,83 @@
+/// Which pages a cache holds: as many places as it may hold frames, and the hand of the clock that the evictor walks them with.
+///
+/// A place is reserved before a frame is allocated, so the limit is never exceeded. It gets its page once the page's state is
+/// `reading`, and loses it in the step in which the state becomes `empty` (`release(_:of:if:)`). So a page that is present or being
+/// evicted has exactly one place, and of two threads that would take it away one frees the place.
+final class ResidentPages: Sendable {
+  /// A place, by index.
+  struct Place: Equatable, Sendable { fileprivate let index: Int }
+
+  private struct Places {
+    /// The page at each place; -1 for a free place, -2 for one that is reserved.
+    var pages: [Int]
+    var free: [Int]
+    var hand = 0
+  }
+
+  private static let free = -1
+  private static let reserved = -2
+
+  let limit: Int
+  private let places: Guarded<Places>
+
+  init(limit: Int) {
+    self.limit = limit
+    places = Guarded(Places(pages: Array(repeating: Self.free, count: limit), free: Array((0..<limit).reversed())))
+  }
+
+  /// Places that are not free.
+  var count: Int { places.withLock { limit - $0.free.count } }
+
+  /// Takes a place; nil where all are taken.
+  func reserve() -> Place? {
+    places.withLock { places in
+      guard let index = places.free.popLast() else { return nil }
+      places.pages[index] = Self.reserved
+      return Place(index: index)
+    }
+  }
+
+  /// Gives a reserved place its page, whose state the caller has made `reading`.
+  func set(_ place: Place, to page: Int) { places.withLock { $0.pages[place.index] = page } }
+
+  /// Frees a place.
+  func release(_ place: Place) {
+    places.withLock { places in
+      places.pages[place.index] = Self.free
+      places.free.append(place.index)
+    }
+  }
+
+  /// Frees the place of `page` if `empty` makes that page empty, which is one change of its state. Returns whether it did.
+  ///
+  /// A place may have been given to another page since the caller looked. Then the page has left it, and nothing happens.
+  func release(_ place: Place, of page: Int, if empty: () -> Bool) -> Bool {
+    places.withLock { places in
+      guard places.pages[place.index] == page, empty() else { return false }
+      places.pages[place.index] = Self.free
+      places.free.append(place.index)
+      return true
+    }
+  }
+
+  /// Up to `count` pages from the hand of the clock on, which moves past them. At most one round.
+  func next(_ count: Int) -> [(place: Place, page: Int)] {
+    places.withLock { places in
+      var found: [(place: Place, page: Int)] = []
+      for _ in 0..<limit where found.count < count {
+        let index = places.hand
+        places.hand = index + 1 == limit ? 0 : index + 1
+        if places.pages[index] >= 0 { found.append((Place(index: index), places.pages[index])) }
+      }
+      return found
+    }
+  }
+
+  /// All pages in a range, in order.
+  func pages(in range: Range<Int>) -> [(place: Place, page: Int)] {
+    let found = places.withLock { places in
+      places.pages.indices.filter { range.contains(places.pages[$0]) }.map { (Place(index: $0), places.pages[$0]) }
+    }
+    return found.sorted { $0.1 < $1.1 }.map { (place: $0.0, page: $0.1) }
+  }
+}

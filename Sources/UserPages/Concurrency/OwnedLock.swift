@@ -1,0 +1,33 @@
+import Glibc
+
+/// A lock that may be held over I/O and grace periods, and knows its holder (Linux's `mutex`).
+///
+/// A holder that runs a user's code may be called back by it. Such a second attempt by the same thread is refused: it would wait for
+/// itself. No thread waits for the lock inside a read-side section.
+final class OwnedLock: @unchecked Sendable {
+  private let monitor = Monitor()
+  // The holding thread, 0 for none. Only touched under the monitor.
+  private var holder: pthread_t = 0
+
+  /// Runs `body` alone. Returns nil, without running it, if the calling thread holds the lock already.
+  func holding<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result? {
+    let me = pthread_self()
+    let isMine = monitor.locked { () -> Bool in
+      if holder == me { return false }
+      while holder != 0 { monitor.wait() }
+      holder = me
+      return true
+    }
+    guard isMine else { return nil }
+    defer {
+      monitor.locked {
+        holder = 0
+        monitor.wakeAll()
+      }
+    }
+    return try body()
+  }
+
+  /// Whether the calling thread holds the lock.
+  var isHeldByCaller: Bool { monitor.locked { holder == pthread_self() } }
+}

@@ -1,0 +1,38 @@
+#if DEBUG
+  import TestSupport
+  import Testing
+  import UserPages
+
+  /// A file of four pages in a cache, mapped twice by one space, for frozen tests.
+  struct CacheFreeze {
+    /// The first view of the file.
+    static let first: VirtualAddress = 0x10000
+    /// A second view of the same pages.
+    static let second: VirtualAddress = 0x40000
+
+    let freezer: Freezer
+    let memory: PhysicalMemory
+    let store: MemoryStore
+    let cache: PageCache
+    let space: AddressSpace
+
+    /// The first word of a page, as the store has it.
+    func written(_ page: Int = 0) -> UInt64 { MemoryStore.word(store.contents, at: page * Page.size) }
+  }
+
+  func withFrozenCache(
+    _ engine: PinEngine = .reference, sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: (CacheFreeze) throws -> Void
+  ) throws {
+    try play(sourceLocation: sourceLocation) { freezer, machine in
+      let store = MemoryStore(pages: 4) { UInt8($0 + 1) }
+      let cache = try PageCache(machine.memory, store, limit: 4, maximumPages: 64)
+      let space = AddressSpace(machine.memory, engine: engine)
+      for start in [CacheFreeze.first, CacheFreeze.second] {
+        try space.map(at: start, pages: 4, protection: .readWrite, sharing: .shared, backing: .file(cache))
+      }
+      try body(CacheFreeze(freezer: freezer, memory: machine.memory, store: store, cache: cache, space: space))
+      space.exit()
+    }
+  }
+#endif

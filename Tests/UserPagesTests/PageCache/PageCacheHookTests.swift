@@ -1,0 +1,122 @@
+import TestSupport
+import Testing
+
+@testable import UserPages
+
+/// What a cache asks and tells its owner.
+@Suite struct PageCacheHookTests {
+  /// A refused store is a bus error, and leaves the page clean.
+  @Test(arguments: [PageError.file(.write, errno: 28), .outOfMemory], [true, false])
+  func aStoreIsRefused(error: PageError, isMappedFirst: Bool) throws {
+    let refuses = Locked(true)
+    let asked = Locked<[Int]>([])
+    let hooks = PageCache.Hooks(willStore: { page throws(PageError) in
+      asked.withLock { $0.append(page) }
+      if refuses.withLock({ $0 }) { throw error }
+    })
+    try CacheStage.run(hooks: hooks) { stage in
+      let address = stage.address(3)
+      if isMappedFirst { _ = try stage.space.load(at: address, count: 1) }
+      let expected: PageError = error == .outOfMemory ? .outOfMemory : .busError
+      #expect(throws: expected) { try stage.space.store(UInt64(1), at: address) }
+      #expect(throws: error == .outOfMemory ? PageError.outOfMemory : .badAddress) {
+        try stage.space.pin(at: address, .write).release()
+      }
+      #expect(throws: error) { try stage.cache.write([1], at: 3 * Page.size) }
+      #expect(stage.cache.dirtyPages == 0)
+      #expect(asked.withLock { Set($0) } == [3])
+      refuses.withLock { $0 = false }
+      try stage.space.store(UInt64(1), at: address)
+      #expect(stage.cache.dirtyPages == 1)
+    }
+  }
+
+  /// The log is written before the pages, whose entries are read-only by then; if it cannot be, neither are they.
+  @Test func theLogComesFirst() throws {
+    let order = Locked<[String]>([])
+    let failure = Locked<PageError?>(nil)
+    let hooks = PageCache.Hooks(willWriteBack: { pages throws(PageError) in
+      order.withLock { $0.append("log \(pages)") }
+      if let error = failure.withLock({ $0 }) { throw error }
+    })
+    try CacheStage.run(hooks: hooks) { stage in
+      stage.store.onCall { call in order.withLock { if case .write(let page, _) = call { $0.append("page \(page)") } } }
+      try stage.space.store(UInt64(1), at: stage.address(3))
+      try stage.space.store(UInt64(1), at: stage.address(5))
+      try stage.cache.sync()
+      #expect(order.withLock { $0 } == ["log [3, 5]", "page 3", "page 5"])
+      failure.withLock { $0 = .file(.write, errno: 5) }
+      try stage.space.store(UInt64(2), at: stage.address(3))
+      #expect(throws: PageError.file(.write, errno: 5)) { try stage.cache.sync() }
+      #expect(stage.written(3) == 1 && stage.cache.dirtyPages == 1)
+      failure.withLock { $0 = nil }
+      try stage.cache.sync()
+      #expect(stage.written(3) == 2)
+    }
+  }
+
+  /// What a hook may not do is refused, not waited for.
+  @Test func insideAHook() throws {
+    let inside = Locked<(@Sendable () -> Void)?>(nil)
+    let hooks = PageCache.Hooks(willWriteBack: { _ throws(PageError) in inside.withLock { $0 }?() })
+    try CacheStage.run(pages: 8, limit: 2, hooks: hooks) { stage in
+      let (cache, space, first, third) = (stage.cache, stage.space, stage.address(0), stage.address(2))
+      let seen = Locked<[PageError?]>([])
+      try space.store(UInt64(1), at: first)
+      try space.store(UInt64(1), at: stage.address(1))
+      inside.withLock {
+        $0 = {
+          func error(_ body: () throws(PageError) -> Void) -> PageError? {
+            do throws(PageError) { try body() } catch { return error }
+            return nil
+          }
+          let errors = [
+            error { () throws(PageError) in try cache.sync() },
+            error { () throws(PageError) in try cache.flush(0..<1) },
+            error { () throws(PageError) in try cache.setByteCount(1) },
+            error { () throws(PageError) in _ = try space.load(at: first, count: 1) },
+            error { () throws(PageError) in _ = try space.load(at: third, count: 1) },
+          ]
+          seen.withLock { $0 = errors }
+        }
+      }
+      try cache.sync()
+      #expect(seen.withLock { $0 } == [.busy, .busy, .busy, nil, .outOfMemory])
+      inside.withLock { $0 = nil }
+    }
+  }
+
+  /// A stable cache lets no store in while a page is written; another does, and writes the page again later.
+  @Test(arguments: [true, false])
+  func storesDuringAWrite(isStable: Bool) throws {
+    try CacheStage.run(isStable: isStable) { stage in
+      let (space, cache, address) = (stage.space, stage.cache, stage.address(1))
+      try space.store(UInt64(1), at: address)
+      let finished = Rounds(2)
+      let threads = Locked(0)
+      stage.store.onCall { call in
+        guard case .write = call, threads.withLock({ $0 == 0 }) else { return }
+        threads.withLock { $0 = 2 }
+        for index in 1...2 {
+          runThread { [unowned space, unowned cache] in
+            if index == 1 {
+              try? space.store(UInt64(2), at: address)
+            } else {
+              try? cache.write([3], at: Page.size + 8)
+            }
+            finished.arrive()
+          }
+        }
+        if isStable { pauseBriefly() } else { finished.wait() }
+      }
+      try stage.cache.sync()
+      stage.store.onCall(nil)
+      #expect(stage.written(1) == (isStable ? 1 : 2))
+      #expect((stage.written(1, offset: 8) & 0xff == 3) == !isStable)
+      finished.wait()
+      #expect(stage.cache.dirtyPages == 1)
+      try stage.cache.sync()
+      #expect(stage.written(1) == 2 && stage.written(1, offset: 8) & 0xff == 3)
+    }
+  }
+}
