@@ -61,6 +61,7 @@ struct PTETest: Sendable {
   ///   a plain get may.
   /// - a long-term pin for reading takes anonymous frames only: in a private mapping a file's frame would have to be
   ///   unshared, and the entry does not tell a private mapping from a shared one.
+  /// - a long-term pin for writing takes anonymous frames only: of a file's frame the state must be looked at (`mayHold`).
   @inlinable @inline(__always)
   static func pin(write: Bool, get: Bool, longTerm: Bool) -> PTETest {
     var test = PTETest()
@@ -69,6 +70,7 @@ struct PTETest: Sendable {
     test.refuse(PTELayout.huge)
     if write {
       test.require(PTELayout.writable)
+      if longTerm { test.require(PTELayout.anonymous) }
     } else if !get {
       test.refuse(PTELayout.cowShared)
       if longTerm { test.require(PTELayout.anonymous) }

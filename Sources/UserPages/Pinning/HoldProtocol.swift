@@ -24,8 +24,12 @@ extension AddressSpace {
   /// Whether the fast path may hold what `leaf` maps, whatever its size. Inside the read-side section that read it.
   func mayHold(_ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions) -> Bool {
     // Above the lowest level only a huge entry maps anything.
-    guard leaf.isBase || leaf.pte.isHuge, options.accepts(leaf.pte.without(PTELayout.huge)) else { return false }
-    return isNormal(leaf.pte, at: leaf.start(for: address), ptep: leaf.ptep)
+    guard leaf.isBase || leaf.pte.isHuge, options.accepts(leaf.pte.without(PTELayout.huge)),
+      isNormal(leaf.pte, at: leaf.start(for: address), ptep: leaf.ptep)
+    else { return false }
+    // The slow path says why (`VMA.refuses`).
+    let isLongWrite = options.contains(.longTerm) && options.contains(.write)
+    return !isLongWrite || !frames.frame(leaf.pte.folioPFN).has(Frame.writtenBackBit)
   }
 
   /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed or the frame has too many

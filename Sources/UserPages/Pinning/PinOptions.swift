@@ -29,11 +29,11 @@ public struct PinOptions: OptionSet, Sendable {
 
   /// Whether the fast path may hold what a base page's entry maps; `test` and the one case that needs a second comparison.
   ///
-  /// A long-term pin for reading takes anonymous memory, as `test` says, and also any page that its entry lets the program
-  /// store to: then pin and program will always share one page.
+  /// A long-term pin takes anonymous memory, as `test` says, and also any page that its entry lets the program store to: then
+  /// pin and program will always share one page. Whether it may write to a file's page is up to `AddressSpace.mayHold`.
   func accepts(_ pte: PTE) -> Bool {
     if test.accepts(pte) { return true }
-    return contains(.longTerm) && !contains(.write) && union(.write).test.accepts(pte)
+    return contains(.longTerm) && PTETest.pin(write: true, get: false, longTerm: false).accepts(pte)
   }
 
   /// What a pin or a get adds to the frame's counts.

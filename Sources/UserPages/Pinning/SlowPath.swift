@@ -146,6 +146,8 @@ extension VMA {
     if attributes.kind.isPFN { return .badAddress }
     let force = options.contains(.force)
     if options.contains(.write) {
+      // The device could store for ever, and the file would never be clean (`writable_file_mapping_allowed`). A memory file may.
+      if options.contains(.longTerm), attributes.isShared, attributes.writesBack { return .badAddress }
       if attributes.protection.contains(.write) { return nil }
       return force && isPrivate ? nil : .badAddress
     }
