@@ -83,6 +83,28 @@
         }
       }
 
+      /// The second operation meets no empty entry: a first touch has filled it with the page of zeroes, which needs no wait.
+      @Test func anEntryThatWasFilledAgainHidesNoLoad() throws {
+        try play { freezer, machine in
+          let stage = try Stage(.pinnedAnonymous, machine, engine: .reference)
+          let loader = try stage.startLoad(freezer)
+          let first = freezer.start("dontneed", freezeAt: .unmapBetweenClearAndFree) {
+            try Ending.dontNeed.run(on: stage.space, stage)
+          }
+          #expect(first.waitUntilFrozen())
+          #expect(try stage.space.load(at: stage.page, as: UInt8.self) == 0)
+          let second = freezer.start("dontneed again") {
+            try Ending.dontNeed.run(on: stage.space, stage)
+            try stage.overwrite()
+          }
+          #expect(!second.mayFinish(), "dontneed returned while a load was in flight")
+          first.thaw()
+          loader.thaw()
+          for thread in [loader, first, second] { try thread.join() }
+          stage.end()
+        }
+      }
+
       @Test(
         .enabled(
           if: PTE.empty.asSpecial != .empty,

@@ -71,6 +71,8 @@ import UserPages
     await #expect(processExitsWith: .failure) {
       let space = AddressSpace(try PhysicalMemory(ramPages: 8))
       try space.map(0x10000..<0x12000, protection: .readWrite)
+      // Without this the pages would be the one of zeroes, which traps by itself.
+      try space.advise(0x10000..<0x12000, .populateWrite)
       let pins = try space.pin(0x10000..<0x12000)
       pins.withUnsafeMutableBytes(at: 1) { $0[0] = 1 }
       pins.release()

@@ -162,7 +162,7 @@ struct BackingRuleTests {
       for each in [space, child] { try each.unmap(at: 0x20000, pages: 4) }
       #expect(watched.spaces.unmap(page: 0, of: watched))
       #expect(child.entry(at: 0x10000).kind == .none && space.entry(at: 0x10000).kind == .none)
-      #expect(watched.spaces.mapWritably(watched))
+      #expect(watched.spaces.haveWritableMapping(of: watched))
       child.exit()
       space.exit()
     }

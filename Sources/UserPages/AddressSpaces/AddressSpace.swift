@@ -2,8 +2,8 @@
 ///
 /// Thread-safe throughout. Operations that change mappings (map, unmap, protect, remap, fork, exit), and those that replace
 /// entries for a while (collapse, the break-up of 2 MiB frames), hold the mmap lock for writing, one at a time. Faults, loads
-/// and stores take it only to wait for such an operation. Pins take it only with the `locked` engine. Lock order: mmap lock, page-table locks (the `locked` engine's), an entry's own lock, the swap area's monitor,
-/// the allocator's and the deferred frees' locks.
+/// and stores wait for such an operation, and a fault that fails may take the lock to clean up. Pins take it with the `locked` engine
+/// alone. <doc:LockOrder> has the order of all locks.
 ///
 /// The order of events that keeps a lock-free reader safe:
 ///

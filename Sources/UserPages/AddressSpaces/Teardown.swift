@@ -20,7 +20,6 @@ struct Teardown: ~Copyable {
   private let queue: DeferredQueue.Handle
   private var batch = DeferredBatch()
   private(set) var isAccessExpected = false
-  private var hasMetEmptyEntry = false
   private var required = GracePeriod.none
 
   /// - Parameter queue: the machine's deferred frees.
@@ -36,17 +35,14 @@ struct Teardown: ~Copyable {
   @inline(__always)
   mutating func expectAccess() { isAccessExpected = true }
 
-  /// Notes that the range holds an empty entry. Another operation may have emptied it and not have said so yet.
-  @inline(__always)
-  mutating func meetEmptyEntry() { hasMetEmptyEntry = true }
-
   /// Hands the frees over and determines the grace period to wait for. The caller still holds the mmap lock, and changes no
   /// further entry.
   ///
-  /// ORDERING [change-then-grace]: the entries were changed before this.
+  /// ORDERING [change-then-grace]: the entries were changed before this. Whatever the operation found, another one may have taken an
+  /// entry away before and not have noted it yet: the entry may be empty, or filled again (`mm_tlb_flush_nested`).
   mutating func close(with others: StaleAccesses) {
     batch.flush(to: queue)
-    if isAccessExpected || (hasMetEmptyEntry && others.isAnyEntryBeingEmptied) { others.note(.next) }
+    if isAccessExpected || others.isAnyEntryBeingEmptied { others.note(.next) }
     isAccessExpected = false
     required = max(required, others.required)
   }
@@ -100,8 +96,8 @@ final class StaleAccesses: Sendable {
 
   /// Runs `body`, which empties entries while others look at them, and notes it if `body` says so.
   ///
-  /// ORDERING [change-then-grace]: announced before an entry is emptied, noted after. An operation that meets an empty entry
-  /// looks afterwards, and finds one of the two.
+  /// ORDERING [change-then-grace]: announced before an entry is emptied, noted after. An operation that comes to the entry later
+  /// looks for both, and finds one.
   @inline(__always)
   func emptyingEntries(_ body: () -> Bool) {
     emptying.wrappingAdd(1, ordering: .sequentiallyConsistent)

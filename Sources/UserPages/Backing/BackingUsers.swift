@@ -91,7 +91,7 @@ public final class BackingUsers: Sendable {
   }
 
   /// Whether a space has a mapping through which its program may store to the backing's own pages.
-  public func mapWritably(_ backing: any Backing) -> Bool { all.contains { $0.mapsWritably(backing) } }
+  public func haveWritableMapping(of backing: any Backing) -> Bool { all.contains { $0.mapsWritably(backing) } }
 
   // MARK: For the library
 

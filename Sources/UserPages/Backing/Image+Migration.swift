@@ -176,7 +176,7 @@ extension Image {
   }
 
   /// Whether a mapping of the image is shared and writable (mapping_writably_mapped).
-  var hasWritableMapping: Bool { spaces.mapWritably(self) }
+  var hasWritableMapping: Bool { spaces.haveWritableMapping(of: self) }
 
   /// Lets go of the cached pages of an image that no space maps any more.
   func dropCache() {

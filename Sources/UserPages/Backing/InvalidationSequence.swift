@@ -5,6 +5,7 @@ import Synchronization
 /// A backing whose pages move owns one (`Backing.sequence`). A move and a fault meet like this:
 ///
 ///     the backing                                        a fault
+///     0. answers `retry` for the page, until it has moved
 ///     1. advances the sequence                           a. reads the sequence
 ///     2. has the old entries emptied (`BackingUsers`)    b. asks for the page (`Backing.fault(page:write:)`)
 ///     3. waits for a grace period, moves the page        c. locks the entry, reads the sequence again

@@ -83,7 +83,7 @@ public final class PageCacheFile: Backing {
     var position = offset
     let end = offset > byteCount ? offset : offset + min(count, byteCount - offset)
     bytes.reserveCapacity(end - offset)
-    let isWritten = position < end && spaces.mapWritably(self)
+    let isWritten = position < end && spaces.haveWritableMapping(of: self)
     while position < end {
       let within = position % Page.size
       let length = min(Page.size - within, end - position)

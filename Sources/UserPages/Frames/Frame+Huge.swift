@@ -14,7 +14,7 @@ extension Frame {
   static let hugeBit: UInt64 = 1 << 38
   private static let hugeMapShift: UInt64 = 41
   fileprivate static let oneHugeMapping: UInt64 = 1 << hugeMapShift
-  /// The most entries that map one 2 MiB frame whole, less one for each thread that is being refused.
+  /// The most entries that map one 2 MiB frame whole. A refused thread counts for a moment, so another may be refused early.
   ///
   /// The field holds four times as many. But a split turns an entry into 512 references, which cannot be refused: these make
   /// 2^30, and with the 2^31 that `retain` grants they stay below what `addReferences` can hold.
@@ -54,7 +54,8 @@ extension FrameTable {
     }
     let head = frame(first).descriptor
     head.pointee.state.store(flags | (mapped ? Frame.oneHugeMapping : 0), ordering: .relaxed)
-    head.pointee.counts.wrappingAdd(Frame.oneReference, ordering: .releasing)
+    assert(frame(first).isWithoutHolders, "a 2 MiB frame began that has a user")
+    head.pointee.counts.store(Frame.oneReference, ordering: .releasing)
   }
 
   /// Counts 512 entries that map the parts of a 2 MiB frame instead of one that maps it whole. The entry is locked.

@@ -144,6 +144,9 @@ struct Frame: @unchecked Sendable {
     Int(UInt32(truncatingIfNeeded: descriptor.pointee.counts.load(ordering: .sequentiallyConsistent)))
   }
 
+  /// Whether the frame has neither references nor pins, stray ones included.
+  var isWithoutHolders: Bool { descriptor.pointee.counts.load(ordering: .relaxed) == 0 }
+
   /// Pins alone. ORDERING [change-then-count]: as `references`.
   var pins: Int { Int(descriptor.pointee.counts.load(ordering: .sequentiallyConsistent) >> 32) }
 
@@ -182,7 +185,7 @@ struct Frame: @unchecked Sendable {
   func begin(anonymous: Bool, mapped: Bool) {
     descriptor.pointee.state.store(
       (mapped ? 1 : 0) | Self.allocatedBit | (anonymous ? Self.anonymousBit : 0), ordering: .relaxed)
-    assert(references == 0, "a frame began that has a user")
+    assert(isWithoutHolders, "a frame began that has a user")
     descriptor.pointee.counts.store(Self.oneReference, ordering: .releasing)
   }
 

@@ -29,7 +29,7 @@ public struct FrameInformation: Equatable, Sendable {
   public var mapCount: Int
   /// Pins (FOLL_PIN) on it, or on any part of the 2 MiB frame that it is a part of: those are counted together.
   public var pinCount: Int
-  /// References of all kinds, counted as pins are.
+  /// References of all kinds, counted as pins are. What a pin slot holds has none.
   public var referenceCount: Int
   /// Whether it is private memory rather than a file's.
   public var isAnonymous: Bool

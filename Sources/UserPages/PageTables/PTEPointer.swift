@@ -7,7 +7,7 @@ import Synchronization
 /// Valid inside the read-side section in which it was found, and while the mmap lock is held: nodes are unlinked under that lock
 /// held for writing, and freed a grace period later.
 ///
-/// Every access but `unlock` is sequentially consistent. The protocols here are store-then-load on both sides ([pin-then-look],
+/// Every access is sequentially consistent, but for `unlock` and `storeUnseen`. The protocols here are store-then-load on both sides ([pin-then-look],
 /// [lock-then-validate], [link-then-look]); acquire and release would not order those. On x86-64 such a load is a plain
 /// one.
 @frozen @usableFromInline
@@ -26,7 +26,7 @@ struct PTEPointer: @unchecked Sendable {
 
   /// Unlocks an entry that the caller has locked, as its last step, and gives it a new value.
   ///
-  /// The one access that only releases: a thread that reads the new value finds all that came before it. The lock was the change
+  /// It only releases: a thread that reads the new value finds all that came before it. The lock was the change
   /// that [change-then-count] and [lock-then-validate] order, and the caller has made its looks since. After this it makes none.
   func unlock(storing pte: PTE) { word.pointee.store(pte.rawValue, ordering: .releasing) }
 

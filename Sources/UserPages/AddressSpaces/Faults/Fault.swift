@@ -137,7 +137,7 @@ struct Fault: ~Copyable {
   }
 
   private func waitForWriter() {
-    // A fault under the lock met the writer's mark while it had left the lock. The next attempt finds the mark gone.
+    // A fault that holds the lock has no writer beside it: its next attempt finds no mark.
     space.with { if !$0.faultsHoldMmapLock { $0.mmapLock.waitForWriter() } }
   }
 
@@ -154,7 +154,14 @@ struct Fault: ~Copyable {
 
   /// Looks for memory outside of the allocator, if `failure` says that memory is lacking; once. If there is none, throws `failure`.
   private mutating func makeRoom(after failure: PageError) throws(PageError) {
-    guard failure == .outOfMemory, mayMakeRoom else { throw failure }
+    guard failure == .outOfMemory else { throw failure }
+    // The fault itself may hold 2 MiB that it got before a base page came to be there.
+    if let first = hugeFrame.take() {
+      isHugeRefused = true
+      space.with { $0.memory.discardHugeFrame(first) }
+      return
+    }
+    guard mayMakeRoom else { throw failure }
     mayMakeRoom = false
     let hasRoom = space.with { space in
       space.leavingMmapLock {

@@ -31,11 +31,11 @@ extension FaultSite {
   ) -> Fault.Outcome {
     let folio = memory.frames.frame(pfn)
     var new = PTE(mapping: pfn).with(PTELayout.huge)
+    guard folio.addHugeMapping() else { return .failed(.outOfMemory) }
     if storesThrough {
       new.set(PTELayout.dirty)
       folio.set(Frame.dirtyBit)
     }
-    guard folio.addHugeMapping() else { return .failed(.outOfMemory) }
     for index in 0..<Page.pagesPerHuge { memory.dataCacheClean(pfn + index) }
     let outcome = install(finish(new, writable: storesThrough), validating: validity)
     if case .done = outcome { return outcome }

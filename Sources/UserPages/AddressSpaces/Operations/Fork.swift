@@ -145,7 +145,7 @@ extension AddressSpace {
     return isWriteProtected
   }
 
-  /// Gives the child the parent's entries of a mapping. No other thread can find the child yet.
+  /// Gives the child the parent's entries of a mapping. A reverse map may know the child, and waits for its lock.
   private func copyEntries(
     of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot, _ shared: SharedParts,
     _ writer: borrowing MmapWriter
@@ -187,7 +187,6 @@ extension AddressSpace {
     // pins of a 2 MiB frame are counted as a whole.
     guard isPinned(frames.frame(pte.folioPFN), slots), !(pte.isHuge && shared.contains(address)) else {
       try retainForEntry(pte)
-      // A reverse map may look at the child already. It leaves anonymous entries alone.
       return target.storeUnseen(pte)
     }
     // Not a plain store: a fault may hold the entry until it finds the mapping sealed, and would undo it.
@@ -216,7 +215,7 @@ extension AddressSpace {
         throw .outOfMemory
       }
     }
-    // No other thread knows the child, so none has linked a node there.
+    // The child has no program yet: no fault has linked a node there.
     child.makeHugeEntry(for: span.range.lowerBound, using: &spare)?.store(pte)
     return true
   }

@@ -125,6 +125,12 @@ extension AddressSpace {
       switch outcome {
       case .done: return
       case .failed(let error):
+        // From inside, the replacement of a mapping (MAP_FIXED) looks like a hole.
+        if error == .badAddress,
+          mmapLock.reading({ mappings.first(endingAbove: address, $0)?.value.range.contains(address) ?? false })
+        {
+          continue
+        }
         if spare.haveBeenLinked { unlinkNodesAfterFault(at: address) }
         throw error
       case .needsNode: spare.add()

@@ -150,10 +150,7 @@ extension AddressSpace {
       case .base(let run):
         for (address, ptep) in run {
           let pte = ptep.clear()
-          guard !pte.isEmpty else {
-            teardown.meetEmptyEntry()
-            continue
-          }
+          if pte.isEmpty { continue }
           // An access that read the entry at the old place may be under way. It acts on the frame that is now at the new place.
           if pte.isMapped { teardown.expectAccess() }
           // Not a plain store: a fault of a mapping that was at the new place may hold the entry for a moment, and would undo it.

@@ -71,9 +71,7 @@ extension AddressSpace {
           if pte.isMapped {
             YieldPoint.unmapBetweenClearAndFree.reach()
             drop(pte, at: address, in: mapping, &teardown)
-          } else if pte.isEmpty {
-            teardown.meetEmptyEntry()
-          } else if dropUnmapped(pte) {
+          } else if !pte.isEmpty, dropUnmapped(pte) {
             teardown.expectAccess()
           }
         }
