@@ -134,7 +134,9 @@ import Testing
       try withFrames(2) { frames in
         try store.read(from: 0, into: LentPages(frames, isWritable: true))
         #expect(throws: PageError.inputOutput) { try store.read(from: 2, into: LentPages(frames, isWritable: true)) }
-        #expect(throws: PageError.inputOutput) { try store.read(from: 3, into: LentPages([frames[0]], isWritable: true)) }
+        #expect(throws: PageError.inputOutput) {
+          try store.read(from: 3, into: LentPages([frames[0]], isWritable: true))
+        }
       }
     }
   }
