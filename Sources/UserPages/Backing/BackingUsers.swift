@@ -49,7 +49,9 @@ public final class BackingUsers: Sendable {
 
   /// As `unmap(page:of:)` of each page, at the cost of one walk over the mappings of each space.
   ///
-  /// - Parameter pages: in order, each once.
+  /// - Parameters:
+  ///   - pages: in order, each once.
+  ///   - backing: the one that they belong to, which owns this list.
   /// - Complexity: O(mappings + pages) in each space.
   public func unmap(pages: [Int], of backing: any Backing) -> Bool {
     var kept: [any BackingUser] = []
@@ -72,7 +74,9 @@ public final class BackingUsers: Sendable {
   ///
   /// Stores through the old entries may be under way when the call returns: the backing waits for a grace period.
   ///
-  /// - Parameter pages: in order, each once.
+  /// - Parameters:
+  ///   - pages: in order, each once.
+  ///   - backing: the one that they belong to, which owns this list.
   /// - Precondition, complexity: as `unmap(pages:of:)`.
   public func writeProtect(pages: [Int], of backing: any Backing) {
     var kept: [any BackingUser] = []

@@ -126,6 +126,7 @@ public final class PageCache: Backing {
   ///
   /// - Parameters:
   ///   - memory: where the frames come from.
+  ///   - store: the file.
   ///   - limit: the most frames that the cache holds.
   ///   - isStable: whether a store waits while its page is written. Ask for it if what is written must be one moment's contents, for
   ///     a checksum or a log.
