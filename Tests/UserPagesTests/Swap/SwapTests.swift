@@ -31,10 +31,17 @@ import Testing
   @Test func aPageIsTakenOutOfTheCache() throws {
     try Swapped.withPages(1) { machine, space in
       let pfn = try space.pin(at: Swapped.start, .write).pfnAtRelease()
-      let writer = Gate()
-      machine.memory.swap.store.writeHook.withLock { $0 = { _, _ in writer.wait() } }
+      let (begun, writer) = (Gate(), Gate())
+      machine.memory.swap.store.writeHook.withLock {
+        $0 = { _, _ in
+          begun.open()
+          return writer.wait()
+        }
+      }
       try space.advise(at: Swapped.start, pages: 1, .pageOut)
       #expect(space.entry(at: Swapped.start).description == "swap")
+      // A page that comes back before the writer has begun with it has no slot any more.
+      _ = begun.wait()
       try space.store(UInt64(9), at: Swapped.start + 8)
       #expect(try space.pin(at: Swapped.start, .write).pfnAtRelease() == pfn)
       #expect(try space.load(at: Swapped.start, as: UInt64.self) == Swapped.word(0))
