@@ -53,6 +53,16 @@ import Testing
     #expect(listed == targets)
   }
 
+  @Test func theReadmesSampleIsATest() throws {
+    let readme = try #require(try SourceTree.files(named: ["README.md"]).first).text
+    let test = try #require(try SourceTree.files(named: ["Tests/UserPagesTests/ReadmeSampleTests.swift"]).first).text
+    let sample = try #require(readme.firstMatch(of: /(?s)```swift\n(.*?)\n```/)).1
+    let lines = sample.split(separator: "\n").map { $0.replacing(/\s*\/\/.*/, with: "") }
+    #expect(lines.count >= 8)
+    let tested = test.split(separator: "\n").map { $0.replacing(/^\s+/, with: "") }
+    #expect(lines.filter { !tested.contains($0) } == [])
+  }
+
   @Test func everyPublicTypeIsOnTheLandingPage() throws {
     let declaration = /(?m)^(?:@frozen )?public (?:final )?(?:class|struct|enum|protocol) ([A-Za-z]+)/
     let types = library.filter { $0.path.hasPrefix("Sources/UserPages/") }.flatMap { file in

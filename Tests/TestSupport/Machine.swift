@@ -12,6 +12,14 @@ public final class Machine: Sendable {
     freeAtStart = memory.freePages
   }
 
+  /// A space with one anonymous page, at 0x5000, whose first word is `word`.
+  public func space(engine: PinEngine, holding word: UInt64) throws -> AddressSpace {
+    let space = AddressSpace(memory, engine: engine)
+    try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+    try space.store(word, at: 0x5000)
+    return space
+  }
+
   /// What is not back where it started once everything was released: empty when all is well.
   public func leaks() -> [String] {
     memory.flushDeferredFrees()
@@ -87,6 +95,13 @@ extension AddressSpace {
       if try !attemptStore(stamp.word, at: address + offset) { return false }
     }
     return true
+  }
+
+  /// Stamps every page of a region that is mapped for writing.
+  public func stamp(_ region: Region, owner: UInt8 = 1, life: Int) throws {
+    for page in 0..<region.pages {
+      try stamp(Stamp(owner: owner, page: page, life: life), at: region.address(page))
+    }
   }
 
   /// Stores a word; false where the page is not mapped for writing.

@@ -15,7 +15,7 @@ extension TortureTests {
         try space.map(
           at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, backing: .mixed(image))
         try space.map(at: view.start, pages: view.pages, protection: .read, backing: .mixed(image))
-        torture.run([.migrating(image, torture), counting(space, region, view, torture)])
+        torture.run([.migrating(image, torture), CountedWords(space, region, view: view).counting(torture)])
         space.exit()
       }
     }
@@ -79,28 +79,6 @@ extension TortureTests {
           try image.read(at: page * Page.size, count: Page.size).allSatisfy { $0 == UInt8(0x40 + page) }
         }
         #expect(isAsItWas, "a private store reached the image")
-      }
-    }
-
-    /// Threads that count up in words of their own, and look at each other's through another mapping of the image.
-    private func counting(_ space: AddressSpace, _ region: Region, _ view: Region, _ torture: Torture) -> Worker {
-      let threads = 2
-      let published = Board(threads * region.pages)
-      return Worker("count", threads: threads) { run in
-        while run.next() {
-          let page = run.random.below(region.pages)
-          let other = run.random.below(threads)
-          let mine = run.index * region.pages + page
-          let before = published[other * region.pages + page]
-          let seen = try space.load(at: view.address(page) + 8 * other, as: UInt64.self)
-          torture.expect(seen >= before, "page \(page) shows \(seen) of thread \(other) after \(before) was stored")
-          let own = published[mine]
-          let last = try space.load(at: region.address(page) + 8 * run.index, as: UInt64.self)
-          torture.expect(last == own, "thread \(run.index) stored \(own) to page \(page) and finds \(last)")
-          try space.store(own + 1, at: region.address(page) + 8 * run.index)
-          published.announce(mine, own + 1)
-          run.pauseRandomly()
-        }
       }
     }
   }

@@ -59,9 +59,7 @@ extension TortureTests {
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 4)
         try space.map(at: region.start, pages: region.pages, protection: .readWrite)
-        for page in 0..<region.pages {
-          try space.stamp(Stamp(owner: 1, page: page, life: 1), at: region.address(page))
-        }
+        try space.stamp(region, life: 1)
         let window = ProtectionWindow()
         let refused = torture.tally("loads refused in a window", goal: 2)
         let granted = torture.tally("loads granted", goal: 2)

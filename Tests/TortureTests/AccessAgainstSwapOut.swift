@@ -14,7 +14,7 @@ extension TortureTests {
         torture.run([
           .pagingOut(space, region, threads: 2, torture),
           .neighbour(machine, engine: engine, torture),
-          counting(space, region, torture) { _ in },
+          CountedWords(space, region).counting(torture),
         ])
         space.exit()
       }
@@ -90,40 +90,12 @@ extension TortureTests {
         let region = Region(at: 0x7000_0000, pages: 48)
         try space.map(at: region.start, pages: region.pages, protection: .readWrite)
         torture.run([
-          counting(space, region, torture) { run in
+          CountedWords(space, region).counting(torture) { run in
             let start = run.random.below(region.pages - 16)
             try space.advise(at: region.address(start), pages: 16, .pageOut)
           }
         ])
         space.exit()
-      }
-    }
-
-    /// Threads that count up in words of their own and look at each other's; `makeRoom` is called where no frame is to be had.
-    private func counting(
-      _ space: AddressSpace, _ region: Region, _ torture: Torture,
-      makeRoom: @escaping @Sendable (inout WorkerContext) throws -> Void
-    ) -> Worker {
-      let threads = 2
-      let published = Board(threads * region.pages)
-      return Worker("count", threads: threads) { run in
-        while run.next() {
-          let page = run.random.below(region.pages)
-          let other = run.random.below(threads)
-          let mine = run.index * region.pages + page
-          let before = published[other * region.pages + page]
-          let own = published[mine]
-          do {
-            let seen = try space.load(at: region.address(page) + 8 * other, as: UInt64.self)
-            torture.expect(seen >= before, "page \(page) shows \(seen) of thread \(other) after \(before)")
-            let last = try space.load(at: region.address(page) + 8 * run.index, as: UInt64.self)
-            torture.expect(last == own, "thread \(run.index) stored \(own) to page \(page) and finds \(last)")
-            try space.store(own + 1, at: region.address(page) + 8 * run.index)
-            published.announce(mine, own + 1)
-          } catch PageError.outOfMemory {
-            try makeRoom(&run)
-          }
-        }
       }
     }
   }

@@ -10,9 +10,7 @@
       @Test(arguments: Engines.all)
       func protectWaitsForStoresInFlight(engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let storer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
             try space.store(UInt64(8), at: 0x5000)
           }
@@ -33,9 +31,7 @@
       @Test(arguments: Engines.all)
       func forkWaitsForStoresInFlight(engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let children = Children()
           let storer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
             try space.store(UInt64(8), at: 0x5000)
@@ -242,9 +238,7 @@
       func reuseOvertakenByFork(engine: PinEngine, options: PinOptions?) throws {
         // A page whose other user has gone is about to become the parent's own again, when it is shared with a new child.
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           try space.fork().exit()
           machine.memory.flushDeferredFrees()
           let faulter = freezer.start("store or pin", freezeAt: .faultBeforeInstall) {

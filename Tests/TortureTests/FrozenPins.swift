@@ -25,9 +25,7 @@
       @Test(arguments: places, Engines.lookTwice)
       func unmap(place: YieldPoint, engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let fast = freezer.start("fast pin", freezeAt: place) {
             freezer.expect(.tryAgain) { () throws(PageError) in
               try space.pin(at: 0x5000, [.write, .fastOnly]).release()
@@ -93,9 +91,7 @@
       func replacement(place: YieldPoint, engine: PinEngine) throws {
         // The page is replaced by another: the pin must be of the new one, as the program is from now on.
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let reader = freezer.start("pin", freezeAt: place) {
             let pin = try space.pin(at: 0x5000, .write)
             freezer.expect(pin.deviceBytes.load(as: UInt64.self) != 7, "the pin is of the page that is gone")
@@ -118,9 +114,7 @@
       func copyOnWrite(place: YieldPoint, engine: PinEngine) throws {
         // A get of a page that is shared with a child; the program stores, and so moves to a copy. The get must follow.
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let child = try space.fork()
           let reader = freezer.start("get", freezeAt: place) {
             let pin = try space.pin(at: 0x5000, .get)
@@ -138,9 +132,7 @@
       @Test(arguments: places, Engines.lookTwice)
       func fork(place: YieldPoint, engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let children = Children()
           let forked = Board(1)
           let reader = freezer.start("pin", freezeAt: place) {
@@ -192,9 +184,7 @@
       @Test(arguments: places, Engines.lookTwice)
       func protect(place: YieldPoint, engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let reader = freezer.start("pin", freezeAt: place) {
             freezer.expect(.badAddress) { () throws(PageError) in try space.pin(at: 0x5000, .write).release() }
           }

@@ -10,9 +10,7 @@
       @Test(arguments: Engines.lockless)
       func aLateFaultHoldsTheEntryAtTheNewPlace(engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           // What a fault of a mapping that was at the new place does before it finds that mapping detached.
           let place = try #require(RCU.read { space.table.ptep(for: 0x9000) })
           #expect(place.lock(.empty))
@@ -29,9 +27,7 @@
       @Test(arguments: Engines.lockless)
       func aFaultHoldsTheEntryAtTheOldPlace(engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let place = try #require(RCU.read { space.table.ptep(for: 0x5000) })
           let pte = place.load()
           #expect(place.lock(pte))

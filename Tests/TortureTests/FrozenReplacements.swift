@@ -11,9 +11,7 @@
       @Test(arguments: Engines.lockless)
       func aHoleWhileAPageIsMappedOver(engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let mapper = freezer.start("map over", freezeAt: .unmapBetweenClearAndFree) {
             try space.map(at: 0x5000, pages: 1, protection: .readWrite)
           }

@@ -39,9 +39,7 @@
 
       @Test func unmapWaitsForNobodyWhereNoSlotCanHaveThePage() throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: .slot)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: .slot, holding: 7)
           let storer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
             try space.store(UInt64(8), at: 0x5000)
           }
@@ -56,9 +54,7 @@
       @Test(arguments: [PinOptions.write, [], .get])
       func unmapWaitsWhereASlotHadThePage(options: PinOptions) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: .slot)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: .slot, holding: 7)
           let pin = try space.pin(at: 0x5000, options)
           let storer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
             try space.store(UInt64(8), at: 0x5000)
@@ -80,9 +76,7 @@
       @Test(arguments: [PinOptions.write, [], .get])
       func aFirstPinWhoseEntryChangedHoldsNothing(options: PinOptions) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: .slot)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: .slot, holding: 7)
           let reader = freezer.start("pin", freezeAt: .slotPinBetweenEntryAndMark) {
             freezer.expect(.tryAgain) { () throws(PageError) in
               try space.pin(at: 0x5000, options.union(.fastOnly)).release()
@@ -97,9 +91,7 @@
 
       @Test func forkWaitsAndCopies() throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: .slot)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: .slot, holding: 7)
           let children = Children()
           let flags = Board(1)
           let reader = freezer.start("pin", freezeAt: .pinBetweenEntryAndReference) {
@@ -132,9 +124,7 @@
       @Test func manyPinsOverflowIntoReferences() throws {
         // More pins than a thread has slots: all of them hold, and are counted, and go.
         try play { _, machine in
-          let space = AddressSpace(machine.memory, engine: .slot)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: .slot, holding: 7)
           try holdNested(space, depth: 40)
           #expect(space.frame(at: 0x5000)?.pinCount == 0)
           #expect(space.counters.fast == 40)

@@ -35,9 +35,7 @@
       @Test(arguments: Engines.lockless)
       func aHoleInAReplacementIsNotBelieved(engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let mapper = freezer.start("map over", freezeAt: .unmapBetweenClearAndFree) {
             try space.map(at: 0x5000, pages: 1, protection: .readWrite)
           }
@@ -59,9 +57,7 @@
       @Test(arguments: Engines.lockless)
       func anEntryThatAFaultHoldsIsWaitedFor(engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let place = try #require(RCU.read { space.table.ptep(for: 0x5000) })
           let pte = place.load()
           #expect(place.lock(pte))
@@ -99,9 +95,7 @@
       @Test(arguments: Engines.all)
       func aPageThatAForkShared(engine: PinEngine) throws {
         try play { _, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           let child = try space.fork()
           let pin = try space.pin(at: 0x5000, .write)
           pin.deviceBytes.store(UInt64(8))
@@ -115,9 +109,7 @@
       @Test(arguments: Engines.lockless)
       func fork(engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
-          try space.store(UInt64(7), at: 0x5000)
+          let space = try machine.space(engine: engine, holding: 7)
           // The page is shared, and its other user gone. So the next fork finds nothing to write-protect.
           try space.fork().exit()
           machine.memory.flushDeferredFrees()

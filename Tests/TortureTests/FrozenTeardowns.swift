@@ -63,36 +63,28 @@
       }
 
       @Test func anOperationWaitsForWhatAnotherIsAboutToNote() throws {
-        try play { freezer, machine in
-          let stage = try Stage(.sharedFile, machine, engine: .reference)
-          let loader = try stage.startLoad(freezer)
-          // It has emptied the entry, and has not looked whether loads of it count.
-          let first = freezer.start("dontneed", freezeAt: .unmapBetweenClearAndFree) {
-            try Ending.dontNeed.run(on: stage.space, stage)
-          }
-          #expect(first.waitUntilFrozen())
-          let second = freezer.start("dontneed again") {
-            try Ending.dontNeed.run(on: stage.space, stage)
-            try stage.overwrite()
-          }
-          #expect(!second.mayFinish(), "dontneed returned while a load was in flight")
-          first.thaw()
-          loader.thaw()
-          for thread in [loader, first, second] { try thread.join() }
-          stage.end()
-        }
+        try playASecondDontNeed(of: .sharedFile) { _ in }
       }
 
       /// The second operation meets no empty entry: a first touch has filled it with the page of zeroes, which needs no wait.
       @Test func anEntryThatWasFilledAgainHidesNoLoad() throws {
+        try playASecondDontNeed(of: .pinnedAnonymous) { stage throws in
+          #expect(try stage.space.load(at: stage.page, as: UInt8.self) == 0)
+        }
+      }
+
+      /// Two operations empty an entry that a load has read. The first has not looked yet whether loads of it count.
+      ///
+      /// - Parameter between: runs once the first has emptied the entry, before the second begins.
+      private func playASecondDontNeed(of contents: Contents, between: (Stage) throws -> Void) throws {
         try play { freezer, machine in
-          let stage = try Stage(.pinnedAnonymous, machine, engine: .reference)
+          let stage = try Stage(contents, machine, engine: .reference)
           let loader = try stage.startLoad(freezer)
           let first = freezer.start("dontneed", freezeAt: .unmapBetweenClearAndFree) {
             try Ending.dontNeed.run(on: stage.space, stage)
           }
           #expect(first.waitUntilFrozen())
-          #expect(try stage.space.load(at: stage.page, as: UInt8.self) == 0)
+          try between(stage)
           let second = freezer.start("dontneed again") {
             try Ending.dontNeed.run(on: stage.space, stage)
             try stage.overwrite()
@@ -112,17 +104,7 @@
         arguments: Engines.all)
       func anEntryThatAFaultEmptiedIsWaitedFor(engine: PinEngine) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          let device = try DeviceRange(machine.memory, pages: 1)
-          device.bytes(ofPage: 0).store(UInt8(1))
-          try space.map(
-            at: 0x5000, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(ReadOnlyNumber(device)))
-          try space.insertSpecial(device.firstPFN, at: 0x5000)
-          let loader = freezer.start("load", freezeAt: .accessBetweenEntryAndBytes) {
-            let seen = try space.load(at: 0x5000, as: UInt8.self)
-            freezer.expect(seen == 1, "a load found \(seen), which was stored after unmap had returned")
-          }
-          #expect(loader.waitUntilFrozen())
+          let (space, device, loader) = try startLoadByNumber(freezer, machine, engine: engine)
           // The fault takes the entry out of the way and asks for a frame that takes stores; there is none.
           #expect(throws: PageError.busError) { try space.store(UInt8(3), at: 0x5000) }
           #expect(space.entry(at: 0x5000).kind == .none)
@@ -144,17 +126,7 @@
         arguments: Engines.lockless, [Ending.unmap, .remapAway])
       func anEntryThatAFaultIsAboutToNoteIsWaitedFor(engine: PinEngine, ending: Ending) throws {
         try play { freezer, machine in
-          let space = AddressSpace(machine.memory, engine: engine)
-          let device = try DeviceRange(machine.memory, pages: 1)
-          device.bytes(ofPage: 0).store(UInt8(1))
-          try space.map(
-            at: 0x5000, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(ReadOnlyNumber(device)))
-          try space.insertSpecial(device.firstPFN, at: 0x5000)
-          let loader = freezer.start("load", freezeAt: .accessBetweenEntryAndBytes) {
-            let seen = try space.load(at: 0x5000, as: UInt8.self)
-            freezer.expect(seen == 1, "a load found \(seen), which was stored after the operation had returned")
-          }
-          #expect(loader.waitUntilFrozen())
+          let (space, device, loader) = try startLoadByNumber(freezer, machine, engine: engine)
           let emptier = freezer.start("store", freezeAt: .emptiedBetweenEntriesAndNote) {
             // A bus error, or none is mapped there any more.
             #expect(throws: PageError.self) { try space.store(UInt8(3), at: 0x5000) }
@@ -175,6 +147,24 @@
           for thread in [emptier, loader, changer] { try thread.join() }
           space.exit()
         }
+      }
+
+      /// A load that has read an entry at 0x5000. A number is there that takes no stores, and its memory holds 1.
+      private func startLoadByNumber(
+        _ freezer: Freezer, _ machine: Machine, engine: PinEngine
+      ) throws -> (AddressSpace, DeviceRange, StagedThread) {
+        let space = AddressSpace(machine.memory, engine: engine)
+        let device = try DeviceRange(machine.memory, pages: 1)
+        device.bytes(ofPage: 0).store(UInt8(1))
+        try space.map(
+          at: 0x5000, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(ReadOnlyNumber(device)))
+        try space.insertSpecial(device.firstPFN, at: 0x5000)
+        let loader = freezer.start("load", freezeAt: .accessBetweenEntryAndBytes) {
+          let seen = try space.load(at: 0x5000, as: UInt8.self)
+          freezer.expect(seen == 1, "a load found \(seen), which was stored after the operation had returned")
+        }
+        #expect(loader.waitUntilFrozen())
+        return (space, device, loader)
       }
 
       @Test(arguments: Engines.all, [Ending.protectNone, .remapAway])

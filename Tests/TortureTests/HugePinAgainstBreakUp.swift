@@ -28,9 +28,7 @@ extension TortureTests {
           Worker("unmap and break up") { run in
             while run.next() {
               try space.map(at: region.start, pages: 512, protection: .readWrite, hugePages: true)
-              for page in 0..<region.pages {
-                try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
-              }
+              try space.stamp(region, life: run.turn)
               run.pauseRandomly()
               let gone = run.random.below(region.pages)
               try space.unmap(at: region.start, pages: 73 * gone + 1)

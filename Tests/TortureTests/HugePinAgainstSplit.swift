@@ -30,9 +30,7 @@ extension TortureTests {
           Worker("unmap") { run in
             while run.next() {
               try space.map(at: region.start, pages: 512, protection: .readWrite, hugePages: true)
-              for page in 0..<region.pages {
-                try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
-              }
+              try space.stamp(region, life: run.turn)
               if space.entry(at: region.start).kind == .huge { whole.count() }
               run.pauseRandomly()
               try end(space, region, &run)

@@ -17,6 +17,11 @@ struct CacheRace {
     try space.map(at: region.start, pages: pages, protection: .readWrite, sharing: .shared, backing: .mixed(cache))
   }
 
+  /// Threads that count up in the file's pages. `published` has room for them, and for the words of others.
+  func counting(_ published: Board, threads: Int, _ torture: Torture) -> Worker {
+    CountedWords(space, region, threads: threads, published: published).counting(torture)
+  }
+
   /// The word of one thread in a page, as the store has it.
   static func word(_ contents: [UInt8], page: Int, thread: Int) -> UInt64 {
     MemoryStore.word(contents, at: page * Page.size + 8 * thread)
@@ -53,27 +58,6 @@ struct CacheRace {
         }
         synced.count()
         run.pauseRandomly()
-      }
-    }
-  }
-
-  /// Threads that count up in words of their own, and look at each other's.
-  func counting(_ published: Board, threads: Int, _ torture: Torture) -> Worker {
-    let stored = torture.tally("stores", goal: 64)
-    return Worker("count", threads: threads) { [space, region] run in
-      while run.next() {
-        let page = run.random.below(region.pages)
-        let other = run.random.below(threads)
-        let mine = run.index * region.pages + page
-        let before = published[other * region.pages + page]
-        let own = published[mine]
-        let seen = try space.load(at: region.address(page) + 8 * other, as: UInt64.self)
-        torture.expect(seen >= before, "page \(page) shows \(seen) of thread \(other) after \(before)")
-        let last = try space.load(at: region.address(page) + 8 * run.index, as: UInt64.self)
-        torture.expect(last == own, "thread \(run.index) stored \(own) to page \(page) and finds \(last)")
-        try space.store(own + 1, at: region.address(page) + 8 * run.index)
-        published.announce(mine, own + 1)
-        stored.count()
       }
     }
   }

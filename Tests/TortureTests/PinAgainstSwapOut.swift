@@ -13,50 +13,17 @@ extension TortureTests {
         let region = Region(at: 0x7000_0000, pages: 4)
         try space.map(at: region.start, pages: region.pages, protection: .readWrite)
         for page in 0..<region.pages { try space.store(UInt64(1), at: region.address(page)) }
-        let published = Board(region.pages)
+        let coherent = CoherentPins(space, region)
         torture.run([
           .pagingOut(space, region, torture),
           .neighbour(machine, engine: engine, torture),
-          Worker("store") { run in
-            while run.next() {
-              let page = run.random.below(region.pages)
-              try space.store(UInt64(run.turn), at: region.address(page))
-              published.announce(page, UInt64(run.turn))
-              run.pauseRandomly()
-            }
-          },
-          holding(space, region, published, torture),
+          coherent.storing(),
+          // Without a fork, even a get and the program see one page.
+          coherent.pinning(
+            [.write, [], .longTerm, .get, [.get, .write], [.write, .fastOnly], .fastOnly], orGiveUpOn: [.tryAgain],
+            torture),
         ])
         space.exit()
-      }
-    }
-
-    /// Without a fork, even a get and the program see one page.
-    private func holding(_ space: AddressSpace, _ region: Region, _ published: Board, _ torture: Torture) -> Worker {
-      let held = torture.tally("coherent pins", goal: 16)
-      let options: [PinOptions] = [.write, [], .longTerm, .get, [.get, .write], [.write, .fastOnly], .fastOnly]
-      return Worker("pin", threads: 2) { run in
-        while run.next() {
-          let page = run.random.below(region.pages)
-          let options = options[run.random.below(options.count)]
-          guard let pin = try space.pin(at: region.address(page), options, orGiveUpOn: [.tryAgain]) else { continue }
-          for _ in 0..<3 {
-            let before = published[page]
-            let seen = pin.deviceBytes.load(as: UInt64.self)
-            torture.expect(
-              seen >= before, "pin \(options.rawValue) of page \(page) shows \(seen) after \(before) was stored")
-            run.pauseRandomly()
-          }
-          if options.contains(.write) {
-            let place = Stamp.deviceOffset(run.index)
-            pin.deviceBytes.store(UInt64(run.turn), toByteOffset: place)
-            run.pauseRandomly()
-            let seen = try space.load(at: region.address(page) + place, as: UInt64.self)
-            torture.expect(seen == UInt64(run.turn), "the program sees \(seen), the device wrote \(run.turn)")
-          }
-          pin.release(dirty: options.contains(.write))
-          held.count()
-        }
       }
     }
 

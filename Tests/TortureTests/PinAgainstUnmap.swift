@@ -16,9 +16,7 @@ extension TortureTests {
           Worker("unmap") { run in
             while run.next() {
               try space.map(at: region.start, pages: region.pages, protection: .readWrite)
-              for page in 0..<region.pages {
-                try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
-              }
+              try space.stamp(region, life: run.turn)
               run.pauseRandomly()
               try unmapPiecemeal(space, region, &run)
             }
@@ -40,9 +38,7 @@ extension TortureTests {
           Worker("map over") { run in
             while run.next() {
               try space.map(at: region.start, pages: region.pages, protection: .readWrite)
-              for page in 0..<region.pages {
-                try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
-              }
+              try space.stamp(region, life: run.turn)
               run.pauseRandomly()
             }
           },
@@ -65,9 +61,7 @@ extension TortureTests {
               let file = try PageCacheFile(machine.memory, pages: region.pages)
               try space.map(
                 at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, backing: .file(file))
-              for page in 0..<region.pages {
-                try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
-              }
+              try space.stamp(region, life: run.turn)
               run.pauseRandomly()
               try space.unmap(at: region.start, pages: region.pages)
               run.pauseRandomly()

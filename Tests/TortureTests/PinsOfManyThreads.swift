@@ -17,9 +17,7 @@ extension TortureTests {
         let parcels = Locked<[Parcel]>([])
         for life in 1...10 {
           try space.map(at: region.start, pages: region.pages, protection: .readWrite)
-          for page in 0..<region.pages {
-            try space.stamp(Stamp(owner: 1, page: page, life: life), at: region.address(page))
-          }
+          try space.stamp(region, life: life)
           Threads().run(torture) {
             for page in 0..<region.pages {
               let parcel = Parcel(try space.pin(at: region.address(page), .write), page: page)
@@ -128,9 +126,7 @@ extension TortureTests {
       Worker("map and unmap") { run in
         while run.next() {
           try space.map(at: region.start, pages: region.pages, protection: .readWrite)
-          for page in 0..<region.pages {
-            try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
-          }
+          try space.stamp(region, life: run.turn)
           for _ in 0..<4 { run.pauseRandomly() }
           try space.unmap(at: region.start, pages: region.pages)
         }

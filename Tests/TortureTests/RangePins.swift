@@ -17,9 +17,7 @@ extension TortureTests {
           Worker("unmap") { run in
             while run.next() {
               try space.map(at: region.start, pages: region.pages, protection: .readWrite)
-              for page in 0..<region.pages {
-                try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
-              }
+              try space.stamp(region, life: run.turn)
               run.pauseRandomly()
               try unmapPiecemeal(space, region, &run)
             }
@@ -47,9 +45,7 @@ extension TortureTests {
           Worker("throw away") { run in
             while run.next() {
               try space.advise(at: region.start, pages: region.pages, .dontNeed)
-              for page in 0..<region.pages {
-                try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
-              }
+              try space.stamp(region, life: run.turn)
             }
           },
         ])

@@ -91,9 +91,7 @@ extension TortureTests {
           },
           Worker("come and go") { run in
             while run.next() {
-              for page in 0..<region.pages {
-                try space.stamp(Stamp(owner: 1, page: page, life: run.turn), at: region.address(page))
-              }
+              try space.stamp(region, life: run.turn)
               run.pauseRandomly()
               try space.advise(at: region.start, pages: region.pages, .dontNeed)
               run.pauseRandomly()

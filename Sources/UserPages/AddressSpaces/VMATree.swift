@@ -34,6 +34,11 @@ final class VMATree: Sendable {
 
   // MARK: Reading, under the mmap lock
 
+  /// The mapping that holds `address`, changes that are not published yet included.
+  func find(_ address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
+    first(endingAbove: address, lock).flatMap { $0.value.range.contains(address) ? $0 : nil }
+  }
+
   /// The first mapping that ends above `address`, changes that are not published yet included.
   func first(endingAbove address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
     if let (_, word) = tree.workingFloor(address.rawValue), let mapping = Mapping(word: word),

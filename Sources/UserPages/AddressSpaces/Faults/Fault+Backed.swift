@@ -1,11 +1,9 @@
 /// First touches of what a backing shows (`do_fault`).
 extension Fault {
   mutating func handleBackedFault(_ site: FaultSite) -> Outcome {
+    guard let wanted = question(about: site, isHuge: false) else { return .failed(.busError) }
     let attributes = site.mapping.value.attributes
-    guard let backing = attributes.kind.backing else { return .failed(.busError) }
-    let storesThrough = access.isWrite && attributes.isShared
-    let page = site.mapping.value.backingPage(of: site.address)
-    let wanted = FaultQuestion(backing: backing, page: page, write: storesThrough, isHuge: false)
+    let storesThrough = wanted.write
     guard let (content, validity) = usableAnswer(to: wanted) else { return ask(wanted) }
     let copies = access.isWrite && !attributes.isShared
     switch content {
@@ -36,6 +34,17 @@ extension Fault {
       if storesThrough, !writable { return .failed(.busError) }
       return site.insertPFN(
         pfn, writable: writable && attributes.isShared, storesThrough: storesThrough, validating: validity)
+    }
+  }
+
+  /// What a first touch asks the mapping's backing. Nil if the mapping has none.
+  func question(about site: FaultSite, isHuge: Bool) -> FaultQuestion? {
+    let attributes = site.mapping.value.attributes
+    return attributes.kind.backing.map {
+      FaultQuestion(
+        backing: $0, page: site.mapping.value.backingPage(of: site.address),
+        write: access.isWrite && attributes.isShared,
+        isHuge: isHuge)
     }
   }
 

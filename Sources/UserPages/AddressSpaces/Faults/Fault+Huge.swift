@@ -37,11 +37,9 @@ extension Fault {
   }
 
   mutating func handleHugeBackedFault(_ site: FaultSite) -> Outcome {
+    guard let wanted = question(about: site, isHuge: true) else { return .failed(.busError) }
     let attributes = site.mapping.value.attributes
-    guard let backing = attributes.kind.backing else { return .failed(.busError) }
-    let storesThrough = access.isWrite && attributes.isShared
-    let page = site.mapping.value.backingPage(of: site.address)
-    let wanted = FaultQuestion(backing: backing, page: page, write: storesThrough, isHuge: true)
+    let storesThrough = wanted.write
     guard let (content, validity) = usableAnswer(to: wanted) else { return ask(wanted) }
     switch content {
     case .mistake(let reason): return .refused(reason)

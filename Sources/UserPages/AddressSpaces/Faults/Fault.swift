@@ -219,8 +219,7 @@ extension AddressSpace {
   func unlinkNodesAfterFault(at address: VirtualAddress) {
     mmapLock.writing { writer in
       let page = address.pageStart..<address.pageStart + Page.size
-      let next = mappings.first(endingAbove: page.lowerBound, writer.reader)
-      if let next, next.value.range.contains(page.lowerBound) { return }
+      if mappings.find(page.lowerBound, writer.reader) != nil { return }
       var teardown = Teardown(memory.deferred)
       unlinkVacantNodes(around: page, writer, &teardown)
       teardown.finishWithoutGracePeriod()

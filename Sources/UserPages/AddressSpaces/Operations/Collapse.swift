@@ -70,7 +70,7 @@ extension AddressSpace {
   private func collapse(
     _ start: VirtualAddress, into first: PFN, _ writer: borrowing MmapWriter
   ) -> Result<Bool, PageError> {
-    guard let mapping = mappings.first(endingAbove: start, writer.reader), mapping.value.covers(start.hugeRange),
+    guard let mapping = mappings.find(start, writer.reader), mapping.value.covers(start.hugeRange),
       mapping.value.attributes.isAnonymous
     else { return .failure(.invalidArgument) }
     // ORDERING [lock-then-validate]: sealed before the collapse looks at any entry.

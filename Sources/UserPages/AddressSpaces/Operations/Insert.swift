@@ -126,11 +126,7 @@ extension AddressSpace {
       case .done: return
       case .failed(let error):
         // From inside, the replacement of a mapping (MAP_FIXED) looks like a hole.
-        if error == .badAddress,
-          mmapLock.reading({ mappings.first(endingAbove: address, $0)?.value.range.contains(address) ?? false })
-        {
-          continue
-        }
+        if error == .badAddress, mmapLock.reading({ mappings.find(address, $0) != nil }) { continue }
         if spare.haveBeenLinked { unlinkNodesAfterFault(at: address) }
         throw error
       case .needsNode: spare.add()

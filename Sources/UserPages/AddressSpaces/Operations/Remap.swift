@@ -22,10 +22,7 @@ extension AddressSpace {
     guard let from = address.range(pages: pages) else { throw address < .limit ? .invalidArgument : .badAddress }
     if address != newAddress, from.overlaps(to) { throw .invalidArgument }
     try changeMappings { writer, teardown throws(PageError) in
-      guard let mapping = mappings.first(endingAbove: address, writer.reader), mapping.value.range.contains(address)
-      else {
-        throw .badAddress
-      }
+      guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
       if newPages > pages {
         guard from.upperBound <= mapping.value.range.upperBound else { throw .badAddress }
         if mapping.value.attributes.kind.isPFN { throw .badAddress }
@@ -46,10 +43,7 @@ extension AddressSpace {
     // An empty range lies in another where that begins before it and ends behind it.
     if to.lowerBound < address, address < to.upperBound { throw .invalidArgument }
     try changeMappings { writer, teardown throws(PageError) in
-      guard let mapping = mappings.first(endingAbove: address, writer.reader), mapping.value.range.contains(address)
-      else {
-        throw .badAddress
-      }
+      guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
       if mapping.value.isPrivate { throw .invalidArgument }
       if mapping.value.attributes.kind.isPFN { throw .badAddress }
       // In place there is no room: the mapping itself is there.

@@ -117,25 +117,16 @@ func pinAgainstRemap(_ engine: PinEngine) {
 }
 
 /// A pin for writing breaks copy-on-write while the child does: each side has a page of its own.
-func pinAgainstCopyOnWrite(_ engine: PinEngine) {
-  let setting = Setting(engine: engine)
-  let child = setting.fork()
-  inParallel(
-    { setting.pinAndStore(.write) },
-    {
-      try! child.store(Setting.other, at: Setting.address)
-      check(Setting.settledValue(child) == Setting.other, "a child saw its parent's store")
-    })
-  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
-  setting.end()
-}
+func pinAgainstCopyOnWrite(_ engine: PinEngine) { pin(.write, againstCopyOnWriteWith: engine) }
 
 /// A pin for reading gives the parent a page of its own first, so that it keeps showing what the parent sees.
-func unsharingPinAgainstCopyOnWrite(_ engine: PinEngine) {
+func unsharingPinAgainstCopyOnWrite(_ engine: PinEngine) { pin([], againstCopyOnWriteWith: engine) }
+
+private func pin(_ options: PinOptions, againstCopyOnWriteWith engine: PinEngine) {
   let setting = Setting(engine: engine)
   let child = setting.fork()
   inParallel(
-    { setting.pinAndStore([]) },
+    { setting.pinAndStore(options) },
     {
       try! child.store(Setting.other, at: Setting.address)
       check(Setting.settledValue(child) == Setting.other, "a child saw its parent's store")
