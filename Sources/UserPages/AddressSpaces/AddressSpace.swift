@@ -27,6 +27,8 @@ public final class AddressSpace: Sendable {
   let mappings: VMATree
   let mmapLock = MmapLock()
   let staleAccesses = StaleAccesses()
+  /// The mirrors of the space. They may outlive it.
+  let mirrors: MirrorList
   /// The page-table locks, where the engine takes them.
   let tableLocks: PageTableLocks?
 
@@ -39,6 +41,7 @@ public final class AddressSpace: Sendable {
     events = ShardedCounters()
     mappings = VMATree(queue: memory.deferredQueue)
     tableLocks = engine.makeTableLocks()
+    mirrors = MirrorList()
   }
 
   /// Another's parts, in a space of its own: see `deinit`.
@@ -50,6 +53,7 @@ public final class AddressSpace: Sendable {
     events = parts.events
     mappings = parts.mappings
     tableLocks = parts.tableLocks
+    mirrors = parts.mirrors
   }
 
   private struct Parts {
@@ -59,13 +63,15 @@ public final class AddressSpace: Sendable {
     let events: ShardedCounters
     let mappings: VMATree
     let tableLocks: PageTableLocks?
+    let mirrors: MirrorList
   }
 
   deinit {
     // The machine's end may come with this one, and cannot come inside a section.
     if RCU.isReading {
       let parts = Parts(
-        memory: memory, engine: engine, table: table, events: events, mappings: mappings, tableLocks: tableLocks)
+        memory: memory, engine: engine, table: table, events: events, mappings: mappings, tableLocks: tableLocks,
+        mirrors: mirrors)
       return RCU.endOutsideSection(AddressSpace(successorOf: parts))
     }
     // No thread can load or store here any more: there is nothing to wait for.

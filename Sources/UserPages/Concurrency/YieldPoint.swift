@@ -68,6 +68,14 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case migrationBetweenEntriesAndGrace
   /// A load or store has read the entry and has not touched the bytes.
   case accessBetweenEntryAndBytes
+  /// A mirrored access has found its translation and has not touched the bytes.
+  case mirrorBetweenTranslationAndBytes
+  /// A mirrored access has read the entry, inside its section, and has not claimed the translation.
+  case mirrorBetweenEntryAndClaim
+  /// A mirrored access has claimed the translation, inside its section, and has not looked at the sequence again.
+  case mirrorBetweenClaimAndLook
+  /// An operation has revoked translations and has not changed the entries.
+  case revocationBetweenWordsAndEntries
   /// A page-out has looked at an entry and its frame, inside a section, and has not replaced the entry.
   case pageOutBetweenEntryAndReplacement
   /// A page-out has replaced its entries, and no grace period has passed.

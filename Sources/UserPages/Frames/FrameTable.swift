@@ -87,6 +87,9 @@ struct FrameTable: @unchecked Sendable {
   @inlinable @inline(__always)
   func bytes(of pfn: PFN) -> FrameBytes { FrameBytes(bytesBase + Int(pfn.rawValue) << Page.shift) }
 
+  /// The frame whose bytes these are.
+  func number(of bytes: FrameBytes) -> PFN { PFN(UInt64(bytes.address - bytesBase) >> UInt64(Page.shift)) }
+
   /// The descriptor of a frame that has one; for frames behind entries without the special bit.
   @inlinable @inline(__always)
   func frame(_ pfn: PFN) -> Frame { Frame(descriptors + Int(pfn.rawValue)) }

@@ -214,6 +214,12 @@ public final class PhysicalMemory: Sendable {
 
   // MARK: For the layers above
 
+  /// Whether a frame's bytes stay mapped until the machine ends, whatever becomes of the frame: those of RAM and of the page of zeroes.
+  func keepsBytes(_ bytes: FrameBytes) -> Bool {
+    let pfn = frames.number(of: bytes)
+    return allocator.manages(pfn) || (pfn >= zeroPage && pfn < zeroPage + Page.pagesPerHuge)
+  }
+
   /// A frame with unspecified contents and no references, waiting for the deferred frees and for what is being written to the
   /// swap file where there is none at first.
   ///

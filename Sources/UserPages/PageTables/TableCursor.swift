@@ -76,6 +76,9 @@ extension TableCursor {
     let node: TableNode
     let indices: Range<Int>
 
+    /// The addresses of the run.
+    var range: Range<VirtualAddress> { start..<start + indices.count * Page.size }
+
     struct Iterator: IteratorProtocol {
       fileprivate var address: VirtualAddress
       fileprivate let node: TableNode

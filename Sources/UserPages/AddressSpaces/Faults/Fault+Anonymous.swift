@@ -29,6 +29,7 @@ extension Fault {
       engine.markOwn(&pte)
     }
     if let refusal = site.lock(validating: validity) { return refusal }
+    revokeTranslations(of: site)
     frames.frame(pfn).begin(anonymous: true, mapped: true)
     YieldPoint.faultBetweenBeginAndStore.reach()
     site.ptep.unlock(storing: site.finish(pte, writable: writable))

@@ -110,12 +110,15 @@ extension Fault {
     var outcome = Outcome.again
     space.with { space in
       space.staleAccesses.emptyingEntries {
-        outcome = site.install(.empty)
-        if case .done = outcome { return true }
-        return false
+        if let refusal = site.lock() {
+          outcome = refusal
+          return false
+        }
+        revokeTranslations(of: site)
+        site.ptep.store(.empty)
+        return true
       }
     }
-    if case .done = outcome { return .again }
     return outcome
   }
 

@@ -29,6 +29,7 @@ extension Fault {
     guard let pfn = hugeFrame else { return .needsHugeFrame }
     let pte = PTE(mapping: pfn).with(PTELayout.anonymous, PTELayout.dirty).with(PTELayout.huge)
     if let refusal = site.lock() { return refusal }
+    revokeTranslations(of: site)
     // ORDERING [lock-then-begin]: as `installFrame`.
     frames.beginHuge(pfn, anonymous: true, mapped: true)
     site.ptep.store(site.finish(pte, writable: true))

@@ -47,8 +47,7 @@ extension AddressSpace {
       for place in places(of: pages, in: backing, reader) {
         for page in place.pages {
           guard let ptep = baseEntry(of: page, in: place.mapping) else { continue }
-          let before = ptep.update { $0.isMapped && $0.isAccessedFile ? $0.without(PTELayout.accessed) : nil }
-          if before.isMapped, before.isAccessedFile { accessed.insert(page) }
+          if takeAccessed(ptep, at: place.mapping.value.address(ofBackingPage: page)) { accessed.insert(page) }
         }
       }
       return accessed.sorted()
@@ -65,9 +64,11 @@ extension AddressSpace {
   /// writable at once.
   private func writeProtect(_ page: Int, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
     guard let ptep = baseEntry(of: page, in: mapping) else { return }
-    let before = ptep.update { pte in
-      guard pte.isMapped, !pte.isAnonymous, pte.isWritable || pte.isDirty else { return nil }
-      return pte.without(PTELayout.writable, PTELayout.dirty)
+    let before = revokingTranslation(at: mapping.value.address(ofBackingPage: page)) {
+      ptep.update { pte in
+        guard pte.isMapped, !pte.isAnonymous, pte.isWritable || pte.isDirty else { return nil }
+        return pte.without(PTELayout.writable, PTELayout.dirty)
+      }
     }
     // ORDERING [change-then-grace]: a `protect` that finds the entry read-only already must wait for the same stores.
     if before.isMapped, !before.isAnonymous, before.isWritable { teardown.expectAccess() }

@@ -64,7 +64,7 @@ extension AddressSpace {
     around range: Range<VirtualAddress>, _ writer: borrowing MmapWriter
   ) -> Bool {
     // The entries that map parts of a 2 MiB frame, by its first frame.
-    var parts: [PFN: [(ptep: PTEPointer, pte: PTE)]] = [:]
+    var parts: [PFN: [(address: VirtualAddress, ptep: PTEPointer, pte: PTE)]] = [:]
     for mapping in mappings {
       var cursor = table.cursor(over: mapping.value.range.clamped(to: wide))
       while let step = cursor.next() {
@@ -81,10 +81,10 @@ extension AddressSpace {
             cursor.lookAgain()
           }
         case .base(let run):
-          for (_, ptep) in run {
+          for (address, ptep) in run {
             let pte = ptep.waitUntilUnlocked()
             guard pte.isMapped, pte.isAnonymous, pte.isHuge else { continue }
-            parts[pte.folioPFN, default: []].append((ptep, pte))
+            parts[pte.folioPFN, default: []].append((address, ptep, pte))
           }
         }
       }
@@ -96,7 +96,9 @@ extension AddressSpace {
     if parts.isEmpty { return false }
     YieldPoint.breakUpBetweenLookAndTake.reach()
     for (_, places) in parts {
-      for (ptep, pte) in places { _ = ptep.update { _ in PTE(.migration, payload: pte.pfn.rawValue) } }
+      for (address, ptep, pte) in places {
+        _ = revokingTranslation(at: address) { ptep.update { _ in PTE(.migration, payload: pte.pfn.rawValue) } }
+      }
     }
     YieldPoint.breakUpBetweenTakeAndLook.reach()
     RCU.synchronize()
@@ -111,7 +113,7 @@ extension AddressSpace {
         for pfn in unused { memory.discardFrame(pfn) }
         any = true
       }
-      for (ptep, pte) in places { ptep.store(isAlone ? pte.without(PTELayout.huge) : pte) }
+      for (_, ptep, pte) in places { ptep.store(isAlone ? pte.without(PTELayout.huge) : pte) }
     }
     return any
   }

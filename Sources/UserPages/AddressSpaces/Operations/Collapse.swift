@@ -81,7 +81,7 @@ extension AddressSpace {
     if link.mapsHuge { return .success(false) }
     guard let node = TableNode(link: link) else { return .failure(.invalidArgument) }
     let away = PTE(.migration, payload: 0)
-    ptep.store(away)
+    revokingTranslations(of: start.hugeRange) { ptep.store(away) }
     YieldPoint.collapseBetweenUnlinkAndLook.reach()
     // Inside the lock, as in a fork: no thread waits for the lock inside a section.
     RCU.synchronize()

@@ -128,17 +128,21 @@ extension AddressSpace {
     while let step = cursor.next() {
       switch step {
       case .huge(let span):
-        let before = span.ptep.update { $0.mapsHuge && $0.isExclusive ? writeProtected($0) : nil }
+        let before = revokingTranslations(of: span.range) {
+          span.ptep.update { $0.mapsHuge && $0.isExclusive ? writeProtected($0) : nil }
+        }
         guard before.mapsHuge else {
           cursor.lookAgain()
           continue
         }
         if before.isExclusive { isWriteProtected = true }
       case .base(let run):
-        for (address, ptep) in run {
-          let before = ptep.update { $0.isMapped && $0.isExclusive ? writeProtected($0) : nil }
-          guard before.isMapped, before.isAnonymous else { continue }
-          if before.isExclusive { isWriteProtected = true } else if before.isHuge { shared.append(address) }
+        revokingTranslations(of: run.range) {
+          for (address, ptep) in run {
+            let before = ptep.update { $0.isMapped && $0.isExclusive ? writeProtected($0) : nil }
+            guard before.isMapped, before.isAnonymous else { continue }
+            if before.isExclusive { isWriteProtected = true } else if before.isHuge { shared.append(address) }
+          }
         }
       }
     }

@@ -94,7 +94,9 @@ extension AddressSpace {
         YieldPoint.pageOutBetweenEntryAndReplacement.reach()
         // ORDERING [change-then-count]: the entry is replaced here, the references are looked at in `SwapArea.decide`.
         let result = memory.swap.replace(pte.pfn) { slot in
-          ptep.replace(pte, with: PTE(swappedTo: slot, isShared: isShared))
+          revokingTranslations(of: address..<address + Page.size) {
+            ptep.replace(pte, with: PTE(swappedTo: slot, isShared: isShared))
+          }
         }
         switch result {
         case .lost: continue

@@ -49,6 +49,8 @@ extension AddressSpace {
     if parts.isEmpty { return }
     mappings.publish(writer)
     for part in parts {
+      // Where there is only more permission, an entry that allowed an access allows it still: a writable one is dirty or exclusive.
+      let takesPermission = !part.attributes.protection.isSuperset(of: part.mapping.value.attributes.protection)
       var cursor = table.cursor(over: part.range)
       while let step = cursor.next() {
         switch step {
@@ -56,11 +58,16 @@ extension AddressSpace {
           if !span.isWhole {
             split(span, in: part.mapping)
             cursor.lookAgain()
-          } else if !adapt(span.ptep, \.mapsHuge, to: part.attributes, &teardown) {
-            cursor.lookAgain()
+          } else {
+            let isAdapted = revokingTranslations(of: span.range, if: takesPermission) {
+              adapt(span.ptep, \.mapsHuge, to: part.attributes, &teardown)
+            }
+            if !isAdapted { cursor.lookAgain() }
           }
         case .base(let run):
-          for (_, ptep) in run { _ = adapt(ptep, \.isMapped, to: part.attributes, &teardown) }
+          revokingTranslations(of: run.range, if: takesPermission) {
+            for (_, ptep) in run { _ = adapt(ptep, \.isMapped, to: part.attributes, &teardown) }
+          }
         }
       }
     }

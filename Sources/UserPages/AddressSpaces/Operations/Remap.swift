@@ -138,18 +138,20 @@ extension AddressSpace {
           cursor.lookAgain()
           continue
         }
-        let pte = span.ptep.update { $0.mapsHuge ? .empty : nil }
+        let pte = revokingTranslations(of: span.range) { span.ptep.update { $0.mapsHuge ? .empty : nil } }
         target.store(pte.mapsHuge ? pte : .empty)
         if pte.mapsHuge { teardown.expectAccess() } else { cursor.lookAgain() }
       case .base(let run):
-        for (address, ptep) in run {
-          let pte = ptep.clear()
-          if pte.isEmpty { continue }
-          // An access that read the entry at the old place may be under way. It acts on the frame that is now at the new place.
-          if pte.isMapped { teardown.expectAccess() }
-          // Not a plain store: a fault of a mapping that was at the new place may hold the entry for a moment, and would undo it.
-          let target = makeEntry(for: address + distance, using: &spare)
-          _ = target.update { _ in pte }
+        revokingTranslations(of: run.range) {
+          for (address, ptep) in run {
+            let pte = ptep.clear()
+            if pte.isEmpty { continue }
+            // An access that read the entry at the old place may be under way. It acts on the frame that is now at the new place.
+            if pte.isMapped { teardown.expectAccess() }
+            // Not a plain store: a fault of a mapping that was at the new place may hold the entry for a moment, and would undo it.
+            let target = makeEntry(for: address + distance, using: &spare)
+            _ = target.update { _ in pte }
+          }
         }
       }
     }

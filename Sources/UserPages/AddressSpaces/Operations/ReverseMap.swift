@@ -24,7 +24,9 @@ extension AddressSpace: BackingUser {
         while let step = cursor.next() {
           switch step {
           case .huge(let span):
-            let before = span.ptep.update { $0.mapsHuge && $0.isAccessedFile ? $0.without(PTELayout.accessed) : nil }
+            let before = revokingTranslations(of: span.range) {
+              span.ptep.update { $0.mapsHuge && $0.isAccessedFile ? $0.without(PTELayout.accessed) : nil }
+            }
             guard before.mapsHuge else {
               cursor.lookAgain()
               continue
@@ -32,15 +34,27 @@ extension AddressSpace: BackingUser {
             let first = mapping.value.backingPage(of: span.range.lowerBound)
             if before.isAccessedFile { pages.formUnion(first..<first + Page.pagesPerHuge) }
           case .base(let run):
-            for (address, ptep) in run {
-              let before = ptep.update { $0.isMapped && $0.isAccessedFile ? $0.without(PTELayout.accessed) : nil }
-              if before.isMapped, before.isAccessedFile { pages.insert(mapping.value.backingPage(of: address)) }
+            for (address, ptep) in run where takeAccessed(ptep, at: address) {
+              pages.insert(mapping.value.backingPage(of: address))
             }
           }
         }
       }
       return pages.sorted()
     }
+  }
+
+  /// Clears the accessed bit of an entry that shows the backing's own page. Returns whether it was set.
+  ///
+  /// A mirror's accesses do not set the bit. So its translation goes with the bit, and the next access sets it
+  /// (`mmu_notifier_clear_flush_young`).
+  func takeAccessed(_ ptep: PTEPointer, at address: VirtualAddress) -> Bool {
+    let hint = ptep.waitUntilUnlocked()
+    guard hint.isMapped, hint.isAccessedFile else { return false }
+    let before = revokingTranslation(at: address) {
+      ptep.update { $0.isMapped && $0.isAccessedFile ? $0.without(PTELayout.accessed) : nil }
+    }
+    return before.isMapped && before.isAccessedFile
   }
 
   func mapsWritably(_ backing: any Backing) -> Bool {
@@ -60,7 +74,9 @@ extension AddressSpace: BackingUser {
   func empty(_ page: Int, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
     let address = mapping.value.address(ofBackingPage: page)
     guard let ptep = baseEntry(of: page, in: mapping) else { return }
-    let pte = ptep.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
+    let pte = revokingTranslation(at: address) {
+      ptep.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
+    }
     guard pte.isMapped, !pte.isAnonymous else { return }
     release(pte, at: address, in: mapping, &teardown)
     teardown.expectAccess()

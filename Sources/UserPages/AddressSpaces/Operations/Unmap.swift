@@ -58,7 +58,7 @@ extension AddressSpace {
           cursor.lookAgain()
           continue
         }
-        let pte = span.ptep.update { $0.mapsHuge ? .empty : nil }
+        let pte = revokingTranslations(of: span.range) { span.ptep.update { $0.mapsHuge ? .empty : nil } }
         guard pte.mapsHuge else {
           cursor.lookAgain()
           continue
@@ -66,13 +66,15 @@ extension AddressSpace {
         YieldPoint.unmapBetweenClearAndFree.reach()
         drop(pte, at: span.range.lowerBound, isHuge: true, in: mapping, &teardown)
       case .base(let run):
-        for (address, ptep) in run {
-          let pte = ptep.clear()
-          if pte.isMapped {
-            YieldPoint.unmapBetweenClearAndFree.reach()
-            drop(pte, at: address, in: mapping, &teardown)
-          } else if !pte.isEmpty, dropUnmapped(pte) {
-            teardown.expectAccess()
+        revokingTranslations(of: run.range) {
+          for (address, ptep) in run {
+            let pte = ptep.clear()
+            if pte.isMapped {
+              YieldPoint.unmapBetweenClearAndFree.reach()
+              drop(pte, at: address, in: mapping, &teardown)
+            } else if !pte.isEmpty, dropUnmapped(pte) {
+              teardown.expectAccess()
+            }
           }
         }
       }

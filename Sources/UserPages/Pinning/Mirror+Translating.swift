@@ -1,0 +1,51 @@
+/// How a mirror comes by a translation: it looks at the entry, faults the page in, and looks again.
+extension Mirror {
+  /// The mirrored space, kept for the length of an access.
+  @usableFromInline @inline(never)
+  func liveSpace() throws(PageError) -> AddressSpace {
+    guard let space else { throw .badAddress }
+    return space
+  }
+
+  /// The bytes that the entry of a page shows, if it allows the access; remembers them. Inside a read-side section, which keeps the bytes.
+  ///
+  /// They are good in this section whether or not they could be remembered: the access is one that has read the entry, as the program's
+  /// own. So an access goes on while operations keep its page from being translated.
+  @usableFromInline @inline(never)
+  func translate(
+    _ page: Int, at address: VirtualAddress, for access: PageAccess, in space: AddressSpace
+  ) -> FrameBytes? {
+    // ORDERING [revoke-then-change]: (f1) of `Translations` before (f2).
+    let before = table.sequenceIfQuiet()
+    guard let leaf = space.table.leaf(for: address), leaf.isBase || leaf.pte.mapsHuge,
+      (access == .write ? PTETest.store : .load).accepts(leaf.pte)
+    else { return nil }
+    YieldPoint.mirrorBetweenEntryAndClaim.reach()
+    let bytes = space.frames.bytes(of: leaf.pfn(at: address))
+    if let before {
+      let translation = Translation(
+        bytes, isWritable: self.access == .write && PTETest.store.accepts(leaf.pte), isPermanent: isPermanent(bytes))
+      table.fill(page, with: translation, since: before)
+    }
+    return bytes
+  }
+
+  /// Whether bytes stay mapped as long as the machine: those of RAM, and the page of zeroes.
+  @usableFromInline
+  func isPermanent(_ bytes: FrameBytes) -> Bool { memory.keepsBytes(bytes) }
+
+  /// Faults the page in, as the program's own access would.
+  ///
+  /// - Throws: `badAddress` where the program would get a signal; `outOfMemory`.
+  @usableFromInline @inline(never)
+  func fault(at address: VirtualAddress, for access: PageAccess, in space: AddressSpace) throws(PageError) {
+    do throws(PageError) {
+      try access == .write ? space.faultForStore(at: address) : space.faultForLoad(at: address)
+    } catch {
+      switch error {
+      case .segmentationViolation, .busError: throw .badAddress
+      default: throw error
+      }
+    }
+  }
+}
