@@ -22,6 +22,10 @@ import Testing
     #expect(Rules.unsafeCode(library) == [])
   }
 
+  @Test func sectionsAreEnteredAndNotMade() {
+    #expect(Rules.madeSections(library) == [])
+  }
+
   @Test func filesAreShort() throws {
     let files = try SourceTree.files(in: ["Sources", "Tests", "Benchmarks"], extensions: ["swift", "c", "h"])
     #expect(files.count > library.count)
@@ -114,6 +118,13 @@ import Testing
     #expect(Rules.unsafeCode([file("Pinning/Pin.swift", line)]).count == 1)
     #expect(Rules.unsafeCode([file("Frames/Pin.swift", line)]) == [])
     #expect(Rules.unsafeCode([file("Pinning/Pin.swift", "/* /* \(line) */ \(line) */ // \(line)")]) == [])
+  }
+
+  @Test(arguments: ["look(RCU.Section())", "let s = RCU.Section.init()"])
+  func madeSections(line: String) {
+    #expect(Rules.madeSections([file("Pinning/Pin.swift", line)]).count == 1)
+    #expect(Rules.madeSections([file("Concurrency/RCU.swift", line)]) == [])
+    #expect(Rules.madeSections([file("Pinning/Pin.swift", "MemorySection() // \(line)")]) == [])
   }
 
   @Test func length() {

@@ -275,7 +275,7 @@
           let forker = freezer.start("fork", freezeAt: .forkBetweenProtectAndCopy) { children.add(try space.fork()) }
           #expect(forker.waitUntilFrozen())
           // What a fault does that saw the mapping live before the fork sealed it.
-          let place = try #require(RCU.read { space.table.ptep(for: 0x5000) })
+          let place = try #require(RCU.read { space.table.ptep(for: 0x5000, $0) })
           let entry = place.load()
           #expect(place.lock(entry))
           forker.thaw()

@@ -15,7 +15,7 @@
           let children = Children()
           let forker = freezer.start("fork", freezeAt: .forkBetweenProtectAndCopy) { children.add(try space.fork()) }
           #expect(forker.waitUntilFrozen())
-          let ptep = try #require(RCU.read { space.table.ptep(for: start + held * Page.size) })
+          let ptep = try #require(RCU.read { space.table.ptep(for: start + held * Page.size, $0) })
           let pte = ptep.load()
           #expect(ptep.lock(pte))
           forker.thaw()
@@ -42,7 +42,7 @@
           let pin = try space.pin(at: start, .write)
           let forker = freezer.start("fork", freezeAt: .forkBetweenCopyAndRestore) { try space.fork().exit() }
           #expect(forker.waitUntilFrozen())
-          let ptep = try #require(RCU.read { space.table.ptep(for: start) })
+          let ptep = try #require(RCU.read { space.table.ptep(for: start, $0) })
           let pte = ptep.load()
           #expect(ptep.lock(pte))
           forker.thaw()

@@ -148,7 +148,7 @@
           #expect(namer.waitUntilFrozen())
           pin.release()
           try owner.store(UInt8(8), at: 0x5000)
-          try #require(RCU.read { owner.table.ptep(for: 0x5000)?.load().pfn } == pfn)
+          try #require(RCU.read { owner.table.ptep(for: 0x5000, $0)?.load().pfn } == pfn)
           namer.thaw()
           try namer.join()
           #expect(other.entry(at: 0x9000).kind == .none)

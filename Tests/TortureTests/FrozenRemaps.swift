@@ -12,7 +12,7 @@
         try play { freezer, machine in
           let space = try machine.space(engine: engine, holding: 7)
           // What a fault of a mapping that was at the new place does before it finds that mapping detached.
-          let place = try #require(RCU.read { space.table.ptep(for: 0x9000) })
+          let place = try #require(RCU.read { space.table.ptep(for: 0x9000, $0) })
           #expect(place.lock(.empty))
           let mover = freezer.start("remap") { try space.remap(at: 0x5000, pages: 1, to: 0x9000, newPages: 1) }
           #expect(!mover.mayFinish(), "remap did not wait for the fault")
@@ -28,7 +28,7 @@
       func aFaultHoldsTheEntryAtTheOldPlace(engine: PinEngine) throws {
         try play { freezer, machine in
           let space = try machine.space(engine: engine, holding: 7)
-          let place = try #require(RCU.read { space.table.ptep(for: 0x5000) })
+          let place = try #require(RCU.read { space.table.ptep(for: 0x5000, $0) })
           let pte = place.load()
           #expect(place.lock(pte))
           let mover = freezer.start("remap") { try space.remap(at: 0x5000, pages: 1, to: 0x9000, newPages: 1) }

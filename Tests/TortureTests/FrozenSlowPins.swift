@@ -58,7 +58,7 @@
       func anEntryThatAFaultHoldsIsWaitedFor(engine: PinEngine) throws {
         try play { freezer, machine in
           let space = try machine.space(engine: engine, holding: 7)
-          let place = try #require(RCU.read { space.table.ptep(for: 0x5000) })
+          let place = try #require(RCU.read { space.table.ptep(for: 0x5000, $0) })
           let pte = place.load()
           #expect(place.lock(pte))
           let pinner = freezer.start("pin") {

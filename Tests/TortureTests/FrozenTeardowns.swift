@@ -261,7 +261,7 @@
     /// Installs a frame number as a backing without descriptors would have it.
     fileprivate func insertSpecial(_ pfn: PFN, at address: VirtualAddress) throws {
       var spare = SpareNodes(memory)
-      makeEntry(for: address, using: &spare).store(PTE(mapping: pfn).asSpecial)
+      mmapLock.writing { makeEntry(for: address, using: &spare, $0).store(PTE(mapping: pfn).asSpecial) }
     }
   }
 #endif

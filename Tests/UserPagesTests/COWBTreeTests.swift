@@ -25,10 +25,10 @@ import Testing
         let key = UInt64(random.below(span))
         let floor = model.keys.filter { $0 <= key }.max()
         let ceiling = model.keys.filter { $0 >= key }.min()
-        RCU.read {
-          #expect(tree.floor(key)?.key == floor)
-          #expect(tree.floor(key)?.word == floor.flatMap { model[$0] })
-          #expect(tree.ceiling(key)?.key == ceiling)
+        RCU.read { section in
+          #expect(tree.floor(key, section)?.key == floor)
+          #expect(tree.floor(key, section)?.word == floor.flatMap { model[$0] })
+          #expect(tree.ceiling(key, section)?.key == ceiling)
         }
         #expect(tree.count == model.count)
       }
@@ -78,7 +78,7 @@ import Testing
         var latest: UInt64 = 0
         while run.next() {
           let key = keys[run.random.below(keys.count)]
-          let found = RCU.read { tree.floor(key + 4) }
+          let found = RCU.read { tree.floor(key + 4, $0) }
           torture.expect(found?.key == key, "key \(key) is missing")
           torture.expect((found?.word ?? 0) >= latest, "an older edit came back")
           latest = found?.word ?? 0

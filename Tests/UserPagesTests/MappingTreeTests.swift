@@ -83,11 +83,11 @@ import Testing
   }
 
   private func compare(_ tree: VMATree, _ model: [Int: Word]) {
-    RCU.read {
+    RCU.read { section in
       var mappings = 0
       var before: Word?
       for page in 0..<Self.window {
-        let mapping = tree.find(address(page) + 123)
+        let mapping = tree.find(address(page) + 123, section)
         let found = mapping.map { mapping in
           Word(
             protection: mapping.value.attributes.protection, isShared: mapping.value.attributes.isShared,

@@ -90,6 +90,6 @@ import Testing
   }
 
   private func isNeverSlotPinned(_ space: AddressSpace, _ address: VirtualAddress = address) -> Bool {
-    RCU.read { space.table.ptep(for: address)?.load().isNeverSlotPinned ?? false }
+    RCU.read { space.table.ptep(for: address, $0)?.load().isNeverSlotPinned ?? false }
   }
 }

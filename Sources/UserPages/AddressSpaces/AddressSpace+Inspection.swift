@@ -36,8 +36,8 @@ public struct MappingInformation: Sendable {
 extension AddressSpace {
   /// The mapping that holds `address` at this moment. O(log n) of the mappings, no lock.
   public func mapping(at address: VirtualAddress) -> MappingInformation? {
-    RCU.read {
-      guard let mapping = mappings.find(address) else { return nil }
+    RCU.read { section in
+      guard let mapping = mappings.find(address, section) else { return nil }
       let attributes = mapping.value.attributes
       return MappingInformation(
         range: mapping.value.range, protection: attributes.protection, sharing: attributes.isShared ? .shared : .private
@@ -76,10 +76,10 @@ extension AddressSpace {
   /// The entry, whether it shows a normal page, and whether it maps 2 MiB.
   private func current(at address: VirtualAddress) -> (PTE, isNormal: Bool, isHuge: Bool) {
     guard address < VirtualAddress.limit else { return (.empty, false, false) }
-    return RCU.read {
+    return RCU.read { section in
       while true {
         // An operation is about to empty an entry without a mapping.
-        guard let mapping = mappings.find(address), let leaf = table.leaf(for: address) else {
+        guard let mapping = mappings.find(address, section), let leaf = table.leaf(for: address, section) else {
           return (.empty, false, false)
         }
         let (pte, isHuge) = (leaf.ptep.waitUntilUnlocked(), !leaf.isBase)

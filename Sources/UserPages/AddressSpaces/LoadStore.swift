@@ -71,8 +71,8 @@ extension AddressSpace {
     while position < bytes.byteCount {
       let at = address + position
       let length = min(Page.size - at.pageOffset, bytes.byteCount - position)
-      let done = RCU.read { () -> Bool in
-        guard let frame = frame(at, accepting: .load) else { return false }
+      let done = RCU.read { section -> Bool in
+        guard let frame = frame(at, accepting: .load, section) else { return false }
         frame.copy(into: &bytes, at: position, fromByteOffset: at.pageOffset, count: length)
         return !frame.isLost
       }
@@ -96,8 +96,8 @@ extension AddressSpace {
       let at = address + position
       let length = min(Page.size - at.pageOffset, bytes.byteCount - position)
       let part = bytes.extracting(position..<position + length)
-      let done = RCU.read { () -> Bool in
-        guard let frame = frame(at, accepting: .store) else { return false }
+      let done = RCU.read { section -> Bool in
+        guard let frame = frame(at, accepting: .store, section) else { return false }
         frame.copy(from: part, toByteOffset: at.pageOffset)
         return true
       }
@@ -140,8 +140,8 @@ extension AddressSpace {
   ) throws(PageError) -> Result {
     let isWrite = access == .write
     while true {
-      let result: Result? = RCU.read {
-        guard let bytes = frame(address, accepting: isWrite ? .store : .load) else { return nil }
+      let result: Result? = RCU.read { section in
+        guard let bytes = frame(address, accepting: isWrite ? .store : .load, section) else { return nil }
         let result = body(PageBytes(bytes, isWritable: isWrite))
         // A page of a real file that was truncated meanwhile: what `body` read were zeroes.
         if !isWrite, bytes.isLost { return nil }
@@ -159,8 +159,8 @@ extension AddressSpace {
   /// Runs `body` with the bytes behind `address` inside a read-side section; nil where the entry does not pass.
   @inlinable @inline(__always)
   func access<Result>(_ address: VirtualAddress, _ test: PTETest, _ body: (FrameBytes) -> Result) -> Result? {
-    RCU.read {
-      guard let bytes = frame(address, accepting: test) else { return nil }
+    RCU.read { section in
+      guard let bytes = frame(address, accepting: test, section) else { return nil }
       return body(bytes)
     }
   }
@@ -171,18 +171,20 @@ extension AddressSpace {
   /// Stores need no such look: a file's page is never writable in place.
   @inlinable @inline(__always)
   func accessForLoad<Result>(_ address: VirtualAddress, _ body: (FrameBytes) -> Result) -> Result? {
-    RCU.read {
-      guard let bytes = frame(address, accepting: .load) else { return nil }
+    RCU.read { section in
+      guard let bytes = frame(address, accepting: .load, section) else { return nil }
       let result = body(bytes)
       return bytes.isLost ? nil : result
     }
   }
 
-  /// The frame behind `address`, if its entry passes. Inside a read-side section, which keeps the frame.
+  /// The frame behind `address`, if its entry passes. The section keeps the frame.
   @inlinable @inline(__always)
-  func frame(_ address: VirtualAddress, accepting test: PTETest) -> FrameBytes? {
+  func frame(_ address: VirtualAddress, accepting test: PTETest, _ section: RCU.Section) -> FrameBytes? {
     guard address < VirtualAddress.limit else { return nil }
-    guard let ptep = table.ptep(for: address) else { return frameOfHuge(address, accepting: test) }
+    guard let ptep = table.ptep(for: address, section) else {
+      return frameOfHuge(address, accepting: test, section)
+    }
     let pte = ptep.load()
     guard test.accepts(pte) else { return nil }
     YieldPoint.accessBetweenEntryAndBytes.reach()
@@ -191,15 +193,15 @@ extension AddressSpace {
 
   /// The same where an entry of 2 MiB may be.
   @usableFromInline @inline(never)
-  func frameOfHuge(_ address: VirtualAddress, accepting test: PTETest) -> FrameBytes? {
-    guard let pte = table.hugePTEP(for: address)?.load(), pte.mapsHuge, test.accepts(pte) else { return nil }
+  func frameOfHuge(_ address: VirtualAddress, accepting test: PTETest, _ section: RCU.Section) -> FrameBytes? {
+    guard let pte = table.hugePTEP(for: address, section)?.load(), pte.mapsHuge, test.accepts(pte) else { return nil }
     YieldPoint.accessBetweenEntryAndBytes.reach()
     return frames.bytes(of: pte.pfn + address.pageInHuge)
   }
 
   @usableFromInline @inline(never)
   func faultForLoad(at address: VirtualAddress) throws(PageError) {
-    if FrameBytes.isAnyPageLost, RCU.read({ frame(address, accepting: .load)?.isLost ?? false }) { throw .busError }
+    if FrameBytes.isAnyPageLost, RCU.read({ frame(address, accepting: .load, $0)?.isLost ?? false }) { throw .busError }
     try fault(at: address, .read)
   }
 

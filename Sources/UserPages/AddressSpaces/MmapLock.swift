@@ -1,7 +1,10 @@
 /// The lock of a space's mappings (Linux's `mmap_lock`), which lends proof that it is held.
 ///
-/// A function that needs the lock takes a `MmapWriter`, or a `MmapReader` if either way of holding it will do. Neither can be
-/// made, copied or kept outside of this file, so a call that compiles is made under the lock. They have no size and cost nothing.
+/// A function that needs the lock takes a `MmapWriter`, or a `MmapReader` if either way of holding it will do. Neither can be made
+/// outside of this file, or kept until the lock is given up, so a call that compiles is made under the lock. They have no size and
+/// cost nothing.
+///
+/// They can be copied: a copy proves as much. Of a noncopyable value Swift 6.3 does not notice that a captured variable keeps it.
 final class MmapLock: Sendable {
   private let lock = ReadWriteLock()
 
@@ -34,14 +37,18 @@ final class MmapLock: Sendable {
 }
 
 /// Proof that the calling thread holds a space's mmap lock, for reading or for writing.
-struct MmapReader: ~Copyable {
+struct MmapReader: ~Escapable, NodeGuard {
+  @_lifetime(immortal)
   fileprivate init() {}
 }
 
 /// Proof that the calling thread holds a space's mmap lock for writing: no other operation is under way.
-struct MmapWriter: ~Copyable {
+struct MmapWriter: ~Escapable, NodeGuard {
+  @_lifetime(immortal)
   fileprivate init() {}
 
   /// The same proof for functions that only read.
-  var reader: MmapReader { MmapReader() }
+  var reader: MmapReader {
+    @_lifetime(copy self) get { MmapReader() }
+  }
 }

@@ -38,9 +38,9 @@ extension AddressSpace {
     @inline(__always)
     func isNormal(_ pte: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool { !pte.isSpecial }
 
-    /// Whether an entry that `PTETest.pin` accepted, read from `ptep`, may be pinned: the test has refused special ones.
+    /// Whether an entry that `PTETest.pin` accepted may be pinned: the test has refused special ones.
     @inlinable @inline(__always)
-    func isNormal(_ pte: PTE, at address: VirtualAddress, ptep: PTEPointer) -> Bool { true }
+    func isNormal(_ leaf: Leaf, at address: VirtualAddress) -> Bool { true }
 
     /// Whether `mapping` was the entry's when the entry was read. The entry alone decides here, so it does not matter.
     @inline(__always)
@@ -57,16 +57,17 @@ extension AddressSpace {
       return frames.isValid(pfn)
     }
 
-    /// Whether an entry that `PTETest.pin` accepted, read from `ptep`, may be pinned. Inside the read-side section in which
-    /// it was read.
+    /// Whether an entry that `PTETest.pin` accepted may be pinned.
     ///
     /// ORDERING [lock-then-validate]: the pin finds the mapping, reads the entry once more, then looks at the mapping's state.
     /// An operation detaches a mapping first and changes its entries after; entries of a new mapping come later still. So a
     /// mapping that is not detached yet was the entry's when the entry was read.
     @usableFromInline @inline(never)
-    func isNormal(_ pte: PTE, at address: VirtualAddress, ptep: PTEPointer) -> Bool {
-      guard let mapping = mappings.find(address), ptep.load() == pte, stillRules(mapping) else { return false }
-      return isNormal(pte, at: address, in: mapping)
+    func isNormal(_ leaf: Leaf, at address: VirtualAddress) -> Bool {
+      guard let mapping = mappings.find(address, leaf.section), leaf.ptep.load() == leaf.pte, stillRules(mapping) else {
+        return false
+      }
+      return isNormal(leaf.pte, at: address, in: mapping)
     }
 
     /// Whether `mapping`, which was found before an entry was read, was the entry's then.

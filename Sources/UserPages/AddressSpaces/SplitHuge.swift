@@ -4,9 +4,8 @@
 /// same bytes as one that reads the new entries. A pin that counted before its second look holds the same frame. Each of the new
 /// entries holds one reference on a 2 MiB frame; the frame itself stays in one piece.
 extension AddressSpace {
-  /// Splits an entry that a cursor met, if it still maps 2 MiB. Under the mmap lock, for reading or writing. The cursor looks
-  /// again in either case.
-  func split(_ span: TableCursor.HugeSpan, in mapping: VMATree.Mapping) {
+  /// Splits an entry that a cursor met, if it still maps 2 MiB. The cursor looks again in either case.
+  func split(_ span: TableCursor.HugeSpan, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader) {
     let node = TableNode(page: memory.tablePages.allocate())
     let pte = span.ptep.waitUntilUnlocked()
     if pte.mapsHuge, span.ptep.lock(pte) {

@@ -22,11 +22,11 @@ final class VMATree: Sendable {
   /// The number of mappings, changes that are not published yet included.
   var count: Int { tree.count }
 
-  // MARK: Reading, inside a read-side section
+  // MARK: Reading, in a section
 
   /// The mapping that holds `address`. O(log n), no lock, no reference counting.
-  func find(_ address: VirtualAddress) -> Mapping? {
-    guard let (_, word) = tree.floor(address.rawValue), let mapping = Mapping(word: word),
+  func find(_ address: VirtualAddress, _ section: RCU.Section) -> Mapping? {
+    guard let (_, word) = tree.floor(address.rawValue, section), let mapping = Mapping(word: word),
       address < mapping.value.range.upperBound
     else { return nil }
     return mapping

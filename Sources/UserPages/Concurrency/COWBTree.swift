@@ -55,11 +55,11 @@ final class COWBTree: @unchecked Sendable {
 
   private var root: Node? { Node(bitPattern: published.load(ordering: .acquiring)) }
 
-  /// The entry with the largest key that is not above `key`. Inside a read-side section.
-  func floor(_ key: UInt64) -> (key: UInt64, word: UInt64)? { Self.floor(key, in: root) }
+  /// The entry with the largest key that is not above `key`. O(log n).
+  func floor(_ key: UInt64, _ section: RCU.Section) -> (key: UInt64, word: UInt64)? { Self.floor(key, in: root) }
 
-  /// The entry with the smallest key that is not below `key`. Inside a read-side section.
-  func ceiling(_ key: UInt64) -> (key: UInt64, word: UInt64)? {
+  /// The entry with the smallest key that is not below `key`. O(log n).
+  func ceiling(_ key: UInt64, _ section: RCU.Section) -> (key: UInt64, word: UInt64)? {
     guard let root else { return nil }
     return Self.ceiling(key, in: root)
   }

@@ -22,7 +22,9 @@ import CPlatform
 /// costs 65 ns and more, for its fences. One of `qsbr` costs 0.3 ns, but its readers must say when they are in no section, which a
 /// library cannot ask of its callers' threads.
 public enum RCU {
-  /// Runs `body` inside a read-side section (`rcu_read_lock`).
+  /// Runs `body` inside a read-side section (`rcu_read_lock`), and lends it the section as a value.
+  ///
+  /// A function that must run inside a section takes a `Section`. So it cannot be called outside of one.
   ///
   /// `body` must not block, wait for a grace period, or last longer than some tens of microseconds: a grace period waits for the
   /// longest section. The closure is synchronous, so a task cannot suspend in it.
@@ -32,11 +34,32 @@ public enum RCU {
   /// release cost 5.3 ns with a section each and 5.3 ns with 64 pins inside one. To save, pin a range.
   @inlinable @inline(__always)
   public static func read<Result: ~Copyable, Failure: Error>(
+    _ body: (Section) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    cp_read_lock()
+    defer { cp_read_unlock() }
+    return try body(Section())
+  }
+
+  /// Runs `body` inside a read-side section, as the other `read`, for a closure that calls nothing which needs the value.
+  @inlinable @inline(__always)
+  public static func read<Result: ~Copyable, Failure: Error>(
     _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
     cp_read_lock()
     defer { cp_read_unlock() }
     return try body()
+  }
+
+  /// Proof that the calling thread is inside a read-side section.
+  ///
+  /// `RCU.read` lends it. It has no size and costs nothing. The compiler refuses a program that keeps it longer than the section
+  /// lasts, or hands it to another thread.
+  @frozen
+  public struct Section: ~Escapable {
+    @inlinable @inline(__always)
+    @_lifetime(immortal)
+    init() {}
   }
 
   /// Waits for a grace period: until every section that is open now has ended (b) (`synchronize_rcu`).
@@ -78,6 +101,9 @@ public enum RCU {
 
   private static let closures = DeferredQueue { _ in preconditionFailure("only closures are deferred here") }
 }
+
+@available(*, unavailable)
+extension RCU.Section: Sendable {}
 
 /// A closure that runs when the queue gives up its reference, the last one.
 private final class DeferredClosure {

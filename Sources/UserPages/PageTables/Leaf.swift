@@ -2,20 +2,27 @@
 ///
 /// The value is read once, at the end of the descent. A later load through `ptep` may differ: that comparison is the second look
 /// of [pin-then-look].
+///
+/// A leaf cannot outlive the section that read it. So a function with a leaf runs inside that section, which keeps the entry's node,
+/// and the frame behind the entry with the entry's own reference ([deferred-free]).
 @frozen @usableFromInline
-struct Leaf {
+struct Leaf: ~Escapable {
   /// The entry: of the lowest level, or one of the level above that links no node.
   @usableFromInline let ptep: PTEPointer
   /// What the entry was. Above the lowest level it may be empty, locked, a migration, or a huge entry.
   @usableFromInline let pte: PTE
   /// Whether the entry is in a node of the lowest level.
   @usableFromInline let isBase: Bool
+  /// The section that read the entry.
+  @usableFromInline let section: RCU.Section
 
   @inlinable @inline(__always)
-  init(_ ptep: PTEPointer, _ pte: PTE, isBase: Bool) {
+  @_lifetime(copy section)
+  init(_ ptep: PTEPointer, _ pte: PTE, isBase: Bool, _ section: RCU.Section) {
     self.ptep = ptep
     self.pte = pte
     self.isBase = isBase
+    self.section = section
   }
 
   /// Whether one entry maps all 2 MiB.
@@ -28,24 +35,26 @@ struct Leaf {
   func pfn(at address: VirtualAddress) -> PFN { isBase ? pte.pfn : pte.pfn + address.pageInHuge }
 
   /// The same place with the value that it has now.
-  func reloaded() -> Leaf { Leaf(ptep, ptep.load(), isBase: isBase) }
+  @_lifetime(copy self)
+  func reloaded() -> Leaf { Leaf(ptep, ptep.load(), isBase: isBase, section) }
 }
 
 extension PageTable {
-  /// The end of the descent for `address`; nil if a node above the last two levels is missing. Inside a read-side section.
+  /// The end of the descent for `address`; nil if a node above the last two levels is missing.
   ///
   /// One descent tells a base page, a huge entry and a part of a huge frame apart, so that a miss needs no second one. O(levels).
   ///
-  /// ORDERING [node-publish]: as for `ptep(for:)`.
+  /// ORDERING [node-publish]: as for `ptep(for:_:)`.
   @inlinable @inline(__always)
-  func leaf(for address: VirtualAddress) -> Leaf? {
+  @_lifetime(copy section)
+  func leaf(for address: VirtualAddress, _ section: RCU.Section) -> Leaf? {
     guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()),
       let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load())
     else { return nil }
     let above = second[TableNode.index(of: address, level: 2)]
     let link = above.load()
-    guard let node = TableNode(link: link) else { return Leaf(above, link, isBase: false) }
+    guard let node = TableNode(link: link) else { return Leaf(above, link, isBase: false, section) }
     let ptep = node[TableNode.index(of: address, level: 1)]
-    return Leaf(ptep, ptep.load(), isBase: true)
+    return Leaf(ptep, ptep.load(), isBase: true, section)
   }
 }

@@ -4,7 +4,7 @@ import Synchronization
 /// A table of four levels from virtual pages to frames.
 ///
 /// A descent takes no lock. A node is reachable only through its parent's entry. It is unlinked when no mapping is left in its
-/// span, and freed a grace period later: so a descent inside a read-side section meets no freed memory.
+/// span, and freed a grace period later. So a descent takes a `NodeGuard`, and meets no freed memory.
 ///
 /// Entries are changed one at a time, each under its own lock (the busy encoding). Two faults on neighbouring pages write to no
 /// common line but the table's own.
@@ -19,18 +19,22 @@ struct PageTable: Sendable {
 
   /// The entry of the lowest level for `address`; nil if its node does not exist, or 2 MiB are mapped by one entry above.
   ///
-  /// Inside a read-side section, or under the mmap lock. `leaf(for:)` finds the entry at either level in one descent.
+  /// `leaf(for:_:)` finds the entry at either level in one descent.
   ///
   /// ORDERING [node-publish]: loads of links are sequentially consistent (so at least acquire) and pair with the link's
   /// compare-and-swap in `makeNodes`; a new node is all zeroes before it is linked.
   @inlinable @inline(__always)
-  func ptep(for address: VirtualAddress) -> PTEPointer? {
-    lowestNode(for: address)?[TableNode.index(of: address, level: 1)]
+  func ptep(
+    for address: VirtualAddress, _ proof: some NodeGuard & ~Escapable
+  ) -> PTEPointer? {
+    lowestNode(for: address, proof)?[TableNode.index(of: address, level: 1)]
   }
 
-  /// The node of the lowest level for `address`, if it exists. Inside a read-side section, or under the mmap lock.
+  /// The node of the lowest level for `address`, if it exists.
   @inlinable @inline(__always)
-  func lowestNode(for address: VirtualAddress) -> TableNode? {
+  func lowestNode(
+    for address: VirtualAddress, _ proof: some NodeGuard & ~Escapable
+  ) -> TableNode? {
     guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()),
       let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load())
     else { return nil }
@@ -38,8 +42,10 @@ struct PageTable: Sendable {
   }
 
   /// The entry of the second-lowest level for `address` (`pmd_offset`): empty, a link to a node of the lowest level, or an
-  /// entry that maps 2 MiB. Nil if its node does not exist. Inside a read-side section, or under the mmap lock.
-  func hugePTEP(for address: VirtualAddress) -> PTEPointer? {
+  /// entry that maps 2 MiB. Nil if its node does not exist.
+  func hugePTEP(
+    for address: VirtualAddress, _ proof: some NodeGuard & ~Escapable
+  ) -> PTEPointer? {
     guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()),
       let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load())
     else { return nil }
@@ -57,13 +63,15 @@ struct PageTable: Sendable {
     case needsNode
   }
 
-  /// Walks to the entry for `address`, and links nodes from `spare` on the way (`pte_alloc`). Inside a read-side section, or
-  /// under the mmap lock.
+  /// Walks to the entry for `address`, and links nodes from `spare` on the way (`pte_alloc`).
   ///
   /// - Parameter wantsHuge: whether the walk ends at an empty entry of the second-lowest level instead of linking a node there.
   @inline(__always)
-  func walk(to address: VirtualAddress, wantsHuge: Bool = false, using spare: inout SpareNodes) -> WalkEnd {
-    if let ptep = ptep(for: address) { return .base(ptep) }
+  func walk(
+    to address: VirtualAddress, wantsHuge: Bool = false, using spare: inout SpareNodes,
+    _ proof: some NodeGuard & ~Escapable
+  ) -> WalkEnd {
+    if let ptep = ptep(for: address, proof) { return .base(ptep) }
     return makeNodes(to: address, wantsHuge: wantsHuge, using: &spare)
   }
 
@@ -105,6 +113,15 @@ struct PageTable: Sendable {
     }
   }
 }
+
+/// Proof that no node which a descent meets is freed meanwhile: a read-side section, the mmap lock held either way, or a cursor,
+/// which one of them lends.
+///
+/// Nodes are unlinked under the mmap lock held for writing, and freed a grace period later.
+@usableFromInline
+protocol NodeGuard: ~Escapable {}
+
+extension RCU.Section: NodeGuard {}
 
 /// Vacant nodes, allocated outside of the read-side section that may link them: sections do not allocate.
 struct SpareNodes: ~Copyable {

@@ -1,6 +1,6 @@
 /// A cursor over what a table maps in a range of addresses, in ascending order.
 ///
-///     var cursor = table.cursor(over: range)
+///     var cursor = table.cursor(over: range, lock)
 ///     while let step = cursor.next() {
 ///       switch step {
 ///       case .huge(let span): ...                               one entry that maps 2 MiB
@@ -8,9 +8,8 @@
 ///       }
 ///     }
 ///
-/// Addresses without a node are skipped. As long as the cursor is used, its user holds the mmap lock or is in a read-side section:
-/// both keep the nodes.
-struct TableCursor {
+/// Addresses without a node are skipped. A cursor cannot outlive the lock or section that lent it, and so is a guard itself.
+struct TableCursor: ~Escapable, NodeGuard {
   enum Step {
     case huge(HugeSpan)
     case base(BaseRun)
@@ -22,7 +21,10 @@ struct TableCursor {
   private var current: VirtualAddress
   private var following: VirtualAddress
 
-  fileprivate init(_ table: PageTable, _ range: Range<VirtualAddress>) {
+  @_lifetime(copy proof)
+  fileprivate init(
+    _ table: PageTable, _ range: Range<VirtualAddress>, _ proof: some NodeGuard & ~Escapable
+  ) {
     self.table = table
     end = range.upperBound
     current = range.lowerBound
@@ -34,7 +36,7 @@ struct TableCursor {
   mutating func next() -> Step? {
     while following < end {
       current = following
-      guard let above = table.hugePTEP(for: current) else {
+      guard let above = table.hugePTEP(for: current, self) else {
         following = table.firstAddress(beyondMissingNodeAt: current)
         continue
       }
@@ -104,8 +106,13 @@ extension TableCursor {
 }
 
 extension PageTable {
-  /// A cursor over the entries that exist in `range`. The caller holds the mmap lock or is in a read-side section.
-  func cursor(over range: Range<VirtualAddress>) -> TableCursor { TableCursor(self, range) }
+  /// A cursor over the entries that exist in `range`.
+  @_lifetime(copy proof)
+  func cursor(
+    over range: Range<VirtualAddress>, _ proof: some NodeGuard & ~Escapable
+  ) -> TableCursor {
+    TableCursor(self, range, proof)
+  }
 
   /// The first address behind the span of the missing node that keeps the descent for `address` from the second-lowest level.
   fileprivate func firstAddress(beyondMissingNodeAt address: VirtualAddress) -> VirtualAddress {

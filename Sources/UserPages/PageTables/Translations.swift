@@ -195,8 +195,8 @@ struct TranslationTable: @unchecked Sendable {
   }
 
   /// Remembers `translation`, which was made of an entry that was read after `before`, unless a revocation began since: (f3) to (f5).
-  /// Inside the section in which the entry was read.
-  func fill(_ page: Int, with translation: Translation, since before: UInt64) {
+  /// The section is the one in which the entry was read.
+  func fill(_ page: Int, with translation: Translation, since before: UInt64, _ section: RCU.Section) {
     let word = words + page
     let old = word.pointee.load(ordering: .sequentiallyConsistent)
     if old == translation.rawValue { return }

@@ -63,18 +63,17 @@ extension AddressSpace {
     while held.count < pages, !isMissing {
       let address = start + held.count * Page.size
       guard address < VirtualAddress.limit else { return }
-      isMissing = !RCU.read { holdBatch(from: address, pages: pages - held.count, options, into: &held) }
+      isMissing = !RCU.read { holdBatch(from: address, pages: pages - held.count, options, into: &held, $0) }
     }
   }
 
-  /// Holds at most 64 pages, or one huge entry's, from `address` on. Returns false if a page could not be held. Inside a read-side
-  /// section.
+  /// Holds at most 64 pages, or one huge entry's, from `address` on. Returns false if a page could not be held.
   @inline(__always)
   private func holdBatch(
-    from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames
+    from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames, _ section: RCU.Section
   ) -> Bool {
-    guard let node = table.lowestNode(for: start) else {
-      guard let leaf = table.leaf(for: start) else { return false }
+    guard let node = table.lowestNode(for: start, section) else {
+      guard let leaf = table.leaf(for: start, section) else { return false }
       // A node that was linked between the two descents is met by the next batch.
       if leaf.isBase { return true }
       return ReferenceEngine.holdRun(leaf, at: start, pages: pages, options, in: self, into: &held)
@@ -84,13 +83,13 @@ extension AddressSpace {
     var address = start
     for index in first..<first + min(pages, TableNode.entryCount - first, 64) {
       let ptep = node[index]
-      let pte = ptep.load()
-      if test.accepts(pte), isNormal(pte, at: address, ptep: ptep) {
-        let frame = frames.frame(pte.pfn)
-        guard retain(frame, holdDelta, behind: pte, at: ptep) else { return false }
+      let leaf = Leaf(ptep, ptep.load(), isBase: true, section)
+      if test.accepts(leaf.pte), isNormal(leaf, at: address) {
+        let frame = frames.frame(leaf.pte.pfn)
+        guard retain(frame, holdDelta, behind: leaf) else { return false }
         held.append(frame)
       } else {
-        guard holdOther(Leaf(ptep, pte, isBase: true), at: address, options, into: &held) else { return false }
+        guard holdOther(leaf, at: address, options, into: &held) else { return false }
       }
       address = address + Page.size
     }

@@ -12,7 +12,7 @@
 @usableFromInline
 protocol HoldProtocol {
   /// Holds what `leaf` maps at `address`, which the engine's inlined fast path did not accept: a part of 2 MiB, the first pin of
-  /// a page by a slot, or a second comparison. Inside the read-side section that read `leaf`.
+  /// a page by a slot, or a second comparison.
   ///
   /// Returns nil if the fast path cannot hold the page. Out of line, so that base pages pay nothing.
   static func holdOther(
@@ -21,11 +21,11 @@ protocol HoldProtocol {
 }
 
 extension AddressSpace {
-  /// Whether the fast path may hold what `leaf` maps, whatever its size. Inside the read-side section that read it.
+  /// Whether the fast path may hold what `leaf` maps, whatever its size.
   func mayHold(_ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions) -> Bool {
     // Above the lowest level only a huge entry maps anything.
     guard leaf.isBase || leaf.pte.isHuge, options.accepts(leaf.pte.without(PTELayout.huge)),
-      isNormal(leaf.pte, at: leaf.start(for: address), ptep: leaf.ptep)
+      isNormal(leaf, at: leaf.start(for: address))
     else { return false }
     // The slow path says why (`VMA.refuses`).
     let isLongWrite = options.contains(.longTerm) && options.contains(.write)
@@ -33,21 +33,21 @@ extension AddressSpace {
   }
 
   /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed or the frame has too many
-  /// references (`Frame.isAtLimit`). Inside the read-side section that read `pte` from `ptep`.
+  /// references (`Frame.isAtLimit`).
   ///
   /// This is the one place of the reference protocol: add, look again, back out.
   ///
   /// ORDERING [pin-then-look]: the addition and the second look are sequentially consistent. A writer changes the entry and looks
   /// at the counts after ([change-then-count]). The frame cannot be freed in between: the entry's own reference falls only when
-  /// this section has ended ([deferred-free]).
+  /// the leaf's section has ended ([deferred-free]).
   ///
   /// - Parameter folio: the frame whose counts hold for the entry.
   @inlinable @inline(__always)
-  func retain(_ folio: Frame, _ holdDelta: UInt64, behind pte: PTE, at ptep: PTEPointer) -> Bool {
+  func retain(_ folio: Frame, _ holdDelta: UInt64, behind leaf: Leaf) -> Bool {
     YieldPoint.pinBetweenEntryAndReference.reach()
     let isBelowLimit = folio.retain(holdDelta)
     YieldPoint.pinBetweenReferenceAndSecondLook.reach()
-    if isBelowLimit, ptep.load() == pte { return true }
+    if isBelowLimit, leaf.ptep.load() == leaf.pte { return true }
     backOut(folio, holdDelta)
     return false
   }

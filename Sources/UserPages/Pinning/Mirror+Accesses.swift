@@ -136,8 +136,8 @@ extension Mirror {
     if let held { return held }
     let space = try liveSpace()
     while true {
-      let result: Result? = RCU.read {
-        guard let bytes = translate(page, at: address, for: .read, in: space) else { return nil }
+      let result: Result? = RCU.read { section in
+        guard let bytes = translate(page, at: address, for: .read, in: space, section) else { return nil }
         let result = body(bytes)
         return bytes.isLost ? nil : result
       }
@@ -166,8 +166,8 @@ extension Mirror {
   ) throws(PageError) -> Result {
     let space = try liveSpace()
     while true {
-      let result: Result? = RCU.read {
-        guard let bytes = translate(page, at: address, for: .write, in: space) else { return nil }
+      let result: Result? = RCU.read { section in
+        guard let bytes = translate(page, at: address, for: .write, in: space, section) else { return nil }
         return body(bytes)
       }
       if let result { return result }

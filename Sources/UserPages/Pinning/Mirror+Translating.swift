@@ -7,17 +7,17 @@ extension Mirror {
     return space
   }
 
-  /// The bytes that the entry of a page shows, if it allows the access; remembers them. Inside a read-side section, which keeps the bytes.
+  /// The bytes that the entry of a page shows, if it allows the access; remembers them. The section keeps the bytes.
   ///
   /// They are good in this section whether or not they could be remembered: the access is one that has read the entry, as the program's
   /// own. So an access goes on while operations keep its page from being translated.
   @usableFromInline @inline(never)
   func translate(
-    _ page: Int, at address: VirtualAddress, for access: PageAccess, in space: AddressSpace
+    _ page: Int, at address: VirtualAddress, for access: PageAccess, in space: AddressSpace, _ section: RCU.Section
   ) -> FrameBytes? {
     // ORDERING [revoke-then-change]: (f1) of `Translations` before (f2).
     let before = table.sequenceIfQuiet()
-    guard let leaf = space.table.leaf(for: address), leaf.isBase || leaf.pte.mapsHuge,
+    guard let leaf = space.table.leaf(for: address, section), leaf.isBase || leaf.pte.mapsHuge,
       (access == .write ? PTETest.store : .load).accepts(leaf.pte)
     else { return nil }
     YieldPoint.mirrorBetweenEntryAndClaim.reach()
@@ -25,7 +25,7 @@ extension Mirror {
     if let before {
       let translation = Translation(
         bytes, isWritable: self.access == .write && PTETest.store.accepts(leaf.pte), isPermanent: isPermanent(bytes))
-      table.fill(page, with: translation, since: before)
+      table.fill(page, with: translation, since: before, section)
     }
     return bytes
   }

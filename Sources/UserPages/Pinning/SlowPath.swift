@@ -90,19 +90,21 @@ extension AddressSpace {
   }
 
   private func look(at address: VirtualAddress, _ options: PinOptions, _ pages: Int) -> Look {
-    guard let tableLocks else { return RCU.read { lookInSection(at: address, options, pages) } }
-    return tableLocks.locked(address) { RCU.read { lookInSection(at: address, options, pages) } }
+    guard let tableLocks else { return RCU.read { look(at: address, options, pages, $0) } }
+    return tableLocks.locked(address) { RCU.read { look(at: address, options, pages, $0) } }
   }
 
-  private func lookInSection(at address: VirtualAddress, _ options: PinOptions, _ pages: Int) -> Look {
-    guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
+  private func look(
+    at address: VirtualAddress, _ options: PinOptions, _ pages: Int, _ section: RCU.Section
+  ) -> Look {
+    guard let mapping = mappings.find(address, section) else { return .failed(.badAddress) }
     if let error = mapping.value.refuses(options) { return .failed(error) }
     let write = options.contains(.write)
     let force = options.contains(.force)
     let forced: FaultAccess = write ? .forcedWrite : .forcedRead
     let needed: FaultAccess = force ? forced : write ? .write : .read
     YieldPoint.slowPinBetweenMappingAndEntry.reach()
-    guard let leaf = table.leaf(for: address) else { return .needs(needed) }
+    guard let leaf = table.leaf(for: address, section) else { return .needs(needed) }
     let pte = leaf.pte
     // ORDERING [lock-then-validate]: the entry first, the mapping's state after. An entry that another mapping was given since is
     // not judged by this mapping's rules.
@@ -118,7 +120,7 @@ extension AddressSpace {
     let folio = frames.frame(isNormal ? pte.folioPFN : pte.pfn)
     // Otherwise `retain` would be refused again and again.
     if folio.isAtLimit { return .failed(.outOfMemory) }
-    guard retain(folio, options.holdDelta, behind: pte, at: leaf.ptep) else { return .again }
+    guard retain(folio, options.holdDelta, behind: leaf) else { return .again }
     // There is one page of zeroes, whatever size the entry maps.
     guard isNormal, pte.isHuge else { return .held(HeldRun(first: folio)) }
     let count = leaf.isBase ? 1 : min(pages, Page.pagesPerHuge - address.pageInHuge)

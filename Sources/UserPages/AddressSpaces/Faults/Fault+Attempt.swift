@@ -2,26 +2,27 @@
 extension Fault {
   mutating func attempt() -> Outcome {
     space.with { space in
-      guard let tableLocks = space.tableLocks else { return RCU.read { attemptInSection(space) } }
-      return tableLocks.locked(address) { RCU.read { attemptInSection(space) } }
+      guard let tableLocks = space.tableLocks else { return RCU.read { attempt(in: space, $0) } }
+      return tableLocks.locked(address) { RCU.read { attempt(in: space, $0) } }
     }
   }
 
-  private mutating func attemptInSection(_ space: AddressSpace) -> Outcome {
+  private mutating func attempt(in space: AddressSpace, _ section: RCU.Section) -> Outcome {
     // The mapping first, the table after: a node that holds this mapping's entries cannot have been unlinked before.
-    guard let mapping = space.mappings.find(address), mapping.value.permits(access) else {
+    guard let mapping = space.mappings.find(address, section), mapping.value.permits(access) else {
       return .failed(.segmentationViolation)
     }
     guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
     YieldPoint.faultBeforeWalk.reach()
     let wantsHuge = mapping.value.attributes.hugePages && wantsHuge(in: mapping)
     let site: FaultSite
-    switch space.table.walk(to: address, wantsHuge: wantsHuge, using: &nodes) {
+    switch space.table.walk(to: address, wantsHuge: wantsHuge, using: &nodes, section) {
     case .needsNode: return .needsNode
     case .base(let ptep):
-      site = FaultSite(address: address, mapping: mapping, ptep: ptep, pte: ptep.load())
+      site = FaultSite(address: address, mapping: mapping, ptep: ptep, pte: ptep.load(), section)
     case .huge(let ptep):
-      site = FaultSite(address: address.hugeStart, mapping: mapping, ptep: ptep, pte: ptep.load(), isHuge: true)
+      site = FaultSite(
+        address: address.hugeStart, mapping: mapping, ptep: ptep, pte: ptep.load(), isHuge: true, section)
       // A node is there by now; or what was in the way of one is gone.
       if TableNode(link: site.pte) != nil || (site.pte.isEmpty && !wantsHuge) { return .again }
     }

@@ -87,8 +87,7 @@ extension Fault {
     return frames.bytes(of: pfn).copyIfReadable(page: frames.bytes(of: original))
   }
 
-  /// Has the backing told, after the section, that `copy` was installed for one of its pages without a descriptor. Inside the
-  /// section in which it was installed.
+  /// Has the backing told, after the section, that `copy` was installed for one of its pages without a descriptor.
   ///
   /// ORDERING [deferred-free]: if another thread unmaps the page, the entry's reference falls a grace period later. So there is a
   /// reference to add to.

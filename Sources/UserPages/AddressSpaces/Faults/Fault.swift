@@ -147,7 +147,7 @@ struct Fault: ~Copyable {
     space.with { space in
       guard !space.faultsHoldMmapLock else { return false }
       return space.mmapLock.reading { _ in
-        RCU.read { space.mappings.find(address)?.value.permits(access) ?? false }
+        RCU.read { space.mappings.find(address, $0)?.value.permits(access) ?? false }
       }
     }
   }

@@ -16,15 +16,28 @@ enum FaultAccess {
 
 /// Where one attempt installs: an entry as the attempt read it, and the mapping that it found before.
 ///
-/// The entry maps a base page, or 2 MiB if it is of the second-lowest level. Valid inside the read-side section of the attempt.
-struct FaultSite {
+/// The entry maps a base page, or 2 MiB if it is of the second-lowest level. A site cannot outlive the read-side section of its
+/// attempt. So what takes a site runs inside that section, which keeps the mapping, the entry's node and the frame that it maps.
+struct FaultSite: ~Escapable {
   /// The first address of the 2 MiB; or any address inside the base page.
   let address: VirtualAddress
   let mapping: VMATree.Mapping
   let ptep: PTEPointer
   let pte: PTE
   /// Whether it is an entry of the second-lowest level.
-  var isHuge = false
+  let isHuge: Bool
+
+  @_lifetime(copy section)
+  init(
+    address: VirtualAddress, mapping: VMATree.Mapping, ptep: PTEPointer, pte: PTE, isHuge: Bool = false,
+    _ section: RCU.Section
+  ) {
+    self.address = address
+    self.mapping = mapping
+    self.ptep = ptep
+    self.pte = pte
+    self.isHuge = isHuge
+  }
 }
 
 extension FaultSite {

@@ -52,7 +52,7 @@ extension AddressSpace {
           error = .invalidArgument
           break
         }
-        zap(part, in: mapping, &teardown)
+        zap(part, in: mapping, reader, &teardown)
       }
     }
     if let error { throw error }
@@ -92,8 +92,8 @@ extension AddressSpace {
       // `madvise(2)` reports a mapping that cannot be populated otherwise than an access that fails. Under the lock: a look-up
       // without it finds a hole while an operation replaces a mapping.
       let verdict = mmapLock.reading { _ in
-        RCU.read { () -> PageError? in
-          guard let mapping = mappings.find(address) else { return .outOfMemory }
+        RCU.read { section -> PageError? in
+          guard let mapping = mappings.find(address, section) else { return .outOfMemory }
           if mapping.value.attributes.kind.isPFN || !mapping.value.permits(access) { return .invalidArgument }
           return nil
         }

@@ -10,7 +10,7 @@ extension AddressSpace {
       guard places.allSatisfy({ !$0.mapping.value.attributes.kind.isPFN }) else { return false }
       changeEntries(reader) { teardown in
         for place in places {
-          for page in place.pages { empty(page, in: place.mapping, &teardown) }
+          for page in place.pages { empty(page, in: place.mapping, reader, &teardown) }
         }
       }
       return true
@@ -25,7 +25,7 @@ extension AddressSpace {
           let range = mapping.value.range
           let skipped = max(page - mapping.value.firstPage, 0)
           guard skipped < (range.upperBound - range.lowerBound) / Page.size else { return }
-          zap(range.lowerBound + skipped * Page.size..<range.upperBound, in: mapping, &teardown)
+          zap(range.lowerBound + skipped * Page.size..<range.upperBound, in: mapping, reader, &teardown)
         }
       }
     }
@@ -35,7 +35,7 @@ extension AddressSpace {
     mmapLock.reading { reader in
       changeEntries(reader) { teardown in
         for place in places(of: pages, in: backing, reader) where place.mapping.value.attributes.isShared {
-          for page in place.pages { writeProtect(page, in: place.mapping, &teardown) }
+          for page in place.pages { writeProtect(page, in: place.mapping, reader, &teardown) }
         }
       }
     }
@@ -46,7 +46,7 @@ extension AddressSpace {
       var accessed: Set<Int> = []
       for place in places(of: pages, in: backing, reader) {
         for page in place.pages {
-          guard let ptep = baseEntry(of: page, in: place.mapping) else { continue }
+          guard let ptep = baseEntry(of: page, in: place.mapping, reader) else { continue }
           if takeAccessed(ptep, at: place.mapping.value.address(ofBackingPage: page)) { accessed.insert(page) }
         }
       }
@@ -62,8 +62,10 @@ extension AddressSpace {
 
   /// Makes an entry read-only and clean. A protnone entry stays so, but a later `protect` must not find it dirty: it would make it
   /// writable at once.
-  private func writeProtect(_ page: Int, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
-    guard let ptep = baseEntry(of: page, in: mapping) else { return }
+  private func writeProtect(
+    _ page: Int, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader, _ teardown: inout Teardown
+  ) {
+    guard let ptep = baseEntry(of: page, in: mapping, lock) else { return }
     let before = revokingTranslation(at: mapping.value.address(ofBackingPage: page)) {
       ptep.update { pte in
         guard pte.isMapped, !pte.isAnonymous, pte.isWritable || pte.isDirty else { return nil }
@@ -75,15 +77,15 @@ extension AddressSpace {
   }
 
   /// The entry of the lowest level for a page, if there is one. An entry of 2 MiB is split: of those only this page is meant.
-  func baseEntry(of page: Int, in mapping: VMATree.Mapping) -> PTEPointer? {
+  func baseEntry(of page: Int, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader) -> PTEPointer? {
     let address = mapping.value.address(ofBackingPage: page)
-    if let ptep = table.ptep(for: address) { return ptep }
-    var cursor = table.cursor(over: address..<address + Page.size)
+    if let ptep = table.ptep(for: address, lock) { return ptep }
+    var cursor = table.cursor(over: address..<address + Page.size, lock)
     while case .huge(let span) = cursor.next() {
-      split(span, in: mapping)
+      split(span, in: mapping, lock)
       cursor.lookAgain()
     }
-    return table.ptep(for: address)
+    return table.ptep(for: address, lock)
   }
 
   /// The mappings that show any of `pages`, which are in order, each with those that it shows.

@@ -43,7 +43,7 @@ extension AddressSpace {
 
   /// Whether a range shows 2 MiB frames of private memory, whole or in parts.
   func showsHugeFrames(_ range: Range<VirtualAddress>, _ lock: borrowing MmapReader) -> Bool {
-    var cursor = table.cursor(over: range)
+    var cursor = table.cursor(over: range, lock)
     while let step = cursor.next() {
       switch step {
       case .huge(let span):
@@ -66,7 +66,7 @@ extension AddressSpace {
     // The entries that map parts of a 2 MiB frame, by its first frame.
     var parts: [PFN: [(address: VirtualAddress, ptep: PTEPointer, pte: PTE)]] = [:]
     for mapping in mappings {
-      var cursor = table.cursor(over: mapping.value.range.clamped(to: wide))
+      var cursor = table.cursor(over: mapping.value.range.clamped(to: wide), writer)
       while let step = cursor.next() {
         switch step {
         case .huge(let span):
@@ -77,7 +77,7 @@ extension AddressSpace {
           }
           let isWanted = which == .all && pte.isAnonymous && span.range.overlaps(range)
           if isWanted, frames.frame(pte.pfn).references == 1 {
-            split(span, in: mapping)
+            split(span, in: mapping, writer.reader)
             cursor.lookAgain()
           }
         case .base(let run):

@@ -35,7 +35,7 @@ extension AddressSpace {
   }
 
   private func collapseOne(_ start: VirtualAddress) throws(PageError) {
-    let top = RCU.read { table.hugePTEP(for: start)?.waitUntilUnlocked() ?? .empty }
+    let top = RCU.read { table.hugePTEP(for: start, $0)?.waitUntilUnlocked() ?? .empty }
     if top.mapsHuge { return }
     // Nothing to collapse: no 2 MiB are allocated.
     if top.isEmpty { throw .invalidArgument }
@@ -54,9 +54,9 @@ extension AddressSpace {
 
   /// Faults in the pages that are swapped out: a collapse copies mapped pages only.
   private func bringIn(_ range: Range<VirtualAddress>) throws(PageError) {
-    let swapped = mmapLock.reading { _ in
+    let swapped = mmapLock.reading { reader in
       var swapped: [VirtualAddress] = []
-      var cursor = table.cursor(over: range)
+      var cursor = table.cursor(over: range, reader)
       while let step = cursor.next() {
         guard case .base(let run) = step else { continue }
         for (address, ptep) in run where ptep.load().isSwapped { swapped.append(address) }
@@ -76,7 +76,7 @@ extension AddressSpace {
     // ORDERING [lock-then-validate]: sealed before the collapse looks at any entry.
     mapping.value.setState(.sealed)
     defer { mapping.value.setState(.live) }
-    guard let ptep = table.hugePTEP(for: start) else { return .failure(.invalidArgument) }
+    guard let ptep = table.hugePTEP(for: start, writer) else { return .failure(.invalidArgument) }
     let link = ptep.waitUntilUnlocked()
     if link.mapsHuge { return .success(false) }
     guard let node = TableNode(link: link) else { return .failure(.invalidArgument) }

@@ -78,7 +78,9 @@ extension AddressSpace {
         childWriter)
       // After a failure the other pages stay as they are: in no other space, and copied on the next store unless they are pinned.
       guard failure == nil, copiesEntries(of: mapping, writer) else { continue }
-      do throws(PageError) { try copyEntries(of: mapping, to: child, slots, shared, writer) } catch { failure = error }
+      do throws(PageError) { try copyEntries(of: mapping, to: child, slots, shared, writer, childWriter) } catch {
+        failure = error
+      }
     }
     child.mappings.publish(childWriter)
     // No look-up has found a mapping that merged with a later one. They are freed like all others nevertheless.
@@ -93,7 +95,7 @@ extension AddressSpace {
     let kind = mapping.value.attributes.kind
     if kind.isPFN || kind.isMixed { return true }
     guard mapping.value.isPrivate else { return false }
-    var cursor = table.cursor(over: mapping.value.range)
+    var cursor = table.cursor(over: mapping.value.range, writer)
     while let step = cursor.next() {
       switch step {
       case .huge(let span):
@@ -124,7 +126,7 @@ extension AddressSpace {
     func writeProtected(_ pte: PTE) -> PTE {
       pte.without(PTELayout.writable, PTELayout.neverSlotPinned).with(PTELayout.cowShared)
     }
-    var cursor = table.cursor(over: range)
+    var cursor = table.cursor(over: range, writer)
     while let step = cursor.next() {
       switch step {
       case .huge(let span):
@@ -152,21 +154,23 @@ extension AddressSpace {
   /// Gives the child the parent's entries of a mapping. A reverse map may know the child, and waits for its lock.
   private func copyEntries(
     of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot, _ shared: SharedParts,
-    _ writer: borrowing MmapWriter
+    _ writer: borrowing MmapWriter, _ childWriter: borrowing MmapWriter
   ) throws(PageError) {
     var spare = SpareNodes(memory)
-    var cursor = table.cursor(over: mapping.value.range)
+    var cursor = table.cursor(over: mapping.value.range, writer)
     while let step = cursor.next() {
       switch step {
       case .huge(let span):
-        if try !copyHuge(span, of: mapping, to: child, slots, using: &spare) { cursor.lookAgain() }
+        if try !copyHuge(span, of: mapping, to: child, slots, using: &spare, writer, childWriter) {
+          cursor.lookAgain()
+        }
       case .base(let run):
         var childNode: TableNode?
         for (index, (address, ptep)) in zip(run.indices, run) {
           // A fault may hold an entry for a moment before it finds the mapping sealed.
           let pte = ptep.waitUntilUnlocked()
           guard pte.isMapped || pte.isSwapped else { continue }
-          let node = childNode ?? child.makeNode(for: run.start, using: &spare)
+          let node = childNode ?? child.makeNode(for: run.start, using: &spare, childWriter)
           childNode = node
           try copyEntry(pte, ptep, at: address, of: mapping, to: node[index], slots, shared)
         }
@@ -202,7 +206,7 @@ extension AddressSpace {
   /// Returns false if there is no such entry any more.
   private func copyHuge(
     _ span: TableCursor.HugeSpan, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot,
-    using spare: inout SpareNodes
+    using spare: inout SpareNodes, _ writer: borrowing MmapWriter, _ childWriter: borrowing MmapWriter
   ) throws(PageError) -> Bool {
     let pte = span.ptep.waitUntilUnlocked()
     guard pte.mapsHuge else { return false }
@@ -211,7 +215,7 @@ extension AddressSpace {
       let folio = frames.frame(pte.pfn)
       // ORDERING [change-then-count]: as for a page.
       if pte.isAnonymous, isPinned(folio, slots) {
-        split(span, in: mapping)
+        split(span, in: mapping, writer.reader)
         return false
       }
       guard folio.retain(Frame.oneReference), folio.addHugeMapping() else {
@@ -220,7 +224,7 @@ extension AddressSpace {
       }
     }
     // The child has no program yet: no fault has linked a node there.
-    child.makeHugeEntry(for: span.range.lowerBound, using: &spare)?.store(pte)
+    child.makeHugeEntry(for: span.range.lowerBound, using: &spare, childWriter)?.store(pte)
     return true
   }
 
@@ -247,7 +251,7 @@ extension AddressSpace {
       }
       return isPinned(frames.frame(pte.folioPFN), slots) ? exclusiveAgain(pte, mapping: mapping) : nil
     }
-    var cursor = table.cursor(over: mapping.value.range)
+    var cursor = table.cursor(over: mapping.value.range, writer)
     while let step = cursor.next() {
       switch step {
       case .huge(let span):

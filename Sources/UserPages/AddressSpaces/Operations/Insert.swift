@@ -92,7 +92,7 @@ extension AddressSpace {
     }
   }
 
-  /// Attempts to insert until it is clear that it can or cannot be done. `body` runs inside a read-side section with an empty entry.
+  /// Attempts to insert until it is clear that it can or cannot be done. `body` is lent an empty entry.
   private func insert(
     at address: VirtualAddress, isHuge: Bool = false, _ body: (FaultSite, VMA.Attributes) -> Fault.Outcome
   ) throws(PageError) {
@@ -101,13 +101,13 @@ extension AddressSpace {
     var spare = SpareNodes(memory)
     var turns = 0
     while true {
-      let outcome = RCU.read { () -> Fault.Outcome in
-        guard let mapping = mappings.find(address) else { return .failed(.badAddress) }
+      let outcome = RCU.read { section -> Fault.Outcome in
+        guard let mapping = mappings.find(address, section) else { return .failed(.badAddress) }
         guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
         YieldPoint.faultBeforeWalk.reach()
         let ptep: PTEPointer
         let isWanted: Bool
-        switch table.walk(to: address, wantsHuge: isHuge, using: &spare) {
+        switch table.walk(to: address, wantsHuge: isHuge, using: &spare, section) {
         case .needsNode: return .needsNode
         case .base(let found): (ptep, isWanted) = (found, !isHuge)
         case .huge(let found): (ptep, isWanted) = (found, isHuge)
@@ -120,7 +120,8 @@ extension AddressSpace {
         }
         guard pte.isEmpty else { return .failed(.busy) }
         return body(
-          FaultSite(address: address, mapping: mapping, ptep: ptep, pte: pte, isHuge: isHuge), mapping.value.attributes)
+          FaultSite(address: address, mapping: mapping, ptep: ptep, pte: pte, isHuge: isHuge, section),
+          mapping.value.attributes)
       }
       switch outcome {
       case .done: return

@@ -40,7 +40,7 @@ extension AddressSpace {
         // Two steps: if the new mapping were there at once, a fault could meet an old entry under the new mapping's rules. A
         // fault between them finds no mapping, and believes it only under the lock.
         mappings.publish(writer)
-        zap(range, of: old, &teardown)
+        zap(range, of: old, writer.reader, &teardown)
         // A node that is left behind would keep 2 MiB entries out.
         if hugePages { table.unlinkNodes(in: range, vacant: range) { teardown.deferFree($0) } }
       }

@@ -41,7 +41,7 @@ extension AddressSpace {
             error = .invalidArgument
             break
           }
-          if let end = takeOut(part, in: mapping, &batch, &isFull) {
+          if let end = takeOut(part, in: mapping, reader, &batch, &isFull) {
             next = end
             break
           }
@@ -60,9 +60,10 @@ extension AddressSpace {
 
   /// Replaces entries of a part of a mapping. Returns where to go on if the batch or the swap file is full.
   private func takeOut(
-    _ part: Range<VirtualAddress>, in mapping: VMATree.Mapping, _ batch: inout [Taken], _ isFull: inout Bool
+    _ part: Range<VirtualAddress>, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader, _ batch: inout [Taken],
+    _ isFull: inout Bool
   ) -> VirtualAddress? {
-    var cursor = table.cursor(over: part)
+    var cursor = table.cursor(over: part, lock)
     while let step = cursor.next() {
       // An entry of 2 MiB is left: it could not be broken up because another holder has the frame.
       guard case .base(let run) = step else { continue }
@@ -84,7 +85,7 @@ extension AddressSpace {
     _ ptep: PTEPointer, at address: VirtualAddress, in mapping: VMATree.Mapping, _ batch: inout [Taken]
   ) -> Bool {
     // In one section with the entry, so that the frame has a reference while the cache takes its own.
-    RCU.read {
+    RCU.read { section in
       while true {
         let pte = ptep.waitUntilUnlocked()
         guard pte.isMapped, pte.isAnonymous, !pte.isHuge,
@@ -93,7 +94,7 @@ extension AddressSpace {
         let isShared = !pte.isExclusive
         YieldPoint.pageOutBetweenEntryAndReplacement.reach()
         // ORDERING [change-then-count]: the entry is replaced here, the references are looked at in `SwapArea.decide`.
-        let result = memory.swap.replace(pte.pfn) { slot in
+        let result = memory.swap.replace(pte.pfn, section) { slot in
           revokingTranslations(of: address..<address + Page.size) {
             ptep.replace(pte, with: PTE(swappedTo: slot, isShared: isShared))
           }

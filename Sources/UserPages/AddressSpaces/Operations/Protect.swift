@@ -51,12 +51,12 @@ extension AddressSpace {
     for part in parts {
       // Where there is only more permission, an entry that allowed an access allows it still: a writable one is dirty or exclusive.
       let takesPermission = !part.attributes.protection.isSuperset(of: part.mapping.value.attributes.protection)
-      var cursor = table.cursor(over: part.range)
+      var cursor = table.cursor(over: part.range, writer)
       while let step = cursor.next() {
         switch step {
         case .huge(let span):
           if !span.isWhole {
-            split(span, in: part.mapping)
+            split(span, in: part.mapping, writer.reader)
             cursor.lookAgain()
           } else {
             let isAdapted = revokingTranslations(of: span.range, if: takesPermission) {

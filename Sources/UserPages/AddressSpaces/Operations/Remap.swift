@@ -103,13 +103,15 @@ extension AddressSpace {
     mappings.carve(to, replacing: &old, writer)
     // Neither range has a mapping while entries move. A fault that finds none waits for the lock before it believes it.
     mappings.publish(writer)
-    zap(to, of: old, &teardown)
+    zap(to, of: old, writer.reader, &teardown)
     // A node that is left behind would keep 2 MiB entries out. The addresses around are not vacant: entries wait there to be
     // moved.
     if attributes.hugePages { table.unlinkNodes(in: to, vacant: to) { teardown.deferFree($0) } }
     let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
-    moveEntries(of: mapping, in: moved, by: to.lowerBound - from.lowerBound, &teardown)
-    if moved.upperBound < from.upperBound { zap(moved.upperBound..<from.upperBound, in: mapping, &teardown) }
+    moveEntries(of: mapping, in: moved, by: to.lowerBound - from.lowerBound, writer, &teardown)
+    if moved.upperBound < from.upperBound {
+      zap(moved.upperBound..<from.upperBound, in: mapping, writer.reader, &teardown)
+    }
     mappings.insert(to, attributes, firstPage: firstPage, replacing: &old, writer)
     mappings.publish(writer)
     // Not before the new mapping is there: its entries may be in the same nodes.
@@ -119,17 +121,19 @@ extension AddressSpace {
 
   /// Moves the entries of a range by `distance` bytes (`move_page_tables`). No mapping is published at either place.
   private func moveEntries(
-    of mapping: VMATree.Mapping, in range: Range<VirtualAddress>, by distance: Int, _ teardown: inout Teardown
+    of mapping: VMATree.Mapping, in range: Range<VirtualAddress>, by distance: Int, _ writer: borrowing MmapWriter,
+    _ teardown: inout Teardown
   ) {
     var spare = SpareNodes(memory)
-    var cursor = table.cursor(over: range)
+    var cursor = table.cursor(over: range, writer)
     while let step = cursor.next() {
       switch step {
       case .huge(let span):
         // Page by page if the new place is not aligned to 2 MiB, or has a node already.
         let start = span.range.lowerBound + distance
-        guard span.isWhole, start == start.hugeStart, let target = makeHugeEntry(for: start, using: &spare) else {
-          split(span, in: mapping)
+        guard span.isWhole, start == start.hugeStart, let target = makeHugeEntry(for: start, using: &spare, writer)
+        else {
+          split(span, in: mapping, writer.reader)
           cursor.lookAgain()
           continue
         }
@@ -149,7 +153,7 @@ extension AddressSpace {
             // An access that read the entry at the old place may be under way. It acts on the frame that is now at the new place.
             if pte.isMapped { teardown.expectAccess() }
             // Not a plain store: a fault of a mapping that was at the new place may hold the entry for a moment, and would undo it.
-            let target = makeEntry(for: address + distance, using: &spare)
+            let target = makeEntry(for: address + distance, using: &spare, writer)
             _ = target.update { _ in pte }
           }
         }

@@ -7,7 +7,7 @@ extension AddressSpace: BackingUser {
       guard places.allSatisfy({ !$0.value.attributes.kind.isPFN }) else { return false }
       var teardown = Teardown(memory.deferred)
       emptyEntries(reader, &teardown) { teardown in
-        for mapping in places { empty(page, in: mapping, &teardown) }
+        for mapping in places { empty(page, in: mapping, reader, &teardown) }
       }
       // The backing waits, once for all spaces. Other operations on this space wait by themselves: `close` has told them.
       teardown.finishWithoutGracePeriod()
@@ -20,7 +20,7 @@ extension AddressSpace: BackingUser {
       var pages: Set<Int> = []
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in
         guard mapping.value.attributes.kind.backing === backing else { return }
-        var cursor = table.cursor(over: mapping.value.range)
+        var cursor = table.cursor(over: mapping.value.range, reader)
         while let step = cursor.next() {
           switch step {
           case .huge(let span):
@@ -71,9 +71,11 @@ extension AddressSpace: BackingUser {
   }
 
   /// Empties the entry that shows a page of the backing. A private copy is the space's own and stays.
-  func empty(_ page: Int, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
+  func empty(
+    _ page: Int, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader, _ teardown: inout Teardown
+  ) {
     let address = mapping.value.address(ofBackingPage: page)
-    guard let ptep = baseEntry(of: page, in: mapping) else { return }
+    guard let ptep = baseEntry(of: page, in: mapping, lock) else { return }
     let pte = revokingTranslation(at: address) {
       ptep.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
     }

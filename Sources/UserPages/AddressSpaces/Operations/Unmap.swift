@@ -29,7 +29,7 @@ extension AddressSpace {
     var old = VMATree.Replaced()
     mappings.carve(range, replacing: &old, writer)
     if !old.isEmpty { mappings.publish(writer) }
-    zap(range, of: old, &teardown)
+    zap(range, of: old, writer.reader, &teardown)
     // Even if nothing was mapped: a fault whose mapping went away under it may have linked nodes since.
     unlinkVacantNodes(around: range, writer, &teardown)
     mappings.retire(old, &teardown)
@@ -48,13 +48,16 @@ extension AddressSpace {
   }
 
   /// Empties the entries of a range that belong to a mapping, and gives up what they held (`zap_page_range`).
-  func zap(_ range: Range<VirtualAddress>, in mapping: VMATree.Mapping, _ teardown: inout Teardown) {
-    var cursor = table.cursor(over: range)
+  func zap(
+    _ range: Range<VirtualAddress>, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader,
+    _ teardown: inout Teardown
+  ) {
+    var cursor = table.cursor(over: range, lock)
     while let step = cursor.next() {
       switch step {
       case .huge(let span):
         guard span.isWhole else {
-          split(span, in: mapping)
+          split(span, in: mapping, lock)
           cursor.lookAgain()
           continue
         }
@@ -82,10 +85,13 @@ extension AddressSpace {
   }
 
   /// Empties the entries in `range` that belong to mappings that were replaced.
-  func zap(_ range: Range<VirtualAddress>, of old: borrowing VMATree.Replaced, _ teardown: inout Teardown) {
+  func zap(
+    _ range: Range<VirtualAddress>, of old: borrowing VMATree.Replaced, _ lock: borrowing MmapReader,
+    _ teardown: inout Teardown
+  ) {
     old.forEach { mapping in
       let part = mapping.value.range.clamped(to: range)
-      if !part.isEmpty { zap(part, in: mapping, &teardown) }
+      if !part.isEmpty { zap(part, in: mapping, lock, &teardown) }
     }
   }
 

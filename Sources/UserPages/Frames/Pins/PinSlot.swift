@@ -39,10 +39,11 @@ struct PinSlot: @unchecked Sendable {
 
   @inlinable var address: UInt64 { UInt64(UInt(bitPattern: word)) }
 
-  /// Takes a free slot of the calling thread, whose number is `thread`, for `frame`; nil where all are taken. Inside the
-  /// read-side section that read an entry to the frame.
+  /// Takes a free slot of the calling thread, whose number is `thread`, for `frame`; nil where all are taken.
+  ///
+  /// ORDERING [slot-then-leave]: the section is the one that read an entry to the frame.
   @inlinable @inline(__always)
-  static func claim(_ frame: Frame, isPin: Bool, thread: Int32) -> PinSlot? {
+  static func claim(_ frame: Frame, isPin: Bool, thread: Int32, _ section: RCU.Section) -> PinSlot? {
     guard _fastPath(thread < Int32(cp_slot_threads)) else { return nil }
     let block = UnsafeMutableRawPointer(cp_slot_block(thread)).unsafelyUnwrapped
       .assumingMemoryBound(to: Atomic<UInt64>.self)

@@ -65,8 +65,8 @@ final class SwapArea: @unchecked Sendable {
   /// Puts a frame into the cache, unless it is there, and has `exchange` put its slot in the place of an entry that maps it.
   /// Both in one step under the monitor: a fault that finds the entry changed finds the frame.
   ///
-  /// Inside the read-side section in which the entry was read, which is why the frame has a reference to add to.
-  func replace(_ pfn: PFN, _ exchange: (SwapSlot) -> Bool) -> Replacement {
+  /// The section is the one that read the entry, which is why the frame has a reference to add to.
+  func replace(_ pfn: PFN, _ section: RCU.Section, _ exchange: (SwapSlot) -> Bool) -> Replacement {
     monitor.locked {
       // Another entry that shares the page may have brought it here already.
       let known = cached[pfn]

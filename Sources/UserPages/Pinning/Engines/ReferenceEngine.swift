@@ -11,13 +11,13 @@ enum ReferenceEngine: HoldProtocol {
   @inlinable @inline(__always)
   static func hold(at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace) -> HeldFrame? {
     guard address < VirtualAddress.limit else { return nil }
-    return RCU.read {
-      guard let leaf = space.table.leaf(for: address) else { return nil }
-      guard leaf.isBase, options.test.accepts(leaf.pte), space.isNormal(leaf.pte, at: address, ptep: leaf.ptep) else {
+    return RCU.read { section in
+      guard let leaf = space.table.leaf(for: address, section) else { return nil }
+      guard leaf.isBase, options.test.accepts(leaf.pte), space.isNormal(leaf, at: address) else {
         return holdOther(leaf, at: address, options, in: space)
       }
       let frame = space.frames.frame(leaf.pte.pfn)
-      guard space.retain(frame, options.holdDelta, behind: leaf.pte, at: leaf.ptep) else { return nil }
+      guard space.retain(frame, options.holdDelta, behind: leaf) else { return nil }
       return HeldFrame(frame, space.memory, counts: options.holdDelta)
     }
   }
@@ -28,7 +28,7 @@ enum ReferenceEngine: HoldProtocol {
   ) -> HeldFrame? {
     guard space.mayHold(leaf, at: address, options) else { return nil }
     let folio = space.frames.frame(leaf.pte.folioPFN)
-    guard space.retain(folio, options.holdDelta, behind: leaf.pte, at: leaf.ptep) else { return nil }
+    guard space.retain(folio, options.holdDelta, behind: leaf) else { return nil }
     let page = space.frames.frame(leaf.pfn(at: address))
     return leaf.pte.isHuge
       ? HeldFrame(part: page, space.memory, counts: options.holdDelta)
@@ -36,14 +36,14 @@ enum ReferenceEngine: HoldProtocol {
   }
 
   /// Holds the pages from `address` on that one huge entry maps, at most `pages` of them, by one addition. Returns false if
-  /// `leaf` is no such entry, or cannot be held. Inside the read-side section that read `leaf`.
+  /// `leaf` is no such entry, or cannot be held.
   static func holdRun(
     _ leaf: Leaf, at address: VirtualAddress, pages: Int, _ options: PinOptions, in space: AddressSpace,
     into held: inout HeldFrames
   ) -> Bool {
     guard leaf.mapsHuge, space.mayHold(leaf, at: address, options) else { return false }
     let folio = space.frames.frame(leaf.pte.folioPFN)
-    guard space.retain(folio, options.holdDelta, behind: leaf.pte, at: leaf.ptep) else { return false }
+    guard space.retain(folio, options.holdDelta, behind: leaf) else { return false }
     held.append(
       run: space.frames.frame(leaf.pfn(at: address)), count: min(pages, Page.pagesPerHuge - address.pageInHuge))
     return true

@@ -21,14 +21,14 @@ enum SlotEngine: HoldProtocol {
     at address: VirtualAddress, _ options: PinOptions, thread: Int32, in space: AddressSpace
   ) -> HeldFrame? {
     guard address < VirtualAddress.limit else { return nil }
-    return RCU.read {
-      guard let leaf = space.table.leaf(for: address) else { return nil }
+    return RCU.read { section in
+      guard let leaf = space.table.leaf(for: address, section) else { return nil }
       guard leaf.isBase, options.test.refusing(PTELayout.neverSlotPinned).accepts(leaf.pte),
-        space.isNormal(leaf.pte, at: address, ptep: leaf.ptep)
+        space.isNormal(leaf, at: address)
       else { return holdOther(leaf, at: address, options, in: space) }
       YieldPoint.pinBetweenEntryAndReference.reach()
       let frame = space.frames.frame(leaf.pte.pfn)
-      guard let slot = PinSlot.claim(frame, isPin: !options.contains(.get), thread: thread) else {
+      guard let slot = PinSlot.claim(frame, isPin: !options.contains(.get), thread: thread, section) else {
         return ReferenceEngine.holdOther(leaf, at: address, options, in: space)
       }
       return HeldFrame(frame, space.memory, slot: slot)
@@ -53,7 +53,9 @@ enum SlotEngine: HoldProtocol {
     }
     YieldPoint.pinBetweenEntryAndReference.reach()
     let folio = space.frames.frame(leaf.pte.folioPFN)
-    guard let slot = PinSlot.claim(folio, isPin: !options.contains(.get), thread: ThreadNumber.current) else {
+    guard
+      let slot = PinSlot.claim(folio, isPin: !options.contains(.get), thread: ThreadNumber.current, leaf.section)
+    else {
       return ReferenceEngine.holdOther(leaf.reloaded(), at: address, options, in: space)
     }
     return HeldFrame(space.frames.frame(leaf.pfn(at: address)), space.memory, slot: slot)
