@@ -72,6 +72,18 @@ void move_remotely(pid_t process, bool force, bool write_in, uint64_t address, u
 // Prints how many entries map an anonymous page, `other` for other pages, or `unknown` if the kernel does not tell.
 void print_frame(pid_t process, uint64_t address);
 
+// files.c: real files.
+// Why there is no disk to make a file on: null if there is one, else the folder and the reason.
+const char *missing_disk(void);
+// Makes a file without a name and returns its descriptor. `fill` is a BYTE, or null for zeroes.
+int make_file(bool on_disk, uint64_t length, const char *fill);
+// The next four return 0 or -errno. The bytes are those in `operand`.
+int write_bytes(int fd, uint64_t offset, uint64_t count);
+int change_length(int fd, uint64_t length);
+int punch_hole(int fd, uint64_t offset, uint64_t length);
+int write_back(int fd);
+void print_disk_bytes(int fd, uint64_t offset, uint64_t count);
+
 // words.c: the language's words. A missing (null) or malformed word ends the oracle.
 // The BYTES that the current statement reads or writes.
 extern unsigned char operand[max_bytes];

@@ -41,31 +41,35 @@ static int add(struct thing *things, int count, const char *name) {
 
 // MARK: Statements
 
-static void make_file(char **word) {
+static void add_file(char **word, bool on_disk) {
   int index = add(files, max_files, word[1]);
   uint64_t length = parse_number(word[2]) * page_size;
   if (length > max_bytes) oracle_die("a file is too long");
-  int fd = memfd_create("oracle", MFD_CLOEXEC);
-  if (fd < 0 || ftruncate(fd, (off_t)length) != 0) oracle_die("memfd_create");
-  if (word[3]) {
-    memset(operand, parse_byte(word[3]), length);
-    if (pwrite(fd, operand, length, 0) != (ssize_t)length) oracle_die("fill a file");
-  }
-  files[index].fd = fd;
+  files[index].fd = make_file(on_disk, length, word[3]);
   puts("ok");
 }
 
-static void read_file(int file, char **word) {
-  ssize_t count = pread(files[file].fd, operand, parse_count(word[3]), (off_t)parse_number(word[2]));
+static bool is(const char *word, const char *text) { return strcmp(word, text) == 0; }
+
+static bool is_about_file(const char *verb) {
+  static const char *const verbs[] = {"readfile", "writefile", "truncate", "punch", "sync", "ondisk"};
+  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+    if (is(verb, verbs[i])) return true;
+  return false;
+}
+
+static void use_file(int fd, char **word) {
+  if (is(word[0], "sync")) return print_result(write_back(fd));
+  if (is(word[0], "truncate")) return print_result(change_length(fd, parse_number(word[2])));
+  if (is(word[0], "punch"))
+    return print_result(punch_hole(fd, parse_number(word[2]) * page_size, parse_number(word[3]) * page_size));
+  uint64_t offset = parse_number(word[2]);
+  if (is(word[0], "writefile")) return print_result(write_bytes(fd, offset, parse_bytes(word[3])));
+  uint64_t wanted = parse_count(word[3]);
+  if (is(word[0], "ondisk")) return print_disk_bytes(fd, offset, wanted);
+  ssize_t count = pread(fd, operand, wanted, (off_t)offset);
   if (count < 0) print_result(-errno);
   else print_bytes(operand, (uint64_t)count);
-}
-
-static void write_file(int file, char **word) {
-  uint64_t count = parse_bytes(word[3]);
-  ssize_t done = pwrite(files[file].fd, operand, count, (off_t)parse_number(word[2]));
-  if (done != (ssize_t)count) oracle_die("write a file");
-  puts("ok");
 }
 
 static int64_t map(int space, char **word) {
@@ -200,15 +204,13 @@ static void access_memory(int space, char **word) {
   else print_bytes(mailbox->bytes, numbers[1]);
 }
 
-static bool is(const char *word, const char *text) { return strcmp(word, text) == 0; }
-
 static void run(char **word, int count) {
   if (is(word[0], "memory")) {
     puts("ok");
     return;
   }
   if (count < 2) oracle_die("a statement is too short");
-  if (is(word[0], "file")) return make_file(word);
+  if (is(word[0], "file") || is(word[0], "diskfile")) return add_file(word, is(word[0], "diskfile"));
   if (is(word[0], "pin") || is(word[0], "get")) return print_number(hold(word));
   if (is(word[0], "space")) {
     start_space(add(spaces, max_spaces, word[1]));
@@ -218,11 +220,10 @@ static void run(char **word, int count) {
   int file = find(files, max_files, word[1]);
   int pin = find(held, max_pins, word[1]);
   int space = find(spaces, max_spaces, word[1]);
-  bool of_file = is(word[0], "readfile") || is(word[0], "writefile");
+  bool of_file = is_about_file(word[0]);
   bool of_pin = is(word[0], "release") || is(word[0], "peek") || is(word[0], "poke");
   if ((of_file ? file : of_pin ? pin : space) < 0) return print_result(-EINVAL);
-  if (is(word[0], "readfile")) return read_file(file, word);
-  if (is(word[0], "writefile")) return write_file(file, word);
+  if (of_file) return use_file(files[file].fd, word);
   if (of_pin && !is(word[0], "release")) return pass(&held[pin], is(word[0], "poke"), word);
   if (is(word[0], "frame")) return print_frame(space_process(space), parse_number(word[2]));
   if (is(word[0], "read") || is(word[0], "write")) return access_memory(space, word);

@@ -21,7 +21,19 @@ struct Comparability {
     var isTransient: Bool
   }
 
-  private var filePages: [String: Int] = [:]
+  private struct File {
+    var isOnDisk: Bool
+    var byteCount: Int
+  }
+
+  private var files: [String: File] = [:]
+  /// The disk file that was written back, if no statement since can have changed it. A kernel writes back when it likes, so what is
+  /// on its disk is known only then.
+  private var synced: String?
+  /// Whether the program pages out, and whether a disk file ends inside a page. A kernel clears the rest of that page when it writes it
+  /// out, and pages out what it likes.
+  private var pagesOut = false
+  private var endsInsidePage = false
   /// All spaces that were made so far, those that are gone included.
   private var spaces: Set<String> = []
   /// Whether there may be 2 MiB entries. A kernel may only estimate the map count of a page in a large folio.
@@ -49,18 +61,58 @@ struct Comparability {
       default: return false
       }
     }
+    keepSynced(after: statement)
     switch statement {
     case .machine(.memory(let pages)): return pages >= Self.enoughMemory
-    case .machine(.file(let name, .filled(let pages, _))):
-      filePages[name] = pages
-      return pages * 4096 <= Self.mostBytes && filePages.count <= Self.mostFiles
+    case .machine(.file(let name, .filled(let pages, _))): return admits(name, isOnDisk: false, pages)
+    case .machine(.diskFile(let name, .filled(let pages, _))): return admits(name, isOnDisk: true, pages)
     case .machine: return false
     case .space(let statement): return admits(statement)
     case .access(let statement): return admits(statement)
     case .pin(let statement): return admits(statement)
+    case .file(let statement): return admits(statement)
     case .look(.frame(_, let address)): return !hasHugePages && isForeign(address, bytes: 1)
     case .look: return false
     }
+  }
+
+  private mutating func admits(_ name: String, isOnDisk: Bool, _ pages: Int) -> Bool {
+    files[name] = File(isOnDisk: isOnDisk, byteCount: pages * 4096)
+    return pages * 4096 <= Self.mostBytes && files.count <= Self.mostFiles
+  }
+
+  private func isOnDisk(_ backing: BackingWord) -> Bool {
+    if case .file(let name) = backing { files[name]?.isOnDisk ?? false } else { false }
+  }
+
+  /// Forgets which file was written back, unless the statement changes no file.
+  private mutating func keepSynced(after statement: Statement) {
+    switch statement {
+    case .file(.onDisk), .file(.cached), .access(.read), .access(.readFile), .pin(.peek), .look: break
+    default: synced = nil
+    }
+  }
+
+  private mutating func admits(_ statement: FileStatement) -> Bool {
+    switch statement {
+    case .truncate(let name, let byteCount):
+      files[name]?.byteCount = byteCount
+      return admits(name)
+    case .punch(let name, let page, _): return files[name] != nil && page <= 1 << 40
+    case .sync(let name):
+      synced = name
+      return files[name]?.isOnDisk == true
+    case .onDisk(let name, _, let count): return synced == name && count <= Self.mostBytes
+    // Reading ahead is the kernel's own choice.
+    case .cached: return false
+    }
+  }
+
+  /// Whether a file may have its new length.
+  private mutating func admits(_ name: String) -> Bool {
+    guard let file = files[name] else { return false }
+    if file.isOnDisk, file.byteCount % 4096 != 0 { endsInsidePage = true }
+    return file.byteCount <= Self.mostBytes && !(pagesOut && endsInsidePage)
   }
 
   private mutating func admits(_ statement: SpaceStatement) -> Bool {
@@ -72,7 +124,7 @@ struct Comparability {
     case .map(let map):
       if map.huge { hasHugePages = true }
       if map.backing != .anonymous || map.sharing == .shared { hasFiles = true }
-      if map.sharing == .shared { hasSharedMemory = true }
+      if map.sharing == .shared, !isOnDisk(map.backing) { hasSharedMemory = true }
       switch map.backing {
       case .anonymous, .file: return map.range.address >= Self.lowest && isForeign(map.range)
       case .mixed, .pfn, .erofs: return false
@@ -88,13 +140,16 @@ struct Comparability {
       // reference to that part is stale.
       //
       // A kernel without swap drops clean pages of shared memory. A store through a pin released without `dirty` is lost.
-      if advice == .pageOut, hasHugePages || hasSharedMemory { return false }
+      if advice == .pageOut {
+        pagesOut = true
+        if hasHugePages || hasSharedMemory || endsInsidePage { return false }
+      }
       return isForeign(range)
     case .remap(_, let from, let to): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
     }
   }
 
-  private func admits(_ statement: AccessStatement) -> Bool {
+  private mutating func admits(_ statement: AccessStatement) -> Bool {
     switch statement {
     case .read(_, let address, let count): return count <= Self.mostBytes && isForeign(address, bytes: count)
     case .write(_, let address, let bytes):
@@ -102,8 +157,10 @@ struct Comparability {
     case .readFile(_, _, let count): return count <= Self.mostBytes
     case .readErofs, .writeErofs: return false
     case .writeFile(let name, let offset, let bytes):
-      // A write beyond the end makes a real file longer, but not a scenario's.
-      return filePages[name].map { offset + bytes.bytes.count <= $0 * 4096 } ?? false
+      // It may make the file longer.
+      let before = files[name]?.byteCount ?? 0
+      files[name]?.byteCount = max(before, offset + bytes.bytes.count)
+      return admits(name)
     }
   }
 

@@ -74,9 +74,15 @@ public struct Comparer {
     Comparability.firstIncomparable(of: file)
   }
 
+  /// The first line that makes a disk file, if the kernel has no disk to make one on.
+  private func missingDiskFile(of file: ScenarioFile) -> ScenarioLine? {
+    guard oracle.missingDisk != nil else { return nil }
+    return file.lines.first { if case .machine(.diskFile) = $0.statement { true } else { false } }
+  }
+
   /// Runs a scenario on both sides at the same time.
   public func compare(_ file: ScenarioFile) throws(KernelOracle.Problem) -> Comparison {
-    if let line = Self.firstIncomparable(of: file) { return .incomparable(line) }
+    if let line = Self.firstIncomparable(of: file) ?? missingDiskFile(of: file) { return .incomparable(line) }
     try oracle.start(file)
     let report = runner.run(file)
     let kernel = try oracle.answers(to: file)

@@ -27,6 +27,9 @@ public final class KernelOracle {
   /// Arguments that make `gup` the oracle.
   public static let arguments = ["kernel-oracle"]
 
+  /// Why the kernel has no disk file to ask about. Nil if it has.
+  public private(set) var missingDisk: String?
+
   private let process: ChildProcess
   private var unread: [UInt8] = []
   private var unreadStart = 0
@@ -41,7 +44,10 @@ public final class KernelOracle {
       throw .notStarted(error.call, error.error)
     }
     let greeting = try line()
-    guard greeting == "ready" else {
+    let withoutDisk = "ready, without a disk: "
+    if greeting.hasPrefix(withoutDisk) {
+      missingDisk = String(greeting.dropFirst(withoutDisk.count))
+    } else if greeting != "ready" {
       let prefix = "unavailable: "
       throw .unavailable(greeting.hasPrefix(prefix) ? String(greeting.dropFirst(prefix.count)) : greeting)
     }

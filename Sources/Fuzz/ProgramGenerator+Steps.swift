@@ -3,7 +3,7 @@ import Scenario
 /// The statements between the beginning of a program and its end.
 extension ProgramGenerator {
   private enum Step {
-    case read, write, readFile, writeFile
+    case read, write, file
     case map, unmap, protect, advise, remap
     case fork, exit, space
     case pin, get, release, peek, poke
@@ -11,7 +11,7 @@ extension ProgramGenerator {
   }
 
   private static let steps: [(weight: Int, Step)] = [
-    (8, .read), (16, .write), (1, .readFile), (3, .writeFile),
+    (8, .read), (16, .write), (8, .file),
     (7, .map), (3, .unmap), (7, .protect), (7, .advise), (5, .remap),
     (7, .fork), (3, .exit), (1, .space),
     (9, .pin), (5, .get), (4, .release), (5, .peek), (7, .poke), (7, .transient), (3, .look),
@@ -20,6 +20,7 @@ extension ProgramGenerator {
   mutating func addStep() {
     guard let index = model.spaces.indices.randomElement(using: &random) else { return addSpace() }
     let space = model.spaces[index]
+    if changesFiles, random.chance(30) { return addFileStep() }
     switch random.pick(Self.steps) {
     case .read:
       let (address, _) = target(space) { $0.permission != .none }
@@ -28,7 +29,7 @@ extension ProgramGenerator {
     case .write:
       let (address, _) = target(space) { $0.permission == .readWrite }
       add(.access(.write(space: space.name, address: address, bytes())))
-    case .readFile, .writeFile: addFileStep()
+    case .file: addFileStep()
     case .map: addMap(space.name)
     case .unmap, .protect, .advise, .remap: addChange(index)
     case .fork:
@@ -56,6 +57,14 @@ extension ProgramGenerator {
   private mutating func target(
     _ space: ProgramModel.Space, where holds: (ProgramModel.MappedPage) -> Bool
   ) -> (address: UInt64, page: Int) {
+    // Around the end of a file.
+    if random.chance(changesFiles ? 50 : 20),
+      let (page, end) = space.pagesWithEnd(of: model.files).randomElement(using: &random)
+    {
+      return (
+        model.address(page) + UInt64(min(max(end + random.pick([(1, -2), (2, 0), (1, 8), (1, 100)]), 0), 4095)), page
+      )
+    }
     let page = somePage(space, where: holds)
     return ((random.chance(1) ? farAddress() : model.address(page) + offsetInPiece()) + offsetInPage(), page)
   }
@@ -68,14 +77,14 @@ extension ProgramGenerator {
     ])
   }
 
-  private mutating func somePage(
+  mutating func somePage(
     _ space: ProgramModel.Space, where holds: (ProgramModel.MappedPage) -> Bool = { _ in true }
   ) -> Int {
     if random.chance(92), let page = space.pages(where: holds).randomElement(using: &random) { return page }
     return Int.random(in: 0..<hotPages, using: &random)
   }
 
-  private mutating func length() -> Int {
+  mutating func length() -> Int {
     random.pick([(8, 1), (4, 2), (2, 3), (2, 4), (1, 6), (1, 8)])
   }
 
@@ -105,9 +114,12 @@ extension ProgramGenerator {
     guard let index = model.spaces.firstIndex(where: { $0.name == name }) else { return }
     let start = Int.random(in: 0..<hotPages, using: &random)
     let count = random.chance(1) ? 0 : length()
-    let file = random.chance(collapses ? 0 : model.isHuge ? 10 : 35) ? model.files.randomElement(using: &random) : nil
-    let sharing: SharingWord = random.chance(collapses || pagesOut ? 0 : file == nil ? 15 : 50) ? .shared : .private
-    let permission = permission()
+    let file =
+      random.chance(collapses ? 0 : changesFiles ? 90 : model.isHuge ? 10 : 35)
+      ? model.files.randomElement(using: &random) : nil
+    let cannotShare = collapses || (pagesOut && file?.isOnDisk != true)
+    let sharing: SharingWord = random.chance(cannotShare ? 0 : file == nil ? 15 : 50) ? .shared : .private
+    let permission = changesFiles && random.chance(60) ? .readWrite : permission()
     // Mostly inside the file, sometimes past its end.
     let offset = file.map { Int.random(in: 0...(random.chance(85) ? max($0.pages - count, 0) : 8), using: &random) }
     let range = PageRange(
@@ -119,7 +131,8 @@ extension ProgramGenerator {
             space: name, range: range, permission: permission, sharing: sharing,
             backing: file.map { .file($0.name) } ?? .anonymous, offset: offset, huge: model.isHuge && random.chance(75))
         )))
-    model.spaces[index].map(start, count, .init(permission: permission, sharing: sharing, isFile: file != nil))
+    let page = ProgramModel.MappedPage(permission: permission, sharing: sharing, file: file.map { ($0.name, 0) })
+    model.spaces[index].map(start, count, page, from: offset ?? 0)
   }
 
   private mutating func addChange(_ index: Int) {
@@ -178,68 +191,5 @@ extension ProgramGenerator {
       guard far.address >= Comparability.lowest else { return }
       add(.space(random.chance(50) ? .remap(space: name, near, to: far) : .remap(space: name, far, to: near)))
     }
-  }
-
-  // MARK: - Files and pins
-
-  private mutating func addFileStep() {
-    guard let file = model.files.randomElement(using: &random) else { return }
-    let offset = Int.random(in: 0..<file.pages, using: &random) * 4096 + Int(offsetInPage())
-    if random.chance(25) {
-      add(.access(.readFile(name: file.name, offset: offset, count: Int.random(in: 1...20, using: &random))))
-    } else {
-      // A write past the end would make the file longer.
-      let bytes = bytes()
-      guard offset + bytes.bytes.count <= file.pages * 4096 else { return }
-      add(.access(.writeFile(name: file.name, offset: offset, bytes)))
-    }
-  }
-
-  private mutating func addPinStep(_ space: ProgramModel.Space) {
-    let wantsNew = model.pins.isEmpty || (model.pins.count < 5 && random.chance(45))
-    guard !wantsNew, let index = model.pins.indices.randomElement(using: &random) else { return addPin(space) }
-    let pin = model.pins[index]
-    let offset = Int.random(in: 0..<pin.pages, using: &random) * 4096 + Int(offsetInPage())
-    switch random.pick([(4, 0), (4, 1), (pin.takesStores ? 8 : 0, 2)]) {
-    case 0:
-      add(.pin(.release(name: pin.name, dirty: random.chance(50))))
-      model.pins.remove(at: index)
-    case 1: add(.pin(.peek(name: pin.name, offset: offset, count: Int.random(in: 1...12, using: &random))))
-    default: add(.pin(.poke(name: pin.name, offset: offset, bytes())))
-    }
-  }
-
-  private mutating func addPin(_ space: ProgramModel.Space) {
-    let writes = random.chance(65)
-    let start = somePage(space) { !writes || $0.permission == .readWrite }
-    let pages = length()
-    let name = model.nextPinName()
-    let range = PageRange(address: model.address(start) + offsetInPiece(), pages: pages)
-    add(
-      .pin(
-        writes
-          ? .pin(name: name, space: space.name, range, [.write, .longTerm])
-          : .get(name: name, space: space.name, range, [])))
-    model.pins.append(.init(name: name, pages: pages, takesStores: writes))
-  }
-
-  /// A pin that is used and released at once, as another process or a debugger does.
-  private mutating func addTransientPin(_ space: ProgramModel.Space) {
-    let forces = random.chance(40)
-    let writes = random.chance(60)
-    let start = somePage(space) { forces || (writes ? $0.permission == .readWrite : $0.permission != .none) }
-    let pages = length()
-    let name = model.nextPinName()
-    let range = PageRange(address: model.address(start) + offsetInPiece(), pages: pages)
-    let write: Set<PinOption> = writes ? [.write] : []
-    add(
-      .pin(
-        forces
-          ? .get(name: name, space: space.name, range, write.union([.force]))
-          : .pin(name: name, space: space.name, range, write)))
-    let offset = Int.random(in: 0..<pages, using: &random) * 4096 + Int(offsetInPage())
-    if writes { add(.pin(.poke(name: name, offset: offset, bytes()))) }
-    if random.chance(50) { add(.pin(.peek(name: name, offset: offset, count: 4))) }
-    add(.pin(.release(name: name, dirty: writes)))
   }
 }

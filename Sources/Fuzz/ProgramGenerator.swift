@@ -13,8 +13,11 @@ public struct ProgramGenerator {
   let hotPages: Int
   /// Whether the program collapses. Then it maps private anonymous memory only, the only kind that compares.
   let collapses: Bool
-  /// Whether the program pages out. Then it maps no shared memory and no 2 MiB, which do not compare.
+  /// Whether the program pages out. Then it shares no memory but that of disk files, which end with a page, and maps no 2 MiB: the rest
+  /// does not compare.
   let pagesOut: Bool
+  /// Whether the program is about files that change: it maps little else, and stores near the ends of pages and files.
+  let changesFiles: Bool
   private var lines: [ScenarioLine] = []
   /// The byte of the next write. Two writes differ, so a read tells which of them it sees.
   private var nextByte: UInt8 = 1
@@ -31,6 +34,7 @@ public struct ProgramGenerator {
     hotPages = random.pick([(1, 2), (2, 4), (1, 8), (2, ProgramModel.windowPages)])
     collapses = scale > 1 && random.chance(50)
     pagesOut = scale == 1 && random.chance(30)
+    changesFiles = scale == 1 && random.chance(40)
     self.random = random
   }
 
@@ -50,8 +54,10 @@ public struct ProgramGenerator {
     for name in ["f", "g"].prefix(Int.random(in: 1...2, using: &random)) {
       let pages = Int.random(in: 1...6, using: &random)
       let byte: UInt8? = random.chance(50) ? takeByte() : nil
-      model.files.append(.init(name: name, pages: pages))
-      add(.machine(.file(name: name, .filled(pages: pages, byte: byte))))
+      let isOnDisk = random.chance(50)
+      model.files.append(.init(name: name, isOnDisk: isOnDisk, byteCount: pages * 4096))
+      let contents = Contents.filled(pages: pages, byte: byte)
+      add(.machine(isOnDisk ? .diskFile(name: name, contents) : .file(name: name, contents)))
     }
     addSpace()
     let initial = Int.random(in: 1...3, using: &random)
@@ -65,10 +71,15 @@ public struct ProgramGenerator {
       add(.pin(.peek(name: pin.name, offset: pin.pages * 4096 - 8, count: 8)))
     }
     for space in model.spaces {
+      for (page, end) in space.pagesWithEnd(of: model.files) {
+        let start = max(end - 2, 0)
+        add(
+          .access(.read(space: space.name, address: model.address(page) + UInt64(start), count: min(12, 4096 - start))))
+      }
       for page in space.mappedPages {
         add(.access(.read(space: space.name, address: model.address(page), count: 12)))
         if !model.isHuge, random.chance(30) { add(.look(.frame(space: space.name, address: model.address(page)))) }
-        if random.chance(25) {
+        if random.chance(changesFiles ? 80 : 25) {
           add(.access(.read(space: space.name, address: model.address(page) + 4088, count: 8)))
         }
         if model.isHuge {
@@ -79,6 +90,10 @@ public struct ProgramGenerator {
     }
     for file in model.files {
       for page in 0..<file.pages { add(.access(.readFile(name: file.name, offset: page * 4096, count: 12))) }
+      guard file.isOnDisk, random.chance(50) else { continue }
+      add(.file(.sync(name: file.name)))
+      for page in 0..<file.pages { add(.file(.onDisk(name: file.name, offset: page * 4096, count: 12))) }
+      add(.file(.onDisk(name: file.name, offset: max(file.byteCount - 8, 0), count: 12)))
     }
   }
 
@@ -96,6 +111,7 @@ public struct ProgramGenerator {
     let name = model.nextSpaceName()
     model.spaces.append(.init(name: name, pages: Array(repeating: nil, count: ProgramModel.windowPages)))
     add(.space(.space(name: name)))
+    if changesFiles { addFileMaps() }
   }
 
   mutating func takeByte() -> UInt8 {
@@ -112,7 +128,7 @@ public struct ProgramGenerator {
   }
 
   /// The offset of an access in its page: mostly 0, sometimes so large that the access crosses into the next page.
-  mutating func offsetInPage() -> UInt64 { random.pick([(6, 0), (2, 8), (1, 4094)]) }
+  mutating func offsetInPage() -> UInt64 { random.pick([(6, 0), (2, 8), (changesFiles ? 4 : 1, 4094)]) }
 
   /// The offset of a page in its piece of the window, in bytes.
   mutating func offsetInPiece() -> UInt64 {

@@ -3,10 +3,11 @@ import Scenario
 /// The probable effects of a program so far. They aim statements at mapped pages. They never judge an answer.
 struct ProgramModel {
   /// The mapping of one page of a space.
-  struct MappedPage: Equatable {
+  struct MappedPage {
     var permission: Permission
     var sharing: SharingWord
-    var isFile: Bool
+    /// The file and its page that the mapping shows.
+    var file: (name: String, page: Int)?
   }
 
   struct Space {
@@ -24,7 +25,10 @@ struct ProgramModel {
 
   struct File {
     var name: String
-    var pages: Int
+    var isOnDisk: Bool
+    var byteCount: Int
+
+    var pages: Int { (byteCount + 4095) / 4096 }
   }
 
   /// The number of pages that programs use, or of pieces of `scale` pages each.
@@ -66,6 +70,16 @@ struct ProgramModel {
 extension ProgramModel.Space {
   var mappedPages: [Int] { pages.indices.filter { pages[$0] != nil } }
 
+  /// The pages that show the last page of a file that ends inside it, and where the file ends.
+  func pagesWithEnd(of files: [ProgramModel.File]) -> [(page: Int, end: Int)] {
+    pages.indices.compactMap { index in
+      guard let shown = pages[index]?.file, let file = files.first(where: { $0.name == shown.name }),
+        file.byteCount % 4096 != 0, file.byteCount / 4096 == shown.page
+      else { return nil }
+      return (index, file.byteCount % 4096)
+    }
+  }
+
   func pages(where holds: (ProgramModel.MappedPage) -> Bool) -> [Int] {
     pages.indices.filter { index in pages[index].map(holds) ?? false }
   }
@@ -80,6 +94,13 @@ extension ProgramModel.Space {
     for index in inWindow(start, count) { pages[index] = page }
   }
 
+  mutating func map(_ start: Int, _ count: Int, _ page: ProgramModel.MappedPage, from firstPage: Int) {
+    for index in inWindow(start, count) {
+      pages[index] = page
+      pages[index]?.file?.page = firstPage + index - start
+    }
+  }
+
   mutating func protect(_ start: Int, _ count: Int, _ permission: Permission) {
     for index in inWindow(start, count) {
       guard pages[index] != nil else { return }
@@ -89,7 +110,7 @@ extension ProgramModel.Space {
 
   mutating func remap(_ start: Int, _ count: Int, to target: Int, _ newCount: Int) {
     let moved = inWindow(start, count).map { pages[$0] }
-    guard let last = moved.last, !moved.contains(nil) else { return }
+    guard let last = moved.last, moved.allSatisfy({ $0 != nil }) else { return }
     map(start, count, nil)
     for offset in 0..<newCount where pages.indices.contains(target + offset) {
       pages[target + offset] = offset < moved.count ? moved[offset] : last

@@ -30,6 +30,8 @@ extension Statement {
       range.shorter.map { .space(.advise(space: space, $0, advice)) }
     case .space(.unmap(let space, let range)):
       range.shorter.map { .space(.unmap(space: space, $0)) }
+    case .file(.punch(let name, let page, let pages)) where pages > 1:
+      [.file(.punch(name: name, page: page, pages: 1))]
     case .space(.remap(let space, let range, let target)) where range.pages == target.pages:
       range.shorter.map {
         .space(.remap(space: space, $0, to: PageRange(address: target.address, pages: $0.pages)))
@@ -59,7 +61,7 @@ extension Statement {
   /// The pin or the spaces of the statement.
   var names: [String] {
     switch self {
-    case .machine: []
+    case .machine, .file: []
     case .space(let statement): statement.names
     case .access(.read(let space, _, _)), .access(.write(let space, _, _)): [space]
     case .access: []

@@ -31,9 +31,11 @@ struct KernelOracleTests {
     for (program, difference) in summary.differences {
       Issue.record("seed \(Self.seed), program \(program):\n\(difference)")
     }
-    // Chance may excuse some programs. The generator writes none that cannot be compared.
-    #expect(summary.incomparable == [:])
-    #expect(summary.differences.count > 0 || summary.compared * 10 >= summary.programs * 9)
+    // Chance may excuse some programs. The generator writes none that cannot be compared, if there is a disk for its files.
+    if RunningKernel.missingDisk == nil { #expect(summary.incomparable == [:]) }
+    #expect(
+      RunningKernel.missingDisk != nil || summary.differences.count > 0 || summary.compared * 10 >= summary.programs * 9
+    )
   }
 
   /// The scenarios that teach the semantics, as far as real memory can answer them.
@@ -54,6 +56,45 @@ struct KernelOracleTests {
     }
     print("\(compared) scenario files compared with the kernel")
     #expect(compared >= Self.fewestFiles)
+  }
+
+  /// The scenarios about disk files, on a real disk.
+  @Test(.enabled(if: RunningKernel.missingDisk == nil, "no disk for files: \(RunningKernel.missingDisk ?? "")"))
+  func diskFilesAreAnsweredAsByTheKernel() throws {
+    let comparer = Comparer(runner: ScenarioRunner(), oracle: try KernelOracle(program: Tool.gup))
+    let text = """
+      diskfile d 2 aa
+      file f 2 bb
+      space A
+      map A 0x10000000 2 rw shared file:d
+      map A 0x20000000 2 rw shared file:f
+      pin p A 0x10000000 1 write longterm
+      pin q A 0x20000000 1 write longterm
+      truncate d 100
+      truncate f 100
+      write A 0x10000064 01
+      write A 0x20000064 01
+      truncate d 100
+      read A 0x10000060 8
+      write A 0x10000064 02
+      write A 0x10000068 03
+      writefile d 102 04
+      read A 0x10000060 12
+      sync d
+      ondisk d 96 12
+      read A 0x10000060 12
+      truncate f 8192
+      read A 0x20000060 8
+      punch f 0 1
+      peek q 0 4
+      read A 0x20000000 4
+      read A 0x10001000 1
+      """
+    let outcome = try comparer.compare(try ScenarioParser().parse(text: text, path: "disk"))
+    guard case .same = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
   }
 
   /// The scenario files that real memory can answer. More may be added.

@@ -13,4 +13,13 @@ enum RunningKernel {
       return "\(error)"
     }
   }()
+
+  /// Why there is no disk to put files on. Without one, programs with disk files are not compared.
+  static let missingDisk: String? = {
+    do throws(KernelOracle.Problem) {
+      return try KernelOracle(program: Tool.gup).missingDisk
+    } catch {
+      return missing
+    }
+  }()
 }

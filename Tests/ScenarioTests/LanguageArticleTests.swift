@@ -49,19 +49,21 @@ import Testing
       image rom 4
       image cut from bytes
       file f 4
+      diskfile d 4
       device dev 4
       erofs fs bytes
       space A
       pin P A 0 1
       """
-    let machine = Set(["memory", "swap", "image", "file", "device", "erofs"])
+    let machine = Set(["memory", "swap", "image", "file", "diskfile", "device", "erofs"])
+    let ofDiskFiles = Set(["sync", "ondisk", "cached"])
     for row in Self.rows {
       let verb = String(row.prefix { $0 != " " })
       let examples = [
         "ADDR": "0x10000", "NEWADDR": "0x20000", "PAGES": "1", "NEWPAGES": "1", "PAGE": "0", "PROT": "rw",
         "SHARING": "private", "BACKING": "mixed:rom", "OFFSET": "0", "ADVICE": "dontneed", "BYTES": "00ff",
         "BYTE": "7f", "COUNT": "4", "OFFSETBYTES": "8", "PATH": "bytes", "B": "C",
-        "NAME": machine.contains(verb) ? "new" : "rom",
+        "NAME": machine.contains(verb) ? "new" : ofDiskFiles.contains(verb) ? "d" : "rom",
       ]
       let longest = row.replacing("[", with: "").replacing("]", with: "")
       let shortest = row.replacing(/\ \[[^\]]*\]/, with: "")

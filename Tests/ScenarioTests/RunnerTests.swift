@@ -113,13 +113,19 @@ import UserPages
     "pin p A 0xffffffffffffffff 4194304", "pin p A 0 4194304 write", "entry A 0xffffffffffffffff",
     "frame A 0xffffffffffffffff", "read A 0xffff800000000000 1", "read A 0 0", "writefile f 1 00*0",
     "migrate i 1125899906842624 cache", "advise A 0 0 collapse", "advise A 0 0 pageout",
+    "truncate f 17179869184", "truncate d 17179869184", "punch f 1125899906842624 1125899906842624",
+    "punch d 1125899906842624 1125899906842624", "punch d 0 0", "punch i 0 1", "truncate i 0",
+    "ondisk d 4611686018427387904 67108864",
+    "readfile d 4611686018427387904 67108864", "writefile d 4611686018427387904 00",
+    "map A 0x1000 1 rw shared file:d 1125899906842624",
     "advise A 0 1125899906842624 pageout", "advise A 0xfffffffffffff000 2 pageout",
   ])
   func edgesAreAnswered(statement: String) throws {
-    let text = "memory 64\nimage i 1\nfile f 1\nspace A\nmap A 0x1000 1 rw private anon\nwrite A 0x1000 01\n"
+    let text =
+      "memory 64\nimage i 1\nfile f 1\ndiskfile d 1\nspace A\nmap A 0x1000 1 rw private anon\nwrite A 0x1000 01\n"
     let report = ScenarioRunner().run(try parse(text + statement))
     #expect(report.leak == nil)
-    #expect(report.lines.count == 7)
+    #expect(report.lines.count == 8)
   }
 
   @Test func everythingIsGivenBackAtTheEnd() throws {
@@ -128,13 +134,15 @@ import UserPages
       image i 2
       file f 2
       device d 2
+      diskfile k 2 aa
       space A
       map A 0x1000 2 rw private anon
       map A 0x3000 2 rw private mixed:i
       map A 0x5000 2 rw private file:f
       map A 0x7000 2 rw shared file:f
       map A 0x9000 2 rw shared pfn:d
-      write A 0x1000 01*40960
+      map A 0xb000 2 rw shared file:k
+      write A 0x1000 01*49152
       fork A B
       write B 0x1000 02*40960
       pin p A 0x1000 8 write

@@ -28,7 +28,7 @@ import Testing
     #expect(errors("space A\npin pin1 A 0 1\npeek pin 0 1") == ["3: no pin is called 'pin'; did you mean 'pin1'?"])
     #expect(
       errors("image rom 1\nreadfile rmo 0 1") == [
-        "2: nothing is called 'rmo' (a file or an image is needed); did you mean 'rom'?"
+        "2: nothing is called 'rmo' (a file or a disk file or an image is needed); did you mean 'rom'?"
       ])
   }
 }

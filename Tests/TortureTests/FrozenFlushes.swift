@@ -100,7 +100,7 @@
           cache.waitUntilStopped()
           try space.advise(at: 0x4000_0000, pages: 1, .dontNeed)
           // Another page, so that the last one flushed is this one.
-          let other = PageCacheFile(space.memory, contents: [9])
+          let other = try PageCacheFile(space.memory, contents: [9])
           try space.map(at: 0x9000, pages: 1, protection: .read, sharing: .shared, backing: .file(other))
           _ = try space.load(at: 0x9000, as: UInt8.self)
           #expect(cache.lastByte == 9)

@@ -4,7 +4,8 @@
 // Serves standard input until it ends, and returns the exit status of the process.
 //
 // Standard input: programs of the scenario language, one statement a line. A line `end`, or the end of the input, ends a
-// program. Standard output: `ready` first, or `unavailable: REASON` and status 77. Then one RESULT a statement, and `done`
+// program. Standard output: `ready` first, or `ready, without a disk: REASON`: then no program may have a disk file. Or
+// `unavailable: REASON` and status 77. Then one RESULT a statement, and `done`
 // for each `end`. If the oracle itself fails, it says so on standard error and the status is 1.
 //
 // Every space is a child process of the caller, also a space that was forked from another. No child outlives the caller.

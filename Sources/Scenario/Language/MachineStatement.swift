@@ -8,6 +8,8 @@ public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
   case image(name: String, Contents)
   /// A file in the page cache.
   case file(name: String, Contents)
+  /// A real file beside the page cache.
+  case diskFile(name: String, Contents)
   /// RAM that is mapped by frame number.
   case device(name: String, pages: Int)
   /// Execute-in-place memory with the bytes of the real file at `path`: a mounted EROFS file system.
@@ -19,6 +21,7 @@ public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
     case .swap(let pages): "swap \(pages)"
     case .image(let name, let contents): "image \(name) \(contents)"
     case .file(let name, let contents): "file \(name) \(contents)"
+    case .diskFile(let name, let contents): "diskfile \(name) \(contents)"
     case .device(let name, let pages): "device \(name) \(pages)"
     case .erofs(let name, let path, _): "erofs \(name) \(path)"
     }

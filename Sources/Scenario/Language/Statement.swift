@@ -7,6 +7,7 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
   case space(SpaceStatement)
   case access(AccessStatement)
   case pin(PinStatement)
+  case file(FileStatement)
   case look(LookStatement)
 
   public var description: String {
@@ -15,6 +16,7 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
     case .space(let statement): statement.description
     case .access(let statement): statement.description
     case .pin(let statement): statement.description
+    case .file(let statement): statement.description
     case .look(let statement): statement.description
     }
   }
@@ -26,9 +28,9 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
   public var resultForm: ResultForm {
     switch self {
     case .machine, .space: .words
-    case .access(.read), .access(.readFile), .access(.readErofs), .pin(.peek): .bytes
-    case .pin(.pin), .pin(.get), .look(.free): .number
-    case .access, .pin, .look: .words
+    case .access(.read), .access(.readFile), .access(.readErofs), .pin(.peek), .file(.onDisk): .bytes
+    case .pin(.pin), .pin(.get), .file(.cached), .look(.free): .number
+    case .access, .pin, .file, .look: .words
     }
   }
 }

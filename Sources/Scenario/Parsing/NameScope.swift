@@ -5,12 +5,13 @@
 /// fail, the statement answers EINVAL when it runs.
 struct NameScope {
   enum Thing: Equatable {
-    case image, file, device, erofs
+    case image, file, diskFile, device, erofs
 
     var words: String {
       switch self {
       case .image: "an image"
       case .file: "a file"
+      case .diskFile: "a disk file"
       case .device: "a device"
       case .erofs: "an EROFS file system"
       }
@@ -37,6 +38,7 @@ struct NameScope {
     case .space(let statement): try admit(statement, line.number)
     case .access(let statement): try admit(statement)
     case .pin(let statement): try admit(statement, line.number)
+    case .file(let statement): try admit(statement)
     case .look(let statement): try admit(statement)
     }
   }
@@ -55,6 +57,7 @@ struct NameScope {
     case .image(let name, _): try declare(name, .image, line)
     case .erofs(let name, _, _): try declare(name, .erofs, line)
     case .file(let name, _): try declare(name, .file, line)
+    case .diskFile(let name, _): try declare(name, .diskFile, line)
     case .device(let name, _): try declare(name, .device, line)
     }
   }
@@ -83,7 +86,7 @@ struct NameScope {
       try space(map.space)
       switch map.backing {
       case .anonymous: break
-      case .file(let name): try thing(name, isOneOf: [.file])
+      case .file(let name): try thing(name, isOneOf: [.file, .diskFile])
       case .mixed(let name): try thing(name, isOneOf: [.image])
       case .erofs(let name, _): try thing(name, isOneOf: [.erofs])
       case .pfn(let name): try thing(name, isOneOf: [.image, .device])
@@ -96,7 +99,7 @@ struct NameScope {
   private func admit(_ statement: AccessStatement) throws(LineError) {
     switch statement {
     case .read(let name, _, _), .write(let name, _, _): try space(name)
-    case .readFile(let name, _, _), .writeFile(let name, _, _): try thing(name, isOneOf: [.file, .image])
+    case .readFile(let name, _, _), .writeFile(let name, _, _): try thing(name, isOneOf: [.file, .diskFile, .image])
     case .readErofs(let name, _, _, _), .writeErofs(let name, _, _, _): try thing(name, isOneOf: [.erofs])
     }
   }
@@ -110,6 +113,14 @@ struct NameScope {
       try pin(name)
       pins[name] = .gone(line: line)
     case .peek(let name, _, _), .poke(let name, _, _): try pin(name)
+    }
+  }
+
+  private func admit(_ statement: FileStatement) throws(LineError) {
+    switch statement {
+    case .truncate(let name, _), .punch(let name, _, _): try thing(name, isOneOf: [.file, .diskFile, .image])
+    case .cached(let name): try thing(name, isOneOf: [.file, .diskFile])
+    case .sync(let name), .onDisk(let name, _, _): try thing(name, isOneOf: [.diskFile])
     }
   }
 

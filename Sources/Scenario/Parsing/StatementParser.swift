@@ -1,13 +1,14 @@
 /// Parses one statement from its words, without the lines around it.
 struct StatementParser {
-  private static let machineVerbs = ["memory", "swap", "image", "file", "device", "erofs"]
+  private static let machineVerbs = ["memory", "swap", "image", "file", "diskfile", "device", "erofs"]
   private static let spaceVerbs = ["space", "fork", "exit", "map", "unmap", "protect", "advise", "remap"]
   private static let accessVerbs = ["read", "write", "readfile", "writefile"]
   private static let pinVerbs = ["pin", "get", "release", "peek", "poke"]
+  private static let fileVerbs = ["truncate", "punch", "sync", "ondisk", "cached"]
   private static let lookVerbs = ["entry", "frame", "counters", "free", "migrate", "dcache"]
 
   /// The first word of every statement.
-  static let verbs = machineVerbs + spaceVerbs + accessVerbs + pinVerbs + lookVerbs
+  static let verbs = machineVerbs + spaceVerbs + accessVerbs + pinVerbs + fileVerbs + lookVerbs
 
   /// Reads the bytes of a `from PATH`.
   let copy: (_ path: String) throws(LineError) -> [UInt8]
@@ -26,6 +27,7 @@ struct StatementParser {
     case _ where Self.spaceVerbs.contains(verb): return .space(try space(verb, &reader))
     case _ where Self.accessVerbs.contains(verb): return .access(try access(verb, &reader))
     case _ where Self.pinVerbs.contains(verb): return .pin(try pin(verb, &reader))
+    case _ where Self.fileVerbs.contains(verb): return .file(try file(verb, &reader))
     case _ where Self.lookVerbs.contains(verb): return .look(try look(verb, &reader))
     default:
       let suggestion = Suggestion.text(for: verb, among: Self.verbs)
@@ -47,6 +49,9 @@ struct StatementParser {
     case "file":
       let name = try reader.name("NAME")
       return .file(name: name, try contents(&reader, smallest: 0))
+    case "diskfile":
+      let name = try reader.name("NAME")
+      return .diskFile(name: name, try contents(&reader, smallest: 0))
     case "erofs":
       return try erofs(&reader)
     default:
@@ -203,6 +208,21 @@ struct StatementParser {
       guard options.insert(option).inserted else { throw LineError("'\(option.rawValue)' stands twice") }
     }
     return options
+  }
+
+  // MARK: - Files that change
+
+  private func file(_ verb: String, _ reader: inout WordReader) throws(LineError) -> FileStatement {
+    let name = try reader.name("NAME")
+    switch verb {
+    case "truncate": return .truncate(name: name, byteCount: try reader.number("COUNT", in: 0...Limits.byteCount))
+    case "punch":
+      let page = try reader.number("PAGE", in: 0...Limits.mappingPages)
+      return .punch(name: name, page: page, pages: try reader.number("PAGES", in: 0...Limits.mappingPages))
+    case "sync": return .sync(name: name)
+    case "ondisk": return .onDisk(name: name, offset: try reader.byteOffset(), count: try reader.count())
+    default: return .cached(name: name)
+    }
   }
 
   // MARK: - Looking

@@ -11,11 +11,16 @@ extension ScenarioMachine {
       return .ok
     case .readFile(let name, let offset, let count):
       if let file = files[name] { return .bytes(try file.read(at: offset, count: count)) }
+      if let disk = diskFiles[name] { return .bytes(try disk.cache.read(at: offset, count: count)) }
       if let image = images[name] { return .bytes(try image.read(at: offset, count: count)) }
       throw .invalidArgument
     case .writeFile(let name, let offset, let bytes):
       if let file = files[name] {
         try file.write(bytes.bytes, at: offset)
+        return .ok
+      }
+      if let disk = diskFiles[name] {
+        try disk.cache.write(bytes.bytes, at: offset)
         return .ok
       }
       if let image = images[name] {

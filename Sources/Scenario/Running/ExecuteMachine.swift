@@ -14,9 +14,13 @@ extension ScenarioMachine {
       let padding = (Page.size - bytes.count % Page.size) % Page.size
       images[name] = try Image(memory, contents: bytes + [UInt8](repeating: 0, count: padding))
     case .file(let name, .filled(let pages, let byte)):
-      files[name] = try PageCacheFile(memory, pages: pages, fill: byte ?? 0)
+      files[name] = try PageCacheFile(
+        memory, pages: pages, fill: byte ?? 0, maximumPages: Int(Limits.memoryPages))
     case .file(let name, .copied(_, let bytes)):
-      files[name] = PageCacheFile(memory, contents: bytes)
+      files[name] = try PageCacheFile(memory, contents: bytes, maximumPages: Int(Limits.memoryPages))
+    case .diskFile(let name, let contents):
+      diskFiles[name] = try DiskFile(
+        memory, contents, limit: memoryPages, maximumPages: Int(Limits.memoryPages))
     case .device(let name, let pages):
       devices[name] = try DeviceRange(memory, pages: pages)
     case .erofs(let name, _, let bytes):

@@ -38,6 +38,7 @@ extension ScenarioMachine {
     case .anonymous: return .anonymous
     case .file(let name):
       if let file = files[name] { return .file(file) }
+      if let disk = diskFiles[name] { return .file(disk.cache) }
     case .mixed(let name):
       if let image = images[name] { return .mixed(image) }
     case .erofs(let name, let path): return .mixed(try erofsFile(name, path))

@@ -8,8 +8,10 @@ import UserPagesEROFS
 public final class ScenarioMachine {
   let memory: PhysicalMemory
   let engine: PinEngine
+  let memoryPages: Int
   var images: [String: Image] = [:]
   var files: [String: PageCacheFile] = [:]
+  var diskFiles: [String: DiskFile] = [:]
   var devices: [String: DeviceRange] = [:]
   var volumes: [String: EROFSVolume] = [:]
   var spaces: [String: AddressSpace] = [:]
@@ -21,6 +23,7 @@ public final class ScenarioMachine {
   public init(memoryPages: Int, swapPages: Int? = nil, engine: PinEngine = .reference) throws(PageError) {
     memory = try PhysicalMemory(ramPages: memoryPages, swapFile: .temporary(pages: swapPages ?? memoryPages))
     self.engine = engine
+    self.memoryPages = memoryPages
   }
 
   /// Runs one statement.
@@ -31,6 +34,7 @@ public final class ScenarioMachine {
       case .space(let statement): return try execute(statement)
       case .access(let statement): return try execute(statement)
       case .pin(let statement): return try execute(statement)
+      case .file(let statement): return try execute(statement)
       case .look(let statement): return try execute(statement)
       }
     } catch {
@@ -46,6 +50,9 @@ public final class ScenarioMachine {
     spaces = [:]
     for file in files.values { file.drop() }
     files = [:]
+    // The spaces' ends may be deferred, and each holds the files that it maps.
+    memory.flushDeferredFrees()
+    diskFiles = [:]
     for volume in volumes.values { volume.drop() }
     volumes = [:]
     images = [:]

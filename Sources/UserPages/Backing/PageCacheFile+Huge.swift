@@ -1,7 +1,8 @@
 /// 2 MiB of a file in one frame (a large folio of the page cache).
 ///
 /// They come into the cache together, on a first touch through a mapping that may have 2 MiB entries, if none of the pages is
-/// there yet and the file has all of them. Each page's place holds one reference on the whole.
+/// there yet and the file has all of them. Each page's place holds one reference on the whole. A truncation or a hole takes pages out
+/// one by one: the others stay parts of the frame, and are mapped as base pages from then on.
 extension PageCacheFile {
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
     guard page >= 0, page % Page.pagesPerHuge == 0, page + Page.pagesPerHuge <= pageCount else { return nil }
@@ -10,18 +11,23 @@ extension PageCacheFile {
     } catch {
       return .outOfMemory
     }
+    let contents = original.withLock { $0 }
     // A page alone is there: it stays alone.
     guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }),
       let first = memory.allocateHugeFrame(underLock: false)
     else { return nil }
     do throws(PageError) {
-      for index in 0..<Page.pagesPerHuge { try fill(memory.frames.bytes(of: first + index), page: page + index) }
+      for index in 0..<Page.pagesPerHuge {
+        try fill(memory.frames.bytes(of: first + index), page: page + index, from: contents)
+      }
     } catch {
       memory.discardHugeFrame(first)
       return nil
     }
-    let installed = fillLock.withLock { _ in
-      guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }) else { return false }
+    let installed = original.withLock { now in
+      guard now.version == contents.version, page + Page.pagesPerHuge <= pageCount,
+        (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil })
+      else { return false }
       memory.frames.beginHuge(first, anonymous: false, mapped: false)
       // One for each place: with the one it begins with, one more for the caller.
       memory.frames.frame(first).addReferences(Page.pagesPerHuge)
@@ -35,11 +41,14 @@ extension PageCacheFile {
 
   /// What is cached of 2 MiB, if that is one frame; with one reference for the caller.
   ///
-  /// Pages of a huge frame leave the cache only all together (`drop`), so the first one speaks for them. Where it is being
-  /// dropped at this moment, its frame still holds what the file did.
+  /// Every place is looked at. What is taken out at this moment advances the sequence after, and the answer is of no use.
   private func cachedHuge(at page: Int) throws(PageError) -> FaultAnswer? {
     guard let pfn = try cachedFrame(of: page) else { return nil }
-    if pfn.isHugeAligned, memory.frames.frame(pfn).has(Frame.hugeBit) { return answer(owning: pfn) }
+    if pfn.isHugeAligned, memory.frames.frame(pfn).has(Frame.hugeBit),
+      (0..<Page.pagesPerHuge).allSatisfy({ slots[page + $0] == pfn + $0 })
+    {
+      return answer(owning: pfn)
+    }
     memory.put(memory.frames.frame(pfn), Frame.oneReference)
     return nil
   }

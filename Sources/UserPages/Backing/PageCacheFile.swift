@@ -1,17 +1,26 @@
-/// A file in the page cache: frames with descriptors, allocated on first use.
+import Glibc
+import Synchronization
+
+/// A memory file: a file that is nothing but its pages in the page cache (`tmpfs`, `memfd_create(2)`).
 ///
-/// The cache holds one reference for each cached page, and lets go of it a grace period after the place was emptied. Look-ups
-/// take no lock: a place in the cache is one atomic word, and a frame found there can be taken in the same read-side section.
+/// Frames have descriptors and are allocated on first use. The cache holds one reference for each cached page, and lets go of it a
+/// grace period after the place was emptied. Look-ups take no lock: a place in the cache is one atomic word, and a frame found there
+/// can be taken in the same read-side section. For a real file see ``PageCache``.
 public final class PageCacheFile: Backing {
-  /// The file's length.
-  public let byteCount: Int
   let memory: PhysicalMemory
   let slots: PageCacheIndex
   private let source: Source
-  /// Held while places are filled, so that a page and the 2 MiB around it are not both made. Look-ups do without.
-  let fillLock = Guarded<Bool>(false)
-  private let spaces = BackingUsers()
+  /// Held while places are filled, so that a page and the 2 MiB around it are not both made, and while the length changes, so that no
+  /// place beyond the end is filled. Look-ups do without.
+  let original: Guarded<OriginalContents>
+  /// One change of the length or the contents at a time.
+  let changeLock = OwnedLock()
+  let length: Atomic<Int>
+  let moves = InvalidationSequence()
+  let spaces = BackingUsers()
   private let dataCacheCounter = DataCacheCounter()
+  /// The most bytes that the file can have.
+  let maximumByteCount: Int
 
   private enum Source: Sendable {
     case byte(UInt8)
@@ -21,48 +30,82 @@ public final class PageCacheFile: Backing {
 
   /// A file of `pages` pages filled with `fill`.
   ///
-  /// - Throws: `invalidArgument` where `pages` is negative or the length overflows.
-  public init(_ memory: PhysicalMemory, pages: Int, fill: UInt8 = 0) throws(PageError) {
+  /// - Parameters:
+  ///   - memory: where the frames come from.
+  ///   - pages: the length at first.
+  ///   - fill: what is in all of them.
+  ///   - maximumPages: how far the file can grow, in pages; nil for a file that does not. It costs 8 bytes of address space a page.
+  /// - Throws: `invalidArgument` where a number is negative or the length overflows; `outOfMemory` where the process has not the
+  ///   address space.
+  public convenience init(
+    _ memory: PhysicalMemory, pages: Int, fill: UInt8 = 0, maximumPages: Int? = nil
+  ) throws(PageError) {
     guard pages >= 0, pages <= 1 << 40 else { throw .invalidArgument }
-    self.memory = memory
-    byteCount = pages * Page.size
-    slots = PageCacheIndex(count: pages)
-    source = .byte(fill)
+    try self.init(memory, .byte(fill), byteCount: pages * Page.size, maximumPages)
   }
 
   /// A file that holds `contents`; the rest of its last page reads as zeroes through a mapping.
-  public init(_ memory: PhysicalMemory, contents: [UInt8]) {
-    self.memory = memory
-    byteCount = contents.count
-    slots = PageCacheIndex(count: (contents.count + Page.size - 1) / Page.size)
-    source = .bytes(contents)
+  ///
+  /// - Parameters:
+  ///   - memory: where the frames come from.
+  ///   - contents: the bytes at first.
+  ///   - maximumPages: how far the file can grow, in pages; nil for a file that does not.
+  /// - Throws: as the other initializer.
+  public convenience init(
+    _ memory: PhysicalMemory, contents: [UInt8], maximumPages: Int? = nil
+  ) throws(PageError) {
+    try self.init(memory, .bytes(contents), byteCount: contents.count, maximumPages)
   }
 
   /// One page that `reader` is asked for whenever it is to be cached; what it gives beyond `byteCount` does not count. What it
   /// throws is the fault's answer.
-  package init(
+  package convenience init(
     _ memory: PhysicalMemory, page reader: @escaping @Sendable () throws(PageError) -> [UInt8], byteCount: Int
   ) {
     precondition((1...Page.size).contains(byteCount))
+    do throws(PageError) {
+      try self.init(memory, .reader(reader), byteCount: byteCount, nil)
+    } catch {
+      fatalError("no memory for an index of one page")
+    }
+  }
+
+  private init(
+    _ memory: PhysicalMemory, _ source: Source, byteCount: Int, _ maximumPages: Int?
+  ) throws(PageError) {
+    guard maximumPages ?? 0 >= 0, maximumPages ?? 0 <= 1 << 40 else { throw .invalidArgument }
     self.memory = memory
-    self.byteCount = byteCount
-    slots = PageCacheIndex(count: 1)
-    source = .reader(reader)
+    self.source = source
+    length = Atomic(byteCount)
+    maximumByteCount = maximumPages.map { max($0 * Page.size, byteCount) } ?? byteCount
+    slots = try PageCacheIndex(count: Self.pages(of: maximumByteCount))
+    original = Guarded(OriginalContents(byteCount: byteCount))
   }
 
   deinit { drop() }
 
-  public var pageCount: Int { slots.count }
+  static func pages(of byteCount: Int) -> Int { (byteCount + Page.size - 1) / Page.size }
+
+  /// The file's length.
+  public var byteCount: Int { length.load(ordering: .sequentiallyConsistent) }
+
+  public var pageCount: Int { Self.pages(of: byteCount) }
+
+  public var sequence: InvalidationSequence? { moves }
 
   public var users: BackingUsers? { spaces }
+
+  /// Pages that are in the cache at this moment.
+  package var cachedPages: Int { (0..<pageCount).count { slots[$0] != nil } }
 
   /// Flushes of the data cache that were asked for on behalf of this file.
   package var dataCacheCounts: DataCacheCounts { dataCacheCounter.counts }
 
   public func fault(page: Int, write: Bool) -> FaultAnswer {
-    guard page >= 0, page < slots.count else { return .busError }
+    guard page >= 0 else { return .busError }
     do throws(PageError) {
-      return answer(owning: try frame(of: page))
+      guard let pfn = try frame(of: page) else { return .busError }
+      return answer(owning: pfn)
     } catch {
       return error == .outOfMemory ? .outOfMemory : .busError
     }
@@ -81,13 +124,14 @@ public final class PageCacheFile: Backing {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     var bytes: [UInt8] = []
     var position = offset
+    let byteCount = byteCount
     let end = offset > byteCount ? offset : offset + min(count, byteCount - offset)
     bytes.reserveCapacity(end - offset)
     let isWritten = position < end && spaces.haveWritableMapping(of: self)
     while position < end {
       let within = position % Page.size
       let length = min(Page.size - within, end - position)
-      let pfn = try frame(of: position / Page.size)
+      guard let pfn = try frame(of: position / Page.size) else { return bytes }
       // A program may be storing through another alias.
       if isWritten { dataCacheCounter.flush(pfn, in: memory) }
       bytes += memory.frames.bytes(of: pfn).copy(fromByteOffset: within, count: length)
@@ -97,17 +141,19 @@ public final class PageCacheFile: Backing {
     return bytes
   }
 
-  /// `write(2)` inside the file's length.
+  /// `write(2)`: makes the file longer where the bytes end beyond it.
   ///
-  /// - Throws: `invalidArgument` where the range is not inside the file, `outOfMemory` as in `read`; pages before the
-  ///   failing one stay written.
+  /// - Throws: `invalidArgument` for a negative offset; `file(.resize, errno: EFBIG)` beyond what the file was made for;
+  ///   `outOfMemory` as in `read`. Pages before the failing one stay written.
   public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) {
-    guard offset >= 0, bytes.count <= byteCount, offset <= byteCount - bytes.count else { throw .invalidArgument }
+    guard offset >= 0, offset <= Int.max - bytes.count else { throw .invalidArgument }
     var done = 0
     while done < bytes.count {
+      // Each time: the file may have been cut again.
+      try extend(to: offset + bytes.count)
       let within = (offset + done) % Page.size
       let length = min(Page.size - within, bytes.count - done)
-      let pfn = try frame(of: (offset + done) / Page.size)
+      guard let pfn = try frame(of: (offset + done) / Page.size) else { continue }
       let frame = memory.frames.frame(pfn)
       memory.frames.bytes(of: pfn).copy(Array(bytes[done..<done + length]), toByteOffset: within)
       frame.set(Frame.dirtyBit)
@@ -118,28 +164,36 @@ public final class PageCacheFile: Backing {
   }
 
   /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go; a later
-  /// access reads the file's first contents again.
+  /// access reads the file's first contents again, without what was cut off.
   public func drop() {
-    for page in 0..<slots.count {
-      guard let pfn = slots[page], slots.remove(pfn, at: page) else { continue }
-      memory.putAfterGracePeriod(memory.frames.number(of: memory.frames.folio(of: pfn)))
-    }
+    for page in 0..<pageCount { drop(page) }
     memory.deferred.drainIfFull()
   }
 
-  /// The frame of a page that exists, with a reference for the caller.
-  private func frame(of page: Int) throws(PageError) -> PFN {
-    while true {
+  /// Takes a page out of the cache. Returns whether it was there.
+  @discardableResult
+  func drop(_ page: Int) -> Bool {
+    guard let pfn = slots[page], slots.remove(pfn, at: page) else { return false }
+    memory.putAfterGracePeriod(memory.frames.number(of: memory.frames.folio(of: pfn)))
+    return true
+  }
+
+  /// The frame of a page, with a reference for the caller; nil beyond the end.
+  private func frame(of page: Int) throws(PageError) -> PFN? {
+    while page < pageCount {
       if let cached = try cachedFrame(of: page) { return cached }
+      let contents = original.withLock { $0 }
       let pfn = try memory.allocateFrame(underLock: false)
       do throws(PageError) {
-        try fill(memory.frames.bytes(of: pfn), page: page)
+        try fill(memory.frames.bytes(of: pfn), page: page, from: contents)
       } catch {
         memory.discardFrame(pfn)
         throw error
       }
-      let isInstalled = fillLock.withLock { _ in
-        guard slots[page] == nil else { return false }
+      YieldPoint.cacheBetweenReadAndInstall.reach()
+      let isInstalled = original.withLock { now in
+        // A truncation since would not find the page: read it again.
+        guard now.version == contents.version, slots[page] == nil else { return false }
         // ORDERING [lock-then-begin]: only a thread that holds the lock fills a place, so this one stays empty until the frame
         // is in it.
         let frame = memory.frames.frame(pfn)
@@ -151,6 +205,7 @@ public final class PageCacheFile: Backing {
       if isInstalled { return pfn }
       memory.discardFrame(pfn)
     }
+    return nil
   }
 
   /// The frame of a page, if it is in the cache, with a reference for the caller.
@@ -172,18 +227,19 @@ public final class PageCacheFile: Backing {
     }
   }
 
-  func fill(_ bytes: FrameBytes, page: Int) throws(PageError) {
-    switch source {
-    case .byte(let byte): bytes.fill(byte)
-    case .bytes(let contents):
-      let start = page * Page.size
-      let length = min(Page.size, contents.count - start)
-      bytes.copy(Array(contents[start..<start + length]))
-      bytes.fill(0, fromByteOffset: length, count: Page.size - length)
-    case .reader(let read):
-      let contents = try read().prefix(byteCount)
-      bytes.copy(Array(contents))
-      bytes.fill(0, fromByteOffset: contents.count, count: Page.size - contents.count)
+  /// Fills a page with what `original` has of it, and with zeroes.
+  func fill(_ bytes: FrameBytes, page: Int, from original: OriginalContents) throws(PageError) {
+    let count = original.bytes(ofPage: page)
+    if count > 0 {
+      switch source {
+      case .byte(let byte): bytes.fill(byte, count: count)
+      case .bytes(let contents): bytes.copy(Array(contents[page * Page.size..<page * Page.size + count]))
+      case .reader(let read):
+        let contents = try read().prefix(count)
+        bytes.copy(Array(contents))
+        bytes.fill(0, fromByteOffset: contents.count, count: count - contents.count)
+      }
     }
+    bytes.fill(0, fromByteOffset: count, count: Page.size - count)
   }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Which frame holds each page of a file, if one does: the index of a page cache (Linux's `i_pages`).
@@ -9,13 +10,15 @@ final class PageCacheIndex: @unchecked Sendable {
   // Raw memory: atomics must not move. A word is a frame number plus one, 0 for empty.
   private let words: UnsafeMutablePointer<Atomic<UInt64>>
 
-  init(count: Int) {
+  /// - Throws: `outOfMemory` where the process has not the address space.
+  init(count: Int) throws(PageError) {
     self.count = count
-    words = .allocate(capacity: max(count, 1))
-    for index in 0..<count { (words + index).initialize(to: Atomic(0)) }
+    // An atomic word of 0 is a zero word. The kernel gives a large index zero pages, so a file takes memory where it has pages.
+    guard let start = calloc(max(count, 1), MemoryLayout<Atomic<UInt64>>.stride) else { throw .outOfMemory }
+    words = start.assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
-  deinit { words.deallocate() }
+  deinit { free(words) }
 
   subscript(index: Int) -> PFN? {
     // ORDERING [slot-publish]: acquire, pairs with `install`'s release: a thread that finds a frame finds its contents.

@@ -52,6 +52,35 @@ import Testing
     }
   }
 
+  /// As on Linux, what a mapping stored behind the end goes with a cut to the same length and with a write-back.
+  @Test(arguments: [true, false])
+  func whatIsBehindTheEnd(isWriteBack: Bool) throws {
+    try CacheStage.run { stage in
+      try stage.cache.setByteCount(3 * Page.size + 8)
+      let pin = try stage.space.pin(at: stage.address(3), .write)
+      try stage.space.store(UInt64(5), at: stage.address(3) + 8)
+      #expect(try stage.space.load(at: stage.address(3) + 8, as: UInt64.self) == 5)
+      if isWriteBack { try stage.cache.sync() } else { try stage.cache.setByteCount(3 * Page.size + 8) }
+      #expect(try stage.space.load(at: stage.address(3), as: UInt64.self) == originalWord(3))
+      #expect(try stage.space.load(at: stage.address(3) + 8, as: UInt64.self) == 0)
+      #expect(pin.deviceBytes.load(fromByteOffset: 8, as: UInt64.self) == 0)
+      pin.release()
+    }
+  }
+
+  /// A write behind the old end clears what is between, and leaves what is behind it.
+  @Test func aWriteBehindTheEnd() throws {
+    try CacheStage.run { stage in
+      try stage.cache.setByteCount(3 * Page.size + 8)
+      for offset in [8, 16, 24] { try stage.space.store(UInt64(5), at: stage.address(3) + offset) }
+      try stage.cache.write([6], at: 3 * Page.size + 16)
+      #expect(try [8, 16, 24].map { try stage.space.load(at: stage.address(3) + $0, count: 1)[0] } == [0, 6, 5])
+      // One that begins in the next page clears all of it.
+      try stage.cache.write([7], at: 4 * Page.size + 1)
+      #expect(try [16, 24].map { try stage.space.load(at: stage.address(3) + $0, count: 1)[0] } == [6, 0])
+    }
+  }
+
   /// A truncation takes private copies too, a hole punch leaves them.
   @Test(arguments: Engines.all, [true, false])
   func privateCopies(engine: PinEngine, isHole: Bool) throws {

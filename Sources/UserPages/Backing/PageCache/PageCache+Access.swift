@@ -41,7 +41,7 @@ extension PageCache {
     var done = 0
     while done < bytes.count {
       // Each time: the file may have been cut again.
-      try extend(to: offset + bytes.count)
+      try extend(to: offset + bytes.count, writingFrom: offset)
       let within = (offset + done) % Page.size
       let part = Array(bytes[done..<min(done + Page.size - within, bytes.count)])
       let page = (offset + done) / Page.size

@@ -26,9 +26,10 @@ extension PageCache {
     try changeLength { _ in count }
   }
 
-  /// Makes the file at least so long.
-  func extend(to count: Int) throws(PageError) {
-    if count > byteCount { try changeLength { max($0, count) } }
+  /// Makes the file at least so long for bytes that are written from `offset` on. What a mapping left behind the old end becomes
+  /// zeroes up to there (`pagecache_isize_extended`).
+  func extend(to count: Int, writingFrom offset: Int) throws(PageError) {
+    if count > byteCount { try changeLength(clearingUpTo: offset) { max($0, count) } }
   }
 
   /// Makes whole pages read as zeroes, in the file and in every mapping; private copies stay (`FALLOC_FL_PUNCH_HOLE`).
@@ -47,16 +48,16 @@ extension PageCache {
     }
   }
 
-  private func changeLength(_ wanted: (Int) -> Int) throws(PageError) {
+  private func changeLength(clearingUpTo offset: Int? = nil, _ wanted: (Int) -> Int) throws(PageError) {
     try changingContents { kept throws(PageError) in
       let before = byteCount
       let after = wanted(before)
       guard Self.pages(of: after) <= states.capacity else { throw .file(.resize, errno: EFBIG) }
-      if after == before { return }
       let tail = try lastPage(endingAt: min(before, after))
       defer { if let tail { memory.put(memory.frames.frame(tail), Frame.oneReference) } }
       // Bytes that a mapping left behind the old end are no part of the file.
-      if after > before { zero(tail, from: before) }
+      if after > before { zero(tail, from: before, upTo: offset) }
+      if after == before { return zero(tail, from: after) }
       try store.setByteCount(after)
       length.store(after, ordering: .sequentiallyConsistent)
       guard after < before else { return }
@@ -107,9 +108,11 @@ extension PageCache {
     count % Page.size == 0 ? nil : try cachedFrame(of: count / Page.size)
   }
 
-  private func zero(_ tail: PFN?, from byteCount: Int) {
+  /// Clears the page that a file of `byteCount` bytes ends in, from there on, or up to `offset`.
+  private func zero(_ tail: PFN?, from byteCount: Int, upTo offset: Int? = nil) {
     guard let tail else { return }
     let within = byteCount % Page.size
-    memory.frames.bytes(of: tail).fill(0, fromByteOffset: within, count: Page.size - within)
+    let count = min(Page.size - within, max((offset ?? Int.max) - byteCount, 0))
+    memory.frames.bytes(of: tail).fill(0, fromByteOffset: within, count: count)
   }
 }

@@ -125,9 +125,13 @@ extension PageCache {
   /// are looked at now.
   private func stableBytes(_ batch: Batch) -> [FrameBytes] {
     let slots = PinSlotSnapshot()
+    let byteCount = byteCount
     return batch.pages.indices.map { index in
       let frame = memory.frames.frame(batch.frames[index])
       let bytes = memory.frames.bytes(of: batch.frames[index])
+      // What a mapping stored behind the end is no part of the file. As on Linux, it is gone from the mapping too.
+      let end = byteCount - batch.pages[index] * Page.size
+      if 0 < end, end < Page.size { bytes.fill(0, fromByteOffset: end, count: Page.size - end) }
       guard frame.pins > 0 || slots.holds(frame) || hasOtherReferences(frame) else { return bytes }
       _ = markDirty(batch.pages[index])
       copies[index].copy(page: bytes)

@@ -1,0 +1,91 @@
+import Glibc
+import Synchronization
+
+/// Changes of a memory file's length, and holes, under running mappings, pins and faults (`shmem_setattr`, `shmem_fallocate`).
+///
+///     truncation                                          a fault
+///     1. under `original`'s lock: sets the length,        fills a frame, then under the same lock finds another
+///        forgets the contents beyond                      version: fills it again, or finds the page beyond the end
+///     2. pages beyond the end leave the cache             finds none, or an answer with the old frame
+///     3. advances the sequence                            with an older answer: asks again
+///     4. empties the entries, private copies too
+///     5. a grace period
+///     6. clears the rest of the last page
+///
+/// ORDERING [lock-then-validate]: 3 and 4 against a fault's lock and look. [deferred-free]: a look-up that found a page before step 2
+/// retains it in its section, and the cache's reference falls a grace period later.
+extension PageCacheFile {
+  /// Sets the file's length. Beyond a new end, entries and private copies are gone when the call returns, and an access is a bus
+  /// error. A pin keeps its page.
+  ///
+  /// The rest of the last page is cleared when the file is cut, also to the length that it has. It is not when the file grows: what a
+  /// mapping stored there since shows, as in Linux 6.18's `tmpfs`. A ``PageCache`` clears it then too, as disk file systems do.
+  ///
+  /// - Throws: `invalidArgument` for a negative length; `file(.resize, errno: EFBIG)` beyond what the file was made for.
+  public func setByteCount(_ count: Int) throws(PageError) {
+    guard count >= 0 else { throw .invalidArgument }
+    try changeLength { _ in count }
+  }
+
+  /// Makes the file at least so long.
+  func extend(to count: Int) throws(PageError) {
+    if count > byteCount { try changeLength { max($0, count) } }
+  }
+
+  /// Makes whole pages read as zeroes, in the file and in every mapping; private copies stay (`FALLOC_FL_PUNCH_HOLE`).
+  ///
+  /// - Throws: `invalidArgument` for a range that is not inside the file.
+  public func punchHole(_ pages: Range<Int>) throws(PageError) {
+    guard pages.lowerBound >= 0, pages.upperBound <= pageCount else { throw .invalidArgument }
+    changing { kept in
+      let pages = pages.clamped(to: 0..<pageCount)
+      original.withLock { $0.punch(pages) }
+      let dropped = pages.filter { drop($0) }
+      moves.advance()
+      _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self) }
+      RCU.synchronize()
+    }
+  }
+
+  private func changeLength(_ wanted: (Int) -> Int) throws(PageError) {
+    try changing { kept throws(PageError) in
+      let before = byteCount
+      let after = wanted(before)
+      guard after <= maximumByteCount else { throw .file(.resize, errno: EFBIG) }
+      original.withLock { original in
+        length.store(after, ordering: .sequentiallyConsistent)
+        if after <= before { original.cut(at: after) }
+      }
+      guard after <= before else { return }
+      let end = Self.pages(of: after)
+      for page in end..<Self.pages(of: before) { drop(page) }
+      YieldPoint.truncationBetweenDropAndUnmap.reach()
+      moves.advance()
+      _ = spaces.forEach(keepingIn: &kept) { user in
+        user.unmapAll(from: end, of: self)
+        return true
+      }
+      YieldPoint.truncationBetweenUnmapAndGrace.reach()
+      RCU.synchronize()
+      try clearTail(from: after)
+    }
+  }
+
+  /// Runs `body` alone. No code of a user runs in it, so the lock's holder never comes again.
+  private func changing<Failure: Error>(
+    _ body: (inout [any BackingUser]) throws(Failure) -> Void
+  ) throws(Failure) {
+    var kept: [any BackingUser] = []
+    // A space may end with the last reference here, and run its backings' ends: after the lock.
+    defer { withExtendedLifetime(kept) {} }
+    _ = try changeLock.holding { () throws(Failure) in try body(&kept) }
+  }
+
+  /// Clears the rest of the last page if it is cached. If it is not, it will be filled without that.
+  private func clearTail(from end: Int) throws(PageError) {
+    let within = end % Page.size
+    guard within > 0, let tail = try cachedFrame(of: end / Page.size) else { return }
+    memory.frames.bytes(of: tail).fill(0, fromByteOffset: within, count: Page.size - within)
+    memory.put(memory.frames.folio(of: tail), Frame.oneReference)
+  }
+}
