@@ -37,8 +37,11 @@ import Testing
     let memory = try PhysicalMemory(ramPages: 64)
     let space = try resident(memory, .slot)
     try space.pin(at: Self.address, [.write, .longTerm]).release()
-    try space.pin(at: Self.address, pages: 1, .write).release()
+    try space.pin(at: Self.address, pages: 1, [.write, .longTerm]).release()
     #expect(isNeverSlotPinned(space))
+    // A range is in a slot's list.
+    try space.pin(at: Self.address, pages: 1, .write).release()
+    #expect(!isNeverSlotPinned(space))
   }
 
   @Test func changesOfTheMapping() throws {

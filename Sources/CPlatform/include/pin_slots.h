@@ -18,4 +18,12 @@ extern uint64_t cp_pin_slots[cp_slot_threads][cp_slots_per_thread] __attribute__
 /// The slots of the thread with a number.
 static inline __attribute__((always_inline)) uint64_t *cp_slot_block(int thread) { return cp_pin_slots[thread]; }
 
+// The first chunk of each slot's list of frames, for range pins; null until the slot's owner first needs one. Chunks stay for good.
+extern void *cp_pin_lists[cp_slot_threads][cp_slots_per_thread];
+
+/// Where the first chunk of a slot's list is kept.
+static inline __attribute__((always_inline)) void **cp_pin_list(int thread, int slot) {
+  return &cp_pin_lists[thread][slot];
+}
+
 #endif

@@ -110,7 +110,7 @@ extension Image {
       let emptied = empty(page, &seen)
       // The grace period for stores and slots, and the references that the emptied entries held.
       memory.reclaimDeferredFrees()
-      guard emptied, frame.references == 1, !PinSlotSnapshot().holds(frame) else {
+      guard emptied, frame.references == 1, !PinSlotSnapshot(of: memory.frames).holds(frame) else {
         finish(page, .cached(pfn))
         throw .busy
       }

@@ -12,6 +12,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case pinBetweenReferenceAndSecondLook
   /// The first pin of a page by a slot has read the entry, inside its section, and has not cleared the mark in it.
   case slotPinBetweenEntryAndMark
+  /// A range pin by a list has read entries and written their frames, inside its section, and has not lengthened the list.
+  case rangePinBetweenEntriesAndLength
   /// The slow path has found the mapping, inside its section, and has not read the entry.
   case slowPinBetweenMappingAndEntry
   /// A fault has found its mapping, inside its section, and has not gone down the table.

@@ -46,7 +46,7 @@ extension PhysicalMemory {
   public func census() -> Census {
     var census = Census(
       framesInUse: ramPages - allocator.freeCount, tableNodes: tablePages.inUse, mapcounts: 0, pins: 0, references: 0)
-    census.pins = PinSlotSnapshot().count(in: frames)
+    census.pins = PinSlot.count(of: frames)
     census.swapSlots = swap.usedCount
     forEachUsedFrame { _, frame in
       census.mapcounts += frame.mapCount + frame.hugeMapCount
@@ -58,24 +58,27 @@ extension PhysicalMemory {
 
   /// What is known of a frame; nil where it has no descriptor. Any thread, any number, at any time: a device may end meanwhile.
   public func frameInformation(of pfn: PFN) -> FrameInformation? {
-    // Before the section, in which nothing is allocated.
-    let slots = PinSlotSnapshot()
     // ORDERING [section-end]: the number is looked up and the descriptors are read in one section.
-    return RCU.read {
+    let found = RCU.read { () -> (folio: Frame, FrameInformation)? in
       guard frames.isValid(pfn) else { return nil }
       YieldPoint.informationBetweenNumberAndDescriptor.reach()
       let frame = frames.frame(pfn)
       let folio = frames.folio(of: pfn)
-      return FrameInformation(
-        mapCount: frame.mapCount + folio.hugeMapCount, pinCount: folio.pins + slots.pins(of: folio),
+      let information = FrameInformation(
+        mapCount: frame.mapCount + folio.hugeMapCount, pinCount: folio.pins,
         referenceCount: folio.references, isAnonymous: frame.has(Frame.anonymousBit),
         isDirty: frame.has(Frame.dirtyBit) || folio.has(Frame.dirtyBit))
+      return (folio, information)
     }
+    guard let folio = found?.folio, var information = found?.1 else { return nil }
+    // After the section: lists may be long. The frame is compared, not read.
+    information.pinCount += PinSlot.pins(of: folio, in: frames)
+    return information
   }
 
   /// Names the first frames that are still held at the machine's end, with their counts.
   func heldFrames() -> String {
-    let slots = PinSlotSnapshot()
+    let slots = PinSlotSnapshot(of: frames)
     var held: [String] = []
     var more = 0
     forEachUsedFrame { pfn, frame in

@@ -95,7 +95,7 @@ public final class PhysicalMemory: Sendable {
     _ words: Span<DeferredWord>, frames: FrameTable, sections: SectionMap, allocator: FrameAllocator,
     tablePages: ZeroedPagePool
   ) -> [DeferredWord] {
-    let slots = PinSlotSnapshot()
+    let slots = PinSlotSnapshot(of: frames)
     var kept: [DeferredWord] = []
     var freed = FrameBatch()
     var endedSections: [PFN] = []

@@ -1,7 +1,8 @@
 /// Pins of many pages at once.
 ///
-/// One descent serves each node of the lowest level, and one section at most 64 pages, so that no grace period waits long. The
-/// pages are held by references in every engine.
+/// One descent serves each node of the lowest level, and one section at most 64 pages, so that no grace period waits long. The slot
+/// engine holds resident base pages in a list, up to the first page that needs something else. References hold all others, also
+/// those of long-term pins.
 extension AddressSpace {
   /// Pins the pages of a range, as many as can be pinned, in order (`pin_user_pages`).
   ///
@@ -24,7 +25,10 @@ extension AddressSpace {
       return PinnedPages(held, isWritable: isWritable)
     }
     let start = address.pageStart
-    held.reserveCapacity(min(pages, 1 << 16))
+    if engine == .slot, !options.contains(.longTerm) {
+      if let list = SlotEngine.hold(from: start, pages: pages, options, in: self) { held.begin(with: list) }
+    }
+    if held.count < pages { held.reserveCapacity(min(pages - held.count, 1 << 16)) }
     if engine.hasFastPath {
       holdResident(from: start, pages: pages, options, into: &held)
       events.add(UInt64(held.count), to: Counters.fastIndex)

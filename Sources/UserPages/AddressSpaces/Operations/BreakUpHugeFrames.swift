@@ -103,7 +103,7 @@ extension AddressSpace {
     YieldPoint.breakUpBetweenTakeAndLook.reach()
     RCU.synchronize()
     // ORDERING [change-then-count], [slot-then-leave]: the entries were taken away, a grace period has passed.
-    let slots = PinSlotSnapshot()
+    let slots = PinSlotSnapshot(of: frames)
     var any = false
     for (first, places) in parts {
       let folio = frames.frame(first)

@@ -87,7 +87,7 @@ extension AddressSpace {
     RCU.synchronize()
     // ORDERING [change-then-count], [slot-then-leave]: the link was taken away, a grace period has passed, the holders are
     // looked at now.
-    let slots = PinSlotSnapshot()
+    let slots = PinSlotSnapshot(of: frames)
     for index in 0..<TableNode.entryCount where !isMovable(node[index].waitUntilUnlocked(), slots) {
       ptep.store(link)
       return .failure(.tryAgain)

@@ -41,7 +41,7 @@ extension AddressSpace {
       // section, so this cannot deadlock. Other operations on this space wait for one grace period.
       if isWriteProtected { RCU.synchronize() }
       // ORDERING [slot-then-leave]: the entries were changed, a grace period has passed, the slots are looked at now.
-      let slots = PinSlotSnapshot()
+      let slots = PinSlotSnapshot(of: frames)
 
       // The child's lock too: a backing that moves pages learns of the child, and must not look at it before it is whole.
       child.mmapLock.writing { childWriter in
@@ -265,7 +265,7 @@ extension AddressSpace {
 
   /// Whether a frame is pinned, by its counts or by a slot. Asked when the entry was changed and a grace period has passed.
   private func isPinned(_ frame: Frame, _ slots: PinSlotSnapshot) -> Bool {
-    frame.pins > 0 || slots.pins(of: frame) > 0
+    frame.pins > 0 || slots.isPinned(frame)
   }
 
   private func exclusiveAgain(_ pte: PTE, mapping: VMATree.Mapping) -> PTE {

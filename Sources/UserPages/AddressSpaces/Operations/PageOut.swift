@@ -136,7 +136,7 @@ extension AddressSpace {
   /// Lets go of the frames without other holders; returns the rest.
   private func decide(_ pages: [Taken]) -> [Taken] {
     // ORDERING [slot-then-leave]: the entries were replaced, a grace period has passed, the slots are looked at now.
-    let slots = PinSlotSnapshot()
+    let slots = PinSlotSnapshot(of: frames)
     return pages.filter { page in
       let pfn = page.before.pfn
       switch memory.swap.decide(page.slot, pfn, isPinned: slots.holds(frames.frame(pfn))) {

@@ -97,7 +97,7 @@ extension PageCache {
     period.wait()
     YieldPoint.evictionBetweenGraceAndLook.reach()
     // ORDERING [slot-then-leave], [change-then-count]: the entries are gone, a grace period has passed, the holders are looked at now.
-    let slots = PinSlotSnapshot()
+    let slots = PinSlotSnapshot(of: memory.frames)
     let number = evictions.wrappingAdd(1, ordering: .relaxed).newValue
     var evicted: [Int] = []
     for candidate in batch {

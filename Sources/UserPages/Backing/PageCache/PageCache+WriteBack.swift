@@ -124,7 +124,7 @@ extension PageCache {
   /// ORDERING [slot-then-leave], [change-then-count]: the entries were write-protected, a grace period has passed, slots and counts
   /// are looked at now.
   private func stableBytes(_ batch: Batch) -> [FrameBytes] {
-    let slots = PinSlotSnapshot()
+    let slots = PinSlotSnapshot(of: memory.frames)
     let byteCount = byteCount
     return batch.pages.indices.map { index in
       let frame = memory.frames.frame(batch.frames[index])

@@ -63,8 +63,10 @@ struct HeldFrame: @unchecked Sendable {
   }
 }
 
-/// Many holds by counts, taken and given back together: what a `PinnedPages` is made of. See `HeldFrame`.
+/// Many holds, taken and given back together: what a `PinnedPages` is made of. First those of a list, then those by counts.
 struct HeldFrames: @unchecked Sendable {
+  /// The frames that a list holds. Nil if there is none.
+  private(set) var list: PinList?
   /// The ordinary ones, each counted by itself, in order.
   private var frames: [Frame] = []
   /// What lies between them: neighbours in a 2 MiB frame that are held by one count.
@@ -74,10 +76,14 @@ struct HeldFrames: @unchecked Sendable {
   /// How many of the frames lie in runs.
   private var inRuns = 0
 
-  var count: Int { frames.count + inRuns }
+  var count: Int { listed + counted }
+  /// How many are held by the list.
+  var listed: Int { list?.count ?? 0 }
+  /// How many are held by counts.
+  private var counted: Int { frames.count + inRuns }
 
   private struct Run {
-    /// The index of the first of them among all.
+    /// The index of the first of them among those held by counts.
     let index: Int
     /// How many ordinary frames come before it.
     let framesBefore: Int
@@ -93,6 +99,9 @@ struct HeldFrames: @unchecked Sendable {
 
   mutating func reserveCapacity(_ count: Int) { frames.reserveCapacity(count) }
 
+  /// Adds the frames of a list, before any other.
+  mutating func begin(with list: PinList) { self.list = list }
+
   /// Adds a frame on which `counts` were taken.
   @inline(__always)
   mutating func append(_ frame: Frame) {
@@ -101,13 +110,15 @@ struct HeldFrames: @unchecked Sendable {
 
   /// Adds `count` frames in a row of one 2 MiB frame, on which `counts` were taken once.
   mutating func append(run first: Frame, count: Int) {
-    runs.append(Run(index: self.count, framesBefore: frames.count, first: first, count: count))
+    runs.append(Run(index: counted, framesBefore: frames.count, first: first, count: count))
     inRuns += count
   }
 
   subscript(index: Int) -> HeldFrame {
     precondition(index >= 0 && index < count, "there is no such page")
     return memory._withUnsafeGuaranteedRef { memory in
+      if index < listed, let list { return HeldFrame(list.frame(at: index), memory, counts: counts) }
+      let index = index - listed
       guard let run = lastRun(notBehind: index) else { return HeldFrame(frames[index], memory, counts: counts) }
       let offset = index - run.index
       return offset < run.count
@@ -124,6 +135,7 @@ struct HeldFrames: @unchecked Sendable {
 
   /// Gives all of them back. Those whose last reference that was are free.
   func put() {
+    list?.vacate()
     for frame in frames where frame.put(counts) { memory._withUnsafeGuaranteedRef { $0.freeAfterLastPut(frame) } }
     for run in runs {
       memory._withUnsafeGuaranteedRef { HeldFrame(part: run.first, $0, counts: counts).put() }
@@ -131,6 +143,7 @@ struct HeldFrames: @unchecked Sendable {
   }
 
   func markDirty() {
+    list?.forEach { $0.set(Frame.dirtyBit) }
     for frame in frames { frame.set(Frame.dirtyBit) }
     for run in runs {
       for index in 0..<run.count { (run.first + index).set(Frame.dirtyBit) }

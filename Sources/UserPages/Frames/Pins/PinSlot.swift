@@ -3,7 +3,8 @@ import Synchronization
 
 /// Pins that are a word in a slot of the pinning thread, not an addition to the frame's counts.
 ///
-/// A slot holds the address of a frame's descriptor, with the low bit set for a pin and clear for a get; 0 is free.
+/// A slot holds the address of a frame's descriptor, with the low bit set for a pin and clear for a get; 0 is free. If the next
+/// bit is set, it holds the address of a list of frames (`PinList`).
 ///
 ///     the pinning thread                               the thread that wants the frame for itself alone
 ///     section {                                        changes the entry
@@ -27,6 +28,8 @@ import Synchronization
 @frozen @usableFromInline
 struct PinSlot: @unchecked Sendable {
   @usableFromInline static let pinBit: UInt64 = 1
+  /// Set if the slot has the address of a list's first chunk.
+  static let listBit: UInt64 = 2
 
   // A word of a thread's block; those are never deallocated.
   @usableFromInline let word: UnsafeMutablePointer<Atomic<UInt64>>
@@ -74,54 +77,4 @@ struct PinSlot: @unchecked Sendable {
   /// Frees the slot. Any thread, once.
   @inlinable @inline(__always)
   func vacate() { word.pointee.store(0, ordering: .releasing) }
-}
-
-/// What the pin slots of all threads held, at one look: what an operation scans that must know whether a frame is held.
-struct PinSlotSnapshot {
-  // Sorted: the words of the slots, of frames of every machine of the process.
-  private let held: [UInt64]
-
-  /// Looks at every slot. O(threads). Says something about a frame only a grace period after the frame's entries changed.
-  init() {
-    var held: [UInt64] = []
-    let threads = min(Int(cp_thread_index_bound()), Int(cp_slot_threads))
-    for thread in 0..<threads {
-      let block = UnsafeMutableRawPointer(cp_slot_block(Int32(thread))!).assumingMemoryBound(to: Atomic<UInt64>.self)
-      for index in 0..<Int(cp_slots_per_thread) {
-        // ORDERING [slot-release]: acquire.
-        let value = block[index].load(ordering: .acquiring)
-        if value != 0 { held.append(value) }
-      }
-    }
-    held.sort()
-    self.held = held
-  }
-
-  var isEmpty: Bool { held.isEmpty }
-
-  /// Whether a get or a pin of `frame` was in a slot.
-  func holds(_ frame: Frame) -> Bool {
-    if held.isEmpty { return false }
-    let address = UInt64(UInt(bitPattern: frame.descriptor))
-    let index = firstIndex(notBelow: address)
-    return index < held.count && held[index] <= address | PinSlot.pinBit
-  }
-
-  /// How many pins, gets not counted, of `frame` were in slots.
-  func pins(of frame: Frame) -> Int {
-    if held.isEmpty { return 0 }
-    let value = UInt64(UInt(bitPattern: frame.descriptor)) | PinSlot.pinBit
-    return firstIndex(notBelow: value + 1) - firstIndex(notBelow: value)
-  }
-
-  /// How many pins and gets of a machine's frames there were.
-  func count(in table: FrameTable) -> Int {
-    let low = UInt64(UInt(bitPattern: table.descriptors))
-    let high = UInt64(UInt(bitPattern: table.descriptors + table.span))
-    return firstIndex(notBelow: high) - firstIndex(notBelow: low)
-  }
-
-  private func firstIndex(notBelow value: UInt64) -> Int {
-    held.indices.partitioningIndex { held[$0] >= value }
-  }
 }

@@ -23,6 +23,10 @@ public struct PinnedPages: ~Copyable, Sendable {
   /// Whether no page was pinned.
   public var isEmpty: Bool { frames.count == 0 }
 
+  /// How many of the pages, from the first, are held by a list that scans read: no count of their frames shows them. 0 with
+  /// `longTerm`, and for an engine other than `slot`.
+  public var listedCount: Int { frames.listed }
+
   /// The indices of the pages, in the order of their addresses.
   public var indices: Range<Int> { 0..<frames.count }
 
@@ -31,7 +35,7 @@ public struct PinnedPages: ~Copyable, Sendable {
   /// Swift 6.3 lets `let` pins whose bytes were borrowed end by themselves, but not by `release`. Before a `release`, use
   /// `withUnsafeBytes(at:_:)`.
   ///
-  /// - Complexity: O(log n) in the number of huge entries that the range met.
+  /// - Complexity: O(log n) in the number of huge entries that the range met; O(index / 510) for a page that a list holds.
   public subscript(index: Int) -> PageBytes {
     @_lifetime(borrow self)
     get { _overrideLifetime(PageBytes(frames[index].bytes, isWritable: isWritable), borrowing: self) }

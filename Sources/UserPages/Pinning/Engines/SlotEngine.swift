@@ -1,8 +1,8 @@
 /// Pins that are a store into a slot of the pinning thread: no lock, no atomic addition, no second look.
 ///
 /// Two pins of one page share no written line. The price is on the other side: an operation that must know whether a frame is
-/// held waits for a grace period and scans the slots. Long-term pins, ranges, and pins that find all slots of their thread taken
-/// are references, as `ReferenceEngine` takes them.
+/// held waits for a grace period and scans the slots. A range is a list of frames in one slot (`PinList`). Long-term pins, 2 MiB of a
+/// range, and pins that find all slots of their thread taken are references, as `ReferenceEngine` takes them.
 ///
 /// What the rest of the address space owes this engine:
 /// - A first touch marks its entry "never slot-pinned" (`markOwn`): the allocator gives out no frame that a slot holds.

@@ -1,0 +1,66 @@
+/// Ranges of pages, held by one slot: the slot has a list of the frames (`PinList`).
+extension SlotEngine {
+  /// Pages of one section, so that no grace period waits long.
+  private static let batch = 64
+
+  /// Holds the resident base pages from `start` on, at most `pages` of them, up to the first that this cannot hold: one that is not
+  /// mapped so that it may be pinned, or by 2 MiB. Returns nil if that is the first of all, or if no slot is free.
+  ///
+  /// Neither the entry nor the frame's descriptor is written to, but for the mark of a page that no slot ever held.
+  ///
+  /// ORDERING [slot-then-leave]: see `PinList`.
+  static func hold(
+    from start: VirtualAddress, pages: Int, _ options: PinOptions, in space: AddressSpace
+  ) -> PinList? {
+    guard pages > 0, var list = PinList.claim(isPin: !options.contains(.get)) else { return nil }
+    while list.count < pages {
+      let address = start + list.count * Page.size
+      let count = min(pages - list.count, batch, list.makeRoom())
+      guard count > 0, address < VirtualAddress.limit else { break }
+      guard RCU.read({ hold(from: address, count: count, options, in: space, into: &list, $0) }) else { break }
+    }
+    if list.count > 0 { return list }
+    list.vacate()
+    return nil
+  }
+
+  /// Holds at most `count` pages of one node. Returns whether none of them was missing.
+  @inline(__always)
+  private static func hold(
+    from start: VirtualAddress, count: Int, _ options: PinOptions, in space: AddressSpace, into list: inout PinList,
+    _ section: RCU.Section
+  ) -> Bool {
+    guard let node = space.table.lowestNode(for: start, section) else { return false }
+    let test = options.test.refusing(PTELayout.neverSlotPinned)
+    let first = TableNode.index(of: start, level: 1)
+    let end = min(count, TableNode.entryCount - first)
+    var held = 0
+    while held < end {
+      let ptep = node[first + held]
+      let leaf = Leaf(ptep, ptep.load(), isBase: true, section)
+      let address = start + held * Page.size
+      if !test.accepts(leaf.pte) || !space.isNormal(leaf, at: address) {
+        guard clearsMark(of: leaf, at: address, options, in: space) else { break }
+      }
+      list.write(space.frames.frame(leaf.pte.pfn), at: held)
+      held += 1
+    }
+    YieldPoint.rangePinBetweenEntriesAndLength.reach()
+    list.append(held, section)
+    return held == end
+  }
+
+  /// Whether the page may be held after all: only the mark was in the way, and is cleared.
+  ///
+  /// ORDERING [first-slot-pin]: as `holdOther`. The frame is written to the list after.
+  @inline(never)
+  private static func clearsMark(
+    of leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
+  ) -> Bool {
+    guard leaf.pte.isNeverSlotPinned, options.test.accepts(leaf.pte), space.isNormal(leaf, at: address) else {
+      return false
+    }
+    YieldPoint.slotPinBetweenEntryAndMark.reach()
+    return leaf.ptep.replace(leaf.pte, with: leaf.pte.without(PTELayout.neverSlotPinned))
+  }
+}
