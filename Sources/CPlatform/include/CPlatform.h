@@ -13,6 +13,7 @@
 #include "racy_copy.h"
 #include "memory.h"
 #include "direct_file.h"
+#include "io_ring.h"
 #include "memory_failure.h"
 
 #endif

@@ -80,6 +80,43 @@ import Testing
     }
   }
 
+  /// Pages here and there, more stretches of them than a ring takes at once, the last page of the file among them.
+  @Test(arguments: [true, false], [true, false])
+  func scatteredPages(isDirect: Bool, usesRing: Bool) throws {
+    let before = pattern(300 * Page.size + 100, seed: 5)
+    let numbers = (0...300).filter { $0 % 3 != 1 }
+    try withPath(before) { path in
+      let store = try DirectFile(file: FrameFile(path: path, isDirect: isDirect, usesRing: usesRing))
+      try withFrames(numbers.count) { frames in
+        var after = before
+        for (frame, number) in zip(frames, numbers) {
+          let bytes = pattern(Page.size, seed: number)
+          frame.copy(bytes)
+          let end = min((number + 1) * Page.size, after.count)
+          after.replaceSubrange(number * Page.size..<end, with: bytes[..<(end - number * Page.size)])
+        }
+        let errors = store.write(LentPages(frames, isWritable: false), at: numbers)
+        let found = try contents(path)
+        #expect(errors.allSatisfy { $0 == nil } && errors.count == numbers.count)
+        #expect(found == after)
+      }
+    }
+  }
+
+  /// A file that cannot be written: each page has its error, whichever way it was written.
+  @Test(arguments: [true, false])
+  func scatteredPagesThatCannotBeWritten(usesRing: Bool) throws {
+    try withPath(pattern(8 * Page.size, seed: 6)) { path in
+      let store = try DirectFile(file: FrameFile(owning: open(path, O_RDONLY), isDirect: true, usesRing: usesRing))
+      try withFrames(4) { frames in
+        let errors = store.write(LentPages(frames, isWritable: false), at: [0, 1, 3, 5])
+        #expect(errors == [PageError?](repeating: .file(.write, errno: EBADF), count: 4))
+        try store.read(from: 0, into: LentPages(frames, isWritable: true))
+      }
+      #expect(throws: PageError.file(.open, errno: EINVAL)) { _ = try DirectFile(owning: -1) }
+    }
+  }
+
   @Test func theLengthIsSet() throws {
     try withPath { path in
       let store = try DirectFile(path: path)

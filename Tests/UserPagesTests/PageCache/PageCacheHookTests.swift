@@ -119,4 +119,89 @@ import Testing
       #expect(stage.written(1) == 2 && stage.written(1, offset: 8) & 0xff == 3)
     }
   }
+
+  /// The pages that a stable cache has written may be stored to: a checksum fits what is written, under storing threads too.
+  @Test func aStoreThatSealsPages() throws {
+    let memory = try PhysicalMemory(ramPages: 128)
+    do {
+      let store = SealingStore(pages: 16)
+      let cache = try PageCache(memory, store, limit: 4, isStable: true)
+      let space = AddressSpace(memory, engine: .slot)
+      try space.map(at: 0x4000_0000, pages: 16, protection: .readWrite, sharing: .shared, backing: .file(cache))
+      let finished = Rounds(2)
+      for thread in 0..<2 {
+        runThread { [unowned space] in
+          for step in 0..<2000 {
+            let page = VirtualAddress(0x4000_0000) + step * 7 % 16 * Page.size
+            try? space.store(UInt64(step), at: page + (step % 100 * 2 + thread) * 8)
+          }
+          finished.arrive()
+        }
+      }
+      for _ in 0..<20 { try cache.sync() }
+      finished.wait()
+      // A held page is written from a copy, which gets the sum.
+      let pin = try space.pin(at: 0x4000_0000, .write)
+      pin.store(UInt64(1), toByteOffset: 256 * 8)
+      try cache.sync()
+      #expect(SealingStore.isSealed(store.file.contents, page: 0))
+      pin.release()
+      #expect(store.writes > 16 && store.wrongSums == 0)
+      for page in 0..<16 { #expect(SealingStore.isSealed(store.file.contents, page: page)) }
+      space.exit()
+    }
+    memory.flushDeferredFrees()
+    #expect(memory.census().isClean)
+  }
+
+  /// Without a stable cache the pages are not to be stored to.
+  @Test func pagesThatMayNotBeSealed() throws {
+    let memory = try PhysicalMemory(ramPages: 64)
+    let store = SealingStore(pages: 4)
+    let cache = try PageCache(memory, store, limit: 4)
+    try cache.write([1], at: 0)
+    #expect(throws: PageError.readOnly) { try cache.sync() }
+  }
+}
+
+/// A store that puts the sum of a page's words into its last one.
+private final class SealingStore: PageStore {
+  let file: MemoryStore
+  private let counts = Locked((writes: 0, wrongSums: 0))
+
+  init(pages: Int) { file = MemoryStore(pages: pages) }
+
+  var writes: Int { counts.withLock { $0.writes } }
+  /// Pages that were read and had not the sum of their words.
+  var wrongSums: Int { counts.withLock { $0.wrongSums } }
+
+  static func isSealed(_ contents: [UInt8], page: Int) -> Bool {
+    let sum = (0..<511).reduce(UInt64(0)) { $0 &+ MemoryStore.word(contents, at: page * Page.size + $1 * 8) }
+    return sum == MemoryStore.word(contents, at: page * Page.size + 511 * 8)
+  }
+
+  var byteCount: Int { file.byteCount }
+
+  func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
+    try file.read(from: page, into: pages)
+    for index in 0..<pages.count where sum(pages[index]) != pages[index].load(fromByteOffset: 511 * 8, as: UInt64.self)
+    {
+      counts.withLock { $0.wrongSums += 1 }
+    }
+  }
+
+  func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) {
+    guard pages.isWritable else { throw .readOnly }
+    for index in 0..<pages.count { pages[index].store(sum(pages[index]), toByteOffset: 511 * 8) }
+    counts.withLock { $0.writes += pages.count }
+    try file.write(from: page, pages)
+  }
+
+  private func sum(_ page: borrowing PageBytes) -> UInt64 {
+    (0..<511).reduce(0) { $0 &+ page.load(fromByteOffset: $1 * 8, as: UInt64.self) }
+  }
+
+  func setByteCount(_ count: Int) throws(PageError) { try file.setByteCount(count) }
+  func punchHole(_ pages: Range<Int>) throws(PageError) { try file.punchHole(pages) }
+  func sync() throws(PageError) { try file.sync() }
 }

@@ -4,7 +4,8 @@ import Synchronization
 ///
 /// The file is locked (`flock(2)`) as long as the object lives: a second user, of this process or another, gets `busy`. The lock is
 /// advice: a program that does not ask for it can still change the file, and a page that the file has lost then reads as
-/// `inputOutput`.
+/// `inputOutput`. If the process is killed, the lock lasts until the kernel is done with its writes: a page that the next user has
+/// written is not overwritten by one of them.
 public final class DirectFile: PageStore {
   private let file: FrameFile
   /// Held while the length changes: also for a moment by a write of the last page, see `write`.
@@ -15,6 +16,17 @@ public final class DirectFile: PageStore {
   ///
   /// - Throws: `busy` where the file has another user; `file` with the errno where it cannot be opened or is no regular file.
   public convenience init(path: String) throws(PageError) { try self.init(file: FrameFile(path: path)) }
+
+  /// A file that the caller has opened for reading and writing, with `O_DIRECT` if transfers are to be direct. The object closes the
+  /// descriptor, also if this throws.
+  ///
+  /// The caller has locked it, if it is to be: by this descriptor or the one that it duplicates. Writes may outlive a process that is
+  /// killed, and only a lock of the open file that they use lasts as long.
+  ///
+  /// - Throws: `file` with the errno where it is no regular file.
+  public convenience init(owning descriptor: Int32) throws(PageError) {
+    try self.init(file: FrameFile(owning: descriptor))
+  }
 
   init(file: FrameFile) throws(PageError) {
     self.file = file
@@ -59,6 +71,29 @@ public final class DirectFile: PageStore {
       try file.setByteCount(byteCount)
       if let failure { throw failure }
     }
+  }
+
+  /// Writes stretches side by side where the kernel has io_uring: the disk has many of them to order.
+  ///
+  /// The ring says no more than whether a stretch was written whole. Any other is written again by itself, which finishes what was
+  /// short, or says what is wrong.
+  public func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    let frames = pages.frames
+    let stretches = stretches(of: numbers)
+    var isWritten = [Bool](repeating: false, count: stretches.count)
+    // The last page may be longer than the file: that takes the other way.
+    let inside = stretches.indices.filter { (numbers[stretches[$0].upperBound - 1] + 1) * Page.size <= byteCount }
+    if inside.count > 1 {
+      let together = file.writeTogether(inside.map { (numbers[stretches[$0].lowerBound], frames[stretches[$0]]) })
+      if let together { for (index, whole) in zip(inside, together) { isWritten[index] = whole } }
+    }
+    var errors = [PageError?](repeating: nil, count: numbers.count)
+    for (index, stretch) in stretches.enumerated() where !isWritten[index] {
+      do throws(PageError) { try write(from: numbers[stretch.lowerBound], pages[stretch]) } catch {
+        for page in stretch { errors[page] = error }
+      }
+    }
+    return errors
   }
 
   /// Sets the length (`ftruncate(2)`).

@@ -18,11 +18,12 @@ extension PageCache {
       // A first look takes the second chance away, a second one evicts. From the third on an access is no excuse.
       var looks = 3 * max(residents.count, 1)
       while evicted < wanted, looks > 0 {
-        let candidates = residents.next(min(Self.batchSize, max(2 * (most - evicted), 4)))
+        let candidates = residents.next(min(Self.evictionBatchSize, max(2 * (most - evicted), 4)))
         if candidates.isEmpty { break }
         let isLast = looks <= residents.count
         looks -= candidates.count
-        evicted += evict(candidates, atMost: most - evicted, sparingAccessed: !isLast, &kept)
+        evicted += evict(
+          candidates, atLeast: wanted - evicted, atMost: most - evicted, sparingAccessed: !isLast, &kept)
       }
       return evicted
     } ?? 0
@@ -37,19 +38,21 @@ extension PageCache {
   }
 
   private func evict(
-    _ looked: [(place: ResidentPages.Place, page: Int)], atMost most: Int, sparingAccessed: Bool,
-    _ kept: inout [any BackingUser]
+    _ looked: [(place: ResidentPages.Place, page: Int)], atLeast wanted: Int, atMost most: Int,
+    sparingAccessed: Bool, _ kept: inout [any BackingUser]
   ) -> Int {
     var idle = looked.sorted { $0.page < $1.page }
     // Pins are a hint here. The look that counts is (e4).
     idle.removeAll { item in states[item.page].pfn.map { memory.frames.frame($0).pins > 0 } ?? true }
     if sparingAccessed { idle = withoutAccessed(idle, &kept) }
     var batch = take(idle, atMost: most)
-    if batch.isEmpty, !idle.isEmpty {
-      // Nothing idle is clean. Dirty pages are written here; for those that another thread writes, the lock is waited for.
-      let dirty = idle.prefix(most).map(\.page)
-      writeBackLock.holding { writeBack(dirty, keepingIn: &kept) }
-      batch = take(idle, atMost: most)
+    if batch.count < wanted, batch.count < idle.count {
+      // Too few are clean. Dirty pages are written here; for those that another thread writes, the lock is waited for. All then share
+      // the grace period of (e3).
+      let taken = Set(batch.map(\.page))
+      let dirty = idle.filter { !taken.contains($0.page) }.prefix(most - batch.count)
+      writeBackLock.holding { writeBack(dirty.map(\.page), keepingIn: &kept) }
+      batch = (batch + take(Array(dirty), atMost: dirty.count)).sorted { $0.page < $1.page }
     }
     return batch.isEmpty ? 0 : takeAway(batch, &kept)
   }

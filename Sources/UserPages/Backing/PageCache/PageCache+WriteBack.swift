@@ -100,20 +100,13 @@ extension PageCache {
     var failure: PageError?
     do throws(PageError) { try hooks.willWriteBack?(batch.pages) } catch { failure = error }
     let bytes = stableBytes(batch)
-    var index = 0
-    while index < batch.pages.count {
-      var end = index + 1
-      while end < batch.pages.count, batch.pages[end] == batch.pages[end - 1] + 1 { end += 1 }
-      var error = failure
-      if error == nil {
-        do throws(PageError) {
-          try store.write(from: batch.pages[index], LentPages(Array(bytes[index..<end]), isWritable: false))
-        } catch let thrown {
-          error = thrown
-        }
-      }
-      finish(batch.pages[index..<end], error)
-      index = end
+    // No program stores to a page that is written, if the cache is stable, and a holder's page is a copy. So the store may.
+    let errors =
+      failure.map { Array(repeating: $0, count: batch.pages.count) }
+      ?? store.write(LentPages(bytes, isWritable: isStable), at: batch.pages)
+    for (index, page) in batch.pages.enumerated() {
+      // A store that says nothing of a page has not written it.
+      finish(page, index < errors.count ? errors[index] : .inputOutput)
     }
     changes.locked { changes.wakeAll() }
   }
@@ -135,6 +128,7 @@ extension PageCache {
       guard frame.pins > 0 || slots.holds(frame) || hasOtherReferences(frame) else { return bytes }
       _ = markDirty(batch.pages[index])
       copies[index].copy(page: bytes)
+      copyCount.wrappingAdd(1, ordering: .relaxed)
       return copies[index]
     }
   }
@@ -148,13 +142,11 @@ extension PageCache {
   }
 
   /// (b8).
-  private func finish(_ pages: ArraySlice<Int>, _ error: PageError?) {
-    if let error { errors.withLock { $0.note(error) } } else { unsynced.withLock { $0.formUnion(pages) } }
-    for page in pages {
-      states.update(page) { state in
-        let done = state.without(PageState.writeBackMark)
-        return error == nil ? done : done.with(PageState.dirtyMark)
-      }
+  private func finish(_ page: Int, _ error: PageError?) {
+    if let error { errors.withLock { $0.note(error) } } else { _ = unsynced.withLock { $0.insert(page) } }
+    states.update(page) { state in
+      let done = state.without(PageState.writeBackMark)
+      return error == nil ? done : done.with(PageState.dirtyMark)
     }
   }
 }

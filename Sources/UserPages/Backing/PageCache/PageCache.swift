@@ -83,8 +83,10 @@ public final class PageCache: Backing {
     }
   }
 
-  /// Pages that one grace period, and one turn of the write-back lock, serve.
+  /// Pages that one grace period of a write-back serves.
   static let batchSize = 128
+  /// Pages that one grace period of an eviction serves. It needs no room for copies, so there are more.
+  static let evictionBatchSize = 256
 
   /// The file that the pages are of.
   public let store: any PageStore
@@ -120,6 +122,7 @@ public final class PageCache: Backing {
   let copies: PageBuffer
   let evictions = Atomic<Int>(0)
   let refaultCount = Atomic<Int>(0)
+  let copyCount = Atomic<Int>(0)
   private let position: Guarded<ErrorSequence.Position>
 
   /// A cache of `store`, which no other cache uses.
@@ -180,6 +183,9 @@ public final class PageCache: Backing {
 
   /// Pages that were read again after they had been evicted: the sign of a limit that is too low (`workingset_refault`).
   public var refaults: Int { refaultCount.load(ordering: .relaxed) }
+
+  /// Pages that were written from a copy, because a pin or a get held them.
+  public var copiedPages: Int { copyCount.load(ordering: .relaxed) }
 
   /// Whether a page is in memory at this moment.
   public func isResident(page: Int) -> Bool { page >= 0 && page < pageCount && states[page].pfn != nil }

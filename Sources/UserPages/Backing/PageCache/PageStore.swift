@@ -18,8 +18,19 @@ public protocol PageStore: AnyObject, Sendable {
   /// Writes `pages`, which are consecutive from `page` on. The file has a part of each at least. Its length stays: bytes of the last
   /// page beyond it are not written.
   ///
+  /// If the cache is stable, `pages` may be stored to: a checksum belongs there. A program's page then has it too, or at the next
+  /// write.
+  ///
   /// An error leaves it open which pages were written. The cache writes all of them again.
   func write(from page: Int, _ pages: borrowing LentPages) throws(PageError)
+
+  /// Writes pages that need not be consecutive. Otherwise as `write(from:_:)`, which the default calls for each stretch that is.
+  ///
+  /// - Parameters:
+  ///   - pages: what is written.
+  ///   - numbers: where each of them goes, in rising order.
+  /// - Returns: what went wrong with each page; nil for one that was written.
+  func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?]
 
   /// Sets the length. What is added reads as zeroes, the rest of a last page that was cut included.
   func setByteCount(_ count: Int) throws(PageError)
@@ -29,4 +40,28 @@ public protocol PageStore: AnyObject, Sendable {
 
   /// Returns when all that was written before would survive a loss of power.
   func sync() throws(PageError)
+}
+
+extension PageStore {
+  /// Writes each stretch of consecutive pages by itself.
+  public func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    var errors = [PageError?](repeating: nil, count: numbers.count)
+    for stretch in stretches(of: numbers) {
+      do throws(PageError) { try write(from: numbers[stretch.lowerBound], pages[stretch]) } catch {
+        for index in stretch { errors[index] = error }
+      }
+    }
+    return errors
+  }
+}
+
+/// The ranges of indices whose page numbers are consecutive.
+func stretches(of numbers: [Int]) -> [Range<Int>] {
+  var stretches: [Range<Int>] = []
+  var start = 0
+  for end in 1..<numbers.count + 1 where end == numbers.count || numbers[end] != numbers[end - 1] + 1 {
+    stretches.append(start..<end)
+    start = end
+  }
+  return stretches
 }

@@ -11,11 +11,23 @@ final class FrameFile: Sendable {
   /// Whether transfers bypass the kernel's page cache.
   let isDirect: Bool
   private let descriptor: Int32
+  private let ring: TransferRing?
 
   /// - Parameter isDirect: whether to ask for `O_DIRECT`.
   /// - Throws: as `LockedFile.open`; `file(.open, errno: EINVAL)` for what is not a regular file.
-  init(path: String, isDirect: Bool = true) throws(PageError) {
+  /// - Parameter usesRing: whether to write by io_uring where the kernel has it.
+  convenience init(path: String, isDirect: Bool = true, usesRing: Bool = true) throws(PageError) {
     let (file, isDirect) = isDirect ? try Self.open(path) : (try LockedFile.open(path), false)
+    try self.init(owning: file, isDirect: isDirect, usesRing: usesRing)
+  }
+
+  /// A file that the caller has opened for reading and writing, and locked. The object closes it, also if this throws.
+  convenience init(owning descriptor: Int32) throws(PageError) {
+    let flags = fcntl(descriptor, F_GETFL)
+    try self.init(owning: descriptor, isDirect: flags >= 0 && flags & cp_direct_flag() != 0, usesRing: true)
+  }
+
+  init(owning file: Int32, isDirect: Bool, usesRing: Bool) throws(PageError) {
     var status = stat()
     guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(file)
@@ -23,6 +35,8 @@ final class FrameFile: Sendable {
     }
     descriptor = file
     self.isDirect = isDirect
+    // Writes through the kernel's page cache return at once by themselves.
+    ring = usesRing && isDirect ? TransferRing() : nil
   }
 
   deinit { close(descriptor) }
@@ -76,6 +90,17 @@ final class FrameFile: Sendable {
   func write(from page: Int, _ frames: [FrameBytes]) throws(PageError) {
     // A file that takes nothing more and does not say why has no room.
     if try transfer(frames, from: page, isWrite: true) < frames.count * Page.size { throw .file(.write, errno: ENOSPC) }
+  }
+
+  /// Writes stretches of consecutive pages, many at once. Returns which were written whole; nil where there is no io_uring. Of the others
+  /// any part may have been written, so they are to be written again, by a call that says what is wrong.
+  func writeTogether(_ stretches: [(page: Int, frames: ArraySlice<FrameBytes>)]) -> [Bool]? {
+    guard let ring else { return nil }
+    let all = stretches.map { stretch in
+      TransferRing.Stretch(
+        page: stretch.page, vectors: Self.vectors(stretch.frames), byteCount: stretch.frames.count * Page.size)
+    }
+    return ring.write(all, to: descriptor)
   }
 
   /// A short transfer goes on at the start of the page that it stopped in: direct transfers begin and end at pages. Returns the

@@ -13,6 +13,12 @@ public struct LentPages: ~Escapable {
     self.isWritable = isWritable
   }
 
+  /// Some of the pages.
+  subscript(range: Range<Int>) -> LentPages {
+    @_lifetime(borrow self)
+    get { _overrideLifetime(LentPages(Array(frames[range]), isWritable: isWritable), borrowing: self) }
+  }
+
   /// How many pages.
   public var count: Int { frames.count }
 
