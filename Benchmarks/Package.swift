@@ -2,8 +2,9 @@
 import Foundation
 import PackageDescription
 
-// One of the peers that `pins` compares with; left out where it is not installed.
+// Peers that `pins` and `pool` compare with; left out where they are not installed.
 let hasTBB = FileManager.default.fileExists(atPath: "/usr/include/tbb/concurrent_hash_map.h")
+let hasRocksDB = FileManager.default.fileExists(atPath: "/usr/include/rocksdb/cache.h")
 
 // A package of its own, so that nothing needed to measure the library reaches a program that links it.
 let package = Package(
@@ -11,6 +12,7 @@ let package = Package(
   products: [
     .executable(name: "oltp", targets: ["oltp"]),
     .executable(name: "pins", targets: ["pins"]),
+    .executable(name: "pool", targets: ["pool"]),
     .executable(name: "faults", targets: ["faults"]),
     .executable(name: "sections", targets: ["sections"]),
   ],
@@ -29,6 +31,12 @@ let package = Package(
       linkerSettings: [
         .linkedLibrary("urcu-bp"), .linkedLibrary("urcu-common"), .linkedLibrary("urcu-cds"),
       ] + (hasTBB ? [.linkedLibrary("tbb")] : [])
+    ),
+    // Buffer pools that a program asks for each page.
+    .target(
+      name: "CPools",
+      cxxSettings: hasRocksDB ? [.define("HAVE_ROCKSDB")] : [],
+      linkerSettings: hasRocksDB ? [.linkedLibrary("rocksdb")] : []
     ),
     // Read-side sections of each flavour of liburcu.
     .target(
@@ -71,6 +79,17 @@ let package = Package(
       path: "Sources/Pins"
     ),
     .executableTarget(
+      name: "pool",
+      dependencies: [
+        "CBenchmark",
+        "CPools",
+        "Measuring",
+        .product(name: "UserPages", package: "user-pages"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/Pool"
+    ),
+    .executableTarget(
       name: "faults",
       dependencies: [
         "CBenchmark",
@@ -92,7 +111,7 @@ let package = Package(
     // The database's recovery and locks, and the tools as programs.
     .testTarget(
       name: "BenchmarkTests",
-      dependencies: ["Measuring", "oltp", "pins", "faults", "sections"]
+      dependencies: ["Measuring", "oltp", "pins", "pool", "faults", "sections"]
     ),
   ],
   swiftLanguageModes: [.v6],

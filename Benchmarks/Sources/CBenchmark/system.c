@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -87,3 +90,32 @@ uint64_t time_fork(void) {
     ;
   return elapsed;
 }
+
+int write_back_file_range(int file, int64_t offset, int64_t bytes) {
+  const unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  return sync_file_range(file, offset, bytes, flags) == 0 ? 0 : errno;
+}
+
+int page_out(void *start, size_t bytes) {
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+  return madvise(start, bytes, MADV_PAGEOUT) == 0 ? 0 : errno;
+}
+
+int resident_pages(void *start, size_t bytes, unsigned char *flags) {
+  return mincore(start, bytes, flags) == 0 ? 0 : errno;
+}
+
+uint64_t process_time(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+uint64_t major_faults(void) {
+  struct rusage usage;
+  return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_majflt : 0;
+}
+
+void give_back_free_memory(void) { malloc_trim(0); }

@@ -82,7 +82,10 @@ struct Pins: MeasuringTool {
       pages: pages, rounds: rounds, seconds: seconds, seed: seed, processorTime: processorTime, machine: machine)
     let report = PinsReport(config: config, rows: try rows(subjects))
     try Standard.output(report.text(works: works, threads: threads.counts))
-    try picture?.write(PinsPlot(report: report, works: works, threads: threads.counts).text.utf8)
+    let plot = ThreadsPlot(
+      report, title: "ns per page pinned and unpinned: median, bar from least to most. \(machine.description)",
+      works: works.map(\.rawValue), threads: threads.counts)
+    try picture?.write(plot.text.utf8)
     try results?.write(json: report)
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Measuring
 
 /// A tool of this package as a program, which the build puts beside the test program.
 struct Command {
@@ -57,6 +58,11 @@ struct Command {
   /// Ends the program as `kill -9` does.
   func kill() { Glibc.kill(process, SIGKILL) }
 
+  /// What the program has written so far.
+  var outputSoFar: String { text("output") }
+
+  private func text(_ name: String) -> String { (try? String(contentsOfFile: folder[name], encoding: .utf8)) ?? "" }
+
   /// Waits for the end, which only the first caller learns about. A program that runs longer than a minute is killed.
   func wait() -> Result {
     var status: Int32 = 0
@@ -66,7 +72,6 @@ struct Command {
       if steps == 6000 { kill() }
       usleep(10_000)
     }
-    func text(_ name: String) -> String { (try? String(contentsOfFile: folder[name], encoding: .utf8)) ?? "" }
     let signal = status & 0x7f
     return Result(
       status: signal == 0 ? (status >> 8) & 0xff : -signal, output: text("output"), errors: text("errors"))
@@ -86,6 +91,21 @@ final class TemporaryFolder {
 
   deinit {
     try? FileManager.default.removeItem(atPath: path)
+  }
+
+  /// Waits until no process has a file of it locked. A write that is under way when a program is killed keeps the file locked until it
+  /// is over.
+  func waitUntilUnlocked(_ name: String) throws {
+    for _ in 0..<400 {
+      do throws(Failure) {
+        _ = try LockedFile(self[name])
+        return
+      } catch {
+        guard error.description.contains("EWOULDBLOCK") else { throw error }
+      }
+      usleep(5_000)
+    }
+    throw Failure("\(self[name]) stays locked")
   }
 
   /// The path of a file in it.

@@ -29,4 +29,23 @@ int usable_processors(void);
 /// failed.
 uint64_t time_fork(void);
 
+/// Writes what is dirty in a range of a file, and returns when it is written (`sync_file_range`). 0, or an errno value.
+int write_back_file_range(int file, int64_t offset, int64_t bytes);
+
+/// Takes a range of a mapping out of memory, the kernel's page cache included, as far as its pages are clean (`MADV_PAGEOUT`). 0, or
+/// an errno value.
+int page_out(void *start, size_t bytes);
+
+/// Whether each page of a range of a mapping is in memory: the lowest bit of its byte (`mincore`). 0, or an errno value.
+int resident_pages(void *start, size_t bytes, unsigned char *flags);
+
+/// Processor time of all threads of the process, in nanoseconds.
+uint64_t process_time(void);
+
+/// Faults of this process for which the kernel read from a disk.
+uint64_t major_faults(void);
+
+/// Gives memory that was freed back to the kernel, so that the resident size tells what is in use.
+void give_back_free_memory(void);
+
 #endif

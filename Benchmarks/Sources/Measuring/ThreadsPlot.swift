@@ -1,38 +1,46 @@
 import Foundation
-import Measuring
 
-/// The results as an SVG picture: a panel for each kind of work, threads to the right, nanoseconds a page upwards on a logarithmic
+/// The results as an SVG picture: a panel for each kind of work, threads to the right, nanoseconds upwards on a logarithmic
 /// scale, and a bar from the least to the greatest round.
-struct PinsPlot {
-  let report: PinsReport
-  let works: [Work]
-  let threads: [Int]
+public struct ThreadsPlot<Config: Encodable, Row: MeasuredRow> {
+  private let report: MeasuredReport<Config, Row>
+  private let title: String
+  private let works: [String]
+  private let threads: [Int]
 
-  private static let panel = (width: 300.0, height: 260.0)
-  private static let margin = (left: 60.0, top: 60.0, right: 20.0, bottom: 50.0)
-  private static let colours = [
+  /// A picture with a panel for each of `works`.
+  public init(_ report: MeasuredReport<Config, Row>, title: String, works: [String], threads: [Int]) {
+    self.report = report
+    self.title = title
+    self.works = works
+    self.threads = threads
+  }
+
+  private let panelSize = (width: 300.0, height: 260.0)
+  private let margin = (left: 60.0, top: 60.0, right: 20.0, bottom: 50.0)
+  private let colours = [
     "#1f77b4", "#d62728", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf",
     "#000000",
   ]
 
-  var text: String {
-    let step = Self.panel.width + Self.margin.left + Self.margin.right
+  /// The picture.
+  public var text: String {
+    let step = panelSize.width + margin.left + margin.right
     let width = step * Double(works.count)
     let legend = Double((report.subjects.count + 3) / 4) * 18 + 10
-    let height = Self.panel.height + Self.margin.top + Self.margin.bottom + legend
+    let height = panelSize.height + margin.top + margin.bottom + legend
     var lines = [
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(width.fixed(0))\" height=\"\(height.fixed(0))\" "
         + "font-family=\"sans-serif\" font-size=\"12\">",
       "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>",
-      label(
-        10, 20, "ns per page pinned and unpinned: median, bar from least to most. \(report.config.machine.description)"),
+      label(10, 20, title),
     ]
     for (index, work) in works.enumerated() {
-      lines += panel(work, left: Double(index) * step + Self.margin.left)
+      lines += panel(work, left: Double(index) * step + margin.left)
     }
     for (index, subject) in report.subjects.enumerated() {
       let x = 60 + Double(index % 4) * 160
-      let y = Self.margin.top + Self.panel.height + Self.margin.bottom + Double(index / 4) * 18
+      let y = margin.top + panelSize.height + margin.bottom + Double(index / 4) * 18
       lines.append("<rect x=\"\(x)\" y=\"\(y - 9)\" width=\"12\" height=\"10\" fill=\"\(colour(subject))\"/>")
       lines.append(label(x + 18, y, subject))
     }
@@ -40,17 +48,17 @@ struct PinsPlot {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private func panel(_ work: Work, left: Double) -> [String] {
-    let rows = report.rows.filter { $0.work == work.rawValue }
+  private func panel(_ work: String, left: Double) -> [String] {
+    let rows = report.rows.filter { $0.work == work }
     let low = floor(log10(max(0.1, rows.map(\.nanoseconds.low).min() ?? 1)))
     let high = max(low + 1, ceil(log10(rows.map(\.nanoseconds.high).max() ?? 10)))
-    let (width, height) = Self.panel
-    let bottom = Self.margin.top + height
+    let (width, height) = panelSize
+    let bottom = margin.top + height
     func y(_ value: Double) -> Double { bottom - (log10(value) - low) / (high - low) * height }
     func x(_ index: Int) -> Double { left + (Double(index) + 0.5) / Double(threads.count) * width }
     var lines = [
-      "<rect x=\"\(left)\" y=\"\(Self.margin.top)\" width=\"\(width)\" height=\"\(height)\" fill=\"none\" stroke=\"#888\"/>",
-      label(left, Self.margin.top - 8, work.rawValue),
+      "<rect x=\"\(left)\" y=\"\(margin.top)\" width=\"\(width)\" height=\"\(height)\" fill=\"none\" stroke=\"#888\"/>",
+      label(left, margin.top - 8, work),
       label(left + width / 2 - 25, bottom + 34, "threads"),
     ]
     for power in Int(low)...Int(high) {
@@ -82,7 +90,7 @@ struct PinsPlot {
   }
 
   private func colour(_ subject: String) -> String {
-    Self.colours[(report.subjects.firstIndex(of: subject) ?? 0) % Self.colours.count]
+    colours[(report.subjects.firstIndex(of: subject) ?? 0) % colours.count]
   }
 
   private func label(_ x: Double, _ y: Double, _ text: String) -> String {

@@ -1,0 +1,163 @@
+import Measuring
+
+/// All measurements of `pool`, as JSON and as text.
+typealias PoolReport = MeasuredReport<PoolConfig, PoolRow>
+
+/// One subject at one kind of work and one number of threads. Of an eviction, which is work as well, there is only its time.
+struct PoolRow: MeasuredRow {
+  var work: String
+  var subject: String
+  var threads: Int
+  var nanoseconds: Spread
+  var hitShare: Spread?
+  var missesPerSecond: Spread?
+  var accessesPerSecond: Spread?
+  var copies: Spread?
+  var residentShare: Spread?
+  var processorMicroseconds: Spread?
+
+  enum CodingKeys: String, CodingKey {
+    case work, subject, threads, copies
+    case nanoseconds = "ns_per_access"
+    case hitShare = "hit_share"
+    case missesPerSecond = "misses_per_second"
+    case accessesPerSecond = "accesses_per_second"
+    case residentShare = "resident_over_limit"
+    case processorMicroseconds = "processor_us_per_access"
+  }
+
+  init(_ work: PoolWork, _ subject: String, threads: Int, _ cells: [Cell]) {
+    self.work = work.rawValue
+    self.subject = subject
+    self.threads = threads
+    func spread(_ value: (Cell) -> Double) -> Spread { Spread(cells.map(value)) }
+    nanoseconds = spread(\.nanoseconds)
+    hitShare = spread(\.hitShare)
+    missesPerSecond = spread(\.missesPerSecond)
+    accessesPerSecond = spread(\.accessesPerSecond)
+    copies = spread(\.copies)
+    residentShare = spread(\.residentShare)
+    processorMicroseconds = spread(\.processorMicroseconds)
+  }
+
+  /// Evictions of `batch` pages at once, beside a reading thread if `threads` is 2.
+  init(evicting batch: Int, threads: Int, _ nanoseconds: [Double]) {
+    work = Self.evictions
+    subject = "batch \(batch)"
+    self.threads = threads
+    self.nanoseconds = Spread(nanoseconds)
+  }
+
+  static let evictions = "evict"
+}
+
+struct PoolConfig: Encodable {
+  var filePages: Int
+  var limitPages: Int
+  var storeShare: Double
+  var rounds: Int
+  var seconds: Double
+  var seed: UInt64
+  var machine: Machine
+
+  enum CodingKeys: String, CodingKey {
+    case rounds, seconds, seed, machine
+    case filePages = "file_pages"
+    case limitPages = "limit_pages"
+    case storeShare = "store_share"
+  }
+}
+
+extension PoolReport {
+  func text(threads: [Int]) -> String {
+    (PoolWork.allCases.map { table($0) } + [evictionTable, expectationTable(threads)]).joined(separator: "\n\n")
+  }
+
+  private func table(_ work: PoolWork) -> String {
+    func number(_ title: String, _ digits: Int, _ value: @escaping (PoolRow) -> Spread?) -> Column<PoolRow> {
+      .number(title) { value($0)?.median.fixed(digits) ?? "-" }
+    }
+    var columns: [Column<PoolRow>] = [
+      .text(work.rawValue) { $0.subject }, .number("thr") { "\($0.threads)" },
+      .spread("ns an access", digits: work.misses ? 0 : 1, \.nanoseconds), .number("scaling", scaling),
+    ]
+    if work.misses {
+      columns += [
+        .number("hits") { (($0.hitShare?.median ?? 0) * 100).fixed(1) + " %" },
+        number("accesses/s", 0, \.accessesPerSecond), number("misses/s", 0, \.missesPerSecond),
+        number("copies", 3, \.copies),
+      ]
+    }
+    columns += [number("RSS/limit", 3, \.residentShare), number("cpu us", 3, \.processorMicroseconds)]
+    return TextTable(rows.filter { $0.work == work.rawValue }, columns).text
+  }
+
+  private var evictionTable: String {
+    let alone = rows.filter { $0.work == PoolRow.evictions && $0.threads == 1 }
+    return TextTable(
+      alone,
+      [
+        .text("evict") { $0.subject }, .spread("ns a page", digits: 0, \.nanoseconds),
+        .number("beside a reader") {
+          self.row(PoolRow.evictions, $0.subject, threads: 2)?.nanoseconds.formatted(0) ?? "-"
+        },
+      ]
+    ).text
+  }
+
+  private struct Expectation {
+    var what: String
+    var expected: String
+    var measured: String
+    var isMet: Bool
+  }
+
+  private func expectationTable(_ threads: [Int]) -> String {
+    TextTable(
+      expectations(threads),
+      [
+        .text("expected", \.what), .number("bound", \.expected), .number("measured", \.measured),
+        .text("met") { $0.isMet ? "yes" : "NO" },
+      ]
+    ).text
+  }
+
+  private func expectations(_ threads: [Int]) -> [Expectation] {
+    var all: [Expectation] = []
+    for engine in ["locked", "reference", "slot"] {
+      let name = "cache-\(engine)"
+      for count in threads {
+        guard let hit = row("hits", name, threads: count), let bare = row("hits", "bare-\(engine)", threads: count)
+        else { continue }
+        let ratio = hit.nanoseconds.median / bare.nanoseconds.median
+        all.append(
+          Expectation(
+            what: "a hit of \(name) over a bare pin, \(count) threads", expected: "<= 1.3",
+            measured: ratio.fixed(2), isMet: ratio <= 1.3))
+      }
+      if let one = row("hits", name, threads: 1), let two = row("hits", name, threads: 2) {
+        let scaling = 2 * one.nanoseconds.median / two.nanoseconds.median
+        all.append(
+          Expectation(
+            what: "hits of \(name), 2 threads over 1", expected: ">= 1.8", measured: scaling.fixed(2),
+            isMet: scaling >= 1.8))
+      }
+      for count in threads {
+        guard let misses = row("random", name, threads: count)?.missesPerSecond,
+          let disk = row("random", "disk", threads: count)?.missesPerSecond
+        else { continue }
+        let ratio = misses.median / disk.median
+        all.append(
+          Expectation(
+            what: "random misses of \(name) over the disk's, \(count) threads", expected: "~ 1",
+            measured: ratio.fixed(2), isMet: ratio >= 0.9))
+      }
+      let largest = rows.filter { $0.subject == name }.compactMap { $0.residentShare?.median }.max() ?? 0
+      all.append(
+        Expectation(
+          what: "memory of \(name) over its limit", expected: "<= 1.05", measured: largest.fixed(3),
+          isMet: largest <= 1.05))
+    }
+    return all
+  }
+}
