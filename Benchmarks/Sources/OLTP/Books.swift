@@ -80,57 +80,26 @@ struct Books: Equatable {
     return books
   }
 
-  /// Reads the whole database through the page table: resident pages in the pool, the others by direct I/O into a pinned scan
-  /// area, many at a time. No other thread may use the pool meanwhile.
-  static func read(pool: BufferPool, historyPages: Int, _ meter: inout PinMeter) throws(Failure) -> Books {
-    let end = pool.geometry.historyStart + historyPages
+  /// Reads the whole database through its mapping. No other thread may use it meanwhile.
+  static func read(_ database: MappedDatabase, historyPages: Int) throws(Failure) -> Books {
     var books = Books()
-    do {
-      try pool.space.map(at: Areas.scan, pages: Areas.scanPages, protection: .readWrite)
-    } catch { throw Failure("cannot map a scan area", error) }
-    var page = 1
-    while page < end {
-      var count = 0
-      while count < Areas.scanPages, page + count < end {
-        if let frame = pool.fixIfResident(page + count) {
-          defer { pool.unfix(frame) }
-          if count > 0 { break }
-          try books.add(page, at: pool.address(of: frame), pool)
-          page += 1
-          if page == end { break }
-        } else {
-          count += 1
-        }
-      }
-      guard count > 0 else { continue }
-      try Transfer.read(count, from: page, to: Areas.scan, pool.space, pool.storage, &meter)
-      for index in 0..<count { try books.add(page + index, at: Areas.scan + index * Page.size, pool) }
-      page += count
-    }
-    do {
-      try pool.space.unmap(at: Areas.scan, pages: Areas.scanPages)
-    } catch { throw Failure("cannot unmap the scan area", error) }
+    for page in 1..<database.geometry.historyStart + historyPages { try books.add(page, of: database) }
     return books
   }
 
-  private mutating func add(_ page: Int, at start: VirtualAddress, _ pool: BufferPool) throws(Failure) {
-    do {
-      let kind = pool.geometry.kind(of: page)
-      let named = try pool.space.load(at: start + PageHeader.numberOffset, as: UInt64.self)
-      if named != UInt64(page) { throw Failure("in memory, page \(page) says that it is page \(named)") }
-      let rows = try Int(clamping: pool.space.load(at: start + PageHeader.rowsOffset, as: UInt64.self))
+  private mutating func add(_ page: Int, of database: MappedDatabase) throws(Failure) {
+    let kind = database.geometry.kind(of: page)
+    do throws(PageError) {
+      let rows = Int(clamping: try database.word(of: page, at: PageHeader.rowsOffset))
       for slot in 0..<min(rows, Geometry.rowsPerPage) {
-        let balance = start + RowLocation(page: page, slot: slot).offset + 8
-        let low = try pool.space.load(at: balance, as: UInt32.self)
-        let high = try pool.space.load(at: balance + 4, as: UInt32.self)
-        add(Int64(bitPattern: UInt64(low) | UInt64(high) << 32), kind)
+        add(try database.row(at: RowLocation(page: page, slot: slot)).balance, kind)
       }
-    } catch let error as Failure {
-      throw error
-    } catch let error as PageError {
-      throw Failure("cannot read a page in memory", error)
+      let named = try database.word(of: page, at: PageHeader.numberOffset)
+      if named == UInt64(page) { return }
     } catch {
-      throw Failure("\(error)")
+      try database.store.check()
+      throw Failure("cannot read page \(page) in memory", error)
     }
+    throw Failure("in memory, page \(page) says that it is another one")
   }
 }

@@ -3,13 +3,13 @@ import Glibc
 import Measuring
 import UserPages
 
-/// Measures what lockless pinning is worth to a database: TPC-B on a real file. Each transfer of a page or of the log is direct I/O
-/// from or into frames that the library pins, while sort areas come and go in the same space.
+/// Measures what lockless pinning is worth to a database: TPC-B on a real file behind a mapping. A transaction pins its pages, and the
+/// log's direct I/O pins its own, while sort areas come and go in the same space.
 @main
 struct OLTP: MeasuringTool {
   static let configuration = CommandConfiguration(
     commandName: "oltp",
-    abstract: "TPC-B with direct I/O into a shared buffer pool: what lockless pinning is worth.",
+    abstract: "TPC-B on a mapped file with direct I/O: what lockless pinning is worth.",
     discussion: """
       Each engine runs in turn in each round. After every run the books must balance, in memory and read back from \
       the file with every page's checksum; otherwise the exit status is 1.
@@ -92,7 +92,7 @@ struct OLTP: MeasuringTool {
   private func makeMachine() throws(Failure) -> PhysicalMemory {
     // The frames of an unmapped area come back after a grace period, so several areas are in flight.
     let sorting = options.writers * options.sortPages * 8
-    let pages = options.pool + 2 * LogWriter.areaPages + Areas.scanPages + sorting + 4096
+    let pages = options.pool + 2 * LogWriter.areaPages + sorting + 4096
     do { return try PhysicalMemory(ramPages: pages) } catch { throw Failure("cannot make \(pages) frames", error) }
   }
 

@@ -24,7 +24,7 @@ struct Options: ParsableArguments {
 
   @Option(
     name: .customLong("pool"),
-    help: ArgumentHelp("Pages of the buffer pool. Default: 256, or 16 for each agent.", valueName: "n"))
+    help: ArgumentHelp("Pages of the database in memory. Default: 256, or 16 for each agent.", valueName: "n"))
   var requestedPool: Int?
 
   var pool: Int { requestedPool ?? max(256, 16 * threads) }

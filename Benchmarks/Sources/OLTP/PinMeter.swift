@@ -10,11 +10,11 @@ struct PinMeter {
   private(set) var sampled: UInt64 = 0
   private(set) var nanoseconds: UInt64 = 0
 
-  /// The start of a step that is timed, zero if this one is not.
+  /// The start of a step that is timed, zero if this one is not. One for which `condition` is false counts as long as the others.
   @inline(__always)
-  mutating func begin() -> UInt64 {
+  mutating func begin(if condition: @autoclosure () -> Bool = true) -> UInt64 {
     seen &+= 1
-    return seen % Self.every == 0 ? Clock.now() : 0
+    return seen % Self.every == 0 && condition() ? Clock.now() : 0
   }
 
   @inline(__always)

@@ -32,7 +32,7 @@ struct RoundResult: Sendable {
   var tps: Double { Double(transactions) / seconds }
 }
 
-/// One engine's turn: a fresh address space, a cold pool, a warm-up, the measured time, and the audit of the books.
+/// One engine's turn: a fresh address space, an empty page cache, a warm-up, the measured time, and the audit of the books.
 struct Round {
   let options: Options
   let mode: IOMode
@@ -54,12 +54,18 @@ struct Round {
     let logFile = mode == .memory ? nil : try database.beginRun(carried: carried)
     let storage = try openStorage()
     let log = try openLog(space, logFile)
-    let pool = try BufferPool(space, storage, log, database.geometry, pages: options.pool)
+    let mapped = try MappedDatabase(space, storage, log, database.geometry, pages: options.pool)
     let control = RunControl(firstHistoryPage: database.geometry.historyStart + 1)
-    var result = try measure(pool, control, progress)
-    progress("auditing")
-    try audit(pool, control, &result)
-    return result
+    do throws(Failure) {
+      var result = try measure(mapped, control, progress)
+      progress("auditing")
+      try audit(mapped, storage, control, &result)
+      if result.imbalance != nil { mapped.store.abandon() }
+      return result
+    } catch {
+      mapped.store.abandon()
+      throw error
+    }
   }
 
   private func openStorage() throws(Failure) -> Storage {
@@ -100,14 +106,14 @@ struct Round {
   }
 
   private func measure(
-    _ pool: BufferPool, _ control: RunControl, _ progress: (String) -> Void
+    _ mapped: MappedDatabase, _ control: RunControl, _ progress: (String) -> Void
   ) throws(Failure) -> RoundResult {
     let tally = MutexBox(Tally())
     let (options, number) = (options, number)
-    let threads = try ThreadGroup(options.threads + options.writers) { index in
+    let threads = try ThreadGroup(options.threads + options.writers + 1) { index in
       if index < options.threads {
         let seed = options.seed &+ UInt64(number) << 32 &+ UInt64(index) << 16
-        var agent = Agent(pool: pool, control: control, seed: seed)
+        var agent = Agent(database: mapped, control: control, seed: seed)
         agent.run()
         let (measured, committed, latency, meter) = (agent.measured, agent.committed, agent.latency, agent.meter)
         let processorTime = agent.processorTime
@@ -118,9 +124,11 @@ struct Round {
           $0.meter.add(meter)
           $0.processorTime += processorTime
         }
+      } else if index == options.threads + options.writers {
+        Cleaner(cache: mapped.cache).run(control)
       } else {
         let slot = index - options.threads
-        var writer = SortWriter(space: pool.space, index: slot, pages: options.sortPages, rate: options.sortRate)
+        var writer = SortWriter(space: mapped.space, index: slot, pages: options.sortPages, rate: options.sortRate)
         writer.run(control)
         let areas = writer.areas
         tally.withLock { $0.sortAreas += areas }
@@ -129,12 +137,12 @@ struct Round {
     let opened = Clock.now()
     threads.open()
     Self.wait(options.warmup, control) { progress("warming up") }
-    let before = pool.space.counters
+    let before = mapped.space.counters
     control.measuring.raise()
     let began = Clock.now()
     Self.wait(options.seconds, control) { progress("\((Double(Clock.now() - began) / 1e9).fixed(1)) s") }
     let ended = Clock.now()
-    let after = pool.space.counters
+    let after = mapped.space.counters
     control.stop.raise()
     threads.join()
     try control.check()
@@ -146,8 +154,9 @@ struct Round {
       pinShare: total.meter.estimated / (seconds * 1e9 * Double(options.threads)),
       processorMicroseconds: Double(total.processorTime) / 1000 / Double(max(1, total.transactions)),
       elapsed: Double(ended - opened) / 1e9, sortAreas: total.sortAreas,
-      misses: pool.misses.load(ordering: .relaxed), writeBacks: pool.writeBacks.load(ordering: .relaxed),
-      logWrites: pool.log.writes.load(ordering: .relaxed), logPages: pool.log.pagesWritten.load(ordering: .relaxed),
+      misses: mapped.store.misses.load(ordering: .relaxed),
+      writeBacks: mapped.store.writeBacks.load(ordering: .relaxed),
+      logWrites: mapped.log.writes.load(ordering: .relaxed), logPages: mapped.log.pagesWritten.load(ordering: .relaxed),
       committed: total.committed)
   }
 
@@ -163,19 +172,18 @@ struct Round {
   }
 
   /// Reads the books in memory, flushes, and reads them back from the file.
-  private func audit(_ pool: BufferPool, _ control: RunControl, _ result: inout RoundResult) throws(Failure) {
-    var meter = PinMeter()
+  private func audit(
+    _ mapped: MappedDatabase, _ storage: Storage, _ control: RunControl, _ result: inout RoundResult
+  ) throws(Failure) {
     let committed = result.committed
     let historyPages = control.nextHistoryPage.load(ordering: .relaxed) - database.geometry.historyStart
-    let inMemory = try Books.read(pool: pool, historyPages: historyPages, &meter)
+    let inMemory = try Books.read(mapped, historyPages: historyPages)
     result.historySum = inMemory.history
     result.imbalance = inMemory.imbalance(transactions: committed).map { "in memory: \($0)" }
     // If the books are off, the file stays as it is: `clean` in its header would be a lie.
     guard result.imbalance == nil else { return }
-    let last = pool.log.lastLSN
-    try pool.log.flush(upTo: last, &meter)
-    try pool.flush(&meter)
-    try writeOut(pool, historyPages: historyPages, lastLSN: last)
+    try mapped.finish(pages: database.geometry.historyStart + historyPages)
+    try writeOut(storage, historyPages: historyPages, lastLSN: mapped.log.lastLSN)
     database.file.dropCache()
     let inFile = try Books.read(file: database.file, geometry: database.geometry, historyPages: historyPages)
     result.imbalance = inFile.imbalance(transactions: committed).map { "in \(database.path): \($0)" }
@@ -184,8 +192,8 @@ struct Round {
     }
   }
 
-  private func writeOut(_ pool: BufferPool, historyPages: Int, lastLSN: UInt64) throws(Failure) {
-    guard let memory = pool.storage.memory else {
+  private func writeOut(_ storage: Storage, historyPages: Int, lastLSN: UInt64) throws(Failure) {
+    guard let memory = storage.memory else {
       return try database.close(historyPages: historyPages, lastLSN: lastLSN, carried: carried)
     }
     let size = (database.geometry.historyStart + historyPages) * Page.size

@@ -13,16 +13,21 @@ enum IOMode: String, Sendable {
   case memory
 }
 
-/// Where pages are read from and written to, given the address of a pinned frame.
+/// Where pages are read from and written to, given the addresses of frames that stay.
 final class Storage: @unchecked Sendable {
-  // Sendable: its fields never change; the caller's latches keep transfers of one page apart.
+  // Sendable: its fields never change; its users keep transfers of one page apart.
   private let path: String
   private let descriptor: Int32
+  /// The database's own, by which it is locked. The file outlives the storage.
+  private let locked: Int32
+  private let mode: IOMode
   private let copy: UnsafeMutableRawBufferPointer
 
   /// The locked `file`, opened a second time for `mode`. The caller keeps it locked.
   init(_ file: LockedFile, mode: IOMode, synchronous: Bool = false) throws(Failure) {
     path = file.path
+    locked = file.descriptor
+    self.mode = mode
     copy = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     descriptor = try file.reopen(O_RDWR | (synchronous ? O_DSYNC : 0) | (mode == .direct ? direct_io_flag() : 0))
   }
@@ -31,6 +36,8 @@ final class Storage: @unchecked Sendable {
   init(memoryPages: Int) throws(Failure) {
     path = "the copy in memory"
     descriptor = -1
+    locked = -1
+    mode = .memory
     let size = memoryPages * Page.size
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
     guard let address = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), address != MAP_FAILED else {
@@ -58,63 +65,65 @@ final class Storage: @unchecked Sendable {
 
   var memory: UnsafeMutableRawBufferPointer? { copy.baseAddress == nil ? nil : copy }
 
-  func read(_ page: Int, into frame: UnsafeMutableRawPointer) throws(Failure) {
-    if let base = copy.baseAddress {
-      try check(page, 1)
-      frame.copyMemory(from: base + page * Page.size, byteCount: Page.size)
-      return
+  /// The file as a store of pages; nil for a copy in memory.
+  ///
+  /// A transfer by io_uring may outlive a process that is killed. What it uses keeps the file locked until it is over: the same open
+  /// file, not another one. Otherwise the next process could recover a page, and the transfer then overwrite it. So from here on
+  /// all that goes through the locked file is direct, which whole pages are.
+  func openPages() throws(Failure) -> DirectFile? {
+    if descriptor < 0 { return nil }
+    let again = dup(locked)
+    if again < 0 { throw Failure("open", path, errno: errno) }
+    if mode == .direct, fcntl(again, F_SETFL, fcntl(again, F_GETFL) | direct_io_flag()) != 0 {
+      let code = errno
+      close(again)
+      throw Failure("use O_DIRECT for", path, errno: code)
     }
-    try read(page, into: UnsafeMutableRawBufferPointer(start: frame, count: Page.size))
+    do { return try DirectFile(owning: again) } catch { throw Failure("open", path, errno: error.errno ?? EIO) }
   }
 
-  private func read(_ page: Int, into bytes: UnsafeMutableRawBufferPointer) throws(Failure) {
-    while true {
-      let count = pread(descriptor, bytes.baseAddress, bytes.count, page * Page.size)
-      if count == bytes.count { return }
-      if count < 0 && errno == EINTR { continue }
-      if count < 0 { throw Failure("read page \(page) of", path, errno: errno) }
-      throw Failure("\(path) is truncated: page \(page) has \(count) bytes")
-    }
+  /// What the library's error means for pages of this file.
+  func failure(_ action: String, _ count: Int, _ page: Int, _ error: PageError) -> Failure {
+    if error == .inputOutput { return Failure("\(path) is truncated: page \(page) is not whole") }
+    let pages = count == 1 ? "page \(page) of" : "\(count) pages from page \(page) on of"
+    return Failure("\(action) \(pages)", path, errno: error.errno ?? EIO)
   }
 
-  func write(_ page: Int, from frame: UnsafeMutableRawPointer) throws(Failure) {
-    if let base = copy.baseAddress {
-      try check(page, 1)
-      (base + page * Page.size).copyMemory(from: frame, byteCount: Page.size)
-      return
-    }
-    while true {
-      let count = pwrite(descriptor, frame, Page.size, page * Page.size)
-      if count == Page.size { return }
-      if count < 0 && errno == EINTR { continue }
-      throw Failure("write page \(page) of", path, errno: count < 0 ? errno : ENOSPC)
-    }
+  /// Copies a page out of a copy in memory.
+  func copy(_ page: Int, into bytes: UnsafeMutableRawBufferPointer) throws(Failure) {
+    try check(page, 1)
+    bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: copy[(page * Page.size)..<((page + 1) * Page.size)]))
   }
 
-  /// Transfers at most 64 pages, which lie side by side on the disk and anywhere in memory.
-  func transfer(_ frames: UnsafeBufferPointer<iovec>, at page: Int, writing: Bool) throws(Failure) {
-    if let base = copy.baseAddress {
-      try check(page, frames.count)
-      for (index, frame) in frames.enumerated() {
-        let here = base + (page + index) * Page.size
-        if writing {
-          here.copyMemory(from: frame.iov_base, byteCount: Page.size)
-        } else {
-          frame.iov_base.copyMemory(from: here, byteCount: Page.size)
-        }
+  /// Copies a page into a copy in memory.
+  func copy(_ bytes: UnsafeMutableRawBufferPointer, to page: Int) throws(Failure) {
+    try check(page, 1)
+    UnsafeMutableRawBufferPointer(rebasing: copy[(page * Page.size)..<((page + 1) * Page.size)])
+      .copyMemory(from: UnsafeRawBufferPointer(bytes))
+  }
+
+  /// Writes `count` pages side by side, from wherever the vectors say.
+  func write(_ vectors: [iovec], _ count: Int, to page: Int) throws(Failure) {
+    guard descriptor >= 0 else {
+      for (index, vector) in vectors.enumerated() {
+        try copy(UnsafeMutableRawBufferPointer(start: vector.iov_base, count: vector.iov_len), to: page + index)
       }
       return
     }
     while true {
-      let count =
-        writing
-        ? pwritev(descriptor, frames.baseAddress, Int32(frames.count), page * Page.size)
-        : preadv(descriptor, frames.baseAddress, Int32(frames.count), page * Page.size)
-      if count == frames.count * Page.size { return }
-      if count < 0 && errno == EINTR { continue }
-      let code = count < 0 ? errno : writing ? ENOSPC : EIO
-      throw Failure("\(writing ? "write" : "read") \(frames.count) pages from page \(page) on of", path, errno: code)
+      let done = pwritev(descriptor, vectors, Int32(vectors.count), page * Page.size)
+      if done == count * Page.size { return }
+      if done < 0 && errno == EINTR { continue }
+      throw Failure("write \(count) pages from page \(page) on of", path, errno: done < 0 ? errno : ENOSPC)
     }
+  }
+
+  /// Takes disk space for the first `size` bytes.
+  func reserve(_ size: Int) throws(Failure) {
+    if descriptor < 0 { return try check(0, size / Page.size) }
+    let code = posix_fallocate(descriptor, 0, size)
+    // A file system that cannot: a full disk is then found by a write.
+    if code != 0, code != EOPNOTSUPP, code != EINVAL { throw Failure("take disk space for", path, errno: code) }
   }
 
   private func check(_ page: Int, _ count: Int) throws(Failure) {

@@ -42,10 +42,11 @@ struct InterruptedRun {
     ) { (fullBlocks, reservedBlocks) throws(Failure) in
       try database.growLog(fullBlocks: fullBlocks, reservedBlocks: reservedBlocks)
     }
-    let pool = try BufferPool(
+    let mapped = try MappedDatabase(
       space, Storage(database.file, mode: .buffered), writer, database.geometry, pages: poolPages)
+    defer { mapped.store.abandon() }
     let control = RunControl(firstHistoryPage: database.geometry.historyStart + 1)
-    var agent = Agent(pool: pool, control: control, seed: 1)
+    var agent = Agent(database: mapped, control: control, seed: 1)
     for time in 0..<transactions { try agent.transact(at: UInt64(time)) }
   }
 

@@ -29,6 +29,7 @@ import UserPages
     }
     run.kill()
     #expect(run.wait().status == -SIGKILL)
+    try folder.waitUntilUnlocked("db")
   }
 
   @Test func killedRunLosesNothing() throws {
