@@ -100,6 +100,11 @@ let package = Package(
       path: "Sources/Examples/FlashAndRAM"
     ),
     .executableTarget(
+      name: "example-iommu",
+      dependencies: ["UserPages"],
+      path: "Sources/Examples/IOMMU"
+    ),
+    .executableTarget(
       name: "example-pins-in-tasks",
       dependencies: ["UserPages"],
       path: "Sources/Examples/PinsInTasks"

@@ -76,6 +76,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case mirrorBetweenEntryAndClaim
   /// A mirrored access has claimed the translation, inside its section, and has not looked at the sequence again.
   case mirrorBetweenClaimAndLook
+  /// A mirrored access has looked at the sequence again, inside its section, and has not published the translation.
+  case mirrorBetweenLookAndPublish
   /// An operation has revoked translations and has not changed the entries.
   case revocationBetweenWordsAndEntries
   /// A page-out has looked at an entry and its frame, inside a section, and has not replaced the entry.

@@ -204,6 +204,7 @@ struct TranslationTable: @unchecked Sendable {
     guard exchange(word, old, claim) else { return }
     YieldPoint.mirrorBetweenClaimAndLook.reach()
     let holds = currentSequence == before
+    YieldPoint.mirrorBetweenLookAndPublish.reach()
     _ = exchange(word, claim, holds ? translation.rawValue : 0)
   }
 
