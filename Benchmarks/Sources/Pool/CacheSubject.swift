@@ -21,7 +21,7 @@ final class CacheSubject: PoolSubject {
     self.name = name
     self.kind = kind
     // Frames that were evicted come back after a grace period.
-    let memory = try PhysicalMemory(ramPages: limit + 512)
+    let memory = try PhysicalMemory(ramPages: limit + 256)
     store = CountingStore(try DirectFile(path: file.path))
     cache = try PageCache(memory, store, limit: limit)
     space = AddressSpace(memory, engine: engine)

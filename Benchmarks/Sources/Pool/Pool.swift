@@ -44,6 +44,9 @@ struct Pool: MeasuringTool {
   @Option(help: ArgumentHelp("How many in 100 accesses store, where pages are missed.", valueName: "n"))
   var stores = 10.0
 
+  @Flag(help: "Count processor time of hits: for a busy machine. Waiting asleep for a lock is not counted then.")
+  var processorTime = false
+
   @Option(help: ArgumentHelp("Seed of the page numbers.", valueName: "n"))
   var seed: UInt64 = 1
 
@@ -86,7 +89,7 @@ struct Pool: MeasuringTool {
       "\(pages) pages, \(limit) in memory, \(rounds) rounds of \(seconds) s; \(machine.description)")
     let config = PoolConfig(
       filePages: pages, limitPages: limit, storeShare: stores / 100, rounds: rounds, seconds: seconds, seed: seed,
-      machine: machine)
+      processorTime: processorTime, machine: machine)
     let report = PoolReport(config: config, rows: try turns(file, progress) + evictions(file, progress))
     progress.clear()
     try Standard.output("\n" + report.text(threads: threads.counts))
@@ -132,7 +135,8 @@ struct Pool: MeasuringTool {
   private func turns(_ file: PoolFile, _ progress: Progress) throws(Failure) -> [PoolRow] {
     let makers = try makers(file)
     let settings = PoolSettings(
-      pages: pages, limit: limit, threads: threads.counts, seconds: seconds, storeShare: stores / 100, seed: seed)
+      pages: pages, limit: limit, threads: threads.counts, seconds: seconds, storeShare: stores / 100, seed: seed,
+      usesProcessorTime: processorTime)
     var cells: [[PoolWork: [Int: [Cell]]]] = Array(repeating: [:], count: makers.count)
     for round in 0..<rounds {
       for index in Rounds.order(of: makers.count, in: round) {

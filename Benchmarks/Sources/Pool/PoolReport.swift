@@ -58,10 +58,12 @@ struct PoolConfig: Encodable {
   var rounds: Int
   var seconds: Double
   var seed: UInt64
+  var processorTime: Bool
   var machine: Machine
 
   enum CodingKeys: String, CodingKey {
     case rounds, seconds, seed, machine
+    case processorTime = "processor_time"
     case filePages = "file_pages"
     case limitPages = "limit_pages"
     case storeShare = "store_share"

@@ -10,6 +10,8 @@ struct PoolSettings: Sendable {
   var seconds: Double
   var storeShare: Double
   var seed: UInt64
+  /// Processor time of a hit rather than time that passed.
+  var usesProcessorTime: Bool
 
   /// Pages that hits are drawn from. Half of the limit: read-ahead and other subjects' slack do not reach them.
   var hitPages: Int { limit / 2 }
@@ -106,8 +108,12 @@ struct Turn {
     let accesses = Double(outcome.units)
     let misses = Double(after.misses - before.misses)
     let seconds = Double(outcome.nanoseconds) / 1e9
+    let nanoseconds =
+      settings.usesProcessorTime && !work.misses
+      ? Double(outcome.processorTime) / Double(outcome.totalUnits)
+      : Double(draws.count) * Double(outcome.nanoseconds) / accesses
     return Cell(
-      nanoseconds: Double(draws.count) * Double(outcome.nanoseconds) / accesses,
+      nanoseconds: nanoseconds,
       hitShare: max(0, 1 - misses / accesses), missesPerSecond: misses / seconds, accessesPerSecond: accesses / seconds,
       copies: misses > 0 ? Double(after.copies - before.copies) / misses : 0,
       residentShare: Double(after.residentBytes - empty) / Double(settings.limit * 4096),
