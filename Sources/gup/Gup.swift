@@ -20,8 +20,30 @@ struct Gup: ParsableCommand {
 
   static func main() {
     occupyStandardDescriptors()
-    if let word = CommandLine.arguments.dropFirst().first { checkCommand(word) }
-    main(nil)
+    let words = Array(CommandLine.arguments.dropFirst())
+    if let word = words.first { check(word, among: Gup.self) }
+    if words.first == ImageCommand.configuration.commandName, let word = words.dropFirst().first {
+      check(word, among: ImageCommand.self)
+    }
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      reportLostOutput()
+      exit(withError: error)
+    }
+    if reportLostOutput() { exit(withError: lostOutput) }
+  }
+
+  /// The exit status of a program whose work went well, and whose report could not be written (`EX_IOERR` of `sysexits.h`).
+  private static let lostOutput = ExitCode(74)
+
+  /// Says that standard output could not be written to, if that is so. Returns whether it is.
+  @discardableResult
+  private static func reportLostOutput() -> Bool {
+    guard let failure = Output.standard.firstFailure else { return false }
+    Output.error.line("gup: standard output cannot be written to: \(failure)")
+    return true
   }
 
   /// Opens every standard descriptor that is closed. Otherwise the next file or socket would get its number, and this program
@@ -36,15 +58,16 @@ struct Gup: ParsableCommand {
     }
   }
 
-  /// Ends the program if `word`, its first argument, is neither an option nor a command. ArgumentParser would only say that
-  /// the argument is unexpected.
-  private static func checkCommand(_ word: String) {
-    let commands = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
-    guard !word.hasPrefix("-"), !commands.contains(word) else { return }
-    let shown = configuration.subcommands.filter { $0.configuration.shouldDisplay }
-    let names = shown.compactMap { $0.configuration.commandName }
-    let suggestion = Suggestion.text(for: word, among: names + ["help"])
-    Output.error.line("gup: no command is called '\(word)'\(suggestion) (gup --help lists the commands)")
+  /// Ends the program if `word` stands where a subcommand of `parent` is expected, and is neither an option nor one of them.
+  /// ArgumentParser would only say that the argument is unexpected.
+  private static func check(_ word: String, among parent: any ParsableCommand.Type) {
+    let shown = parent.configuration.subcommands.filter { $0.configuration.shouldDisplay }
+    let names = shown.compactMap { $0.configuration.commandName } + ["help"]
+    let isKnown = parent.configuration.subcommands.contains { $0.configuration.commandName == word }
+    guard !word.hasPrefix("-"), !isKnown, word != "help" else { return }
+    let path = parent == Gup.self ? "gup" : "gup \(parent.configuration.commandName ?? "")"
+    let suggestion = Suggestion.text(for: word, among: names)
+    Output.error.line("\(path): no command is called '\(word)'\(suggestion) (\(path) --help lists the commands)")
     exit(withError: ExitCode.validationFailure)
   }
 }

@@ -13,7 +13,7 @@ struct ScenarioCommand: ParsableCommand {
       occurred. A statement that ends with '=> RESULT' is checked against it.
 
       Exit status: 0 if every expectation held and nothing leaked, 1 if one did not or something leaked, 2 if a file \
-      could not be parsed (it is not run then).
+      could not be parsed (it is not run then), 74 if the report could not be written.
       """
   )
 

@@ -84,6 +84,18 @@ struct ImageToolTests {
         == "gup: \(directory["tails"]): unsupported incompatible feature: ztailpacking\n")
   }
 
+  @Test(arguments: [["ls"], ["ls", "--json"], ["verify"], ["verify", "--json"], ["cat"]])
+  func aLostReportIsNoSuccess(words: [String]) throws {
+    let path = words[0] == "cat" ? "/hello" : ""
+    for (redirection, reason) in [("> /dev/full", "ENOSPC"), (">&-", "EBADF")] {
+      let run = try Tool.shell(
+        "'\(Tool.gup)' image \(words.joined(separator: " ")) '\(image)' \(path) \(redirection)")
+      #expect(run.status == 74)
+      #expect(
+        run.errors.hasPrefix("gup: standard output cannot be written to: ") && run.errors.hasSuffix("(\(reason))\n"))
+    }
+  }
+
   @Test func measuresDensity() throws {
     var random = SplitMix64(seed: 5)
     try SampleTree.write(random.bytes(8 << 20), to: directory["tree/much"])
@@ -107,6 +119,9 @@ struct ImageToolTests {
     #expect(plot.hasPrefix("<svg ") && plot.hasSuffix("</svg>\n"))
     #expect(plot.components(separatedBy: "<polyline").count == 5)
     #expect(try Tool.gup("density", "--guests", "0").status != 0)
+    let lost = try Tool.shell("'\(Tool.gup)' density --image '\(image)' --guests 2 > /dev/full")
+    #expect(lost.status == 74)
+    #expect(lost.errors.contains("ENOSPC"))
   }
 
   /// The file of a plot is opened before anything is measured, and never over the image.

@@ -61,6 +61,14 @@ import Testing
       "BACKING: 'swap' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME"
     ),
     (
+      "map A 0x1000 1 rw private anno",
+      "BACKING: 'anno' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME; did you mean 'anon'?"
+    ),
+    (
+      "map A 0x1000 1 rw private fiel:x",
+      "BACKING: 'fiel:x' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME; did you mean 'file'?"
+    ),
+    (
       "map A 0x1000 1 rw private swap:f",
       "BACKING: 'swap:f' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME"
     ),

@@ -90,6 +90,18 @@ import Testing
     }
   }
 
+  /// A report that did not arrive is no success, and the message says what was wrong.
+  @Test(arguments: [("> /dev/full", "No space left on device (ENOSPC)"), (">&-", "Bad file descriptor (EBADF)")])
+  func aLostReportIsNoSuccess(redirection: String, reason: String) throws {
+    let passes = try Tool.shell("echo 'space A' | '\(Tool.gup)' scenario - \(redirection)")
+    #expect(
+      passes == Tool.Run(status: 74, output: "", errors: "gup: standard output cannot be written to: \(reason)\n"))
+    // What the scenario has to say about itself goes before.
+    let fails = try Tool.shell("echo 'free => 1' | '\(Tool.gup)' scenario - \(redirection)")
+    #expect(fails.status == 1)
+    #expect(fails.errors.contains(reason))
+  }
+
   @Test func tellsItsVersion() throws {
     let run = try Tool.gup(["--version"])
     #expect(run.status == 0)
@@ -102,6 +114,11 @@ import Testing
     #expect(
       run.errors
         == "gup: no command is called 'scenrio'; did you mean 'scenario'? (gup --help lists the commands)\n")
+    let inner = try Tool.gup(["image", "veriyf", "x"])
+    #expect(inner.status == 64)
+    #expect(
+      inner.errors
+        == "gup image: no command is called 'veriyf'; did you mean 'verify'? (gup image --help lists the commands)\n")
     #expect(try Tool.gup(["frob"]).errors == "gup: no command is called 'frob' (gup --help lists the commands)\n")
     #expect(!(try Tool.gup(["--help"]).output.contains("kernel-oracle")))
   }

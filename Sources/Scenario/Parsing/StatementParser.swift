@@ -125,7 +125,9 @@ struct StatementParser {
     if word == "anon" { return .anonymous }
     let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2, ["file", "mixed", "pfn"].contains(parts[0]) else {
-      throw LineError("BACKING: \(quoted(word)) is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME")
+      let suggestion = Suggestion.text(for: String(parts[0]), among: ["anon", "file", "mixed", "pfn"])
+      throw LineError(
+        "BACKING: \(quoted(word)) is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME\(suggestion)")
     }
     if parts[0] == "mixed", let (name, path) = try erofsFile(parts[1]) { return .erofs(name, path: path) }
     let name = try checkedName(String(parts[1]), "NAME")

@@ -12,6 +12,8 @@ struct DensityCommand: ParsableCommand {
       every page of it. Then each machine gets a descriptor for every page of the image: first this library's, then one of 64 \
       bytes, as Linux has. The memory is what the kernel counts for this process. Only the number of guests that fit is \
       calculated.
+
+      Exit status: 0 if all went well, 1 if it could not be measured, 74 if the report could not be written.
       """
   )
 

@@ -17,7 +17,7 @@ struct FuzzCommand: ParsableCommand {
       Ctrl-C ends the run and prints what it has.
 
       Exit status: 0 if there was no difference; 1 if there was; 2 if the kernel cannot be asked, or if no program could be \
-      compared; 130 if Ctrl-C ended the run before a difference.
+      compared; 74 if the report could not be written; 130 if Ctrl-C ended the run before a difference.
       """
   )
 
@@ -71,6 +71,7 @@ struct FuzzCommand: ParsableCommand {
     if let minutes, !(minutes > 0 && minutes <= Self.mostMinutes) {
       throw ValidationError("--minutes \(minutes): more than 0 and at most \(Int(Self.mostMinutes)) is needed.")
     }
+    if keep?.isEmpty == true { throw ValidationError("--keep: the name of a folder is needed.") }
     let ofPrograms: [(option: String, isGiven: Bool)] = [
       ("--seed", seed != nil), ("--first", first != nil), ("--programs", programs != nil),
       ("--minutes", minutes != nil), ("--differences", differences != nil), ("--keep", keep != nil),

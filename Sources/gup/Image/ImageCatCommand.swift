@@ -1,6 +1,4 @@
 import ArgumentParser
-import Foundation
-import UserPages
 
 /// `gup image cat IMAGE PATH...`.
 struct ImageCatCommand: ParsableCommand {
@@ -19,7 +17,7 @@ struct ImageCatCommand: ParsableCommand {
 
   func run() throws {
     let opened = try OpenedImage(image)
-    for path in paths {
+    for path in paths where Output.standard.firstFailure == nil {
       try opened.checking { tree in
         let inode = try tree.inode(at: path)
         guard inode.type == .regular else {
@@ -29,11 +27,8 @@ struct ImageCatCommand: ParsableCommand {
         while offset < inode.size {
           let bytes = try tree.read(inode, at: offset, count: Self.piece)
           guard !bytes.isEmpty else { break }
-          do {
-            try FileHandle.standardOutput.write(contentsOf: Data(bytes))
-          } catch {
-            throw OpenedImage.failure("standard output cannot be written to")
-          }
+          // The rest would be lost, too. `Gup.main` says why.
+          guard (try? Output.standard.write(bytes)) != nil else { return }
           offset += bytes.count
         }
       }

@@ -9,7 +9,8 @@ struct ImageCommand: ParsableCommand {
       An image is a regular file or a block device. It is read, not mapped, so it may even be truncated meanwhile. Make one \
       with 'mkfs.erofs IMAGE DIRECTORY'.
 
-      Exit status: 0 if all went well, 1 if the image or a path cannot be read or something is wrong in the image.
+      Exit status: 0 if all went well, 1 if the image or a path cannot be read or something is wrong in the image, 74 if the \
+      output could not be written.
       """,
     subcommands: [ImageListCommand.self, ImageCatCommand.self, ImageVerifyCommand.self]
   )
