@@ -47,6 +47,7 @@
       let staged = StagedThread(freezeAt: point, after: passes)
       let once = OneShot(body)
       let thread = Thread { [actors] in
+        staged.began()
         actors.enter(staged)
         do {
           try once.take()?()
@@ -109,6 +110,8 @@
     private var isFrozen = false
     private var isFinished = false
     private var error: (any Error)?
+    // Where the kernel tells of the thread. Nil until it runs.
+    private var folder: String?
 
     init(freezeAt: YieldPoint?, after passes: Int) {
       self.freezeAt = freezeAt
@@ -131,13 +134,41 @@
       return passed.contains(point)
     }
 
-    /// Gives the thread some time to come to its end, which it may or may not use; true where it did.
+    /// Lets the thread run as far as it comes by itself. Returns true if that is its end.
+    ///
+    /// A thread that was ready all the time and got no processor has not been let run: a busy machine takes longer to answer,
+    /// and answers the same. So false means that the thread waits: it sleeps, or it has used up what a thread needs to come to
+    /// its end if nothing stops it.
     public func mayFinish() -> Bool {
       condition.lock()
       defer { condition.unlock() }
-      let limit = Date(timeIntervalSinceNow: 0.05)
-      while !isFinished && condition.wait(until: limit) {}
+      repeat {
+        let limit = Date(timeIntervalSinceNow: 0.05)
+        while !isFinished && condition.wait(until: limit) {}
+      } while !isFinished && !isWaiting
       return isFinished
+    }
+
+    /// Processor time after which a thread that is not at its end is taken for one that spins.
+    private static let spinningTime = 0.1
+
+    /// Whether the thread has begun, and sleeps or spins at this moment (`/proc/PID/task/TID/stat`).
+    private var isWaiting: Bool {
+      guard let folder, let text = try? String(contentsOfFile: "\(folder)/stat", encoding: .utf8) else { return false }
+      // The name, in parentheses, may hold spaces. Behind it come the state and, as the 12th and 13th, the times in ticks.
+      let words = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ").dropFirst()
+      guard words.count > 12, let user = Int(words[words.startIndex + 11]),
+        let system = Int(words[words.startIndex + 12])
+      else { return false }
+      return words.first == "S" || Double(user + system) / Double(sysconf(Int32(_SC_CLK_TCK))) >= Self.spinningTime
+    }
+
+    /// Called by the thread itself, first of all.
+    fileprivate func began() {
+      let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+      condition.lock()
+      folder = own.map { "/proc/\($0)" }
+      condition.unlock()
     }
 
     /// Lets a frozen thread go on; it is not frozen again.
