@@ -26,6 +26,62 @@ import Testing
     #expect(memory.freePages == 64)
   }
 
+  /// A file costs memory and time where it has pages, however long it is.
+  @Test func aFileOf64TiB() throws {
+    let memory = try PhysicalMemory(ramPages: 64)
+    do {
+      let pages = 1 << 34
+      let file = try PageCacheFile(memory, pages: pages)
+      let far = [0, 511, 512, 1 << 20, 1 << 33, pages - 1]
+      for (index, page) in far.enumerated() { try file.write([UInt8(index + 1)], at: page * Page.size) }
+      #expect(file.cachedPages == far.count)
+      #expect(file.slots.residents(in: 0..<pages) == far)
+      #expect(file.slots.residents(in: 1..<pages - 1) == [511, 512, 1 << 20, 1 << 33])
+      #expect(file.slots.residents(in: 512..<513) == [512])
+      #expect(file.slots.residents(in: 513..<1 << 20) == [])
+      #expect(file.slots.residents(in: 7..<7) == [])
+      try file.punchHole(1..<(1 << 33) + 1)
+      #expect(file.slots.residents(in: 0..<pages) == [0, pages - 1])
+      #expect(try file.read(at: (1 << 33) * Page.size, count: 1) == [0])
+      try file.setByteCount(Page.size)
+      #expect(try file.read(at: 0, count: 1) == [1])
+      file.drop()
+      #expect(file.cachedPages == 0)
+    }
+    memory.flushDeferredFrees()
+    #expect(memory.census().isClean)
+  }
+
+  /// Shared anonymous memory is such a file.
+  @Test func aSharedMappingOf64TiB() throws {
+    let memory = try PhysicalMemory(ramPages: 64)
+    do {
+      let space = AddressSpace(memory)
+      try space.map(at: 0x20_0000, pages: 1 << 34, protection: .readWrite, sharing: .shared)
+      try space.store(UInt8(5), at: 0x20_0000 + (1 << 33) * Page.size)
+      #expect(try space.load(at: 0x20_0000 + (1 << 33) * Page.size, as: UInt8.self) == 5)
+      space.exit()
+    }
+    memory.flushDeferredFrees()
+    #expect(memory.census().isClean)
+  }
+
+  /// Every length at which the index has one level more or less.
+  @Test(arguments: [0, 1, 511, 512, 513, 4096, 4097, 512 * 512, 512 * 512 + 1])
+  func anIndexOfEachDepth(count: Int) throws {
+    let index = try PageCacheIndex(count: count)
+    let places = Set([0, 1, count / 2, count - 2, count - 1].filter { (0..<count).contains($0) }).sorted()
+    for place in places {
+      #expect(index.install(PFN(UInt64(place + 9)), at: place))
+      #expect(!index.install(PFN(3), at: place))
+    }
+    #expect(index.residents(in: 0..<count) == places)
+    for place in places {
+      #expect(index[place] == PFN(UInt64(place + 9)) && index.remove(PFN(UInt64(place + 9)), at: place))
+    }
+    #expect(index.residents(in: 0..<count) == [])
+  }
+
   @Test(arguments: Engines.all)
   func beyondTheEnd(engine: PinEngine) throws {
     try withFile(engine) { _, space, file in
@@ -148,5 +204,14 @@ import Testing
     memory.flushDeferredFrees()
     #expect(memory.census().isClean)
     #expect(memory.freePages == 2048)
+  }
+}
+
+extension PageCacheIndex {
+  /// The pages of a range that have a frame.
+  fileprivate func residents(in range: Range<Int>) -> [Int] {
+    var pages: [Int] = []
+    forEach(in: range) { page, _ in pages.append(page) }
+    return pages
   }
 }

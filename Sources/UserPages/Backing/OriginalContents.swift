@@ -4,10 +4,12 @@
 struct OriginalContents {
   /// Bytes from here on are gone.
   private var byteCount: Int
-  /// Pages below it that are gone.
-  private var holes: Set<Int> = []
+  /// Pages below it that are gone. Ranges: a hole may be as large as the file.
+  private var holes = RangeSet<Int>()
   /// Counts the changes. A page that was filled before a change is not entered after it.
   private(set) var version: UInt64 = 0
+
+  private var pageCount: Int { (byteCount + Page.size - 1) / Page.size }
 
   init(byteCount: Int) { self.byteCount = byteCount }
 
@@ -21,12 +23,12 @@ struct OriginalContents {
   mutating func cut(at end: Int) {
     version += 1
     byteCount = min(byteCount, end)
-    holes = holes.filter { $0 * Page.size < byteCount }
+    holes.remove(contentsOf: pageCount..<Int.max)
   }
 
   /// Forgets whole pages.
   mutating func punch(_ pages: Range<Int>) {
     version += 1
-    holes.formUnion(pages.clamped(to: 0..<(byteCount + Page.size - 1) / Page.size))
+    holes.insert(contentsOf: pages.clamped(to: 0..<pageCount))
   }
 }

@@ -40,7 +40,7 @@ extension PageCacheFile {
     changing { kept in
       let pages = pages.clamped(to: 0..<pageCount)
       original.withLock { $0.punch(pages) }
-      let dropped = pages.filter { drop($0) }
+      let dropped = drop(pages)
       moves.advance()
       _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self) }
       RCU.synchronize()
@@ -58,7 +58,7 @@ extension PageCacheFile {
       }
       guard after <= before else { return }
       let end = Self.pages(of: after)
-      for page in end..<Self.pages(of: before) { drop(page) }
+      drop(end..<Self.pages(of: before))
       YieldPoint.truncationBetweenDropAndUnmap.reach()
       moves.advance()
       _ = spaces.forEach(keepingIn: &kept) { user in

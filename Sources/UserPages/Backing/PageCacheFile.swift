@@ -96,7 +96,11 @@ public final class PageCacheFile: Backing {
   public var users: BackingUsers? { spaces }
 
   /// Pages that are in the cache at this moment.
-  package var cachedPages: Int { (0..<pageCount).count { slots[$0] != nil } }
+  package var cachedPages: Int {
+    var count = 0
+    slots.forEach(in: 0..<pageCount) { _, _ in count += 1 }
+    return count
+  }
 
   /// Flushes of the data cache that were asked for on behalf of this file.
   package var dataCacheCounts: DataCacheCounts { dataCacheCounter.counts }
@@ -165,17 +169,23 @@ public final class PageCacheFile: Backing {
 
   /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go; a later
   /// access reads the file's first contents again, without what was cut off.
+  ///
+  /// - Complexity: O(pages that were ever cached), whatever the file's length is.
   public func drop() {
-    for page in 0..<pageCount { drop(page) }
+    drop(0..<pageCount)
     memory.deferred.drainIfFull()
   }
 
-  /// Takes a page out of the cache. Returns whether it was there.
+  /// Takes the pages of a range out of the cache. Returns those that were there, in order.
   @discardableResult
-  func drop(_ page: Int) -> Bool {
-    guard let pfn = slots[page], slots.remove(pfn, at: page) else { return false }
-    memory.putAfterGracePeriod(memory.frames.number(of: memory.frames.folio(of: pfn)))
-    return true
+  func drop(_ pages: Range<Int>) -> [Int] {
+    var dropped: [Int] = []
+    slots.forEach(in: pages) { page, pfn in
+      guard slots.remove(pfn, at: page) else { return }
+      memory.putAfterGracePeriod(memory.frames.number(of: memory.frames.folio(of: pfn)))
+      dropped.append(page)
+    }
+    return dropped
   }
 
   /// The frame of a page, with a reference for the caller; nil beyond the end.

@@ -5,23 +5,34 @@ import Synchronization
 ///
 /// Every access is sequentially consistent: the protocols over such words are store-then-load on both sides.
 final class SparseWords: @unchecked Sendable {
+  /// Up to so many words come from the heap. A mapping of their own costs a system call and at least a page.
+  private static let mostFromHeap = 4096
+
   let count: Int
-  // Mapped as zero pages, for the object's life. An atomic word of 0 is a zero word.
+  // For the object's life. Mapped as zero pages if there are many: an atomic word of 0 is a zero word.
   private let words: UnsafeMutablePointer<Atomic<UInt64>>
 
   /// Nil where the process has not the address space.
   init?(count: Int) {
-    let bytes = max(count, 1) * MemoryLayout<UInt64>.stride
+    self.count = count
+    guard count > Self.mostFromHeap else {
+      words = .allocate(capacity: max(count, 1))
+      for index in 0..<count { (words + index).initialize(to: Atomic(0)) }
+      return
+    }
+    let bytes = count * MemoryLayout<UInt64>.stride
     guard let start = cp_reserve(bytes) else { return nil }
     guard cp_commit(start, bytes, -1, 0, 1, 0) == 0 else {
       cp_release(start, bytes)
       return nil
     }
-    self.count = count
     words = start.assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
-  deinit { cp_release(UnsafeMutableRawPointer(words), max(count, 1) * MemoryLayout<UInt64>.stride) }
+  deinit {
+    guard count > Self.mostFromHeap else { return words.deallocate() }
+    cp_release(UnsafeMutableRawPointer(words), count * MemoryLayout<UInt64>.stride)
+  }
 
   subscript(index: Int) -> UInt64 {
     precondition(index >= 0 && index < count)

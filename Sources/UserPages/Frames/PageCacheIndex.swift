@@ -1,28 +1,39 @@
-import Glibc
 import Synchronization
 
 /// Which frame holds each page of a file, if one does: the index of a page cache (Linux's `i_pages`).
 ///
 /// One atomic word a page. A look-up takes no lock; an entry is changed by one compare-and-swap. The cache has one reference on
 /// each frame that is in the index; the index itself counts nothing.
-final class PageCacheIndex: @unchecked Sendable {
+///
+/// A file may be of any length, and most of it a hole. So memory is taken where a page has been (`SparseWords`), and a walk over
+/// the file skips what never had one: each level of marks has a word for 512 of the level below, as a page table does.
+final class PageCacheIndex: Sendable {
+  private static let fanOut = 512
+
   let count: Int
-  // Raw memory: atomics must not move. A word is a frame number plus one, 0 for empty.
-  private let words: UnsafeMutablePointer<Atomic<UInt64>>
+  /// A frame number plus one; 0 for empty.
+  private let words: SparseWords
+  /// The lowest level first. A mark is 1 once a word below it was stored to, and stays.
+  private let marks: [SparseWords]
 
   /// - Throws: `outOfMemory` where the process has not the address space.
   init(count: Int) throws(PageError) {
+    guard let words = SparseWords(count: count) else { throw .outOfMemory }
+    var marks: [SparseWords] = []
+    var width = count
+    while width > Self.fanOut {
+      width = (width + Self.fanOut - 1) / Self.fanOut
+      guard let level = SparseWords(count: width) else { throw .outOfMemory }
+      marks.append(level)
+    }
     self.count = count
-    // An atomic word of 0 is a zero word. The kernel gives a large index zero pages, so a file takes memory where it has pages.
-    guard let start = calloc(max(count, 1), MemoryLayout<Atomic<UInt64>>.stride) else { throw .outOfMemory }
-    words = start.assumingMemoryBound(to: Atomic<UInt64>.self)
+    self.words = words
+    self.marks = marks
   }
-
-  deinit { free(words) }
 
   subscript(index: Int) -> PFN? {
     // ORDERING [slot-publish]: acquire, pairs with `install`'s release: a thread that finds a frame finds its contents.
-    let word = words[index].load(ordering: .sequentiallyConsistent)
+    let word = words[index]
     return word == 0 ? nil : PFN(word - 1)
   }
 
@@ -30,11 +41,37 @@ final class PageCacheIndex: @unchecked Sendable {
   ///
   /// ORDERING [slot-publish]: release (and more): the frame was filled before.
   func install(_ pfn: PFN, at index: Int) -> Bool {
-    words[index].compareExchange(expected: 0, desired: pfn.rawValue + 1, ordering: .sequentiallyConsistent).exchanged
+    // Marks first: a walk that begins when the frame is there finds it.
+    var place = index
+    for level in marks {
+      place /= Self.fanOut
+      if level[place] == 0 { _ = level.replace(0, with: 1, at: place) }
+    }
+    return words.replace(0, with: pfn.rawValue + 1, at: index)
   }
 
   /// Takes out the frame of a page. Returns false if the page has another one, or none.
-  func remove(_ pfn: PFN, at index: Int) -> Bool {
-    words[index].compareExchange(expected: pfn.rawValue + 1, desired: 0, ordering: .sequentiallyConsistent).exchanged
+  func remove(_ pfn: PFN, at index: Int) -> Bool { words.replace(pfn.rawValue + 1, with: 0, at: index) }
+
+  /// Calls `body` for every page of a range that has a frame, in order. A page that gets or loses one meanwhile may be met or not.
+  ///
+  /// - Complexity: O(pages that ever had a frame, each with its 511 neighbours). Not of the file's length.
+  func forEach(in range: Range<Int>, _ body: (_ page: Int, _ pfn: PFN) -> Void) {
+    visit(0..<(marks.last ?? words).count, level: marks.count, range.clamped(to: 0..<count), body)
+  }
+
+  /// Visits the words `places` of a level, 0 for the pages themselves, as far as they lead to pages of `range`.
+  private func visit(_ places: Range<Int>, level: Int, _ range: Range<Int>, _ body: (Int, PFN) -> Void) {
+    var pages = 1
+    for _ in 0..<level { pages *= Self.fanOut }
+    if range.isEmpty { return }
+    for place in places.clamped(to: range.lowerBound / pages..<(range.upperBound - 1) / pages + 1) {
+      if level == 0 {
+        if let pfn = self[place] { body(place, pfn) }
+      } else if marks[level - 1][place] != 0 {
+        let below = level == 1 ? count : marks[level - 2].count
+        visit(place * Self.fanOut..<min((place + 1) * Self.fanOut, below), level: level - 1, range, body)
+      }
+    }
   }
 }
