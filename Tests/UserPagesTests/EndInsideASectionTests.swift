@@ -68,6 +68,107 @@ struct EndInsideASectionTests {
     }
   }
 
+  /// References that only wait for a grace period hold nothing, nor do pages on their way to the swap file.
+  @Test(arguments: PinEngine.allCases)
+  func aMachineEndsInsideASectionWithDeferredReferences(engine: PinEngine) throws {
+    weak var ended: PhysicalMemory?
+    do {
+      var memory: PhysicalMemory? = try PhysicalMemory(ramPages: 64, swapFile: .temporary(pages: 16))
+      ended = memory
+      do {
+        let space = AddressSpace(memory!, engine: engine)
+        try space.map(at: 0x10000, pages: 8, protection: .readWrite)
+        for page in 0..<8 { try space.store(UInt64(page), at: 0x10000 + page * Page.size) }
+        try space.advise(at: 0x10000, pages: 4, .pageOut)
+        try space.unmap(at: 0x11000, pages: 6)
+        space.exit()
+      }
+      RCU.read { memory = nil }
+    }
+    #expect(ended == nil)
+    RCU.barrier()
+  }
+
+  /// What is still held would be given back to an object that is gone. The frame is named, however it is held.
+  private func expectTrap(_ result: ExitTest.Result?, saying words: String...) throws {
+    let output = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    for word in ["torn down with gets or pins outstanding"] + words { #expect(output.contains(word), "\(output)") }
+  }
+
+  @Test func aReferencePutInTheSectionThatEndedItsMachine() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var memory: PhysicalMemory? = try PhysicalMemory(ramPages: 64)
+      var reference: FrameReference? = try memory!.allocate()
+      RCU.read {
+        memory = nil
+        reference.take()?.put()
+      }
+    }
+    try expectTrap(result, saying: "references 1, pins 0")
+  }
+
+  @Test func aReferencePutAfterTheSectionThatEndedItsMachine() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var memory: PhysicalMemory? = try PhysicalMemory(ramPages: 64)
+      let reference = try memory!.allocate()
+      RCU.read { memory = nil }
+      reference.put()
+    }
+    try expectTrap(result, saying: "references 1, pins 0")
+  }
+
+  /// Takes a hold in a space that has exited. The references of the entries are deferred.
+  private static func hold<Held: ~Copyable>(
+    in memory: PhysicalMemory, _ engine: PinEngine, _ take: (AddressSpace) throws -> Held
+  ) throws -> Held {
+    let space = AddressSpace(memory, engine: engine)
+    try space.map(at: 0x10000, pages: 4, protection: .readWrite)
+    try space.store(UInt64(7), at: 0x10000)
+    let held = try take(space)
+    space.exit()
+    return held
+  }
+
+  @Test func aGetThatOutlivesItsMachine() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var memory: PhysicalMemory? = try PhysicalMemory(ramPages: 64)
+      let get = try Self.hold(in: memory!, .reference) { space in try space.pin(at: 0x10000, .get) }
+      RCU.read { memory = nil }
+      get.release()
+    }
+    try expectTrap(result, saying: "references 1, pins 0")
+  }
+
+  @Test func aRangeOfGetsThatOutlivesItsMachine() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var memory: PhysicalMemory? = try PhysicalMemory(ramPages: 64)
+      let gets = try Self.hold(in: memory!, .reference) { space in try space.get(at: 0x10000, pages: 4) }
+      RCU.read { memory = nil }
+      gets.release()
+    }
+    try expectTrap(result, saying: "references 1, pins 0")
+  }
+
+  @Test func aCountedPinThatOutlivesItsMachine() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var memory: PhysicalMemory? = try PhysicalMemory(ramPages: 64)
+      let pin = try Self.hold(in: memory!, .reference) { space in try space.pin(at: 0x10000, .write) }
+      RCU.read { memory = nil }
+      pin.release()
+    }
+    try expectTrap(result, saying: "references 1, pins 1")
+  }
+
+  @Test func aSlotPinThatOutlivesItsMachine() async throws {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var memory: PhysicalMemory? = try PhysicalMemory(ramPages: 64)
+      let pin = try Self.hold(in: memory!, .slot) { space in try space.pin(at: 0x10000, .write) }
+      RCU.read { memory = nil }
+      pin.release()
+    }
+    try expectTrap(result, saying: "in a slot")
+  }
+
   @Test func waitingInsideASectionTraps() async throws {
     let said = "a grace period inside a read-side section would never end"
     func text(_ result: ExitTest.Result?) throws -> String {

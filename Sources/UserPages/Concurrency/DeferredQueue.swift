@@ -126,6 +126,17 @@ final class DeferredQueue: @unchecked Sendable {
     return shards[index].count
   }
 
+  /// The words that wait for a grace period or a pin slot at this moment, those of a batch that is being freed not among them.
+  func waitingWords() -> [DeferredWord] {
+    var words = heldBack.copy()
+    for index in 0..<Self.shardCount {
+      pendingLocks.lock(index)
+      words += UnsafeBufferPointer(start: shards[index].pending, count: shards[index].count)
+      pendingLocks.unlock(index)
+    }
+    return words
+  }
+
   /// Whether something waits at this moment, on any thread.
   var isAnythingPending: Bool {
     heldBack.count > 0 || objects.isAnyReady || (0..<Self.shardCount).contains { pendingCount(of: $0) > 0 }
@@ -268,6 +279,7 @@ extension DeferredQueue {
     func enqueue(_ word: DeferredWord) { queue._withUnsafeGuaranteedRef { $0.enqueue(word) } }
     func enqueue(_ words: Span<DeferredWord>) { queue._withUnsafeGuaranteedRef { $0.enqueue(words) } }
     var isAnythingPending: Bool { queue._withUnsafeGuaranteedRef { $0.isAnythingPending } }
+    func waitingWords() -> [DeferredWord] { queue._withUnsafeGuaranteedRef { $0.waitingWords() } }
     var isReleasing: Bool { queue._withUnsafeGuaranteedRef { $0.isReleasing } }
     func drainIfFull() { queue._withUnsafeGuaranteedRef { $0.drainIfFull() } }
     func reclaim() { queue._withUnsafeGuaranteedRef { $0.reclaim() } }

@@ -26,6 +26,13 @@ final class HeldBackWords: @unchecked Sendable {
   /// Whether a thread that has passed `calls` chances to look, since its last look, is to take this one.
   func isLookDue(after calls: Int) -> Bool { count > 0 && calls >= distance.load(ordering: .relaxed) }
 
+  /// The words that are held back at this moment.
+  func copy() -> [DeferredWord] {
+    lock.lock()
+    defer { lock.unlock() }
+    return words
+  }
+
   func add(_ kept: [DeferredWord]) {
     if kept.isEmpty { return }
     lock.lock()

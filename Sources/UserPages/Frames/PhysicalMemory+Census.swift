@@ -76,13 +76,15 @@ extension PhysicalMemory {
     return information
   }
 
-  /// Names the first frames that are still held at the machine's end, with their counts.
-  func heldFrames() -> String {
+  /// Names the first frames that are still held at the machine's end, with their counts. Empty if none is.
+  ///
+  /// - Parameter waiting: references that only wait to be given up; they hold nothing.
+  func heldFrames(besides waiting: [PFN: Int] = [:]) -> String {
     let slots = PinSlotSnapshot(of: frames)
     var held: [String] = []
     var more = 0
     forEachUsedFrame { pfn, frame in
-      let (references, pins) = (frame.heldReferences, frame.pins)
+      let (references, pins) = (frame.heldReferences - waiting[pfn, default: 0], frame.pins)
       let inSlots = slots.holds(frame)
       guard references > 0 || pins > 0 || inSlots else { return }
       if held.count == 4 {
@@ -130,4 +132,13 @@ extension PhysicalMemory {
 extension Frame {
   /// References but for the one that a section's owner has on a frame which is not the allocator's.
   fileprivate var heldReferences: Int { references - (has(Frame.reservedBit) ? 1 : 0) }
+}
+
+extension DeferredQueue.Handle {
+  /// How many references of each frame wait to be given up. Exact when no other thread uses the queue.
+  func waitingReferences() -> [PFN: Int] {
+    var waiting: [PFN: Int] = [:]
+    for word in waitingWords() { if let pfn = word.framePFN { waiting[pfn, default: 0] += 1 } }
+    return waiting
+  }
 }

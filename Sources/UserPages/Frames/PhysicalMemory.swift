@@ -164,11 +164,13 @@ public final class PhysicalMemory: Sendable {
   }
 
   deinit {
-    // The last drain waits for a grace period, which cannot end inside a section. Pins are looked for now: one that is released
-    // later would reach for this object.
+    // The last drain waits for a grace period, which cannot end inside a section. Holds are looked for now: a get or a pin that
+    // is released later would reach for this object.
     if RCU.isReading {
-      let pins = census().pins
-      precondition(pins == 0, "physical memory was torn down with \(pins) pins outstanding")
+      // The writer gives references up. It waits for no thread and no section.
+      swap.finishWrites()
+      let held = heldFrames(besides: deferred.waitingReferences())
+      if !held.isEmpty { fatalError("physical memory was torn down with gets or pins outstanding: \(held)") }
       let parts = Parts(
         ramPages: ramPages, frames: frames, sections: sections, allocator: allocator, swap: swap,
         tablePages: tablePages, deferredQueue: deferredQueue, zeroPage: zeroPage, dataCache: dataCache,
@@ -299,6 +301,9 @@ extension DeferredWord {
 
   /// One reference of a frame.
   static func frame(_ pfn: PFN) -> DeferredWord { DeferredWord(tag: frameTag, payload: pfn.rawValue << 3) }
+
+  /// The frame, if the word is a reference of one.
+  var framePFN: PFN? { tag == Self.frameTag ? PFN(payload >> 3) : nil }
 
   /// A section that was unpublished, by its first frame.
   static func section(_ first: PFN) -> DeferredWord { DeferredWord(tag: sectionTag, payload: first.rawValue << 3) }

@@ -45,7 +45,7 @@ extension SwapArea {
 
   /// Waits until what was queued before has been written, or could not be.
   ///
-  /// - Precondition: not inside a read-side section, and holding no lock but the mmap lock.
+  /// - Precondition: not inside a read-side section, but at the machine's end. Holding no lock but the mmap lock.
   func finishWrites() {
     monitor.locked {
       // What others queue meanwhile is not waited for: that could last for ever.
