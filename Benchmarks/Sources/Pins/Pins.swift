@@ -50,6 +50,9 @@ struct Pins: MeasuringTool {
   @Flag(help: "Also measure what one would pick instead, and ranges of 512 pages beside the running kernel.")
   var peers = false
 
+  @Flag(help: "Also measure one load and one store through a mirror, and through the table: what needs no pin.")
+  var accesses = false
+
   @Option(help: ArgumentHelp("Also draw the results as an SVG file.", valueName: "file"))
   var svg: String?
 
@@ -95,6 +98,9 @@ struct Pins: MeasuringTool {
       subjects.append(try EngineSubject("locked", .locked, pages: pages))
       subjects.append(try EngineSubject("reference", .reference, pages: pages))
       subjects.append(try EngineSubject("slot", .slot, pages: pages))
+      if accesses {
+        for kind in AccessSubject.Kind.allCases { subjects.append(try AccessSubject(kind, pages: pages)) }
+      }
     } catch {
       throw Failure("cannot make \(pages) resident pages: \(error.name)")
     }
