@@ -18,11 +18,13 @@ final class MmapLock: Sendable {
     return try body(MmapReader())
   }
 
-  /// Runs `body` with the lock held for writing.
+  /// Runs `body` with the lock held for writing. Inside a read-side section it traps: the thread that holds the lock now may
+  /// wait for a grace period, which would never end.
   @inline(__always)
   func writing<Result, Failure: Error>(
     _ body: (borrowing MmapWriter) throws(Failure) -> Result
   ) throws(Failure) -> Result {
+    RCU.requireNoSection()
     lock.lockForWriting()
     defer { lock.unlock() }
     return try body(MmapWriter())

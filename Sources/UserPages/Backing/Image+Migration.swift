@@ -15,6 +15,10 @@ import Synchronization
 ///     6. the contents are copied, the page is marked
 ///        as being in its new place                      gets the new place
 ///
+/// The data cache is flushed between 5 and 6, under the migration lock: before the copy, so that the copy has what was stored by
+/// any alias; and before the mark, since a fault may show the new place right after it. The code that flushes is a user's. What it
+/// may not do is refused (`DataCacheFlushing`).
+///
 /// ORDERING [lock-then-validate]: 2 and 3 against a fault's lock and look; [change-then-count] and [slot-then-leave]: 3 to 5
 /// against pins.
 extension Image {
@@ -56,7 +60,7 @@ extension Image {
   ///
   /// - Throws: `invalidArgument` for a page that is not there, `outOfMemory` where no frame is to be had, `busy` where the
   ///   page is mapped by number (VM_PFNMAP): such a mapping cannot show a refcounted frame; `busError` if the image's real
-  ///   file no longer has the page.
+  ///   file no longer has the page. `busy` also inside a flush of the data cache that a migration of this image asked for.
   public func migrateToCache(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
     try section.fill(page: page)
@@ -66,7 +70,7 @@ extension Image {
     // Released after the lock.
     var seen: [any BackingUser] = []
     defer { withExtendedLifetime(seen) {} }
-    try migrationLock.withLock { _ throws(PageError) in
+    let done: Void? = try migrationLock.holding { () throws(PageError) in
       guard begin(page, where: { $0 == nil }) else { return }
       guard empty(page, &seen) else {
         finish(page, nil)
@@ -84,20 +88,21 @@ extension Image {
       finish(page, .cached(pfn))
       used = true
     }
+    if done == nil { throw .busy }
   }
 
   /// Moves a page back to where it lies, writing it there if it is dirty. Nothing happens where it is there already.
   ///
   /// Not inside a read-side section, nor holding an address space's lock.
   ///
-  /// - Throws: `invalidArgument` for a page that is not there, `busy` if a get or a pin holds the frame,
+  /// - Throws: `invalidArgument` for a page that is not there, `busy` if a get or a pin holds the frame, and as in `migrateToCache`,
   ///   `readOnly` where the page is dirty and the image cannot be rewritten.
   public func migrateToImage(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
     // Released after the lock.
     var seen: [any BackingUser] = []
     defer { withExtendedLifetime(seen) {} }
-    try migrationLock.withLock { _ throws(PageError) in
+    let done: Void? = try migrationLock.holding { () throws(PageError) in
       var cached: PFN?
       let begun = begin(page) { state in
         guard case .cached(let pfn) = state else { return false }
@@ -122,6 +127,7 @@ extension Image {
       finish(page, nil)
       memory.put(frame, Frame.oneReference)
     }
+    if done == nil { throw .busy }
   }
 
   /// Marks a page as moving if its state (nil: in place) is as wanted.

@@ -16,8 +16,8 @@ public final class Image: Backing {
   /// How many pages ever moved: while 0, no look into `moved` is needed.
   let movedEver = Atomic<Int>(0)
   let moves = InvalidationSequence()
-  /// One migration at a time. (A value of no size has no address of its own, and ThreadSanitizer takes it for its neighbour.)
-  let migrationLock = Guarded<Bool>(false)
+  /// One migration at a time.
+  let migrationLock = OwnedLock()
   let heat = Guarded<[Int: Heat]>([:])
 
   private init(section: MemorySection, byteCount: Int) {
@@ -80,9 +80,8 @@ public final class Image: Backing {
       }
       return .retry
     case .moving:
-      // The fault holds no lock, so it may wait for the migration.
-      migrationLock.withLock { _ in }
-      return .retry
+      // The fault holds no lock, so it may wait for the migration. Inside a flush of that migration it would wait for itself.
+      return migrationLock.holding({}) == nil ? .busError : .retry
     case .cached(let pfn): return .frame(FrameReference(owning: pfn, in: section.memory))
     }
   }

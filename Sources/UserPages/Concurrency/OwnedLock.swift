@@ -3,7 +3,7 @@ import Glibc
 /// A lock that may be held over I/O and grace periods, and knows its holder (Linux's `mutex`).
 ///
 /// A holder that runs a user's code may be called back by it. Such a second attempt by the same thread is refused: it would wait for
-/// itself. No thread waits for the lock inside a read-side section.
+/// itself. A thread inside a read-side section traps: the holder may wait for a grace period, which would never end.
 final class OwnedLock: @unchecked Sendable {
   private let monitor = Monitor()
   // The holding thread, 0 for none. Only touched under the monitor.
@@ -11,6 +11,7 @@ final class OwnedLock: @unchecked Sendable {
 
   /// Runs `body` alone. Returns nil, without running it, if the calling thread holds the lock already.
   func holding<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result? {
+    RCU.requireNoSection()
     let me = pthread_self()
     let isMine = monitor.locked { () -> Bool in
       if holder == me { return false }
