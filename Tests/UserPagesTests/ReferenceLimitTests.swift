@@ -90,7 +90,7 @@ import Testing
     #expect(machine.leaks() == [])
   }
 
-  /// A slot adds nothing to the counts: what has a slot is refused only once those are taken.
+  /// A slot adds nothing to the counts, for a page or for a range: what has a slot is refused only once those are taken.
   @Test func slots() throws {
     let machine = try Machine(frames: 16)
     do {
@@ -101,7 +101,8 @@ import Testing
       try withFullFrame(machine.memory, pfn) {
         try space.pin(at: Self.start).release()
         #expect(throws: PageError.outOfMemory) { try space.pin(at: Self.start, .longTerm).release() }
-        #expect(throws: PageError.outOfMemory) { try space.pin(at: Self.start, pages: 1).release() }
+        try space.pin(at: Self.start, pages: 1).release()
+        #expect(throws: PageError.outOfMemory) { try space.pin(at: Self.start, pages: 1, .longTerm).release() }
       }
     }
     #expect(machine.leaks() == [])
