@@ -19,7 +19,8 @@ public final class LockedFile {
     case exclusively
   }
 
-  /// The name by which the file was opened, or renamed.
+  /// The name by which the file was opened, or renamed. Without symbolic links, so that what is put in its place, or beside it,
+  /// is put where the file is.
   public private(set) var path: String
   public let descriptor: Int32
   public let identity: FileIdentity
@@ -69,6 +70,7 @@ public final class LockedFile {
           : Failure("lock", path, errno: code)
       }
       if FileIdentity(path: path) == identity {
+        self.path = try Self.resolve(path, identity)
         self.descriptor = descriptor
         self.identity = identity
         self.isRegular = true
@@ -77,6 +79,17 @@ public final class LockedFile {
       }
       close(descriptor)
     }
+  }
+
+  /// The path that leads to the locked file without symbolic links.
+  private static func resolve(_ path: String, _ identity: FileIdentity) throws(Failure) -> String {
+    guard let text = realpath(path, nil) else { throw Failure("find", path, errno: errno) }
+    defer { free(text) }
+    let resolved = String(cString: text)
+    guard FileIdentity(path: resolved) == identity else {
+      throw Failure("cannot lock \(path): a symbolic link on its way was changed meanwhile")
+    }
+    return resolved
   }
 
   deinit {
@@ -178,6 +191,23 @@ public final class LockedFile {
     let again = Glibc.open("/proc/self/fd/\(descriptor)", flags | O_CLOEXEC)
     if again < 0 { throw Failure("open", path, errno: errno) }
     return again
+  }
+
+  /// Refuses a file that has other names: they would go on leading to it if another file took its place.
+  public func requireOneName() throws(Failure) {
+    var status = stat()
+    if fstat(descriptor, &status) != 0 { throw Failure("look at", path, errno: errno) }
+    if status.st_nlink > 1 {
+      throw Failure(
+        "cannot replace \(path): the file has \(status.st_nlink) names (hard links), and only one would lead to the new one"
+      )
+    }
+  }
+
+  /// Puts this file in place of `other`, which the caller has locked, at once or not at all.
+  public func rename(over other: LockedFile) throws(Failure) {
+    try other.requireOneName()
+    try rename(over: other.path)
   }
 
   /// Puts this file in place of the one at `name`, at once or not at all. The caller holds the lock of that one.

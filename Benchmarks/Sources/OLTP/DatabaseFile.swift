@@ -40,8 +40,9 @@ final class DatabaseFile {
 
   /// Opens `path`. A `scale` that was asked for and that the file does not have is an error.
   init(path: String, scale: Int?, loading: (Int) -> Void) throws(Failure) {
-    self.path = path
     file = try LockedFile(path, creation: .ifAbsent)
+    // Where a symbolic link leads: the log lies beside the file, and a new version takes the place of the file.
+    self.path = file.path
     let found = try Superblock.read(from: file)
     if let found, found.state != .loading {
       superblock = found
@@ -190,7 +191,7 @@ final class DatabaseFile {
       try writePages(fresh)
       try next.write(to: fresh)
       try fresh.synchronize()
-      try fresh.rename(over: path)
+      try fresh.rename(over: file)
       try fresh.synchronizeDirectory()
     } catch {
       if fresh.path != path { fresh.remove() }
@@ -200,8 +201,9 @@ final class DatabaseFile {
     file = fresh
   }
 
-  /// Refuses a file that stands where `replace` is going to write. Better now than after a run.
+  /// Refuses a file that stands where `replace` is going to write, and one that it cannot replace. Better now than after a run.
   func checkReplacement() throws(Failure) {
+    try file.requireOneName()
     if FileIdentity(path: replacementPath) != nil { _ = try openReplacement(creation: .never) }
   }
 

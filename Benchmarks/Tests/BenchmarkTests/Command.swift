@@ -84,8 +84,8 @@ final class TemporaryFolder {
 
   /// One `inMemory` is quick to synchronise, where there is such a file system.
   init(inMemory: Bool = false) throws {
-    let parent = inMemory && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NSTemporaryDirectory()
-    path = parent + "/benchmark-tests-\(UUID().uuidString)"
+    let parent = inMemory && access("/dev/shm", W_OK) == 0 ? "/dev/shm/" : NSTemporaryDirectory()
+    path = parent + "benchmark-tests-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 

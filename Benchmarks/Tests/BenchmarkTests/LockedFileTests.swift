@@ -43,6 +43,28 @@ import Testing
     #expect(replacement == nil)
   }
 
+  /// The file that a link leads to is replaced, not the link.
+  @Test func aLinkLeadsToTheReplacement() throws {
+    try FileManager.default.createDirectory(atPath: folder["disk"], withIntermediateDirectories: true)
+    try Data("old".utf8).write(to: URL(fileURLWithPath: folder["disk/file"]))
+    symlink("disk/file", folder["link"])
+    let file = try LockedFile(folder["link"])
+    #expect(file.path.hasSuffix("/disk/file"))
+    let fresh = try LockedFile(file.path + ".new", creation: .exclusively)
+    try fresh.rename(over: file)
+    #expect(FileIdentity(path: folder["link"]) == fresh.identity)
+    #expect(FileIdentity(path: folder["disk/file"]) == fresh.identity)
+  }
+
+  @Test func aFileWithTwoNamesIsNotReplaced() throws {
+    try Data("old".utf8).write(to: URL(fileURLWithPath: folder["file"]))
+    link(folder["file"], folder["hard"])
+    let file = try LockedFile(folder["file"])
+    let fresh = try LockedFile(folder["new"], creation: .exclusively)
+    #expect(try message { try fresh.rename(over: file) }.contains("2 names (hard links)"))
+    #expect(FileIdentity(path: folder["file"]) == file.identity)
+  }
+
   @Test func fileThatVanishedIsMissing() throws {
     let path = folder["file"]
     _ = try LockedFile(path, creation: .ifAbsent)

@@ -43,6 +43,30 @@ import UserPages
     #expect(commands.map { $0.wait().status }.sorted() == [0, 1])
   }
 
+  /// A database that is reached by a link is written where the link leads, with its log beside it, and the link stays.
+  @Test(arguments: ["memory", "direct"]) func aDatabaseBehindALink(io: String) throws {
+    try FileManager.default.createDirectory(atPath: folder["disk"], withIntermediateDirectories: true)
+    symlink("disk/file", folder["db"])
+    for _ in 0..<2 {
+      let result = try oltp("--io", io)
+      #expect(result.status == 0, "\(result)")
+      #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder["db"]) == "disk/file")
+      #expect(FileIdentity(path: folder["disk/file"]) != nil)
+    }
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    #expect(names == ["db", "disk"])
+  }
+
+  /// Only one of its names would lead to the new file. That is said before anything is measured.
+  @Test func aDatabaseWithTwoNamesIsNotReplaced() throws {
+    #expect(try oltp().status == 0)
+    link(folder["db"], folder["hard"])
+    let result = try oltp("--io", "memory")
+    #expect(result.status == 1)
+    #expect(result.errors.contains("hard links"), "\(result)")
+    #expect(FileIdentity.areSame(folder["db"], folder["hard"]))
+  }
+
   @Test(arguments: [">&-", ">&- 2>&-", "<&- >&-", ">/dev/full"])
   func reportThatCannotBeWritten(redirections: String) throws {
     let result = try oltp(redirections: redirections)
