@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -53,3 +54,5 @@ int cp_register_thread_index(void) {
 }
 
 int cp_thread_index_bound(void) { return __atomic_load_n(&bound, __ATOMIC_SEQ_CST); }
+
+void cp_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

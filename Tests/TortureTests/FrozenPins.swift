@@ -5,10 +5,10 @@
 
   /// Runs a play in which threads are frozen at yield points; afterwards the machine must be as it was.
   func play(
-    frames: Int = 64, swapPages: Int = 0, sourceLocation: SourceLocation = #_sourceLocation,
+    frames: Int = 64, movable: Int = 0, swapPages: Int = 0, sourceLocation: SourceLocation = #_sourceLocation,
     _ body: (Freezer, Machine) throws -> Void
   ) throws {
-    let machine = try Machine(frames: frames, swapPages: swapPages)
+    let machine = try Machine(frames: frames, movable: movable, swapPages: swapPages)
     let freezer = Freezer()
     defer { freezer.remove() }
     try body(freezer, machine)

@@ -12,11 +12,12 @@ enum TortureTests {}
 ///
 /// `body` builds the machine's contents and runs the torture; everything it makes must be gone when it returns.
 func race(
-  _ name: String, engine: PinEngine, frames: Int = 1024, swapPages: Int = 0,
+  _ name: String, engine: PinEngine, frames: Int = 1024, movable: Int = 0, swapPages: Int = 0,
+  reclaim: ReclaimPolicy = ReclaimPolicy(),
   sourceLocation: SourceLocation = #_sourceLocation,
   body: (Torture, Machine) throws -> Void
 ) throws {
-  let machine = try Machine(frames: frames, swapPages: swapPages)
+  let machine = try Machine(frames: frames, movable: movable, swapPages: swapPages, reclaim: reclaim)
   let torture = Torture("\(name), engine \(engine)")
   // Half of the races run as they are, half with threads that hesitate in the protocols' narrow places.
   let jitter = TestSeed.named(torture.name) % 2 == 0 ? Jitter() : nil

@@ -78,7 +78,8 @@ import Testing
       if raw >> Self.bits.count == 1 { entry = entry.withoutAccess }
       for (index, named) in Self.bits.enumerated() where raw >> index & 1 == 1 { entry.set(named.bit) }
       let isSpecial = Self.tellsSpecial && entry.has(PTELayout.special)
-      let plain = entry.isPresent && !isSpecial && !entry.isHuge
+      // Accessed, as for a load: an entry that is not is marked out of line.
+      let plain = entry.isPresent && !isSpecial && !entry.isHuge && entry.isAccessed
       let unshared = !entry.has(PTELayout.cowShared)
       #expect(PTETest.pin(write: true, get: false, longTerm: false).accepts(entry) == (plain && entry.isWritable))
       #expect(PTETest.pin(write: true, get: true, longTerm: false).accepts(entry) == (plain && entry.isWritable))

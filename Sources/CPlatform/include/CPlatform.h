@@ -5,6 +5,7 @@
 
 #include "rcu.h"
 #include "fork_guard.h"
+#include "reclaim_scope.h"
 #include "release_scope.h"
 #include "sanitizer.h"
 #include "thread_index.h"

@@ -17,4 +17,7 @@ static inline __attribute__((always_inline)) int cp_thread_index(void) {
 /// One more than the highest number that was ever given out.
 int cp_thread_index_bound(void);
 
+/// Gives the calling thread the name that debuggers and `ps -T` show: at most 15 characters.
+void cp_name_thread(const char *name);
+
 #endif

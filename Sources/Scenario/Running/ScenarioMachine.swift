@@ -21,7 +21,10 @@ public final class ScenarioMachine {
   ///
   /// - Parameter swapPages: the pages of the swap file. The default is as many as there is RAM.
   public init(memoryPages: Int, swapPages: Int? = nil, engine: PinEngine = .reference) throws(PageError) {
-    memory = try PhysicalMemory(ramPages: memoryPages, swapFile: .temporary(pages: swapPages ?? memoryPages))
+    // No background thread reclaims, and no allocation takes anonymous memory: only statements page it out.
+    memory = try PhysicalMemory(
+      ramPages: memoryPages, swapFile: .temporary(pages: swapPages ?? memoryPages),
+      reclaim: ReclaimPolicy(watermarks: Watermarks.none, usesBackgroundThread: false, swapsForAllocations: false))
     self.engine = engine
     self.memoryPages = memoryPages
   }

@@ -29,6 +29,8 @@ public final class AddressSpace: Sendable {
   let staleAccesses = StaleAccesses()
   /// The mirrors of the space. They may outlive it.
   let mirrors: MirrorList
+  /// Where reclaim goes on to look for idle pages.
+  let clockHand = Guarded(VirtualAddress(0))
   /// The page-table locks, where the engine takes them.
   let tableLocks: PageTableLocks?
 
@@ -42,6 +44,7 @@ public final class AddressSpace: Sendable {
     mappings = VMATree(queue: memory.deferredQueue)
     tableLocks = engine.makeTableLocks()
     mirrors = MirrorList()
+    if memory.swap.store.pages > 0 { memory.reclaimer.add(self) }
   }
 
   /// Another's parts, in a space of its own: see `deinit`.

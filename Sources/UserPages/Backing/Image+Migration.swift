@@ -64,7 +64,7 @@ extension Image {
   public func migrateToCache(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
     try section.fill(page: page)
-    let pfn = try section.memory.allocateFrame(underLock: false)
+    let pfn = try section.memory.allocateFrame(.mayReclaim)
     var used = false
     defer { if !used { section.memory.discardFrame(pfn) } }
     // Released after the lock.

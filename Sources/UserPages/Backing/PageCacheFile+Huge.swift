@@ -14,7 +14,7 @@ extension PageCacheFile {
     let contents = original.withLock { $0 }
     // A page alone is there: it stays alone.
     guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }),
-      let first = memory.allocateHugeFrame(underLock: false)
+      let first = memory.allocateHugeFrame(.mayReclaim)
     else { return nil }
     do throws(PageError) {
       for index in 0..<Page.pagesPerHuge {

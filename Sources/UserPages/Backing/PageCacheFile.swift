@@ -193,7 +193,7 @@ public final class PageCacheFile: Backing {
     while page < pageCount {
       if let cached = try cachedFrame(of: page) { return cached }
       let contents = original.withLock { $0 }
-      let pfn = try memory.allocateFrame(underLock: false)
+      let pfn = try memory.allocateFrame(.mayReclaim)
       do throws(PageError) {
         try fill(memory.frames.bytes(of: pfn), page: page, from: contents)
       } catch {

@@ -4,6 +4,7 @@ import Glibc
 ///
 /// A holder that runs a user's code may be called back by it. Such a second attempt by the same thread is refused: it would wait for
 /// itself. A thread inside a read-side section traps: the holder may wait for a grace period, which would never end.
+/// Its holder does not reclaim memory, because reclaim waits for such locks (`ReclaimScope`).
 final class OwnedLock: @unchecked Sendable {
   private let monitor = Monitor()
   // The holding thread, 0 for none. Only touched under the monitor.
@@ -26,7 +27,7 @@ final class OwnedLock: @unchecked Sendable {
         monitor.wakeAll()
       }
     }
-    return try body()
+    return try ReclaimScope.withoutReclaim(body)
   }
 
   /// Whether the calling thread holds the lock.

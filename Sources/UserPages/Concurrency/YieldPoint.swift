@@ -110,6 +110,12 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case evictionBetweenUnmapAndGrace
   /// An eviction's grace period is over, and it has not looked for holders of its frames.
   case evictionBetweenGraceAndLook
+  /// A page of the page cache was copied to another frame, and the cache still has the old one.
+  case cacheMoveBetweenCopyAndInstall
+  /// A move out of a movable frame has taken the entry away, and no grace period has passed.
+  case moveOutBetweenTakeAndGrace
+  /// A move out of a movable frame has waited for its grace period, and has not looked for holders.
+  case moveOutBetweenGraceAndLook
   /// A truncation has taken pages out of the page cache, and has neither advanced the sequence nor emptied an entry.
   case truncationBetweenDropAndUnmap
   /// A truncation has emptied its entries, and no grace period has passed.

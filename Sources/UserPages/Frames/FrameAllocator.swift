@@ -8,7 +8,13 @@ import Synchronization
 /// all caches are held and emptied into it at once, and it is asked again: "none free" is true when it is said. A frame is
 /// missed only if its `free` had not returned.
 ///
-/// Huge frames, 512 frames in a row that begin at a multiple of 512, come from the depot and go back to it directly.
+/// The last frames of RAM may be movable: then they have a depot, and each thread another cache, of their own. Pages that can be moved come
+/// from there as long as it has any, all others never.
+///
+/// Huge frames, 512 frames in a row that begin at a multiple of 512, come from the depot and go back to it directly. They
+/// never come from movable frames.
+///
+/// The reserve of the watermarks stays in the depot. So an allocation by a thread that does not reclaim fails while so many are free.
 ///
 /// Lock order: caches, in the order of their indices, then the depot. All but `gathering` hold one cache at most.
 ///
@@ -27,6 +33,10 @@ final class FrameAllocator: @unchecked Sendable {
   private let caches: UnsafeMutableRawPointer
   private let locks = LockArray(count: shardCount)
   private let depot: FrameDepot
+  /// What of RAM is movable; nil for nothing.
+  private let movable: FrameDepot?
+  /// The first movable frame, or the end of RAM.
+  private let movableStart: PFN
 
   /// A thread's frames: a word that counts them, and a stack of as many.
   private struct Cache {
@@ -53,15 +63,27 @@ final class FrameAllocator: @unchecked Sendable {
     }
   }
 
+  let watermarks: Watermarks
+
   /// Manages the `count` frames from `first` on, all free.
-  init(table: FrameTable, first: PFN, count: Int) {
+  init(table: FrameTable, first: PFN, count: Int, movable movableCount: Int, watermarks: Watermarks) {
+    self.watermarks = watermarks
     self.table = table
     self.first = first
     self.count = count
-    caches = .allocate(byteCount: Self.shardCount * Cache.stride, alignment: 64)
-    caches.initializeMemory(as: UInt32.self, repeating: 0, count: Self.shardCount * Cache.stride / 4)
+    caches = .allocate(byteCount: 2 * Self.shardCount * Cache.stride, alignment: 64)
+    caches.initializeMemory(as: UInt32.self, repeating: 0, count: 2 * Self.shardCount * Cache.stride / 4)
     // Descriptors of zeroes are those of free frames: nothing is written for each.
-    depot = FrameDepot(first: first, count: count)
+    depot = FrameDepot(first: first, count: count - movableCount, watermarks: watermarks)
+    movableStart = first + (count - movableCount)
+    let skipped = (count - movableCount) % FrameDepot.blockSize
+    // Low if it is empty: then the watermark of the other depot tells.
+    movable =
+      movableCount == 0
+      ? nil
+      : FrameDepot(
+        first: movableStart + -skipped, count: movableCount + skipped, skipped: skipped,
+        watermarks: Watermarks(min: 0, low: watermarks.low > 0 ? 1 : 0, high: 0))
   }
 
   deinit {
@@ -72,28 +94,59 @@ final class FrameAllocator: @unchecked Sendable {
   /// Whether a frame is one of RAM.
   func manages(_ pfn: PFN) -> Bool { pfn >= first && pfn < first + count }
 
-  /// Frames of RAM that may have been given out since the machine was made: those from `first` on, as many as `head`, and
-  /// `tail` at the end of RAM. O(1).
-  var usedSinceBirth: (head: Int, tail: Int) { (depot.touchedCount, count % FrameDepot.blockSize) }
+  /// Frames of RAM that may have been given out since the machine was made, in order, from each range of whole blocks the beginning. O(1).
+  var usedSinceBirth: [Range<PFN>] {
+    func ranges(_ depot: FrameDepot, _ start: PFN, _ end: PFN) -> [Range<PFN>] {
+      let base = start.hugeStart
+      let touched = max(min(base + depot.touchedCount, end), start)
+      let tail = max(end.hugeStart, touched)
+      return [start..<touched, tail..<max(end, tail)]
+    }
+    let end = first + count
+    return ranges(depot, first, movableStart) + (movable.map { ranges($0, movableStart, end) } ?? [])
+  }
 
   private var ownShard: Int { Int(cp_thread_index()) & (Self.shardCount - 1) }
 
   @inline(__always)
-  private func cache(_ shard: Int) -> Cache {
-    Cache(words: (caches + shard * Cache.stride).assumingMemoryBound(to: UInt32.self))
+  private func cache(_ shard: Int, movable: Bool = false) -> Cache {
+    let index = movable ? Self.shardCount + shard : shard
+    return Cache(words: (caches + index * Cache.stride).assumingMemoryBound(to: UInt32.self))
   }
 
+  /// Whether fewer frames may be free than the low watermark. A hint, one relaxed load.
+  var isLow: Bool { depot.isLow && (movable?.isLow ?? true) }
+
+  /// Frames that are free now, brought together in the depot first, so that `isLow` tells the truth. O(shards).
+  func gatheredCount() -> Int { gathering { depot.count + (movable?.count ?? 0) } }
+
   /// A free frame, with no references and unspecified contents; nil where there is none. O(1), any thread.
-  func allocate() -> PFN? {
+  ///
+  /// - Parameters:
+  ///   - movable: whether the frame may be a movable one. Such a frame is preferred.
+  ///   - fromReserve: whether the reserve may be taken from, for a thread that reclaims.
+  func allocate(movable isMovable: Bool = false, fromReserve: Bool = false) -> PFN? {
+    if isMovable, let movable, let pfn = allocate(from: movable) { return pfn }
+    if let pfn = allocate(from: depot) { return pfn }
+    return fromReserve ? takeFromReserve().map(begin) : nil
+  }
+
+  /// One frame only: what is left of the reserve stays in the depot.
+  private func takeFromReserve() -> PFN? {
+    var number: UInt32 = 0
+    return depot.take(1, to: &number, fromReserve: true) == 1 ? PFN(UInt64(number)) : nil
+  }
+
+  private func allocate(from depot: FrameDepot) -> PFN? {
     let shard = ownShard
-    let cache = cache(shard)
+    let cache = cache(shard, movable: depot === movable)
     locks.lock(shard)
-    if cache.count == 0 { refill(cache) }
+    if cache.count == 0 { refill(cache, from: depot) }
     let own = cache.pop()
     locks.unlock(shard)
     if let own { return begin(own) }
     let other = gathering {
-      refill(cache)
+      refill(cache, from: depot)
       return cache.pop()
     }
     return other.map(begin)
@@ -126,13 +179,29 @@ final class FrameAllocator: @unchecked Sendable {
   /// Takes back frames whose last references are gone, with the lock taken once.
   func free(_ pfns: Span<PFN>) {
     for index in pfns.indices { end(pfns[index]) }
+    if depot.isShort { return refillReserve(pfns) }
     let shard = ownShard
-    let cache = cache(shard)
     locks.lock(shard)
     defer { locks.unlock(shard) }
     for index in pfns.indices {
-      if cache.count == Self.cacheSize { spill(cache) }
+      let (cache, depot) = home(of: pfns[index], shard)
+      if cache.count == Self.cacheSize { spill(cache, to: depot) }
       cache.push(pfns[index])
+    }
+  }
+
+  /// The cache of a shard, and the depot behind it, that a frame goes back to.
+  @inline(__always)
+  private func home(of pfn: PFN, _ shard: Int) -> (Cache, FrameDepot) {
+    if let movable, pfn >= movableStart { return (cache(shard, movable: true), movable) }
+    return (cache(shard), depot)
+  }
+
+  /// Puts freed frames into the depots: the reserve comes first.
+  private func refillReserve(_ pfns: Span<PFN>) {
+    for index in pfns.indices {
+      var number = UInt32(truncatingIfNeeded: pfns[index].rawValue)
+      home(of: pfns[index], 0).1.put(&number, count: 1)
     }
   }
 
@@ -150,10 +219,10 @@ final class FrameAllocator: @unchecked Sendable {
 
   /// Frames that are free now. Exact if no thread allocates or frees meanwhile. O(shards).
   var freeCount: Int {
-    var total = depot.count
+    var total = depot.count + (movable?.count ?? 0)
     for index in 0..<Self.shardCount {
       locks.lock(index)
-      total += cache(index).count
+      total += cache(index).count + cache(index, movable: true).count
       locks.unlock(index)
     }
     return total
@@ -170,24 +239,28 @@ final class FrameAllocator: @unchecked Sendable {
     return pfn
   }
 
-  private func refill(_ cache: Cache) {
+  private func refill(_ cache: Cache, from depot: FrameDepot) {
     // The lowest number on top: a small working set stays together.
     cache.count = depot.take(Self.transfer, to: cache.frames)
   }
 
-  private func spill(_ cache: Cache) {
+  private func spill(_ cache: Cache, to depot: FrameDepot) {
     cache.count = Self.cacheSize - Self.transfer
     depot.put(cache.frames + cache.count, count: Self.transfer)
   }
 
+  private func empty(_ cache: Cache, into depot: FrameDepot) {
+    if cache.count > 0 { depot.put(cache.frames, count: cache.count) }
+    cache.count = 0
+  }
+
   /// What `take` finds while all that is free lies in the depot. Where it finds nothing, there is nothing.
-  private func gathering(_ take: () -> PFN?) -> PFN? {
+  private func gathering<Result>(_ take: () -> Result) -> Result {
     for index in 0..<Self.shardCount { locks.lock(index) }
     defer { for index in 0..<Self.shardCount { locks.unlock(index) } }
     for index in 0..<Self.shardCount {
-      let cache = cache(index)
-      if cache.count > 0 { depot.put(cache.frames, count: cache.count) }
-      cache.count = 0
+      empty(cache(index), into: depot)
+      if let movable { empty(cache(index, movable: true), into: movable) }
     }
     return take()
   }

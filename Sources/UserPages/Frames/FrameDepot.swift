@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Free frames that are in no thread's cache: the frames of RAM as blocks of 512, each as long and as aligned as a huge page.
 ///
@@ -15,6 +16,8 @@ import Glibc
 /// Blocks that were never taken from have nothing written about them: `untouched` is the first of them. So a machine is made
 /// in time and memory that do not depend on its RAM. A touched block costs a sixth of a byte for each of its frames.
 ///
+/// `reserve` frames stay here for threads that reclaim. While fewer are here, freed frames come here and not to a thread's cache.
+///
 /// One lock, the innermost there is: no other is taken under it. The allocator's caches come before it.
 final class FrameDepot: @unchecked Sendable {
   static let blockSize = Page.pagesPerHuge
@@ -30,11 +33,16 @@ final class FrameDepot: @unchecked Sendable {
   /// All of the blocks from here to `wholeCount` are whole, and neither their bits, their counts nor `whole` say so.
   private var untouched = 0
   private let wholeCount: Int
+  private let watermarks: Watermarks
+  /// Whether fewer frames are here than the low watermark, or than the reserve. Hints; both change seldom.
+  private let isLowNow = Atomic<Bool>(false)
+  private let isShortNow = Atomic<Bool>(false)
 
   private typealias Block = InlineArray<8, UInt64>
 
-  /// For the `count` frames from `first` on, which all are here.
-  init(first: PFN, count: Int) {
+  /// For the `count` frames from `first` on, which all are here but for the `skipped` first ones, less than a block: another depot has those.
+  init(first: PFN, count: Int, skipped: Int = 0, watermarks: Watermarks) {
+    self.watermarks = watermarks
     precondition(first.rawValue % UInt64(Self.blockSize) == 0, "RAM begins within a block")
     self.first = first
     let blockCount = (count + Self.blockSize - 1) / Self.blockSize
@@ -47,8 +55,10 @@ final class FrameDepot: @unchecked Sendable {
     self.counts = counts.bindMemory(to: UInt16.self, capacity: blockCount)
     partial = BitTree(below: blockCount)
     whole = BitTree(below: blockCount)
-    total = wholeCount * Self.blockSize
-    for index in total..<count { insert(index) }
+    if skipped > 0, wholeCount > 0 { untouched = 1 }
+    total = (wholeCount - untouched) * Self.blockSize
+    if untouched > 0 { for index in skipped..<Self.blockSize { insert(index) } }
+    for index in max(wholeCount * Self.blockSize, skipped)..<max(count, skipped) { insert(index) }
   }
 
   deinit {
@@ -64,6 +74,12 @@ final class FrameDepot: @unchecked Sendable {
     defer { lock.unlock() }
     return total
   }
+
+  /// Whether fewer frames are here than the low watermark. A hint, one relaxed load.
+  var isLow: Bool { isLowNow.load(ordering: .relaxed) }
+
+  /// Whether frames of the reserve are missing. As `isLow`.
+  var isShort: Bool { isShortNow.load(ordering: .relaxed) }
 
   /// Frames of blocks that were taken from, counted from the first frame. What lies behind them in whole blocks was never used.
   var touchedCount: Int {
@@ -84,11 +100,16 @@ final class FrameDepot: @unchecked Sendable {
     return index
   }
 
-  /// Takes `wanted` frames, or what there is, to the beginning of `frames`, the lowest number last; returns how many.
-  func take(_ wanted: Int, to frames: UnsafeMutablePointer<UInt32>) -> Int {
+  /// Takes `wanted` frames, or what there is, to the beginning of `frames`, the lowest number last; returns how many. The reserve
+  /// stays, unless `fromReserve`.
+  ///
+  /// Near the low watermark it gives few at a time: frames in threads' caches are no longer seen here.
+  func take(_ wanted: Int, to frames: UnsafeMutablePointer<UInt32>, fromReserve: Bool = false) -> Int {
     lock.lock()
     defer { lock.unlock() }
-    let taken = min(wanted, total)
+    let available = max(total - (fromReserve ? 0 : watermarks.min), 0)
+    let wanted = watermarks.low == 0 ? wanted : min(wanted, max((total - watermarks.low) / 2, 1))
+    let taken = min(wanted, available)
     var left = taken
     while left > 0 {
       // There is one: `total` says so.
@@ -118,11 +139,11 @@ final class FrameDepot: @unchecked Sendable {
     return taken
   }
 
-  /// Takes the lowest whole block; nil where none is whole.
+  /// Takes the lowest whole block; nil where none is whole, or the reserve would not stay.
   func takeBlock() -> PFN? {
     lock.lock()
     defer { lock.unlock() }
-    guard let index = firstWhole() else { return nil }
+    guard total - Self.blockSize >= watermarks.min, let index = firstWhole() else { return nil }
     blocks[index] = Block(repeating: 0)
     recount(index, 0)
     return first + index * Self.blockSize
@@ -165,6 +186,8 @@ final class FrameDepot: @unchecked Sendable {
     let old = Int(counts[index])
     counts[index] = UInt16(new)
     total += new - old
+    note(total < watermarks.low, in: isLowNow)
+    note(total < watermarks.min, in: isShortNow)
     let kinds = (kind(old), kind(new))
     if kinds.0 == kinds.1 { return }
     switch kinds.0 {
@@ -177,6 +200,10 @@ final class FrameDepot: @unchecked Sendable {
     case .partial: partial.insert(index)
     case .whole: whole.insert(index)
     }
+  }
+
+  private func note(_ value: Bool, in hint: borrowing Atomic<Bool>) {
+    if hint.load(ordering: .relaxed) != value { hint.store(value, ordering: .relaxed) }
   }
 
   private enum Kind { case empty, partial, whole }

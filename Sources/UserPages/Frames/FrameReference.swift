@@ -91,7 +91,7 @@ extension PhysicalMemory {
   /// - Throws: `outOfMemory` where no frame is free after that.
   /// - Complexity: O(page).
   public func allocate() throws(PageError) -> FrameReference {
-    let pfn = try allocateFrame(underLock: false)
+    let pfn = try allocateFrame(.mayReclaim)
     frames.bytes(of: pfn).fill(0)
     frames.frame(pfn).begin(anonymous: false, mapped: false)
     return FrameReference(owning: pfn, in: self)
@@ -104,7 +104,7 @@ extension PhysicalMemory {
   /// - Throws: `outOfMemory` where no 2 MiB are free in one piece: `allocate` may still find single frames.
   /// - Complexity: O(2 MiB).
   public func allocateHuge() throws(PageError) -> FrameReference {
-    guard let first = allocateHugeFrame(underLock: false) else { throw .outOfMemory }
+    guard let first = allocateHugeFrame(.mayReclaim) else { throw .outOfMemory }
     for index in 0..<Page.pagesPerHuge { frames.bytes(of: first + index).fill(0) }
     frames.beginHuge(first, anonymous: false, mapped: false)
     return FrameReference(owning: first, in: self)

@@ -43,6 +43,9 @@ struct FrameTable: @unchecked Sendable {
   private static let patternBit: UInt16 = 1 << 15
   /// Frame numbers are below this.
   let span: Int
+  /// Frames from here to `movableEnd` hold pages that can be moved, and no long-term pin (`ZONE_MOVABLE`).
+  @usableFromInline private(set) var movableStart = PFN(0)
+  @usableFromInline private(set) var movableEnd = PFN(0)
 
   /// Reserves address space for `span` frames; nil where the process has not that much.
   init?(span: Int) {
@@ -96,6 +99,18 @@ struct FrameTable: @unchecked Sendable {
 
   @inlinable @inline(__always)
   func number(of frame: Frame) -> PFN { PFN(UInt64(frame.descriptor - descriptors)) }
+
+  /// The same table, for a machine some of whose frames are movable.
+  func with(movable frames: Range<PFN>) -> FrameTable {
+    var table = self
+    table.movableStart = frames.lowerBound
+    table.movableEnd = frames.upperBound
+    return table
+  }
+
+  /// Whether a long-term pin must not hold the frame.
+  @inlinable @inline(__always)
+  func isMovable(_ pfn: PFN) -> Bool { pfn >= movableStart && pfn < movableEnd }
 
   /// What a frame number stands for at this moment; any number may be asked for. O(1), any thread.
   ///

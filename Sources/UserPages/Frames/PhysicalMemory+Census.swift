@@ -98,15 +98,14 @@ extension PhysicalMemory {
 
   /// Calls `body` for each frame with a descriptor that may have been in use, inside a read-side section for each 2 MiB.
   private func forEachUsedFrame(_ body: (PFN, Frame) -> Void) {
-    let (head, tail) = allocator.usedSinceBirth
+    let used = allocator.usedSinceBirth
     for section in sections.described {
       guard section.first == allocator.first else {
         forEachFrame(section.first..<section.first + section.pages, body)
         continue
       }
       // Of RAM, what was never used is left out: its descriptors take no memory until they are touched.
-      forEachFrame(section.first..<section.first + head, body)
-      forEachFrame(section.first + (section.pages - tail)..<section.first + section.pages, body)
+      for range in used { forEachFrame(range, body) }
     }
   }
 

@@ -30,48 +30,63 @@ public final class PhysicalMemory: Sendable {
   /// What a flush of the data cache does here; nil if it does nothing.
   let dataCache: (any DataCacheFlushing)?
   let diagnostics: Diagnostics
+  let reclaimer: Reclaimer
+  /// What tests have in the way of allocations.
+  package let allocationFailures = AllocationFailures()
   private let arena: Int32
 
   /// Makes a machine, in time and memory that do not depend on its size.
   ///
   /// - Parameters:
   ///   - ramPages: RAM, in pages of 4096 bytes.
+  ///   - movablePages: how many of them, at the end, are movable (`ZONE_MOVABLE`): private memory and pages of a `PageCache` may lie there,
+  ///     and long-term pins may not. A long-term pin moves its page out first.
   ///   - spanPages: how many frame numbers there are, RAM, images and devices together; address space is reserved for
   ///     them, memory is not. By default 64 GiB, or four times RAM where that is more, but at most 16 TiB.
   ///   - dataCache: what a flush of the data cache does; nothing by default.
-  ///   - swapFile: where pages go that are advised out; no room by default.
-  /// - Throws: `invalidArgument` for a size that is not positive or beyond 8 TiB (RAM, swap) or 16 TiB (all frame numbers),
+  ///   - swapFile: where anonymous pages go that are advised out or reclaimed; no room by default.
+  ///   - reclaim: when and how frames are taken back from page caches and anonymous memory.
+  /// - Throws: `invalidArgument` for a size that is not positive or beyond 8 TiB (RAM, swap) or 16 TiB (all frame numbers), and for
+  ///   watermarks that are out of order or beyond RAM;
   ///   `outOfMemory` where the process has not the address space, `busy` where another machine uses the swap file, `file` with
   ///   the errno where it cannot be opened.
   public init(
-    ramPages: Int, spanPages: Int? = nil, dataCache: (any DataCacheFlushing)? = nil,
-    swapFile: SwapFile = .none
+    ramPages: Int, movablePages: Int = 0, spanPages: Int? = nil, dataCache: (any DataCacheFlushing)? = nil,
+    swapFile: SwapFile = .none, reclaim: ReclaimPolicy = ReclaimPolicy()
   ) throws(PageError) {
     guard ramPages > 0, ramPages <= 1 << 31, swapFile.pages >= 0, swapFile.pages <= 1 << 31 else {
+      throw .invalidArgument
+    }
+    let watermarks = reclaim.watermarks ?? Watermarks(ramPages: ramPages)
+    guard watermarks.areSound(for: ramPages), movablePages >= 0, movablePages <= ramPages else {
       throw .invalidArgument
     }
     let swapStore = try SwapStore(swapFile)
     let span = spanPages ?? max(1 << 24, min(4 * ramPages, 1 << 32 - 1))
     // Frame numbers fit in 32 bits where lists of them are kept.
     guard span > ramPages, span < 1 << 32 else { throw .invalidArgument }
-    guard let frames = FrameTable(span: span + 4 * Page.pagesPerHuge) else { throw .outOfMemory }
-    let sections = SectionMap(table: frames)
+    guard let reserved = FrameTable(span: span + 4 * Page.pagesPerHuge) else { throw .outOfMemory }
+    let sections = SectionMap(table: reserved)
+    let frames: FrameTable
     var arena: Int32 = -1
     do throws(PageError) {
       zeroPage = try sections.add(pages: Page.pagesPerHuge, described: true, file: -1, writable: false, shared: false)
       arena = cp_memory_file("user-pages-ram", ramPages * Page.size)
       guard arena >= 0 else { throw PageError(.create, errno: -arena) }
       let ram = try sections.add(pages: ramPages, described: true, file: arena, writable: true, shared: true)
-      allocator = FrameAllocator(table: frames, first: ram, count: ramPages)
+      frames = reserved.with(movable: ram + (ramPages - movablePages)..<ram + ramPages)
+      allocator = FrameAllocator(
+        table: frames, first: ram, count: ramPages, movable: movablePages, watermarks: watermarks)
     } catch {
       if arena >= 0 { close(arena) }
-      frames.release()
+      reserved.release()
       throw error
     }
     for index in 0..<Page.pagesPerHuge { frames.frame(zeroPage + index).beginReserved() }
     self.ramPages = ramPages
     self.dataCache = dataCache
     diagnostics = Diagnostics()
+    reclaimer = Reclaimer(reclaim, watermarks)
     self.frames = frames
     self.sections = sections
     self.arena = arena
@@ -146,6 +161,7 @@ public final class PhysicalMemory: Sendable {
     zeroPage = parts.zeroPage
     dataCache = parts.dataCache
     diagnostics = parts.diagnostics
+    reclaimer = parts.reclaimer
     arena = parts.arena
   }
 
@@ -160,6 +176,7 @@ public final class PhysicalMemory: Sendable {
     let zeroPage: PFN
     let dataCache: (any DataCacheFlushing)?
     let diagnostics: Diagnostics
+    let reclaimer: Reclaimer
     let arena: Int32
   }
 
@@ -174,9 +191,10 @@ public final class PhysicalMemory: Sendable {
       let parts = Parts(
         ramPages: ramPages, frames: frames, sections: sections, allocator: allocator, swap: swap,
         tablePages: tablePages, deferredQueue: deferredQueue, zeroPage: zeroPage, dataCache: dataCache,
-        diagnostics: diagnostics, arena: arena)
+        diagnostics: diagnostics, reclaimer: reclaimer, arena: arena)
       return RCU.endOutsideSection(PhysicalMemory(successorOf: parts))
     }
+    reclaimer.end()
     swap.end()
     deferred.drainAll()
     let left = census()
@@ -221,48 +239,6 @@ public final class PhysicalMemory: Sendable {
     let pfn = frames.number(of: bytes)
     return allocator.manages(pfn) || (pfn >= zeroPage && pfn < zeroPage + Page.pagesPerHuge)
   }
-
-  /// A frame with unspecified contents and no references, waiting for the deferred frees and for what is being written to the
-  /// swap file where there is none at first.
-  ///
-  /// - Parameter underLock: whether the caller holds a lock. Then it must be ready for `outOfMemory` although an object that
-  ///   waits for its release holds memory: objects are released under no lock.
-  /// - Precondition: not inside a read-side section.
-  func allocateFrame(underLock: Bool) throws(PageError) -> PFN {
-    if let pfn = allocator.allocate() { return pfn }
-    // Others take what one drain freed, and defer more meanwhile: a few rounds before it is believed that there is none. More
-    // where another thread is releasing objects at this moment, which may hold memory.
-    for round in 0..<64 where round < 8 || (!underLock && deferred.isReleasing) {
-      drain(underLock: underLock)
-      if let pfn = allocator.allocate() { return pfn }
-      swap.trim(retrying: true)
-      swap.finishWrites()
-      if let pfn = allocator.allocate() { return pfn }
-      sched_yield()
-    }
-    throw .outOfMemory
-  }
-
-  /// Gives back a frame that was allocated and never used.
-  func discardFrame(_ pfn: PFN) { allocator.free(pfn) }
-
-  /// The first of 512 frames that begin at a multiple of 512, with unspecified contents and no references; nil where there
-  /// are none in one piece. Waits for the deferred frees once where that could help.
-  ///
-  /// - Precondition: not inside a read-side section.
-  func allocateHugeFrame(underLock: Bool) -> PFN? {
-    if let pfn = allocator.allocateHuge() { return pfn }
-    guard deferred.isAnythingPending else { return nil }
-    drain(underLock: underLock)
-    return allocator.allocateHuge()
-  }
-
-  private func drain(underLock: Bool) {
-    if underLock { deferred.reclaim() } else { deferred.drain() }
-  }
-
-  /// Gives back a 2 MiB frame that was allocated and never used.
-  func discardHugeFrame(_ first: PFN) { allocator.freeHuge(first) }
 
   /// Gives back what a get or a pin took, freeing the frame if that was the last reference.
   @inlinable @inline(__always)

@@ -14,7 +14,8 @@
 ///     swap     -> swap                fork (no longer exclusive)
 ///     swap     -> empty               as present -> empty
 ///     empty    -> swap                as empty -> present
-///     present  -> migration           break-up of a huge frame: no access and no pin meanwhile, under the mmap lock
+///     present  -> migration           break-up of a huge frame, move out of a movable frame: no access and no pin meanwhile, under
+///                                     the mmap lock
 ///     migration -> present            the same, when it is done or has failed
 ///
 /// An entry of the second-lowest level may map 2 MiB: it is a huge entry, and all of the above holds for it. Besides, there:

@@ -82,13 +82,13 @@ extension AddressSpace {
       if leaf.isBase { return true }
       return ReferenceEngine.holdRun(leaf, at: start, pages: pages, options, in: self, into: &held)
     }
-    let (test, holdDelta) = (options.test, options.holdDelta)
+    let (test, holdDelta, isLongTerm) = (options.test, options.holdDelta, options.contains(.longTerm))
     let first = TableNode.index(of: start, level: 1)
     var address = start
     for index in first..<first + min(pages, TableNode.entryCount - first, 64) {
       let ptep = node[index]
       let leaf = Leaf(ptep, ptep.load(), isBase: true, section)
-      if test.accepts(leaf.pte), isNormal(leaf, at: address) {
+      if test.accepts(leaf.pte), isNormal(leaf, at: address), !(isLongTerm && frames.isMovable(leaf.pte.pfn)) {
         let frame = frames.frame(leaf.pte.pfn)
         guard retain(frame, holdDelta, behind: leaf) else { return false }
         held.append(frame)

@@ -24,12 +24,27 @@ extension AddressSpace {
   /// Whether the fast path may hold what `leaf` maps, whatever its size.
   func mayHold(_ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions) -> Bool {
     // Above the lowest level only a huge entry maps anything.
-    guard leaf.isBase || leaf.pte.isHuge, options.accepts(leaf.pte.without(PTELayout.huge)),
+    guard leaf.isBase || leaf.pte.isHuge,
+      options.accepts(leaf.pte.without(PTELayout.huge).with(PTELayout.accessed)),
       isNormal(leaf, at: leaf.start(for: address))
     else { return false }
+    // The slow path moves the page out first.
+    if options.contains(.longTerm), frames.isMovable(leaf.pte.pfn) { return false }
     // The slow path says why (`VMA.refuses`).
     let isLongWrite = options.contains(.longTerm) && options.contains(.write)
     return !isLongWrite || !frames.frame(leaf.pte.folioPFN).has(Frame.writtenBackBit)
+  }
+
+  /// The leaf with its entry marked as accessed (`folio_mark_accessed`); nil if the entry changed.
+  ///
+  /// A pin is a use of the page. Without the mark, a page that only devices use would be the first to go when its pin ends.
+  @_lifetime(copy leaf)
+  func markedAccessed(_ leaf: Leaf) -> Leaf? {
+    // A forced pin takes what the program may not even read: that entry is left as it is.
+    if leaf.pte.isAccessed || leaf.pte.isProtNone { return leaf }
+    let pte = leaf.pte.with(PTELayout.accessed)
+    guard leaf.ptep.replace(leaf.pte, with: pte) else { return nil }
+    return Leaf(leaf.ptep, pte, isBase: leaf.isBase, leaf.section)
   }
 
   /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed or the frame has too many

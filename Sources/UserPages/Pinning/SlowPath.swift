@@ -42,6 +42,9 @@ extension AddressSpace {
     return nil
   }
 
+  /// How often a long-term pin tries to move a page out of its movable frame before it fails with `outOfMemory`.
+  private static var moveLimit: Int { 10 }
+
   /// What one look holds: a base page, or neighbours in a 2 MiB frame by one count.
   private struct HeldRun {
     let first: Frame
@@ -53,6 +56,8 @@ extension AddressSpace {
   private enum Look {
     case held(HeldRun)
     case needs(FaultAccess)
+    /// The page must leave its movable frame first.
+    case needsMove
     /// The entry is changing: look again.
     case again
     case failed(PageError)
@@ -64,6 +69,7 @@ extension AddressSpace {
   ) throws(PageError) -> HeldRun {
     guard address < VirtualAddress.limit else { throw .badAddress }
     var turns = 0
+    var moves = 0
     while true {
       var look = look(at: address, options, pages)
       // A replacement of a mapping looks like a hole from inside. An error is believed only while no writer is at work.
@@ -77,10 +83,19 @@ extension AddressSpace {
         PTEPointer.wait(&turns)
       case .failed(let error):
         throw error
+      case .needsMove:
+        moves += 1
+        guard moves <= Self.moveLimit else { throw .outOfMemory }
+        try leavingMmapLock { () throws(PageError) in try moveOut(pageAt: address) }
       case .needs(let access):
         if options.contains(.noFault) { throw .badAddress }
+        let movable = !options.contains(.longTerm)
         do throws(PageError) {
-          if faultsHoldMmapLock { try handleFault(at: address, access) } else { try fault(at: address, access) }
+          if faultsHoldMmapLock {
+            try handleFault(at: address, access, movable: movable)
+          } else {
+            try fault(at: address, access, movable: movable)
+          }
         } catch {
           // What is a signal for the program is an error for the pinning caller.
           throw error == .outOfMemory ? .outOfMemory : .badAddress
@@ -117,10 +132,11 @@ extension AddressSpace {
     let isNormal = isNormal(pte, at: leaf.start(for: address), in: mapping)
     guard isZeroPage(pte) || isNormal else { return .failed(.badAddress) }
     if !write, mustUnshare(pte, mapping, options) { return .needs(.unshare) }
+    if isNormal, options.contains(.longTerm), frames.isMovable(pte.pfn) { return .needsMove }
     let folio = frames.frame(isNormal ? pte.folioPFN : pte.pfn)
     // Otherwise `retain` would be refused again and again.
     if folio.isAtLimit { return .failed(.outOfMemory) }
-    guard retain(folio, options.holdDelta, behind: leaf) else { return .again }
+    guard let marked = markedAccessed(leaf), retain(folio, options.holdDelta, behind: marked) else { return .again }
     // There is one page of zeroes, whatever size the entry maps.
     guard isNormal, pte.isHuge else { return .held(HeldRun(first: folio)) }
     let count = leaf.isBase ? 1 : min(pages, Page.pagesPerHuge - address.pageInHuge)

@@ -27,7 +27,7 @@ import Testing
   /// Frames in no order, some of them neighbours, and the list that a store gets.
   private func withFrames(_ count: Int, _ body: ([FrameBytes]) throws -> Void) throws {
     let memory = try PhysicalMemory(ramPages: 2 * count)
-    let pfns = try (0..<2 * count).map { _ in try memory.allocateFrame(underLock: false) }
+    let pfns = try (0..<2 * count).map { _ in try memory.allocateFrame(.mayReclaim) }
     let chosen = (0..<count).map { (index: Int) -> PFN in
       let isEven = index % 3 == 0
       return pfns[isEven ? 2 * index : 2 * index + 1]

@@ -16,7 +16,9 @@ enum Swapped {
     _ pages: Int = 4, frames: Int = 64, swapPages: Int = 64, engine: PinEngine = .reference,
     sourceLocation: SourceLocation = #_sourceLocation, _ body: (Machine, AddressSpace) throws -> Void
   ) throws {
-    let machine = try Machine(frames: frames, swapPages: swapPages)
+    // Pages go out on request alone.
+    let machine = try Machine(
+      frames: frames, swapPages: swapPages, reclaim: ReclaimPolicy(swapsForAllocations: false))
     do {
       let space = AddressSpace(machine.memory, engine: engine)
       try space.map(at: start, pages: pages, protection: .readWrite)

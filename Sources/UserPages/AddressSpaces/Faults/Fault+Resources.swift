@@ -24,14 +24,13 @@ extension Fault {
     // The fault maps a base page after all. The 2 MiB that were meant for it may be all the memory there is.
     if let hugeFrame { space.with { $0.memory.discardHugeFrame(hugeFrame) } }
     hugeFrame = nil
-    return try space.with { space throws(PageError) in
-      try space.memory.allocateFrame(underLock: space.faultsHoldMmapLock)
-    }
+    let isMovable = isMovable
+    return try space.with { space throws(PageError) in try space.allocateFrameForFault(movable: isMovable) }
   }
 
   /// Gets 2 MiB of zeroes, or notes that there are none.
   mutating func getHugeFrame() {
-    let first = space.with { $0.memory.allocateHugeFrame(underLock: $0.faultsHoldMmapLock) }
+    let first = space.with { $0.memory.allocateHugeFrame($0.faultsHoldMmapLock ? .underLock : .mayReclaim) }
     guard let first else {
       isHugeRefused = true
       return
@@ -116,8 +115,23 @@ extension Fault {
   mutating func getSwapped(_ slot: SwapSlot) throws(PageError) {
     if let swapped { space.with { swapped.giveBack(to: $0.memory) } }
     swapped = nil
+    let isMovable = isMovable
     swapped = try space.with { space throws(PageError) in
-      try SwappedPage(reading: slot, in: space.memory, underLock: space.faultsHoldMmapLock)
+      try SwappedPage(reading: slot, in: space, movable: isMovable)
+    }
+  }
+}
+
+extension AddressSpace {
+  /// Allocates a frame for a fault, which is in no section and holds at most the mmap lock, for reading.
+  ///
+  /// If none is free, the fault leaves that lock: reclaim may need the same one, for which a writer may wait already.
+  ///
+  /// - Parameter movable: whether the frame may be a movable one. Not if a long-term pin is about to hold it.
+  func allocateFrameForFault(movable: Bool) throws(PageError) -> PFN {
+    guard faultsHoldMmapLock else { return try memory.allocateFrame(.mayReclaim, movable: movable) }
+    do throws(PageError) { return try memory.allocateFrame(.noWait, movable: movable) } catch {
+      return try leavingMmapLock { () throws(PageError) in try memory.allocateFrame(.mayReclaim, movable: movable) }
     }
   }
 }

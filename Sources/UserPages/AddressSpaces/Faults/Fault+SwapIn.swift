@@ -36,12 +36,11 @@ struct SwappedPage {
   var frame: PFN?
 
   /// Reads a slot that the caller holds. The hold passes to the page, or ends with the error.
-  ///
-  /// - Parameter underLock: as for `PhysicalMemory.allocateFrame(underLock:)`.
-  init(reading slot: SwapSlot, in memory: PhysicalMemory, underLock: Bool) throws(PageError) {
+  init(reading slot: SwapSlot, in space: AddressSpace, movable: Bool) throws(PageError) {
     YieldPoint.swapInBetweenHoldAndRead.reach()
+    let memory = space.memory
     do throws(PageError) {
-      let pfn = try memory.allocateFrame(underLock: underLock)
+      let pfn = try space.allocateFrameForFault(movable: movable)
       guard memory.swap.read(slot, into: pfn) else {
         memory.discardFrame(pfn)
         throw .busError

@@ -12,6 +12,8 @@
 struct Fault: ~Copyable {
   let address: VirtualAddress
   let access: FaultAccess
+  /// Whether its frames may be movable ones: not if the fault is a long-term pin's.
+  let isMovable: Bool
 
   // Copies of the space's trivial values, so that reaching them touches no reference count.
   let engine: PinEngine
@@ -42,7 +44,8 @@ struct Fault: ~Copyable {
   /// Whether memory may still be looked for outside of the allocator: at most once.
   private var mayMakeRoom = true
 
-  init(in space: borrowing AddressSpace, at address: VirtualAddress, _ access: FaultAccess) {
+  init(in space: borrowing AddressSpace, at address: VirtualAddress, _ access: FaultAccess, movable: Bool) {
+    isMovable = movable
     self.address = address
     self.access = access
     engine = space.engine
@@ -182,20 +185,20 @@ extension AddressSpace {
   ///
   /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
   @inline(never)
-  func fault(at address: VirtualAddress, _ access: FaultAccess) throws(PageError) {
+  func fault(at address: VirtualAddress, _ access: FaultAccess, movable: Bool = true) throws(PageError) {
     guard address < VirtualAddress.limit else { throw .segmentationViolation }
     // It may wait for a fork, which waits for this section.
     precondition(!RCU.isReading, "a fault inside a read-side section could wait for itself")
     if faultsHoldMmapLock { mmapLock.lockForReading() }
     defer { if faultsHoldMmapLock { mmapLock.unlock() } }
-    try handleFault(at: address, access)
+    try handleFault(at: address, access, movable: movable)
     if !faultsHoldMmapLock { memory.deferred.drainIfFull() }
   }
 
   /// As `fault`, for a caller that holds the mmap lock for reading if `faultsHoldMmapLock`. The fault may leave the lock for a
   /// while.
-  func handleFault(at address: VirtualAddress, _ access: FaultAccess) throws(PageError) {
-    var fault = Fault(in: self, at: address, access)
+  func handleFault(at address: VirtualAddress, _ access: FaultAccess, movable: Bool = true) throws(PageError) {
+    var fault = Fault(in: self, at: address, access, movable: movable)
     do throws(PageError) { try fault.resolve() } catch {
       fault.leaveBacking()
       if fault.nodes.haveBeenLinked { leavingMmapLock { unlinkNodesAfterFault(at: address) } }
@@ -207,11 +210,11 @@ extension AddressSpace {
 
   /// Runs `body` without the mmap lock, if faults run under it.
   @inline(__always)
-  func leavingMmapLock<Result>(_ body: () -> Result) -> Result {
-    guard faultsHoldMmapLock else { return body() }
+  func leavingMmapLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    guard faultsHoldMmapLock else { return try body() }
     mmapLock.unlock()
     defer { mmapLock.lockForReading() }
-    return body()
+    return try body()
   }
 
   /// Unlinks the nodes that a fault or an insertion linked while `unmap` removed its mapping. The unmapping thread did not see

@@ -40,7 +40,7 @@ extension AddressSpace {
     // Nothing to collapse: no 2 MiB are allocated.
     if top.isEmpty { throw .invalidArgument }
     try bringIn(start.hugeRange)
-    guard let frame = memory.allocateHugeFrame(underLock: false) else { throw .outOfMemory }
+    guard let frame = memory.allocateHugeFrame(.mayReclaim) else { throw .outOfMemory }
     let result = mmapLock.writing { writer in collapse(start, into: frame, writer) }
     memory.deferred.drainIfFull()
     switch result {

@@ -7,12 +7,17 @@ extension AddressSpace {
   ///
   /// - Throws: `outOfMemory` if a pinned page cannot be copied; nothing changed but that pages became copy-on-write.
   public func fork() throws(PageError) -> AddressSpace {
-    do throws(PageError) {
-      return try attemptFork()
-    } catch {
-      // Objects that wait for their release may hold memory. They are released under no lock.
-      guard error == .outOfMemory, memory.deferred.drain() else { throw error }
-      return try attemptFork()
+    var hasDrained = false
+    while true {
+      do throws(PageError) {
+        return try attemptFork()
+      } catch {
+        guard error == .outOfMemory else { throw error }
+        // Under no lock: objects that wait for their release may hold memory, once; then pages that nothing holds are taken back.
+        let hasReleased = hasDrained ? false : memory.deferred.drain()
+        hasDrained = true
+        guard hasReleased || memory.reclaimForAllocation() > 0 else { throw error }
+      }
     }
   }
 
@@ -276,7 +281,7 @@ extension AddressSpace {
 
   /// A child's own copy of a page that is pinned in the parent.
   private func copyPinned(_ pte: PTE, mapping: VMATree.Mapping) throws(PageError) -> PTE {
-    let pfn = try memory.allocateFrame(underLock: true)
+    let pfn = try memory.allocateFrame(.underLock, movable: true)
     frames.bytes(of: pfn).copy(page: frames.bytes(of: pte.pfn))
     frames.frame(pfn).begin(anonymous: true, mapped: true)
     events.add(1, to: Counters.copyIndex)

@@ -10,13 +10,13 @@
 /// A fault on the page in between takes the same frame out of the cache, so program and pins never see two.
 extension AddressSpace {
   /// A page whose entry a batch has replaced.
-  private struct Taken {
-    let ptep: PTEPointer
+  struct PageTakenOut {
+    fileprivate let ptep: PTEPointer
     /// The entry as it was.
-    let before: PTE
-    let slot: SwapSlot
+    fileprivate let before: PTE
+    fileprivate let slot: SwapSlot
 
-    var after: PTE { PTE(swappedTo: slot, isShared: !before.isExclusive) }
+    fileprivate var after: PTE { PTE(swappedTo: slot, isShared: !before.isExclusive) }
   }
 
   /// The most pages of a batch. So many share the cost of one grace period.
@@ -35,7 +35,7 @@ extension AddressSpace {
         let (parts, hasHole) = parts(of: next..<range.upperBound, reader)
         next = range.upperBound
         if hasHole { error = .outOfMemory }
-        var batch: [Taken] = []
+        var batch: [PageTakenOut] = []
         for (part, mapping) in parts {
           if mapping.value.attributes.kind.isPFN {
             error = .invalidArgument
@@ -60,7 +60,8 @@ extension AddressSpace {
 
   /// Replaces entries of a part of a mapping. Returns where to go on if the batch or the swap file is full.
   private func takeOut(
-    _ part: Range<VirtualAddress>, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader, _ batch: inout [Taken],
+    _ part: Range<VirtualAddress>, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader,
+    _ batch: inout [PageTakenOut],
     _ isFull: inout Bool
   ) -> VirtualAddress? {
     var cursor = table.cursor(over: part, lock)
@@ -69,7 +70,7 @@ extension AddressSpace {
       guard case .base(let run) = step else { continue }
       for (address, ptep) in run {
         guard batch.count < Self.batchSize else { return address }
-        guard takeOut(ptep, at: address, in: mapping, &batch) else {
+        guard takeOut(ptep, at: address, in: mapping, takesShared: false, &batch) else {
           isFull = true
           return address
         }
@@ -81,15 +82,18 @@ extension AddressSpace {
   /// Replaces one entry, if its page may go. Returns false if the swap file is full.
   ///
   /// The questions about the frame are hints that save work: the answer that counts is asked for after the grace period.
-  private func takeOut(
-    _ ptep: PTEPointer, at address: VirtualAddress, in mapping: VMATree.Mapping, _ batch: inout [Taken]
+  ///
+  /// - Parameter takesShared: whether a page may go that other spaces map too.
+  func takeOut(
+    _ ptep: PTEPointer, at address: VirtualAddress, in mapping: VMATree.Mapping, takesShared: Bool,
+    _ batch: inout [PageTakenOut]
   ) -> Bool {
     // In one section with the entry, so that the frame has a reference while the cache takes its own.
     RCU.read { section in
       while true {
         let pte = ptep.waitUntilUnlocked()
         guard pte.isMapped, pte.isAnonymous, !pte.isHuge,
-          let frame = normalFrame(pte, at: address, in: mapping), frame.mapCount == 1, frame.pins == 0
+          let frame = normalFrame(pte, at: address, in: mapping), takesShared || frame.mapCount == 1, frame.pins == 0
         else { return true }
         let isShared = !pte.isExclusive
         YieldPoint.pageOutBetweenEntryAndReplacement.reach()
@@ -106,41 +110,50 @@ extension AddressSpace {
           frame.removeMapping()
           // Before the page is put back, a fault may bring it in, pins may hold it in slots, and another page-out may take it
           // again, into the same slot of the file: so it comes back as a page that slots may hold.
-          batch.append(Taken(ptep: ptep, before: pte.without(PTELayout.neverSlotPinned), slot: slot))
+          batch.append(PageTakenOut(ptep: ptep, before: pte.without(PTELayout.neverSlotPinned), slot: slot))
           return true
         }
       }
     }
   }
 
-  /// Steps B to D. The lock keeps the entries from being moved, inherited or re-protected meanwhile.
-  private func finish(_ batch: [Taken], _ lock: borrowing MmapReader) {
-    if batch.isEmpty { return }
+  /// Steps B to D. The lock keeps the entries from being moved, inherited or re-protected meanwhile. Returns how many frames are the writer's.
+  ///
+  /// - Parameter leavesShared: as for `SwapArea.decide`.
+  @discardableResult
+  func finish(_ batch: [PageTakenOut], leavesShared: Bool = false, _ lock: borrowing MmapReader) -> Int {
+    if batch.isEmpty { return 0 }
     YieldPoint.pageOutBetweenEntriesAndGrace.reach()
     // ORDERING [swap-then-copy]: the entries were replaced before; when this returns, every store by one of them has landed, and
     // the frame may be copied to the file.
     RCU.synchronize()
     YieldPoint.pageOutBetweenGraceAndLook.reach()
-    var staying = decide(batch)
+    var out = 0
+    var staying = decide(batch, leavesShared: leavesShared, &out)
     if staying.contains(where: { frames.frame($0.before.pfn).pins == 0 }) {
       // Another space may have unmapped the page; its reference then waits in the deferred queue. Reclaim the queue and decide
       // again.
       memory.deferred.reclaim()
-      staying = decide(staying)
+      staying = decide(staying, leavesShared: leavesShared, &out)
     }
-    if staying.isEmpty { return }
+    if staying.isEmpty { return out }
     YieldPoint.pageOutBetweenLookAndPutBack.reach()
     for page in staying { putBack(page) }
+    return out
   }
 
-  /// Lets go of the frames without other holders; returns the rest.
-  private func decide(_ pages: [Taken]) -> [Taken] {
+  /// Lets go of the frames without other holders, and counts them in `out`; returns the rest.
+  private func decide(_ pages: [PageTakenOut], leavesShared: Bool, _ out: inout Int) -> [PageTakenOut] {
     // ORDERING [slot-then-leave]: the entries were replaced, a grace period has passed, the slots are looked at now.
     let slots = PinSlotSnapshot(of: frames)
     return pages.filter { page in
       let pfn = page.before.pfn
-      switch memory.swap.decide(page.slot, pfn, isPinned: slots.holds(frames.frame(pfn))) {
-      case .out: return false
+      let isPinned = slots.holds(frames.frame(pfn))
+      switch memory.swap.decide(page.slot, pfn, isPinned: isPinned, leavesShared: leavesShared) {
+      case .out:
+        out += 1
+        return false
+      case .left: return false
       case .gone:
         // By way of the deferred frees, where pin slots are looked at before the last reference falls.
         memory.putAfterGracePeriod(pfn)
@@ -151,7 +164,7 @@ extension AddressSpace {
   }
 
   /// Undoes step A, unless a fault did already or the page was thrown away.
-  private func putBack(_ page: Taken) {
+  private func putBack(_ page: PageTakenOut) {
     defer { memory.swap.release(hold: page.slot) }
     while true {
       let pte = page.ptep.waitUntilUnlocked()

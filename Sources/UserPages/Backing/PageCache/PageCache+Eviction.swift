@@ -9,18 +9,27 @@ extension PageCache {
 
   /// Evicts at least `wanted` pages if there are so many that can go, and up to `most` where they go together.
   func evict(atLeast wanted: Int, atMost most: Int) -> Int {
-    // Inside `willWriteBack`: an evictor that waits for the write-back lock may hold the eviction lock.
-    if writeBackLock.isHeldByCaller { return 0 }
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
+    // A first look takes the second chance away, a second one evicts. From the third on an access is no excuse.
+    let count = max(residents.count, 1)
+    return evict(atLeast: wanted, atMost: most, looking: 3 * count, sparingAccessedUntil: count, &kept)
+  }
+
+  /// The same within `looks` looks, which spare accessed pages until `last` of them are left.
+  private func evict(
+    atLeast wanted: Int, atMost most: Int, looking looks: Int, sparingAccessedUntil last: Int,
+    _ kept: inout [any BackingUser]
+  ) -> Int {
+    // Inside `willWriteBack`: an evictor that waits for the write-back lock may hold the eviction lock.
+    if writeBackLock.isHeldByCaller { return 0 }
     return evictionLock.holding {
       var evicted = 0
-      // A first look takes the second chance away, a second one evicts. From the third on an access is no excuse.
-      var looks = 3 * max(residents.count, 1)
+      var looks = looks
       while evicted < wanted, looks > 0 {
-        let candidates = residents.next(min(Self.evictionBatchSize, max(2 * (most - evicted), 4)))
+        let candidates = residents.next(min(Self.evictionBatchSize, looks, max(2 * (most - evicted), 4)))
         if candidates.isEmpty { break }
-        let isLast = looks <= residents.count
+        let isLast = looks <= last
         looks -= candidates.count
         evicted += evict(
           candidates, atLeast: wanted - evicted, atMost: most - evicted, sparingAccessed: !isLast, &kept)
@@ -63,8 +72,7 @@ extension PageCache {
     for (place, page) in idle where batch.count < most {
       var taken: PageState?
       states.update(page) { state in
-        let isClean = state.kind == .present && !state.isDirty && !state.isUnderWriteBack
-        taken = isClean ? state.without(PageState.referencedMark).beingEvicted : nil
+        taken = state.evictable
         return taken
       }
       if let taken, let pfn = taken.pfn { batch.append(Candidate(place: place, page: page, pfn: pfn, state: taken)) }
@@ -91,7 +99,35 @@ extension PageCache {
 
   /// (e2) to (e5).
   private func takeAway(_ batch: [Candidate], _ kept: inout [any BackingUser]) -> Int {
-    let pages = batch.map(\.page)
+    let isIdle = isIdleWithoutEntries(batch.map(\.page), batch.map(\.pfn), &kept)
+    let number = evictions.wrappingAdd(1, ordering: .relaxed).newValue
+    var evicted: [Int] = []
+    for (candidate, isIdle) in zip(batch, isIdle) {
+      let isFree =
+        isIdle
+        && residents.release(candidate.place, of: candidate.page) {
+          states.replace(candidate.state, with: .empty(evictedBy: UInt64(number)), at: candidate.page)
+        }
+      if isFree {
+        memory.put(memory.frames.frame(candidate.pfn), Frame.oneReference)
+        evicted.append(candidate.page)
+      } else {
+        // Held, rescued, truncated, or referenced by a `read` since.
+        rescue(candidate.page, from: candidate.pfn)
+      }
+    }
+    // A failed sync can have only those written again that are still here.
+    unsynced.withLock { $0.subtract(evicted) }
+    return evicted.count
+  }
+
+  /// Takes a page back from the evictor, if it is there still.
+  func rescue(_ page: Int, from pfn: PFN) {
+    states.update(page) { $0.kind == .evicting && $0.pfn == pfn ? $0.rescued : nil }
+  }
+
+  /// (e2) to (e4): empties the entries of pages that are being evicted, and says of each whether nothing but the cache holds its frame.
+  func isIdleWithoutEntries(_ pages: [Int], _ pfns: [PFN], _ kept: inout [any BackingUser]) -> [Bool] {
     let areEmptied = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: pages, of: self) }
     YieldPoint.evictionBetweenUnmapAndGrace.reach()
     // One grace period for both: after the entries' end, and for the references that they held.
@@ -101,25 +137,21 @@ extension PageCache {
     YieldPoint.evictionBetweenGraceAndLook.reach()
     // ORDERING [slot-then-leave], [change-then-count]: the entries are gone, a grace period has passed, the holders are looked at now.
     let slots = PinSlotSnapshot(of: memory.frames)
-    let number = evictions.wrappingAdd(1, ordering: .relaxed).newValue
-    var evicted: [Int] = []
-    for candidate in batch {
-      let frame = memory.frames.frame(candidate.pfn)
-      let isFree =
-        areEmptied && frame.references == 1 && !slots.holds(frame)
-        && residents.release(candidate.place, of: candidate.page) {
-          states.replace(candidate.state, with: .empty(evictedBy: UInt64(number)), at: candidate.page)
-        }
-      if isFree {
-        memory.put(frame, Frame.oneReference)
-        evicted.append(candidate.page)
-      } else {
-        // Held, rescued, truncated, or referenced by a `read` since.
-        states.update(candidate.page) { $0.kind == .evicting && $0.pfn == candidate.pfn ? $0.rescued : nil }
-      }
+    return pfns.map { pfn in
+      let frame = memory.frames.frame(pfn)
+      return areEmptied && frame.references == 1 && !slots.holds(frame)
     }
-    // A failed sync can have only those written again that are still here.
-    unsynced.withLock { $0.subtract(evicted) }
-    return evicted.count
+  }
+}
+
+/// What the machine asks of the cache when memory is short.
+extension PageCache: ReclaimableCache {
+  func shrink(
+    looking count: Int, atMost most: Int, sparingAccessed: Bool, keepingIn kept: inout [AnyObject]
+  ) -> Int {
+    var users: [any BackingUser] = []
+    defer { kept += users.map { $0 as AnyObject } }
+    return evict(
+      atLeast: most, atMost: most, looking: count, sparingAccessedUntil: sparingAccessed ? 0 : count, &users)
   }
 }

@@ -107,6 +107,12 @@ extension PageCache {
     }
     let incoming = Incoming(page: page, place: place, pfn: pfn)
     let window = readAhead.withLock { $0.window(for: page) }
+    // A truncation waits for this lock and holds others that reclaim needs.
+    return try ReclaimScope.withoutReclaim { () throws(PageError) in try readIn(incoming, window) }
+  }
+
+  private func readIn(_ incoming: Incoming, _ window: Int) throws(PageError) -> PFN? {
+    let (page, place, pfn) = (incoming.page, incoming.place, incoming.pfn)
     return try contentLock.reading { () throws(PageError) -> PFN? in
       let isInside = page < pageCount
       guard isInside, claim(incoming) else {
@@ -160,7 +166,8 @@ extension PageCache {
   /// The same for a page that no thread asked for yet: only if that costs no wait.
   private func claimAhead(_ page: Int) -> Incoming? {
     guard page < pageCount, states[page].kind == .empty, let place = residents.reserve() else { return nil }
-    guard let pfn = memory.allocator.allocate() else {
+    let pfn: PFN
+    do throws(PageError) { pfn = try memory.allocateFrame(.noWait, movable: true) } catch {
       residents.release(place)
       return nil
     }
@@ -204,7 +211,11 @@ extension PageCache {
   private func allocateFrame() throws(PageError) -> PFN {
     var failures = 0
     while true {
-      do throws(PageError) { return try memory.allocateFrame(underLock: false) } catch { try makeRoom(&failures) }
+      do throws(PageError) {
+        return try memory.allocateFrame(.mayReclaim, movable: true)
+      } catch {
+        try makeRoom(&failures)
+      }
     }
   }
 

@@ -154,6 +154,7 @@ public final class PageCache: Backing {
     length = Atomic(byteCount)
     copies = try PageBuffer(pages: Self.batchSize)
     position = Guarded(ErrorSequence().start)
+    memory.reclaimer.add(self)
   }
 
   deinit {

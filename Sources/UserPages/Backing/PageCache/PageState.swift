@@ -60,6 +60,11 @@ struct PageState: RawRepresentable, Equatable, Sendable {
   /// The same page, back from the evictor.
   var rescued: PageState { PageState(rawValue: rawValue & ~3 | Kind.present.rawValue) }
 
+  /// The state of the page in the evictor's hands, if it may get there: nil unless the page is clean and in memory.
+  var evictable: PageState? {
+    kind == .present && !isDirty && !isUnderWriteBack ? without(Self.referencedMark).beingEvicted : nil
+  }
+
   /// The same page in the evictor's hands.
   var beingEvicted: PageState { PageState(rawValue: rawValue & ~3 | Kind.evicting.rawValue) }
 }

@@ -1,5 +1,3 @@
-import Glibc
-
 /// What the writer has to do. Guarded by the area's monitor.
 struct SwapWork {
   /// Slots to write, in order, from `head` on.
@@ -8,7 +6,7 @@ struct SwapWork {
   /// How many were ever queued, and how many of them, in the same order, are done with.
   private(set) var queuedCount = 0
   var doneCount = 0
-  var writer: pthread_t?
+  var writer: ServiceThread?
   var isEnding = false
 
   var first: SwapSlot? { head < queue.count ? queue[head] : nil }
@@ -56,33 +54,20 @@ extension SwapArea {
 
   /// Ends the writer once it has done what is queued. The machine's end: no other thread uses the area.
   func end() {
-    let writer = monitor.locked { () -> pthread_t? in
+    let writer = monitor.locked { () -> ServiceThread? in
       work.isEnding = true
       monitor.wakeAll()
       defer { work.writer = nil }
       return work.writer
     }
-    if let writer { pthread_join(writer, nil) }
+    writer?.join()
   }
 
   /// False where the process has no thread to spare: the page stays in the cache, as if it could not be written.
   private func startWriter() -> Bool {
-    if work.writer != nil { return true }
-    var thread = pthread_t()
     // The thread holds the area, and the area is ended before it goes.
-    let area = Unmanaged.passRetained(self)
-    let error = pthread_create(
-      &thread, nil,
-      { context in
-        Unmanaged<SwapArea>.fromOpaque(context!).takeRetainedValue().write()
-        return nil
-      }, area.toOpaque())
-    guard error == 0 else {
-      area.release()
-      return false
-    }
-    work.writer = thread
-    return true
+    if work.writer == nil { work.writer = ServiceThread.start("gup-swap") { [self] in write() } }
+    return work.writer != nil
   }
 
   private func write() {

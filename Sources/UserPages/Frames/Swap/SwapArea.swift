@@ -1,3 +1,5 @@
+import Synchronization
+
 /// The swap file's slots, and the frames that are on their way to it or back (Linux's `swap_info_struct` and swap cache).
 ///
 /// The states of a slot, and what `SwapSlotState` says in each:
@@ -28,6 +30,7 @@ final class SwapArea: @unchecked Sendable {
   private let allocator: FrameAllocator
   let store: SwapStore
   let monitor = Monitor()
+  private let freedFrames = Atomic<Int>(0)
 
   // All below: guarded by `monitor`.
 
@@ -49,6 +52,12 @@ final class SwapArea: @unchecked Sendable {
 
   /// Slots in use.
   var usedCount: Int { monitor.locked { slots.count - free.count } }
+
+  /// Frames that were freed because the file had their pages, since the machine was made.
+  var freedCount: Int { freedFrames.load(ordering: .relaxed) }
+
+  /// Whether the file has room for one page at least.
+  var hasRoom: Bool { monitor.locked { !free.isEmpty || slots.count < store.pages } }
 
   // MARK: Out
 
@@ -92,6 +101,9 @@ final class SwapArea: @unchecked Sendable {
     case gone
     /// Another entry, a get or a pin has the frame. The caller still holds the slot and has the reference.
     case stays
+    /// Other entries map the frame, and nothing else has it. The entry leads to the slot from now on, and the frame stays in the cache until
+    /// the other entries do so, too. The slot is not held any more, the reference is given up.
+    case left
     /// The frame is the writer's, or free already; the slot is not held any more, the reference is given up.
     case out
   }
@@ -101,17 +113,25 @@ final class SwapArea: @unchecked Sendable {
   /// ORDERING [change-then-count]: the entry was replaced, the references are looked at now: the cache's and the caller's, or
   /// more. A pin that is not among them will find the entry changed, and back out.
   ///
-  /// - Parameter isPinned: whether a pin slot holds the frame, looked at after the grace period.
-  func decide(_ slot: SwapSlot, _ pfn: PFN, isPinned: Bool) -> Verdict {
+  /// - Parameters:
+  ///   - isPinned: whether a pin slot holds the frame, looked at after the grace period.
+  ///   - leavesShared: whether the verdict may be `left`. It need not be right: a frame that is held stays in the cache, and a fault gets
+  ///     that frame.
+  func decide(_ slot: SwapSlot, _ pfn: PFN, isPinned: Bool, leavesShared: Bool = false) -> Verdict {
     let (verdict, freed) = monitor.locked { () -> (Verdict, PFN?) in
       guard slots[slot.index].frame == pfn else {
         unhold(slot)
         return (.gone, nil)
       }
       let frame = frames.frame(pfn)
-      if isPinned || frame.references > 2 {
+      let references = frame.references
+      if isPinned || references > 2 {
         markIdle(slot)
-        return (.stays, nil)
+        guard leavesShared, !isPinned, frame.pins == 0, references - 2 <= frame.mapCount else { return (.stays, nil) }
+        // Not the last reference: the cache has one.
+        _ = frame.put(Frame.oneReference)
+        unhold(slot)
+        return (.left, nil)
       }
       _ = frame.put(Frame.oneReference)
       // What a device wrote is on its way to the file with the rest.
@@ -198,7 +218,7 @@ final class SwapArea: @unchecked Sendable {
       freeIfUnused(slot)
       return (wasCached, freed)
     }
-    giveUp(freed)
+    giveUp(freed, isNeeded: false)
     return wasCached
   }
 
@@ -243,9 +263,13 @@ final class SwapArea: @unchecked Sendable {
   }
 
   /// Gives up the cache's reference of a frame. Not under the monitor: freeing may fill the page.
-  func giveUp(_ pfn: PFN?) {
+  ///
+  /// - Parameter isNeeded: whether entries still lead to the page.
+  func giveUp(_ pfn: PFN?, isNeeded: Bool = true) {
     // ORDERING [last-put]: as every put.
-    if let pfn, frames.frame(pfn).put(Frame.oneReference) { allocator.free(pfn) }
+    guard let pfn, frames.frame(pfn).put(Frame.oneReference) else { return }
+    if isNeeded { freedFrames.wrappingAdd(1, ordering: .relaxed) }
+    allocator.free(pfn)
   }
 
   // MARK: Slots

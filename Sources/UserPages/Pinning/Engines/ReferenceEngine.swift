@@ -16,6 +16,7 @@ enum ReferenceEngine: HoldProtocol {
       guard leaf.isBase, options.test.accepts(leaf.pte), space.isNormal(leaf, at: address) else {
         return holdOther(leaf, at: address, options, in: space)
       }
+      if options.contains(.longTerm), space.frames.isMovable(leaf.pte.pfn) { return nil }
       let frame = space.frames.frame(leaf.pte.pfn)
       guard space.retain(frame, options.holdDelta, behind: leaf) else { return nil }
       return HeldFrame(frame, space.memory, counts: options.holdDelta)
@@ -26,7 +27,7 @@ enum ReferenceEngine: HoldProtocol {
   static func holdOther(
     _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
   ) -> HeldFrame? {
-    guard space.mayHold(leaf, at: address, options) else { return nil }
+    guard space.mayHold(leaf, at: address, options), let leaf = space.markedAccessed(leaf) else { return nil }
     let folio = space.frames.frame(leaf.pte.folioPFN)
     guard space.retain(folio, options.holdDelta, behind: leaf) else { return nil }
     let page = space.frames.frame(leaf.pfn(at: address))
@@ -41,7 +42,9 @@ enum ReferenceEngine: HoldProtocol {
     _ leaf: Leaf, at address: VirtualAddress, pages: Int, _ options: PinOptions, in space: AddressSpace,
     into held: inout HeldFrames
   ) -> Bool {
-    guard leaf.mapsHuge, space.mayHold(leaf, at: address, options) else { return false }
+    guard leaf.mapsHuge, space.mayHold(leaf, at: address, options), let leaf = space.markedAccessed(leaf) else {
+      return false
+    }
     let folio = space.frames.frame(leaf.pte.folioPFN)
     guard space.retain(folio, options.holdDelta, behind: leaf) else { return false }
     held.append(

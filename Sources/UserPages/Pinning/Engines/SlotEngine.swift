@@ -44,7 +44,7 @@ enum SlotEngine: HoldProtocol {
   static func holdOther(
     _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
   ) -> HeldFrame? {
-    guard space.mayHold(leaf, at: address, options) else { return nil }
+    guard space.mayHold(leaf, at: address, options), let leaf = space.markedAccessed(leaf) else { return nil }
     if leaf.pte.isNeverSlotPinned {
       YieldPoint.slotPinBetweenEntryAndMark.reach()
       guard leaf.ptep.replace(leaf.pte, with: leaf.pte.without(PTELayout.neverSlotPinned)) else {

@@ -1,0 +1,44 @@
+import CPlatform
+import Glibc
+
+/// A thread of the library's own, which its owner starts at the first work and joins at its end.
+///
+/// A forked child has no such thread, and cannot miss it: the child's first use of the library ends it (`fork_guard.h`).
+struct ServiceThread: Sendable {
+  private let thread: pthread_t
+
+  /// Starts a thread that runs `body`; nil where the process has none to spare. Debuggers and `ps -T` show `name`, at most 15 characters.
+  static func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> ServiceThread? {
+    let box = Unmanaged.passRetained(Body(name: name, run: body))
+    var thread = pthread_t()
+    let error = pthread_create(
+      &thread, nil,
+      { context in
+        guard let context else { return nil }
+        let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
+        cp_name_thread(body.name)
+        body.run()
+        return nil
+      }, box.toOpaque())
+    guard error == 0 else {
+      box.release()
+      return nil
+    }
+    return ServiceThread(thread: thread)
+  }
+
+  /// Waits for the thread's end. On the thread itself, lets it end by itself.
+  func join() {
+    if pthread_equal(thread, pthread_self()) != 0 { pthread_detach(thread) } else { pthread_join(thread, nil) }
+  }
+
+  private final class Body: Sendable {
+    let name: String
+    let run: @Sendable () -> Void
+
+    init(name: String, run: @escaping @Sendable () -> Void) {
+      self.name = name
+      self.run = run
+    }
+  }
+}

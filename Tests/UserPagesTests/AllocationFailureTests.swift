@@ -1,0 +1,248 @@
+#if DEBUG
+  import TestSupport
+  import Testing
+  import UserPages
+
+  /// The allocations of every operation fail one at a time, and then all from there on: the operation is done or undone, what programs see is right,
+  /// the operation succeeds when memory is back, and nothing is lost.
+  @Suite struct AllocationFailureTests {
+    /// What an operation starts from: a parent with private memory, a file, a cache, and what they hold.
+    private final class Stage {
+      let memory: PhysicalMemory
+      let space: AddressSpace
+      let store = MemoryStore(pages: 8) { UInt8($0 + 1) }
+      let cache: PageCache
+      let plain: PageCacheFile
+      let image: Image
+      var child: AddressSpace?
+
+      static let anonymous: VirtualAddress = 0x10_0000
+      static let huge: VirtualAddress = 0x4000_0000
+      static let file: VirtualAddress = 0x80_0000
+      static let plainFile: VirtualAddress = 0x5000_0000
+      static let copied: VirtualAddress = 0x90_0000
+      static let mixed: VirtualAddress = 0xa0_0000
+
+      init(_ memory: PhysicalMemory, _ engine: PinEngine) throws {
+        self.memory = memory
+        space = AddressSpace(memory, engine: engine)
+        cache = try PageCache(memory, store, limit: 4, maximumPages: 64)
+        plain = try PageCacheFile(memory, pages: 1024, fill: 3)
+        image = try Image(memory, pages: 4) { UInt8($0 + 1) }
+        try space.map(at: Self.anonymous, pages: 8, protection: .readWrite)
+        for page in 0..<4 { try space.store(UInt64(100 + page), at: Self.anonymous + page * Page.size) }
+        try space.map(at: Self.huge, pages: 1024, protection: .readWrite, hugePages: true)
+        try space.map(
+          at: Self.file, pages: 8, protection: .readWrite, sharing: .shared, backing: .file(cache))
+        try space.map(at: Self.copied, pages: 8, protection: .readWrite, backing: .file(cache))
+        try space.map(
+          at: Self.plainFile, pages: 1024, protection: .readWrite, sharing: .shared, backing: .file(plain),
+          hugePages: true)
+        try space.map(at: Self.mixed, pages: 4, protection: .readWrite, backing: .mixed(image))
+      }
+
+      /// What must be so whether or not the operation was done.
+      func check(_ name: String) throws {
+        for page in 1..<4 {
+          let seen = try space.load(at: Self.anonymous + page * Page.size, as: UInt64.self)
+          #expect(seen == UInt64(100 + page), "\(name): private page \(page)")
+        }
+        for page in 1..<8 {
+          #expect(
+            try space.load(at: Self.file + page * Page.size, count: 1) == [UInt8(page + 1)], "\(name): page \(page)")
+          #expect(try cache.read(at: page * Page.size, count: 1) == [UInt8(page + 1)], "\(name): page \(page) by read")
+        }
+        if let child {
+          #expect(try child.load(at: Self.anonymous + Page.size, as: UInt64.self) == 101, "\(name): the child")
+        }
+        let dirty = cache.dirtyPages
+        try cache.sync()
+        #expect(cache.dirtyPages <= dirty)
+      }
+
+      func end() {
+        child?.exit()
+        child = nil
+        space.exit()
+      }
+    }
+
+    private struct Operation: CustomTestStringConvertible, Sendable {
+      let testDescription: String
+      var prepare: @Sendable (Stage) throws -> Void = { _ in }
+      let run: @Sendable (Stage) throws -> Void
+    }
+
+    private static let operations: [Operation] = [
+      Operation(testDescription: "first touch") { try $0.space.store(UInt64(1), at: Stage.anonymous + 5 * Page.size) },
+      Operation(testDescription: "first touch of 2 MiB") { try $0.space.store(UInt64(1), at: Stage.huge) },
+      Operation(testDescription: "populate") {
+        try $0.space.advise(at: Stage.anonymous, pages: 8, .populateWrite)
+      },
+      Operation(
+        testDescription: "copy-on-write", prepare: { $0.child = try $0.space.fork() },
+        run: { try $0.space.store(UInt64(1), at: Stage.anonymous) }),
+      Operation(
+        testDescription: "copy-on-write of 2 MiB",
+        prepare: {
+          try $0.space.store(UInt64(1), at: Stage.huge)
+          $0.child = try $0.space.fork()
+        },
+        run: {
+          try $0.space.store(UInt64(2), at: Stage.huge)
+          #expect(try $0.child?.load(at: Stage.huge, as: UInt64.self) == 1)
+        }),
+      Operation(
+        testDescription: "pin that unshares", prepare: { $0.child = try $0.space.fork() },
+        run: { try $0.space.pin(at: Stage.anonymous, .longTerm).release() }),
+      Operation(testDescription: "long-term pin that moves its page") {
+        let pin = try $0.space.pin(at: Stage.anonymous, [.longTerm, .write])
+        #expect(pin.deviceBytes.load(as: UInt64.self) == 100)
+        pin.release()
+      },
+      Operation(
+        testDescription: "long-term pin that moves a cache's page",
+        prepare: { try $0.space.store(UInt64(7), at: Stage.file) },
+        run: {
+          let pin = try $0.space.pin(at: Stage.file, .longTerm)
+          #expect(pin.deviceBytes.load(as: UInt64.self) == 7)
+          pin.release()
+        }),
+      Operation(testDescription: "range pin") {
+        let pins = try $0.space.pin(at: Stage.anonymous, pages: 8, .write)
+        let count = pins.count
+        pins.release()
+        if count < 8 { throw PageError.outOfMemory }
+      },
+      Operation(testDescription: "fork of pinned pages") { stage in
+        let pins = try stage.space.pin(at: Stage.anonymous, pages: 4, .write)
+        do {
+          let child = try stage.space.fork()
+          for page in 0..<4 {
+            let seen = try child.load(at: Stage.anonymous + page * Page.size, as: UInt64.self)
+            #expect(seen == UInt64(100 + page))
+          }
+          child.exit()
+          pins.release()
+        } catch {
+          try stage.space.store(UInt64(55), at: Stage.anonymous)
+          #expect(pins.deviceBytes(at: 0).load(as: UInt64.self) == 55, "a fork that failed parted pin and program")
+          try stage.space.store(UInt64(100), at: Stage.anonymous)
+          pins.release()
+          throw error
+        }
+      },
+      Operation(
+        testDescription: "fork of pinned 2 MiB", prepare: { try $0.space.store(UInt64(1), at: Stage.huge) },
+        run: { stage in
+          let pin = try stage.space.pin(at: Stage.huge, .write)
+          do {
+            try stage.space.fork().exit()
+            pin.release()
+          } catch {
+            pin.release()
+            throw error
+          }
+        }),
+      Operation(testDescription: "remap") {
+        try $0.space.remap(at: Stage.anonymous, pages: 8, to: 0x30_0000, newPages: 8)
+        try $0.space.remap(at: 0x30_0000, pages: 8, to: Stage.anonymous, newPages: 8)
+      },
+      Operation(
+        testDescription: "split by a protection",
+        prepare: { try $0.space.store(UInt64(1), at: Stage.huge) },
+        run: { try $0.space.protect(at: Stage.huge, pages: 3, .read) }),
+      Operation(
+        testDescription: "collapse",
+        prepare: { stage in
+          for page in 0..<40 { try stage.space.store(UInt64(page), at: Stage.huge + page * Page.size) }
+          try stage.space.protect(at: Stage.huge, pages: 3, .read)
+          try stage.space.protect(at: Stage.huge, pages: 3, .readWrite)
+        },
+        run: { try $0.space.advise(at: Stage.huge, pages: 512, .collapse) }),
+      Operation(
+        testDescription: "swap-in",
+        prepare: { stage in
+          try stage.space.advise(at: Stage.anonymous, pages: 4, .pageOut)
+          stage.memory.flushDeferredFrees()
+        },
+        run: { stage throws in #expect(try stage.space.load(at: Stage.anonymous, as: UInt64.self) == 100) }),
+      Operation(testDescription: "page-out") { try $0.space.advise(at: Stage.anonymous, pages: 4, .pageOut) },
+      Operation(testDescription: "reclaim") { #expect($0.memory.reclaim(pages: 2) == 2) },
+      Operation(testDescription: "load of a cache's page") { _ = try $0.space.load(at: Stage.file, count: 1) },
+      Operation(testDescription: "store to a cache's page") { try $0.space.store(UInt8(9), at: Stage.file) },
+      Operation(testDescription: "copy of a cache's page") { try $0.space.store(UInt8(9), at: Stage.copied) },
+      Operation(testDescription: "read of a file") { stage throws in
+        #expect(try stage.cache.read(at: 0, count: 8 * Page.size).count == 8 * Page.size)
+      },
+      Operation(testDescription: "write to a file") { try $0.cache.write([1, 2, 3], at: 0) },
+      Operation(testDescription: "write that makes a file longer") {
+        try $0.cache.write([1, 2, 3], at: 12 * Page.size)
+      },
+      Operation(
+        testDescription: "truncation", prepare: { try $0.cache.write([1], at: 9 * Page.size) },
+        run: { try $0.cache.setByteCount(8 * Page.size) }),
+      Operation(
+        testDescription: "sync", prepare: { try $0.space.store(UInt8(9), at: Stage.file) }, run: { try $0.cache.sync() }
+      ),
+      Operation(testDescription: "load of a memory file, with 2 MiB") {
+        _ = try $0.space.load(at: Stage.plainFile, count: 1)
+      },
+      Operation(testDescription: "write to a memory file") { try $0.plain.write([1], at: 700 * Page.size) },
+      Operation(testDescription: "copy of an image's page") { try $0.space.store(UInt8(9), at: Stage.mixed) },
+      Operation(testDescription: "migration of an image's page") { stage in
+        #expect(try stage.space.load(at: Stage.mixed + Page.size, count: 1) == [2])
+        try stage.image.migrateToCache(page: 1)
+        #expect(try stage.space.load(at: Stage.mixed + Page.size, count: 1) == [2])
+        try stage.image.migrateToImage(page: 1)
+      },
+      Operation(testDescription: "frames of one's own") {
+        try $0.memory.allocate().put()
+        try $0.memory.allocateHuge().put()
+      },
+    ]
+
+    @Test(arguments: operations, Engines.all)
+    private func everyAllocation(operation: Operation, engine: PinEngine) throws {
+      for isLasting in [false, true] {
+        var number = 0
+        var failed = 1
+        // One round more than there are allocations: the last one fails none.
+        while failed > 0 {
+          // A fork of 2 MiB has hundreds of allocations, all alike.
+          number += max(1, number / 8)
+          let name = "\(operation.testDescription), allocation \(number)\(isLasting ? " and all after it" : "")"
+          try #require(number < 1024, "\(name): there is no end")
+          let machine = try Machine(frames: 4096, movable: 1024, swapPages: 64)
+          failed = try run(operation, on: machine, engine, failing: number, lasting: isLasting, name)
+          #expect(machine.leaks() == [], "\(name)")
+        }
+      }
+    }
+
+    /// Returns how many allocations have failed.
+    private func run(
+      _ operation: Operation, on machine: Machine, _ engine: PinEngine, failing number: Int, lasting: Bool,
+      _ name: String
+    ) throws -> Int {
+      let stage = try Stage(machine.memory, engine)
+      try operation.prepare(stage)
+      let failures = machine.memory.allocationFailures
+      failures.fail(number, lasting: lasting)
+      let failed: Int
+      do {
+        try operation.run(stage)
+        failed = failures.stop()
+      } catch {
+        failed = failures.stop()
+        #expect(error as? PageError == .outOfMemory && failed > 0, "\(name): \(error)")
+        try stage.check(name)
+        // Memory is back.
+        try operation.run(stage)
+      }
+      try stage.check(name)
+      stage.end()
+      return failed
+    }
+  }
+#endif
