@@ -69,6 +69,8 @@ void move_through_pin(int pin, bool write, uint64_t address, uint64_t offset, ui
 // Returns how many pages the kernel granted, or -errno.
 int64_t try_remote(pid_t process, bool force, bool write_in, uint64_t address, uint64_t pages);
 void move_remotely(pid_t process, bool force, bool write_in, uint64_t address, uint64_t count, unsigned char *bytes);
+// Copies bytes between `bytes` and another process. Returns how many, or -errno.
+int64_t copy_remotely(pid_t process, bool write_in, uint64_t address, void *bytes, uint64_t count);
 // Prints how many entries map an anonymous page, `other` for other pages, or `unknown` if the kernel does not tell.
 void print_frame(pid_t process, uint64_t address);
 

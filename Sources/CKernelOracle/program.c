@@ -17,6 +17,7 @@ static struct thing {
   char name[max_name];
   bool used;
   int fd;
+  bool is_on_disk;
   // The rest describes a pin.
   enum holding holding;
   pid_t process;
@@ -46,6 +47,7 @@ static void add_file(char **word, bool on_disk) {
   uint64_t length = parse_number(word[2]) * page_size;
   if (length > max_bytes) oracle_die("a file is too long");
   files[index].fd = make_file(on_disk, length, word[3]);
+  files[index].is_on_disk = on_disk;
   puts("ok");
 }
 
@@ -77,22 +79,29 @@ static int64_t map(int space, char **word) {
   bool shared = strcmp(word[5], "shared") == 0;
   int flags = MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE);
   int fd = -1;
+  // A kernel that is asked for huge pages of a disk file reads it into frames of several pages: see `write_bytes`.
+  bool has_large_frames = true;
   if (strcmp(word[6], "anon") == 0) {
     flags |= MAP_ANONYMOUS;
   } else if (strncmp(word[6], "file:", 5) == 0) {
     int file = find(files, max_files, word[6] + 5);
     if (file < 0) return -EINVAL;
     fd = files[file].fd;
+    has_large_frames = !files[file].is_on_disk;
   } else {
     oracle_die("a backing that real memory does not have here");
   }
-  // The next word is an offset, or the option that may follow one.
-  bool has_offset = word[7] && strcmp(word[7], "huge") != 0;
-  const char *last = word[has_offset ? 8 : 7];
-  uint64_t offset = has_offset ? parse_number(word[7]) * page_size : 0;
+  // Options may follow an offset.
+  bool huge = false;
+  uint64_t offset = 0;
+  for (char **rest = word + 7; *rest; rest++) {
+    if (is(*rest, "huge")) huge = has_large_frames;
+    else if (is(*rest, "noreplace")) flags |= MAP_FIXED_NOREPLACE;
+    else offset = parse_number(*rest) * page_size;
+  }
   uint64_t numbers[] = {
       parse_number(word[2]), parse_number(word[3]) * page_size, (uint64_t)parse_protection(word[4]), (uint64_t)flags, (uint64_t)fd, offset,
-      last && strcmp(last, "huge") == 0};
+      huge};
   return ask_space(space, op_map, numbers, 7);
 }
 
@@ -204,6 +213,16 @@ static void access_memory(int space, char **word) {
   else print_bytes(mailbox->bytes, numbers[1]);
 }
 
+static void access_remotely(int space, char **word) {
+  bool writes = is(word[0], "rwrite");
+  uint64_t count = writes ? parse_bytes(word[3]) : parse_count(word[3]);
+  int64_t done = copy_remotely(space_process(space), writes, parse_number(word[2]), operand, count);
+  if (done < 0) print_result(done);
+  else if (!writes) print_bytes(operand, (uint64_t)done);
+  else if ((uint64_t)done == count) puts("ok");
+  else print_number(done);
+}
+
 static void run(char **word, int count) {
   if (is(word[0], "memory")) {
     puts("ok");
@@ -226,6 +245,7 @@ static void run(char **word, int count) {
   if (of_file) return use_file(files[file].fd, word);
   if (of_pin && !is(word[0], "release")) return pass(&held[pin], is(word[0], "poke"), word);
   if (is(word[0], "frame")) return print_frame(space_process(space), parse_number(word[2]));
+  if (is(word[0], "rread") || is(word[0], "rwrite")) return access_remotely(space, word);
   if (is(word[0], "read") || is(word[0], "write")) return access_memory(space, word);
   if (is(word[0], "release")) {
     release(pin);

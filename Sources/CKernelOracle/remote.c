@@ -20,11 +20,16 @@ static int force_piece(int memory, bool write_in, uint64_t address, void *bytes,
   return done == (ssize_t)count ? 0 : done < 0 && errno != EIO ? -errno : -EFAULT;
 }
 
-static int copy_piece(pid_t process, bool write_in, uint64_t address, void *bytes, uint64_t count) {
+int64_t copy_remotely(pid_t process, bool write_in, uint64_t address, void *bytes, uint64_t count) {
   struct iovec here = {bytes, count}, there = {(void *)(uintptr_t)address, count};
   ssize_t done = write_in ? process_vm_writev(process, &here, 1, &there, 1, 0)
                           : process_vm_readv(process, &here, 1, &there, 1, 0);
-  return done == (ssize_t)count ? 0 : done < 0 ? -errno : -EFAULT;
+  return done < 0 ? -errno : done;
+}
+
+static int copy_piece(pid_t process, bool write_in, uint64_t address, void *bytes, uint64_t count) {
+  int64_t done = copy_remotely(process, write_in, address, bytes, count);
+  return done == (int64_t)count ? 0 : done < 0 ? (int)done : -EFAULT;
 }
 
 static int open_memory(pid_t process) {

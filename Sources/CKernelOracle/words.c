@@ -93,6 +93,7 @@ int parse_protection(const char *word) {
   if (!word) oracle_die("a permission is missing");
   if (strcmp(word, "none") == 0) return PROT_NONE;
   if (strcmp(word, "r") == 0) return PROT_READ;
+  if (strcmp(word, "w") == 0) return PROT_WRITE;
   if (strcmp(word, "rw") == 0) return PROT_READ | PROT_WRITE;
   oracle_die("not a permission");
 }

@@ -42,6 +42,9 @@ struct Comparability {
   /// (`shmem_enabled`, `READ_ONLY_THP_FOR_FS`).
   private var hasFiles = false
   private var hasSharedMemory = false
+  /// Whether memory may be stored to and not read. A reference for reading is had there only by way of an entry that is present, and
+  /// `fault_around_bytes` decides which are. The kernel's side of a short pin is another process, which is refused in any case.
+  private var hasWriteOnly = false
   private var pins: [String: Pin] = [:]
   /// The pin that lasts for one system call. The scenario must release it before it does anything else.
   private var transient: String?
@@ -71,6 +74,8 @@ struct Comparability {
     case .access(let statement): return admits(statement)
     case .pin(let statement): return admits(statement)
     case .file(let statement): return admits(statement)
+    // A process has no mirror to ask for bytes.
+    case .mirror: return false
     case .look(.frame(_, let address)): return !hasHugePages && isForeign(address, bytes: 1)
     case .look: return false
     }
@@ -88,7 +93,8 @@ struct Comparability {
   /// Forgets which file was written back, unless the statement changes no file.
   private mutating func keepSynced(after statement: Statement) {
     switch statement {
-    case .file(.onDisk), .file(.cached), .access(.read), .access(.readFile), .pin(.peek), .look: break
+    case .file(.onDisk), .file(.cached), .access(.read), .access(.readRemotely), .access(.readFile), .pin(.peek), .look:
+      break
     default: synced = nil
     }
   }
@@ -123,6 +129,7 @@ struct Comparability {
     case .exit: return true
     case .map(let map):
       if map.huge { hasHugePages = true }
+      if map.permission == .write { hasWriteOnly = true }
       if map.backing != .anonymous || map.sharing == .shared { hasFiles = true }
       if map.sharing == .shared, !isOnDisk(map.backing) { hasSharedMemory = true }
       switch map.backing {
@@ -130,7 +137,10 @@ struct Comparability {
       case .mixed, .pfn, .erofs: return false
       }
     // If a range is longer than the address space, these two stop at the first hole, or refuse the whole.
-    case .unmap(_, let range), .protect(_, let range, _): return isForeign(range) || range.pages > 1 << 40
+    case .unmap(_, let range): return isForeign(range) || range.pages > 1 << 40
+    case .protect(_, let range, let permission):
+      if permission == .write { hasWriteOnly = true }
+      return isForeign(range) || range.pages > 1 << 40
     case .advise(_, let range, let advice):
       if advice == .collapse {
         hasHugePages = true
@@ -151,8 +161,9 @@ struct Comparability {
 
   private mutating func admits(_ statement: AccessStatement) -> Bool {
     switch statement {
-    case .read(_, let address, let count): return count <= Self.mostBytes && isForeign(address, bytes: count)
-    case .write(_, let address, let bytes):
+    case .read(_, let address, let count), .readRemotely(_, let address, let count):
+      return count <= Self.mostBytes && isForeign(address, bytes: count)
+    case .write(_, let address, let bytes), .writeRemotely(_, let address, let bytes):
       return bytes.bytes.count <= Self.mostBytes && isForeign(address, bytes: bytes.bytes.count)
     case .readFile(_, _, let count): return count <= Self.mostBytes
     case .readErofs, .writeErofs: return false
@@ -185,6 +196,7 @@ struct Comparability {
   private mutating func holds(
     _ name: String, _ range: PageRange, _ options: Set<PinOption>, isTransient: Bool
   ) -> Bool {
+    if hasWriteOnly, isTransient ? !options.contains(.force) : !options.contains(.write) { return false }
     pins[name] = Pin(takesStores: options.contains(.write), isTransient: isTransient)
     if isTransient { transient = name }
     return range.address % 4096 == 0 && 1...64 ~= range.pages && pins.count <= Self.mostPins && isForeign(range)

@@ -93,7 +93,7 @@ public struct Comparer {
       if line.statement.isPageOut { mayBeOut = true }
       if mayBeOut, line.statement.isFrameLook { continue }
       if kernel[index] == Self.untold || line.statement.comparable(library[index]) == kernel[index] { continue }
-      if let chance = Chance.explaining(line.statement, library: library[index], kernel: kernel[index]) {
+      if let chance = Chance.explaining(index, of: file, library: library[index], kernel: kernel[index]) {
         return .chance(chance)
       }
       return .different(Difference(file: file, place: index, library: library, kernel: kernel))

@@ -17,7 +17,7 @@ extension ProgramGenerator {
   }
 
   private mutating func addPin(_ space: ProgramModel.Space) {
-    let writes = random.chance(65)
+    let writes = mapsWriteOnly || random.chance(65)
     let start = somePage(space) { !writes || $0.permission == .readWrite }
     let pages = length()
     let name = model.nextPinName()
@@ -32,7 +32,7 @@ extension ProgramGenerator {
 
   /// A pin that is used and released at once, as another process or a debugger does.
   mutating func addTransientPin(_ space: ProgramModel.Space) {
-    let forces = random.chance(40)
+    let forces = mapsWriteOnly || random.chance(40)
     let writes = random.chance(60)
     let start = somePage(space) { forces || (writes ? $0.permission == .readWrite : $0.permission != .none) }
     let pages = length()

@@ -3,7 +3,7 @@ import Scenario
 /// The statements between the beginning of a program and its end.
 extension ProgramGenerator {
   private enum Step {
-    case read, write, file
+    case read, write, remote, file
     case map, unmap, protect, advise, remap
     case fork, exit, space
     case pin, get, release, peek, poke
@@ -11,7 +11,7 @@ extension ProgramGenerator {
   }
 
   private static let steps: [(weight: Int, Step)] = [
-    (8, .read), (16, .write), (8, .file),
+    (8, .read), (16, .write), (6, .remote), (8, .file),
     (7, .map), (3, .unmap), (7, .protect), (7, .advise), (5, .remap),
     (7, .fork), (3, .exit), (1, .space),
     (9, .pin), (5, .get), (4, .release), (5, .peek), (7, .poke), (7, .transient), (3, .look),
@@ -29,6 +29,7 @@ extension ProgramGenerator {
     case .write:
       let (address, _) = target(space) { $0.permission == .readWrite }
       add(.access(.write(space: space.name, address: address, bytes())))
+    case .remote: addRemoteAccess(space)
     case .file: addFileStep()
     case .map: addMap(space.name)
     case .unmap, .protect, .advise, .remap: addChange(index)
@@ -48,6 +49,18 @@ extension ProgramGenerator {
     case .look:
       guard !model.isHuge else { return }
       add(.look(.frame(space: space.name, address: model.address(somePage(space)))))
+    }
+  }
+
+  /// An access as another process makes it.
+  private mutating func addRemoteAccess(_ space: ProgramModel.Space) {
+    if random.chance(50) {
+      let (address, _) = target(space) { $0.permission != .none }
+      let count = random.chance(15) ? 8192 : Int.random(in: 1...20, using: &random)
+      add(.access(.readRemotely(space: space.name, address: address, count: count)))
+    } else {
+      let (address, _) = target(space) { $0.permission == .readWrite }
+      add(.access(.writeRemotely(space: space.name, address: address, bytes())))
     }
   }
 
@@ -106,7 +119,9 @@ extension ProgramGenerator {
     return (start, count, PageRange(address: model.address(start) + misaligned, pages: count * model.scale))
   }
 
-  private mutating func permission() -> Permission { random.pick([(1, .none), (4, .read), (6, .readWrite)]) }
+  private mutating func permission() -> Permission {
+    random.pick([(1, .none), (4, .read), (6, .readWrite), (mapsWriteOnly ? 3 : 0, .write)])
+  }
 
   // MARK: - Mappings
 
@@ -122,6 +137,7 @@ extension ProgramGenerator {
     let permission = changesFiles && random.chance(60) ? .readWrite : permission()
     // Mostly inside the file, sometimes past its end.
     let offset = file.map { Int.random(in: 0...(random.chance(85) ? max($0.pages - count, 0) : 8), using: &random) }
+    let noReplace = random.chance(8)
     let range = PageRange(
       address: model.address(start) + (random.chance(1) ? 0x10 : 0), pages: count * model.scale)
     add(
@@ -129,8 +145,12 @@ extension ProgramGenerator {
         .map(
           MapStatement(
             space: name, range: range, permission: permission, sharing: sharing,
-            backing: file.map { .file($0.name) } ?? .anonymous, offset: offset, huge: model.isHuge && random.chance(75))
+            backing: file.map { .file($0.name) } ?? .anonymous, offset: offset, huge: model.isHuge && random.chance(75),
+            noReplace: noReplace)
         )))
+    if noReplace, model.spaces[index].inWindow(start, count).contains(where: { model.spaces[index].pages[$0] != nil }) {
+      return
+    }
     let page = ProgramModel.MappedPage(permission: permission, sharing: sharing, file: file.map { ($0.name, 0) })
     model.spaces[index].map(start, count, page, from: offset ?? 0)
   }

@@ -18,6 +18,8 @@ public struct ProgramGenerator {
   let pagesOut: Bool
   /// Whether the program is about files that change: it maps little else, and stores near the ends of pages and files.
   let changesFiles: Bool
+  /// Whether the program has memory that can be stored to and not read. Then other processes access it without pins.
+  let mapsWriteOnly: Bool
   private var lines: [ScenarioLine] = []
   /// The byte of the next write. Two writes differ, so a read tells which of them it sees.
   private var nextByte: UInt8 = 1
@@ -34,6 +36,7 @@ public struct ProgramGenerator {
     hotPages = random.pick([(1, 2), (2, 4), (1, 8), (2, ProgramModel.windowPages)])
     collapses = scale > 1 && random.chance(50)
     pagesOut = scale == 1 && random.chance(30)
+    mapsWriteOnly = random.chance(25)
     changesFiles = scale == 1 && random.chance(40)
     self.random = random
   }

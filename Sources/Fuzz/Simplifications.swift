@@ -9,6 +9,10 @@ extension Statement {
       [.access(.write(space: space, address: address, ByteString([bytes.bytes[0]])))]
     case .access(.read(let space, let address, let count)) where count > 1:
       [.access(.read(space: space, address: address, count: 1))]
+    case .access(.readRemotely(let space, let address, let count)) where count > 1:
+      [.access(.readRemotely(space: space, address: address, count: 1))]
+    case .access(.writeRemotely(let space, let address, let bytes)) where bytes.bytes.count > 1:
+      [.access(.writeRemotely(space: space, address: address, ByteString([bytes.bytes[0]])))]
     case .pin(.poke(let name, let offset, let bytes)) where bytes.bytes.count > 1:
       [.pin(.poke(name: name, offset: offset, ByteString([bytes.bytes[0]])))]
     case .pin(.peek(let name, let offset, let count)) where count > 1:
@@ -18,7 +22,7 @@ extension Statement {
     case .pin(.get(let name, let space, let range, let options)):
       range.shorter.map { .pin(.get(name: name, space: space, $0, options)) }
     case .space(.map(let map)):
-      (map.huge ? [map.withoutHuge] : [])
+      (map.huge || map.noReplace ? [map.withoutOptions] : [])
         + map.range.shorter.map { range in
           var shorter = map
           shorter.range = range
@@ -42,9 +46,10 @@ extension Statement {
 }
 
 extension MapStatement {
-  fileprivate var withoutHuge: Statement {
+  fileprivate var withoutOptions: Statement {
     var map = self
     map.huge = false
+    map.noReplace = false
     return .space(.map(map))
   }
 }
@@ -61,9 +66,11 @@ extension Statement {
   /// The pin or the spaces of the statement.
   var names: [String] {
     switch self {
-    case .machine, .file: []
+    case .machine, .file, .mirror: []
     case .space(let statement): statement.names
-    case .access(.read(let space, _, _)), .access(.write(let space, _, _)): [space]
+    case .access(.read(let space, _, _)), .access(.write(let space, _, _)), .access(.readRemotely(let space, _, _)),
+      .access(.writeRemotely(let space, _, _)):
+      [space]
     case .access: []
     case .pin(.pin(let name, _, _, _)), .pin(.get(let name, _, _, _)), .pin(.release(let name, _)),
       .pin(.peek(let name, _, _)), .pin(.poke(let name, _, _)):

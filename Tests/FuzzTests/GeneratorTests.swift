@@ -33,7 +33,7 @@ import Testing
       "get",
       "peek", "poke", "release", "frame", "force", "longterm", "dontneed", "dontfork", "dofork", "populate-read",
       "populate-write", "none", "shared", "huge", "collapse",
-      "file", "diskfile", "truncate", "punch", "sync", "ondisk", "pageout",
+      "file", "diskfile", "truncate", "punch", "sync", "ondisk", "pageout", "rread", "rwrite", "noreplace", "w",
     ]
     #expect(wanted.subtracting(words).isEmpty)
   }

@@ -54,6 +54,7 @@ import Testing
       erofs fs bytes
       space A
       pin P A 0 1
+      mirror M A 0 1
       """
     let machine = Set(["memory", "swap", "image", "file", "diskfile", "device", "erofs"])
     let ofDiskFiles = Set(["sync", "ondisk", "cached"])

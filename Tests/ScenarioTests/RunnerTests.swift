@@ -113,6 +113,8 @@ import UserPages
     "pin p A 0xffffffffffffffff 4194304", "pin p A 0 4194304 write", "entry A 0xffffffffffffffff",
     "frame A 0xffffffffffffffff", "read A 0xffff800000000000 1", "read A 0 0", "writefile f 1 00*0",
     "migrate i 1125899906842624 cache", "advise A 0 0 collapse", "advise A 0 0 pageout",
+    "rread A 0xffffffffffffffff 67108864", "rwrite A 0xfffffffffffff000 00*8192",
+    "mirror m A 0xfffffffffffff000 4194304",
     "truncate f 17179869184", "truncate d 17179869184", "punch f 1125899906842624 1125899906842624",
     "punch d 1125899906842624 1125899906842624", "punch d 0 0", "punch i 0 1", "truncate i 0",
     "ondisk d 4611686018427387904 67108864",
@@ -126,6 +128,20 @@ import UserPages
     let report = ScenarioRunner().run(try parse(text + statement))
     #expect(report.leak == nil)
     #expect(report.lines.count == 8)
+  }
+
+  @Test func oneAlternativeIsEnough() throws {
+    let text = """
+      space A
+      map A 0x1000 1 rw private anon
+      read A 0x1000 1 => 01 or 00
+      read A 0x1000 16 => SIGSEGV or 00*16
+      read A 0x1000 0 => 01 or
+      read A 0x1000 1 => 01 or 02
+      """
+    let report = ScenarioRunner().run(try parse(text))
+    #expect(report.lines.map(\.passed) == [true, true, true, true, true, false])
+    #expect(report.lines[3].line.description == "read A 0x1000 16 => SIGSEGV or 00*16")
   }
 
   @Test func everythingIsGivenBackAtTheEnd() throws {
@@ -147,6 +163,8 @@ import UserPages
       write B 0x1000 02*40960
       pin p A 0x1000 8 write
       pin q B 0x1000 8
+      mirror m B 0x1000 8 write
+      mwrite m 0 aa
       exit A
       """
     #expect(ScenarioRunner().run(try parse(text)).leak == nil)

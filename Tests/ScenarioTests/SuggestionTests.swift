@@ -21,7 +21,8 @@ import Testing
 
   @Test func everyWordOfAScenarioHasOne() {
     #expect(errors("spce A") == ["1: no statement is called 'spce'; did you mean 'space'?"])
-    #expect(errors("space A\nprotect A 0 1 nnoe") == ["2: PROT: 'nnoe' is none of none, r, rw; did you mean 'none'?"])
+    #expect(
+      errors("space A\nprotect A 0 1 nnoe") == ["2: PROT: 'nnoe' is none of none, r, w, rw; did you mean 'none'?"])
     #expect(errors("space A\npin p A 0 1 wirte").first?.hasSuffix("did you mean 'write'?") == true)
     #expect(errors("space A\npin p A 0 1\nrelease p drity") == ["3: 'drity' is not 'dirty'; did you mean 'dirty'?"])
     #expect(errors("space one\nread oen 0 1") == ["2: no space is called 'oen'; did you mean 'one'?"])

@@ -23,7 +23,7 @@ public enum SpaceStatement: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// `map A ADDR PAGES PROT SHARING BACKING [OFFSET] [huge]`.
+/// `map A ADDR PAGES PROT SHARING BACKING [OFFSET] [huge] [noreplace]`.
 public struct MapStatement: Equatable, Sendable, CustomStringConvertible {
   public var space: String
   public var range: PageRange
@@ -33,10 +33,12 @@ public struct MapStatement: Equatable, Sendable, CustomStringConvertible {
   /// The page of the backing at the start of the mapping. Nil if the file leaves it out.
   public var offset: Int?
   public var huge: Bool
+  /// Whether the mapping is refused where another one is (MAP_FIXED_NOREPLACE).
+  public var noReplace: Bool
 
   public init(
     space: String, range: PageRange, permission: Permission, sharing: SharingWord, backing: BackingWord,
-    offset: Int? = nil, huge: Bool = false
+    offset: Int? = nil, huge: Bool = false, noReplace: Bool = false
   ) {
     self.space = space
     self.range = range
@@ -45,12 +47,14 @@ public struct MapStatement: Equatable, Sendable, CustomStringConvertible {
     self.backing = backing
     self.offset = offset
     self.huge = huge
+    self.noReplace = noReplace
   }
 
   public var description: String {
     var text = "map \(space) \(range) \(permission.rawValue) \(sharing.rawValue) \(backing)"
     if let offset { text += " \(offset)" }
     if huge { text += " huge" }
+    if noReplace { text += " noreplace" }
     return text
   }
 }
@@ -73,6 +77,7 @@ public struct PageRange: Equatable, Sendable, CustomStringConvertible {
 public enum Permission: String, CaseIterable, Sendable {
   case none
   case read = "r"
+  case write = "w"
   case readWrite = "rw"
 }
 

@@ -8,6 +8,7 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
   case access(AccessStatement)
   case pin(PinStatement)
   case file(FileStatement)
+  case mirror(MirrorStatement)
   case look(LookStatement)
 
   public var description: String {
@@ -17,6 +18,7 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
     case .access(let statement): statement.description
     case .pin(let statement): statement.description
     case .file(let statement): statement.description
+    case .mirror(let statement): statement.description
     case .look(let statement): statement.description
     }
   }
@@ -28,9 +30,11 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
   public var resultForm: ResultForm {
     switch self {
     case .machine, .space: .words
-    case .access(.read), .access(.readFile), .access(.readErofs), .pin(.peek), .file(.onDisk): .bytes
+    case .access(.read), .access(.readFile), .access(.readErofs), .access(.readRemotely), .pin(.peek), .file(.onDisk),
+      .mirror(.read):
+      .bytes
     case .pin(.pin), .pin(.get), .file(.cached), .look(.free): .number
-    case .access, .pin, .file, .look: .words
+    case .access, .pin, .file, .mirror, .look: .words
     }
   }
 }

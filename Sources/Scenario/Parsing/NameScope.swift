@@ -31,6 +31,7 @@ struct NameScope {
   private var things: [String: (Thing, line: Int)] = [:]
   private var spaces: [String: Presence] = [:]
   private var pins: [String: Presence] = [:]
+  private var mirrors: Set<String> = []
 
   mutating func admit(_ line: ScenarioLine) throws(LineError) {
     switch line.statement {
@@ -39,6 +40,7 @@ struct NameScope {
     case .access(let statement): try admit(statement)
     case .pin(let statement): try admit(statement, line.number)
     case .file(let statement): try admit(statement)
+    case .mirror(let statement): try admit(statement)
     case .look(let statement): try admit(statement)
     }
   }
@@ -98,7 +100,8 @@ struct NameScope {
 
   private func admit(_ statement: AccessStatement) throws(LineError) {
     switch statement {
-    case .read(let name, _, _), .write(let name, _, _): try space(name)
+    case .read(let name, _, _), .write(let name, _, _), .readRemotely(let name, _, _), .writeRemotely(let name, _, _):
+      try space(name)
     case .readFile(let name, _, _), .writeFile(let name, _, _): try thing(name, isOneOf: [.file, .diskFile, .image])
     case .readErofs(let name, _, _, _), .writeErofs(let name, _, _, _): try thing(name, isOneOf: [.erofs])
     }
@@ -121,6 +124,18 @@ struct NameScope {
     case .truncate(let name, _), .punch(let name, _, _): try thing(name, isOneOf: [.file, .diskFile, .image])
     case .cached(let name): try thing(name, isOneOf: [.file, .diskFile])
     case .sync(let name), .onDisk(let name, _, _): try thing(name, isOneOf: [.diskFile])
+    }
+  }
+
+  private mutating func admit(_ statement: MirrorStatement) throws(LineError) {
+    switch statement {
+    case .mirror(let name, let owner, _, _):
+      try space(owner)
+      mirrors.insert(name)
+    case .read(let name, _, _), .write(let name, _, _), .valid(let name, _):
+      guard mirrors.contains(name) else {
+        throw LineError("no mirror is called '\(name)'\(Suggestion.text(for: name, among: mirrors.sorted()))")
+      }
     }
   }
 

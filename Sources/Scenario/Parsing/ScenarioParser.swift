@@ -87,20 +87,24 @@ public struct ScenarioParser: Sendable {
 
   private func expectation(_ words: [String], form: ResultForm) throws(LineError) -> Expectation {
     if words.contains("=>") { throw LineError("'=>' stands twice") }
-    guard let first = words.first else {
+    if words.isEmpty {
       guard form == .bytes else { throw LineError("no result after '=>'") }
       return Expectation("")
     }
-    guard words.count == 1 else { return Expectation(words.joined(separator: " ")) }
+    let alternatives = words.split(separator: "or", omittingEmptySubsequences: false)
+    // No word before or after an `or`, which can mean a result of no bytes.
+    guard form == .bytes || alternatives.allSatisfy({ !$0.isEmpty }) else { throw LineError("no result beside 'or'") }
+    return Expectation(alternatives: alternatives.map { result(Array($0), form: form) })
+  }
+
+  /// A RESULT in the form in which results are printed.
+  private func result(_ words: [String], form: ResultForm) -> String {
+    guard words.count == 1, let first = words.first else { return words.joined(separator: " ") }
     switch form {
-    case .words: return Expectation(first)
-    case .number:
-      guard let number = try? parseNumber(first, "RESULT") else { return Expectation(first) }
-      return Expectation(String(number))
-    case .bytes:
-      // The name of an error is never hex digits: each has a letter beyond F.
-      guard let bytes = try? parseBytes(first) else { return Expectation(first) }
-      return Expectation(ByteString.result(bytes.bytes))
+    case .words: return first
+    case .number: return (try? parseNumber(first, "RESULT")).map { String($0) } ?? first
+    // The name of an error is never hex digits: each has a letter beyond F.
+    case .bytes: return (try? parseBytes(first)).map { ByteString.result($0.bytes) } ?? first
     }
   }
 

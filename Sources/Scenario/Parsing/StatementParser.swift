@@ -2,13 +2,14 @@
 struct StatementParser {
   private static let machineVerbs = ["memory", "swap", "image", "file", "diskfile", "device", "erofs"]
   private static let spaceVerbs = ["space", "fork", "exit", "map", "unmap", "protect", "advise", "remap"]
-  private static let accessVerbs = ["read", "write", "readfile", "writefile"]
+  private static let accessVerbs = ["read", "write", "rread", "rwrite", "readfile", "writefile"]
   private static let pinVerbs = ["pin", "get", "release", "peek", "poke"]
   private static let fileVerbs = ["truncate", "punch", "sync", "ondisk", "cached"]
+  private static let mirrorVerbs = ["mirror", "mread", "mwrite", "mvalid"]
   private static let lookVerbs = ["entry", "frame", "counters", "free", "migrate", "dcache"]
 
   /// The first word of every statement.
-  static let verbs = machineVerbs + spaceVerbs + accessVerbs + pinVerbs + fileVerbs + lookVerbs
+  static let verbs = machineVerbs + spaceVerbs + accessVerbs + pinVerbs + fileVerbs + mirrorVerbs + lookVerbs
 
   /// Reads the bytes of a `from PATH`.
   let copy: (_ path: String) throws(LineError) -> [UInt8]
@@ -28,6 +29,7 @@ struct StatementParser {
     case _ where Self.accessVerbs.contains(verb): return .access(try access(verb, &reader))
     case _ where Self.pinVerbs.contains(verb): return .pin(try pin(verb, &reader))
     case _ where Self.fileVerbs.contains(verb): return .file(try file(verb, &reader))
+    case _ where Self.mirrorVerbs.contains(verb): return .mirror(try mirror(verb, &reader))
     case _ where Self.lookVerbs.contains(verb): return .look(try look(verb, &reader))
     default:
       let suggestion = Suggestion.text(for: verb, among: Self.verbs)
@@ -111,12 +113,16 @@ struct StatementParser {
       permission: try reader.choice("PROT", of: Permission.self),
       sharing: try reader.choice("SHARING", of: SharingWord.self),
       backing: try backing(try reader.word("BACKING")))
-    if let word = reader.upcoming, word != "huge" {
+    if let word = reader.upcoming, word != "huge", word != "noreplace" {
       statement.offset = try reader.number("OFFSET", in: 0...Limits.mappingPages)
     }
     if reader.upcoming == "huge" {
       _ = reader.optional()
       statement.huge = true
+    }
+    if reader.upcoming == "noreplace" {
+      _ = reader.optional()
+      statement.noReplace = true
     }
     return statement
   }
@@ -155,6 +161,10 @@ struct StatementParser {
       .read(space: try reader.name("A"), address: try reader.address(), count: try reader.count())
     case "write":
       .write(space: try reader.name("A"), address: try reader.address(), try reader.bytes())
+    case "rread":
+      .readRemotely(space: try reader.name("A"), address: try reader.address(), count: try reader.count())
+    case "rwrite":
+      .writeRemotely(space: try reader.name("A"), address: try reader.address(), try reader.bytes())
     default:
       try fileAccess(verb, &reader)
     }
@@ -188,11 +198,7 @@ struct StatementParser {
       return verb == "pin"
         ? .pin(name: name, space: space, range, options) : .get(name: name, space: space, range, options)
     case "release":
-      guard let word = reader.optional() else { return .release(name: name, dirty: false) }
-      guard word == "dirty" else {
-        throw LineError("\(quoted(word)) is not 'dirty'\(Suggestion.text(for: word, among: ["dirty"]))")
-      }
-      return .release(name: name, dirty: true)
+      return .release(name: name, dirty: try reader.flag("dirty"))
     case "peek":
       return .peek(name: name, offset: try reader.byteOffset(), count: try reader.count())
     default:
@@ -224,6 +230,21 @@ struct StatementParser {
     case "sync": return .sync(name: name)
     case "ondisk": return .onDisk(name: name, offset: try reader.byteOffset(), count: try reader.count())
     default: return .cached(name: name)
+    }
+  }
+
+  // MARK: - Mirrors
+
+  private func mirror(_ verb: String, _ reader: inout WordReader) throws(LineError) -> MirrorStatement {
+    let name = try reader.name("M")
+    switch verb {
+    case "mirror":
+      let space = try reader.name("A")
+      let range = try reader.range(limit: Limits.pinPages)
+      return .mirror(name: name, space: space, range, writes: try reader.flag("write"))
+    case "mread": return .read(name: name, offset: try reader.byteOffset(), count: try reader.count())
+    case "mwrite": return .write(name: name, offset: try reader.byteOffset(), try reader.bytes())
+    default: return .valid(name: name, page: try reader.number("PAGE", in: 0...Limits.mappingPages))
     }
   }
 

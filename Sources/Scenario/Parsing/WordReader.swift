@@ -16,6 +16,15 @@ struct WordReader {
   /// The next word, which stays the next.
   var upcoming: String? { words.first }
 
+  /// Whether the next word is `word`. False at the end.
+  mutating func flag(_ word: String) throws(LineError) -> Bool {
+    guard let next = words.popFirst() else { return false }
+    guard next == word else {
+      throw LineError("\(quoted(next)) is not '\(word)'\(Suggestion.text(for: next, among: [word]))")
+    }
+    return true
+  }
+
   /// Fails if words are left.
   func end() throws(LineError) {
     if let word = words.first { throw LineError("\(quoted(word)) is one word too many") }

@@ -9,6 +9,11 @@ extension ScenarioMachine {
     case .write(let name, let address, let bytes):
       try space(name).store(bytes.bytes, at: VirtualAddress(address))
       return .ok
+    case .readRemotely(let name, let address, let count):
+      return .bytes(try space(name).readRemotely(at: VirtualAddress(address), count: count))
+    case .writeRemotely(let name, let address, let bytes):
+      let done = try space(name).writeRemotely(bytes.bytes, at: VirtualAddress(address))
+      return done == bytes.bytes.count ? .ok : .number(done)
     case .readFile(let name, let offset, let count):
       if let file = files[name] { return .bytes(try file.read(at: offset, count: count)) }
       if let disk = diskFiles[name] { return .bytes(try disk.cache.read(at: offset, count: count)) }

@@ -30,7 +30,7 @@ extension ScenarioMachine {
     try space(statement.space).map(
       at: statement.range.start, pages: statement.range.pages, protection: statement.permission.protection,
       sharing: statement.sharing.sharing, backing: try kind(statement.backing), offset: statement.offset ?? 0,
-      hugePages: statement.huge)
+      hugePages: statement.huge, replaces: !statement.noReplace)
   }
 
   private func kind(_ backing: BackingWord) throws(PageError) -> MappingKind {
@@ -59,6 +59,7 @@ extension Permission {
     switch self {
     case .none: .none
     case .read: .read
+    case .write: .write
     case .readWrite: .readWrite
     }
   }

@@ -16,6 +16,7 @@ public final class ScenarioMachine {
   var volumes: [String: EROFSVolume] = [:]
   var spaces: [String: AddressSpace] = [:]
   var pins: [String: HeldPages] = [:]
+  var mirrors: [String: Mirror] = [:]
 
   /// A machine with `memoryPages` of RAM whose spaces pin with `engine`.
   ///
@@ -38,6 +39,7 @@ public final class ScenarioMachine {
       case .access(let statement): return try execute(statement)
       case .pin(let statement): return try execute(statement)
       case .file(let statement): return try execute(statement)
+      case .mirror(let statement): return try execute(statement)
       case .look(let statement): return try execute(statement)
       }
     } catch {
@@ -49,6 +51,7 @@ public final class ScenarioMachine {
   public func finish() -> Leak? {
     for pages in pins.values { pages.release(dirty: false) }
     pins = [:]
+    mirrors = [:]
     for space in spaces.values { space.exit() }
     spaces = [:]
     for file in files.values { file.drop() }

@@ -12,6 +12,8 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case tryAgain
   /// `EBUSY`: a pin is in the way, or the swap file or a page cache's file has another user.
   case busy
+  /// `EEXIST`: a mapping is there that was not to be replaced.
+  case alreadyMapped
   /// `SIGSEGV`: the program touched what is not mapped, or not with that permission.
   case segmentationViolation
   /// `SIGBUS`: the mapping is there, what it shows is not (past the end of a file or an image).
@@ -41,6 +43,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .outOfMemory: ENOMEM
     case .tryAgain: EAGAIN
     case .busy: EBUSY
+    case .alreadyMapped: EEXIST
     case .inputOutput: EIO
     case .readOnly: EROFS
     case .file(_, let errno): errno
@@ -56,6 +59,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .outOfMemory: "ENOMEM"
     case .tryAgain: "EAGAIN"
     case .busy: "EBUSY"
+    case .alreadyMapped: "EEXIST"
     case .segmentationViolation: "SIGSEGV"
     case .busError: "SIGBUS"
     case .inputOutput: "EIO"

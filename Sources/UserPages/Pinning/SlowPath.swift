@@ -169,6 +169,7 @@ extension VMA {
       if attributes.protection.contains(.write) { return nil }
       return force && isPrivate ? nil : .badAddress
     }
-    return attributes.protection != .none || force ? nil : .badAddress
+    // Without PROT_READ, although a load of the program works where it may store.
+    return attributes.protection.contains(.read) || force ? nil : .badAddress
   }
 }

@@ -94,7 +94,10 @@ extension AddressSpace {
       let verdict = mmapLock.reading { _ in
         RCU.read { section -> PageError? in
           guard let mapping = mappings.find(address, section) else { return .outOfMemory }
-          if mapping.value.attributes.kind.isPFN || !mapping.value.permits(access) { return .invalidArgument }
+          let attributes = mapping.value.attributes
+          if attributes.kind.isPFN || !mapping.value.permits(access) { return .invalidArgument }
+          // Populating is no load: it needs PROT_READ itself.
+          if access == .read, !attributes.protection.contains(.read) { return .invalidArgument }
           return nil
         }
       }

@@ -1,5 +1,5 @@
 extension AddressSpace {
-  /// Maps at exactly `address`, replacing what was there (`mmap(2)` with `MAP_FIXED`).
+  /// Maps at exactly `address` (`mmap(2)` with `MAP_FIXED`, or with `MAP_FIXED_NOREPLACE`).
   ///
   /// Nothing is allocated but the mapping: pages come by faults.
   ///
@@ -11,12 +11,14 @@ extension AddressSpace {
   ///   - kind: what the pages show.
   ///   - offset: which page of the backing comes first, in pages.
   ///   - hugePages: whether 2 MiB entries may be used.
-  /// - Throws: `invalidArgument` for an empty or unaligned range or a negative offset, `outOfMemory` for a range that is not
+  ///   - replaces: whether what is mapped there gives way. If not, nothing may be there.
+  /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `invalidArgument` for an empty or unaligned range or a negative offset, `outOfMemory` for a range that is not
   ///   inside the address space.
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func map(
     at address: VirtualAddress, pages: Int, protection: Protection, sharing: Sharing = .private,
-    backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false
+    backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false,
+    replaces: Bool = true
   ) throws(PageError) {
     guard address.isPageAligned, pages > 0, offset >= 0, offset <= Int.max / Page.size - pages else {
       throw .invalidArgument
@@ -33,7 +35,12 @@ extension AddressSpace {
       protection: protection, isShared: sharing == .shared, kind: kind, hugePages: hugePages)
     // Before a fault can ask for a page: a backing that moves pages must know the spaces that may show them.
     attributes.users?.add(self)
-    changeMappings { writer, teardown in
+    try changeMappings { writer, teardown throws(PageError) in
+      if !replaces {
+        var isTaken = false
+        mappings.forEach(in: range, writer.reader) { _ in isTaken = true }
+        if isTaken { throw .alreadyMapped }
+      }
       var old = VMATree.Replaced()
       mappings.carve(range, replacing: &old, writer)
       if !old.isEmpty {
