@@ -14,9 +14,14 @@ extension TortureTests {
         let region = Region(at: 0x1000_0000, pages: 6)
         try race.space.map(at: region.start, pages: region.pages, protection: .readWrite)
         for page in 0..<region.pages { try race.space.store(UInt64(0), at: region.address(page)) }
+        // All other pages are in use at every moment: of those reclaim frees one now and then, or none.
+        let cold = Region(at: 0x2000_0000, pages: 16)
+        try race.space.map(at: cold.start, pages: cold.pages, protection: .readWrite)
+        for page in 0..<cold.pages { try race.space.store(UInt64(page), at: cold.address(page)) }
         let published = Board(2 * race.region.pages)
         torture.run([
-          .reclaiming(machine, torture), race.counting(published, threads: 2, torture),
+          .reclaiming(machine, torture), .loadingSeldom(race.space, cold, torture),
+          race.counting(published, threads: 2, torture),
           race.syncing(published, threads: 2, torture), .countingAnonymous(race.space, region, torture),
           holding(race.space, region, torture),
         ])
@@ -221,6 +226,18 @@ extension Worker {
       while run.next() {
         freed.count(machine.memory.reclaim(pages: 1 + run.random.below(12)))
         run.pauseRandomly()
+      }
+    }
+  }
+
+  /// Loads from pages that show their index, one every half a millisecond.
+  static func loadingSeldom(_ space: AddressSpace, _ region: Region, _ torture: Torture) -> Worker {
+    Worker("load seldom") { run in
+      while run.next() {
+        let page = run.random.below(region.pages)
+        let seen = try space.load(at: region.address(page), as: UInt64.self)
+        torture.expect(seen == UInt64(page), "page \(page) shows \(seen)")
+        usleep(500)
       }
     }
   }

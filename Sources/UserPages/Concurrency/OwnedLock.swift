@@ -4,11 +4,15 @@ import Glibc
 ///
 /// A holder that runs a user's code may be called back by it. Such a second attempt by the same thread is refused: it would wait for
 /// itself. A thread inside a read-side section traps: the holder may wait for a grace period, which would never end.
+/// Threads get it in the order in which they asked: one that takes it in a loop, to sync, keeps no other from it.
 /// Its holder does not reclaim memory, because reclaim waits for such locks (`ReclaimScope`).
 final class OwnedLock: @unchecked Sendable {
   private let monitor = Monitor()
-  // The holding thread, 0 for none. Only touched under the monitor.
+  // All below is only touched under the monitor. The holding thread, 0 for none.
   private var holder: pthread_t = 0
+  // The next number that a thread draws, and the number of the thread whose turn it is.
+  private var nextTicket: UInt64 = 0
+  private var turn: UInt64 = 0
 
   /// Runs `body` alone. Returns nil, without running it, if the calling thread holds the lock already.
   func holding<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result? {
@@ -16,7 +20,9 @@ final class OwnedLock: @unchecked Sendable {
     let me = pthread_self()
     let isMine = monitor.locked { () -> Bool in
       if holder == me { return false }
-      while holder != 0 { monitor.wait() }
+      let ticket = nextTicket
+      nextTicket += 1
+      while turn != ticket { monitor.wait() }
       holder = me
       return true
     }
@@ -24,6 +30,7 @@ final class OwnedLock: @unchecked Sendable {
     defer {
       monitor.locked {
         holder = 0
+        turn += 1
         monitor.wakeAll()
       }
     }
