@@ -122,8 +122,11 @@ extension TortureTests {
       try race("truncation against reclaim", engine: engine) { torture, machine in
         let race = try CacheRace(machine, engine: engine, pages: 12, limit: 12)
         let (cache, space, region) = (race.cache, race.space, race.region)
+        // All pages of that one are in use at every moment: of those reclaim frees one now and then, or none.
+        let cold = try CacheRace(machine, engine: engine, pages: 8, limit: 8)
+        for page in 0..<8 { try cold.space.store(UInt64(page), at: cold.region.address(page)) }
         torture.run([
-          .reclaiming(machine, torture),
+          .reclaiming(machine, torture), .loadingSeldom(cold.space, cold.region, torture),
           Worker("truncate") { run in
             while run.next() {
               for page in 6..<12 { try cache.write([1, 2, 3], at: page * Page.size) }
@@ -146,6 +149,7 @@ extension TortureTests {
         ])
         try race.compare(torture)
         race.space.exit()
+        cold.space.exit()
       }
     }
 
