@@ -66,7 +66,7 @@ struct Comparability {
     }
     keepSynced(after: statement)
     switch statement {
-    case .machine(.memory(let pages)): return pages >= Self.enoughMemory
+    case .machine(.memory(let pages, _)): return pages >= Self.enoughMemory
     case .machine(.file(let name, .filled(let pages, _))): return admits(name, isOnDisk: false, pages)
     case .machine(.diskFile(let name, .filled(let pages, _))): return admits(name, isOnDisk: true, pages)
     case .machine: return false
@@ -109,8 +109,8 @@ struct Comparability {
       synced = name
       return files[name]?.isOnDisk == true
     case .onDisk(let name, _, let count): return synced == name && count <= Self.mostBytes
-    // Reading ahead is the kernel's own choice.
-    case .cached: return false
+    // Reading ahead is the kernel's own choice, and so is what goes when memory is short.
+    case .cached, .reclaim: return false
     }
   }
 

@@ -63,7 +63,7 @@ import Testing
       let examples = [
         "ADDR": "0x10000", "NEWADDR": "0x20000", "PAGES": "1", "NEWPAGES": "1", "PAGE": "0", "PROT": "rw",
         "SHARING": "private", "BACKING": "mixed:rom", "OFFSET": "0", "ADVICE": "dontneed", "BYTES": "00ff",
-        "BYTE": "7f", "COUNT": "4", "OFFSETBYTES": "8", "PATH": "bytes", "B": "C",
+        "BYTE": "7f", "COUNT": "4", "N": "1", "OFFSETBYTES": "8", "PATH": "bytes", "B": "C",
         "NAME": machine.contains(verb) ? "new" : ofDiskFiles.contains(verb) ? "d" : "rom",
       ]
       let longest = row.replacing("[", with: "").replacing("]", with: "")

@@ -1,10 +1,11 @@
-/// A change of a file that programs map, or a look at where its pages are.
+/// A change of a file that programs map, a look at where its pages are, or memory that runs short.
 public enum FileStatement: Equatable, Sendable, CustomStringConvertible {
   case truncate(name: String, byteCount: Int)
   case punch(name: String, page: Int, pages: Int)
   case sync(name: String)
   case onDisk(name: String, offset: Int, count: Int)
   case cached(name: String)
+  case reclaim(pages: Int)
 
   public var description: String {
     switch self {
@@ -13,6 +14,7 @@ public enum FileStatement: Equatable, Sendable, CustomStringConvertible {
     case .sync(let name): "sync \(name)"
     case .onDisk(let name, let offset, let count): "ondisk \(name) \(offset) \(count)"
     case .cached(let name): "cached \(name)"
+    case .reclaim(let pages): "reclaim \(pages)"
     }
   }
 }

@@ -1,7 +1,7 @@
 /// A part of the machine. These statements come before the first space.
 public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
-  /// RAM with frame descriptors.
-  case memory(pages: Int)
+  /// RAM with frame descriptors. The last `movable` pages are for memory that can be moved (ZONE_MOVABLE).
+  case memory(pages: Int, movable: Int = 0)
   /// Pages in the swap file.
   case swap(pages: Int)
   /// Execute-in-place memory without frame descriptors.
@@ -17,7 +17,8 @@ public enum MachineStatement: Equatable, Sendable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .memory(let pages): "memory \(pages)"
+    case .memory(let pages, 0): "memory \(pages)"
+    case .memory(let pages, let movable): "memory \(pages) movable \(movable)"
     case .swap(let pages): "swap \(pages)"
     case .image(let name, let contents): "image \(name) \(contents)"
     case .file(let name, let contents): "file \(name) \(contents)"

@@ -16,17 +16,30 @@ public struct ScenarioFile: Equatable, Sendable {
   /// The pages of RAM: the number of the `memory` statement, or the default.
   public var memoryPages: Int {
     for line in lines {
-      if case .machine(.memory(let pages)) = line.statement { return pages }
+      if case .machine(.memory(let pages, _)) = line.statement { return pages }
     }
     return Limits.defaultMemoryPages
   }
 
+  /// How many of the pages of RAM are for memory that can be moved.
+  public var movablePages: Int {
+    for line in lines {
+      if case .machine(.memory(_, let movable)) = line.statement { return movable }
+    }
+    return 0
+  }
+
   /// The pages of swap: the number of the `swap` statement, or as many as there is RAM.
-  public var swapPages: Int {
+  public var swapPages: Int { statedSwapPages ?? memoryPages }
+
+  /// Whether an allocation may take anonymous memory where no frame is free: if there is a `swap` statement.
+  public var swapsForAllocations: Bool { statedSwapPages != nil }
+
+  private var statedSwapPages: Int? {
     for line in lines {
       if case .machine(.swap(let pages)) = line.statement { return pages }
     }
-    return memoryPages
+    return nil
   }
 }
 

@@ -33,7 +33,7 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
     case .access(.read), .access(.readFile), .access(.readErofs), .access(.readRemotely), .pin(.peek), .file(.onDisk),
       .mirror(.read):
       .bytes
-    case .pin(.pin), .pin(.get), .file(.cached), .look(.free): .number
+    case .pin(.pin), .pin(.get), .file(.cached), .file(.reclaim), .look(.free): .number
     case .access, .pin, .file, .mirror, .look: .words
     }
   }

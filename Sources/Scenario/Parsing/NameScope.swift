@@ -123,6 +123,7 @@ struct NameScope {
     switch statement {
     case .truncate(let name, _), .punch(let name, _, _): try thing(name, isOneOf: [.file, .diskFile, .image])
     case .cached(let name): try thing(name, isOneOf: [.file, .diskFile])
+    case .reclaim: break
     case .sync(let name), .onDisk(let name, _, _): try thing(name, isOneOf: [.diskFile])
     }
   }

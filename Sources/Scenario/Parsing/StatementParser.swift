@@ -4,7 +4,7 @@ struct StatementParser {
   private static let spaceVerbs = ["space", "fork", "exit", "map", "unmap", "protect", "advise", "remap"]
   private static let accessVerbs = ["read", "write", "rread", "rwrite", "readfile", "writefile"]
   private static let pinVerbs = ["pin", "get", "release", "peek", "poke"]
-  private static let fileVerbs = ["truncate", "punch", "sync", "ondisk", "cached"]
+  private static let fileVerbs = ["truncate", "punch", "sync", "ondisk", "cached", "reclaim"]
   private static let mirrorVerbs = ["mirror", "mread", "mwrite", "mvalid"]
   private static let lookVerbs = ["entry", "frame", "counters", "free", "migrate", "dcache"]
 
@@ -42,7 +42,10 @@ struct StatementParser {
   private func machine(_ verb: String, _ reader: inout WordReader) throws(LineError) -> MachineStatement {
     switch verb {
     case "memory":
-      return .memory(pages: try reader.number("PAGES", in: 1...Limits.memoryPages))
+      let pages = try reader.number("PAGES", in: 1...Limits.memoryPages)
+      guard reader.upcoming == "movable" else { return .memory(pages: pages) }
+      _ = reader.optional()
+      return .memory(pages: pages, movable: try reader.number("N", in: 0...UInt64(pages)))
     case "swap":
       return .swap(pages: try reader.number("PAGES", in: 0...Limits.memoryPages))
     case "image":
@@ -221,6 +224,7 @@ struct StatementParser {
   // MARK: - Files that change
 
   private func file(_ verb: String, _ reader: inout WordReader) throws(LineError) -> FileStatement {
+    if verb == "reclaim" { return .reclaim(pages: try reader.number("PAGES", in: 0...Limits.memoryPages)) }
     let name = try reader.name("NAME")
     switch verb {
     case "truncate": return .truncate(name: name, byteCount: try reader.number("COUNT", in: 0...Limits.byteCount))

@@ -31,6 +31,8 @@ extension ScenarioMachine {
       if let disk = diskFiles[name] { return .number(disk.cache.residentPages) }
       guard let file = files[name] else { throw .invalidArgument }
       return .number(file.cachedPages)
+    case .reclaim(let pages):
+      return .number(memory.reclaim(pages: pages))
     }
     return .ok
   }

@@ -18,14 +18,22 @@ public final class ScenarioMachine {
   var pins: [String: HeldPages] = [:]
   var mirrors: [String: Mirror] = [:]
 
-  /// A machine with `memoryPages` of RAM whose spaces pin with `engine`.
+  /// A machine whose spaces pin with `engine`. No background thread reclaims.
   ///
-  /// - Parameter swapPages: the pages of the swap file. The default is as many as there is RAM.
-  public init(memoryPages: Int, swapPages: Int? = nil, engine: PinEngine = .reference) throws(PageError) {
-    // No background thread reclaims, and no allocation takes anonymous memory: only statements page it out.
+  /// - Parameters:
+  ///   - memoryPages: the pages of RAM.
+  ///   - movablePages: how many of them are for memory that can be moved.
+  ///   - swapPages: the pages of the swap file. The default is as many as there is RAM.
+  ///   - swapsForAllocations: whether an allocation that finds no free frame takes anonymous memory. It takes pages of disk files
+  ///     in any case.
+  public init(
+    memoryPages: Int, movablePages: Int = 0, swapPages: Int? = nil, swapsForAllocations: Bool = false,
+    engine: PinEngine = .reference
+  ) throws(PageError) {
     memory = try PhysicalMemory(
-      ramPages: memoryPages, swapFile: .temporary(pages: swapPages ?? memoryPages),
-      reclaim: ReclaimPolicy(watermarks: Watermarks.none, usesBackgroundThread: false, swapsForAllocations: false))
+      ramPages: memoryPages, movablePages: movablePages, swapFile: .temporary(pages: swapPages ?? memoryPages),
+      reclaim: ReclaimPolicy(
+        watermarks: Watermarks.none, usesBackgroundThread: false, swapsForAllocations: swapsForAllocations))
     self.engine = engine
     self.memoryPages = memoryPages
   }

@@ -12,7 +12,9 @@ public struct ScenarioRunner: Sendable {
     var report = FileReport(path: file.path)
     let machine: ScenarioMachine
     do {
-      machine = try ScenarioMachine(memoryPages: file.memoryPages, swapPages: file.swapPages, engine: engine)
+      machine = try ScenarioMachine(
+        memoryPages: file.memoryPages, movablePages: file.movablePages, swapPages: file.swapPages,
+        swapsForAllocations: file.swapsForAllocations, engine: engine)
     } catch {
       report.refusal = error
       return report
