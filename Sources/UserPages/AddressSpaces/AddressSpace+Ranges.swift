@@ -3,7 +3,7 @@
 /// Each is the operation on an address and a number of pages, and throws what that does; `invalidArgument` if the range does not begin
 /// and end with a page. Pins and gets of ranges are in `AddressSpace+PinRange.swift`.
 extension AddressSpace {
-  /// Maps exactly `range`, replacing what was there; see `map(at:pages:protection:sharing:backing:offset:hugePages:)`.
+  /// Maps exactly `range`, replacing what was there; see `map(at:pages:protection:sharing:backing:offset:hugePages:replaces:)`.
   public func map(
     _ range: Range<VirtualAddress>, protection: Protection, sharing: Sharing = .private,
     backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false
