@@ -191,6 +191,8 @@ extension TortureTests {
     private func mirroredHugePages(_ machine: Machine, _ engine: PinEngine) throws -> AddressSpace {
       let space = AddressSpace(machine.memory, engine: engine)
       try space.map(at: HugeRegion.start, pages: Page.pagesPerHuge, protection: .readWrite, hugePages: true)
+      // Memory that was never stored to cannot be collapsed (`EINVAL`).
+      try space.store(UInt64(0), at: HugeRegion.start)
       return space
     }
   }
