@@ -14,6 +14,7 @@
 #include "racy_copy.h"
 #include "memory.h"
 #include "direct_file.h"
+#include "store_calls.h"
 #include "io_ring.h"
 #include "memory_failure.h"
 

@@ -86,6 +86,68 @@ import Testing
     }
   }
 
+  /// A call of the store runs under the cache's locks. What would wait for them again is refused.
+  @Test(arguments: [
+    MemoryStore.Call.read(page: 5, count: 1), .write(page: 0, count: 1), .setByteCount(Page.size), .punchHole, .sync,
+  ])
+  func insideACallOfTheStore(call: MemoryStore.Call) throws {
+    try CacheStage.run(pages: 8, limit: 3) { stage in
+      let (cache, space, store, absent) = (stage.cache, stage.space, stage.store, stage.address(6))
+      let seen = Locked<[PageError?]>([])
+      let evicted = Locked(-1)
+      try space.store(UInt64(1), at: stage.address(0))
+      store.onCall { made in
+        guard made == call else { return }
+        func error(_ body: () throws(PageError) -> Void) -> PageError? {
+          do throws(PageError) { try body() } catch { return error }
+          return nil
+        }
+        let errors = [
+          error { () throws(PageError) in try cache.sync() },
+          error { () throws(PageError) in try cache.flush(0..<1) },
+          error { () throws(PageError) in try cache.setByteCount(1) },
+          error { () throws(PageError) in try cache.punchHole(0..<1) },
+          error { () throws(PageError) in _ = try cache.read(at: 6 * Page.size, count: 1) },
+          error { () throws(PageError) in _ = try space.load(at: absent, count: 1) },
+        ]
+        seen.withLock { $0 = errors }
+        evicted.withLock { $0 = cache.evict(1) }
+      }
+      switch call {
+      case .read: _ = try space.load(at: stage.address(5), count: 1)
+      case .setByteCount: try cache.setByteCount(Page.size)
+      case .punchHole: try cache.punchHole(1..<2)
+      default: try cache.sync()
+      }
+      #expect(seen.withLock { $0 } == [.busy, .busy, .busy, .busy, .busy, .busError])
+      #expect(evicted.withLock { $0 } == 0)
+      store.onCall(nil)
+      // Nothing is left of it.
+      try cache.setByteCount(8 * Page.size)
+      _ = try space.load(at: absent, count: 1)
+      try cache.sync()
+      #expect(cache.evict(1) == 1)
+    }
+  }
+
+  /// The store of one cache may lie in another one.
+  @Test func aStoreThatUsesAnotherCache() throws {
+    try CacheStage.run(pages: 8) { inner in
+      try CacheStage.run(pages: 8) { outer in
+        let cache = inner.cache
+        let seen = Locked<[UInt8]>([])
+        outer.store.onCall { _ in
+          let bytes = try? cache.read(at: 2 * Page.size, count: 1)
+          seen.withLock { $0 = bytes ?? [] }
+        }
+        let word = try outer.word(1)
+        #expect(word == originalWord(1))
+        #expect(seen.withLock { $0 } == [3])
+        outer.store.onCall(nil)
+      }
+    }
+  }
+
   /// A stable cache lets no store in while a page is written; another does, and writes the page again later.
   @Test(arguments: [true, false])
   func storesDuringAWrite(isStable: Bool) throws {

@@ -22,7 +22,7 @@ extension PageCache {
     _ kept: inout [any BackingUser]
   ) -> Int {
     // Inside `willWriteBack`: an evictor that waits for the write-back lock may hold the eviction lock.
-    if writeBackLock.isHeldByCaller { return 0 }
+    if writeBackLock.isHeldByCaller || isInsideStoreCall { return 0 }
     return evictionLock.holding {
       var evicted = 0
       var looks = looks

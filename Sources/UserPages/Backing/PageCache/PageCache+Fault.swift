@@ -44,10 +44,14 @@ extension PageCache {
 
   /// The frame of a page, with a reference for the caller.
   ///
-  /// - Throws: `busError` for a page beyond the end; `outOfMemory` where no frame can be freed; what the store threw.
+  /// - Throws: `busError` for a page beyond the end; `outOfMemory` where no frame can be freed; `busy` inside a call of the store, for a
+  ///   page that is not there; what the store threw.
   func frame(of page: Int) throws(PageError) -> PFN {
     while true {
       if let pfn = try cachedFrame(of: page) { return pfn }
+      try requireNoStoreCall()
+      // A truncation holds the content lock for writing over a grace period.
+      RCU.requireNoSection()
       if states[page] == .reading {
         waitForRead(of: page)
       } else if let pfn = try readIn(page) {
@@ -151,7 +155,9 @@ extension PageCache {
 
   private func read(_ batch: ArraySlice<Incoming>) throws(PageError) {
     let frames = batch.map { memory.frames.bytes(of: $0.pfn) }
-    try store.read(from: batch[batch.startIndex].page, into: LentPages(frames, isWritable: true))
+    try callingStore { () throws(PageError) in
+      try store.read(from: batch[batch.startIndex].page, into: LentPages(frames, isWritable: true))
+    }
   }
 
   /// Makes an empty page one that this thread reads.

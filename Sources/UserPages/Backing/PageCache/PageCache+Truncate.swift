@@ -20,7 +20,7 @@ extension PageCache {
   /// error. What is added reads as zeroes.
   ///
   /// - Throws: `invalidArgument` for a negative length; `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for;
-  ///   `busy` inside `willWriteBack`; what the store threw: nothing has changed then.
+  ///   `busy` inside `willWriteBack` and inside a call of the store; what the store threw: nothing has changed then.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
     try changeLength { _ in count }
@@ -40,7 +40,7 @@ extension PageCache {
     if pages.isEmpty { return }
     try changingContents { kept throws(PageError) in
       let pages = pages.clamped(to: 0..<pageCount)
-      try store.punchHole(pages)
+      try callingStore { () throws(PageError) in try store.punchHole(pages) }
       let dropped = drop(pages)
       moves.advance()
       _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self) }
@@ -58,7 +58,7 @@ extension PageCache {
       // Bytes that a mapping left behind the old end are no part of the file.
       if after > before { zero(tail, from: before, upTo: offset) }
       if after == before { return zero(tail, from: after) }
-      try store.setByteCount(after)
+      try callingStore { () throws(PageError) in try store.setByteCount(after) }
       length.store(after, ordering: .sequentiallyConsistent)
       guard after < before else { return }
       let end = Self.pages(of: after)
@@ -79,6 +79,7 @@ extension PageCache {
   private func changingContents(
     _ body: (inout [any BackingUser]) throws(PageError) -> Void
   ) throws(PageError) {
+    try requireNoStoreCall()
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
     let done: Void? = try writeBackLock.holding { () throws(PageError) in

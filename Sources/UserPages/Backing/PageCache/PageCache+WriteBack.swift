@@ -7,8 +7,9 @@ extension PageCache {
   ///
   /// An error is reported by the next `sync` of each handle. The pages concerned stay dirty.
   ///
-  /// - Throws: `busy` inside `willWriteBack`.
+  /// - Throws: `busy` inside `willWriteBack` and inside a call of the store.
   public func flush(_ pages: Range<Int>) throws(PageError) {
+    try requireNoStoreCall()
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
     let range = pages.clamped(to: 0..<states.capacity)
@@ -18,13 +19,14 @@ extension PageCache {
 
   /// Writes everything back and syncs the store. Errors go to the error sequence.
   func syncAll() throws(PageError) {
+    try requireNoStoreCall()
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
     let done: Void? = writeBackLock.holding {
       writeBack(residents.pages(in: 0..<states.capacity).map(\.page), keepingIn: &kept)
       let written = unsynced.withLock { $0 }
       do throws(PageError) {
-        try store.sync()
+        try callingStore { () throws(PageError) in try store.sync() }
         unsynced.withLock { $0.subtract(written) }
       } catch {
         errors.withLock { $0.note(error) }
@@ -101,9 +103,12 @@ extension PageCache {
     do throws(PageError) { try hooks.willWriteBack?(batch.pages) } catch { failure = error }
     let bytes = stableBytes(batch)
     // No program stores to a page that is written, if the cache is stable, and a holder's page is a copy. So the store may.
-    let errors =
-      failure.map { Array(repeating: $0, count: batch.pages.count) }
-      ?? store.write(LentPages(bytes, isWritable: isStable), at: batch.pages)
+    let errors: [PageError?] =
+      if let failure {
+        Array(repeating: failure, count: batch.pages.count)
+      } else {
+        callingStore { store.write(LentPages(bytes, isWritable: isStable), at: batch.pages) }
+      }
     for (index, page) in batch.pages.enumerated() {
       // A store that says nothing of a page has not written it.
       finish(page, index < errors.count ? errors[index] : .inputOutput)

@@ -5,6 +5,9 @@
 /// The cache calls from the thread that faulted, synced or evicted, which holds no lock of an address space and is in no read-side
 /// section, so a store may wait. Reads come from many threads at once, beside at most one of the other calls. No two reads of a
 /// page overlap, and no read overlaps a write of the same page. An error is thrown as `PageError.file`.
+///
+/// The calling thread holds locks of the cache. So a call must not use the cache that it serves, nor memory that maps it. What would
+/// wait there is refused: it throws `busy`, and an access to a page that is not in memory is a bus error.
 public protocol PageStore: AnyObject, Sendable {
   /// The file's length in bytes, which need not be a multiple of 4096.
   var byteCount: Int { get }
