@@ -25,7 +25,7 @@ uint64_t space_leaks(void *context) {
   struct space *space = context;
   uint64_t leaks = 0;
   for (size_t frame = 1; frame <= space->pages; frame++)
-    leaks += atomic_load(&space->frames[frame].counts) - ONE_REFERENCE;
+    leaks += (atomic_load(&space->frames[frame].counts) - ONE_REFERENCE) / ONE_REFERENCE;
   return leaks;
 }
 

@@ -4,8 +4,8 @@
 
 #include "table.h"
 
-#define ONE_REFERENCE 1ull
-#define ONE_PIN (1ull << 32)
+#define ONE_REFERENCE (1ull << 32)
+#define ONE_PIN 1ull
 
 struct descriptor {
   _Atomic uint64_t counts;
@@ -27,14 +27,16 @@ void space_destroy(void *space);
 uint64_t space_leaks(void *space);
 void free_frame(struct descriptor *frame);
 
-static inline __attribute__((always_inline)) void retain(struct descriptor *frame) {
-  atomic_fetch_add(&frame->counts, ONE_REFERENCE + ONE_PIN);
+/// Returns false if the frame has too many references: the caller then puts it.
+static inline __attribute__((always_inline)) bool retain(struct descriptor *frame) {
+  uint64_t counts = ONE_REFERENCE + ONE_PIN;
+  return __builtin_expect((int64_t)(atomic_fetch_add(&frame->counts, counts) + counts) >= 0, 1);
 }
 
 static inline __attribute__((always_inline)) void put(struct descriptor *frame) {
   uint64_t counts = ONE_REFERENCE + ONE_PIN;
   uint64_t old = atomic_fetch_sub_explicit(&frame->counts, counts, memory_order_acq_rel);
-  if (__builtin_expect((uint32_t)(old - counts) == 0, 0))
+  if (__builtin_expect(old - counts == 0, 0))
     free_frame(frame);
 }
 

@@ -8,8 +8,7 @@ static inline __attribute__((always_inline)) struct descriptor *try_pin(struct s
   if (__builtin_expect(!may_pin(entry), 0))
     return NULL;
   struct descriptor *frame = &space->frames[entry_frame(entry)];
-  retain(frame);
-  if (__builtin_expect(atomic_load(ptep) == entry, 1))
+  if (__builtin_expect(retain(frame) && atomic_load(ptep) == entry, 1))
     return frame;
   put(frame);
   return NULL;

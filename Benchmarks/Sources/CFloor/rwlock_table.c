@@ -10,7 +10,10 @@ static inline __attribute__((always_inline)) struct descriptor *pin_page(struct 
     uint64_t entry = atomic_load(ptep);
     if (may_pin(entry)) {
       frame = &space->frames[entry_frame(entry)];
-      retain(frame);
+      if (!retain(frame)) {
+        put(frame);
+        frame = NULL;
+      }
     }
   }
   pthread_rwlock_unlock(&space->lock);
@@ -38,7 +41,9 @@ static uint64_t range_loop(void *context, struct floor_work *work, uint64_t iter
       uint64_t entry = ptep ? atomic_load(ptep) : 0;
       if (!may_pin(entry))
         break;
-      retain(held[taken++] = &space->frames[entry_frame(entry)]);
+      struct descriptor *frame = held[taken++] = &space->frames[entry_frame(entry)];
+      if (!retain(frame))
+        break;
     }
     pthread_rwlock_unlock(&space->lock);
     failures += floor_range - taken;

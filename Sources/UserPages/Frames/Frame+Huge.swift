@@ -89,7 +89,7 @@ extension FrameTable {
   func breakUp(_ first: PFN, users: [PFN]) -> [PFN]? {
     guard
       frame(first).descriptor.pointee.counts.compareExchange(
-        expected: UInt64(users.count), desired: 0, ordering: .sequentiallyConsistent
+        expected: UInt64(users.count) * Frame.oneReference, desired: 0, ordering: .sequentiallyConsistent
       ).exchanged
     else { return nil }
     for index in 0..<Page.pagesPerHuge { frame(first + index).clear(Frame.hugeBit) }

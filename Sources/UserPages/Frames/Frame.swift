@@ -7,14 +7,17 @@ import Synchronization
 ///
 /// `counts`, one atomic word, so that a pin is one addition:
 ///
-///     bits  0...31  references: one for each entry, each page of a cache, each get and each pin
+///     bits  0...31  pins (FOLL_PIN): how many of the references are pins; never more than references
+///                     0                 no device relies on the frame
+///                     1...references    so many pins, each of which is one of the references, too
+///     bits 32...63  references: one for each entry, each page of a cache, each get and each pin
 ///                     0                 free, or between the allocator and its first owner
 ///                     1                 one owner
 ///                     2..<2^31          shared
-///                     2^31 and more     `retain` is refused with ENOMEM (`Frame.limit`)
-///     bits 32...63  pins (FOLL_PIN): how many of the references are pins; never more than references
-///                     0                 no device relies on the frame
-///                     1...references    so many pins, each of which is one of the references, too
+///                     2^31 and more     refused with ENOMEM (`Frame.limit`): on top for a moment, until it is put back
+///
+/// The processor's flags answer both questions of the fast path, so neither addition has to return what it found: after a pin the
+/// sign says whether there are too many references; after an unpin zero says that none is left.
 ///
 /// Linux counts a pin as 1024 references and so can only say that a page *may be* pinned; here it is known.
 ///
@@ -58,10 +61,10 @@ struct Frame: @unchecked Sendable {
   init(_ descriptor: UnsafeMutablePointer<FrameDescriptor>) { self.descriptor = descriptor }
 
   // What is added to `counts`: one reference, for a pin `oneReference + onePin`.
-  @usableFromInline static let oneReference: UInt64 = 1
-  @usableFromInline static let onePin: UInt64 = 1 << 32
-  /// Half of what the count of references can hold: no get, pin or mapping is added from here on.
-  @usableFromInline static let limit: UInt64 = 1 << 31
+  @usableFromInline static let oneReference: UInt64 = 1 << 32
+  @usableFromInline static let onePin: UInt64 = 1
+  /// Half of what the count of references can hold: no get, pin or mapping may reach it.
+  @usableFromInline static let limit: UInt64 = 1 << 63
 
   static let anonymousBit: UInt64 = 1 << 32
   static let dirtyBit: UInt64 = 1 << 33
@@ -80,7 +83,7 @@ struct Frame: @unchecked Sendable {
   /// Adds `counts`, `oneReference` or `oneReference + onePin`, for an entry, a get or a pin. Returns false if the frame has too
   /// many references for another: the caller then puts `counts` back, and fails with `outOfMemory`.
   ///
-  /// 2^32 references would carry into the pins. So they are refused from `limit` on, half way: until it has put its reference
+  /// With 2^32 references the frame would seem free. So they are refused at `limit`, half way: until it has put its reference
   /// back, each thread that is refused has one on top (Linux's `try_grab_folio` refuses since CVE-2019-11487).
   ///
   /// For a walker inside a read-side section that read a present entry to this frame there: the entry's reference cannot
@@ -92,22 +95,23 @@ struct Frame: @unchecked Sendable {
   /// the change, and it backs out, or its addition comes before the writer's look, and the writer sees the pin.
   @inlinable @inline(__always)
   func retain(_ counts: UInt64) -> Bool {
-    let old = descriptor.pointee.counts.wrappingAdd(counts, ordering: .sequentiallyConsistent).oldValue
-    assert(UInt32(truncatingIfNeeded: old) != 0, "a frame behind a live entry had no reference")
-    return _fastPath(old & Self.limit == 0)
+    let new = descriptor.pointee.counts.wrappingAdd(counts, ordering: .sequentiallyConsistent).newValue
+    assert(new &- counts >= Self.oneReference, "a frame behind a live entry had no reference")
+    return _fastPath(Int64(bitPattern: new) >= 0)
   }
 
   /// Whether `retain` is refused at this moment.
-  var isAtLimit: Bool { descriptor.pointee.counts.load(ordering: .relaxed) & Self.limit != 0 }
+  var isAtLimit: Bool { descriptor.pointee.counts.load(ordering: .relaxed) &+ Self.oneReference >= Self.limit }
 
   /// Adds references that cannot be refused: the swap cache's, those of the parts of a 2 MiB frame. As `retain` otherwise.
   ///
   /// Each stands for an entry or a page of a cache, so memory ends before they do. Should they overflow all the same, the
   /// process ends: the frame would be freed while it is mapped.
   func addReferences(_ count: Int) {
-    let old = descriptor.pointee.counts.wrappingAdd(UInt64(count), ordering: .sequentiallyConsistent).oldValue
-    assert(UInt32(truncatingIfNeeded: old) != 0, "a frame behind a live entry had no reference")
-    precondition(UInt32(truncatingIfNeeded: old) < 3 << 30, "too many references on a frame")
+    let added = UInt64(count) * Self.oneReference
+    let old = descriptor.pointee.counts.wrappingAdd(added, ordering: .sequentiallyConsistent).oldValue
+    assert(old >= Self.oneReference, "a frame behind a live entry had no reference")
+    precondition(old < Self.limit + Self.limit / 2, "too many references on a frame")
   }
 
   /// What came of an attempt to retain a frame that may be free.
@@ -118,10 +122,11 @@ struct Frame: @unchecked Sendable {
   /// ORDERING [pin-then-look]: sequentially consistent, as `retain`.
   func retainUnlessFree() -> Retained {
     var old = descriptor.pointee.counts.load(ordering: .relaxed)
-    while UInt32(truncatingIfNeeded: old) != 0 {
-      if old & Self.limit != 0 { return .tooMany }
+    while old >= Self.oneReference {
+      let new = old &+ Self.oneReference
+      if new >= Self.limit { return .tooMany }
       let (exchanged, now) = descriptor.pointee.counts.weakCompareExchange(
-        expected: old, desired: old + 1, ordering: .sequentiallyConsistent)
+        expected: old, desired: new, ordering: .sequentiallyConsistent)
       if exchanged { return .retained }
       old = now
     }
@@ -134,21 +139,22 @@ struct Frame: @unchecked Sendable {
   @inlinable @inline(__always)
   func put(_ counts: UInt64) -> Bool {
     let new = descriptor.pointee.counts.wrappingSubtract(counts, ordering: .acquiringAndReleasing).newValue
-    return UInt32(truncatingIfNeeded: new) == 0
+    assert(UInt32(truncatingIfNeeded: new) <= new >> 32, "a frame has more pins than references")
+    return new == 0
   }
 
   /// References, pins among them.
   ///
   /// ORDERING [change-then-count]: sequentially consistent, pairs with [pin-then-look]; asked after the entry was changed.
   var references: Int {
-    Int(UInt32(truncatingIfNeeded: descriptor.pointee.counts.load(ordering: .sequentiallyConsistent)))
+    Int(descriptor.pointee.counts.load(ordering: .sequentiallyConsistent) >> 32)
   }
 
   /// Whether the frame has neither references nor pins, stray ones included.
   var isWithoutHolders: Bool { descriptor.pointee.counts.load(ordering: .relaxed) == 0 }
 
   /// Pins alone. ORDERING [change-then-count]: as `references`.
-  var pins: Int { Int(descriptor.pointee.counts.load(ordering: .sequentiallyConsistent) >> 32) }
+  var pins: Int { Int(UInt32(truncatingIfNeeded: descriptor.pointee.counts.load(ordering: .sequentiallyConsistent))) }
 
   // MARK: Mappings and flags
 

@@ -6,24 +6,28 @@
 struct HeldFrame: @unchecked Sendable {
   @usableFromInline let frame: Frame
   @usableFromInline let memory: Unmanaged<PhysicalMemory>
-  /// How it is held. Odd: what is to be taken off the frame's counts (one reference, or one reference and one pin). A multiple
-  /// of eight: the address of the slot to be freed. Else: twice what is to be taken off the counts of the first frame of its
-  /// 2 MiB.
+  /// How it is held.
+  ///
+  ///     bit 1     clear: `hold` is the address of the slot to be vacated, a multiple of eight
+  ///               set: the other bits are what is to be taken off the counts, one reference, or one reference and one pin
+  ///     bit 2     with bit 1: those counts are not the frame's but the first one's of its 2 MiB
   @usableFromInline let hold: UInt64
+
+  @usableFromInline static let countedBit: UInt64 = 2
+  @usableFromInline static let partBit: UInt64 = 4
 
   @inlinable @inline(__always)
   init(_ frame: Frame, _ memory: PhysicalMemory, counts: UInt64) {
-    assert(counts & 1 == 1)
     self.frame = frame
     self.memory = .passUnretained(memory)
-    hold = counts
+    hold = counts | Self.countedBit
   }
 
   /// A part of a 2 MiB frame, whose counts are the first one's.
   init(part frame: Frame, _ memory: PhysicalMemory, counts: UInt64) {
     self.frame = frame
     self.memory = .passUnretained(memory)
-    hold = counts << 1
+    hold = counts | Self.countedBit | Self.partBit
   }
 
   @inlinable @inline(__always)
@@ -34,14 +38,17 @@ struct HeldFrame: @unchecked Sendable {
   }
 
   /// Whether the first frame of its 2 MiB counts for it.
-  var isPart: Bool { hold & 3 == 2 }
+  @inlinable @inline(__always)
+  var isPart: Bool { hold & Self.countedBit != 0 && hold & Self.partBit != 0 }
 
   /// Gives the hold back. The frame is free if that was its last reference.
   @inlinable @inline(__always)
   func put() {
-    if hold & 1 == 0 {
-      if _fastPath(hold & 2 == 0) { PinSlot(address: hold).vacate() } else { putPart() }
-    } else if frame.put(hold) {
+    if hold & Self.countedBit == 0 {
+      PinSlot(address: hold).vacate()
+    } else if isPart {
+      putPart()
+    } else if frame.put(hold ^ Self.countedBit) {
       free()
     }
   }
@@ -51,7 +58,7 @@ struct HeldFrame: @unchecked Sendable {
 
   @usableFromInline @inline(never)
   func putPart() {
-    memory._withUnsafeGuaranteedRef { $0.put($0.frames.frame(pfn.hugeStart), hold >> 1) }
+    memory._withUnsafeGuaranteedRef { $0.put($0.frames.frame(pfn.hugeStart), hold ^ Self.countedBit ^ Self.partBit) }
   }
 
   @usableFromInline func markDirty() { frame.set(Frame.dirtyBit) }
