@@ -89,6 +89,8 @@ final class VMATree: Sendable {
             range: range.upperBound..<whole.upperBound, attributes: mapping.value.attributes,
             firstPage: mapping.value.backingPage(of: range.upperBound)))
       }
+      // What comes next begins above it.
+      if range.upperBound <= whole.upperBound { return }
     }
   }
 

@@ -35,7 +35,7 @@ final class FrameAllocator: @unchecked Sendable {
   private let depot: FrameDepot
   /// What of RAM is movable; nil for nothing.
   private let movable: FrameDepot?
-  /// The first movable frame, or the end of RAM.
+  /// The first movable frame; the end of RAM where there is none.
   private let movableStart: PFN
 
   /// A thread's frames: a word that counts them, and a stack of as many.
@@ -184,24 +184,18 @@ final class FrameAllocator: @unchecked Sendable {
     locks.lock(shard)
     defer { locks.unlock(shard) }
     for index in pfns.indices {
-      let (cache, depot) = home(of: pfns[index], shard)
-      if cache.count == Self.cacheSize { spill(cache, to: depot) }
+      let isMovable = pfns[index] >= movableStart
+      let cache = cache(shard, movable: isMovable)
+      if cache.count == Self.cacheSize { spill(cache, to: isMovable ? movable! : depot) }
       cache.push(pfns[index])
     }
-  }
-
-  /// The cache of a shard, and the depot behind it, that a frame goes back to.
-  @inline(__always)
-  private func home(of pfn: PFN, _ shard: Int) -> (Cache, FrameDepot) {
-    if let movable, pfn >= movableStart { return (cache(shard, movable: true), movable) }
-    return (cache(shard), depot)
   }
 
   /// Puts freed frames into the depots: the reserve comes first.
   private func refillReserve(_ pfns: Span<PFN>) {
     for index in pfns.indices {
       var number = UInt32(truncatingIfNeeded: pfns[index].rawValue)
-      home(of: pfns[index], 0).1.put(&number, count: 1)
+      (pfns[index] >= movableStart ? movable! : depot).put(&number, count: 1)
     }
   }
 
