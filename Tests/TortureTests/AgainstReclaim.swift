@@ -20,7 +20,7 @@ extension TortureTests {
         for page in 0..<cold.pages { try race.space.store(UInt64(page), at: cold.address(page)) }
         let published = Board(2 * race.region.pages)
         torture.run([
-          .reclaiming(machine, torture), .loadingSeldom(race.space, cold, torture),
+          .reclaiming(machine, torture), .checking(race.space, cold, pause: 500, torture),
           race.counting(published, threads: 2, torture),
           race.syncing(published, threads: 2, torture), .countingAnonymous(race.space, region, torture),
           holding(race.space, region, torture),
@@ -126,7 +126,7 @@ extension TortureTests {
         let cold = try CacheRace(machine, engine: engine, pages: 8, limit: 8)
         for page in 0..<8 { try cold.space.store(UInt64(page), at: cold.region.address(page)) }
         torture.run([
-          .reclaiming(machine, torture), .loadingSeldom(cold.space, cold.region, torture),
+          .reclaiming(machine, torture), .checking(cold.space, cold.region, pause: 500, torture),
           Worker("truncate") { run in
             while run.next() {
               for page in 6..<12 { try cache.write([1, 2, 3], at: page * Page.size) }
@@ -234,18 +234,6 @@ extension Worker {
     }
   }
 
-  /// Loads from pages that show their index, one every half a millisecond.
-  static func loadingSeldom(_ space: AddressSpace, _ region: Region, _ torture: Torture) -> Worker {
-    Worker("load seldom") { run in
-      while run.next() {
-        let page = run.random.below(region.pages)
-        let seen = try space.load(at: region.address(page), as: UInt64.self)
-        torture.expect(seen == UInt64(page), "page \(page) shows \(seen)")
-        usleep(500)
-      }
-    }
-  }
-
   /// Counts up in a word of each page of private memory, which no other thread stores to.
   static func countingAnonymous(_ space: AddressSpace, _ region: Region, _ torture: Torture) -> Worker {
     let stored = torture.tally("stores to private memory", goal: 64)
@@ -262,13 +250,14 @@ extension Worker {
     }
   }
 
-  /// Looks whether each page shows its number.
-  static func checking(_ space: AddressSpace, _ region: Region, _ torture: Torture) -> Worker {
+  /// Looks whether each page shows its number, with `pause` microseconds between two looks.
+  static func checking(_ space: AddressSpace, _ region: Region, pause: UInt32 = 0, _ torture: Torture) -> Worker {
     Worker("check") { run in
       while run.next() {
         let page = run.random.below(region.pages)
         let seen = try space.load(at: region.address(page), as: UInt64.self)
         torture.expect(seen == UInt64(page), "page \(page) shows \(seen)")
+        if pause > 0 { usleep(pause) }
       }
     }
   }

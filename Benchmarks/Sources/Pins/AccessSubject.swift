@@ -50,67 +50,40 @@ final class AccessSubject: Subject {
 /// A timed loop, as any client would write it. A word is not what its page was filled with if the access was wrong.
 @inline(never)
 private func mirrorLoadLoop(_ mirror: Mirror, _ draw: inout PageDraw, _ iterations: Int) -> Int {
-  var random = draw.random
-  let (first, span) = (draw.first, draw.span)
-  var failures = 0
-  for _ in 0..<iterations {
-    let page = first &+ random.below(span)
-    let seen = try? mirror.load(at: AccessSubject.word(of: page), as: UInt64.self)
-    if seen != UInt64(page) { failures += 1 }
+  loop(&draw, iterations) { page in
+    (try? mirror.load(at: AccessSubject.word(of: page), as: UInt64.self)) == UInt64(page)
   }
-  draw.random = random
-  return failures
 }
 
 @inline(never)
 private func mirrorStoreLoop(_ mirror: Mirror, _ draw: inout PageDraw, _ iterations: Int) -> Int {
-  var random = draw.random
-  let (first, span) = (draw.first, draw.span)
-  var failures = 0
-  for _ in 0..<iterations {
-    let page = first &+ random.below(span)
-    if (try? mirror.store(UInt64(page), at: AccessSubject.word(of: page))) == nil { failures += 1 }
-  }
-  draw.random = random
-  return failures
+  loop(&draw, iterations) { page in (try? mirror.store(UInt64(page), at: AccessSubject.word(of: page))) != nil }
 }
 
 @inline(never)
 private func loadLoop(_ space: AddressSpace, _ draw: inout PageDraw, _ iterations: Int) -> Int {
-  var random = draw.random
-  let (first, span) = (draw.first, draw.span)
-  var failures = 0
-  for _ in 0..<iterations {
-    let page = first &+ random.below(span)
-    let seen = try? space.load(at: AccessSubject.word(of: page), as: UInt64.self)
-    if seen != UInt64(page) { failures += 1 }
+  loop(&draw, iterations) { page in
+    (try? space.load(at: AccessSubject.word(of: page), as: UInt64.self)) == UInt64(page)
   }
-  draw.random = random
-  return failures
 }
 
 @inline(never)
 private func storeLoop(_ space: AddressSpace, _ draw: inout PageDraw, _ iterations: Int) -> Int {
-  var random = draw.random
-  let (first, span) = (draw.first, draw.span)
-  var failures = 0
-  for _ in 0..<iterations {
-    let page = first &+ random.below(span)
-    if (try? space.store(UInt64(page), at: AccessSubject.word(of: page))) == nil { failures += 1 }
-  }
-  draw.random = random
-  return failures
+  loop(&draw, iterations) { page in (try? space.store(UInt64(page), at: AccessSubject.word(of: page))) != nil }
 }
 
 @inline(never)
 private func drawLoop(_ draw: inout PageDraw, _ iterations: Int) -> Int {
+  loop(&draw, iterations) { page in page >= 0 }
+}
+
+/// Runs `access` on drawn pages, and returns how often it failed.
+@inline(__always)
+private func loop(_ draw: inout PageDraw, _ iterations: Int, _ access: (Int) -> Bool) -> Int {
   var random = draw.random
   let (first, span) = (draw.first, draw.span)
   var failures = 0
-  for _ in 0..<iterations {
-    let page = first &+ random.below(span)
-    if page < 0 { failures += 1 }
-  }
+  for _ in 0..<iterations where !access(first &+ random.below(span)) { failures += 1 }
   draw.random = random
   return failures
 }

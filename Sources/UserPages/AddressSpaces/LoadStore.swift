@@ -210,15 +210,22 @@ extension AddressSpace {
 
   @usableFromInline
   func loadUnaligned<T: FixedWidthInteger>(at address: VirtualAddress) throws(PageError) -> T {
-    var value: T = 0
-    for (index, byte) in try load(at: address, count: MemoryLayout<T>.size).enumerated() {
-      value |= T(truncatingIfNeeded: byte) << T(8 * index)
-    }
-    return value
+    T(littleEndianBytes: try load(at: address, count: MemoryLayout<T>.size))
   }
 
   @usableFromInline
   func storeUnaligned<T: FixedWidthInteger>(_ value: T, at address: VirtualAddress) throws(PageError) {
-    try store((0..<MemoryLayout<T>.size).map { UInt8(truncatingIfNeeded: value >> T(8 * $0)) }, at: address)
+    try store(value.littleEndianBytes, at: address)
+  }
+}
+
+/// An integer's bytes in memory, lowest first.
+extension FixedWidthInteger {
+  var littleEndianBytes: [UInt8] {
+    (0..<MemoryLayout<Self>.size).map { UInt8(truncatingIfNeeded: self >> Self(8 * $0)) }
+  }
+
+  init(littleEndianBytes bytes: [UInt8]) {
+    self = bytes.enumerated().reduce(0) { $0 | Self(truncatingIfNeeded: $1.element) << Self(8 * $1.offset) }
   }
 }

@@ -177,15 +177,11 @@ extension Mirror {
 
   @usableFromInline
   func loadUnaligned<T: FixedWidthInteger>(at address: VirtualAddress) throws(PageError) -> T {
-    var value: T = 0
-    for (index, byte) in try load(at: address, count: MemoryLayout<T>.size).enumerated() {
-      value |= T(truncatingIfNeeded: byte) << T(8 * index)
-    }
-    return value
+    T(littleEndianBytes: try load(at: address, count: MemoryLayout<T>.size))
   }
 
   @usableFromInline
   func storeUnaligned<T: FixedWidthInteger>(_ value: T, at address: VirtualAddress) throws(PageError) {
-    try store((0..<MemoryLayout<T>.size).map { UInt8(truncatingIfNeeded: value >> T(8 * $0)) }, at: address)
+    try store(value.littleEndianBytes, at: address)
   }
 }
