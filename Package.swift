@@ -24,6 +24,9 @@ let package = Package(
   products: [
     .library(name: "UserPages", targets: ["UserPages"]),
     .library(name: "UserPagesEROFS", targets: ["UserPagesEROFS"]),
+    // For programs in C, C++, Python: Sources/UserPagesC/install builds both and installs them with their headers.
+    .library(name: "UserPagesC", type: .dynamic, targets: ["UserPagesC"]),
+    .library(name: "UserPagesCStatic", type: .static, targets: ["UserPagesC"]),
     .executable(name: "gup", targets: ["gup"]),
   ],
   traits: [
@@ -59,6 +62,16 @@ let package = Package(
     .target(
       name: "UserPagesEROFS",
       dependencies: ["UserPages"]
+    ),
+    // The C face. The compiler compares each function with its declaration in the headers, which are a module of their own.
+    .systemLibrary(
+      name: "CUserPages",
+      path: "Sources/UserPagesC/include"
+    ),
+    .target(
+      name: "UserPagesC",
+      dependencies: ["CUserPages", "UserPages"],
+      exclude: ["README.md", "include", "install", "userpages.map", "userpages.pc.in"]
     ),
     .target(
       name: "Scenario",
@@ -179,6 +192,17 @@ let package = Package(
     .testTarget(
       name: "FuzzTests",
       dependencies: ["Fuzz", "Scenario", "TestSupport", "UserPages", "gup"]
+    ),
+    // The C face, driven from C. The dynamic library is built beside it.
+    .target(
+      name: "CFaceDriver",
+      dependencies: ["UserPagesC"],
+      path: "Tests/CFaceDriver",
+      cSettings: [.headerSearchPath("../../Sources/UserPagesC/include"), .define("_GNU_SOURCE")]
+    ),
+    .testTarget(
+      name: "UserPagesCTests",
+      dependencies: ["CFaceDriver", "TestSupport", "UserPagesC"]
     ),
     .testTarget(
       name: "LayoutTests",

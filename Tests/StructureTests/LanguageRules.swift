@@ -58,7 +58,7 @@ enum LanguageRules {
         let name = match.output.1
         guard name.contains(".") || match.output.2 != nil else { return [] }
         // A file's name is another rule's.
-        if name.firstMatch(of: /\.(?:swift|md|c|h|cpp|hpp|erofs)$/) != nil { return [] }
+        if name.firstMatch(of: /\.(?:swift|md|c|h|cpp|hpp|erofs|so|a)$/) != nil { return [] }
         return name.split(separator: ".").map(String.init).filter { !identifiers.contains($0) }.map {
           "\(place) names \(match.output.0), but no code says \($0)"
         }
@@ -66,7 +66,7 @@ enum LanguageRules {
     }
   }
 
-  /// Every public declaration has a comment.
+  /// Every public declaration has a comment. What a C header declares has it there.
   static func documentation(_ files: [SourceFile]) -> [String] {
     let declaration =
       /^ *(?:@[A-Za-z_]+(?:\([^)]*\))? +)*public (?:(?:static|final|consuming|mutating|borrowing|convenience|indirect|nonisolated) )*(?:func|var|let|init|struct|class|enum|protocol|typealias|subscript)\b/
@@ -83,7 +83,10 @@ enum LanguageRules {
           line.firstMatch(of: requirement) == nil
         else { return nil }
         var above = index - 1
-        while above >= 0, lines[above].drop(while: { $0 == " " }).hasPrefix("@") { above -= 1 }
+        while above >= 0, lines[above].drop(while: { $0 == " " }).hasPrefix("@") {
+          if lines[above].contains("@implementation") { return nil }
+          above -= 1
+        }
         if above >= 0, lines[above].drop(while: { $0 == " " }).hasPrefix("///") { return nil }
         return "\(file.path):\(index + 1) has no comment: \(line.drop { $0 == " " })"
       }

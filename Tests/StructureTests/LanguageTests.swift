@@ -82,6 +82,8 @@ import Testing
   @Test func documentation() {
     #expect(LanguageRules.documentation([file("public func f() {}")]).count == 1)
     #expect(LanguageRules.documentation([file("/// F.\n@inlinable\npublic func f() {}")]) == [])
+    #expect(LanguageRules.documentation([file("@c @implementation\npublic func f() {}")]) == [])
+    #expect(LanguageRules.documentation([file("@c\npublic func f() {}")]).count == 1)
     #expect(LanguageRules.documentation([file("  @inlinable public static var a: Int { 1 }")]).count == 1)
   }
 }

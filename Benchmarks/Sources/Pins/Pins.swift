@@ -53,6 +53,11 @@ struct Pins: MeasuringTool {
   @Flag(help: "Also measure one load and one store through a mirror, and through the table: what needs no pin.")
   var accesses = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Also measure the C face, in the libuserpages.so of a Sources/UserPagesC/install.", valueName: "file"))
+  var cLibrary: String?
+
   @Option(help: ArgumentHelp("Also draw the results as an SVG file.", valueName: "file"))
   var svg: String?
 
@@ -104,7 +109,11 @@ struct Pins: MeasuringTool {
     } catch {
       throw Failure("cannot make \(pages) resident pages: \(error.name)")
     }
-    let floors = [floor_reference, floor_slot]
+    var floors = [floor_reference, floor_slot]
+    if let cLibrary {
+      if let problem = floor_open_c_face(cLibrary) { throw Failure("--c-library: \(String(cString: problem))") }
+      floors += [floor_c_face_reference, floor_c_face_slot]
+    }
     let others = [floor_rwlock_table, floor_cds_lfht, floor_tbb, floor_io_uring, floor_vmsplice]
     for peer in peers ? floors + others : floors {
       if let subject = CSubject(peer, pages: pages) {

@@ -10,6 +10,16 @@
 #ifndef CPLATFORM_RCU_H
 #define CPLATFORM_RCU_H
 
+#include <urcu/tls-compat.h>
+
+#ifdef CONFIG_RCU_TLS
+// Before liburcu's own declaration, which then has the attribute too. In a shared library a section would otherwise call
+// `__tls_get_addr` each time; in a program the linker chooses this model by itself. It takes 8 bytes of the room that glibc keeps for
+// the thread-local memory of libraries that come by `dlopen`.
+struct urcu_bp_reader;
+extern DECLARE_URCU_TLS(struct urcu_bp_reader *, urcu_bp_reader) __attribute__((tls_model("initial-exec")));
+#endif
+
 #include <urcu/urcu-bp.h>
 #include <urcu/static/urcu-bp.h>
 

@@ -17,7 +17,7 @@ public struct FrameReference: ~Copyable, Sendable {
   private let memory: Unmanaged<PhysicalMemory>
 
   /// Takes over one reference on the frame of `pfn`, which is no part of a larger one.
-  init(owning pfn: PFN, in memory: PhysicalMemory) {
+  package init(owning pfn: PFN, in memory: PhysicalMemory) {
     self.pfn = pfn
     frame = memory.frames.frame(pfn)
     self.memory = .passUnretained(memory)
@@ -75,7 +75,7 @@ public struct FrameReference: ~Copyable, Sendable {
   public consuming func put() {}
 
   /// Gives the reference to an entry, a cache or another owner that keeps the number and puts it later. Returns the number.
-  consuming func handOver() -> PFN {
+  package consuming func handOver() -> PFN {
     let pfn = pfn
     discard self
     return pfn

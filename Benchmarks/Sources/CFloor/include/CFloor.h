@@ -38,7 +38,12 @@ extern const struct floor_subject floor_rwlock_table, floor_cds_lfht, floor_tbb;
 /// `create` returns NULL if the kernel does not allow them.
 extern const struct floor_subject floor_io_uring, floor_vmsplice;
 
-/// The errno value of the last system call of those two that failed; 0 if none has.
+/// The library's own engines through its C face. `create` returns NULL unless `floor_open_c_face` was called with the path of
+/// `libuserpages.so`, which returns NULL, or what is wrong with it.
+extern const struct floor_subject floor_c_face_reference, floor_c_face_slot;
+const char *floor_open_c_face(const char *path);
+
+/// The errno value of the last system call of the two kernel subjects that failed; 0 if none has.
 int floor_kernel_error(void);
 
 #endif

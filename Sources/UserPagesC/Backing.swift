@@ -1,0 +1,134 @@
+// The functions are called as in C.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+import CUserPages
+import Glibc
+import UserPages
+
+/// What a handle of a backing retains.
+final class BackingHandle: Sendable {
+  let backing: any Backing
+  let memory: PhysicalMemory
+
+  init(_ backing: any Backing, in memory: PhysicalMemory) {
+    self.backing = backing
+    self.memory = memory
+  }
+}
+
+/// A backing whose answers are a C program's.
+///
+/// Sendable: the program promises that its callbacks may run on any thread, several at once.
+final class CallbackBacking: Backing, @unchecked Sendable {
+  private let operations: up_backing_operations
+  private let fault: @convention(c) (UnsafeMutableRawPointer?, UInt64, Int32, UnsafeMutablePointer<up_answer>?) -> Int32
+
+  let pageCount: Int
+
+  /// Returns nil without `fault`, or with more pages than a backing can have.
+  init?(_ operations: up_backing_operations) {
+    guard let fault = operations.fault, operations.page_count <= 1 << 40 else { return nil }
+    self.operations = operations
+    self.fault = fault
+    pageCount = Int(operations.page_count)
+  }
+
+  deinit { operations.release?(operations.context) }
+
+  func fault(page: Int, write: Bool) -> FaultAnswer {
+    guard page >= 0, page < pageCount else { return .busError }
+    var answer = up_answer()
+    switch fault(operations.context, UInt64(page), write ? 1 : 0, &answer) {
+    case 0: break
+    case -ENOMEM: return .outOfMemory
+    case -EAGAIN: return .retry
+    default: return .busError
+    }
+    switch Int(answer.kind) {
+    case UP_ANSWER_FRAME:
+      guard let reference = answer.frame.reference() else { return .busError }
+      return .frame(reference)
+    case UP_ANSWER_NUMBER:
+      return .frameNumber(PFN(answer.number), writable: answer.writable != 0)
+    default:
+      return .busError
+    }
+  }
+}
+
+/// Makes a handle of what `make` makes on a machine.
+func makeBacking(
+  _ machine: OpaquePointer?, _ backing: UnsafeMutablePointer<OpaquePointer?>?,
+  _ make: (PhysicalMemory) throws(PageError) -> any Backing
+) -> Int32 {
+  guard let backing else { return -EINVAL }
+  return attempt(machine, PhysicalMemory.self) { (memory) throws(PageError) in
+    backing.pointee = Handles.make(BackingHandle(try make(memory), in: memory), .backing, of: memory)
+  }
+}
+
+@c @implementation
+public func up_backing_create(
+  _ machine: OpaquePointer?, _ operations: UnsafePointer<up_backing_operations>?,
+  _ backing: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  guard machine != nil, backing != nil, let operations = operations?.pointee else { return -EINVAL }
+  guard let made = CallbackBacking(operations) else { return -EINVAL }
+  return makeBacking(machine, backing) { _ in made }
+}
+
+@c @implementation
+public func up_memory_file_create(
+  _ machine: OpaquePointer?, _ pages: UInt64, _ maximumPages: UInt64, _ backing: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  guard maximumPages >= pages else { return -EINVAL }
+  return makeBacking(machine, backing) { (memory) throws(PageError) in
+    try PageCacheFile(memory, pages: count(pages), maximumPages: count(maximumPages))
+  }
+}
+
+@c @implementation
+public func up_device_create(
+  _ machine: OpaquePointer?, _ pages: UInt64, _ backing: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  makeBacking(machine, backing) { (memory) throws(PageError) in try DeviceRange(memory, pages: count(pages)) }
+}
+
+@c @implementation
+public func up_image_open(
+  _ machine: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ backing: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  guard let path else { return -EINVAL }
+  return makeBacking(machine, backing) { (memory) throws(PageError) in
+    try Image(memory, path: String(cString: path))
+  }
+}
+
+@c @implementation
+public func up_device_bytes(_ backing: OpaquePointer?, _ page: UInt64) -> UnsafeMutableRawPointer? {
+  guard let backing else { return nil }
+  return lending(backing, BackingHandle.self) { handle in
+    guard let device = handle.backing as? DeviceRange, page < UInt64(device.pageCount) else { return nil }
+    return device.bytes(ofPage: Int(page)).withUnsafeMutableBytes { $0.baseAddress }
+  }
+}
+
+@c @implementation
+public func up_device_first_number(_ backing: OpaquePointer?, _ number: UnsafeMutablePointer<UInt64>?) -> Int32 {
+  guard let number else { return -EINVAL }
+  return attempt(backing, BackingHandle.self) { (handle) throws(PageError) in
+    guard let device = handle.backing as? DeviceRange else { throw .invalidArgument }
+    number.pointee = device.firstPFN.rawValue
+  }
+}
+
+@c @implementation
+public func up_backing_destroy(_ backing: OpaquePointer?) -> Int32 {
+  guard let backing else { return -EINVAL }
+  return Handles.end(backing, .backing, BackingHandle.self) ? 0 : -EINVAL
+}
+
+@c @implementation
+public func up_backing_page_count(_ backing: OpaquePointer?) -> Int64 {
+  counting(backing, BackingHandle.self) { $0.backing.pageCount }
+}

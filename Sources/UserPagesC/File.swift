@@ -1,0 +1,134 @@
+// The functions are called as in C.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
+import CUserPages
+import Glibc
+import UserPages
+
+/// A backing that is a file: it has bytes, and a length that can change.
+private protocol FileBacking {
+  var byteCount: Int { get }
+  func read(at offset: Int, count: Int) throws(PageError) -> [UInt8]
+  func write(_ bytes: [UInt8], at offset: Int) throws(PageError)
+  func setByteCount(_ count: Int) throws(PageError)
+  func punchHole(_ pages: Range<Int>) throws(PageError)
+}
+
+extension PageCache: FileBacking {}
+extension PageCacheFile: FileBacking {}
+
+extension BackingHandle {
+  /// The file.
+  ///
+  /// - Throws: `invalidArgument` if the backing is none.
+  fileprivate func file() throws(PageError) -> any FileBacking {
+    guard let file = backing as? any FileBacking else { throw .invalidArgument }
+    return file
+  }
+
+  /// The page cache.
+  ///
+  /// - Throws: `invalidArgument` if the backing is none.
+  fileprivate func cache() throws(PageError) -> PageCache {
+    guard let cache = backing as? PageCache else { throw .invalidArgument }
+    return cache
+  }
+}
+
+@c @implementation
+public func up_file_length(_ backing: OpaquePointer?, _ length: UnsafeMutablePointer<UInt64>?) -> Int32 {
+  guard let length else { return -EINVAL }
+  return attempt(backing, BackingHandle.self) { (handle) throws(PageError) in
+    length.pointee = UInt64(try handle.file().byteCount)
+  }
+}
+
+@c @implementation
+public func up_file_read(
+  _ backing: OpaquePointer?, _ offset: UInt64, _ bytes: UnsafeMutableRawPointer?, _ count: Int
+) -> Int64 {
+  guard count == 0 || bytes != nil, count >= 0, let offset = Int(exactly: offset) else { return Int64(-EINVAL) }
+  return counting(backing, BackingHandle.self) { (handle) throws(PageError) in
+    let found = try handle.file().read(at: offset, count: count)
+    if let bytes { UnsafeMutableRawBufferPointer(start: bytes, count: count).copyBytes(from: found) }
+    return found.count
+  }
+}
+
+@c @implementation
+public func up_file_write(
+  _ backing: OpaquePointer?, _ offset: UInt64, _ bytes: UnsafeRawPointer?, _ count: Int
+) -> Int64 {
+  guard count == 0 || bytes != nil, count >= 0, let offset = Int(exactly: offset) else { return Int64(-EINVAL) }
+  return counting(backing, BackingHandle.self) { (handle) throws(PageError) in
+    try handle.file().write([UInt8](UnsafeRawBufferPointer(start: bytes, count: count)), at: offset)
+    return count
+  }
+}
+
+@c @implementation
+public func up_file_resize(_ backing: OpaquePointer?, _ length: UInt64) -> Int32 {
+  guard let length = Int(exactly: length) else { return -EINVAL }
+  return attempt(backing, BackingHandle.self) { (handle) throws(PageError) in
+    try handle.file().setByteCount(length)
+  }
+}
+
+@c @implementation
+public func up_file_punch_hole(_ backing: OpaquePointer?, _ firstPage: UInt64, _ pages: UInt64) -> Int32 {
+  let (end, overflows) = firstPage.addingReportingOverflow(pages)
+  guard !overflows, let end = Int(exactly: end) else { return -EINVAL }
+  return attempt(backing, BackingHandle.self) { (handle) throws(PageError) in
+    try handle.file().punchHole(Int(firstPage)..<end)
+  }
+}
+
+// MARK: The page cache
+
+@c @implementation
+public func up_cache_open(
+  _ machine: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<up_cache_options>?,
+  _ backing: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  guard let path, let options = options?.pointee else { return -EINVAL }
+  return makeBacking(machine, backing) { (memory) throws(PageError) in
+    // Before the file is made: an argument that is refused leaves nothing behind.
+    guard options.limit > 0 else { throw .invalidArgument }
+    return try PageCache(
+      memory, try DirectFile(path: String(cString: path)), limit: count(options.limit),
+      isStable: options.is_stable != 0,
+      maximumPages: options.maximum_pages == 0 ? nil : count(options.maximum_pages))
+  }
+}
+
+@c @implementation
+public func up_cache_sync(_ backing: OpaquePointer?) -> Int32 {
+  attempt(backing, BackingHandle.self) { (handle) throws(PageError) in try handle.cache().sync() }
+}
+
+@c @implementation
+public func up_cache_flush(_ backing: OpaquePointer?, _ firstPage: UInt64, _ pages: UInt64) -> Int32 {
+  let (end, overflows) = firstPage.addingReportingOverflow(pages)
+  let range = count(firstPage)..<(overflows ? Int.max : count(end))
+  return attempt(backing, BackingHandle.self) { (handle) throws(PageError) in try handle.cache().flush(range) }
+}
+
+@c @implementation
+public func up_cache_evict(_ backing: OpaquePointer?, _ pages: UInt64) -> Int64 {
+  counting(backing, BackingHandle.self) { (handle) throws(PageError) in
+    let cache = try handle.cache()
+    // It cannot have more, and what evicts adds to the number.
+    return cache.evict(min(count(pages), cache.limit))
+  }
+}
+
+@c @implementation
+public func up_cache_count(_ backing: OpaquePointer?, _ counters: UnsafeMutablePointer<up_cache_counters>?) -> Int32 {
+  guard let counters else { return -EINVAL }
+  return attempt(backing, BackingHandle.self) { (handle) throws(PageError) in
+    let cache = try handle.cache()
+    counters.pointee = up_cache_counters(
+      limit: UInt64(cache.limit), resident_pages: UInt64(cache.residentPages), dirty_pages: UInt64(cache.dirtyPages),
+      refaults: UInt64(cache.refaults), copied_pages: UInt64(cache.copiedPages))
+  }
+}

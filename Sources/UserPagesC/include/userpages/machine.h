@@ -1,0 +1,101 @@
+// Machines and their frames.
+#ifndef USERPAGES_MACHINE_H
+#define USERPAGES_MACHINE_H
+
+#include "base.h"
+
+UP_BEGIN
+
+/// What a machine is made of. All that is 0 is left out, so `{.ram_pages = n}` is a whole description.
+typedef struct up_machine_options {
+  /// RAM, in pages. At least 1.
+  uint64_t ram_pages;
+  /// How many of these, at the end, hold only pages that can be moved; a long-term pin moves its page out first (`ZONE_MOVABLE`).
+  uint64_t movable_pages;
+  /// Room for anonymous pages that are paged out, in pages (`swapon(2)`).
+  uint64_t swap_pages;
+  /// The swap file, made if there is none and locked as long as the machine lives. Null: a temporary file without a name.
+  const char *swap_path;
+} up_machine_options;
+
+/// Makes a machine, in time and memory that do not depend on its size.
+///
+/// Afterwards `*machine` is a handle, which the caller ends by `up_machine_destroy`.
+///
+/// Errors: -EINVAL for a size of 0 or beyond 8 TiB; -ENOMEM where the process has not the address space; -EBUSY where another machine
+/// uses the swap file; the errno where it cannot be opened. Threads: any.
+UP_API int up_machine_create(const up_machine_options *options, up_machine **machine);
+
+/// Ends a machine and frees its memory, if nothing of it is in use.
+///
+/// Before, the program has destroyed every space, backing and mirror of the machine, ended every pin and put every frame. If not,
+/// the call returns -EBUSY, nothing has changed, and the handle stays good: the program ends what it forgot, and calls again.
+///
+/// Errors: -EBUSY; -EINVAL for what is no machine. Threads: last; as long as another handle of the machine is left, any.
+UP_API int up_machine_destroy(up_machine *machine);
+
+/// Waits for a grace period and for writes to the swap file, and frees what waited for them.
+///
+/// Unmapped frames wait for a grace period before they are free, in batches. Call it before frames are counted, or for a backing's
+/// `release` to be called now.
+///
+/// Errors: -EINVAL. Threads: any.
+UP_API int up_machine_flush(up_machine *machine);
+
+/// Takes frames back from page caches and anonymous memory ahead of need, up to `pages` (`memory.reclaim` of a cgroup).
+///
+/// Returns how many are free now that were not before. Errors: -EINVAL. Threads: any.
+UP_API int64_t up_machine_reclaim(up_machine *machine, uint64_t pages);
+
+/// What a machine has in use.
+typedef struct up_census {
+  /// Frames of RAM that are free; those whose free waits for a grace period are not among them.
+  uint64_t free_pages;
+  /// Frames of RAM that are not free.
+  uint64_t used_pages;
+  /// Nodes of page tables, a page each, beside RAM.
+  uint64_t table_nodes;
+  /// Entries of page tables that map a frame with a descriptor.
+  uint64_t mapped_pages;
+  /// Pins.
+  uint64_t pins;
+  /// References on frames: of entries, page caches, pins by reference, and `up_frame` values.
+  uint64_t references;
+  /// Pages in the swap file.
+  uint64_t swapped_pages;
+} up_census;
+
+/// Counts what is in use. Exact if nothing else runs and `up_machine_flush` came before.
+///
+/// O(frames that were ever in use). Errors: -EINVAL. Threads: any.
+UP_API int up_machine_census(const up_machine *machine, up_census *census);
+
+/// One reference on a frame of RAM, for a backing that owns frames. A plain value: it may be copied to another place, but the
+/// reference is one, and ends once: by `up_frame_put`, or as a fault's answer.
+typedef struct up_frame {
+  /// The frame's 4096 bytes, good as long as the reference.
+  void *bytes;
+  /// The frame's number.
+  uint64_t number;
+  /// The library's own.
+  void *machine;
+} up_frame;
+
+/// Allocates a frame of zeroes that no entry maps, with one reference (`alloc_page` with `__GFP_ZERO`).
+///
+/// Errors: -ENOMEM; -EINVAL. Threads: any. It may reclaim, so a lock that a callback of a backing takes must not be held.
+UP_API int up_frame_allocate(up_machine *machine, up_frame *frame);
+
+/// Makes `*another` one more reference on the same frame (`folio_get`). `another` may not be `frame`.
+///
+/// Errors: -ENOMEM where the frame has as many references as it may have; -EINVAL. Threads: any.
+UP_API int up_frame_retain(const up_frame *frame, up_frame *another);
+
+/// Ends a reference (`folio_put`). With the last one the frame is free. Afterwards `frame->bytes` is null.
+///
+/// Errors: -EINVAL if it has ended before. Threads: any, one at a time for each value.
+UP_API int up_frame_put(up_frame *frame);
+
+UP_END
+
+#endif

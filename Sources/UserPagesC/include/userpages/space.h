@@ -1,0 +1,158 @@
+// Address spaces: mappings, and the program's loads and stores.
+#ifndef USERPAGES_SPACE_H
+#define USERPAGES_SPACE_H
+
+#include "base.h"
+
+UP_BEGIN
+
+/// How a space takes its pins. All engines pin the same pages for the same calls.
+enum {
+  /// Two locks, as Linux 2.6.24 took them: the baseline.
+  UP_ENGINE_LOCKED = 0,
+  /// An atomic addition to the frame's counts and a second look at the entry (`gup_fast`).
+  UP_ENGINE_REFERENCE = 1,
+  /// A store into a slot of the pinning thread. The fastest.
+  UP_ENGINE_SLOT = 2
+};
+
+/// What a program may do with a mapping: `UP_READ`, `UP_WRITE` (which includes loads), both, or 0 (PROT_NONE).
+enum { UP_READ = 1, UP_WRITE = 2 };
+
+/// How a range is mapped.
+enum {
+  /// Stores go to what is mapped, not to a private copy (MAP_SHARED).
+  UP_MAP_SHARED = 1,
+  /// Entries of 2 MiB may be used.
+  UP_MAP_HUGE = 2,
+  /// Fails if a page of the range is mapped (MAP_FIXED_NOREPLACE).
+  UP_MAP_NO_REPLACE = 4,
+  /// Frames that have a descriptor are counted, bare frame numbers are not (VM_MIXEDMAP).
+  UP_MAP_MIXED = 8,
+  /// Frame numbers only, never counted and never pinned (VM_PFNMAP).
+  UP_MAP_PFN = 16,
+  /// With UP_MAP_PFN: accesses have effects, so only the program makes them (VM_IO).
+  UP_MAP_IO = 32
+};
+
+/// What `up_space_advise` is told (`madvise(2)`).
+enum {
+  /// Drop the pages. The next touch faults anew (MADV_DONTNEED).
+  UP_ADVICE_DONT_NEED = 0,
+  /// Write anonymous pages to the swap file and free their frames (MADV_PAGEOUT).
+  UP_ADVICE_PAGE_OUT = 1,
+  /// A child does not inherit the range (MADV_DONTFORK); and the opposite.
+  UP_ADVICE_DONT_FORK = 2,
+  UP_ADVICE_DO_FORK = 3,
+  /// Fault the pages in, for reading or for writing (MADV_POPULATE_READ, MADV_POPULATE_WRITE).
+  UP_ADVICE_POPULATE_READ = 4,
+  UP_ADVICE_POPULATE_WRITE = 5,
+  /// Use entries of 2 MiB where possible, now (MADV_COLLAPSE).
+  UP_ADVICE_COLLAPSE = 6
+};
+
+/// Makes an empty space on `machine`, which pins by `engine`, one of `UP_ENGINE_...`.
+///
+/// Afterwards `*space` is a handle, which the caller ends by `up_space_destroy`. Errors: -EINVAL. Threads: any.
+UP_API int up_space_create(up_machine *machine, int engine, up_space **space);
+
+/// Makes a child that shares all memory by copy-on-write (`fork(2)`).
+///
+/// Pinned anonymous pages are copied into the child at once and stay the parent's own. The child has the parent's engine, no mirrors, and no
+/// range that was advised UP_ADVICE_DONT_FORK. Afterwards `*child` is a handle of the caller.
+///
+/// Errors: -ENOMEM: the parent is as before; -EINVAL. Threads: any.
+UP_API int up_space_fork(up_space *space, up_space **child);
+
+/// Unmaps everything (`exit_mmap`). Afterwards the space is empty and can be used again.
+///
+/// When it returns, accesses of other threads by old entries are over, and backings that nothing else maps are released.
+///
+/// Errors: -EINVAL. Threads: any.
+UP_API int up_space_exit(up_space *space);
+
+/// Unmaps everything and ends the handle. Pins and mirrors may outlive the space. Errors: -EINVAL. Threads: last.
+UP_API int up_space_destroy(up_space *space);
+
+/// Maps `pages` pages at exactly `address` (`mmap(2)` with MAP_FIXED, or with MAP_FIXED_NOREPLACE).
+///
+/// Nothing is allocated but the mapping: pages come by faults. What was mapped there is gone, unless UP_MAP_NO_REPLACE is set.
+///
+/// - `address`: in bytes, a multiple of 4096. The space ends at 2^47 - 4096.
+/// - `protection`: of UP_READ and UP_WRITE.
+/// - `flags`: of `UP_MAP_...`.
+/// - `backing`: what the range shows; null for anonymous memory. The mapping keeps it, also after `up_backing_destroy`.
+/// - `first_page`: the backing's page at `address`; 0 without a backing.
+///
+/// Errors: -EEXIST with UP_MAP_NO_REPLACE; -EINVAL for an empty or unaligned range, and for flags that exclude each other or need a backing;
+/// -ENOMEM for a range outside of the space. Threads: any.
+UP_API int up_space_map(
+    up_space *space, uint64_t address, uint64_t pages, unsigned protection, unsigned flags, up_backing *backing,
+    uint64_t first_page);
+
+/// Unmaps a range (`munmap(2)`). Parts that are not mapped stay so. Pins keep their frames.
+///
+/// When it returns, no load or store by an old entry can still take effect. Errors: -EINVAL. Threads: any.
+UP_API int up_space_unmap(up_space *space, uint64_t address, uint64_t pages);
+
+/// Changes what a program may do with a range (`mprotect(2)`).
+///
+/// When it returns, no access that the new protection forbids can still take effect. Pins stay as they are.
+///
+/// Errors: -ENOMEM if a page is not mapped: the pages before it have been changed; -EINVAL. Threads: any.
+UP_API int up_space_protect(up_space *space, uint64_t address, uint64_t pages, unsigned protection);
+
+/// Moves or resizes a mapping (`mremap(2)`): in place if the addresses are equal, else to exactly `new_address`, replacing what was there.
+///
+/// Pages move with it, pinned ones too. If `pages` is 0, a shared mapping is shown a second time.
+///
+/// Errors: -EINVAL for unaligned or overlapping ranges; -EFAULT if the old range is not mapped as it must be; -ENOMEM. Threads: any.
+UP_API int up_space_remap(
+    up_space *space, uint64_t address, uint64_t pages, uint64_t new_address, uint64_t new_pages);
+
+/// Gives advice, one of `UP_ADVICE_...`, about a range (`madvise(2)`). It is taken for the parts that are mapped.
+///
+/// Errors: -ENOMEM if a part is not mapped, or no frame or swap slot is free; -EFAULT if a page cannot be populated; -EAGAIN if a page to be
+/// collapsed is pinned; -EINVAL. Threads: any.
+UP_API int up_space_advise(up_space *space, uint64_t address, uint64_t pages, int advice);
+
+/// Loads `count` bytes from `address` into `bytes`, as the space's program does. Faults in what is needed.
+///
+/// Bytes that other threads store meanwhile may be torn. After an error the bytes of the pages before are copied.
+///
+/// Errors: -EFAULT; -ENXIO; -ENOMEM; -EINVAL. Threads: any.
+UP_API int up_space_load(up_space *space, uint64_t address, void *bytes, size_t count);
+
+/// Stores `count` bytes at `address`, breaking copy-on-write. After an error the pages before stay written.
+///
+/// Errors: -EFAULT; -ENXIO; -ENOMEM; -EINVAL. Threads: any.
+UP_API int up_space_store(up_space *space, uint64_t address, const void *bytes, size_t count);
+
+/// Loads an integer of `size` bytes: 1, 2, 4 or 8. An aligned one is loaded whole, with acquire ordering.
+///
+/// Errors: as `up_space_load`; -EINVAL for another size. Threads: any.
+UP_API int up_space_load_word(up_space *space, uint64_t address, unsigned size, uint64_t *value);
+
+/// Stores the low `size` bytes of `value`: 1, 2, 4 or 8. Aligned ones are stored whole, with release ordering.
+///
+/// Errors: as `up_space_store`; -EINVAL for another size. Threads: any.
+UP_API int up_space_store_word(up_space *space, uint64_t address, unsigned size, uint64_t value);
+
+/// What happened in a space since it was made.
+typedef struct up_space_counters {
+  /// Pages that the lockless fast path pinned.
+  uint64_t fast_pins;
+  /// Pages that the slow path pinned.
+  uint64_t slow_pins;
+  /// Faults that were resolved.
+  uint64_t faults;
+  /// Copies that copy-on-write made.
+  uint64_t copies;
+} up_space_counters;
+
+/// Reads the counters. Exact if nothing else runs. Errors: -EINVAL. Threads: any.
+UP_API int up_space_count(const up_space *space, up_space_counters *counters);
+
+UP_END
+
+#endif
