@@ -6,6 +6,10 @@ import Synchronization
 /// A device, another address space or the program may write while they are read, as on real hardware. So they are copied in and
 /// out, or reached as single atomic words; `racy_copy.h` says what a copy promises. Only real I/O uses `address`.
 ///
+/// ORDERING [revoke-then-change]: every store to a frame is a release, those of a copy by the fence before it. So a reader without a section
+/// that finds a byte which a frame's next owner stored, and has a fence then, knows what came before the frame was freed: (D) of
+/// `Translations`. On x86-64 the fence is no instruction.
+///
 /// For the inside of the package. `PageBytes`, the public face, has its life bound to a pin's.
 @frozen @usableFromInline
 package struct FrameBytes: @unchecked Sendable {
@@ -62,6 +66,9 @@ package struct FrameBytes: @unchecked Sendable {
     }
   }
 
+  /// Makes the stores of a copy that follows a release: see above.
+  private func fenceBeforeStores() { atomicMemoryFence(ordering: .releasing) }
+
   /// Copies bytes out.
   ///
   /// - Precondition: the range is inside the page.
@@ -99,6 +106,7 @@ package struct FrameBytes: @unchecked Sendable {
   @usableFromInline
   package func copy(from bytes: RawSpan, toByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.byteCount)
+    fenceBeforeStores()
     bytes.withUnsafeBytes { if $0.count > 0 { cp_racy_copy(address + offset, $0.baseAddress, $0.count) } }
   }
 
@@ -115,11 +123,15 @@ package struct FrameBytes: @unchecked Sendable {
   /// - Precondition: the range is inside the page.
   package func copy(from bytes: UnsafeRawBufferPointer, toByteOffset offset: Int = 0) {
     precondition(offset >= 0 && offset <= Page.size - bytes.count)
+    fenceBeforeStores()
     if bytes.count > 0 { cp_racy_copy(address + offset, bytes.baseAddress, bytes.count) }
   }
 
   /// Copies the whole page.
-  func copy(page source: FrameBytes) { cp_racy_copy(address, source.address, Page.size) }
+  func copy(page source: FrameBytes) {
+    fenceBeforeStores()
+    cp_racy_copy(address, source.address, Page.size)
+  }
 
   /// Copies the whole page, which may be a page of a real file. Returns false if the file no longer has it.
   func copyIfReadable(page source: FrameBytes) -> Bool {
@@ -141,6 +153,7 @@ package struct FrameBytes: @unchecked Sendable {
 
   func fill(_ byte: UInt8, fromByteOffset offset: Int = 0, count: Int = Page.size) {
     precondition(offset >= 0 && count >= 0 && offset <= Page.size - count)
+    fenceBeforeStores()
     cp_racy_fill(address + offset, byte, count)
   }
 

@@ -79,9 +79,9 @@ struct Translation: Equatable, Sendable {
 ///   entry at that moment, inside a section that has not ended. Every argument about a program's own accesses holds for it: the operation
 ///   waits for a grace period where it must, and frees come a grace period later. An entry that allows a store is dirty already.
 /// - (D) *Reader against reuse.* Let (d) find the sequence unchanged. If (b) found a word that (r2) clears later, then (r4) is not in what
-///   (d) read. A grace period lies between (r4) and (r5), and passes a full barrier through every thread. A reader that found in (c) what
-///   was stored after (r5) would find (r4) in (d). So what it read is older than any reuse. A look at the word alone would not do: the
-///   page may be gone and back, in the same frame, between (b) and (d).
+///   (d) read. (r4) comes before (r5), and so before every store of a later owner, on whichever thread. Each of these stores is a release
+///   (`FrameBytes`). A reader that found one of them in (c) would find (r4) in (d). So what it read is older than any reuse. A look at
+///   the word alone would not do: the page may be gone and back, in the same frame, between (b) and (d).
 /// - (E) *Own stores.* A translation is cleared before the new entry can be seen. So a thread that stored by the new entry finds no
 ///   older bytes here, whichever thread made the change.
 /// - (F) *Ends.* RAM stays mapped as long as the machine, which the mirror keeps. Bytes beside RAM, of an image or a device, may be
@@ -118,8 +118,6 @@ final class Translations: @unchecked Sendable {
   /// (r1) and (r2) for the pages of `range` that are mirrored. The caller changes the entries and calls `endRevoking`.
   func beginRevoking(_ range: Range<VirtualAddress>) {
     _ = table.sequence.pointee.wrappingAdd(TranslationTable.revocation + 1, ordering: .sequentiallyConsistent)
-    // ORDERING [revoke-then-change]: to a reader in C11's model the release of (D).
-    atomicMemoryFence(ordering: .releasing)
     let part = range.clamped(to: self.range)
     let first = (part.lowerBound - self.range.lowerBound) / Page.size
     for page in first..<first + (part.upperBound - part.lowerBound) / Page.size {

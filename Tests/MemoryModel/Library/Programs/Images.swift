@@ -1,24 +1,30 @@
-/// A machine with an image of one page, and a space that maps it.
+/// A machine with an image of one page, and a space that maps and mirrors it.
 private struct ImageSetting {
   static let byte: UInt8 = 0x11
   static let content: UInt64 = 0x1111_1111_1111_1111
   let setting: Setting
   let image: Image
+  let mirror: Mirror?
   let address = Setting.address + 8 * Page.size
 
-  init(_ engine: PinEngine, isCached: Bool) {
+  init(_ engine: PinEngine, isCached: Bool, isMirrored: Bool = false) {
     setting = Setting(engine: engine)
     image = try! Image(setting.memory, pages: 1) { _ in Self.byte }
     try! setting.space.map(at: address, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(image))
     if isCached { try! image.migrateToCache(page: 0) }
     _ = try! setting.space.load(at: address, as: UInt64.self)
+    mirror = isMirrored ? try! setting.space.mirror(at: address, pages: 1, for: .write) : nil
+    _ = try! mirror?.load(at: address, as: UInt64.self)
   }
+
+  func mirroredLoad() -> UInt64 { try! mirror!.load(at: address) }
 
   func end() {
     // The image's cache goes with its last user.
     try! setting.space.unmap(at: address, pages: 1)
     image.dropCache()
     setting.end()
+    withExtendedLifetime(mirror) {}
   }
 }
 
@@ -57,6 +63,40 @@ func storeAgainstMigrationBack(_ engine: PinEngine) {
   inParallel(
     { try! images.setting.space.store(Setting.foreign, at: images.address) },
     { try? images.image.migrateToImage(page: 0) })
+  check(Setting.settledValue(images.setting.space, at: images.address) == Setting.foreign, "a store is lost")
+  images.end()
+}
+
+/// A mirrored load while its page moves into the page cache. The image's bytes are read inside a section.
+func mirroredLoadAgainstMigration(_ engine: PinEngine) {
+  let images = ImageSetting(engine, isCached: false, isMirrored: true)
+  inParallel(
+    { check(images.mirroredLoad() == ImageSetting.content, "a mirrored load saw another page") },
+    { try! images.image.migrateToCache(page: 0) })
+  try! images.setting.space.store(Setting.foreign, at: images.address)
+  check(images.mirroredLoad() == Setting.foreign, "a mirror shows the place that the page has left")
+  images.end()
+}
+
+/// A mirrored load while its page moves back to the image, and its frame is used again.
+func mirroredLoadAgainstMigrationBack(_ engine: PinEngine) {
+  let images = ImageSetting(engine, isCached: true, isMirrored: true)
+  inParallel(
+    { check(images.mirroredLoad() == ImageSetting.content, "a mirrored load saw another space's page") },
+    {
+      try? images.image.migrateToImage(page: 0)
+      images.setting.useFramesAgain()
+    })
+  images.end()
+}
+
+/// A mirrored store while its page moves back to the image: a page with a store stays.
+func mirroredStoreAgainstMigrationBack(_ engine: PinEngine) {
+  let images = ImageSetting(engine, isCached: true, isMirrored: true)
+  inParallel(
+    { try! images.mirror!.store(Setting.foreign, at: images.address) },
+    { try? images.image.migrateToImage(page: 0) })
+  check(images.mirroredLoad() == Setting.foreign, "the mirrored store is lost")
   check(Setting.settledValue(images.setting.space, at: images.address) == Setting.foreign, "a store is lost")
   images.end()
 }

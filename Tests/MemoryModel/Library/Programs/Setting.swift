@@ -57,11 +57,30 @@ struct Setting {
   /// Drains the queue, and lets another space use the frames that are free now.
   func useFramesAgain() {
     memory.flushDeferredFrees()
+    useFreeFrames()
+  }
+
+  /// Lets another space use frames that are free.
+  ///
+  /// - Parameter isCopy: whether it stores bytes, which no order goes with, in place of a word.
+  func useFreeFrames(byCopying isCopy: Bool = false) {
     let other = AddressSpace(memory, engine: space.engine)
     others.spaces.append(other)
     try! other.map(at: Self.address, pages: 1, protection: .readWrite)
-    try! other.store(Self.foreign, at: Self.address)
+    if isCopy {
+      let bytes = (0..<8).map { UInt8(truncatingIfNeeded: Self.foreign >> UInt64(8 * $0)) }
+      try! other.store(bytes, at: Self.address)
+    } else {
+      try! other.store(Self.foreign, at: Self.address)
+    }
     check(try! other.load(at: Self.address, as: UInt64.self) == Self.foreign, "a store landed in another space")
+  }
+
+  /// Takes the frames that are free, so that the next one that is freed is the next one that is used.
+  func takeAllFrames() -> [PFN] {
+    var taken: [PFN] = []
+    while let pfn = try? memory.allocateFrame(.mayReclaim) { taken.append(pfn) }
+    return taken
   }
 
   /// Loads twice what no other thread changes any more: a store that comes late would land in between.

@@ -23,6 +23,9 @@ void plain(const void *address, size_t size, bool isWrite, uintptr_t site) {
   if (isModelled(address) && size > 0) Execution::shared().plain(ADDRESS(address), size, isWrite, site);
 }
 
+/// Whether a mutation leaves an access out.
+bool skips(Operation operation, uintptr_t site) { return Weakening::shared().skips(site, operation); }
+
 /// An access's order, unless a mutation gives its line another.
 Order orderOf(int order, Operation operation, uintptr_t site) {
   return Weakening::shared().order(site, operation, static_cast<Order>(order));
@@ -36,6 +39,7 @@ T load(const volatile void *address, int order, uintptr_t site) {
 
 template <typename T>
 void store(volatile void *address, T value, int order, uintptr_t site) {
+  if (isModelled(address) && skips(Operation::store, site)) return;
   if (isModelled(address))
     Execution::shared().store(ADDRESS(address), sizeof(T), value, orderOf(order, Operation::store, site), site);
   else
@@ -45,6 +49,7 @@ void store(volatile void *address, T value, int order, uintptr_t site) {
 template <typename T>
 T update(volatile void *address, Rule rule, T expected, T operand, Modification modify, int order, int failureOrder,
          uintptr_t site) {
+  if (isModelled(address) && skips(Operation::update, site)) return load<T>(address, order, site);
   if (isModelled(address))
     return static_cast<T>(Execution::shared().update(ADDRESS(address), sizeof(T), rule, expected, operand, modify,
                                                      orderOf(order, Operation::update, site),

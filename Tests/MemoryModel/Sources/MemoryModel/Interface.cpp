@@ -1,6 +1,7 @@
 #include <climits>
 
 #include "Exploration.hpp"
+#include "Weakening.hpp"
 #include "memory_model.h"
 
 using namespace mm;
@@ -60,10 +61,10 @@ void mm_observe(const char *name, long value) {
 }
 
 void mm_rcu_read_lock(void) {
-  if (isModelled()) Execution::shared().sectionBegin(SITE);
+  if (isModelled() && !Weakening::shared().skips(SITE, Operation::section)) Execution::shared().sectionBegin(SITE);
 }
 void mm_rcu_read_unlock(void) {
-  if (isModelled()) Execution::shared().sectionEnd(SITE);
+  if (isModelled() && !Weakening::shared().skips(SITE, Operation::section)) Execution::shared().sectionEnd(SITE);
 }
 void mm_synchronize_rcu(void) {
   if (isModelled()) Execution::shared().gracePeriod(SITE);

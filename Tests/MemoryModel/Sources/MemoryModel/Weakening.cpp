@@ -19,9 +19,13 @@ Weakening &Weakening::shared() {
 }
 
 bool Weakening::add(const std::string &line, const std::string &order) {
+  if (order == "none") {
+    wanted[line] = {Order::relaxed, true};
+    return true;
+  }
   for (int i = 0; i < 6; i++)
     if (order == orderNames[i]) {
-      wanted[line] = static_cast<Order>(i);
+      wanted[line] = {static_cast<Order>(i), false};
       return true;
     }
   return false;
@@ -39,13 +43,14 @@ Order Weakening::find(uintptr_t site, Operation operation, Order order) {
   auto [entry, isNew] = known.try_emplace(site);
   Site &found = entry->second;
   if (isNew) {
-    found.line = line(site);
-    if (auto limit = wanted.find(found.line); limit != wanted.end()) {
+    found.line = line(site, operation);
+    if (auto entry = wanted.find(found.line); entry != wanted.end()) {
       found.isWeakened = true;
-      found.limit = limit->second;
+      found.isSkipped = entry->second.isSkipped;
+      found.limit = entry->second.limit;
     }
   }
-  if (isRecording && operation != Operation::failure) found.accesses[{operation, order}]++;
+  if (isRecording && operation != Operation::failure && operation != Operation::section) found.accesses[{operation, order}]++;
   return found.isWeakened ? weaker(order, found.limit, operation) : order;
 }
 
@@ -77,8 +82,11 @@ void Weakening::startSymbolizer() {
   answers = fdopen(answer[0], "r");
 }
 
+/// Whether a line is one of the wrappers that begin and end sections, not of a caller.
+static bool isOfSections(const std::string &place) { return place.rfind("rcu.h:", 0) == 0 || place.rfind("RCU.swift:", 0) == 0; }
+
 /// The innermost source line of the call before `site`. The compiler gives some instructions of an inlined function the line 0.
-std::string Weakening::line(uintptr_t site) {
+std::string Weakening::line(uintptr_t site, Operation operation) {
   static uintptr_t loadAddress = [] {
     uintptr_t result = 0;
     dl_iterate_phdr(
@@ -101,6 +109,7 @@ std::string Weakening::line(uintptr_t site) {
     size_t column = place.rfind(':');
     if (column != std::string::npos) place.erase(column);
     bool hasLine = place.size() > 2 && place.compare(place.size() - 2, 2, ":0") != 0;
+    if (operation == Operation::section && isOfSections(place)) continue;
     if (result.empty() && hasLine) result = place;
   }
   return result.empty() ? "?:0" : result;

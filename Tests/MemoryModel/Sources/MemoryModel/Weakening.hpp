@@ -1,4 +1,4 @@
-// A mutation without a new build: the accesses of one source line are made with a weaker order.
+// A mutation without a new build: the accesses of one source line are made with a weaker order, or not at all.
 #pragma once
 
 #include <cstdint>
@@ -17,21 +17,29 @@ enum class Operation : uint8_t {
   update,
   fence,
   failure,  // What an update is that does not write.
+  section,  // The beginning or the end of a read-side section.
 };
 
 /// The source lines of atomic accesses, and the orders that some of them are given instead of their own.
 ///
-/// An inlined function has many call sites, of one line: the innermost.
+/// An inlined function has many call sites, of one line: the innermost. A section's line is the one that asks for it.
 class Weakening {
 public:
   static Weakening &shared();
-  /// Gives the accesses of `line`, as `PTEPointer.swift:21`, the order named, or none stronger. False if there is no such order.
+  /// Gives the accesses of `line`, as `PTEPointer.swift:21`, the order named, or none stronger. `none` leaves out what they write,
+  /// and a section. False if there is no such order.
   bool add(const std::string &line, const std::string &order);
   /// Notes from here on what is accessed where.
   void record() { isRecording = true; }
   /// The order of an access. `site` is the instruction after the call.
   Order order(uintptr_t site, Operation operation, Order order) {
     return wanted.empty() && !isRecording ? order : find(site, operation, order);
+  }
+  /// Whether what an access writes, or the beginning or end of a section, is left out.
+  bool skips(uintptr_t site, Operation operation) {
+    if (wanted.empty()) return false;
+    find(site, operation, Order::relaxed);
+    return known.at(site).isSkipped;
   }
   /// `line operation order` for each line that was recorded, ascending.
   std::vector<std::string> sites();
@@ -40,17 +48,22 @@ private:
   struct Site {
     std::string line;
     bool isWeakened = false;
+    bool isSkipped = false;
     Order limit = Order::sequentiallyConsistent;
     std::map<std::pair<Operation, Order>, unsigned long> accesses;
   };
-  std::map<std::string, Order> wanted;
+  struct Wanted {
+    Order limit = Order::relaxed;
+    bool isSkipped = false;
+  };
+  std::map<std::string, Wanted> wanted;
   std::unordered_map<uintptr_t, Site> known;
   bool isRecording = false;
   /// A running `llvm-symbolizer`, to which addresses are written, and from which lines are read.
   FILE *questions = nullptr, *answers = nullptr;
 
   Order find(uintptr_t site, Operation operation, Order order);
-  std::string line(uintptr_t site);
+  std::string line(uintptr_t site, Operation operation);
   void startSymbolizer();
 };
 
