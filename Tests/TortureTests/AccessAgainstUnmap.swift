@@ -14,14 +14,7 @@ extension TortureTests {
           .loading(space, region, torture),
           .storing(space, region, torture),
           .neighbour(machine, engine: engine, torture),
-          Worker("unmap") { run in
-            while run.next() {
-              try space.map(at: region.start, pages: region.pages, protection: .readWrite)
-              run.pauseRandomly()
-              run.pauseRandomly()
-              try unmapPiecemeal(space, region, &run)
-            }
-          },
+          .mapping(space, region) { run in try unmapPiecemeal(space, region, &run) },
         ])
         space.exit()
       }
@@ -36,22 +29,43 @@ extension TortureTests {
         let file = try PageCacheFile(machine.memory, pages: region.pages)
         torture.run([
           .storing(space, region, threads: 2, torture),
-          Worker("unmap") { run in
-            while run.next() {
-              try space.map(
-                at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, backing: .file(file))
-              run.pauseRandomly()
-              try space.unmap(at: region.start, pages: region.pages)
-              let before = try file.read(at: 0, count: region.pages * Page.size)
-              run.pauseRandomly()
-              run.pauseRandomly()
-              let after = try file.read(at: 0, count: region.pages * Page.size)
-              torture.expect(before == after, "a store landed after unmap had returned")
-            }
-          },
+          .unmapping(file, space, region, torture),
         ])
         space.exit()
         file.drop()
+      }
+    }
+  }
+}
+
+extension Worker {
+  /// Maps private memory, lets others use it for a moment, and takes it away, over and over.
+  static func mapping(
+    _ space: AddressSpace, _ region: Region, takingAway: @escaping @Sendable (inout WorkerContext) throws -> Void
+  ) -> Worker {
+    Worker("change") { run in
+      while run.next() {
+        try space.map(at: region.start, pages: region.pages, protection: .readWrite)
+        run.pauseRandomly()
+        run.pauseRandomly()
+        try takingAway(&run)
+      }
+    }
+  }
+
+  /// Maps a shared file and unmaps it again, over and over. The file shows whether a store lands after `unmap` has returned.
+  static func unmapping(_ file: PageCacheFile, _ space: AddressSpace, _ region: Region, _ torture: Torture) -> Worker {
+    Worker("unmap") { run in
+      while run.next() {
+        try space.map(
+          at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, backing: .file(file))
+        run.pauseRandomly()
+        try space.unmap(at: region.start, pages: region.pages)
+        let before = try file.read(at: 0, count: region.pages * Page.size)
+        run.pauseRandomly()
+        run.pauseRandomly()
+        let after = try file.read(at: 0, count: region.pages * Page.size)
+        torture.expect(before == after, "a store landed after unmap had returned")
       }
     }
   }

@@ -26,15 +26,7 @@
       @Test(arguments: Engines.lockless, [false, true])
       func aPinThatHasReadItsEntry(engine: PinEngine, isGet: Bool) throws {
         try withPage(engine) { [address] freezer, machine, space in
-          let flags = Board(2)
-          let pin = freezer.start("pin", freezeAt: .pinBetweenEntryAndReference) {
-            let pin = try space.pin(at: address, isGet ? [.get, .write] : .write)
-            flags[0] = 1
-            while flags[1] == 0 {}
-            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 8, "pin and program see two pages")
-            pin.release()
-          }
-          #expect(pin.waitUntilFrozen())
+          let pin = FrozenHolder(freezer, space, at: address, isGet ? [.get, .write] : .write)
           let long = freezer.start("long-term pin") {
             do throws(PageError) {
               try space.pin(at: address, [.write, .longTerm]).release()
@@ -48,20 +40,15 @@
           // A pin by reference finds the entry changed, and waits until the page is in its new place.
           pin.thaw()
           try long.join()
-          while flags[0] == 0 {}
-          try space.store(UInt64(8), at: address)
-          flags[1] = 1
-          try pin.join()
+          pin.waitUntilHeld()
+          try pin.storeAndEnd()
         }
       }
 
       @Test(arguments: Engines.lockless)
       func aStoreThatHasReadItsEntry(engine: PinEngine) throws {
         try withPage(engine) { [address] freezer, machine, space in
-          let store = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
-            try space.store(UInt64(8), at: address)
-          }
-          #expect(store.waitUntilFrozen())
+          let store = freezer.startStoring(space, at: address)
           let long = freezer.start("long-term pin") {
             let pin = try space.pin(at: address, [.write, .longTerm])
             freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 8, "a store was lost as its page moved")

@@ -132,24 +132,14 @@
         try withFrozenCache(engine) { [first] stage in
           let (space, cache) = (stage.space, stage.cache)
           _ = try space.load(at: first, count: 1)
-          let flags = Board(2)
-          let pin = stage.freezer.start("pin", freezeAt: .pinBetweenEntryAndReference) {
-            let pin = try space.pin(at: first, isGet ? .get : [])
-            flags[0] = 1
-            while flags[1] == 0 {}
-            stage.freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 5, "pin and program see two pages")
-            pin.release()
-          }
-          #expect(pin.waitUntilFrozen())
+          let pin = FrozenHolder(stage.freezer, space, at: first, isGet ? .get : [])
           let evict = stage.freezer.start("evict") { cache.evict(1) }
           #expect(evict.waitUntilPast(.evictionBetweenUnmapAndGrace))
           #expect(!evict.mayFinish(), "an eviction did not wait for a pin")
           pin.thaw()
           try evict.join()
-          while flags[0] == 0 {}
-          try space.store(UInt64(5), at: first)
-          flags[1] = 1
-          try pin.join()
+          pin.waitUntilHeld()
+          try pin.storeAndEnd()
         }
       }
 

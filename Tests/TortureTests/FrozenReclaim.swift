@@ -25,35 +25,23 @@
       @Test(arguments: Engines.lockless)
       func aPinThatHasReadItsEntry(engine: PinEngine) throws {
         try withPage(engine) { [address] freezer, machine, space in
-          let flags = Board(3)
-          let pin = freezer.start("pin", freezeAt: .pinBetweenEntryAndReference) {
-            let pin = try space.pin(at: address, .write)
-            flags[0] = 1
-            while flags[1] == 0 {}
-            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 8, "pin and program see two pages")
-            pin.release()
-          }
-          #expect(pin.waitUntilFrozen())
-          let reclaim = freezer.start("reclaim") { flags[2] = UInt64(machine.memory.reclaim(pages: 1)) }
+          let reclaimed = Board(1)
+          let pin = FrozenHolder(freezer, space, at: address)
+          let reclaim = freezer.start("reclaim") { reclaimed[0] = UInt64(machine.memory.reclaim(pages: 1)) }
           #expect(reclaim.waitUntilPast(.pageOutBetweenEntriesAndGrace))
           #expect(!reclaim.mayFinish(), "a page was reclaimed under a pin that cannot be seen yet")
           pin.thaw()
-          while flags[0] == 0 {}
+          pin.waitUntilHeld()
           try reclaim.join()
-          #expect(flags[2] == 0, "a pinned page was reclaimed")
-          try space.store(UInt64(8), at: address)
-          flags[1] = 1
-          try pin.join()
+          #expect(reclaimed[0] == 0, "a pinned page was reclaimed")
+          try pin.storeAndEnd()
         }
       }
 
       @Test(arguments: Engines.lockless)
       func aStoreThatHasReadItsEntry(engine: PinEngine) throws {
         try withPage(engine) { [address] freezer, machine, space in
-          let store = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
-            try space.store(UInt64(8), at: address)
-          }
-          #expect(store.waitUntilFrozen())
+          let store = freezer.startStoring(space, at: address)
           let reclaim = freezer.start("reclaim") { machine.memory.reclaim(pages: 1) }
           #expect(reclaim.waitUntilPast(.pageOutBetweenEntriesAndGrace))
           #expect(!reclaim.mayFinish(), "a page was reclaimed under a store")

@@ -84,10 +84,7 @@
       @Test(arguments: Engines.lockless)
       func aStoreThatHasReadItsEntry(engine: PinEngine) throws {
         try withPage(engine) { [address] freezer, machine, space in
-          let writer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
-            try space.store(UInt64(8), at: address)
-          }
-          #expect(writer.waitUntilFrozen())
+          let writer = freezer.startStoring(space, at: address)
           let out = freezer.start("page out") { try space.advise(at: address, pages: 1, .pageOut) }
           #expect(out.waitUntilPast(.pageOutBetweenEntriesAndGrace))
           #expect(!out.mayFinish(), "the page went out under a store")

@@ -61,14 +61,7 @@ extension TortureTests {
         torture.run([
           .loading(mirror, region, torture), .storing(mirror, region, torture),
           .neighbour(machine, engine: engine, torture),
-          Worker("change") { run in
-            while run.next() {
-              try space.map(at: region.start, pages: region.pages, protection: .readWrite)
-              run.pauseRandomly()
-              run.pauseRandomly()
-              try change(space, region, &run)
-            }
-          },
+          .mapping(space, region) { run in try change(space, region, &run) },
         ])
         space.exit()
       }
@@ -135,19 +128,7 @@ extension TortureTests {
         let mirror = try space.mirror(at: region.start, pages: region.pages, for: .write)
         torture.run([
           .loading(mirror, region, torture), .storing(mirror, region, torture),
-          Worker("unmap") { run in
-            while run.next() {
-              try space.map(
-                at: region.start, pages: region.pages, protection: .readWrite, sharing: .shared, backing: .file(file))
-              run.pauseRandomly()
-              try space.unmap(at: region.start, pages: region.pages)
-              let before = try file.read(at: 0, count: region.pages * Page.size)
-              run.pauseRandomly()
-              run.pauseRandomly()
-              let after = try file.read(at: 0, count: region.pages * Page.size)
-              torture.expect(before == after, "a mirrored store landed after unmap had returned")
-            }
-          },
+          .unmapping(file, space, region, torture),
         ])
         space.exit()
         file.drop()

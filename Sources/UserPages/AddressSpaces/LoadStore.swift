@@ -48,17 +48,8 @@ extension AddressSpace {
     guard count <= VirtualAddress.limit - VirtualAddress(0) else { throw .segmentationViolation }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(min(count, 1 << 20))
-    var position = 0
-    while position < count {
-      let at = address + position
-      let length = min(Page.size - at.pageOffset, count - position)
-      let part: [UInt8]? = accessForLoad(at) { $0.copy(fromByteOffset: at.pageOffset, count: length) }
-      guard let part else {
-        try faultForLoad(at: at)
-        continue
-      }
-      bytes += part
-      position += length
+    for part in PageParts(from: address, count: count) {
+      bytes += try copy(part)
     }
     return bytes
   }
@@ -67,16 +58,8 @@ extension AddressSpace {
   ///
   /// - Throws: as `load(at:count:)`; bytes before the failing page have been copied.
   public func load(at address: VirtualAddress, into bytes: inout MutableRawSpan) throws(PageError) {
-    var position = 0
-    while position < bytes.byteCount {
-      let at = address + position
-      let length = min(Page.size - at.pageOffset, bytes.byteCount - position)
-      let done = RCU.read { section -> Bool in
-        guard let frame = frame(at, accepting: .load, section) else { return false }
-        frame.copy(into: &bytes, at: position, fromByteOffset: at.pageOffset, count: length)
-        return !frame.isLost
-      }
-      if done { position += length } else { try faultForLoad(at: at) }
+    for part in PageParts(from: address, count: bytes.byteCount) {
+      while !copy(part, into: &bytes) { try faultForLoad(at: part.address) }
     }
   }
 
@@ -91,17 +74,35 @@ extension AddressSpace {
   ///
   /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
   public func store(_ bytes: RawSpan, at address: VirtualAddress) throws(PageError) {
-    var position = 0
-    while position < bytes.byteCount {
-      let at = address + position
-      let length = min(Page.size - at.pageOffset, bytes.byteCount - position)
-      let part = bytes.extracting(position..<position + length)
-      let done = RCU.read { section -> Bool in
-        guard let frame = frame(at, accepting: .store, section) else { return false }
-        frame.copy(from: part, toByteOffset: at.pageOffset)
-        return true
+    for part in PageParts(from: address, count: bytes.byteCount) {
+      while !copy(part, from: bytes) { try faultForStore(at: part.address) }
+    }
+  }
+
+  private func copy(_ part: PageParts.Part) throws(PageError) -> [UInt8] {
+    while true {
+      if let bytes = accessForLoad(part.address, { $0.copy(fromByteOffset: part.offset, count: part.count) }) {
+        return bytes
       }
-      if done { position += length } else { try faultForStore(at: at) }
+      try faultForLoad(at: part.address)
+    }
+  }
+
+  /// Copies a part out, unless its entry does not pass, or its page is lost.
+  private func copy(_ part: PageParts.Part, into bytes: inout MutableRawSpan) -> Bool {
+    RCU.read { section in
+      guard let frame = frame(part.address, accepting: .load, section) else { return false }
+      frame.copy(into: &bytes, at: part.position, fromByteOffset: part.offset, count: part.count)
+      return !frame.isLost
+    }
+  }
+
+  /// Copies a part in, unless its entry does not pass.
+  private func copy(_ part: PageParts.Part, from bytes: RawSpan) -> Bool {
+    RCU.read { section in
+      guard let frame = frame(part.address, accepting: .store, section) else { return false }
+      frame.copy(from: bytes.extracting(part.position..<part.position + part.count), toByteOffset: part.offset)
+      return true
     }
   }
 

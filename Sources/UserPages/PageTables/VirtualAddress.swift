@@ -56,6 +56,39 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
   }
 }
 
+/// The parts of some bytes that lie in one page each, in order. A copy goes from page to page: each has an entry of its own.
+struct PageParts: Sequence, IteratorProtocol {
+  struct Part {
+    let address: VirtualAddress
+    /// Where the part begins, among all the bytes.
+    let position: Int
+    let count: Int
+
+    var offset: Int { address.pageOffset }
+  }
+
+  private let start: VirtualAddress
+  private let end: Int
+  private var position = 0
+
+  /// - Parameters:
+  ///   - start: the address of the first byte.
+  ///   - count: how many bytes.
+  init(from start: VirtualAddress, count: Int) {
+    self.start = start
+    end = count
+  }
+
+  mutating func next() -> Part? {
+    guard position < end else { return nil }
+    let address = start + position
+    let part = Part(
+      address: address, position: position, count: Swift.min(Page.size - address.pageOffset, end - position))
+    position += part.count
+    return part
+  }
+}
+
 extension Range where Bound == VirtualAddress {
   /// How many pages the range holds.
   ///

@@ -32,10 +32,8 @@ extension Mirror {
     guard count <= range.upperBound - range.lowerBound else { throw .badAddress }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(min(count, 1 << 20))
-    while bytes.count < count {
-      let at = address + bytes.count
-      let length = min(Page.size - at.pageOffset, count - bytes.count)
-      bytes += try read(at: at) { $0.copy(fromByteOffset: at.pageOffset, count: length) }
+    for part in PageParts(from: address, count: count) {
+      bytes += try read(at: part.address) { $0.copy(fromByteOffset: part.offset, count: part.count) }
     }
     return bytes
   }
@@ -44,12 +42,10 @@ extension Mirror {
   ///
   /// - Throws: as `load(at:as:)`; bytes before the failing page have been copied.
   public func load(at address: VirtualAddress, into bytes: inout MutableRawSpan) throws(PageError) {
-    var position = 0
-    while position < bytes.byteCount {
-      let at = address + position
-      let length = min(Page.size - at.pageOffset, bytes.byteCount - position)
-      try read(at: at) { $0.copy(into: &bytes, at: position, fromByteOffset: at.pageOffset, count: length) }
-      position += length
+    for part in PageParts(from: address, count: bytes.byteCount) {
+      try read(at: part.address) {
+        $0.copy(into: &bytes, at: part.position, fromByteOffset: part.offset, count: part.count)
+      }
     }
   }
 
@@ -64,13 +60,9 @@ extension Mirror {
   ///
   /// - Throws: as `store(_:at:)`.
   public func store(_ bytes: RawSpan, at address: VirtualAddress) throws(PageError) {
-    var position = 0
-    while position < bytes.byteCount {
-      let at = address + position
-      let length = min(Page.size - at.pageOffset, bytes.byteCount - position)
-      let part = bytes.extracting(position..<position + length)
-      try write(at: at) { $0.copy(from: part, toByteOffset: at.pageOffset) }
-      position += length
+    for part in PageParts(from: address, count: bytes.byteCount) {
+      let bytes = bytes.extracting(part.position..<part.position + part.count)
+      try write(at: part.address) { $0.copy(from: bytes, toByteOffset: part.offset) }
     }
   }
 
