@@ -10,10 +10,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+// How often in a row the kernel may say that it is short of memory while nothing is under way.
+enum { refusal_limit = 64 };
+
 // The kernel writes the heads of what it takes and the tails of what it gives, this side the others. Each is stored with release and
 // loaded with acquire by the other side.
 struct cp_ring {
   int descriptor;
+  // For tests: the next `refusals` calls of the kernel fail with `refusal`.
+  int refusal;
+  unsigned refusals;
   void *submissions, *completions;
   size_t submissions_size, completions_size, entries_size;
   struct io_uring_sqe *entries;
@@ -80,6 +86,20 @@ static unsigned reap(struct cp_ring *ring, struct cp_ring_transfer *transfers) {
   return taken;
 }
 
+static long enter(struct cp_ring *ring, unsigned to_submit, unsigned to_wait_for) {
+  if (ring->refusals > 0) {
+    ring->refusals--;
+    errno = ring->refusal;
+    return -1;
+  }
+  return syscall(SYS_io_uring_enter, ring->descriptor, to_submit, to_wait_for, IORING_ENTER_GETEVENTS, NULL, 0);
+}
+
+void cp_ring_refuse(struct cp_ring *ring, int error, unsigned times) {
+  ring->refusal = error;
+  ring->refusals = times;
+}
+
 void cp_ring_run(struct cp_ring *ring, struct cp_ring_transfer *transfers, unsigned count) {
   unsigned tail = *ring->submission_tail;
   for (unsigned index = 0; index < count; index++) {
@@ -95,18 +115,20 @@ void cp_ring_run(struct cp_ring *ring, struct cp_ring_transfer *transfers, unsig
     ring->submission_array[place] = place;
   }
   __atomic_store_n(ring->submission_tail, tail + count, __ATOMIC_RELEASE);
-  unsigned submitted = 0, done = 0;
+  unsigned submitted = 0, done = 0, refused = 0;
   // What was submitted uses the caller's memory until it is done, so this returns for no error before.
   while (done < count) {
-    long entered = syscall(SYS_io_uring_enter, ring->descriptor, count - submitted, count - done,
-                           IORING_ENTER_GETEVENTS, NULL, 0);
-    if (entered > 0)
+    long entered = enter(ring, count - submitted, count - done);
+    if (entered > 0) {
       submitted += (unsigned)entered;
+      refused = 0;
+    }
     int failure = entered < 0 ? errno : 0;
     done += reap(ring, transfers);
     if (failure == 0 || failure == EINTR || done < submitted)
       continue;
-    if (failure == EAGAIN || failure == EBUSY) {
+    // Short of memory. It may pass; the caller has another way if it does not.
+    if ((failure == EAGAIN || failure == EBUSY) && ++refused < refusal_limit) {
       sched_yield();
       continue;
     }

@@ -45,16 +45,24 @@ final class DatabaseStore: PageStore {
   var byteCount: Int { length.load(ordering: .acquiring) }
 
   func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
-    do throws(PageError) {
-      if let file { try file.read(from: page, into: pages) }
-    } catch { throw fail(storage.failure("read", pages.count, page, error)) }
-    do throws(Failure) {
-      for index in 0..<pages.count {
-        let bytes = pages[index].withUnsafeMutableBytes { $0 }
-        if file == nil { try storage.copy(page + index, into: bytes) }
-        try verify(page + index, at: bytes.baseAddress!)
+    for case let error? in read(into: pages, at: Array(page..<page + pages.count)) { throw error }
+  }
+
+  func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    var errors = [PageError?](repeating: nil, count: numbers.count)
+    if let file { errors = file.read(into: pages, at: numbers) }
+    for (index, number) in numbers.enumerated() {
+      if let error = errors[index] {
+        errors[index] = fail(storage.failure("read", 1, number, error))
+        continue
       }
-    } catch { throw fail(error) }
+      let bytes = pages[index].withUnsafeMutableBytes { $0 }
+      do throws(Failure) {
+        if file == nil { try storage.copy(number, into: bytes) }
+        try verify(number, at: bytes.baseAddress!)
+      } catch { errors[index] = fail(error) }
+    }
+    return errors
   }
 
   /// A page of history that was never written is empty.

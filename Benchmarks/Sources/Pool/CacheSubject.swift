@@ -118,7 +118,13 @@ final class CountingStore: PageStore {
     try file.read(from: page, into: pages)
   }
 
+  func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    reads.wrappingAdd(pages.count, ordering: .relaxed)
+    return file.read(into: pages, at: numbers)
+  }
+
   func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) { try file.write(from: page, pages) }
+  func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] { file.write(pages, at: numbers) }
   func setByteCount(_ count: Int) throws(PageError) { try file.setByteCount(count) }
   func punchHole(_ pages: Range<Int>) throws(PageError) { try file.punchHole(pages) }
   func sync() throws(PageError) { try file.sync() }

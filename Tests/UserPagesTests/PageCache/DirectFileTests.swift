@@ -99,6 +99,88 @@ import Testing
         let found = try contents(path)
         #expect(errors.allSatisfy { $0 == nil } && errors.count == numbers.count)
         #expect(found == after)
+        for frame in frames { frame.fill(0xEE) }
+        let readErrors = store.read(into: LentPages(frames, isWritable: true), at: numbers)
+        #expect(readErrors.allSatisfy { $0 == nil } && readErrors.count == numbers.count)
+        for (frame, number) in zip(frames, numbers) {
+          let bytes = Array(after[number * Page.size..<min((number + 1) * Page.size, after.count)])
+          #expect(frame.copy() == bytes + [UInt8](repeating: 0, count: Page.size - bytes.count), "page \(number)")
+        }
+      }
+    }
+  }
+
+  /// What was asked for, and what the kernel gives: a ring is for direct transfers.
+  @Test func theEngine() throws {
+    try withPath { path in
+      #expect(try DirectFile(path: path, engine: .calls).engine == .calls)
+      #expect(try DirectFile(file: FrameFile(path: path, isDirect: false)).engine == .calls)
+      let store = try DirectFile(path: path)
+      #expect(store.engine == (store.isDirect && TransferRing() != nil ? .ring : .calls))
+      // As a kernel without io_uring does, this one refuses a ring without entries.
+      #expect(TransferRing(entries: 0) == nil)
+    }
+  }
+
+  /// More threads than there are rings, each with transfers of its own.
+  @Test func manyThreads() throws {
+    let before = pattern(64 * Page.size, seed: 8)
+    try withPath(before) { path in
+      let store = try DirectFile(path: path)
+      let failures = Locked(0)
+      let threads = 2 * TransferRings.limit
+      let done = Rounds(threads)
+      for thread in 0..<threads {
+        runThread {
+          defer { done.arrive() }
+          let numbers = (0..<64).filter { $0 % (thread + 2) != 0 }
+          guard let memory = try? PhysicalMemory(ramPages: 64) else { return failures.withLock { $0 += 1 } }
+          let pfns = numbers.compactMap { _ in try? memory.allocateFrame(.mayReclaim) }
+          let frames = pfns.map { memory.frames.bytes(of: $0) }
+          for _ in 0..<20 {
+            for frame in frames { frame.fill(0xEE) }
+            let errors = store.read(into: LentPages(frames, isWritable: true), at: numbers)
+            let isRight = zip(frames, numbers).allSatisfy { frame, number in
+              frame.copy() == Array(before[number * Page.size..<(number + 1) * Page.size])
+            }
+            if !isRight || errors.contains(where: { $0 != nil }) { failures.withLock { $0 += 1 } }
+          }
+          for pfn in pfns { memory.discardFrame(pfn) }
+        }
+      }
+      done.wait()
+      #expect(failures.withLock { $0 } == 0)
+    }
+  }
+
+  /// The kernel refuses what the ring is asked for, now and then or for good: calls do the rest.
+  @Test(arguments: [EAGAIN, EBUSY, EINTR, ENOMEM, EPERM], [1, 63, 1000])
+  func aRingThatRefuses(error: Int32, times: Int) throws {
+    let before = pattern(32 * Page.size, seed: 9)
+    let numbers = (0..<32).filter { $0 % 2 == 0 }
+    try withPath(before) { path in
+      let file = try FrameFile(path: path)
+      let store = try DirectFile(file: file)
+      try withFrames(numbers.count) { frames in
+        file.withRing { $0.refuse(error, times: times) }
+        let readErrors = store.read(into: LentPages(frames, isWritable: true), at: numbers)
+        // The disk refuses a transfer with EPERM as well: that is believed.
+        let isBelieved = error == EPERM && store.engine == .ring
+        let expected: PageError? = isBelieved ? .file(.read, errno: EPERM) : nil
+        #expect(readErrors == [PageError?](repeating: expected, count: numbers.count))
+        guard !isBelieved else { return }
+        for (frame, number) in zip(frames, numbers) {
+          #expect(frame.copy() == Array(before[number * Page.size..<(number + 1) * Page.size]))
+          frame.fill(UInt8(number))
+        }
+        file.withRing { $0.refuse(error, times: times) }
+        let errors = store.write(LentPages(frames, isWritable: false), at: numbers)
+        #expect(errors == [PageError?](repeating: nil, count: numbers.count))
+        let after = try contents(path)
+        for number in 0..<32 {
+          let first = number % 2 == 0 ? UInt8(number) : before[number * Page.size]
+          #expect(after[number * Page.size] == first)
+        }
       }
     }
   }

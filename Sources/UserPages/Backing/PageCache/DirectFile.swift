@@ -12,10 +12,23 @@ public final class DirectFile: PageStore {
   private let length: Monitor
   private let lengthInBytes: Atomic<Int>
 
+  /// How pages that are not consecutive are transferred.
+  public enum Engine: Sendable {
+    /// Side by side, up to 64 stretches with one system call (io_uring).
+    case ring
+    /// One stretch after the other, each with a system call of its own (`preadv(2)`, `pwritev(2)`).
+    case calls
+  }
+
   /// Opens the file at `path`, and makes an empty one where there is none.
   ///
+  /// - Parameters:
+  ///   - path: of the file.
+  ///   - engine: the one that is wanted. Where the kernel has no io_uring, or allows none, it is `calls` all the same.
   /// - Throws: `busy` where the file has another user; `file` with the errno where it cannot be opened or is no regular file.
-  public convenience init(path: String) throws(PageError) { try self.init(file: FrameFile(path: path)) }
+  public convenience init(path: String, engine: Engine = .ring) throws(PageError) {
+    try self.init(file: FrameFile(path: path, usesRing: engine == .ring))
+  }
 
   /// A file that the caller has opened for reading and writing, with `O_DIRECT` if transfers are to be direct. The object closes the
   /// descriptor, also if this throws.
@@ -23,9 +36,12 @@ public final class DirectFile: PageStore {
   /// The caller has locked it, if it is to be: by this descriptor or the one that it duplicates. Writes may outlive a process that is
   /// killed, and only a lock of the open file that they use lasts as long.
   ///
+  /// - Parameters:
+  ///   - descriptor: of the file.
+  ///   - engine: the one that is wanted. See `init(path:engine:)`.
   /// - Throws: `file` with the errno where it is no regular file.
-  public convenience init(owning descriptor: Int32) throws(PageError) {
-    try self.init(file: FrameFile(owning: descriptor))
+  public convenience init(owning descriptor: Int32, engine: Engine = .ring) throws(PageError) {
+    try self.init(file: FrameFile(owning: descriptor, usesRing: engine == .ring))
   }
 
   init(file: FrameFile) throws(PageError) {
@@ -36,6 +52,10 @@ public final class DirectFile: PageStore {
 
   /// Whether transfers bypass the kernel's page cache. False on a file system that has no `O_DIRECT`.
   public var isDirect: Bool { file.isDirect }
+
+  /// What the file is transferred by. It is `calls` if that was asked for, if the kernel refuses a ring (an old one,
+  /// `kernel.io_uring_disabled`, a container's filter, `RLIMIT_MEMLOCK`), and if transfers are not direct.
+  public var engine: Engine { file.usesRing ? .ring : .calls }
 
   /// The file's length in bytes. What other programs do to it is not noticed.
   public var byteCount: Int { lengthInBytes.load(ordering: .acquiring) }
@@ -73,25 +93,40 @@ public final class DirectFile: PageStore {
     }
   }
 
-  /// Writes stretches side by side where the kernel has io_uring: the disk has many of them to order.
-  ///
-  /// The ring says no more than whether a stretch was written whole. Any other is written again by itself, which finishes what was
-  /// short, or says what is wrong.
+  /// Reads stretches side by side where the engine is a ring: the disk has many of them to order.
+  public func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    transfer(pages, numbers, isWrite: false)
+  }
+
+  /// Writes stretches side by side where the engine is a ring.
   public func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    transfer(pages, numbers, isWrite: true)
+  }
+
+  /// Transfers those stretches of consecutive pages that a ring can, all at once. Each of the others has a call of its own: those that
+  /// end beyond the file, one that is alone, what the ring did not finish, and all if there is no ring.
+  private func transfer(_ pages: borrowing LentPages, _ numbers: [Int], isWrite: Bool) -> [PageError?] {
     let frames = pages.frames
     let stretches = stretches(of: numbers)
-    var isWritten = [Bool](repeating: false, count: stretches.count)
-    // The last page may be longer than the file: that takes the other way.
+    var outcomes = [FrameFile.Outcome](repeating: .again, count: stretches.count)
     let inside = stretches.indices.filter { (numbers[stretches[$0].upperBound - 1] + 1) * Page.size <= byteCount }
     if inside.count > 1 {
-      let together = file.writeTogether(inside.map { (numbers[stretches[$0].lowerBound], frames[stretches[$0]]) })
-      if let together { for (index, whole) in zip(inside, together) { isWritten[index] = whole } }
+      let together = file.transferTogether(
+        inside.map { (numbers[stretches[$0].lowerBound], frames[stretches[$0]]) }, isWrite: isWrite)
+      for (index, outcome) in zip(inside, together ?? []) { outcomes[index] = outcome }
     }
     var errors = [PageError?](repeating: nil, count: numbers.count)
-    for (index, stretch) in stretches.enumerated() where !isWritten[index] {
-      do throws(PageError) { try write(from: numbers[stretch.lowerBound], pages[stretch]) } catch {
-        for page in stretch { errors[page] = error }
+    for (stretch, outcome) in zip(stretches, outcomes) where outcome != .whole {
+      var failure: PageError?
+      if case .failed(let errno) = outcome {
+        failure = .file(isWrite ? .write : .read, errno: errno)
+      } else {
+        let (first, part) = (numbers[stretch.lowerBound], pages[stretch])
+        do throws(PageError) { try isWrite ? write(from: first, part) : read(from: first, into: part) } catch {
+          failure = error
+        }
       }
+      if let failure { for page in stretch { errors[page] = failure } }
     }
     return errors
   }

@@ -2,8 +2,8 @@
 ///
 /// ``DirectFile`` is a real file. A database may write its own: one that compresses, checks sums, or talks to another machine.
 ///
-/// The cache calls from the thread that faulted, synced or evicted, which holds no lock of an address space and is in no read-side
-/// section, so a store may wait. Reads come from many threads at once, beside at most one of the other calls. No two reads of a
+/// The cache calls from the thread that faulted, synced or evicted, and to read ahead from a thread of its own. Each holds no lock of an
+/// address space and is in no read-side section, so a store may wait. Reads come from many threads at once, beside at most one of the other calls. No two reads of a
 /// page overlap, and no read overlaps a write of the same page. An error is thrown as `PageError.file`.
 ///
 /// The calling thread holds locks of the cache. So a call must not use the cache that it serves, nor memory that maps it. What would
@@ -17,6 +17,14 @@ public protocol PageStore: AnyObject, Sendable {
   ///
   /// An error leaves the contents unspecified. The cache may then ask for fewer of the pages.
   func read(from page: Int, into pages: borrowing LentPages) throws(PageError)
+
+  /// Reads pages that need not be consecutive. Otherwise as `read(from:into:)`, which the default calls for each stretch that is.
+  ///
+  /// - Parameters:
+  ///   - pages: what is read into.
+  ///   - numbers: where each of them comes from, in rising order.
+  /// - Returns: what went wrong with each page; nil for one that was read.
+  func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?]
 
   /// Writes `pages`, which are consecutive from `page` on. The file has a part of each at least. Its length stays: bytes of the last
   /// page beyond it are not written.
@@ -46,6 +54,17 @@ public protocol PageStore: AnyObject, Sendable {
 }
 
 extension PageStore {
+  /// Reads each stretch of consecutive pages by itself.
+  public func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    var errors = [PageError?](repeating: nil, count: numbers.count)
+    for stretch in stretches(of: numbers) {
+      do throws(PageError) { try read(from: numbers[stretch.lowerBound], into: pages[stretch]) } catch {
+        for index in stretch { errors[index] = error }
+      }
+    }
+    return errors
+  }
+
   /// Writes each stretch of consecutive pages by itself.
   public func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
     var errors = [PageError?](repeating: nil, count: numbers.count)

@@ -11,23 +11,30 @@ final class FrameFile: Sendable {
   /// Whether transfers bypass the kernel's page cache.
   let isDirect: Bool
   private let descriptor: Int32
-  private let ring: TransferRing?
+  private let rings: TransferRings?
+  private let faults: TransferFaults?
 
-  /// - Parameter isDirect: whether to ask for `O_DIRECT`.
+  /// - Parameters:
+  ///   - path: of the file.
+  ///   - isDirect: whether to ask for `O_DIRECT`.
+  ///   - usesRing: whether to use io_uring where the kernel has it.
+  ///   - faults: what goes wrong on purpose. For tests.
   /// - Throws: as `LockedFile.open`; `file(.open, errno: EINVAL)` for what is not a regular file.
-  /// - Parameter usesRing: whether to write by io_uring where the kernel has it.
-  convenience init(path: String, isDirect: Bool = true, usesRing: Bool = true) throws(PageError) {
+  convenience init(
+    path: String, isDirect: Bool = true, usesRing: Bool = true, faults: TransferFaults? = nil
+  ) throws(PageError) {
     let (file, isDirect) = isDirect ? try Self.open(path) : (try LockedFile.open(path), false)
-    try self.init(owning: file, isDirect: isDirect, usesRing: usesRing)
+    try self.init(owning: file, isDirect: isDirect, usesRing: usesRing, faults: faults)
   }
 
   /// A file that the caller has opened for reading and writing, and locked. The object closes it, also if this throws.
-  convenience init(owning descriptor: Int32) throws(PageError) {
+  convenience init(owning descriptor: Int32, usesRing: Bool = true) throws(PageError) {
     let flags = fcntl(descriptor, F_GETFL)
-    try self.init(owning: descriptor, isDirect: flags >= 0 && flags & cp_direct_flag() != 0, usesRing: true)
+    let isDirect = flags >= 0 && flags & cp_direct_flag() != 0
+    try self.init(owning: descriptor, isDirect: isDirect, usesRing: usesRing)
   }
 
-  init(owning file: Int32, isDirect: Bool, usesRing: Bool) throws(PageError) {
+  init(owning file: Int32, isDirect: Bool, usesRing: Bool, faults: TransferFaults? = nil) throws(PageError) {
     var status = stat()
     guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(file)
@@ -35,9 +42,16 @@ final class FrameFile: Sendable {
     }
     descriptor = file
     self.isDirect = isDirect
-    // Writes through the kernel's page cache return at once by themselves.
-    ring = usesRing && isDirect ? TransferRing() : nil
+    self.faults = faults
+    // Transfers through the kernel's page cache are copies, which a ring does one after the other.
+    rings = usesRing && isDirect ? TransferRings() : nil
   }
+
+  /// Whether stretches are transferred side by side, by io_uring.
+  var usesRing: Bool { rings != nil }
+
+  /// Runs `body` with a ring, as a transfer does. For tests.
+  func withRing(_ body: (TransferRing) -> Void) { _ = rings?.withRing(body) }
 
   deinit { close(descriptor) }
 
@@ -92,40 +106,92 @@ final class FrameFile: Sendable {
     if try transfer(frames, from: page, isWrite: true) < frames.count * Page.size { throw .file(.write, errno: ENOSPC) }
   }
 
-  /// Writes stretches of consecutive pages, many at once. Returns which were written whole; nil where there is no io_uring. Of the others
-  /// any part may have been written, so they are to be written again, by a call that says what is wrong.
-  func writeTogether(_ stretches: [(page: Int, frames: ArraySlice<FrameBytes>)]) -> [Bool]? {
-    guard let ring else { return nil }
-    let all = stretches.map { stretch in
-      TransferRing.Stretch(
-        page: stretch.page, vectors: Self.vectors(stretch.frames), byteCount: stretch.frames.count * Page.size)
-    }
-    return ring.write(all, to: descriptor)
+  /// What became of a stretch that was transferred beside others.
+  enum Outcome: Equatable {
+    /// All of it was transferred.
+    case whole
+    /// Any part of it may have been. A call for it alone finishes it, or says what is wrong.
+    case again
+    case failed(errno: Int32)
   }
+
+  /// Reads or writes stretches of consecutive pages, many at once. Returns nil if there is no ring to do it.
+  func transferTogether(
+    _ stretches: [(page: Int, frames: ArraySlice<FrameBytes>)], isWrite: Bool
+  ) -> [Outcome]? {
+    rings?.withRing { ring in
+      let planned = stretches.map { stretch in fault(of: stretch.frames, stretch.page, isWrite, isTogether: true) }
+      // A stretch of which a test wants nothing transferred is not submitted.
+      let submitted = stretches.indices.filter { planned[$0]?.transferring != 0 }
+      let transfers = submitted.map { index in
+        let vectors = Self.vectors(stretches[index].frames)
+        return TransferRing.Stretch(
+          page: stretches[index].page, vectors: planned[index].map { Self.prefix(vectors, $0.transferring) } ?? vectors)
+      }
+      var results = [Int](repeating: 0, count: stretches.count)
+      for (index, result) in zip(submitted, ring.transfer(transfers, isWrite: isWrite, descriptor)) {
+        results[index] = result
+      }
+      for (index, plan) in planned.enumerated() { if let plan { results[index] = plan.result } }
+      return zip(results, stretches).map { Self.outcome($0, byteCount: $1.frames.count * Page.size) }
+    }
+  }
+
+  /// A short transfer, and one that the kernel did not carry out, for lack of memory or because the ring cannot do it here, is done
+  /// once more. Any other error is the disk's.
+  private static func outcome(_ result: Int, byteCount: Int) -> Outcome {
+    if result >= 0 { return result == byteCount ? .whole : .again }
+    switch Int32(-result) {
+    case EINTR, EAGAIN, EBUSY, ECANCELED, ENOMEM, EINVAL, EOPNOTSUPP, ENOSYS: return .again
+    case let errno: return .failed(errno: errno)
+    }
+  }
+
+  /// How often in a row the kernel may say `EAGAIN`.
+  private static let patience = 64
 
   /// A short transfer goes on at the start of the page that it stopped in: direct transfers begin and end at pages. Returns the
   /// bytes that were transferred once a transfer makes no progress.
   private func transfer(_ frames: [FrameBytes], from page: Int, isWrite: Bool) throws(PageError) -> Int {
     let total = frames.count * Page.size
-    var done = 0
+    var (done, refusals) = (0, 0)
     while done < total {
       let first = done / Page.size
-      let vectors = Self.vectors(frames[first...])
-      let offset = off_t((page + first) * Page.size)
-      let count = vectors.withUnsafeBufferPointer { vectors in
-        isWrite
-          ? pwritev(descriptor, vectors.baseAddress, Int32(vectors.count), offset)
-          : preadv(descriptor, vectors.baseAddress, Int32(vectors.count), offset)
-      }
+      let count = transferOnce(frames[first...], from: page + first, isWrite: isWrite)
       if count < 0 {
-        if errno == EINTR { continue }
-        throw .file(isWrite ? .write : .read, errno: errno)
+        if count == -Int(EINTR) { continue }
+        if count == -Int(EAGAIN), refusals < Self.patience {
+          refusals += 1
+          sched_yield()
+          continue
+        }
+        throw .file(isWrite ? .write : .read, errno: Int32(-count))
       }
       let reached = first * Page.size + count
       guard reached > done else { return done }
-      done = reached
+      (done, refusals) = (reached, 0)
     }
     return total
+  }
+
+  /// One system call. Returns bytes, or a negated errno.
+  private func transferOnce(_ frames: ArraySlice<FrameBytes>, from page: Int, isWrite: Bool) -> Int {
+    let fault = fault(of: frames, page, isWrite, isTogether: false)
+    let vectors = fault.map { Self.prefix(Self.vectors(frames), $0.transferring) } ?? Self.vectors(frames)
+    let offset = off_t(page * Page.size)
+    let count = vectors.withUnsafeBufferPointer { vectors in
+      isWrite
+        ? pwritev(descriptor, vectors.baseAddress, Int32(vectors.count), offset)
+        : preadv(descriptor, vectors.baseAddress, Int32(vectors.count), offset)
+    }
+    if let fault { return fault.result }
+    return count < 0 ? -Int(errno) : count
+  }
+
+  private func fault(
+    of frames: ArraySlice<FrameBytes>, _ page: Int, _ isWrite: Bool, isTogether: Bool
+  ) -> TransferFault? {
+    faults?(Transfer(page: page, pageCount: frames.count, isWrite: isWrite, isTogether: isTogether))
   }
 
   /// Neighbours in memory become one vector. At most as many as one call takes (`IOV_MAX`).
@@ -141,5 +207,15 @@ final class FrameFile: Sendable {
       }
     }
     return vectors
+  }
+
+  /// The first `count` bytes of vectors.
+  private static func prefix(_ vectors: [iovec], _ count: Int) -> [iovec] {
+    var left = count
+    return vectors.compactMap { vector in
+      let part = min(left, vector.iov_len)
+      left -= part
+      return part > 0 ? iovec(iov_base: vector.iov_base, iov_len: part) : nil
+    }
   }
 }

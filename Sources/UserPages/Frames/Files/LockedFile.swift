@@ -30,7 +30,11 @@ enum LockedFile {
         throw failure
       }
       YieldPoint.lockedFileBetweenLockAndLook.reach()
-      if stat(path, &named) == 0, named.st_dev == opened.st_dev, named.st_ino == opened.st_ino { return file }
+      if stat(path, &named) == 0, named.st_dev == opened.st_dev, named.st_ino == opened.st_ino {
+        // A ring would refuse what has to wait, on file systems that take the flag at its word.
+        _ = fcntl(file, F_SETFL, fcntl(file, F_GETFL) & ~O_NONBLOCK)
+        return file
+      }
       // Renamed or removed meanwhile: what the name leads to now is locked instead.
       close(file)
     }
