@@ -18,6 +18,7 @@ public final class MemoryStore: PageStore {
     var contents: [UInt8]
     var durable: [UInt8]
     var calls: [Call] = []
+    var groups: [[Int]] = []
     var fails: (@Sendable (Call, Int) -> PageError?)?
     var hook: (@Sendable (Call) -> Void)?
   }
@@ -48,6 +49,9 @@ public final class MemoryStore: PageStore {
   /// The calls since the last `fail`.
   public var calls: [Call] { state.withLock { $0.calls } }
 
+  /// The pages of each call that read several stretches, or one, together.
+  public var groups: [[Int]] { state.withLock { $0.groups } }
+
   /// The file as it is now.
   public var contents: [UInt8] { state.withLock { $0.contents } }
 
@@ -65,15 +69,35 @@ public final class MemoryStore: PageStore {
   public var byteCount: Int { state.withLock { $0.contents.count } }
 
   public func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
-    try begin(.read(page: page, count: pages.count))
-    for index in 0..<pages.count {
+    try read(Array(page..<page + pages.count)[...], into: pages, from: 0)
+  }
+
+  /// Reads consecutive pages into those of `pages` from `first` on.
+  private func read(_ numbers: ArraySlice<Int>, into pages: borrowing LentPages, from first: Int) throws(PageError) {
+    guard let page = numbers.first else { return }
+    try begin(.read(page: page, count: numbers.count))
+    for (index, number) in numbers.enumerated() {
       let bytes = state.withLock { state in
-        let start = min((page + index) * Page.size, state.contents.count)
+        let start = min(number * Page.size, state.contents.count)
         return Array(state.contents[start..<min(start + Page.size, state.contents.count)])
       }
       let filled = bytes + [UInt8](repeating: 0, count: Page.size - bytes.count)
-      pages[index].copy(from: filled.span.bytes)
+      pages[first + index].copy(from: filled.span.bytes)
     }
+  }
+
+  public func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    state.withLock { $0.groups.append(numbers) }
+    var errors: [PageError?] = []
+    var next = 0
+    while next < numbers.count {
+      let start = next
+      repeat { next += 1 } while next < numbers.count && numbers[next] == numbers[next - 1] + 1
+      var failure: PageError?
+      do throws(PageError) { try read(numbers[start..<next], into: pages, from: start) } catch { failure = error }
+      errors += [PageError?](repeating: failure, count: next - start)
+    }
+    return errors
   }
 
   public func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) {

@@ -3,7 +3,7 @@
   import Testing
   import UserPages
 
-  /// A file of four pages in a cache, mapped twice by one space, for frozen tests.
+  /// A file of four pages or more in a cache, mapped twice by one space, for frozen tests.
   struct CacheFreeze {
     /// The first view of the file.
     static let first: VirtualAddress = 0x10000
@@ -21,15 +21,15 @@
   }
 
   func withFrozenCache(
-    _ engine: PinEngine = .reference, sourceLocation: SourceLocation = #_sourceLocation,
+    _ engine: PinEngine = .reference, pages: Int = 4, limit: Int = 4, sourceLocation: SourceLocation = #_sourceLocation,
     _ body: (CacheFreeze) throws -> Void
   ) throws {
     try play(sourceLocation: sourceLocation) { freezer, machine in
-      let store = MemoryStore(pages: 4) { UInt8($0 + 1) }
-      let cache = try PageCache(machine.memory, store, limit: 4, maximumPages: 64)
+      let store = MemoryStore(pages: pages) { UInt8($0 + 1) }
+      let cache = try PageCache(machine.memory, store, limit: limit, maximumPages: 64)
       let space = AddressSpace(machine.memory, engine: engine)
       for start in [CacheFreeze.first, CacheFreeze.second] {
-        try space.map(at: start, pages: 4, protection: .readWrite, sharing: .shared, backing: .file(cache))
+        try space.map(at: start, pages: pages, protection: .readWrite, sharing: .shared, backing: .file(cache))
       }
       try body(CacheFreeze(freezer: freezer, memory: machine.memory, store: store, cache: cache, space: space))
       space.exit()

@@ -96,6 +96,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case swapInBetweenReadAndMap
   /// A page was read from a store and is not in the page cache yet.
   case cacheBetweenReadAndInstall
+  /// Windows that were read ahead have left the queue, and their thread has neither the content lock nor looked at the length.
+  case readAheadBeforeLock
   /// A `write` has copied into a page of the page cache and has not marked it dirty.
   case cacheBetweenCopyAndMark
   /// A write-back has chosen its pages and has not touched their dirty marks.

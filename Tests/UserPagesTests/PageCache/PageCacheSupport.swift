@@ -1,3 +1,4 @@
+import Synchronization
 import TestSupport
 import Testing
 
@@ -30,7 +31,7 @@ struct CacheStage {
   ) throws {
     let memory = try PhysicalMemory(ramPages: ram)
     do {
-      let store = contents.map { MemoryStore($0) } ?? MemoryStore(pages: pages) { UInt8($0 + 1) }
+      let store = contents.map { MemoryStore($0) } ?? MemoryStore(pages: pages) { UInt8(truncatingIfNeeded: $0 + 1) }
       let cache = try PageCache(memory, store, limit: limit, isStable: isStable, maximumPages: 1 << 20, hooks: hooks)
       let space = AddressSpace(memory, engine: engine)
       let stage = CacheStage(memory: memory, store: store, cache: cache, space: space)
@@ -47,4 +48,13 @@ struct CacheStage {
 }
 
 /// The word that a page of a `MemoryStore` made by `CacheStage` begins with.
-func originalWord(_ page: Int) -> UInt64 { 0x0101_0101_0101_0101 &* UInt64(page + 1) }
+func originalWord(_ page: Int) -> UInt64 { 0x0101_0101_0101_0101 &* UInt64(UInt8(truncatingIfNeeded: page + 1)) }
+
+extension PageCache {
+  /// Waits until nothing is read, ahead neither.
+  func waitForReads() {
+    reader.changes.locked {
+      while reader.readsUnderWay.load(ordering: .sequentiallyConsistent) > 0 { reader.changes.wait() }
+    }
+  }
+}

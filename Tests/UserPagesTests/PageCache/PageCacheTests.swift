@@ -152,19 +152,6 @@ import Testing
     }
   }
 
-  /// Sequential misses read more and more with one call, random ones a page each.
-  @Test func readAhead() throws {
-    try CacheStage.run(pages: 100, limit: 64) { stage in
-      for page in 0..<60 { #expect(try stage.word(page) == originalWord(page)) }
-      let sizes = stage.store.calls.compactMap { if case .read(_, let count) = $0 { count } else { nil } }
-      #expect(sizes.prefix(3) == [4, 8, 16])
-      #expect(sizes.count <= 6)
-      stage.store.fail(nil)
-      for page in [99, 80, 90, 70] { _ = try stage.space.load(at: stage.address(page), count: 1) }
-      #expect(stage.store.calls.filter { if case .read(_, 1) = $0 { true } else { false } }.count == 4)
-    }
-  }
-
   /// A file that ends inside a page: zeroes behind the end in memory, and the length stays.
   @Test func theTail() throws {
     let contents = [UInt8](repeating: 9, count: 2 * Page.size + 100)

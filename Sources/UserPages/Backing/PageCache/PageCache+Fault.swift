@@ -48,7 +48,11 @@ extension PageCache {
   ///   page that is not there; what the store threw.
   func frame(of page: Int) throws(PageError) -> PFN {
     while true {
-      if let pfn = try cachedFrame(of: page) { return pfn }
+      if let found = try cachedFrame(of: page) {
+        // A thread that must not wait leaves the next window to a miss.
+        if found.isTrigger, !RCU.isReading, !isInsideStoreCall { readAhead(from: page) }
+        return found.pfn
+      }
       try requireNoStoreCall()
       // A truncation holds the content lock for writing over a grace period.
       RCU.requireNoSection()
@@ -60,17 +64,26 @@ extension PageCache {
     }
   }
 
+  /// A page that is in the cache, and a reference on its frame.
+  struct Found {
+    let pfn: PFN
+    /// Whether the caller is the first to look the page up, and the next window of its stream is to be read.
+    let isTrigger: Bool
+  }
+
   /// The frame of a page that is in the cache, with a reference for the caller.
+  ///
+  /// The look at the marks costs a comparison: a page in steady use has none of them. So a hit writes nothing but its reference, and takes no lock.
   ///
   /// ORDERING [deferred-free]: (l1), (l2): inside one section. The cache's reference falls in a batch whose grace period waits for
   /// this section, so a frame that is found here can be retained.
-  func cachedFrame(of page: Int) throws(PageError) -> PFN? {
-    try RCU.read { () throws(PageError) -> PFN? in
+  func cachedFrame(of page: Int) throws(PageError) -> Found? {
+    try RCU.read { () throws(PageError) -> Found? in
       while true {
         let state = states[page]
         guard let pfn = state.pfn else { return nil }
-        if state.kind == .evicting {
-          guard states.replace(state, with: state.rescued, at: page) else { continue }
+        if state != state.used {
+          guard states.replace(state, with: state.used, at: page) else { continue }
         }
         YieldPoint.cacheBetweenLookAndReference.reach()
         let frame = memory.frames.frame(pfn)
@@ -78,134 +91,53 @@ extension PageCache {
           memory.put(frame, Frame.oneReference)
           throw .outOfMemory
         }
-        return pfn
+        return Found(pfn: pfn, isTrigger: state.isTrigger)
       }
     }
   }
 
   private func waitForRead(of page: Int) {
-    changes.locked { while states[page] == .reading { changes.wait() } }
+    reader.changes.locked { while states[page] == .reading { reader.changes.wait() } }
   }
 
   /// Waits until a page is not being written. The thread that writes does not wait for itself: a hook may store.
   func waitForWriteBack(of page: Int) {
     guard states[page].isUnderWriteBack, !writeBackLock.isHeldByCaller else { return }
-    changes.locked { while states[page].isUnderWriteBack { changes.wait() } }
+    reader.changes.locked { while states[page].isUnderWriteBack { reader.changes.wait() } }
   }
 
-  /// A page that this thread reads: its place and its frame.
-  private struct Incoming {
-    let page: Int
-    let place: ResidentPages.Place
-    let pfn: PFN
-  }
-
-  /// Reads a page that is empty, and some behind it if misses come in order. Returns its frame with a reference for the caller, or
-  /// nil if another thread was faster.
+  /// Reads a page that is empty, and some behind it if its reader goes through the file in order. Returns its frame with a reference for
+  /// the caller, or nil if another thread was faster.
   private func readIn(_ page: Int) throws(PageError) -> PFN? {
-    let place = try reserve()
+    let size = reader.streams.withLock { $0.size(at: page) }
+    let place = try reserve(min(size, pageCount - page))
     let pfn: PFN
     do throws(PageError) { pfn = try allocateFrame() } catch {
       residents.release(place)
       throw error
     }
-    let incoming = Incoming(page: page, place: place, pfn: pfn)
-    let window = readAhead.withLock { $0.window(for: page) }
-    // A truncation waits for this lock and holds others that reclaim needs.
-    return try ReclaimScope.withoutReclaim { () throws(PageError) in try readIn(incoming, window) }
+    return try reader.read(PageReader.Incoming(page: page, place: place, pfn: pfn))
   }
 
-  private func readIn(_ incoming: Incoming, _ window: Int) throws(PageError) -> PFN? {
-    let (page, place, pfn) = (incoming.page, incoming.place, incoming.pfn)
-    return try contentLock.reading { () throws(PageError) -> PFN? in
-      let isInside = page < pageCount
-      guard isInside, claim(incoming) else {
-        residents.release(place)
-        memory.discardFrame(pfn)
-        if isInside { return nil }
-        throw .busError
-      }
-      var batch = [incoming]
-      while batch.count < window, let more = claimAhead(page + batch.count) { batch.append(more) }
-      readsUnderWay.wrappingAdd(1, ordering: .sequentiallyConsistent)
-      defer {
-        readsUnderWay.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-        changes.locked { changes.wakeAll() }
-      }
-      do throws(PageError) {
-        try read(batch[...])
-      } catch {
-        for page in batch.dropFirst() { giveUp(page) }
-        // An error in what was read ahead is no error of this page.
-        guard batch.count > 1 else {
-          giveUp(incoming)
-          throw error
-        }
-        batch = [incoming]
-        do throws(PageError) { try read(batch[...]) } catch {
-          giveUp(incoming)
-          throw error
-        }
-      }
-      YieldPoint.cacheBetweenReadAndInstall.reach()
-      for page in batch { install(page, isForCaller: page.page == incoming.page) }
-      return pfn
-    }
+  /// Has the next window of a stream read, whose reader has come to the trigger `page`. The caller holds no lock.
+  private func readAhead(from page: Int) {
+    // Two readers of one stream may overtake each other.
+    let isInOrder = !reader.isUnused(page - 1) || !reader.isUnused(page - 2)
+    let window = reader.streams.withLock { $0.reached(page, isInOrder: isInOrder) { reader.firstAbsent(from: page) } }
+    guard let window else { return }
+    makeRoom(for: min(window.pages.count, pageCount - window.pages.lowerBound))
+    reader.readLater(window)
   }
 
-  private func read(_ batch: ArraySlice<Incoming>) throws(PageError) {
-    let frames = batch.map { memory.frames.bytes(of: $0.pfn) }
-    try callingStore { () throws(PageError) in
-      try store.read(from: batch[batch.startIndex].page, into: LentPages(frames, isWritable: true))
-    }
+  /// Evicts what a window lacks places for, as far as that is easy: a window may be shorter.
+  private func makeRoom(for count: Int) {
+    let lack = count - residents.free
+    if lack > 0 { _ = evict(atLeast: 1, atMost: lack) }
   }
 
-  /// Makes an empty page one that this thread reads.
-  private func claim(_ incoming: Incoming) -> Bool {
-    let before = states.update(incoming.page) { $0.kind == .empty ? .reading : nil }
-    guard let before else { return false }
-    if before.wasEvicted { refaultCount.wrappingAdd(1, ordering: .relaxed) }
-    residents.set(incoming.place, to: incoming.page)
-    return true
-  }
-
-  /// The same for a page that no thread asked for yet: only if that costs no wait.
-  private func claimAhead(_ page: Int) -> Incoming? {
-    guard page < pageCount, states[page].kind == .empty, let place = residents.reserve() else { return nil }
-    let pfn: PFN
-    do throws(PageError) { pfn = try memory.allocateFrame(.noWait, movable: true) } catch {
-      residents.release(place)
-      return nil
-    }
-    let incoming = Incoming(page: page, place: place, pfn: pfn)
-    if claim(incoming) { return incoming }
-    residents.release(place)
-    memory.discardFrame(pfn)
-    return nil
-  }
-
-  /// Makes a page that was read present.
-  ///
-  /// ORDERING [lock-then-begin]: only the thread that made it `reading` can change the state, so the frame is installed for certain
-  /// when it gets its first reference.
-  private func install(_ incoming: Incoming, isForCaller: Bool) {
-    let frame = memory.frames.frame(incoming.pfn)
-    frame.begin(anonymous: false, mapped: false)
-    frame.set(Frame.writtenBackBit)
-    // Before another thread can find and evict the page.
-    if isForCaller { frame.addReferences(1) }
-    states.update(incoming.page) { _ in .present(incoming.pfn) }
-  }
-
-  private func giveUp(_ incoming: Incoming) {
-    _ = residents.release(incoming.place, of: incoming.page) {
-      states.update(incoming.page) { _ in .empty(evictedBy: 0) } != nil
-    }
-    memory.discardFrame(incoming.pfn)
-  }
-
-  /// A place for one more page. Evicts where all are taken.
-  private func reserve() throws(PageError) -> ResidentPages.Place {
+  /// A place for one more page. Evicts where all are taken, for the `count` pages of a window at once.
+  private func reserve(_ count: Int) throws(PageError) -> ResidentPages.Place {
+    if count > 1 { makeRoom(for: count) }
     var failures = 0
     while true {
       if let place = residents.reserve() { return place }
@@ -230,8 +162,8 @@ extension PageCache {
     if evict(atLeast: 1, atMost: max(1, min(Self.batchSize / 2, limit / 8))) > 0 { return }
     failures += 1
     if failures == 64 || writeBackLock.isHeldByCaller { throw .outOfMemory }
-    changes.locked {
-      if readsUnderWay.load(ordering: .sequentiallyConsistent) > 0 { changes.wait() }
+    reader.changes.locked {
+      if reader.readsUnderWay.load(ordering: .sequentiallyConsistent) > 0 { reader.changes.wait() }
     }
     sched_yield()
   }

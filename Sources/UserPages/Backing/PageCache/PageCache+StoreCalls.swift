@@ -2,15 +2,15 @@
 ///
 /// If that code came back to the cache, its thread could wait for itself, or for a thread that waits for it: for the content lock,
 /// which a truncation holds or waits for, and for the page that it is to read. So a thread that is inside a call is refused where it
-/// would wait. A store may use other caches, whose stores may use others again.
+/// would wait. The reader, which calls the store too, stands for the cache. A store may use other caches, whose stores may use others again.
 extension PageCache {
   /// Runs `body`, which calls the store.
   func callingStore<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-    try CallScope.calling(for: self, body)
+    try CallScope.calling(for: reader, body)
   }
 
   /// Whether the thread is inside a call of this cache's store.
-  var isInsideStoreCall: Bool { CallScope.isCalling(for: self) }
+  var isInsideStoreCall: Bool { CallScope.isCalling(for: reader) }
 
   /// Throws `busy` inside a call of the store.
   func requireNoStoreCall() throws(PageError) { if isInsideStoreCall { throw .busy } }

@@ -59,7 +59,7 @@ extension PageCache {
       if after > before { zero(tail, from: before, upTo: offset) }
       if after == before { return zero(tail, from: after) }
       try callingStore { () throws(PageError) in try store.setByteCount(after) }
-      length.store(after, ordering: .sequentiallyConsistent)
+      reader.byteCount.store(after, ordering: .sequentiallyConsistent)
       guard after < before else { return }
       let end = Self.pages(of: after)
       _ = drop(end..<states.capacity)
@@ -83,7 +83,7 @@ extension PageCache {
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
     let done: Void? = try writeBackLock.holding { () throws(PageError) in
-      try contentLock.writing { () throws(PageError) in try body(&kept) }
+      try reader.contentLock.writing { () throws(PageError) in try body(&kept) }
     }
     if done == nil { throw .busy }
   }
@@ -106,7 +106,7 @@ extension PageCache {
 
   /// The frame that a file of `count` bytes ends in the middle of, with a reference, if it is in memory.
   private func lastPage(endingAt count: Int) throws(PageError) -> PFN? {
-    count % Page.size == 0 ? nil : try cachedFrame(of: count / Page.size)
+    count % Page.size == 0 ? nil : try cachedFrame(of: count / Page.size)?.pfn
   }
 
   /// Clears the page that a file of `byteCount` bytes ends in, from there on, or up to `offset`.

@@ -113,7 +113,7 @@ extension PageCache {
       // A store that says nothing of a page has not written it.
       finish(page, index < errors.count ? errors[index] : .inputOutput)
     }
-    changes.locked { changes.wakeAll() }
+    reader.changes.locked { reader.changes.wakeAll() }
   }
 
   /// (b6): the bytes to write: of a page that a pin or a get holds a copy, since its holder may store at any time. Such a page is dirty

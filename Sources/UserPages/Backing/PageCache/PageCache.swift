@@ -54,10 +54,10 @@ import Synchronization
 /// - (m) *Fork.* A child is attached before it is given entries, and gets them under the parent's mmap lock. So (b3) and (e2) find
 ///   it in a further round (`BackingUsers.forEach`).
 ///
-/// Truncation and hole punches are ordered in `PageCache+Truncate.swift`. A mapping keeps its backing alive, so a cache ends when
+/// Reading, ahead of a thread too, is ordered in `PageReader.swift`, truncation and hole punches in `PageCache+Truncate.swift`. A mapping keeps its backing alive, so a cache ends when
 /// no entry shows its pages and no fault asks it.
 ///
-/// **Locks**, in order: `evictionLock`, `writeBackLock`, `contentLock`; below them mmap locks of spaces. None is held while a fault
+/// **Locks**, in order: `evictionLock`, `writeBackLock`, the reader's `contentLock`; below them mmap locks of spaces. None is held while a fault
 /// holds an entry, and none is waited for inside a section.
 public final class PageCache: Backing {
   /// What a cache tells its owner. Each runs on the thread that needs it, under no lock of an address space.
@@ -105,23 +105,16 @@ public final class PageCache: Backing {
   let evictionLock = OwnedLock()
   /// One write-back at a time, and none while the length changes.
   let writeBackLock = OwnedLock()
-  /// Held for reading from the look at the length until a page that was read is present; for writing while pages are cut off
-  /// (Linux's `invalidate_lock`).
-  let contentLock = ReadWriteLock()
+  /// Reads pages, and says how long the file is.
+  let reader: PageReader
   /// Held for reading by `write` while it copies into a page of a stable cache.
   let copyLock = ReadWriteLock()
-  /// Waited on for the end of reads and writes.
-  let changes = Monitor()
-  let readsUnderWay = Atomic<Int>(0)
-  let readAhead: Guarded<ReadAhead>
-  let length: Atomic<Int>
   let errors = Guarded(ErrorSequence())
   /// Pages that were written and not yet synced: a failed sync may have lost them.
   let unsynced = Guarded<Set<Int>>([])
   /// Where held pages are copied. Used under `writeBackLock`.
   let copies: PageBuffer
   let evictions = Atomic<Int>(0)
-  let refaultCount = Atomic<Int>(0)
   let copyCount = Atomic<Int>(0)
   private let position: Guarded<ErrorSequence.Position>
 
@@ -150,14 +143,14 @@ public final class PageCache: Backing {
     self.hooks = hooks
     states = try PageStates(count: maximumPages)
     residents = ResidentPages(limit: limit)
-    readAhead = Guarded(ReadAhead(limit: min(64, limit / 4)))
-    length = Atomic(byteCount)
+    reader = PageReader(memory, store, states, residents, byteCount: byteCount)
     copies = try PageBuffer(pages: Self.batchSize)
     position = Guarded(ErrorSequence().start)
     memory.reclaimer.add(self)
   }
 
   deinit {
+    reader.end()
     writeBackAtEnd()
     for (place, page) in residents.pages(in: 0..<states.capacity) { _ = drop(page, at: place) }
     memory.deferred.drainIfFull()
@@ -166,7 +159,7 @@ public final class PageCache: Backing {
   static func pages(of byteCount: Int) -> Int { (byteCount + Page.size - 1) / Page.size }
 
   /// The file's length in bytes.
-  public var byteCount: Int { length.load(ordering: .sequentiallyConsistent) }
+  public var byteCount: Int { reader.byteCount.load(ordering: .sequentiallyConsistent) }
 
   public var pageCount: Int { Self.pages(of: byteCount) }
 
@@ -183,7 +176,10 @@ public final class PageCache: Backing {
   public var dirtyPages: Int { states.dirtyCount }
 
   /// Pages that were read again after they had been evicted: the sign of a limit that is too low (`workingset_refault`).
-  public var refaults: Int { refaultCount.load(ordering: .relaxed) }
+  public var refaults: Int { reader.refaults.load(ordering: .relaxed) }
+
+  /// Pages that were read before a thread asked for them, and what became of them.
+  public var readAheadCounts: ReadAheadCounts { states.readAheadCounts }
 
   /// Pages that were written from a copy, because a pin or a get held them.
   public var copiedPages: Int { copyCount.load(ordering: .relaxed) }

@@ -7,13 +7,13 @@
 ///
 ///     empty    -> reading                 a fault, a read-ahead
 ///     reading  -> present                 the page was read; -> empty: it could not be
-///     present  -> present                 marks: dirty, under write-back, referenced
+///     present  -> present                 marks: dirty, under write-back, referenced, read ahead, trigger
 ///     present  -> evicting                the evictor, if no mark but `referenced` is set
 ///     evicting -> present                 a fault that needs the page, a store that is about to come, the evictor if it is held
 ///     evicting -> empty                   the evictor
 ///     present, evicting -> empty          truncate, hole punch
 ///
-/// Bits 0...1 are the kind, 2...4 the marks, the rest is the frame's number, or of an empty page the number of the eviction.
+/// Bits 0...1 are the kind, 2...6 the marks, the rest is the frame's number, or of an empty page the number of the eviction.
 struct PageState: RawRepresentable, Equatable, Sendable {
   enum Kind: UInt64 { case empty, reading, present, evicting }
 
@@ -23,9 +23,13 @@ struct PageState: RawRepresentable, Equatable, Sendable {
   static let dirtyMark: UInt64 = 1 << 2
   /// The write-back that cleared `dirtyMark` is not over.
   static let writeBackMark: UInt64 = 1 << 3
-  /// `read` or `write` used the page since the evictor last looked.
+  /// `read` or `write` used the page since the evictor last looked, or it was read ahead.
   static let referencedMark: UInt64 = 1 << 4
-  private static let payloadShift: UInt64 = 5
+  /// The page was read before a thread asked for it, and none has asked since.
+  static let aheadMark: UInt64 = 1 << 5
+  /// The first look-up of the page has the next window of its stream read (`PG_readahead`).
+  static let triggerMark: UInt64 = 1 << 6
+  private static let payloadShift: UInt64 = 7
 
   static let reading = PageState(rawValue: Kind.reading.rawValue)
 
@@ -53,12 +57,18 @@ struct PageState: RawRepresentable, Equatable, Sendable {
   var isDirty: Bool { rawValue & Self.dirtyMark != 0 }
   var isUnderWriteBack: Bool { rawValue & Self.writeBackMark != 0 }
   var isReferenced: Bool { rawValue & Self.referencedMark != 0 }
+  var isAhead: Bool { rawValue & Self.aheadMark != 0 }
+  var isTrigger: Bool { rawValue & Self.triggerMark != 0 }
 
   func with(_ marks: UInt64) -> PageState { PageState(rawValue: rawValue | marks) }
   func without(_ marks: UInt64) -> PageState { PageState(rawValue: rawValue & ~marks) }
 
   /// The same page, back from the evictor.
   var rescued: PageState { PageState(rawValue: rawValue & ~3 | Kind.present.rawValue) }
+
+  /// The state of a page that is in memory, after a look-up: back from the evictor, and no longer only read ahead. A page that is in steady use has
+  /// this state already.
+  var used: PageState { rescued.without(Self.aheadMark | Self.triggerMark) }
 
   /// The state of the page in the evictor's hands, if it may get there: nil unless the page is clean and in memory.
   var evictable: PageState? {

@@ -1,11 +1,15 @@
 import Synchronization
 
-/// The states of a file's pages, and how many of them are dirty.
+/// The states of a file's pages, how many of them are dirty, and what became of those that were read ahead.
 ///
 /// Memory is taken where a page was used (`SparseWords`), so a huge sparse file costs nothing.
 final class PageStates: Sendable {
   private let words: SparseWords
   private let dirtyPages = Atomic<Int>(0)
+  // Counted where a state changes, so that no way out of the cache is forgotten.
+  private let aheadPages = Atomic<Int>(0)
+  private let aheadHits = Atomic<Int>(0)
+  private let aheadWaste = Atomic<Int>(0)
 
   /// - Throws: `outOfMemory` where the process has not the address space.
   init(count: Int) throws(PageError) {
@@ -19,13 +23,31 @@ final class PageStates: Sendable {
   /// Pages with the dirty mark. Exact while none changes.
   var dirtyCount: Int { dirtyPages.load(ordering: .relaxed) }
 
+  /// What read-ahead has done. Exact while no state changes.
+  var readAheadCounts: ReadAheadCounts {
+    ReadAheadCounts(
+      pages: aheadPages.load(ordering: .relaxed), hits: aheadHits.load(ordering: .relaxed),
+      wasted: aheadWaste.load(ordering: .relaxed))
+  }
+
   subscript(page: Int) -> PageState { PageState(rawValue: words[page]) }
 
   /// Replaces a page's state if it still is `old`.
   func replace(_ old: PageState, with new: PageState, at page: Int) -> Bool {
     guard words.replace(old.rawValue, with: new.rawValue, at: page) else { return false }
     if old.isDirty != new.isDirty { dirtyPages.wrappingAdd(new.isDirty ? 1 : -1, ordering: .relaxed) }
+    if old.isAhead != new.isAhead { countAhead(new) }
     return true
+  }
+
+  private func countAhead(_ new: PageState) {
+    if new.isAhead {
+      aheadPages.wrappingAdd(1, ordering: .relaxed)
+    } else if new.pfn != nil {
+      aheadHits.wrappingAdd(1, ordering: .relaxed)
+    } else {
+      aheadWaste.wrappingAdd(1, ordering: .relaxed)
+    }
   }
 
   /// Changes a page's state by `change`, which returns nil to leave it alone. Returns what it was, or nil if it was left alone.

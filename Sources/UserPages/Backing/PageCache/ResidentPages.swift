@@ -14,7 +14,7 @@ final class ResidentPages: Sendable {
     var hand = 0
   }
 
-  private static let free = -1
+  private static let noPage = -1
   private static let reserved = -2
 
   let limit: Int
@@ -22,11 +22,14 @@ final class ResidentPages: Sendable {
 
   init(limit: Int) {
     self.limit = limit
-    places = Guarded(Places(pages: Array(repeating: Self.free, count: limit), free: Array((0..<limit).reversed())))
+    places = Guarded(Places(pages: Array(repeating: Self.noPage, count: limit), free: Array((0..<limit).reversed())))
   }
 
   /// Places that are not free.
   var count: Int { places.withLock { limit - $0.free.count } }
+
+  /// Places that are free.
+  var free: Int { places.withLock { $0.free.count } }
 
   /// Takes a place; nil where all are taken.
   func reserve() -> Place? {
@@ -43,7 +46,7 @@ final class ResidentPages: Sendable {
   /// Frees a place.
   func release(_ place: Place) {
     places.withLock { places in
-      places.pages[place.index] = Self.free
+      places.pages[place.index] = Self.noPage
       places.free.append(place.index)
     }
   }
@@ -54,7 +57,7 @@ final class ResidentPages: Sendable {
   func release(_ place: Place, of page: Int, if empty: () -> Bool) -> Bool {
     places.withLock { places in
       guard places.pages[place.index] == page, empty() else { return false }
-      places.pages[place.index] = Self.free
+      places.pages[place.index] = Self.noPage
       places.free.append(place.index)
       return true
     }
