@@ -5,11 +5,11 @@
  * mapped, or, with LEFTOVER, page 1 alone. A pinner pins a page; the program stores; another holder has a reference of the huge
  * frame (another space's entry, one that waits in the deferred frees), and puts it. A break-up, and then an unmap.
  *
- *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther
+ *   Pinning/AddressSpace+Hold.swift, Engines/*     retain, hold, holdOther
  *                                                [pin-then-look] [slot-then-leave]
  *   Operations/BreakUpHugeFrames.swift           breakUp          [change-then-count] [lock-then-validate]
  *   Frames/Frame+Huge.swift                      breakUp
- *   AddressSpaces/Faults/Fault+CopyOnWrite.swift  copyPage, reusePage    [lock-then-validate]
+ *   AddressSpaces/Faults/Fault+WriteProtect.swift copyPage, reusePage    [lock-then-validate]
  *
  * With SHARED the entries are copy-on-write, as a fork leaves them whose child is gone: no pin is taken, a store copies the page, and
  * references the original meanwhile; with UNREFERENCED it does not.

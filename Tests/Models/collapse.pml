@@ -4,7 +4,7 @@
  * A node of two entries: page 0 is there, page 1 is not, until a fault brings it. A pinner pins either page, by the node or by
  * the huge entry; the program loads and stores; a collapse copies both pages into a huge frame.
  *
- *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther
+ *   Pinning/AddressSpace+Hold.swift, Engines/*     retain, hold, holdOther
  *                                                [pin-then-look] [slot-then-leave]
  *   Faults/Fault+Attempt.swift, FaultSite.swift  attempt, install    [lock-then-validate]
  *   Operations/Collapse.swift                    collapse, isMovable, retire   [change-then-count] [deferred-free]

@@ -4,7 +4,7 @@
  * A copy is made inside the section in which the entry was read, and is installed if the entry is still the same. The entry may
  * have been another in between: what is to be shown is that the contents that were copied are still the page's.
  *
- *   Faults/Fault+CopyOnWrite.swift    soleUser, reusePage, copyPage    [lock-then-validate]
+ *   Faults/Fault+WriteProtect.swift   soleUser, reusePage, copyPage    [lock-then-validate]
  *   Operations/Fork.swift             seal, writeProtect, copyEntries
  *   Concurrency/DeferredQueue.swift                                    [deferred-free]
  *

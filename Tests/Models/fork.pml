@@ -4,9 +4,9 @@
  * One entry of the parent, one of the child. PINNERS threads pin the parent's page for writing; one thread stores through the
  * entry, breaking copy-on-write as the fault does; one forks.
  *
- *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther                  [pin-then-look] [slot-then-leave]
+ *   Pinning/AddressSpace+Hold.swift, Engines/*     retain, hold, holdOther                  [pin-then-look] [slot-then-leave]
  *   Operations/Fork.swift         seal, writeProtect, copyEntries     [change-then-count]
- *   Fault+CopyOnWrite.swift       soleUser, reusePage, copyPage       [lock-then-validate]
+ *   Fault+WriteProtect.swift      soleUser, reusePage, copyPage       [lock-then-validate]
  *
  * The parent's page begins as exclusive; with LONELY as one that was shared with a child which is gone, so that a fork finds
  * nothing to write-protect and waits for no section.

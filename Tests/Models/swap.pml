@@ -5,7 +5,7 @@
  * cache or the file; one pins (PINNERS, by REFERENCE, SLOT or MIXED); OUTERS page out, ROUNDS times; the writer writes. DROP:
  * one throws the page away (`dontNeed`). STRANGER: another page goes out to a slot that is free, and comes back.
  *
- *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther            [pin-then-look] [slot-then-leave]
+ *   Pinning/AddressSpace+Hold.swift, Engines/*     retain, hold, holdOther            [pin-then-look] [slot-then-leave]
  *   Operations/PageOut.swift          takeOut, finish, putBack      [change-then-count] [swap-then-copy]
  *   Frames/Swap/SwapArea.swift        replace, decide, claim, removeUser: a step each, under the monitor
  *   Frames/Swap/SwapArea+Writing.swift  takeStretch, finish         [swap-then-copy] [last-put]

@@ -3,7 +3,7 @@
  * One entry, two frames. PINNERS threads pin the page and let it go, one loads or stores through the entry, one unmaps the page and
  * maps a new one, twice, so that a frame comes back behind the same entry.
  *
- *   Pinning/HoldProtocol.swift, Engines/*.swift    retain, hold, holdOther      [pin-then-look] [slot-then-leave]
+ *   Pinning/AddressSpace+Hold.swift, Engines/*     retain, hold, holdOther      [pin-then-look] [slot-then-leave]
  *   Operations/Unmap.swift       zap, drop                [change-then-count]
  *   Teardown.swift               close, finish            [change-then-grace]
  *   RCU/DeferredQueue.swift, Frames/PhysicalMemory.swift  the grace period, the scan, the put  [deferred-free]

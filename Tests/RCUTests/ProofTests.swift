@@ -49,8 +49,10 @@ struct Program: CustomTestStringConvertible, Sendable {
     Program(
       name: "section",
       text: """
-        func isBase(_ space: AddressSpace, _ section: RCU.Section) -> Bool? { space.table.leaf(for: 0, section)?.isBase }
-        func look(at space: AddressSpace) -> Bool? { RCU.read { section in isBase(space, section) } }
+        func reads(_ space: AddressSpace, _ section: RCU.Section) -> Bool? {
+          space.table.leaf(for: 0, section)?.isLowestLevel
+        }
+        func look(at space: AddressSpace) -> Bool? { RCU.read { section in reads(space, section) } }
         func wait() -> Int { RCU.read { 42 } }
         """),
     Program(
@@ -89,14 +91,14 @@ struct Program: CustomTestStringConvertible, Sendable {
         """),
     Program(
       name: "noSection", refusal: "missing argument",
-      text: "func look(at space: AddressSpace) -> Bool? { space.table.leaf(for: 0x5000)?.isBase }"),
+      text: "func look(at space: AddressSpace) -> Bool? { space.table.leaf(for: 0x5000)?.isLowestLevel }"),
     Program(
       name: "leafAfterItsSection", refusal: "'kept' escapes its scope",
       text: """
         func look(at space: AddressSpace) -> Bool? {
           var kept: Leaf?
           RCU.read { kept = space.table.leaf(for: 0x5000, $0) }
-          return kept?.isBase
+          return kept?.isLowestLevel
         }
         """),
     Program(

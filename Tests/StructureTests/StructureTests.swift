@@ -61,7 +61,8 @@ import Testing
     let readme = try #require(try SourceTree.files(named: ["README.md"]).first).text
     let test = try #require(try SourceTree.files(named: ["Tests/UserPagesTests/ReadmeSampleTests.swift"]).first).text
     let sample = try #require(readme.firstMatch(of: /(?s)```swift\n(.*?)\n```/)).1
-    let lines = sample.split(separator: "\n").map { $0.replacing(/\s*\/\/.*/, with: "") }
+    // Without comments and indentation.
+    let lines = sample.split(separator: "\n").map { $0.replacing(/\s*\/\/.*/, with: "").replacing(/^\s+/, with: "") }
     #expect(lines.count >= 8)
     let tested = test.split(separator: "\n").map { $0.replacing(/^\s+/, with: "") }
     #expect(lines.filter { !tested.contains($0) } == [])

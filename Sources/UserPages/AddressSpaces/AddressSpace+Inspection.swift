@@ -82,7 +82,7 @@ extension AddressSpace {
         guard let mapping = mappings.find(address, section), let leaf = table.leaf(for: address, section) else {
           return (.empty, false, false)
         }
-        let (pte, isHuge) = (leaf.ptep.waitUntilUnlocked(), !leaf.isBase)
+        let (pte, isHuge) = (leaf.ptep.waitUntilUnlocked(), !leaf.isLowestLevel)
         if isHuge, TableNode(link: pte) != nil { continue }
         guard pte.isMapped else { return (pte, false, isHuge) }
         if stillRules(mapping) {

@@ -1,9 +1,10 @@
 /// One address space: mappings, a page table, and the operations on them (Linux's `mm_struct`).
 ///
-/// Thread-safe throughout. Operations that change mappings (map, unmap, protect, remap, fork, exit), and those that replace
-/// entries for a while (collapse, the break-up of 2 MiB frames), hold the mmap lock for writing, one at a time. Faults, loads
-/// and stores wait for such an operation, and a fault that fails may take the lock to clean up. Pins take it with the `locked` engine
-/// alone. <doc:LockOrder> has the order of all locks.
+/// Thread-safe throughout. Operations that change mappings, or replace entries for a while, hold the mmap lock for writing, one at a
+/// time. A fault waits for them. A load, store or pin whose entry allows it does not, except with engine `locked`.
+///
+/// A fault that fails, and a slow pin before it reports an error, take the lock for a moment. A long-term pin takes it for writing to
+/// move its page out of a movable frame. <doc:OperationLabels> lists the holders, <doc:LockOrder> has the order of all locks.
 ///
 /// The order of events that keeps a lock-free reader safe:
 ///

@@ -110,8 +110,9 @@ extension AddressSpace {
 
   /// Lends `body` the page that holds `address`, faulting it in first if need be: a read-side section and the entry, no pin at all.
   ///
-  /// `body` runs inside a read-side section, which keeps the frame. So it must be short (some microseconds), and must not
-  /// block, fault, or wait for a grace period. It may find itself on a page that was unmapped meanwhile, as any access may.
+  /// `body` runs inside a read-side section, which keeps the frame. So it must be short (at most some tens of microseconds),
+  /// and must not block, fault, or wait for a grace period. It may find itself on a page that was unmapped meanwhile, as any access
+  /// may.
   /// If it needs the page for longer, use a pin.
   ///
   /// - Parameters:

@@ -1,10 +1,10 @@
 /// The lock of a space's mappings (Linux's `mmap_lock`), which lends proof that it is held.
 ///
 /// A function that needs the lock takes a `MmapWriter`, or a `MmapReader` if either way of holding it will do. Neither can be made
-/// outside of this file, or kept until the lock is given up, so a call that compiles is made under the lock. They have no size and
+/// outside of this file, or kept after the lock is given up, so a call that compiles is made under the lock. They have no size and
 /// cost nothing.
 ///
-/// They can be copied: a copy proves as much. Of a noncopyable value Swift 6.3 does not notice that a captured variable keeps it.
+/// They are copyable, because a copy proves as much. A noncopyable one would not help: Swift 6.3 lets a closure keep it.
 final class MmapLock: Sendable {
   private let lock = ReadWriteLock()
 

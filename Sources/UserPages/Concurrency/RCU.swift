@@ -18,9 +18,9 @@ import CPlatform
 ///   grace period alone.
 ///
 /// The engine is liburcu's "bulletproof" flavour, whose readers register themselves. Measured (`sections` in Benchmarks), a
-/// section costs 0.8 to 1.0 ns, as one of the `memb` flavour does, whose readers must register and unregister. A section of `mb`
-/// costs 65 ns and more, for its fences. One of `qsbr` costs 0.3 ns, but its readers must say when they are in no section, which a
-/// library cannot ask of its callers' threads.
+/// section costs 0.8 ns. One of the `memb` flavour costs 0.65 ns, but its readers must register and unregister. One of `mb` costs
+/// 67 ns, for its fences. One of `qsbr` costs 0.26 ns, but its readers must say when they are in no section. A library cannot ask
+/// that of its callers' threads.
 public enum RCU {
   /// Runs `body` inside a read-side section (`rcu_read_lock`), and lends it the section as a value.
   ///

@@ -103,10 +103,13 @@ struct Frame: @unchecked Sendable {
   /// Whether `retain` is refused at this moment.
   var isAtLimit: Bool { descriptor.pointee.counts.load(ordering: .relaxed) &+ Self.oneReference >= Self.limit }
 
-  /// Adds references that cannot be refused: the swap cache's, those of the parts of a 2 MiB frame. As `retain` otherwise.
+  /// Adds references that cannot be refused. As `retain` otherwise.
   ///
-  /// Each stands for an entry or a page of a cache, so memory ends before they do. Should they overflow all the same, the
-  /// process ends: the frame would be freed while it is mapped.
+  /// They are the swap cache's, those of the parts of a 2 MiB frame, and a caller's on a page that a cache, a file or an image keeps. A
+  /// fault adds one to the copy that it tells a backing of.
+  ///
+  /// Each stands for an entry, a page of a cache or a call under way, so memory ends before they do. Should they overflow all the same,
+  /// the process ends: the frame would be freed while it is mapped.
   func addReferences(_ count: Int) {
     let added = UInt64(count) * Self.oneReference
     let old = descriptor.pointee.counts.wrappingAdd(added, ordering: .sequentiallyConsistent).oldValue

@@ -85,10 +85,10 @@ public struct FrameReference: ~Copyable, Sendable {
 extension PhysicalMemory {
   /// Allocates a frame of zeroes that no entry maps, and returns the one reference to it (`alloc_page` with `__GFP_ZERO`).
   ///
-  /// Waits for the deferred frees, and for what is being written to the swap file, if no frame is free at first. Any thread; not
-  /// inside a read-side section.
+  /// If no frame is free, it frees what was deferred and reclaims, which runs hooks and stores of caches on this thread. Any thread.
   ///
-  /// - Throws: `outOfMemory` where no frame is free after that.
+  /// - Precondition: not inside a read-side section, nor holding a lock that a hook or a store takes.
+  /// - Throws: `outOfMemory` if nothing can be taken back.
   /// - Complexity: O(page).
   public func allocate() throws(PageError) -> FrameReference {
     let pfn = try allocateFrame(.mayReclaim)
@@ -99,8 +99,9 @@ extension PhysicalMemory {
 
   /// Allocates 2 MiB of zeroes, 512 frames in a row that begin at a multiple of 512 and live and die together.
   ///
-  /// As `allocate`, but waits for the deferred frees only.
+  /// If 2 MiB are not free, it frees what was deferred, and releases objects. It never reclaims.
   ///
+  /// - Precondition: not inside a read-side section.
   /// - Throws: `outOfMemory` where no 2 MiB are free in one piece: `allocate` may still find single frames.
   /// - Complexity: O(2 MiB).
   public func allocateHuge() throws(PageError) -> FrameReference {

@@ -2,11 +2,12 @@ import Glibc
 
 /// Why an operation did not happen, named as on Linux.
 public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// `EFAULT`: no mapping there, or none that may be pinned this way.
+  /// `EFAULT`: no mapping there; one that does not allow a pin, a mirror's access or a remote one; or a page that cannot be pinned.
   case badAddress
   /// `EINVAL`: an argument that no address space could honour.
   case invalidArgument
-  /// `ENOMEM`: no frame to be had, even after waiting for the deferred frees; or a range that is not mapped.
+  /// `ENOMEM`: no frame is free, even after reclaim; the swap file or the disk is full; a frame has too many references; a long-term
+  /// pin cannot move its page; or a range is not mapped.
   case outOfMemory
   /// `EAGAIN`: not without doing what the caller excluded.
   case tryAgain

@@ -11,32 +11,32 @@ struct Leaf: ~Escapable {
   @usableFromInline let ptep: PTEPointer
   /// What the entry was. Above the lowest level it may be empty, locked, a migration, or a huge entry.
   @usableFromInline let pte: PTE
-  /// Whether the entry is in a node of the lowest level.
-  @usableFromInline let isBase: Bool
+  /// Whether the entry is in a node of the lowest level. Such an entry may map a base page, or a part of a huge frame.
+  @usableFromInline let isLowestLevel: Bool
   /// The section that read the entry.
   @usableFromInline let section: RCU.Section
 
   @inlinable @inline(__always)
   @_lifetime(copy section)
-  init(_ ptep: PTEPointer, _ pte: PTE, isBase: Bool, _ section: RCU.Section) {
+  init(_ ptep: PTEPointer, _ pte: PTE, isLowestLevel: Bool, _ section: RCU.Section) {
     self.ptep = ptep
     self.pte = pte
-    self.isBase = isBase
+    self.isLowestLevel = isLowestLevel
     self.section = section
   }
 
   /// Whether one entry maps all 2 MiB.
-  @usableFromInline var mapsHuge: Bool { !isBase && pte.mapsHuge }
+  @usableFromInline var mapsHuge: Bool { !isLowestLevel && pte.mapsHuge }
 
   /// Where the range that the entry maps begins, for an entry met at `address`.
-  func start(for address: VirtualAddress) -> VirtualAddress { isBase ? address : address.hugeStart }
+  func start(for address: VirtualAddress) -> VirtualAddress { isLowestLevel ? address : address.hugeStart }
 
   /// The frame that the entry shows at `address`.
-  func pfn(at address: VirtualAddress) -> PFN { isBase ? pte.pfn : pte.pfn + address.pageInHuge }
+  func pfn(at address: VirtualAddress) -> PFN { isLowestLevel ? pte.pfn : pte.pfn + address.pageInHuge }
 
   /// The same place with the value that it has now.
   @_lifetime(copy self)
-  func reloaded() -> Leaf { Leaf(ptep, ptep.load(), isBase: isBase, section) }
+  func reloaded() -> Leaf { Leaf(ptep, ptep.load(), isLowestLevel: isLowestLevel, section) }
 }
 
 extension PageTable {
@@ -53,8 +53,8 @@ extension PageTable {
     else { return nil }
     let above = second[TableNode.index(of: address, level: 2)]
     let link = above.load()
-    guard let node = TableNode(link: link) else { return Leaf(above, link, isBase: false, section) }
+    guard let node = TableNode(link: link) else { return Leaf(above, link, isLowestLevel: false, section) }
     let ptep = node[TableNode.index(of: address, level: 1)]
-    return Leaf(ptep, ptep.load(), isBase: true, section)
+    return Leaf(ptep, ptep.load(), isLowestLevel: true, section)
   }
 }

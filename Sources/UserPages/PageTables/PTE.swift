@@ -4,10 +4,12 @@
 ///
 ///     empty    -> busy -> present     fault: the first touch
 ///     present  -> busy -> present     fault: copy-on-write, write-enable, dirty, unshare
+///     present  -> busy -> empty       fault: a store to a frame number that takes none, so that the backing is asked anew
 ///     busy     -> what it was         fault: an unmap detached the mapping, or there is nothing to do
-///     present  -> present             protect, fork (write-protect), a load or store that marks accessed or dirty, the first
-///                                     pin by a slot (no longer neverSlotPinned)
-///     present  -> empty               unmap, dontneed, exit, remap (at its old address)
+///     present  -> present             protect, fork and write-back (write-protect), a load, store or pin that marks accessed or
+///                                     dirty, a scan that clears accessed, the first pin by a slot (no longer neverSlotPinned)
+///     present  -> empty               unmap, dontneed, exit, remap (at its old address); by the reverse map: eviction,
+///                                     truncation, a hole, migration of an image's page
 ///     empty    -> present             remap (at its new address), fork (in the child, which no other thread finds yet)
 ///     present  -> swap                page-out
 ///     swap     -> busy -> present     fault: swap-in; a page-out that finds its page in use
@@ -102,7 +104,8 @@ struct PTE: RawRepresentable, Equatable, Sendable {
   /// pin by a slot clears the bit before it stores the slot. Base pages only. The bit is clear if the frame's history is unknown.
   @inlinable var isNeverSlotPinned: Bool { has(PTELayout.neverSlotPinned) }
 
-  /// Whether an entry of the second-lowest level maps 2 MiB: it is not a link, not empty and not locked.
+  /// Whether an entry of the second-lowest level maps 2 MiB: it is not a link, not empty and not locked. Of an entry of the lowest
+  /// level it says only that the entry maps a part; `Leaf.mapsHuge` tells the levels apart.
   @inlinable var mapsHuge: Bool { isMapped && isHuge }
 
   /// The frame whose counts hold for the frame of an entry that is mapped and not special.

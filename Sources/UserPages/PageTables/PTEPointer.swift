@@ -7,9 +7,9 @@ import Synchronization
 /// Valid inside the read-side section in which it was found, and while the mmap lock is held: nodes are unlinked under that lock
 /// held for writing, and freed a grace period later.
 ///
-/// Every access is sequentially consistent, but for `unlock` and `storeUnseen`. The protocols here are store-then-load on both sides ([pin-then-look],
-/// [lock-then-validate], [link-then-look]); acquire and release would not order those. On x86-64 such a load is a plain
-/// one.
+/// Every access is sequentially consistent, but for `unlock` and `storeUnseen`. The protocols here are store-then-load on both sides
+/// ([pin-then-look], [lock-then-validate], [link-then-look]); acquire and release would not order those. On x86-64 such a load is a
+/// plain one.
 @frozen @usableFromInline
 struct PTEPointer: @unchecked Sendable {
   @usableFromInline let word: UnsafeMutablePointer<Atomic<UInt64>>

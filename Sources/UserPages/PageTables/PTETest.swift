@@ -34,9 +34,6 @@ struct PTETest: Sendable {
     return test
   }
 
-  /// Whether `pte` is huge and meets every other condition. The caller must count on the first frame of the 2 MiB.
-  func acceptsHuge(_ pte: PTE) -> Bool { pte.isHuge && accepts(pte.without(PTELayout.huge)) }
-
   /// The program's loads: a present entry that hardware need not mark first.
   @inlinable @inline(__always)
   static var load: PTETest {
@@ -68,7 +65,7 @@ struct PTETest: Sendable {
   static func pin(write: Bool, get: Bool, longTerm: Bool) -> PTETest {
     var test = PTETest.load
     test.refuseSpecial()
-    // Huge entries go through `acceptsHuge`, so a base page costs one comparison.
+    // Huge entries go through `AddressSpace.mayHold`, so a base page costs one comparison.
     test.refuse(PTELayout.huge)
     if write {
       test.require(PTELayout.writable)

@@ -123,7 +123,8 @@ protocol NodeGuard: ~Escapable {}
 
 extension RCU.Section: NodeGuard {}
 
-/// Vacant nodes, allocated outside of the read-side section that may link them: sections do not allocate.
+/// Zeroed nodes that are in no table yet. They are allocated outside of the read-side section that may link them: sections do not
+/// allocate.
 struct SpareNodes: ~Copyable {
   private var nodes: [TableNode] = []
   /// Whether a walk has linked one of them.

@@ -1,8 +1,7 @@
 /// Pins of many pages at once.
 ///
-/// One descent serves each node of the lowest level, and one section at most 64 pages, so that no grace period waits long. The slot
-/// engine holds resident base pages in a list, up to the first page that needs something else. References hold all others, also
-/// those of long-term pins.
+/// One section and one descent serve at most 64 pages of one node, so that no grace period waits long. The slot engine holds resident
+/// base pages in a list, up to the first page that needs something else. References hold all others, also those of long-term pins.
 extension AddressSpace {
   /// Pins the pages of a range, as many as can be pinned, in order (`pin_user_pages`).
   ///
@@ -71,7 +70,10 @@ extension AddressSpace {
     }
   }
 
-  /// Holds at most 64 pages, or one huge entry's, from `address` on. Returns false if a page could not be held.
+  /// Base pages that one section of a range pin holds at most.
+  static var pagesPerSection: Int { 64 }
+
+  /// Holds at most `pagesPerSection` pages, or one huge entry's, from `start` on. Returns false if a page could not be held.
   @inline(__always)
   private func holdBatch(
     from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames, _ section: RCU.Section
@@ -79,15 +81,15 @@ extension AddressSpace {
     guard let node = table.lowestNode(for: start, section) else {
       guard let leaf = table.leaf(for: start, section) else { return false }
       // A node that was linked between the two descents is met by the next batch.
-      if leaf.isBase { return true }
+      if leaf.isLowestLevel { return true }
       return ReferenceEngine.holdRun(leaf, at: start, pages: pages, options, in: self, into: &held)
     }
     let (test, holdDelta, isLongTerm) = (options.test, options.holdDelta, options.contains(.longTerm))
     let first = TableNode.index(of: start, level: 1)
     var address = start
-    for index in first..<first + min(pages, TableNode.entryCount - first, 64) {
+    for index in first..<first + min(pages, TableNode.entryCount - first, Self.pagesPerSection) {
       let ptep = node[index]
-      let leaf = Leaf(ptep, ptep.load(), isBase: true, section)
+      let leaf = Leaf(ptep, ptep.load(), isLowestLevel: true, section)
       if test.accepts(leaf.pte), isNormal(leaf, at: address), !(isLongTerm && frames.isMovable(leaf.pte.pfn)) {
         let frame = frames.frame(leaf.pte.pfn)
         guard retain(frame, holdDelta, behind: leaf) else { return false }

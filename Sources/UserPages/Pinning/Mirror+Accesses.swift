@@ -3,7 +3,7 @@ extension Mirror {
   /// Loads an integer of 1, 2, 4 or 8 bytes. Aligned, it is loaded whole and with acquire ordering.
   ///
   /// - Throws: `badAddress` where the program could not load, or outside of the range; `outOfMemory`.
-  /// - Precondition: not inside a read-side section if the page may have to be faulted in. So for all accesses.
+  /// - Precondition: not inside a read-side section if the page may have to be faulted in. This holds for every access.
   @inlinable @inline(__always)
   public func load<T: FixedWidthInteger & BitwiseCopyable>(
     at address: VirtualAddress, as type: T.Type = T.self
@@ -68,7 +68,8 @@ extension Mirror {
 
   /// Lends `body` the page that holds `address` inside a read-side section, as `AddressSpace.withPage` does.
   ///
-  /// Operations wait for `body`. So it must be short (some microseconds), and must not block, fault, or wait for a grace period.
+  /// Operations wait for `body`. So it must be short (at most some tens of microseconds), and must not block,
+  /// fault, or wait for a grace period.
   ///
   /// - Throws: as `load(at:as:)`, or as `store(_:at:)` for writing.
   @inlinable @inline(__always)

@@ -17,7 +17,7 @@ extension Mirror {
   ) -> FrameBytes? {
     // ORDERING [revoke-then-change]: (f1) of `Translations` before (f2).
     let before = table.sequenceIfQuiet()
-    guard let leaf = space.table.leaf(for: address, section), leaf.isBase || leaf.pte.mapsHuge,
+    guard let leaf = space.table.leaf(for: address, section), leaf.isLowestLevel || leaf.pte.mapsHuge,
       (access == .write ? PTETest.store : .load).accepts(leaf.pte)
     else { return nil }
     YieldPoint.mirrorBetweenEntryAndClaim.reach()

@@ -12,9 +12,9 @@ public struct PinOptions: OptionSet, Sendable {
   /// The mapping's protection does not count (FOLL_FORCE), as for a debugger. A forced write still ends in a private copy.
   @inlinable public static var force: PinOptions { PinOptions(rawValue: 4) }
   /// The call never leaves the fast path (FOLL_FAST_ONLY): it takes no lock, does not fault, and may run inside a read-side
-  /// section.
+  /// section. A page that the fast path cannot hold is `tryAgain`, or ends a range. Engine `locked` has no fast path.
   @inlinable public static var fastOnly: PinOptions { PinOptions(rawValue: 8) }
-  /// The call does not fault a page in (FOLL_NOFAULT).
+  /// The call does not fault a page in (FOLL_NOFAULT). A page that needs a fault is `badAddress`, or ends a range.
   @inlinable public static var noFault: PinOptions { PinOptions(rawValue: 32) }
 
   /// A plain reference instead of a pin (FOLL_GET). The public face is `AddressSpace.get`.

@@ -1,15 +1,15 @@
 /// The slow path of pins (`__get_user_pages`): it looks at the mapping, faults in what is missing, and says why a page cannot be
 /// pinned.
 ///
-/// Engine `locked` holds the mmap lock for reading over the whole call, as Linux 2.6.24 did. The other engines need no lock: each
-/// page is looked up, held and looked at again, as on the fast path.
+/// Engine `locked` holds the mmap lock for reading over the whole call, as Linux 2.6.24 did. The other engines look at each page
+/// without a lock, as on the fast path. They take the lock only to confirm an error, and to move a page for a long-term pin.
 extension AddressSpace {
   @usableFromInline @inline(never)
   func pinSlowly(at address: VirtualAddress, _ options: PinOptions) throws(PageError) -> PinnedPage {
     guard options.isLegal else { throw .invalidArgument }
     if options.contains(.fastOnly) { throw .tryAgain }
     precondition(!RCU.isReading, "inside a read-side section only the fast path can pin: ask for `fastOnly`")
-    // Not a range of one page: the baseline's cost is its locks, not an allocation.
+    // A range pin of one page would allocate; the baseline's cost must be its locks.
     if faultsHoldMmapLock { mmapLock.lockForReading() }
     defer { if faultsHoldMmapLock { mmapLock.unlock() } }
     let run = try holdFaulting(address.pageStart, options, pages: 1)
@@ -43,6 +43,9 @@ extension AddressSpace {
   }
 
   /// How often a long-term pin tries to move a page out of its movable frame before it fails with `outOfMemory`.
+  ///
+  /// A move fails while another thread holds the page. Ten tries outlast short holds, and a lasting one must end the pin: Linux tries a
+  /// migration ten times as well (`NR_MAX_MIGRATE_PAGES_RETRY`).
   private static var moveLimit: Int { 10 }
 
   /// What one look holds: a base page, or neighbours in a 2 MiB frame by one count.
@@ -139,7 +142,7 @@ extension AddressSpace {
     guard let marked = markedAccessed(leaf), retain(folio, options.holdDelta, behind: marked) else { return .again }
     // There is one page of zeroes, whatever size the entry maps.
     guard isNormal, pte.isHuge else { return .held(HeldRun(first: folio)) }
-    let count = leaf.isBase ? 1 : min(pages, Page.pagesPerHuge - address.pageInHuge)
+    let count = leaf.isLowestLevel ? 1 : min(pages, Page.pagesPerHuge - address.pageInHuge)
     return .held(HeldRun(first: frames.frame(leaf.pfn(at: address)), isPart: true, count: count))
   }
 

@@ -24,8 +24,8 @@ extension Fault {
     // The fault maps a base page after all. The 2 MiB that were meant for it may be all the memory there is.
     if let hugeFrame { space.with { $0.memory.discardHugeFrame(hugeFrame) } }
     hugeFrame = nil
-    let isMovable = isMovable
-    return try space.with { space throws(PageError) in try space.allocateFrameForFault(movable: isMovable) }
+    let mayUseMovableFrame = mayUseMovableFrame
+    return try space.with { space throws(PageError) in try space.allocateFrameForFault(movable: mayUseMovableFrame) }
   }
 
   /// Gets 2 MiB of zeroes, or notes that there are none.
@@ -115,9 +115,9 @@ extension Fault {
   mutating func getSwapped(_ slot: SwapSlot) throws(PageError) {
     if let swapped { space.with { swapped.giveBack(to: $0.memory) } }
     swapped = nil
-    let isMovable = isMovable
+    let mayUseMovableFrame = mayUseMovableFrame
     swapped = try space.with { space throws(PageError) in
-      try SwappedPage(reading: slot, in: space, movable: isMovable)
+      try SwappedPage(reading: slot, in: space, movable: mayUseMovableFrame)
     }
   }
 }

@@ -12,8 +12,8 @@
 struct Fault: ~Copyable {
   let address: VirtualAddress
   let access: FaultAccess
-  /// Whether its frames may be movable ones: not if the fault is a long-term pin's.
-  let isMovable: Bool
+  /// Whether the fault may allocate movable frames: not if it is a long-term pin's.
+  let mayUseMovableFrame: Bool
 
   // Copies of the space's trivial values, so that reaching them touches no reference count.
   let engine: PinEngine
@@ -45,7 +45,7 @@ struct Fault: ~Copyable {
   private var mayMakeRoom = true
 
   init(in space: borrowing AddressSpace, at address: VirtualAddress, _ access: FaultAccess, movable: Bool) {
-    isMovable = movable
+    mayUseMovableFrame = movable
     self.address = address
     self.access = access
     engine = space.engine
@@ -140,7 +140,7 @@ struct Fault: ~Copyable {
   }
 
   private func waitForWriter() {
-    // A fault that holds the lock has no writer beside it: its next attempt finds no mark.
+    // With engine `locked` the fault holds the lock, so no writer has sealed the mapping.
     space.with { if !$0.faultsHoldMmapLock { $0.mmapLock.waitForWriter() } }
   }
 

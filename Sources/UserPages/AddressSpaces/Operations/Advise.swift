@@ -3,6 +3,7 @@ extension AddressSpace {
   ///
   /// The advice is taken for the mapped parts of a range that has holes, and the holes are reported afterwards.
   ///
+  /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a mapping
   ///   in it (`dontNeed` on a pfn mapping, for instance); `outOfMemory` if a part is not mapped, no frame is free, or the swap
   ///   file is full: the pages from there on stay in memory; `badAddress` if a page to be populated cannot be read or

@@ -1,11 +1,14 @@
 extension AddressSpace {
-  /// A child that shares everything by copy-on-write (`fork(2)`'s `dup_mmap`).
+  /// A child with the same mappings: private memory is copied on write, shared memory is shared (`fork(2)`'s `dup_mmap`).
   ///
   /// Anonymous pages that are pinned are copied into the child at once and stay the parent's own, so that a device never
   /// writes to a page that the parent has left behind. Mappings advised `dontFork` are not inherited. File mappings without
   /// private pages are not copied: the child faults them anew.
   ///
-  /// - Throws: `outOfMemory` if a pinned page cannot be copied; nothing changed but that pages became copy-on-write.
+  /// - Precondition: not called inside a read-side section.
+  /// - Throws: `outOfMemory` if a pinned page cannot be copied or a frame has too many references, after reclaim. Pages may have become
+  ///   copy-on-write.
+  /// - Complexity: O(pages of private memory, and of mappings by number).
   public func fork() throws(PageError) -> AddressSpace {
     var hasDrained = false
     while true {
@@ -13,7 +16,7 @@ extension AddressSpace {
         return try attemptFork()
       } catch {
         guard error == .outOfMemory else { throw error }
-        // Under no lock: objects that wait for their release may hold memory, once; then pages that nothing holds are taken back.
+        // Under no lock. First, once: release deferred objects, which may hold memory. Then reclaim.
         let hasReleased = hasDrained ? false : memory.deferred.drain()
         hasDrained = true
         guard hasReleased || memory.reclaimForAllocation() > 0 else { throw error }
@@ -88,14 +91,15 @@ extension AddressSpace {
       }
     }
     child.mappings.publish(childWriter)
-    // No look-up has found a mapping that merged with a later one. They are freed like all others nevertheless.
+    // The child's merged mappings were never published, so no thread holds one. They take the deferred queue because it is the only
+    // way to free a mapping.
     var teardown = Teardown(memory.deferred)
     child.mappings.retire(old, &teardown)
     teardown.finishWithoutGracePeriod()
     if let failure { throw failure }
   }
 
-  /// Whether a child needs the entries: those that it can fault anew it is not given (`vma_needs_copy`).
+  /// Whether the child needs the parent's entries. It faults the others anew (`vma_needs_copy`).
   private func copiesEntries(of mapping: VMATree.Mapping, _ writer: borrowing MmapWriter) -> Bool {
     let kind = mapping.value.attributes.kind
     if kind.isPFN || kind.isMixed { return true }

@@ -35,7 +35,8 @@ extension AddressSpace {
   ///   - pfn: the frame's number.
   ///   - address: page-aligned.
   ///   - writable: whether stores through a shared mapping may go there.
-  /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there; `invalidArgument` in these cases:
+  /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there; `outOfMemory` if an image that is filled on
+  ///   demand has no memory for the page; `invalidArgument` in these cases:
   ///   - The mapping is neither pfn nor mixed, or no memory has that number.
   ///   - The mapping is mixed and the frame has a descriptor: use `insertMixed`.
   ///   - A private pfn mapping would not be linear any more: copy-on-write could not tell the original.
@@ -57,7 +58,7 @@ extension AddressSpace {
   ///   - writable: for a frame without a descriptor, whether stores through a shared mapping may go there.
   /// - Throws: `badAddress` if there is no mapping; `invalidArgument` if the mapping is not mixed, no memory has that number, or
   ///   the frame has no user or is private memory; `busy` if something is mapped there; `outOfMemory` if the frame has too many
-  ///   references.
+  ///   references, or as `insertPFN`.
   public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
     try insert(at: address) { site, attributes in
@@ -78,8 +79,8 @@ extension AddressSpace {
   ///   - address: aligned to 2 MiB.
   ///   - writable: whether stores through a shared mapping may go there.
   /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there, or was page by page since the range was
-  ///   mapped; `invalidArgument` as `insertPFN`, and if something is not aligned, not all of the 2 MiB are memory, or the mapping
-  ///   does not cover them or may not have huge entries.
+  ///   mapped; `outOfMemory` as `insertPFN`; `invalidArgument` as `insertPFN`, and if something is not aligned, not all of the 2 MiB
+  ///   are memory, or the mapping does not cover them or may not have huge entries.
   public func insertHugePFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
     guard memory.sections.fill(pfn, count: Page.pagesPerHuge) else { throw .outOfMemory }

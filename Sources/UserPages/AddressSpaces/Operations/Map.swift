@@ -12,8 +12,9 @@ extension AddressSpace {
   ///   - offset: which page of the backing comes first, in pages.
   ///   - hugePages: whether 2 MiB entries may be used.
   ///   - replaces: whether what is mapped there gives way. If not, nothing may be there.
-  /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `invalidArgument` for an empty or unaligned range or a negative offset, `outOfMemory` for a range that is not
-  ///   inside the address space.
+  /// - Precondition: not called inside a read-side section.
+  /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `invalidArgument` for an empty or unaligned
+  ///   range or a negative offset; `outOfMemory` for a range that is not inside the address space.
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func map(
     at address: VirtualAddress, pages: Int, protection: Protection, sharing: Sharing = .private,

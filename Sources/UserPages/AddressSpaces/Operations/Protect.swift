@@ -3,6 +3,7 @@ extension AddressSpace {
   ///
   /// When it returns, no access that the new protection forbids can still take effect.
   ///
+  /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for an unaligned range or a negative length; `outOfMemory` where a page of the range is not
   ///   mapped: the pages before it have been changed, as on Linux. An empty range is no error.
   public func protect(at address: VirtualAddress, pages: Int, _ protection: Protection) throws(PageError) {

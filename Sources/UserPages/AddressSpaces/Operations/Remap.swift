@@ -7,6 +7,7 @@ extension AddressSpace {
   ///
   /// If `pages` is 0, a shared mapping is duplicated: a second mapping begins with the page at `address`, the first one stays.
   ///
+  /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, or a private mapping to duplicate;
   ///   `badAddress` if the old range does not begin in a mapping, is not inside one and must be, or if a pfn mapping would grow;
   ///   `outOfMemory` if there is no room.

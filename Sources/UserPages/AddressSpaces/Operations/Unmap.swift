@@ -1,9 +1,13 @@
 extension AddressSpace {
   /// Unmaps a range (`munmap(2)`). Parts of it that are not mapped stay so.
   ///
-  /// Pins outlive it: their frames are freed when the last pin and the last mapping are gone.
+  /// When it returns, no load or store through an old entry can be noticed any more. It waits for a grace period, unless the memory was
+  /// private and no other space and no pin could reach it. Pins outlive it: a frame is free when its last pin and its last mapping are
+  /// gone.
   ///
+  /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for an empty or unaligned range, or one that is not inside the address space.
+  /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func unmap(at address: VirtualAddress, pages: Int) throws(PageError) {
     guard let range = address.range(pages: pages) else { throw .invalidArgument }
     changeMappings { writer, teardown in remove(range, writer, &teardown) }

@@ -17,6 +17,8 @@ public struct PageBytes: ~Escapable {
   }
 
   /// Loads an aligned integer of 1, 2, 4 or 8 bytes, whole and with acquire ordering.
+  ///
+  /// - Precondition: `offset` is aligned to the integer's size, and the bytes lie in the page.
   @inlinable @inline(__always)
   public func load<T: FixedWidthInteger & BitwiseCopyable>(fromByteOffset offset: Int = 0, as type: T.Type = T.self)
     -> T
@@ -26,7 +28,7 @@ public struct PageBytes: ~Escapable {
 
   /// Stores an aligned integer of 1, 2, 4 or 8 bytes, whole and with release ordering.
   ///
-  /// - Precondition: the page was lent for writing.
+  /// - Precondition: the page was lent for writing; `offset` is aligned to the integer's size, and the bytes lie in the page.
   @inlinable @inline(__always)
   public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
     precondition(isWritable, "a page that was pinned or lent for reading cannot be stored to")
@@ -34,19 +36,23 @@ public struct PageBytes: ~Escapable {
   }
 
   /// Copies bytes out, as many as `bytes` has room for.
+  ///
+  /// - Precondition: they lie in the page.
   @inlinable
   public func copy(into bytes: inout MutableRawSpan, fromByteOffset offset: Int = 0) {
     frame.copy(into: &bytes, fromByteOffset: offset)
   }
 
   /// Copies `count` bytes out.
+  ///
+  /// - Precondition: they lie in the page.
   public func copy(fromByteOffset offset: Int = 0, count: Int) -> [UInt8] {
     frame.copy(fromByteOffset: offset, count: count)
   }
 
   /// Copies bytes in.
   ///
-  /// - Precondition: the page was lent for writing.
+  /// - Precondition: the page was lent for writing, and the bytes fit into it from `offset` on.
   @inlinable
   public func copy(from bytes: RawSpan, toByteOffset offset: Int = 0) {
     precondition(isWritable, "a page that was pinned or lent for reading cannot be stored to")

@@ -22,6 +22,8 @@ public struct PinnedPage: ~Copyable, Sendable {
   @inlinable public var pfn: PFN { held.pfn }
 
   /// Loads an aligned integer of 1, 2, 4 or 8 bytes, whole and with acquire ordering.
+  ///
+  /// - Precondition: `offset` is aligned to the integer's size, and the bytes lie in the page.
   @inlinable @inline(__always)
   public func load<T: FixedWidthInteger & BitwiseCopyable>(fromByteOffset offset: Int = 0, as type: T.Type = T.self)
     -> T
@@ -31,7 +33,7 @@ public struct PinnedPage: ~Copyable, Sendable {
 
   /// Stores an aligned integer of 1, 2, 4 or 8 bytes, whole and with release ordering.
   ///
-  /// - Precondition: the page was pinned for writing.
+  /// - Precondition: the page was pinned for writing; `offset` is aligned to the integer's size, and the bytes lie in the page.
   @inlinable @inline(__always)
   public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
     precondition(isWritable, "a page that was pinned for reading cannot be stored to")
@@ -39,6 +41,8 @@ public struct PinnedPage: ~Copyable, Sendable {
   }
 
   /// Copies `count` bytes out.
+  ///
+  /// - Precondition: the bytes lie in the page.
   public func copy(fromByteOffset offset: Int = 0, count: Int) -> [UInt8] {
     held.bytes.copy(fromByteOffset: offset, count: count)
   }

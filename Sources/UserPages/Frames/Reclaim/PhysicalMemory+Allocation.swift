@@ -7,12 +7,13 @@ import Glibc
 ///     2. frees what was deferred        a grace period; releases objects if the caller holds no lock
 ///     3. frees swapped pages            the swap file's writer
 ///     4. reclaims, if the caller may    the thread that reclaims, locks of caches and spaces, stores, grace periods
-///     5. fails with ENOMEM              after eight rounds in a row in which nothing was taken back
+///     5. fails with ENOMEM              after eight rounds in a row in which nothing was taken back; after 64 if another thread
+///                                       releases objects meanwhile
 extension PhysicalMemory {
   /// A frame with unspecified contents and no references.
   ///
-  /// - Parameter movable: whether the page can be moved to another frame for a long-term pin (`__GFP_MOVABLE`). Then the frame may be a movable
-  ///   one, and is if there is one.
+  /// - Parameter movable: whether the page can be moved to another frame for a long-term pin (`__GFP_MOVABLE`). If so, the frame is a
+  ///   movable one as long as there is one.
   /// - Precondition: not inside a read-side section.
   /// - Throws: `outOfMemory` where none is free, and none comes free by what `mode` allows.
   func allocateFrame(_ mode: AllocationMode, movable: Bool = false) throws(PageError) -> PFN {
@@ -50,7 +51,8 @@ extension PhysicalMemory {
   /// The first of 512 frames that begin at a multiple of 512, with unspecified contents and no references; nil where there
   /// are none in one piece. Waits for the deferred frees once where that could help.
   ///
-  /// 2 MiB are never movable: a long-term pin of a part would have to move all of them, or to break them up. It never reclaims (`GFP_TRANSHUGE_LIGHT`): reclaim frees single frames, and a caller that gets none goes on with those.
+  /// 2 MiB are never movable: a long-term pin of a part would have to move all of them, or to break them up. It never reclaims
+  /// (`GFP_TRANSHUGE_LIGHT`): reclaim frees single frames, and a caller that gets none goes on with those.
   ///
   /// - Precondition: not inside a read-side section.
   func allocateHugeFrame(_ mode: AllocationMode) -> PFN? {

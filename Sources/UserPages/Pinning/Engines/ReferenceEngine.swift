@@ -4,7 +4,7 @@
 /// that changed an entry looks at the counts. Two threads that pin one page meet on the line of its counts. `SlotEngine` avoids
 /// that; `LockedEngine` is the baseline with locks.
 @frozen @usableFromInline
-enum ReferenceEngine: HoldProtocol {
+enum ReferenceEngine {
   /// Holds the resident page at `address`. Four loads, one atomic addition, one more load.
   ///
   /// Returns nil if the fast path cannot hold it.
@@ -13,7 +13,7 @@ enum ReferenceEngine: HoldProtocol {
     guard address < VirtualAddress.limit else { return nil }
     return RCU.read { section in
       guard let leaf = space.table.leaf(for: address, section) else { return nil }
-      guard leaf.isBase, options.test.accepts(leaf.pte), space.isNormal(leaf, at: address) else {
+      guard leaf.isLowestLevel, options.test.accepts(leaf.pte), space.isNormal(leaf, at: address) else {
         return holdOther(leaf, at: address, options, in: space)
       }
       if options.contains(.longTerm), space.frames.isMovable(leaf.pte.pfn) { return nil }
@@ -23,6 +23,8 @@ enum ReferenceEngine: HoldProtocol {
     }
   }
 
+  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a part of 2 MiB, or a page that needs a second comparison.
+  /// Returns nil if the fast path cannot hold it. Out of line, so that base pages pay nothing.
   @usableFromInline @inline(never)
   static func holdOther(
     _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace

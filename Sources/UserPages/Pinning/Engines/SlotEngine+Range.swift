@@ -1,8 +1,5 @@
 /// Ranges of pages, held by one slot: the slot has a list of the frames (`PinList`).
 extension SlotEngine {
-  /// Pages of one section, so that no grace period waits long.
-  private static let batch = 64
-
   /// Holds the resident base pages from `start` on, at most `pages` of them, up to the first that this cannot hold: one that is not
   /// mapped so that it may be pinned, or by 2 MiB. Returns nil if that is the first of all, or if no slot is free.
   ///
@@ -15,7 +12,7 @@ extension SlotEngine {
     guard pages > 0, var list = PinList.claim(isPin: !options.contains(.get)) else { return nil }
     while list.count < pages {
       let address = start + list.count * Page.size
-      let count = min(pages - list.count, batch, list.makeRoom())
+      let count = min(pages - list.count, AddressSpace.pagesPerSection, list.makeRoom())
       guard count > 0, address < VirtualAddress.limit else { break }
       guard RCU.read({ hold(from: address, count: count, options, in: space, into: &list, $0) }) else { break }
     }
@@ -37,7 +34,7 @@ extension SlotEngine {
     var held = 0
     while held < end {
       let ptep = node[first + held]
-      let leaf = Leaf(ptep, ptep.load(), isBase: true, section)
+      let leaf = Leaf(ptep, ptep.load(), isLowestLevel: true, section)
       let address = start + held * Page.size
       if !test.accepts(leaf.pte) || !space.isNormal(leaf, at: address) {
         guard clearsMark(of: leaf, at: address, options, in: space) else { break }

@@ -10,8 +10,10 @@
 /// - An unmap waits for a grace period unless it found the mark (`mayHoldUncounted`).
 /// - Fork, frame reuse, page-out, migration and collapse wait for a grace period and scan the slots (`PinSlotSnapshot`).
 @frozen @usableFromInline
-enum SlotEngine: HoldProtocol {
-  /// Holds the resident page at `address` by a slot of the calling thread, whose number is `thread`. Four loads and one store.
+enum SlotEngine {
+  /// Holds the resident page at `address` by a slot of the calling thread, whose number is `thread`.
+  ///
+  /// Four loads of the descent, and the load and the store of a slot.
   ///
   /// Returns nil if the fast path cannot hold it.
   ///
@@ -23,7 +25,7 @@ enum SlotEngine: HoldProtocol {
     guard address < VirtualAddress.limit else { return nil }
     return RCU.read { section in
       guard let leaf = space.table.leaf(for: address, section) else { return nil }
-      guard leaf.isBase, options.test.refusing(PTELayout.neverSlotPinned).accepts(leaf.pte),
+      guard leaf.isLowestLevel, options.test.refusing(PTELayout.neverSlotPinned).accepts(leaf.pte),
         space.isNormal(leaf, at: address)
       else { return holdOther(leaf, at: address, options, in: space) }
       YieldPoint.pinBetweenEntryAndReference.reach()
@@ -35,6 +37,9 @@ enum SlotEngine: HoldProtocol {
     }
   }
 
+  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a page that no slot ever held, a part of 2 MiB, or one that
+  /// needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that other pages pay nothing.
+  ///
   /// ORDERING [first-slot-pin]: the mark in the entry is cleared first, by one compare-and-swap against what was read, and the
   /// slot is stored after. A writer that clears the entry finds the mark gone and waits for this section, or this finds the entry
   /// changed and holds nothing.

@@ -125,9 +125,10 @@ extension Fault {
   /// Copies what the entry shows, a frame with or without a descriptor, or zeroes, and maps the copy in its place
   /// (`wp_page_copy`; for a frame without a descriptor the 2005 mail's `do_wp_reserved`).
   ///
-  /// An anonymous original is retained while it is copied, as in Linux, which copies outside of its lock. Here the copy is made in
-  /// the section that read the entry, and the models `copy` and `breakup` hold without the reference: the entry's own falls a
-  /// grace period after the entry's end.
+  /// An anonymous original is retained while it is copied, as in Linux. While the reference is held, no thread finds itself the frame's
+  /// sole user, so no store changes what is copied. The models `copy` and `breakup` hold without it: each operation that brings an
+  /// entry back waits for a grace period, and so for this section. The reference keeps the copy right without that argument, for one
+  /// atomic addition a copy.
   private mutating func copyPage(_ site: FaultSite, writable: Bool) -> Outcome {
     let pte = site.pte
     let isZeroPage = isZeroPage(pte)

@@ -7,24 +7,13 @@
 ///                  and leaves the section
 ///     Locked       holds the page-table lock, then as Reference      waits for that lock; otherwise as Reference
 ///
-/// Each engine is one file in `Engines/`, with its rules for the rest of the address space beside it. The walk and the slow path
-/// are common to all.
-@usableFromInline
-protocol HoldProtocol {
-  /// Holds what `leaf` maps at `address`, which the engine's inlined fast path did not accept: a part of 2 MiB, the first pin of
-  /// a page by a slot, or a second comparison.
-  ///
-  /// Returns nil if the fast path cannot hold the page. Out of line, so that base pages pay nothing.
-  static func holdOther(
-    _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
-  ) -> HeldFrame?
-}
-
+/// The engines are in `Engines/`. What the rest of the address space owes one of them is at the engine, and what it asks of them in
+/// `PinEngine+Rules.swift`. The walk and the slow path are common to all.
 extension AddressSpace {
   /// Whether the fast path may hold what `leaf` maps, whatever its size.
   func mayHold(_ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions) -> Bool {
     // Above the lowest level only a huge entry maps anything.
-    guard leaf.isBase || leaf.pte.isHuge,
+    guard leaf.isLowestLevel || leaf.pte.isHuge,
       options.accepts(leaf.pte.without(PTELayout.huge).with(PTELayout.accessed)),
       isNormal(leaf, at: leaf.start(for: address))
     else { return false }
@@ -44,7 +33,7 @@ extension AddressSpace {
     if leaf.pte.isAccessed || leaf.pte.isProtNone { return leaf }
     let pte = leaf.pte.with(PTELayout.accessed)
     guard leaf.ptep.replace(leaf.pte, with: pte) else { return nil }
-    return Leaf(leaf.ptep, pte, isBase: leaf.isBase, leaf.section)
+    return Leaf(leaf.ptep, pte, isLowestLevel: leaf.isLowestLevel, leaf.section)
   }
 
   /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed or the frame has too many
