@@ -34,6 +34,18 @@ struct Faults: MeasuringTool {
   @Option(help: "The library's engine for pins: locked, reference or slot.")
   var engine = PinEngine.reference
 
+  @Option(help: "What the library's threads share: space, machine, nothing.")
+  var sharing = LibrarySubject.Sharing.space
+
+  @Option(help: "The work that is measured, all by default: fault, map-unmap, map-touch-unmap, fork.")
+  var work: [FaultWork] = []
+
+  @Flag(help: "Only the library, neither the kernel nor memset.")
+  var libraryAlone = false
+
+  @Flag(help: "Processor time instead of elapsed time, for a machine that other work shares.")
+  var processorTime = false
+
   @Option(help: ArgumentHelp("Also write the results as JSON.", valueName: "file"))
   var json: String?
 
@@ -51,11 +63,15 @@ struct Faults: MeasuringTool {
     let machine = Machine.current
     let engine = self.engine.rawValue
     try Standard.output(
-      "\(pages) pages, \(mappings) mappings a thread, \(rounds) rounds, engine \(engine); \(machine.description)\n")
-    let subjects: [any FaultSubject] = [
-      try LibrarySubject(pages: pages, engine: self.engine), KernelSubject(), try MemsetSubject(pages: pages),
+      "\(pages) pages, \(mappings) mappings a thread, \(rounds) rounds, engine \(engine), threads share \(sharing.rawValue); "
+        + "\(machine.description)\n")
+    var subjects: [any FaultSubject] = [
+      try LibrarySubject(
+        pages: pages, engine: self.engine, sharing: sharing, threads: sharing == .space ? 1 : threads.counts.max() ?? 1)
     ]
-    let cells = FaultWork.allCases.flatMap { work in
+    if !libraryAlone { subjects += [KernelSubject(), try MemsetSubject(pages: pages)] }
+    let works = work.isEmpty ? FaultWork.allCases : work
+    let cells = works.flatMap { work in
       (work.isParallel ? threads.counts : [1]).flatMap { threads in
         subjects.indices.filter { subjects[$0].can(work) }.map { (work: work, threads: threads, subject: $0) }
       }
@@ -70,14 +86,21 @@ struct Faults: MeasuringTool {
       }
     }
     progress.clear()
-    let rows = zip(cells, values).map { cell, values in
+    var rows = zip(cells, values).map { cell, values in
       FaultsRow(
         work: cell.work.rawValue, subject: subjects[cell.subject].name, threads: cell.threads, unit: cell.work.unit,
-        nanoseconds: Spread(values))
+        nanoseconds: Spread(values), scaling: nil)
+    }
+    for index in rows.indices where rows[index].threads > 1 {
+      let row = rows[index]
+      let single = rows.first { $0.work == row.work && $0.subject == row.subject && $0.threads == 1 }
+      rows[index].scaling = single.map { Double(row.threads) * $0.nanoseconds.median / row.nanoseconds.median }
     }
     let report = FaultsReport(
       config: FaultsConfig(
-        pages: pages, mappings: mappings, rounds: rounds, engine: engine, machine: machine), rows: rows)
+        pages: pages, mappings: mappings, rounds: rounds, engine: engine, sharing: sharing.rawValue,
+        processorTime: processorTime, machine: machine),
+      rows: rows)
     try Standard.output(report.text)
     try results?.write(json: report)
   }
@@ -95,29 +118,34 @@ struct Faults: MeasuringTool {
     let tally = Tally()
     let group = try ThreadGroup(threads, bound: true) { thread in
       do throws(Failure) {
+        let processorTime = Clock.processorTime()
         let began = Clock.now()
         try subject.perform(work, operations: operations, thread: thread)
-        tally.add(began: began, ended: Clock.now())
+        tally.add(began: began, ended: Clock.now(), processorTime: Clock.processorTime() - processorTime)
       } catch {
         tally.fail(error)
       }
     }
     group.open()
     group.join()
-    let nanoseconds = Double(try tally.elapsed()) / Double(operations)
+    let times = try tally.times()
+    let nanoseconds = Double(processorTime ? times.processor / UInt64(threads) : times.elapsed) / Double(operations)
     try subject.undo(work, operations: operations, threads: threads)
     return nanoseconds
   }
 }
 
 extension PinEngine: @retroactive ExpressibleByArgument {}
+extension FaultWork: ExpressibleByArgument {}
+extension LibrarySubject.Sharing: ExpressibleByArgument {}
 
 /// From when to when the threads of one measurement were at work.
 private final class Tally: Sendable {
-  private let state = Mutex((began: UInt64.max, ended: UInt64.min, error: Failure?.none))
+  private let state = Mutex((began: UInt64.max, ended: UInt64.min, processor: 0 as UInt64, error: Failure?.none))
 
-  func add(began: UInt64, ended: UInt64) {
+  func add(began: UInt64, ended: UInt64, processorTime: UInt64) {
     state.withLock {
+      $0.processor += processorTime
       $0.began = min($0.began, began)
       $0.ended = max($0.ended, ended)
     }
@@ -125,9 +153,10 @@ private final class Tally: Sendable {
 
   func fail(_ error: Failure) { state.withLock { $0.error = error } }
 
-  func elapsed() throws(Failure) -> UInt64 {
-    let (began, ended, error) = state.withLock { $0 }
+  /// From the first thread's start to the last one's end, and the processor time of all.
+  func times() throws(Failure) -> (elapsed: UInt64, processor: UInt64) {
+    let (began, ended, processor, error) = state.withLock { $0 }
     if let error { throw error }
-    return ended - began
+    return (ended - began, processor)
   }
 }

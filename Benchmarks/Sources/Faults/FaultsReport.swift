@@ -9,9 +9,11 @@ struct FaultsRow: MeasuredRow {
   var threads: Int
   var unit: String
   var nanoseconds: Spread
+  /// What the threads do together over what one does alone. Nil for one thread.
+  var scaling: Double?
 
   enum CodingKeys: String, CodingKey {
-    case work, subject, threads, unit
+    case work, subject, threads, unit, scaling
     case nanoseconds = "ns"
   }
 }
@@ -21,7 +23,15 @@ struct FaultsConfig: Encodable {
   var mappings: Int
   var rounds: Int
   var engine: String
+  /// What the library's threads share.
+  var sharing: String
+  var processorTime: Bool
   var machine: Machine
+
+  enum CodingKeys: String, CodingKey {
+    case pages, mappings, rounds, engine, sharing, machine
+    case processorTime = "processor_time"
+  }
 }
 
 extension FaultsReport {

@@ -3,39 +3,61 @@ import Synchronization
 import UserPages
 
 /// The library's address spaces.
+///
+/// Its threads share one space, or one machine with a space each, or have a machine each. Then they have in common what is the
+/// process's alone: grace periods.
 final class LibrarySubject: FaultSubject {
+  /// What the threads share.
+  enum Sharing: String, CaseIterable, Sendable {
+    case space, machine, nothing
+  }
+
   private static let area: VirtualAddress = 0x10_0000_0000
 
   let name = "library"
-  private let machine: PhysicalMemory
-  private let space: AddressSpace
+  // One of them, or one for each thread.
+  private let machines: [PhysicalMemory]
+  private let spaces: [AddressSpace]
   private let child = Mutex<AddressSpace?>(nil)
 
-  /// Frames for `pages` pages, each of them touched once, so that the host has given the memory behind them.
-  init(pages: Int, engine: PinEngine) throws(Failure) {
-    do {
-      machine = try PhysicalMemory(ramPages: pages + 8192)
-      space = AddressSpace(machine, engine: engine)
-      try space.map(at: Self.area, pages: pages, protection: .readWrite)
-      try space.advise(at: Self.area, pages: pages, .populateWrite)
-      try space.unmap(at: Self.area, pages: pages)
-      machine.flushDeferredFrees()
+  /// Frames for `pages` pages in each machine, all of them touched once, so that the host has given the memory behind them.
+  init(pages: Int, engine: PinEngine, sharing: Sharing, threads: Int) throws(Failure) {
+    var machines: [PhysicalMemory] = []
+    var spaces: [AddressSpace] = []
+    do throws(PageError) {
+      for _ in 0..<(sharing == .nothing ? threads : 1) {
+        machines.append(try PhysicalMemory(ramPages: pages + 8192 * threads))
+      }
+      for index in 0..<(sharing == .space ? 1 : threads) {
+        spaces.append(AddressSpace(machines[index % machines.count], engine: engine))
+      }
+      for index in machines.indices {
+        try spaces[index].map(at: Self.area, pages: pages, protection: .readWrite)
+        try spaces[index].advise(at: Self.area, pages: pages, .populateWrite)
+        try spaces[index].unmap(at: Self.area, pages: pages)
+        machines[index].flushDeferredFrees()
+      }
     } catch {
       throw Failure("cannot make \(pages) frames: \(error.name)")
     }
+    self.machines = machines
+    self.spaces = spaces
   }
+
+  private func space(of thread: Int) -> AddressSpace { spaces[thread % spaces.count] }
 
   func can(_ work: FaultWork) -> Bool { true }
 
   func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(Failure) {
     try named(work) { () throws(PageError) in
       guard work == .fault || work == .fork else { return }
-      try space.map(at: Self.area, pages: operations * threads, protection: .readWrite)
-      if work == .fork { try space.advise(at: Self.area, pages: operations, .populateWrite) }
+      for space in spaces { try space.map(at: Self.area, pages: operations * threads, protection: .readWrite) }
+      if work == .fork { try spaces[0].advise(at: Self.area, pages: operations, .populateWrite) }
     }
   }
 
   func perform(_ work: FaultWork, operations: Int, thread: Int) throws(Failure) {
+    let space = space(of: thread)
     try named(work) { () throws(PageError) in
       switch work {
       case .fault:
@@ -63,8 +85,10 @@ final class LibrarySubject: FaultSubject {
         $0?.exit()
         $0 = nil
       }
-      if work == .fault || work == .fork { try space.unmap(at: Self.area, pages: operations * threads) }
-      machine.flushDeferredFrees()
+      if work == .fault || work == .fork {
+        for space in spaces { try space.unmap(at: Self.area, pages: operations * threads) }
+      }
+      for machine in machines { machine.flushDeferredFrees() }
     }
   }
 
