@@ -92,6 +92,7 @@ struct Check: Sendable, CustomTestStringConvertible {
     caught("deferred", "GRACE_BEFORE_TAKE", "isFree[x]"),
     caught("deferred", "NO_GRACE", "isFree[x]"),
     caught("deferred", "ENQUEUE_BEFORE_UNLINK", "isFree[x]"),
+    caught("deferred", "JOIN_RUNNING", "isFree[x]"),
     caught("mirror", "NO_LOOK", "==entry"), caught("mirror", "LATE_SEQUENCE", "==entry"),
     caught("mirror", "BESIDE", "==entry"), caught("mirror", "CLAIMS_ALIKE", "==entry"),
     caught("mirror", "NO_ADVANCE", "==entry"), caught("mirror", "NO_CLEAR", "==entry"),

@@ -18,7 +18,6 @@ import Synchronization
 /// can consume it: so `finish` runs after the mmap lock was given up, and once for the whole operation.
 struct Teardown: ~Copyable {
   private let queue: DeferredQueue.Handle
-  private var batch = DeferredBatch()
   private(set) var isAccessExpected = false
   private var required = GracePeriod.none
 
@@ -27,21 +26,19 @@ struct Teardown: ~Copyable {
 
   deinit { precondition(!isAccessExpected && required == .none, "a teardown was dropped without its grace period") }
 
-  /// Frees `word` a grace period after the teardown is closed.
+  /// Frees `word` a grace period from now. What it means is unreachable.
   @inline(__always)
-  mutating func deferFree(_ word: DeferredWord) { batch.add(word, for: queue) }
+  mutating func deferFree(_ word: DeferredWord) { queue.enqueue(word) }
 
   /// Notes that an access through an entry that was changed may be under way, and that another thread could tell.
   @inline(__always)
   mutating func expectAccess() { isAccessExpected = true }
 
-  /// Hands the frees over and determines the grace period to wait for. The caller still holds the mmap lock, and changes no
-  /// further entry.
+  /// Determines the grace period to wait for. The caller still holds the mmap lock, and changes no further entry.
   ///
   /// ORDERING [change-then-grace]: the entries were changed before this. Whatever the operation found, another one may have taken an
   /// entry away before and not have noted it yet: the entry may be empty, or filled again (`mm_tlb_flush_nested`).
   mutating func close(with others: StaleAccesses) {
-    batch.flush(to: queue)
     if isAccessExpected || others.isAnyEntryBeingEmptied { others.note(.next) }
     isAccessExpected = false
     required = max(required, others.required)
@@ -68,7 +65,6 @@ struct Teardown: ~Copyable {
 
   /// Ends the teardown where the caller has waited already, waits itself later, or where no thread can use the space any more.
   consuming func finishWithoutGracePeriod() {
-    batch.flush(to: queue)
     isAccessExpected = false
     required = .none
   }

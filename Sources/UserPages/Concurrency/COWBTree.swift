@@ -239,12 +239,10 @@ final class COWBTree: @unchecked Sendable {
     // ORDERING [tree-root]: release, pairs with the acquire in `root`.
     published.store(UInt(bitPattern: working), ordering: .releasing)
     edit += 1
-    var batch = DeferredBatch()
     while let node = replaced {
       replaced = node.pointee.nextReplaced
-      batch.add(.treeNode(node), for: queue)
+      queue.enqueue(.treeNode(node))
     }
-    batch.flush(to: queue)
   }
 
   /// A version of `node` that the edit in progress may change.

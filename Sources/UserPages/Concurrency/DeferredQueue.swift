@@ -3,12 +3,12 @@ import Synchronization
 
 /// Frees and releases that wait for a grace period, gathered so that one grace period serves many (`call_rcu`).
 ///
-/// Words are appended to the calling thread's shard and freed in batches. The life of a word:
+/// Words are added to the calling thread's list and freed in batches. The life of a word:
 ///
 ///     writer                          queue                             readers that may still see it
 ///     makes the thing unreachable
-///     enqueue(word) ---------------->  shard.pending                     sections open before the unlinking
-///                                      reclaim: takes the batch
+///     enqueue(word) ---------------->  the list's end                    sections open before the unlinking
+///                                      a cookie for what is in the list
 ///                                      a whole grace period  <--------   all of them have ended
 ///                                      memory: freed
 ///                                      objects: ready -> released, under no lock
@@ -25,169 +25,174 @@ import Synchronization
 /// - (e) A frame that a pin slot holds is freed after the slot is vacated, by the next drain at the latest.
 /// - (f) `reclaim` frees memory and releases no object, so a thread that holds a lock may call it.
 ///
-/// ORDERING [deferred-free]: (a): a word is in the batch before the batch's grace period starts (the shard's lock orders the
-/// append before the take), so a section that could have met the thing began before the grace period and has ended when
-/// the word is freed.
+/// A batch is full when it weighs `batchWeight`: the bytes that its words keep from being used again. A grace period costs the more
+/// the more threads run, since it interrupts each. So any thread's grace period serves all batches:
 ///
-/// Lock order: drain locks in the order of their indices, the words held back, pending locks and the ready objects' monitor.
+///     a thread, each eighth of a batch           any thread
+///     cut <- the list's end
+///     cookie <- GracePeriod.next
+///                                                a grace period that begins after the cookie was taken
+///     frees what lies before the cut
+///     waits for a grace period itself only if a whole batch has gathered nevertheless
+///
+/// If the cookie's grace period is under way then, the thread goes on until two batches have gathered: threads that fill their batches
+/// at the same time would sleep together, and run a second one for what the first one serves.
+///
+/// ORDERING [deferred-free]: (a): the list's end is read before the cookie is taken, and a grace period that ends the cookie's has
+/// begun after that ([change-then-grace]). So a section that could have met the thing began before the grace period, and has ended
+/// when the word is freed.
+///
+/// Lock order: a drain lock, the words held back, the ready objects' monitor.
 final class DeferredQueue: @unchecked Sendable {
-  /// Words that a shard gathers before `drainIfFull` finds it worth a grace period.
+  /// What a thread's words weigh, in bytes, before `drainIfFull` waits for a grace period.
+  static let batchWeight = 512 << 10
+  /// As many objects make a batch. How much memory an object keeps from use is not known.
   static let batch = 512
-  /// Shards; a power of two. Threads beyond that many share.
+  /// Lists. A thread has its own, and those beyond the 63rd share the last.
   static let shardCount = 64
+  /// How many words' bytes a batch of nodes keeps, twice: a thread needs no more while one batch waits and one gathers.
+  private static let nodeBytes = MemoryLayout<COWBTree.NodeBody>.stride
 
   /// Where the nodes of `COWBTree`s come from and go to. A thread keeps as many as two batches can bring.
   let treeNodes = FreeListPool(
-    bytes: MemoryLayout<COWBTree.NodeBody>.stride, alignment: MemoryLayout<COWBTree.NodeBody>.alignment,
-    limit: 2 * batch)
+    bytes: nodeBytes, alignment: MemoryLayout<COWBTree.NodeBody>.alignment, limit: 2 * batchWeight / nodeBytes)
 
   /// What all but the owner hold.
   var handle: Handle { Handle(self) }
 
   private let free: @Sendable (Span<DeferredWord>) -> [DeferredWord]
-  // Raw memory: each shard is used by other threads than the one that changes another; freed with the queue.
-  private let shards: UnsafeMutablePointer<Shard>
-  private let pendingLocks = LockArray(count: shardCount)
-  /// Held from the take of a batch until its memory is free and its objects are ready, so that `reclaim` can wait for it.
+  /// What a word of each tag weighs.
+  private let weights: InlineArray<8, Int>
+  private let lists = DeferredLists(count: shardCount)
+  // What a list's owner knows of it; freed with the queue. Raw memory, so that neighbours share no line.
+  private let dues: UnsafeMutablePointer<Due>
+  /// Held while words are freed, so that `reclaim` can wait for that. Never over a grace period.
   private let drainLocks = LockArray(count: shardCount)
+  /// The owner's lock of the list that threads share.
+  private let sharedLock = FutexLock()
   private let heldBack = HeldBackWords()
   private let objects = ReadyObjects()
 
-  /// - Parameter free: gets the words of the layers above, a batch at a time, after their grace period; returns those that
-  ///   cannot be freed yet, and gets them again later. Runs under the queue's locks: it runs no user's code.
-  init(free: @escaping @Sendable (Span<DeferredWord>) -> [DeferredWord]) {
+  /// - Parameters:
+  ///   - weights: what a word of each tag of the layers above weighs; as much as an object by default.
+  ///   - free: gets the words of the layers above, some at a time, after their grace period; returns those that cannot be freed yet,
+  ///     and gets them again later. Runs under the queue's locks: it runs no user's code.
+  init(weights others: [UInt64: Int] = [:], free: @escaping @Sendable (Span<DeferredWord>) -> [DeferredWord]) {
     self.free = free
-    shards = .allocate(capacity: Self.shardCount)
-    for index in 0..<Self.shardCount { (shards + index).initialize(to: Shard()) }
+    var weights = InlineArray<8, Int>(repeating: Self.batchWeight / Self.batch)
+    weights[Int(DeferredWord.treeNodeTag)] = Self.nodeBytes
+    weights[Int(DeferredWord.publishedTag)] = DeferredWord.publishedWeight
+    for (tag, weight) in others { weights[Int(tag)] = weight }
+    self.weights = weights
+    dues = .allocate(capacity: Self.shardCount)
+    for index in 0..<Self.shardCount { (dues + index).initialize(to: Due()) }
   }
 
   deinit {
-    for index in 0..<Self.shardCount { (shards + index).deinitialize(count: 1) }
-    shards.deallocate()
-    pendingLocks.release()
+    lists.release()
+    dues.deallocate()
     drainLocks.release()
   }
 
-  /// A thread's gathering place. Two cache lines wide, so that neighbours do not share one.
-  private struct Shard: ~Copyable {
-    // Guarded by the shard's pending lock.
-    var pending: UnsafeMutablePointer<DeferredWord>?
-    var count = 0
-    var capacity = 0
+  /// When a list's owner looks at it next, and what it found. For the owner alone.
+  private struct Due {
+    /// What the list's words have weighed, from the first on.
+    var weight = 0
+    /// The weight at which the owner looks again.
+    var nextLook = DeferredQueue.batchWeight / 8
+    /// A grace period not before `cookie` serves the words before `cut`.
+    var cut = 0
+    var cookie = GracePeriod.none
     /// Calls of `drainIfFull` since the last one that looked at the words held back.
     var callsSinceLook = 0
-    private let padding: InlineArray<12, UInt64> = .init(repeating: 0)
+    private let padding: InlineArray<11, UInt64> = .init(repeating: 0)
+  }
 
-    deinit {
-      precondition(count == 0, "a queue of deferred frees was dropped with words in it")
-      pending?.deallocate()
+  /// Runs `body` as the owner of the calling thread's list, which it lends as an index.
+  @inline(__always)
+  private func asOwner<Result>(_ body: (Int) -> Result) -> Result {
+    let thread = Int(ThreadNumber.current)
+    if _fastPath(thread < Self.shardCount - 1) { return body(thread) }
+    sharedLock.lock()
+    defer { sharedLock.unlock() }
+    return body(Self.shardCount - 1)
+  }
+
+  /// Adds a word. What it means must be unreachable. A list of the thread's own, so a few plain stores.
+  @inline(__always)
+  func enqueue(_ word: DeferredWord) {
+    asOwner { index in
+      dues[index].weight &+= weights[Int(word.tag)]
+      lists.append(word, to: index)
     }
   }
 
-  private func append(_ words: Span<DeferredWord>, to index: Int) {
-    pendingLocks.lock(index)
-    defer { pendingLocks.unlock(index) }
-    let shard = shards + index
-    let count = shard.pointee.count
-    if count + words.count > shard.pointee.capacity { grow(shard, by: words.count) }
-    let free = shard.pointee.pending! + count
-    for index in words.indices { (free + index).initialize(to: words[index]) }
-    shard.pointee.count = count + words.count
-  }
-
-  @inline(never)
-  private func grow(_ shard: UnsafeMutablePointer<Shard>, by more: Int) {
-    let capacity = max(2 * shard.pointee.capacity, Self.batch + more)
-    let larger = UnsafeMutablePointer<DeferredWord>.allocate(capacity: capacity)
-    if let pending = shard.pointee.pending {
-      larger.update(from: pending, count: shard.pointee.count)
-      pending.deallocate()
-    }
-    shard.pointee.pending = larger
-    shard.pointee.capacity = capacity
-  }
-
-  /// The pending words, now the caller's to free and deallocate.
-  private func take(from index: Int) -> UnsafeMutableBufferPointer<DeferredWord>? {
-    pendingLocks.lock(index)
-    defer { pendingLocks.unlock(index) }
-    let shard = shards + index
-    guard shard.pointee.count > 0, let words = shard.pointee.pending else { return nil }
-    let taken = UnsafeMutableBufferPointer(start: words, count: shard.pointee.count)
-    shard.pointee.pending = nil
-    shard.pointee.count = 0
-    shard.pointee.capacity = 0
-    return taken
-  }
-
-  private func pendingCount(of index: Int) -> Int {
-    pendingLocks.lock(index)
-    defer { pendingLocks.unlock(index) }
-    return shards[index].count
-  }
-
-  /// The words that wait for a grace period or a pin slot at this moment, those of a batch that is being freed not among them.
+  /// The words that wait for a grace period or a pin slot at this moment. Waits for drains that free words now.
   func waitingWords() -> [DeferredWord] {
     var words = heldBack.copy()
-    for index in 0..<Self.shardCount {
-      pendingLocks.lock(index)
-      words += UnsafeBufferPointer(start: shards[index].pending, count: shards[index].count)
-      pendingLocks.unlock(index)
+    for index in 0..<Self.shardCount where !lists.isEmpty(index) {
+      drainLocks.lock(index)
+      words += lists.copy(of: index)
+      drainLocks.unlock(index)
     }
     return words
   }
 
   /// Whether something waits at this moment, on any thread.
   var isAnythingPending: Bool {
-    heldBack.count > 0 || objects.isAnyReady || (0..<Self.shardCount).contains { pendingCount(of: $0) > 0 }
+    heldBack.count > 0 || objects.isAnyReady || (0..<Self.shardCount).contains { !lists.isEmpty($0) }
   }
 
   /// Whether a thread releases objects at this moment. A hint.
   var isReleasing: Bool { objects.isAnyUnderWay }
 
-  private var ownShard: Int { Int(cp_thread_index()) & (Self.shardCount - 1) }
-
-  /// Adds a word. Wait-free but for the shard's lock, which only a drain of the same shard contends for.
-  func enqueue(_ word: DeferredWord) {
-    let one: InlineArray<1, DeferredWord> = [word]
-    append(one.span, to: ownShard)
-  }
-
-  /// Adds words, as `enqueue` of each.
-  func enqueue(_ words: Span<DeferredWord>) { append(words, to: ownShard) }
-
   // MARK: Draining
 
-  /// Drains the calling thread's shard if it has gathered a batch, and releases what is ready. Inside a section it does nothing.
+  /// Frees what a grace period has made ready in the calling thread's list. If a batch has gathered, waits for a grace period first.
+  /// Releases what is ready. Inside a section it does nothing.
   ///
   /// - Precondition: the caller holds no lock of the library's.
   func drainIfFull() {
-    let shard = ownShard
-    let (isFull, isLookDue) = dueWork(of: shard)
-    guard isFull || isLookDue || objects.isAnyReady, !RCU.isReading else { return }
-    // Another thread drains this shard already: what was added since waits for the next turn.
-    if isFull, drainLocks.tryLock(shard) {
-      if let batch = take(from: shard) {
-        RCU.synchronize()
-        finish([batch])
-      }
-      drainLocks.unlock(shard)
-    }
-    if isLookDue { heldBack.look(mustWait: false, free) }
+    let (isDue, isHeldBackDue) = asOwner { (dues[$0].weight >= dues[$0].nextLook, heldBack.count > 0 && countCall($0)) }
+    guard isDue || isHeldBackDue || objects.isAnyReady, !RCU.isReading else { return }
+    if isDue { drainOwnList() }
+    if isHeldBackDue { heldBack.look(mustWait: false, free) }
     objects.releaseAll()
   }
 
-  private func dueWork(of index: Int) -> (isFull: Bool, isLookDue: Bool) {
-    pendingLocks.lock(index)
-    defer { pendingLocks.unlock(index) }
-    let shard = shards + index
-    var isLookDue = false
-    if heldBack.count > 0 {
-      shard.pointee.callsSinceLook += 1
-      isLookDue = heldBack.isLookDue(after: shard.pointee.callsSinceLook)
-      if isLookDue { shard.pointee.callsSinceLook = 0 }
+  private func countCall(_ index: Int) -> Bool {
+    dues[index].callsSinceLook += 1
+    guard heldBack.isLookDue(after: dues[index].callsSinceLook) else { return false }
+    dues[index].callsSinceLook = 0
+    return true
+  }
+
+  private func drainOwnList() {
+    let (list, ended) = asOwner { index in (index, dues[index].cookie.hasEnded ? dues[index].cut : 0) }
+    // Served by a grace period of any thread.
+    free(list, upTo: ended)
+    guard let end = asOwner(cutOrFindFull) else { return }
+    GracePeriod.next.wait()
+    free(list, upTo: end)
+  }
+
+  /// Cuts the owner's list, so that any thread's grace period from now on serves what is in it. If a whole batch waits, returns the
+  /// list's end instead.
+  ///
+  /// ORDERING [deferred-free]: the end first, then the cookie. While a cookie's grace period is under way, words that came after it
+  /// began are not cut.
+  private func cutOrFindFull(_ index: Int) -> Int? {
+    let end = lists.end(of: index)
+    let due = dues + index
+    due.pointee.nextLook = due.pointee.weight + Self.batchWeight / 8
+    let most = due.pointee.cookie.isUnderWay ? 2 * Self.batchWeight : Self.batchWeight
+    if due.pointee.weight - lists.freedWeight(of: index) >= most { return end }
+    let next = GracePeriod.next
+    if due.pointee.cookie == next || due.pointee.cookie.hasEnded {
+      due.pointee.cookie = next
+      due.pointee.cut = end
     }
-    return (shard.pointee.count >= Self.batch, isLookDue)
+    return nil
   }
 
   /// Frees the memory among what was enqueued before the call, on any thread, with one grace period. Its objects become ready.
@@ -197,14 +202,18 @@ final class DeferredQueue: @unchecked Sendable {
   /// - Precondition: not inside a section.
   func reclaim() {
     RCU.requireNoSection()
-    for index in 0..<Self.shardCount { drainLocks.lock(index) }
-    defer { for index in 0..<Self.shardCount { drainLocks.unlock(index) } }
-    let batches = (0..<Self.shardCount).compactMap { take(from: $0) }
-    // What is held back has had its grace period.
+    // ORDERING [deferred-free]: the ends first, then the grace period.
+    var ends = InlineArray<64, Int>(repeating: 0)
+    var isAnyLeft = false
+    for index in 0..<Self.shardCount where !lists.isEmpty(index) {
+      ends[index] = lists.end(of: index)
+      isAnyLeft = true
+    }
+    if isAnyLeft { GracePeriod.next.wait() }
+    // Waits for drains that free some of them now (c).
+    for index in 0..<Self.shardCount { free(index, upTo: ends[index]) }
+    // Last, so that it finds what those have held back (e). What is held back has had its grace period.
     heldBack.look(mustWait: true, free)
-    if batches.isEmpty { return }
-    RCU.synchronize()
-    finish(batches)
   }
 
   /// Frees and releases what was enqueued before the call, and what that defers on this thread in turn. Waits for no other
@@ -221,7 +230,7 @@ final class DeferredQueue: @unchecked Sendable {
       guard objects.releaseAll() else { return hasReleased }
       hasReleased = true
       // What other threads defer meanwhile is not waited for: that could last for ever.
-    } while pendingCount(of: ownShard) > 0
+    } while asOwner { !lists.isEmpty($0) }
     return hasReleased
   }
 
@@ -243,15 +252,19 @@ final class DeferredQueue: @unchecked Sendable {
     objects.waitForRoundsUnderWay()
   }
 
-  /// Frees the memory of batches whose grace period is over, and makes their objects ready. Under their drain locks, so that
-  /// a thread that gets those finds either (c).
-  private func finish(_ batches: [UnsafeMutableBufferPointer<DeferredWord>]) {
-    var ready: [DeferredWord] = []
-    for words in batches {
-      defer { words.deallocate() }
+  /// Frees the memory of a list's words up to `end`, whose grace period is over, and makes their objects ready. Returns when they are
+  /// free, whichever thread has freed them (c).
+  private func free(_ list: Int, upTo end: Int) {
+    if lists.front(of: list) >= end { return }
+    drainLocks.lock(list)
+    defer { drainLocks.unlock(list) }
+    lists.take(upTo: end, from: list) { words in
+      var weight = 0
+      var ready: [DeferredWord] = []
       // The words of the layers above move to the front.
       var others = 0
       for word in words {
+        weight += weights[Int(word.tag)]
         if word.isTreeNode {
           treeNodes.free(word.pointer)
         } else if word.isObject {
@@ -262,8 +275,9 @@ final class DeferredQueue: @unchecked Sendable {
         }
       }
       if others > 0 { heldBack.add(free(words.span.extracting(0..<others))) }
+      objects.append(ready)
+      return weight
     }
-    objects.append(ready)
   }
 }
 
@@ -277,7 +291,6 @@ extension DeferredQueue {
     fileprivate init(_ queue: DeferredQueue) { self.queue = .passUnretained(queue) }
 
     func enqueue(_ word: DeferredWord) { queue._withUnsafeGuaranteedRef { $0.enqueue(word) } }
-    func enqueue(_ words: Span<DeferredWord>) { queue._withUnsafeGuaranteedRef { $0.enqueue(words) } }
     var isAnythingPending: Bool { queue._withUnsafeGuaranteedRef { $0.isAnythingPending } }
     func waitingWords() -> [DeferredWord] { queue._withUnsafeGuaranteedRef { $0.waitingWords() } }
     var isReleasing: Bool { queue._withUnsafeGuaranteedRef { $0.isReleasing } }

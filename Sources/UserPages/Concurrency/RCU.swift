@@ -64,10 +64,12 @@ public enum RCU {
 
   /// Waits for a grace period: until every section that is open now has ended (b) (`synchronize_rcu`).
   ///
+  /// Threads that wait at the same time share one: it costs two interrupts of each processor that runs the program.
+  ///
   /// - Precondition: not called inside a read-side section, where it would wait for itself.
   public static func synchronize() {
     requireNoSection()
-    GracePeriod.pass()
+    GracePeriod.next.wait()
   }
 
   /// Whether the calling thread is inside a read-side section.

@@ -122,6 +122,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case truncationBetweenDropAndUnmap
   /// A truncation has emptied its entries, and no grace period has passed.
   case truncationBetweenUnmapAndGrace
+  /// A grace period has waited for its sections, and has not ended: no other one can begin.
+  case gracePeriodBetweenSectionsAndEnd
   /// A real file was opened and locked, and its name has not been looked up again.
   case lockedFileBetweenLockAndLook
 

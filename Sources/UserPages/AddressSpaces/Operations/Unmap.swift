@@ -139,7 +139,7 @@ extension AddressSpace {
     guard let frame = normalFrame(pte, at: address, in: mapping) else { return nil }
     if pte.isDirty, !pte.isAnonymous { frame.set(Frame.dirtyBit) }
     if isHuge { frame.removeHugeMapping() } else { frame.removeMapping() }
-    teardown.deferFree(.frame(pte.folioPFN))
+    teardown.deferFree(.entry(pte.folioPFN, isHuge: isHuge, mayBeInSlot: engine.mayHoldUncounted(pte)))
     return frames.frame(pte.folioPFN)
   }
 }

@@ -59,6 +59,43 @@ func publishedValue() {
   withExtendedLifetime(queue) {}
 }
 
+/// A place for a value that readers find, and that a writer frees.
+private final class Cell: @unchecked Sendable {
+  let isThere = Atomic<Bool>(true)
+  // Plain: a read that is not ordered before the writer's is a race.
+  var value = 1
+
+  func look() {
+    RCU.read { if isThere.load(ordering: .acquiring) { check(value == 1, "a value was freed in a section") } }
+  }
+}
+
+/// A section reads a value. A writer hides the value by a plain release, and waits for a grace period that the third thread may run.
+func sharedGracePeriod() {
+  let cell = Cell()
+  inParallel(
+    { cell.look() },
+    {
+      cell.isThere.store(false, ordering: .releasing)
+      RCU.synchronize()
+      cell.value = 0
+    },
+    { RCU.synchronize() })
+}
+
+/// The same with a cookie: the writer waits for nothing, and frees what a grace period of the third thread has served.
+func cookie() {
+  let cell = Cell()
+  inParallel(
+    { cell.look() },
+    {
+      cell.isThere.store(false, ordering: .releasing)
+      let required = GracePeriod.next
+      if required.hasEnded { cell.value = 0 }
+    },
+    { RCU.synchronize() })
+}
+
 private final class Tracked: Sendable {
   let ended: Flag
   init(_ ended: Flag) { self.ended = ended }

@@ -76,6 +76,8 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("futex-lock-3", { _ in locks(threads: 3) }),
   ("guarded", { _ in guardedValue() }),
   ("published", { _ in publishedValue() }),
+  ("shared-grace", { _ in sharedGracePeriod() }),
+  ("cookie", { _ in cookie() }),
   ("queue-queue", { _ in twoDrains() }),
   ("allocator", allocations),
 ]

@@ -1,0 +1,129 @@
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import UserPages
+
+/// When the words of a queue are freed.
+@Suite(.timeLimit(.minutes(2)))
+struct DeferredQueueTests {
+  private static let step = DeferredQueue.batchWeight / 8
+
+  /// A queue whose words weigh an eighth of a batch, and how many were freed.
+  private final class Counting: Sendable {
+    let freed = Atomic<Int>(0)
+    var count: Int { freed.load(ordering: .acquiring) }
+
+    func queue(weight: Int = step) -> DeferredQueue {
+      DeferredQueue(weights: [DeferredWord.firstFreeTag: weight]) { words in
+        self.freed.add(words.count, ordering: .acquiringAndReleasing)
+        return []
+      }
+    }
+  }
+
+  private func fill(_ queue: DeferredQueue, _ count: Int) {
+    for index in 1...count { queue.enqueue(DeferredWord(tag: DeferredWord.firstFreeTag, payload: UInt64(index) << 3)) }
+  }
+
+  /// Runs `body` while another thread is in a section, so that no grace period ends that begins meanwhile, on any thread.
+  private func besideASection(_ body: () -> Void) {
+    let (isReading, mayLeave) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let hasLeft = DispatchSemaphore(value: 0)
+    Thread {
+      RCU.read {
+        isReading.signal()
+        mayLeave.wait()
+      }
+      hasLeft.signal()
+    }.start()
+    isReading.wait()
+    body()
+    mayLeave.signal()
+    hasLeft.wait()
+  }
+
+  @Test func aGracePeriodOfAnyThreadServesABatch() {
+    let counting = Counting()
+    let queue = counting.queue()
+    besideASection {
+      for _ in 0..<3 {
+        fill(queue, 1)
+        queue.drainIfFull()
+      }
+      #expect(counting.count == 0, "freed beside a section that may have met it")
+    }
+    let other = Thread { RCU.synchronize() }
+    let required = GracePeriod.next
+    other.start()
+    while !required.hasEnded { sched_yield() }
+    fill(queue, 1)
+    queue.drainIfFull()
+    // If a grace period of another test ran beside the section, the words after the first were not cut.
+    #expect((1...3).contains(counting.count), "freed what was cut before the grace period, and no more")
+    queue.drainAll()
+    #expect(counting.count == 4)
+  }
+
+  @Test func aBatchIsWeighed() {
+    for (weight, full) in [(Self.step, 8), (2 * Self.step, 4), (Self.step / 8, 64)] {
+      let counting = Counting()
+      let queue = counting.queue(weight: weight)
+      besideASection {
+        for _ in 1..<full {
+          fill(queue, 1)
+          queue.drainIfFull()
+        }
+        #expect(counting.count == 0)
+      }
+      // One more fills it, and waits for a grace period, unless one of another test has served the others.
+      fill(queue, 1)
+      queue.drainIfFull()
+      #expect(counting.count >= full - 1, "words of \(weight) bytes")
+      queue.drainAll()
+      #expect(counting.count == full)
+    }
+  }
+
+  @Test func wordsOfManyThreadsAreFreedOnce() {
+    let counting = Counting()
+    let queue = counting.queue(weight: Self.step / 64)
+    // More threads than lists: the last ones share one.
+    let (threads, each) = (80, 2000)
+    let group = DispatchGroup()
+    let mayEnd = DispatchSemaphore(value: 0)
+    for thread in 0..<threads {
+      group.enter()
+      Thread {
+        for index in 0..<each {
+          fill(queue, 1)
+          queue.drainIfFull()
+          if index % 500 == thread { queue.reclaim() }
+        }
+        group.leave()
+        // So that all threads have numbers at one time.
+        mayEnd.wait()
+      }.start()
+    }
+    group.wait()
+    queue.drainAll()
+    #expect(counting.count == threads * each)
+    #expect(!queue.isAnythingPending)
+    for _ in 0..<threads { mayEnd.signal() }
+  }
+
+  @Test func waitingWordsAreThoseThatAreLeft() {
+    let counting = Counting()
+    let queue = counting.queue(weight: 1)
+    // More than two chunks.
+    fill(queue, 1500)
+    #expect(queue.waitingWords().map(\.payload) == (1...1500).map { UInt64($0) << 3 })
+    queue.reclaim()
+    #expect(queue.waitingWords().isEmpty)
+    fill(queue, 40)
+    #expect(queue.waitingWords().map(\.payload) == (1...40).map { UInt64($0) << 3 })
+    queue.drainAll()
+    #expect(counting.count == 1540)
+  }
+}
