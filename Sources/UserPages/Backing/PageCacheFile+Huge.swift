@@ -24,6 +24,7 @@ extension PageCacheFile {
       memory.discardHugeFrame(first)
       return nil
     }
+    YieldPoint.cacheBetweenReadAndInstall.reach()
     let installed = original.withLock { now in
       guard now.version == contents.version, page + Page.pagesPerHuge <= pageCount,
         (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil })

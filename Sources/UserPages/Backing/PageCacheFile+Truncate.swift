@@ -12,8 +12,11 @@ import Synchronization
 ///     5. a grace period
 ///     6. clears the rest of the last page
 ///
+/// A hole is the same without the length: 1, 2, 3, 4 of the pages that were in the cache, private copies not, and 5.
+///
 /// ORDERING [lock-then-validate]: 3 and 4 against a fault's lock and look. [deferred-free]: a look-up that found a page before step 2
-/// retains it in its section, and the cache's reference falls a grace period later.
+/// retains it in its section, and the cache's reference falls a grace period later. 2 comes before 3: a fault that asks after 3 finds
+/// no page of before. [store-then-length]: 1 comes before 6, against a `write` that stores and then looks at the length.
 extension PageCacheFile {
   /// Sets the file's length. Beyond a new end, entries and private copies are gone when the call returns, and an access is a bus
   /// error. A pin keeps its page.
@@ -41,8 +44,10 @@ extension PageCacheFile {
       let pages = pages.clamped(to: 0..<pageCount)
       original.withLock { $0.punch(pages) }
       let dropped = drop(pages)
+      YieldPoint.truncationBetweenDropAndUnmap.reach()
       moves.advance()
       _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self) }
+      YieldPoint.truncationBetweenUnmapAndGrace.reach()
       RCU.synchronize()
     }
   }

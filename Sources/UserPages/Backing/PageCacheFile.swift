@@ -158,13 +158,23 @@ public final class PageCacheFile: Backing {
       let within = (offset + done) % Page.size
       let length = min(Page.size - within, bytes.count - done)
       guard let pfn = try frame(of: (offset + done) / Page.size) else { continue }
-      let frame = memory.frames.frame(pfn)
+      YieldPoint.cacheBetweenPageAndCopy.reach()
       memory.frames.bytes(of: pfn).copy(Array(bytes[done..<done + length]), toByteOffset: within)
-      frame.set(Frame.dirtyBit)
+      memory.frames.frame(pfn).set(Frame.dirtyBit)
       dataCacheCounter.flush(pfn, in: memory)
       memory.put(memory.frames.folio(of: pfn), Frame.oneReference)
-      done += length
+      // The file may have ended before these bytes meanwhile: they come again, in a longer file.
+      if isInside(offset + done + length) { done += length }
     }
+  }
+
+  /// Whether the file has all bytes up to `end` after the caller has stored some of them.
+  ///
+  /// ORDERING [store-then-length]: bytes, fence, length here; length, grace period, zeroes behind the end in a truncation. So either this
+  /// finds the new length, or the truncation clears what the caller stored. Otherwise a file that grows again would show it.
+  private func isInside(_ end: Int) -> Bool {
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    return end <= byteCount
   }
 
   /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go; a later

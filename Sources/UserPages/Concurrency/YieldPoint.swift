@@ -98,6 +98,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case cacheBetweenReadAndInstall
   /// Windows that were read ahead have left the queue, and their thread has neither the content lock nor looked at the length.
   case readAheadBeforeLock
+  /// A `write` to a memory file holds its page and has not copied into it.
+  case cacheBetweenPageAndCopy
   /// A `write` has copied into a page of the page cache and has not marked it dirty.
   case cacheBetweenCopyAndMark
   /// A write-back has chosen its pages and has not touched their dirty marks.
@@ -118,9 +120,9 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case moveOutBetweenTakeAndGrace
   /// A move out of a movable frame has waited for its grace period, and has not looked for holders.
   case moveOutBetweenGraceAndLook
-  /// A truncation has taken pages out of the page cache, and has neither advanced the sequence nor emptied an entry.
+  /// A truncation or a hole has taken pages out of the page cache, and has neither advanced the sequence nor emptied an entry.
   case truncationBetweenDropAndUnmap
-  /// A truncation has emptied its entries, and no grace period has passed.
+  /// A truncation or a hole has emptied its entries, and no grace period has passed.
   case truncationBetweenUnmapAndGrace
   /// A grace period has waited for its sections, and has not ended: no other one can begin.
   case gracePeriodBetweenSectionsAndEnd
