@@ -32,7 +32,7 @@ extension Fault {
     if pte.isAnonymous {
       switch soleUser(of: pte) {
       case .yes:
-        if let refusal = site.lock(asSoleUserOf: frames.frame(pte.folioPFN)) { return refusal }
+        if let refusal = lock(site, asSoleUserOf: frames.frame(pte.folioPFN)) { return refusal }
         site.ptep.store(pte.without(PTELayout.cowShared))
         return .done
       case .afterDrain: return .needsDrain
@@ -50,21 +50,30 @@ extension Fault {
   /// and go in between and leave the entry as it is. Under the lock the answer is sound:
   ///
   /// - A walk that still adds a reference for a get reads the entry again and finds it changed.
+  /// - A get in a slot came by the entry when it was exclusive, and the slots are looked at.
   /// - A pin never holds a frame that is not exclusive.
   /// - Only a fork of this space can map the frame once more, and it waits for the locked entry.
   /// - Another space that gave the frame up keeps its reference until a grace period has passed, so no load of its threads is
   ///   under way.
   private func soleUser(of pte: PTE) -> SoleUser {
     let folio = frames.frame(pte.folioPFN)
-    if folio.references == 1 { return .yes }
+    if folio.references == 1 { return engine.holdsUncounted(folio, in: frames) ? .no : .yes }
     // The mapcount falls at once, the reference only after a grace period: the surplus may be just that.
     return mayDrain && folio.pins == 0 && frames.mappings(of: pte.folioPFN) == 1 ? .afterDrain : .no
+  }
+
+  /// Locks the entry if it is the only user of `folio`. Nil stands for an exclusive page, which needs no look.
+  private func lock(_ site: FaultSite, asSoleUserOf folio: Frame?) -> Outcome? {
+    if let refusal = site.lock(asSoleUserOf: folio) { return refusal }
+    guard let folio, engine.holdsUncounted(folio, in: frames) else { return nil }
+    site.ptep.store(site.pte)
+    return .again
   }
 
   /// Makes the entry writable in place (`wp_page_reuse`).
   private func reusePage(_ site: FaultSite) -> Outcome {
     let folio = site.pte.isExclusive ? nil : frames.frame(site.pte.folioPFN)
-    if let refusal = site.lock(asSoleUserOf: folio) { return refusal }
+    if let refusal = lock(site, asSoleUserOf: folio) { return refusal }
     let pte = site.pte.without(PTELayout.cowShared).with(PTELayout.dirty, PTELayout.accessed)
     site.ptep.store(site.finish(pte, writable: true))
     return .done

@@ -56,6 +56,15 @@ extension PinSlot {
     return count
   }
 
+  /// Whether a get or a pin of `frame` is in a slot or in a list now. O(threads + pages in lists).
+  ///
+  /// It says something only of holds whose sections have ended: see `SlotEngine.holdsUncounted`.
+  static func holds(_ frame: Frame, in frames: FrameTable) -> Bool {
+    var isHeld = false
+    forEachHeld(of: frames) { word, _ in if word & ~pinBit == frame.slotWord { isHeld = true } }
+    return isHeld
+  }
+
   /// How many pins and gets of a machine's frames there are in slots and lists now. O(threads + pages in lists).
   static func count(of frames: FrameTable) -> Int {
     var count = 0

@@ -10,6 +10,11 @@ extension PinEngine {
   @inline(__always)
   func markOwn(_ pte: inout PTE) { if self == .slot { SlotEngine.markOwn(&pte) } }
 
+  /// Whether a get holds `folio`, which no exclusive entry maps, without its counts showing that.
+  func holdsUncounted(_ folio: Frame, in frames: FrameTable) -> Bool {
+    self == .slot && SlotEngine.holdsUncounted(folio, in: frames)
+  }
+
   /// Whether the frame behind an entry that was just cleared may be held by a pin that its counts do not show.
   @inline(__always)
   func mayHoldUncounted(_ pte: PTE) -> Bool { self == .slot && SlotEngine.mayHoldUncounted(pte) }

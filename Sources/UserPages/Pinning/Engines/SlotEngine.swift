@@ -71,6 +71,14 @@ enum SlotEngine {
   /// A fault installs a new frame as the mapping's own: no slot has ever held it.
   static func markOwn(_ pte: inout PTE) { pte.set(PTELayout.neverSlotPinned) }
 
+  /// Whether a get in a slot holds a frame that copy-on-write found with one reference, behind an entry that is not exclusive. Then
+  /// the store must go to a copy, or the holder would see what another program stores (CVE-2020-29374).
+  ///
+  /// ORDERING [slot-then-leave]: a grace period has passed since a get that matters read its entry. Another space's entry kept its reference
+  /// until one had passed. By this entry, when it was exclusive: the fork that shared it waited for one. A get that reads this entry now
+  /// meets the store, as one that comes later does: holder and program see one page.
+  static func holdsUncounted(_ folio: Frame, in frames: FrameTable) -> Bool { PinSlot.holds(folio, in: frames) }
+
   /// Whether a slot may hold the frame behind an entry that was just cleared. The counts do not show such a pin.
   ///
   /// ORDERING [first-slot-pin]: to look at the slots now would not do. A pin that read the entry may store its slot after that
