@@ -169,8 +169,8 @@ extension ProgramGenerator {
       model.spaces[index].protect(start, count, permission)
     case 2:
       let advice: AdviceWord = random.pick([
-        (6, .dontNeed), (pagesOut ? 6 : 0, .pageOut), (2, .dontFork), (2, .doFork), (2, .populateRead),
-        (2, .populateWrite),
+        (6, .dontNeed), (pagesOut ? 6 : 0, .pageOut), (2, .dontFork), (2, .doFork), (2, .wipeOnFork),
+        (1, .keepOnFork), (1, .cold), (2, .populateRead), (2, .populateWrite),
         (collapses ? 5 : 0, .collapse),
       ])
       add(.space(.advise(space: space.name, range, advice)))

@@ -31,7 +31,8 @@ import Testing
     let wanted: Set = [
       "map", "unmap", "protect", "advise", "remap", "fork", "exit", "read", "write", "readfile", "writefile", "pin",
       "get",
-      "peek", "poke", "release", "frame", "force", "longterm", "dontneed", "dontfork", "dofork", "populate-read",
+      "peek", "poke", "release", "frame", "force", "longterm", "dontneed", "dontfork", "dofork", "wipeonfork",
+      "populate-read",
       "populate-write", "none", "shared", "huge", "collapse",
       "file", "diskfile", "truncate", "punch", "sync", "ondisk", "pageout", "rread", "rwrite", "noreplace", "w",
     ]

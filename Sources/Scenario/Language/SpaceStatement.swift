@@ -113,6 +113,9 @@ public enum AdviceWord: String, CaseIterable, Sendable {
   case pageOut = "pageout"
   case dontFork = "dontfork"
   case doFork = "dofork"
+  case wipeOnFork = "wipeonfork"
+  case keepOnFork = "keeponfork"
+  case cold
   case populateRead = "populate-read"
   case populateWrite = "populate-write"
   case collapse

@@ -81,6 +81,9 @@ extension AdviceWord {
     case .pageOut: .pageOut
     case .dontFork: .dontFork
     case .doFork: .doFork
+    case .wipeOnFork: .wipeOnFork
+    case .keepOnFork: .keepOnFork
+    case .cold: .cold
     case .populateRead: .populateRead
     case .populateWrite: .populateWrite
     case .collapse: .collapse

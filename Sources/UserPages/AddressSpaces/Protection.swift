@@ -35,6 +35,12 @@ public enum Advice: Sendable {
   case dontFork
   /// Undo `dontFork`.
   case doFork
+  /// Let a child inherit the range without its pages: it reads zeroes there (`MADV_WIPEONFORK`). Private anonymous memory alone.
+  case wipeOnFork
+  /// Undo `wipeOnFork`.
+  case keepOnFork
+  /// The pages are not needed soon: reclaim takes them before others (`MADV_COLD`).
+  case cold
   /// Fault the pages in for reading.
   case populateRead
   /// Fault the pages in for writing.

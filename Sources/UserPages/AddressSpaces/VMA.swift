@@ -34,6 +34,8 @@ struct VMA: ~Copyable, Sendable {
     let writesBack: Bool
     /// A fork's child does not inherit it (`VM_DONTCOPY`).
     var dontFork = false
+    /// A fork's child inherits it without its pages (`VM_WIPEONFORK`).
+    var wipesOnFork = false
     /// May use 2 MiB entries (`VM_HUGEPAGE`).
     var hugePages: Bool
 
@@ -53,7 +55,7 @@ struct VMA: ~Copyable, Sendable {
 
     func matches(_ other: Attributes) -> Bool {
       protection == other.protection && isShared == other.isShared && dontFork == other.dontFork
-        && hugePages == other.hugePages && kind.matches(other.kind)
+        && wipesOnFork == other.wipesOnFork && hugePages == other.hugePages && kind.matches(other.kind)
     }
   }
 
@@ -84,4 +86,7 @@ struct VMA: ~Copyable, Sendable {
 
   /// Whether a store gives the mapping a copy of its own (`is_cow_mapping`).
   var isPrivate: Bool { !attributes.isShared }
+
+  /// Whether a fork shares its private pages by copy-on-write.
+  var sharesPagesOnFork: Bool { isPrivate && !attributes.wipesOnFork }
 }

@@ -15,8 +15,12 @@ extension AddressSpace {
     guard let (range, isWhole) = address.reachableRange(pages: pages) else { throw .outOfMemory }
     switch advice {
     case .dontNeed: try discard(range)
-    case .dontFork: try setDontFork(range, true)
-    case .doFork: try setDontFork(range, false)
+    case .dontFork: try changeInheritance(of: range, unless: { _ in false }) { $0.dontFork = true }
+    case .doFork: try changeInheritance(of: range, unless: { $0.kind.isIO }) { $0.dontFork = false }
+    case .wipeOnFork:
+      try changeInheritance(of: range, unless: { $0.isShared || !$0.isAnonymous }) { $0.wipesOnFork = true }
+    case .keepOnFork: try changeInheritance(of: range, unless: { _ in false }) { $0.wipesOnFork = false }
+    case .cold: try forgetAccesses(to: range)
     case .populateRead: try populate(range, .read)
     case .populateWrite: try populate(range, .write)
     case .collapse: try collapseParts(range)
@@ -71,17 +75,55 @@ extension AddressSpace {
     if hasHole { throw .outOfMemory }
   }
 
-  private func setDontFork(_ range: Range<VirtualAddress>, _ value: Bool) throws(PageError) {
+  /// Clears accessed bits: the next round of reclaim finds the pages unused. A mirror's accesses set none, so its translations go.
+  private func forgetAccesses(to range: Range<VirtualAddress>) throws(PageError) {
+    var error: PageError?
+    mmapLock.reading { reader in
+      let (parts, hasHole) = parts(of: range, reader)
+      if hasHole { error = .outOfMemory }
+      for (part, mapping) in parts {
+        if mapping.value.attributes.kind.isPFN {
+          error = .invalidArgument
+          break
+        }
+        forgetAccesses(to: part, reader)
+      }
+    }
+    if let error { throw error }
+  }
+
+  private func forgetAccesses(to part: Range<VirtualAddress>, _ lock: borrowing MmapReader) {
+    var cursor = table.cursor(over: part, lock)
+    while let step = cursor.next() {
+      switch step {
+      case .huge(let span):
+        let before = revokingTranslations(of: span.range) {
+          span.ptep.update { $0.mapsHuge ? $0.without(PTELayout.accessed) : nil }
+        }
+        if !before.mapsHuge { cursor.lookAgain() }
+      case .base(let run):
+        revokingTranslations(of: run.range) {
+          for (_, ptep) in run { _ = ptep.update { $0.isMapped ? $0.without(PTELayout.accessed) : nil } }
+        }
+      }
+    }
+  }
+
+  /// Changes what a fork's child gets of each mapped part, up to the first one that `isRefused`.
+  private func changeInheritance(
+    of range: Range<VirtualAddress>, unless isRefused: (VMA.Attributes) -> Bool,
+    _ change: (inout VMA.Attributes) -> Void
+  ) throws(PageError) {
     var error: PageError?
     changeMappings { writer, teardown in
       let (parts, hasHole) = parts(of: range, writer.reader)
       if hasHole { error = .outOfMemory }
       for (part, mapping) in parts {
-        if !value, mapping.value.attributes.kind.isIO {
+        if isRefused(mapping.value.attributes) {
           error = .invalidArgument
           break
         }
-        change(part, writer, &teardown) { $0.dontFork = value }
+        self.change(part, writer, &teardown, change)
       }
     }
     if let error { throw error }

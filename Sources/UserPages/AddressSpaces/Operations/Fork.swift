@@ -2,8 +2,8 @@ extension AddressSpace {
   /// A child with the same mappings: private memory is copied on write, shared memory is shared (`fork(2)`'s `dup_mmap`).
   ///
   /// Anonymous pages that are pinned are copied into the child at once and stay the parent's own, so that a device never
-  /// writes to a page that the parent has left behind. Mappings advised `dontFork` are not inherited. File mappings without
-  /// private pages are not copied: the child faults them anew.
+  /// writes to a page that the parent has left behind. Mappings advised `dontFork` are not inherited, those advised
+  /// `wipeOnFork` without their pages. File mappings without private pages are not copied: the child faults them anew.
   ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `outOfMemory` if a pinned page cannot be copied or a frame has too many references, after reclaim. Pages may have become
@@ -40,7 +40,7 @@ extension AddressSpace {
 
       var isWriteProtected = false
       var shared = SharedParts()
-      for mapping in inherited where mapping.value.isPrivate {
+      for mapping in inherited where mapping.value.sharesPagesOnFork {
         if writeProtect(mapping.value.range, writer, &shared) { isWriteProtected = true }
       }
       YieldPoint.forkBetweenProtectAndCopy.reach()
@@ -57,7 +57,7 @@ extension AddressSpace {
           try inherit(inherited, by: child, slots, shared, writer, childWriter)
         } catch {
           failure = error
-          for mapping in inherited where mapping.value.isPrivate { keepPinned(mapping, slots, shared, writer) }
+          for mapping in inherited where mapping.value.sharesPagesOnFork { keepPinned(mapping, slots, shared, writer) }
         }
       }
     }
@@ -103,7 +103,7 @@ extension AddressSpace {
   private func copiesEntries(of mapping: VMATree.Mapping, _ writer: borrowing MmapWriter) -> Bool {
     let kind = mapping.value.attributes.kind
     if kind.isPFN || kind.isMixed { return true }
-    guard mapping.value.isPrivate else { return false }
+    guard mapping.value.sharesPagesOnFork else { return false }
     var cursor = table.cursor(over: mapping.value.range, writer)
     while let step = cursor.next() {
       switch step {
