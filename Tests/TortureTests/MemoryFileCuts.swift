@@ -222,7 +222,9 @@ extension TortureTests {
     }
 
     /// 2 MiB that lose a part, and come again as a whole. Spaces come and go, so that the tables have room for an entry of 2 MiB again.
-    @Test(arguments: Engines.all, [CutFile.Kind.cut, .hole])
+    @Test(
+      .disabled(if: Sanitizer.isThread, "there a file's 2 MiB are cut before a program has mapped them"),
+      arguments: Engines.all, [CutFile.Kind.cut, .hole])
     func hugePages(engine: PinEngine, kind: CutFile.Kind) throws {
       try race("2 MiB against \(kind) of a memory file", engine: engine, frames: HugeRegion.frames) {
         torture, machine in
