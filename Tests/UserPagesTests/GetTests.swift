@@ -59,6 +59,19 @@ import Testing
     }
   }
 
+  /// No other space has the page any more, and its entry is still as the fork left it: the counts do not show the holder in a slot.
+  @Test(arguments: Engines.all)
+  func theHolderCameAfterTheChildsEnd(engine: PinEngine) throws {
+    try withPage(engine) { machine, space in
+      try space.fork().exit()
+      machine.memory.flushDeferredFrees()
+      let get = try space.pin(at: 0x5000, .get)
+      try space.store(UInt64(6), at: 0x5000)
+      #expect(get.deviceBytes.load(as: UInt64.self) == 5, "a store reached the holder of a get")
+      get.release()
+    }
+  }
+
   @Test(arguments: Engines.all)
   func theHolderHasARange(engine: PinEngine) throws {
     try withPage(engine) { machine, space in
