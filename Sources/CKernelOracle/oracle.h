@@ -24,7 +24,7 @@ enum operation {
   op_unmap,      // address, length
   op_protect,    // address, length, prot
   op_advise,     // address, length, advice
-  op_remap,      // address, length, new address, new length
+  op_remap,      // address, length, new address, new length, whether the old range stays mapped
   op_fork,       // index of the child
   op_read,       // address, count; the mailbox returns the bytes
   op_write,      // address, count; the mailbox holds the bytes

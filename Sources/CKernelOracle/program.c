@@ -106,7 +106,7 @@ static int64_t map(int space, char **word) {
 }
 
 static int64_t change(int space, char **word) {
-  uint64_t numbers[4] = {parse_number(word[2]), parse_number(word[3]) * page_size};
+  uint64_t numbers[5] = {parse_number(word[2]), parse_number(word[3]) * page_size};
   switch (word[0][0]) {
     case 'm':
       return map(space, word);
@@ -121,7 +121,8 @@ static int64_t change(int space, char **word) {
     default:
       numbers[2] = parse_number(word[4]);
       numbers[3] = parse_number(word[5]) * page_size;
-      return ask_space(space, op_remap, numbers, 4);
+      numbers[4] = word[6] && is(word[6], "dontunmap");
+      return ask_space(space, op_remap, numbers, 5);
   }
 }
 

@@ -17,6 +17,10 @@
 
 #include "oracle.h"
 
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
 struct mailbox *mailbox;
 
 // Made before the first space, so that every process inherits all of them. A forked child uses its own.
@@ -70,8 +74,8 @@ static int64_t perform(void) {
     case op_advise:
       return madvise(address, n[1], (int)n[2]) == 0 ? 0 : -errno;
     case op_remap: {
-      void *at = n[0] == n[2] ? mremap(address, n[1], n[3], 0)
-                              : mremap(address, n[1], n[3], MREMAP_MAYMOVE | MREMAP_FIXED, (void *)(uintptr_t)n[2]);
+      int flags = n[4] ? MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP : n[0] == n[2] ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
+      void *at = mremap(address, n[1], n[3], flags, (void *)(uintptr_t)n[2]);
       return at == MAP_FAILED ? -errno : 0;
     }
     case op_fork:

@@ -25,7 +25,7 @@ public enum Chance: String, CaseIterable, Sendable {
     {
       return .joinedMappings
     }
-    if case .space(.remap(_, let from, let to)) = statement, from.pages > 0, from.pages != to.pages,
+    if case .space(.remap(_, let from, let to, _)) = statement, from.pages > 0, from.pages != to.pages,
       kernel == "EFAULT", library == "ok" || library == "ENOMEM"
     {
       return .joinedMappings

@@ -183,8 +183,13 @@ extension ProgramGenerator {
       // Keeps the offset in 2 MiB, so that a 2 MiB entry can move whole.
       let inside = range.address % (UInt64(model.scale) * 4096)
       let to = PageRange(address: inPlace ? range.address : model.address(target) + inside, pages: newCount)
-      add(.space(.remap(space: space.name, range, to: to)))
+      let dontUnmap = random.chance(20)
+      add(.space(.remap(space: space.name, range, to: to, dontUnmap: dontUnmap)))
+      if dontUnmap, inPlace || range.pages != newCount { return }
       model.spaces[index].remap(start, count, to: target, newCount / model.scale)
+      if dontUnmap {
+        for page in space.inWindow(start, count) { model.spaces[index].map(page, 1, space.pages[page]) }
+      }
     }
   }
 

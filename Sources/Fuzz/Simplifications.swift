@@ -36,10 +36,12 @@ extension Statement {
       range.shorter.map { .space(.unmap(space: space, $0)) }
     case .file(.punch(let name, let page, let pages)) where pages > 1:
       [.file(.punch(name: name, page: page, pages: 1))]
-    case .space(.remap(let space, let range, let target)) where range.pages == target.pages:
-      range.shorter.map {
-        .space(.remap(space: space, $0, to: PageRange(address: target.address, pages: $0.pages)))
-      }
+    case .space(.remap(let space, let range, let target, let dontUnmap)) where range.pages == target.pages:
+      (dontUnmap ? [.space(.remap(space: space, range, to: target))] : [])
+        + range.shorter.map {
+          .space(
+            .remap(space: space, $0, to: PageRange(address: target.address, pages: $0.pages), dontUnmap: dontUnmap))
+        }
     default: []
     }
   }
@@ -87,7 +89,7 @@ extension SpaceStatement {
     case .space(let name), .exit(let name): [name]
     case .fork(_, let child): [child]
     case .map(let map): [map.space]
-    case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .remap(let name, _, _): [name]
+    case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .remap(let name, _, _, _): [name]
     }
   }
 }

@@ -35,6 +35,7 @@ import Testing
       "populate-read",
       "populate-write", "none", "shared", "huge", "collapse",
       "file", "diskfile", "truncate", "punch", "sync", "ondisk", "pageout", "rread", "rwrite", "noreplace", "w",
+      "dontunmap",
     ]
     #expect(wanted.subtracting(words).isEmpty)
   }

@@ -96,6 +96,7 @@ import Testing
       "ADVICE: 'please' is none of dontneed, pageout, dontfork, dofork, wipeonfork, keeponfork, cold, populate-read, populate-write, collapse"
     ),
     ("remap A 0x1000 1 0x2000", "NEWPAGES is missing"),
+    ("remap A 0x1000 1 0x2000 1 unmap", "'unmap' is not 'dontunmap'"),
     ("remap A 0x1000 1 0x10000000000000000 1", "NEWADDR: '0x10000000000000000' does not fit in 64 bits"),
     ("read A 0x1000", "COUNT is missing"),
     ("read A 0x1000 67108865", "COUNT: 67108865 is more than 67108864"),

@@ -37,6 +37,7 @@ import Testing
     ("advise A 0x1000 1 populate-write", "advise A 0x1000 1 populate-write"),
     ("advise A 0x1000 1 collapse", "advise A 0x1000 1 collapse"),
     ("remap A 4096 1 8192 2", "remap A 0x1000 1 0x2000 2"),
+    ("remap A 4096 1 8192 1 dontunmap", "remap A 0x1000 1 0x2000 1 dontunmap"),
     ("read A 0x1000 0x10", "read A 0x1000 16"),
     ("write A 0x1000 C0FFEE", "write A 0x1000 c0ffee"),
     ("write A 0x1000 FF*0x10", "write A 0x1000 ff*16"),

@@ -53,6 +53,31 @@ extension TortureTests {
       }
     }
 
+    /// The old range stays mapped, without its pages. So every load finds a page, and what it finds is the stamp or zero.
+    @Test(arguments: Engines.all)
+    func pagesThatLeave(engine: PinEngine) throws {
+      try race("access against a range that keeps its mapping", engine: engine) { torture, machine in
+        let space = try movingSpace(machine, engine: engine)
+        try space.map(at: Self.there.start, pages: Self.there.pages, protection: .readWrite)
+        let seen = torture.tally("stamps that were seen", goal: 16)
+        torture.run([
+          mover(space, unmapsOldRange: false),
+          Worker("look", threads: 2) { run in
+            while run.next() {
+              let page = run.random.below(Self.here.pages)
+              let region = run.random.oneIn(2) ? Self.here : Self.there
+              let word = try space.load(at: region.address(page), as: UInt64.self)
+              let right = Stamp(owner: 1, page: page, life: 1).word
+              torture.expect(word == right || word == 0, "page \(page) shows 0x\(String(word, radix: 16)) on its way")
+              if word == right { seen.count() }
+            }
+          },
+          .neighbour(machine, engine: engine, torture),
+        ])
+        space.exit()
+      }
+    }
+
     private func movingSpace(_ machine: Machine, engine: PinEngine) throws -> AddressSpace {
       let space = AddressSpace(machine.memory, engine: engine)
       try space.map(at: Self.here.start, pages: Self.here.pages, protection: .readWrite)
@@ -62,11 +87,12 @@ extension TortureTests {
       return space
     }
 
-    private func mover(_ space: AddressSpace) -> Worker {
+    private func mover(_ space: AddressSpace, unmapsOldRange: Bool = true) -> Worker {
       Worker("move") { run in
         var (from, to) = (Self.here, Self.there)
         while run.next() {
-          try space.remap(at: from.start, pages: from.pages, to: to.start, newPages: to.pages)
+          try space.remap(
+            at: from.start, pages: from.pages, to: to.start, newPages: to.pages, unmapsOldRange: unmapsOldRange)
           swap(&from, &to)
           run.pauseRandomly()
         }

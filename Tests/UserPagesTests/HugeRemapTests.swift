@@ -26,6 +26,28 @@ import Testing
     }
   }
 
+  /// The old range stays mapped. No node is left there, so a first touch maps 2 MiB again.
+  @Test(arguments: Engines.all) func theOldRangeIsEmptyAndHugeAgain(engine: PinEngine) throws {
+    try withHugePages(engine: engine) { machine, space in
+      try space.mapNumbered(pages: 1024)
+      // The first 2 MiB are mapped page by page.
+      try space.protect(at: hugeBase, pages: 1, .read)
+      try space.protect(at: hugeBase, pages: 1, .readWrite)
+      #expect(space.says(hugeBase) == "normal rw dirty" && space.says(hugeBase.page(512)) == "huge rw dirty")
+      try space.remap(at: hugeBase, pages: 1024, to: target, newPages: 1024, unmapsOldRange: false)
+      #expect(try space.firstUnnumbered(target, pages: 0..<1024) == nil)
+      #expect(space.says(target.page(512)) == "huge rw dirty")
+      #expect(space.says(hugeBase) == "none" && space.says(hugeBase.page(512)) == "none")
+      for page in [0, 512] {
+        try space.store(UInt64(9), at: hugeBase.page(page + 1))
+        #expect(space.says(hugeBase.page(page)) == "huge rw dirty")
+      }
+      #expect(try space.load(at: target.page(1), as: UInt64.self) == 2)
+      machine.memory.flushDeferredFrees()
+      #expect(machine.memory.census().framesInUse == 2048)
+    }
+  }
+
   @Test(arguments: Engines.all) func unalignedTheyMovePageByPage(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in
       try space.mapNumbered(pages: 1024)

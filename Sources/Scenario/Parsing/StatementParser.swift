@@ -105,7 +105,8 @@ struct StatementParser {
       return .advise(space: space, range, try reader.choice("ADVICE", of: AdviceWord.self))
     default:
       let range = try reader.range()
-      return .remap(space: space, range, to: try reader.range(address: "NEWADDR", pages: "NEWPAGES"))
+      let target = try reader.range(address: "NEWADDR", pages: "NEWPAGES")
+      return .remap(space: space, range, to: target, dontUnmap: try reader.flag("dontunmap"))
     }
   }
 

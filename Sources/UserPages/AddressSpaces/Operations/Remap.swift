@@ -7,17 +7,22 @@ extension AddressSpace {
   ///
   /// If `pages` is 0, a shared mapping is duplicated: a second mapping begins with the page at `address`, the first one stays.
   ///
+  /// If `unmapsOldRange` is false, the pages move and the old range stays mapped without them (`MREMAP_DONTUNMAP`). Anonymous memory
+  /// reads as zero there, and a file's pages are faulted in again.
+  ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, or a private mapping to duplicate;
+  /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, a private mapping to duplicate, or, if the old
+  ///   range stays mapped, other lengths, the same place or a pfn mapping;
   ///   `badAddress` if the old range does not begin in a mapping, is not inside one and must be, or if a pfn mapping would grow;
   ///   `outOfMemory` if there is no room.
   public func remap(
-    at address: VirtualAddress, pages: Int, to newAddress: VirtualAddress, newPages: Int
+    at address: VirtualAddress, pages: Int, to newAddress: VirtualAddress, newPages: Int, unmapsOldRange: Bool = true
   ) throws(PageError) {
     guard address.isPageAligned, newAddress.isPageAligned, newPages > 0 else { throw .invalidArgument }
     guard let to = newAddress.range(pages: newPages) else {
-      throw newAddress < .limit ? .outOfMemory : .invalidArgument
+      throw newAddress < .limit && unmapsOldRange ? .outOfMemory : .invalidArgument
     }
+    if !unmapsOldRange, pages != newPages || address == newAddress { throw .invalidArgument }
     if pages == 0 { return try duplicate(at: address, to: to) }
     guard pages > 0 else { throw .invalidArgument }
     guard let from = address.range(pages: pages) else { throw address < .limit ? .invalidArgument : .badAddress }
@@ -36,7 +41,9 @@ extension AddressSpace {
       }
       let cutOff = kept.upperBound..<from.upperBound
       if !cutOff.isEmpty { remove(cutOff, writer, &teardown) }
-      if address != newAddress { moveEach(kept, to: to.lowerBound, writer, &teardown) }
+      if address != newAddress {
+        try moveEach(kept, to: to.lowerBound, unmapsOldRange: unmapsOldRange, writer, &teardown)
+      }
     }
   }
 
@@ -80,22 +87,29 @@ extension AddressSpace {
   /// Moves the mappings of a range, or the parts of them that lie in it, one after the other. Holes between them are not moved:
   /// a mapping at the place that a hole would go to stays.
   private func moveEach(
-    _ range: Range<VirtualAddress>, to start: VirtualAddress, _ writer: borrowing MmapWriter,
+    _ range: Range<VirtualAddress>, to start: VirtualAddress, unmapsOldRange: Bool, _ writer: borrowing MmapWriter,
     _ teardown: inout Teardown
-  ) {
+  ) throws(PageError) {
     var next = range.lowerBound
     while next < range.upperBound, let mapping = mappings.first(endingAbove: next, writer.reader) {
       let piece = mapping.value.range.clamped(to: next..<range.upperBound)
       guard !piece.isEmpty else { break }
+      if !unmapsOldRange, mapping.value.attributes.kind.isPFN { throw .invalidArgument }
       let target = start + (piece.lowerBound - range.lowerBound)
-      move(mapping, from: piece, to: target..<(target + (piece.upperBound - piece.lowerBound)), writer, &teardown)
+      move(
+        mapping, from: piece, to: target..<(target + (piece.upperBound - piece.lowerBound)),
+        unmapsOldRange: unmapsOldRange, writer, &teardown)
       next = piece.upperBound
     }
   }
 
+  /// Moves a part of a mapping.
+  ///
+  /// ORDERING [lock-then-validate]: `carve` detaches the mapping before any entry moves. If the old range stays mapped, it gets a mapping
+  /// of its own when every entry has gone. So a fault there either restores its entry, which this moves, or fills an empty one.
   private func move(
-    _ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>, _ writer: borrowing MmapWriter,
-    _ teardown: inout Teardown
+    _ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>, unmapsOldRange: Bool = true,
+    _ writer: borrowing MmapWriter, _ teardown: inout Teardown
   ) {
     let attributes = mapping.value.attributes
     let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.lowerBound)
@@ -114,9 +128,16 @@ extension AddressSpace {
       zap(moved.upperBound..<from.upperBound, in: mapping, writer.reader, &teardown)
     }
     mappings.insert(to, attributes, firstPage: firstPage, replacing: &old, writer)
-    mappings.publish(writer)
-    // Not before the new mapping is there: its entries may be in the same nodes.
-    unlinkVacantNodes(around: from, writer, &teardown)
+    if unmapsOldRange {
+      mappings.publish(writer)
+      // Not before the new mapping is there: its entries may be in the same nodes.
+      unlinkVacantNodes(around: from, writer, &teardown)
+    } else {
+      // As at the new place. Linux moves the table of whole 2 MiB with its entries.
+      if attributes.hugePages { table.unlinkNodes(in: from, vacant: from) { teardown.deferFree($0) } }
+      mappings.insert(from, attributes, firstPage: firstPage, replacing: &old, writer)
+      mappings.publish(writer)
+    }
     mappings.retire(old, &teardown)
   }
 
