@@ -39,9 +39,8 @@ int kernel_oracle_run(void) {
     printf("unavailable: %s\n", problem);
     return 77;
   }
-  const char *no_disk = missing_disk();
-  if (no_disk) printf("ready, without a disk: %s\n", no_disk);
-  else puts("ready");
+  print_missing_words();
+  puts("ready");
   fflush(stdout);
   // A program is read to its end before it runs, so the writer of the program need not read results at the same time.
   char *text = NULL;

@@ -74,6 +74,10 @@ int64_t copy_remotely(pid_t process, bool write_in, uint64_t address, void *byte
 // Prints how many entries map an anonymous page, `other` for other pages, or `unknown` if the kernel does not tell.
 void print_frame(pid_t process, uint64_t address);
 
+// features.c: what not every kernel has.
+// Prints a line `without WORD: REASON` for each word of the language that this machine cannot answer.
+void print_missing_words(void);
+
 // files.c: real files.
 // Why there is no disk to make a file on: null if there is one, else the folder and the reason.
 const char *missing_disk(void);

@@ -20,6 +20,10 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
 
 unsigned char operand[max_bytes];
 
@@ -114,6 +118,8 @@ int parse_advice(const char *word) {
       {"populate-read", MADV_POPULATE_READ},
       {"populate-write", MADV_POPULATE_WRITE},
       {"collapse", MADV_COLLAPSE},
+      {"guard-install", MADV_GUARD_INSTALL},
+      {"guard-remove", MADV_GUARD_REMOVE},
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if (strcmp(word, known[i].word) == 0) return known[i].advice;

@@ -74,15 +74,17 @@ public struct Comparer {
     Comparability.firstIncomparable(of: file)
   }
 
-  /// The first line that makes a disk file, if the kernel has no disk to make one on.
-  private func missingDiskFile(of file: ScenarioFile) -> ScenarioLine? {
-    guard oracle.missingDisk != nil else { return nil }
-    return file.lines.first { if case .machine(.diskFile) = $0.statement { true } else { false } }
+  /// The first line with a word that this machine has no answer to.
+  private func firstMissing(of file: ScenarioFile) -> ScenarioLine? {
+    if oracle.missingWords.isEmpty { return nil }
+    return file.lines.first { line in
+      "\(line.statement)".split(separator: " ").contains { oracle.missingWords[String($0)] != nil }
+    }
   }
 
   /// Runs a scenario on both sides at the same time.
   public func compare(_ file: ScenarioFile) throws(KernelOracle.Problem) -> Comparison {
-    if let line = Self.firstIncomparable(of: file) ?? missingDiskFile(of: file) { return .incomparable(line) }
+    if let line = Self.firstIncomparable(of: file) ?? firstMissing(of: file) { return .incomparable(line) }
     try oracle.start(file)
     let report = runner.run(file)
     let kernel = try oracle.answers(to: file)

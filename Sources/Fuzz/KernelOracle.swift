@@ -27,8 +27,9 @@ public final class KernelOracle {
   /// Arguments that make `gup` the oracle.
   public static let arguments = ["kernel-oracle"]
 
-  /// Why the kernel has no disk file to ask about. Nil if it has.
-  public private(set) var missingDisk: String?
+  /// The words of the language that this machine has no answer to, each with the reason: `diskfile` where there is no disk, and what
+  /// its kernel is too old for.
+  public private(set) var missingWords: [String: String] = [:]
 
   private let process: ChildProcess
   private var unread: [UInt8] = []
@@ -43,13 +44,14 @@ public final class KernelOracle {
     } catch {
       throw .notStarted(error.call, error.error)
     }
-    let greeting = try line()
-    let withoutDisk = "ready, without a disk: "
-    if greeting.hasPrefix(withoutDisk) {
-      missingDisk = String(greeting.dropFirst(withoutDisk.count))
-    } else if greeting != "ready" {
-      let prefix = "unavailable: "
-      throw .unavailable(greeting.hasPrefix(prefix) ? String(greeting.dropFirst(prefix.count)) : greeting)
+    while true {
+      let greeting = try line()
+      if greeting == "ready" { return }
+      let parts = greeting.split(separator: ": ", maxSplits: 1)
+      guard parts.count == 2, parts[0].hasPrefix("without ") else {
+        throw .unavailable(parts.count == 2 && parts[0] == "unavailable" ? String(parts[1]) : greeting)
+      }
+      missingWords[String(parts[0].dropFirst("without ".count))] = String(parts[1])
     }
   }
 

@@ -171,7 +171,7 @@ extension ProgramGenerator {
       let advice: AdviceWord = random.pick([
         (6, .dontNeed), (pagesOut ? 6 : 0, .pageOut), (2, .dontFork), (2, .doFork), (2, .wipeOnFork),
         (1, .keepOnFork), (1, .cold), (2, .populateRead), (2, .populateWrite),
-        (collapses ? 5 : 0, .collapse),
+        (collapses ? 5 : 0, .collapse), (2, .guardInstall), (2, .guardRemove),
       ])
       add(.space(.advise(space: space.name, range, advice)))
     default:

@@ -14,12 +14,15 @@ enum RunningKernel {
     }
   }()
 
-  /// Why there is no disk to put files on. Without one, programs with disk files are not compared.
-  static let missingDisk: String? = {
+  /// The words that this machine has no answer to. Programs with one of them are not compared.
+  static let missingWords: [String: String] = {
     do throws(KernelOracle.Problem) {
-      return try KernelOracle(program: Tool.gup).missingDisk
+      return try KernelOracle(program: Tool.gup).missingWords
     } catch {
-      return missing
+      return [:]
     }
   }()
+
+  /// Why there is no disk to put files on.
+  static var missingDisk: String? { missing ?? missingWords["diskfile"] }
 }

@@ -21,7 +21,7 @@
       @Test(arguments: Ending.allCases, Contents.allCases)
       func anOperationOutlivesNoLoad(ending: Ending, contents: Contents) throws {
         // The contents of a mapping by number are not this space's to throw away.
-        if ending == .dontNeed, contents == .number || contents == .hugeNumber { return }
+        if ending == .dontNeed || ending == .guardInstall, contents == .number || contents == .hugeNumber { return }
         for engine in contents == .sharedFile || contents == .pinnedAnonymous ? Engines.all : [.slot] {
           try play(frames: 2048) { freezer, machine in
             let stage = try Stage(contents, machine, engine: engine)
@@ -41,7 +41,8 @@
 
       @Test(arguments: [
         (Ending.dontNeed, Ending.unmap), (.dontNeed, .dontNeed), (.dontNeed, .exit), (.protectNone, .protectNone),
-        (.protectNone, .unmap), (.remapAway, .mapOver), (.unmap, .unmap),
+        (.protectNone, .unmap), (.remapAway, .mapOver), (.unmap, .unmap), (.guardInstall, .guardInstall),
+        (.dontNeed, .guardInstall),
       ])
       func anOperationThatFindsItsWorkDoneWaitsAsWell(first: Ending, second: Ending) throws {
         for contents in [Contents.sharedFile, .pinnedAnonymous] {

@@ -6,7 +6,7 @@
 
   /// An operation after which the page at `Stage.page` is not mapped there any more, or may not be loaded.
   enum Ending: CaseIterable {
-    case unmap, protectNone, mapOver, dontNeed, remapAway, remapOver, remapShrink, remapShrinkAway, exit
+    case unmap, protectNone, mapOver, dontNeed, guardInstall, remapAway, remapOver, remapShrink, remapShrinkAway, exit
 
     func run(on space: AddressSpace, _ stage: Stage) throws {
       let length = stage.pages * Page.size
@@ -15,6 +15,7 @@
       case .protectNone: try space.protect(at: stage.page, pages: stage.pages, .none)
       case .mapOver: try space.map(at: stage.page, pages: stage.pages, protection: .read)
       case .dontNeed: try space.advise(at: stage.page, pages: stage.pages, .dontNeed)
+      case .guardInstall: try space.advise(at: stage.page, pages: stage.pages, .guardInstall)
       case .remapAway:
         try space.remap(at: stage.page, pages: stage.pages, to: stage.elsewhere, newPages: stage.pages)
       case .remapOver:

@@ -120,6 +120,8 @@ public enum AdviceWord: String, CaseIterable, Sendable {
   case populateRead = "populate-read"
   case populateWrite = "populate-write"
   case collapse
+  case guardInstall = "guard-install"
+  case guardRemove = "guard-remove"
 }
 
 /// The form of an address in results and normalised statements.

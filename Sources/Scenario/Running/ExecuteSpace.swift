@@ -88,6 +88,8 @@ extension AdviceWord {
     case .populateRead: .populateRead
     case .populateWrite: .populateWrite
     case .collapse: .collapse
+    case .guardInstall: .guardInstall
+    case .guardRemove: .guardRemove
     }
   }
 }

@@ -3,6 +3,7 @@ public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
   /// What an entry can be.
   public enum Kind: String, Sendable {
     case none, normal, special, zero, huge, swap, migration
+    case guardMarker = "guard"
   }
 
   /// What the entry is.
@@ -15,7 +16,7 @@ public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
   /// The kind, then `none`, `r` or `rw`, then `dirty` if it is. A kind that is not present stands alone.
   public var description: String {
     switch kind {
-    case .none, .swap, .migration: return kind.rawValue
+    case .none, .swap, .migration, .guardMarker: return kind.rawValue
     case .normal, .special, .zero, .huge:
       let permission = protection.contains(.write) ? "rw" : protection.contains(.read) ? "r" : "none"
       return "\(kind.rawValue) \(permission)\(isDirty ? " dirty" : "")"
@@ -53,6 +54,7 @@ extension AddressSpace {
         switch pte.nonPresentKind {
         case .swap: .swap
         case .migration: .migration
+        case .guardMarker: .guardMarker
         case .busy, nil: .none
         }
       return EntryInformation(kind: kind, protection: .none, isDirty: false)

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// One address space: mappings, a page table, and the operations on them (Linux's `mm_struct`).
 ///
 /// Thread-safe throughout. Operations that change mappings, or replace entries for a while, hold the mmap lock for writing, one at a
@@ -32,6 +34,8 @@ public final class AddressSpace: Sendable {
   let mirrors: MirrorList
   /// Where reclaim goes on to look for idle pages.
   let clockHand = Guarded(VirtualAddress(0))
+  /// Whether an entry may be a guard marker. Never false again.
+  let mayHoldGuards = Atomic<Bool>(false)
   /// The page-table locks, where the engine takes them.
   let tableLocks: PageTableLocks?
 

@@ -47,4 +47,9 @@ public enum Advice: Sendable {
   case populateWrite
   /// Use huge entries where possible, now.
   case collapse
+  /// Drop the pages and put guard markers in their place: an access is a segmentation violation, a pin fails (`MADV_GUARD_INSTALL`).
+  /// Markers outlast `protect`, `dontNeed` and truncation, move with a remap, and are inherited. Not in pfn or mixed mappings.
+  case guardInstall
+  /// Take guard markers away; the next touch faults anew (`MADV_GUARD_REMOVE`).
+  case guardRemove
 }

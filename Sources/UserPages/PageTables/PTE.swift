@@ -19,6 +19,9 @@
 ///     present  -> migration           break-up of a huge frame, move out of a movable frame: no access and no pin meanwhile, under
 ///                                     the mmap lock
 ///     migration -> present            the same, when it is done or has failed
+///     empty, present, swap -> guard   guard-install
+///     guard    -> empty               guard-remove, unmap, exit, remap (at its old address)
+///     empty    -> guard               also remap (at its new address), fork (in the child)
 ///
 /// An entry of the second-lowest level may map 2 MiB: it is a huge entry, and all of the above holds for it. Besides, there:
 ///
@@ -29,7 +32,7 @@
 ///     link     -> empty               the node is unlinked: nothing is mapped in its span
 ///
 /// Only the thread that locked an entry may change a busy one; others wait until it is something else. Non-present entries
-/// other than `empty` and `busy` hold a swap slot (see `PTE+Swap.swift`) or a migration.
+/// other than `empty` and `busy` hold a swap slot (see `PTE+Swap.swift`), a migration or a guard marker.
 ///
 /// `NormalPage.swift` says which entries are special.
 @frozen @usableFromInline
@@ -126,7 +129,13 @@ extension PTE {
     case swap = 2
     /// Replaced for a while by an operation that holds the mmap lock for writing. The payload is the frame's number, or nothing.
     case migration = 3
+    /// No fault fills it: an access is refused (PTE_MARKER_GUARD). No payload.
+    case guardMarker = 4
   }
+
+  static var guardMarker: PTE { PTE(.guardMarker, payload: 0) }
+
+  var isGuard: Bool { self == .guardMarker }
 
   @inlinable init(_ kind: NonPresentKind, payload: UInt64) {
     rawValue = PTELayout.nonPresent | kind.rawValue << PTELayout.kindShift | payload << PTELayout.pfnShift

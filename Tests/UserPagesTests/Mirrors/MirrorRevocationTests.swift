@@ -63,6 +63,13 @@ import Testing
     }
   }
 
+  @Test func guardInstall() throws {
+    try withPage { _, space, mirror in
+      try space.advise(at: mirrorBase.page(1), pages: 1, .guardInstall)
+      expectGone(mirror)
+    }
+  }
+
   @Test func remapAway() throws {
     try withPage { _, space, mirror in
       try space.remap(at: mirrorBase.page(1), pages: 1, to: mirrorBase.page(5), newPages: 1)

@@ -30,7 +30,7 @@ extension Fault {
     let outcome = handleEntry(site)
     // Another mapping may have put the entry there since. What the old mapping says of it does not count.
     switch outcome {
-    case .failed, .refused: return mapping.value.isDetached ? .again : outcome
+    case .failed, .refused, .guarded: return mapping.value.isDetached ? .again : outcome
     default: return outcome
     }
   }
@@ -52,6 +52,7 @@ extension Fault {
       switch pte.nonPresentKind {
       case .swap: return handleSwapFault(site)
       case .migration: return .sealed
+      case .guardMarker: return .guarded
       case .busy: return .again
       case nil: return .failed(.busError)
       }

@@ -82,6 +82,8 @@ struct Fault: ~Copyable {
     /// The frame could be reused but for references that may only wait for a grace period.
     case needsDrain
     case failed(PageError)
+    /// The entry is a guard marker: a segmentation violation, although the mapping permits the access.
+    case guarded
     /// The backing's answer is wrong: a bus error, and a diagnostic.
     case refused(BackingDiagnostic.Reason)
   }
@@ -118,6 +120,8 @@ struct Fault: ~Copyable {
       case .failed(let failure):
         if failure == .segmentationViolation, isPermittedAfterAll() { continue }
         try makeRoom(after: failure)
+      case .guarded:
+        throw .segmentationViolation
       case .refused(let reason):
         report(reason)
         throw .busError

@@ -24,6 +24,8 @@ extension AddressSpace {
     case .populateRead: try populate(range, .read)
     case .populateWrite: try populate(range, .write)
     case .collapse: try collapseParts(range)
+    case .guardInstall: try installGuards(in: range)
+    case .guardRemove: try removeGuards(in: range)
     case .pageOut: try pageOut(range)
     }
     // The part of the range beyond the address space is a hole.
@@ -46,18 +48,29 @@ extension AddressSpace {
     return (parts, hasHole || reached < range.upperBound)
   }
 
-  /// Empties entries and leaves the mappings. The lock for reading is enough: this and faults change entries atomically.
+  /// Empties entries and leaves the mappings. Guard markers stay.
   private func discard(_ range: Range<VirtualAddress>) throws(PageError) {
+    try changeParts(of: range, unless: \.kind.isPFN) { part, mapping, lock, teardown in
+      zap(part, in: mapping, keepsGuards: true, lock, &teardown)
+    }
+  }
+
+  /// Changes the entries of each mapped part, up to the first one that `isRefused`. The lock for reading is enough: this and faults
+  /// change entries atomically.
+  func changeParts(
+    of range: Range<VirtualAddress>, unless isRefused: (VMA.Attributes) -> Bool,
+    _ change: (Range<VirtualAddress>, VMATree.Mapping, borrowing MmapReader, inout Teardown) -> Void
+  ) throws(PageError) {
     var error: PageError?
     emptyEntries { reader, teardown in
       let (parts, hasHole) = parts(of: range, reader)
       if hasHole { error = .outOfMemory }
       for (part, mapping) in parts {
-        if mapping.value.attributes.kind.isPFN {
+        if isRefused(mapping.value.attributes) {
           error = .invalidArgument
           break
         }
-        zap(part, in: mapping, reader, &teardown)
+        change(part, mapping, reader, &teardown)
       }
     }
     if let error { throw error }
@@ -148,7 +161,8 @@ extension AddressSpace {
       do throws(PageError) { try fault(at: address, access) } catch {
         switch error {
         case .busError: throw .badAddress
-        case .segmentationViolation: throw .outOfMemory
+        // A guard marker; or the mapping is gone since.
+        case .segmentationViolation: throw entry(at: address).kind == .guardMarker ? .badAddress : .outOfMemory
         default: throw error
         }
       }

@@ -25,7 +25,9 @@ extension AddressSpace {
           let range = mapping.value.range
           let skipped = max(page - mapping.value.firstPage, 0)
           guard skipped < (range.upperBound - range.lowerBound) / Page.size else { return }
-          zap(range.lowerBound + skipped * Page.size..<range.upperBound, in: mapping, reader, &teardown)
+          zap(
+            range.lowerBound + skipped * Page.size..<range.upperBound, in: mapping, keepsGuards: true, reader, &teardown
+          )
         }
       }
     }

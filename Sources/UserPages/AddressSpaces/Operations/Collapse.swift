@@ -54,16 +54,21 @@ extension AddressSpace {
 
   /// Faults in the pages that are swapped out: a collapse copies mapped pages only.
   private func bringIn(_ range: Range<VirtualAddress>) throws(PageError) {
+    var hasGuard = false
     let swapped = mmapLock.reading { reader in
       var swapped: [VirtualAddress] = []
       var cursor = table.cursor(over: range, reader)
       while let step = cursor.next() {
         guard case .base(let run) = step else { continue }
-        for (address, ptep) in run where ptep.load().isSwapped { swapped.append(address) }
+        for (address, ptep) in run {
+          let pte = ptep.load()
+          if pte.isSwapped { swapped.append(address) } else if pte.isGuard { hasGuard = true }
+        }
       }
       return swapped
     }
     for address in swapped { try fault(at: address, .forcedRead) }
+    if hasGuard { throw .invalidArgument }
   }
 
   /// Collapses one 2 MiB range into a frame. Returns whether the frame is used: it is not if an entry maps 2 MiB already.

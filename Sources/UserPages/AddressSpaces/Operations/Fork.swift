@@ -77,6 +77,7 @@ extension AddressSpace {
   ) throws(PageError) {
     var failure: PageError?
     var old = VMATree.Replaced()
+    child.mayHoldGuards.store(mayHoldGuards.load(ordering: .relaxed), ordering: .relaxed)
     for mapping in inherited {
       // ORDERING [lock-then-validate]: in one turn of the lock with the entries, so that a backing that moves a page finds the
       // child.
@@ -85,7 +86,13 @@ extension AddressSpace {
         mapping.value.range, mapping.value.attributes, firstPage: mapping.value.firstPage, replacing: &old,
         childWriter)
       // After a failure the other pages stay as they are: in no other space, and copied on the next store unless they are pinned.
-      guard failure == nil, copiesEntries(of: mapping, writer) else { continue }
+      guard failure == nil else { continue }
+      guard copiesEntries(of: mapping, writer) else {
+        if mayHoldGuards.load(ordering: .relaxed), mapping.value.attributes.isShared {
+          copyGuards(of: mapping, to: child, writer, childWriter)
+        }
+        continue
+      }
       do throws(PageError) { try copyEntries(of: mapping, to: child, slots, shared, writer, childWriter) } catch {
         failure = error
       }
@@ -119,7 +126,7 @@ extension AddressSpace {
         for (_, ptep) in run {
           // A fault may hold the one private page for a moment before it finds the mapping sealed.
           let pte = ptep.waitUntilUnlocked()
-          if pte.isMapped ? pte.isAnonymous : pte.isSwapped { return true }
+          if pte.isMapped ? pte.isAnonymous : pte.isSwapped || pte.isGuard { return true }
         }
       }
     }
@@ -178,7 +185,7 @@ extension AddressSpace {
         for (index, (address, ptep)) in zip(run.indices, run) {
           // A fault may hold an entry for a moment before it finds the mapping sealed.
           let pte = ptep.waitUntilUnlocked()
-          guard pte.isMapped || pte.isSwapped else { continue }
+          guard pte.isMapped || pte.isSwapped || pte.isGuard else { continue }
           let node = childNode ?? child.makeNode(for: run.start, using: &spare, childWriter)
           childNode = node
           try copyEntry(pte, ptep, at: address, of: mapping, to: node[index], slots, shared)
@@ -192,6 +199,7 @@ extension AddressSpace {
     _ pte: PTE, _ ptep: PTEPointer, at address: VirtualAddress, of mapping: VMATree.Mapping, to target: PTEPointer,
     _ slots: PinSlotSnapshot, _ shared: SharedParts
   ) throws(PageError) {
+    if pte.isGuard { return target.storeUnseen(pte) }
     guard pte.isMapped else { return target.storeUnseen(shareSwapped(pte, at: ptep)) }
     guard isNormal(pte, at: address, in: mapping) else { return target.store(pte) }
     guard pte.isAnonymous else {

@@ -52,9 +52,16 @@ extension AddressSpace {
   }
 
   /// Empties the entries of a range that belong to a mapping, and gives up what they held (`zap_page_range`).
+  ///
+  /// - Parameters:
+  ///   - range: inside the mapping.
+  ///   - mapping: it says what the entries mean.
+  ///   - keepsGuards: whether guard markers stay, because the mapping does.
+  ///   - lock: keeps the mapping and its nodes.
+  ///   - teardown: what frees and waits.
   func zap(
-    _ range: Range<VirtualAddress>, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader,
-    _ teardown: inout Teardown
+    _ range: Range<VirtualAddress>, in mapping: VMATree.Mapping, keepsGuards: Bool = false,
+    _ lock: borrowing MmapReader, _ teardown: inout Teardown
   ) {
     var cursor = table.cursor(over: range, lock)
     while let step = cursor.next() {
@@ -75,16 +82,24 @@ extension AddressSpace {
       case .base(let run):
         revokingTranslations(of: run.range) {
           for (address, ptep) in run {
-            let pte = ptep.clear()
-            if pte.isMapped {
-              YieldPoint.unmapBetweenClearAndFree.reach()
-              drop(pte, at: address, in: mapping, &teardown)
-            } else if !pte.isEmpty, dropUnmapped(pte) {
-              teardown.expectAccess()
-            }
+            let pte = keepsGuards ? ptep.update { $0.isEmpty || $0.isGuard ? nil : .empty } : ptep.clear()
+            giveUp(pte, at: address, in: mapping, &teardown)
           }
         }
       }
+    }
+  }
+
+  /// Gives up what an entry of the lowest level held that was just replaced, and notes whether accesses through it count.
+  @inline(__always)
+  func giveUp(
+    _ pte: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping, _ teardown: inout Teardown
+  ) {
+    if pte.isMapped {
+      YieldPoint.unmapBetweenClearAndFree.reach()
+      drop(pte, at: address, in: mapping, &teardown)
+    } else if !pte.isEmpty, dropUnmapped(pte) {
+      teardown.expectAccess()
     }
   }
 

@@ -1,0 +1,30 @@
+// What not every kernel has, tried out on memory of the driver.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "oracle.h"
+
+// Linux 6.13 has guard markers in anonymous memory, 6.15 in files as well.
+static const char *missing_guards(void) {
+  int fd = make_file(false, page_size, NULL);
+  void *page = mmap(NULL, page_size, PROT_READ, MAP_SHARED, fd, 0);
+  close(fd);
+  if (page == MAP_FAILED) return strerror(errno);
+  bool failed = madvise(page, page_size, parse_advice("guard-install")) != 0;
+  const char *reason = failed ? strerror(errno) : NULL;
+  munmap(page, page_size);
+  return reason;
+}
+
+static void print_missing(const char *word, const char *reason) {
+  if (reason) printf("without %s: %s\n", word, reason);
+}
+
+void print_missing_words(void) {
+  print_missing("diskfile", missing_disk());
+  print_missing("guard-install", missing_guards());
+}
