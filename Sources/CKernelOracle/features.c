@@ -4,9 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "oracle.h"
+
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+
+int seal(void *address, uint64_t length) { return (int)syscall(SYS_mseal, address, length, 0); }
+
+// Linux 6.10 has it, on 64-bit machines.
+static const char *missing_seal(void) { return seal(NULL, 0) == 0 ? NULL : strerror(errno); }
 
 // Linux 6.13 has guard markers in anonymous memory, 6.15 in files as well.
 static const char *missing_guards(void) {
@@ -27,4 +37,5 @@ static void print_missing(const char *word, const char *reason) {
 void print_missing_words(void) {
   print_missing("diskfile", missing_disk());
   print_missing("guard-install", missing_guards());
+  print_missing("seal", missing_seal());
 }

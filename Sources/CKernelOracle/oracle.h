@@ -24,6 +24,7 @@ enum operation {
   op_unmap,      // address, length
   op_protect,    // address, length, prot
   op_advise,     // address, length, advice
+  op_seal,       // address, length
   op_remap,      // address, length, new address, new length, whether the old range stays mapped
   op_fork,       // index of the child
   op_read,       // address, count; the mailbox returns the bytes
@@ -75,6 +76,8 @@ int64_t copy_remotely(pid_t process, bool write_in, uint64_t address, void *byte
 void print_frame(pid_t process, uint64_t address);
 
 // features.c: what not every kernel has.
+// mseal(2).
+int seal(void *address, uint64_t length);
 // Prints a line `without WORD: REASON` for each word of the language that this machine cannot answer.
 void print_missing_words(void);
 

@@ -115,6 +115,8 @@ static int64_t change(int space, char **word) {
     case 'p':
       numbers[2] = (uint64_t)parse_protection(word[4]);
       return ask_space(space, op_protect, numbers, 3);
+    case 's':
+      return ask_space(space, op_seal, numbers, 2);
     case 'a':
       numbers[2] = (uint64_t)parse_advice(word[4]);
       return ask_space(space, op_advise, numbers, 3);
@@ -258,7 +260,7 @@ static void run(char **word, int count) {
   } else if (is(word[0], "fork")) {
     print_result(fork_space(space, word[2]));
   } else if (is(word[0], "map") || is(word[0], "unmap") || is(word[0], "protect") || is(word[0], "advise") ||
-             is(word[0], "remap")) {
+             is(word[0], "seal") || is(word[0], "remap")) {
     print_result(change(space, word));
   } else {
     oracle_die("a statement that real memory does not have here");

@@ -73,6 +73,8 @@ static int64_t perform(void) {
       return mprotect(address, n[1], (int)n[2]) == 0 ? 0 : -errno;
     case op_advise:
       return madvise(address, n[1], (int)n[2]) == 0 ? 0 : -errno;
+    case op_seal:
+      return seal(address, n[1]) == 0 ? 0 : -errno;
     case op_remap: {
       int flags = n[4] ? MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP : n[0] == n[2] ? 0 : MREMAP_MAYMOVE | MREMAP_FIXED;
       void *at = mremap(address, n[1], n[3], flags, (void *)(uintptr_t)n[2]);

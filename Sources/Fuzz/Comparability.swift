@@ -155,6 +155,7 @@ struct Comparability {
         if hasHugePages || hasSharedMemory || endsInsidePage { return false }
       }
       return isForeign(range)
+    case .seal(_, let range): return isForeign(range)
     case .remap(_, let from, let to, _): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
     }
   }

@@ -20,6 +20,8 @@ public struct ProgramGenerator {
   let changesFiles: Bool
   /// Whether the program has memory that can be stored to and not read. Then other processes access it without pins.
   let mapsWriteOnly: Bool
+  /// Whether the program seals memory. Much is refused then, so few programs do.
+  let seals: Bool
   private var lines: [ScenarioLine] = []
   /// The byte of the next write. Two writes differ, so a read tells which of them it sees.
   private var nextByte: UInt8 = 1
@@ -38,6 +40,7 @@ public struct ProgramGenerator {
     pagesOut = scale == 1 && random.chance(30)
     mapsWriteOnly = random.chance(25)
     changesFiles = scale == 1 && random.chance(40)
+    seals = random.chance(15)
     self.random = random
   }
 

@@ -32,6 +32,8 @@ extension Statement {
       range.shorter.map { .space(.protect(space: space, $0, permission)) }
     case .space(.advise(let space, let range, let advice)):
       range.shorter.map { .space(.advise(space: space, $0, advice)) }
+    case .space(.seal(let space, let range)):
+      range.shorter.map { .space(.seal(space: space, $0)) }
     case .space(.unmap(let space, let range)):
       range.shorter.map { .space(.unmap(space: space, $0)) }
     case .file(.punch(let name, let page, let pages)) where pages > 1:
@@ -89,7 +91,9 @@ extension SpaceStatement {
     case .space(let name), .exit(let name): [name]
     case .fork(_, let child): [child]
     case .map(let map): [map.space]
-    case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .remap(let name, _, _, _): [name]
+    case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .seal(let name, _),
+      .remap(let name, _, _, _):
+      [name]
     }
   }
 }

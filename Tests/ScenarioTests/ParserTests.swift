@@ -36,6 +36,7 @@ import Testing
     ("advise A 0x1000 1 populate-read", "advise A 0x1000 1 populate-read"),
     ("advise A 0x1000 1 populate-write", "advise A 0x1000 1 populate-write"),
     ("advise A 0x1000 1 collapse", "advise A 0x1000 1 collapse"),
+    ("seal A 4096 1", "seal A 0x1000 1"),
     ("remap A 4096 1 8192 2", "remap A 0x1000 1 0x2000 2"),
     ("remap A 4096 1 8192 1 dontunmap", "remap A 0x1000 1 0x2000 1 dontunmap"),
     ("read A 0x1000 0x10", "read A 0x1000 16"),

@@ -7,6 +7,7 @@ public enum SpaceStatement: Equatable, Sendable, CustomStringConvertible {
   case unmap(space: String, PageRange)
   case protect(space: String, PageRange, Permission)
   case advise(space: String, PageRange, AdviceWord)
+  case seal(space: String, PageRange)
   case remap(space: String, PageRange, to: PageRange, dontUnmap: Bool = false)
 
   public var description: String {
@@ -18,6 +19,7 @@ public enum SpaceStatement: Equatable, Sendable, CustomStringConvertible {
     case .unmap(let space, let range): "unmap \(space) \(range)"
     case .protect(let space, let range, let permission): "protect \(space) \(range) \(permission.rawValue)"
     case .advise(let space, let range, let advice): "advise \(space) \(range) \(advice.rawValue)"
+    case .seal(let space, let range): "seal \(space) \(range)"
     case .remap(let space, let range, let target, let dontUnmap):
       "remap \(space) \(range) \(target)\(dontUnmap ? " dontunmap" : "")"
     }

@@ -93,7 +93,8 @@ struct NameScope {
       case .erofs(let name, _): try thing(name, isOneOf: [.erofs])
       case .pfn(let name): try thing(name, isOneOf: [.image, .device])
       }
-    case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .remap(let name, _, _, _):
+    case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .seal(let name, _),
+      .remap(let name, _, _, _):
       try space(name)
     }
   }

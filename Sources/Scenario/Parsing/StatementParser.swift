@@ -1,7 +1,7 @@
 /// Parses one statement from its words, without the lines around it.
 struct StatementParser {
   private static let machineVerbs = ["memory", "swap", "image", "file", "diskfile", "device", "erofs"]
-  private static let spaceVerbs = ["space", "fork", "exit", "map", "unmap", "protect", "advise", "remap"]
+  private static let spaceVerbs = ["space", "fork", "exit", "map", "unmap", "protect", "advise", "seal", "remap"]
   private static let accessVerbs = ["read", "write", "rread", "rwrite", "readfile", "writefile"]
   private static let pinVerbs = ["pin", "get", "release", "peek", "poke"]
   private static let fileVerbs = ["truncate", "punch", "sync", "ondisk", "cached", "reclaim"]
@@ -103,6 +103,7 @@ struct StatementParser {
     case "advise":
       let range = try reader.range()
       return .advise(space: space, range, try reader.choice("ADVICE", of: AdviceWord.self))
+    case "seal": return .seal(space: space, try reader.range())
     default:
       let range = try reader.range()
       let target = try reader.range(address: "NEWADDR", pages: "NEWPAGES")

@@ -20,6 +20,8 @@ extension ScenarioMachine {
       try space(name).protect(at: range.start, pages: range.pages, permission.protection)
     case .advise(let name, let range, let advice):
       try space(name).advise(at: range.start, pages: range.pages, advice.advice)
+    case .seal(let name, let range):
+      try space(name).seal(at: range.start, pages: range.pages)
     case .remap(let name, let range, let target, let dontUnmap):
       try space(name).remap(
         at: range.start, pages: range.pages, to: target.start, newPages: target.pages, unmapsOldRange: !dontUnmap)

@@ -36,6 +36,8 @@ struct VMA: ~Copyable, Sendable {
     var dontFork = false
     /// A fork's child inherits it without its pages (`VM_WIPEONFORK`).
     var wipesOnFork = false
+    /// Stays as it is (`VM_SEALED`): see `AddressSpace.seal`.
+    var isImmutable = false
     /// May use 2 MiB entries (`VM_HUGEPAGE`).
     var hugePages: Bool
 
@@ -55,7 +57,8 @@ struct VMA: ~Copyable, Sendable {
 
     func matches(_ other: Attributes) -> Bool {
       protection == other.protection && isShared == other.isShared && dontFork == other.dontFork
-        && wipesOnFork == other.wipesOnFork && hugePages == other.hugePages && kind.matches(other.kind)
+        && wipesOnFork == other.wipesOnFork && isImmutable == other.isImmutable && hugePages == other.hugePages
+        && kind.matches(other.kind)
     }
   }
 

@@ -15,6 +15,8 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case busy
   /// `EEXIST`: a mapping is there that was not to be replaced.
   case alreadyMapped
+  /// `EPERM`: the range is sealed.
+  case notPermitted
   /// `SIGSEGV`: the program touched what is not mapped, or not with that permission.
   case segmentationViolation
   /// `SIGBUS`: the mapping is there, what it shows is not (past the end of a file or an image).
@@ -45,6 +47,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .tryAgain: EAGAIN
     case .busy: EBUSY
     case .alreadyMapped: EEXIST
+    case .notPermitted: EPERM
     case .inputOutput: EIO
     case .readOnly: EROFS
     case .file(_, let errno): errno
@@ -61,6 +64,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .tryAgain: "EAGAIN"
     case .busy: "EBUSY"
     case .alreadyMapped: "EEXIST"
+    case .notPermitted: "EPERM"
     case .segmentationViolation: "SIGSEGV"
     case .busError: "SIGBUS"
     case .inputOutput: "EIO"

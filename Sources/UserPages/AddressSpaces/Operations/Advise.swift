@@ -5,7 +5,7 @@ extension AddressSpace {
   ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a mapping
-  ///   in it (`dontNeed` on a pfn mapping, for instance); `outOfMemory` if a part is not mapped, no frame is free, or the swap
+  ///   in it (`dontNeed` on a pfn mapping, for instance); `notPermitted` if pages would be dropped that are sealed; `outOfMemory` if a part is not mapped, no frame is free, or the swap
   ///   file is full: the pages from there on stay in memory; `badAddress` if a page to be populated cannot be read or
   ///   written at all; `tryAgain` if a page to be collapsed is pinned.
   public func advise(at address: VirtualAddress, pages: Int, _ advice: Advice) throws(PageError) {
@@ -15,11 +15,14 @@ extension AddressSpace {
     guard let (range, isWhole) = address.reachableRange(pages: pages) else { throw .outOfMemory }
     switch advice {
     case .dontNeed: try discard(range)
-    case .dontFork: try changeInheritance(of: range, unless: { _ in false }) { $0.dontFork = true }
-    case .doFork: try changeInheritance(of: range, unless: { $0.kind.isIO }) { $0.dontFork = false }
+    case .dontFork: try changeInheritance(of: range, unless: \.refusesDiscard) { $0.dontFork = true }
+    case .doFork:
+      try changeInheritance(of: range, unless: { $0.kind.isIO ? .invalidArgument : nil }) { $0.dontFork = false }
     case .wipeOnFork:
-      try changeInheritance(of: range, unless: { $0.isShared || !$0.isAnonymous }) { $0.wipesOnFork = true }
-    case .keepOnFork: try changeInheritance(of: range, unless: { _ in false }) { $0.wipesOnFork = false }
+      try changeInheritance(
+        of: range, unless: { $0.refusesDiscard ?? ($0.isShared || !$0.isAnonymous ? .invalidArgument : nil) }
+      ) { $0.wipesOnFork = true }
+    case .keepOnFork: try changeInheritance(of: range, unless: { _ in nil }) { $0.wipesOnFork = false }
     case .cold: try forgetAccesses(to: range)
     case .populateRead: try populate(range, .read)
     case .populateWrite: try populate(range, .write)
@@ -50,15 +53,16 @@ extension AddressSpace {
 
   /// Empties entries and leaves the mappings. Guard markers stay.
   private func discard(_ range: Range<VirtualAddress>) throws(PageError) {
-    try changeParts(of: range, unless: \.kind.isPFN) { part, mapping, lock, teardown in
+    try changeParts(of: range, unless: { $0.refusesDiscard ?? ($0.kind.isPFN ? .invalidArgument : nil) }) {
+      part, mapping, lock, teardown in
       zap(part, in: mapping, keepsGuards: true, lock, &teardown)
     }
   }
 
-  /// Changes the entries of each mapped part, up to the first one that `isRefused`. The lock for reading is enough: this and faults
+  /// Changes the entries of each mapped part, up to the first one that is refused. The lock for reading is enough: this and faults
   /// change entries atomically.
   func changeParts(
-    of range: Range<VirtualAddress>, unless isRefused: (VMA.Attributes) -> Bool,
+    of range: Range<VirtualAddress>, unless refusal: (VMA.Attributes) -> PageError?,
     _ change: (Range<VirtualAddress>, VMATree.Mapping, borrowing MmapReader, inout Teardown) -> Void
   ) throws(PageError) {
     var error: PageError?
@@ -66,8 +70,8 @@ extension AddressSpace {
       let (parts, hasHole) = parts(of: range, reader)
       if hasHole { error = .outOfMemory }
       for (part, mapping) in parts {
-        if isRefused(mapping.value.attributes) {
-          error = .invalidArgument
+        if let refused = refusal(mapping.value.attributes) {
+          error = refused
           break
         }
         change(part, mapping, reader, &teardown)
@@ -122,9 +126,9 @@ extension AddressSpace {
     }
   }
 
-  /// Changes what a fork's child gets of each mapped part, up to the first one that `isRefused`.
+  /// Changes what a fork's child gets of each mapped part, up to the first one that is refused.
   private func changeInheritance(
-    of range: Range<VirtualAddress>, unless isRefused: (VMA.Attributes) -> Bool,
+    of range: Range<VirtualAddress>, unless refusal: (VMA.Attributes) -> PageError?,
     _ change: (inout VMA.Attributes) -> Void
   ) throws(PageError) {
     var error: PageError?
@@ -132,8 +136,8 @@ extension AddressSpace {
       let (parts, hasHole) = parts(of: range, writer.reader)
       if hasHole { error = .outOfMemory }
       for (part, mapping) in parts {
-        if isRefused(mapping.value.attributes) {
-          error = .invalidArgument
+        if let refused = refusal(mapping.value.attributes) {
+          error = refused
           break
         }
         self.change(part, writer, &teardown, change)

@@ -14,14 +14,14 @@ extension AddressSpace {
   func installGuards(in range: Range<VirtualAddress>) throws(PageError) {
     // Before any marker: a fork looks at shared mappings for markers only if it is set. The mmap lock orders the two.
     mayHoldGuards.store(true, ordering: .relaxed)
-    try changeParts(of: range, unless: { !$0.takesGuards }) { part, mapping, lock, teardown in
+    try changeParts(of: range, unless: { $0.refusesDiscard ?? $0.refusesGuards }) { part, mapping, lock, teardown in
       installGuards(in: part, of: mapping, lock, &teardown)
     }
   }
 
   /// Takes markers away. Other entries stay as they are.
   func removeGuards(in range: Range<VirtualAddress>) throws(PageError) {
-    try changeParts(of: range, unless: { !$0.takesGuards }) { part, _, lock, _ in
+    try changeParts(of: range, unless: \.refusesGuards) { part, _, lock, _ in
       var cursor = table.cursor(over: part, lock)
       while let step = cursor.next() {
         guard case .base(let run) = step else { continue }
@@ -81,6 +81,6 @@ extension AddressSpace {
 }
 
 extension VMA.Attributes {
-  /// Whether memory may hold guard markers: not if it is mapped by number, in part or in whole (`VM_SPECIAL`).
-  var takesGuards: Bool { !kind.isPFN && !kind.isMixed }
+  /// Why memory may not hold guard markers: it is mapped by number, in part or in whole (`VM_SPECIAL`).
+  var refusesGuards: PageError? { kind.isPFN || kind.isMixed ? .invalidArgument : nil }
 }

@@ -13,7 +13,7 @@ extension AddressSpace {
   ///   - hugePages: whether 2 MiB entries may be used.
   ///   - replaces: whether what is mapped there gives way. If not, nothing may be there.
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `invalidArgument` for an empty or unaligned
+  /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `notPermitted` if one is sealed; `invalidArgument` for an empty or unaligned
   ///   range or a negative offset; `outOfMemory` for a range that is not inside the address space.
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func map(
@@ -42,6 +42,7 @@ extension AddressSpace {
         mappings.forEach(in: range, writer.reader) { _ in isTaken = true }
         if isTaken { throw .alreadyMapped }
       }
+      try requireMutable(range, writer.reader)
       var old = VMATree.Replaced()
       mappings.carve(range, replacing: &old, writer)
       if !old.isEmpty {

@@ -6,21 +6,26 @@ extension AddressSpace {
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for an unaligned range or a negative length; `outOfMemory` where a page of the range is not
   ///   mapped: the pages before it have been changed, as on Linux. An empty range is no error.
+  ///   `notPermitted` where a page is sealed: the pages before it have been changed.
   public func protect(at address: VirtualAddress, pages: Int, _ protection: Protection) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }
     guard let (range, isWhole) = address.reachableRange(pages: pages) else { throw .outOfMemory }
     var reached = range.lowerBound
+    var isRefused = false
     changeMappings { writer, teardown in
-      // How far the range is mapped without a hole.
+      // How far the range is mapped without a hole, and not sealed.
       while reached < range.upperBound, let mapping = mappings.first(endingAbove: reached, writer.reader),
         mapping.value.range.lowerBound <= reached
       {
+        isRefused = mapping.value.attributes.isImmutable
+        if isRefused { break }
         reached = min(mapping.value.range.upperBound, range.upperBound)
       }
       guard reached > range.lowerBound else { return }
       change(range.lowerBound..<reached, writer, &teardown) { attributes in attributes.protection = protection }
     }
+    if isRefused { throw .notPermitted }
     if reached < range.upperBound || !isWhole { throw .outOfMemory }
   }
 

@@ -13,6 +13,7 @@ extension AddressSpace {
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, a private mapping to duplicate, or, if the old
   ///   range stays mapped, other lengths, the same place or a pfn mapping;
+  ///   `notPermitted` if a mapping that would move, change its length or give way is sealed: the mappings before it have moved;
   ///   `badAddress` if the old range does not begin in a mapping, is not inside one and must be, or if a pfn mapping would grow;
   ///   `outOfMemory` if there is no room.
   public func remap(
@@ -29,10 +30,12 @@ extension AddressSpace {
     if address != newAddress, from.overlaps(to) { throw .invalidArgument }
     try changeMappings { writer, teardown throws(PageError) in
       guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
+      if mapping.value.attributes.isImmutable { throw .notPermitted }
       if newPages > pages {
         guard from.upperBound <= mapping.value.range.upperBound else { throw .badAddress }
         if mapping.value.attributes.kind.isPFN { throw .badAddress }
         if address == newAddress { return try growInPlace(mapping, from: from, to: to, writer, &teardown) }
+        try requireMutable(to, writer.reader)
         return move(mapping, from: from, to: to, writer, &teardown)
       }
       let kept = from.lowerBound..<(from.lowerBound + (to.upperBound - to.lowerBound))
@@ -40,7 +43,11 @@ extension AddressSpace {
         throw .badAddress
       }
       let cutOff = kept.upperBound..<from.upperBound
-      if !cutOff.isEmpty { remove(cutOff, writer, &teardown) }
+      if !cutOff.isEmpty {
+        if address != newAddress { try requireMutable(to, writer.reader) }
+        try requireMutable(cutOff, writer.reader)
+        remove(cutOff, writer, &teardown)
+      }
       if address != newAddress {
         try moveEach(kept, to: to.lowerBound, unmapsOldRange: unmapsOldRange, writer, &teardown)
       }
@@ -52,10 +59,12 @@ extension AddressSpace {
     if to.lowerBound < address, address < to.upperBound { throw .invalidArgument }
     try changeMappings { writer, teardown throws(PageError) in
       guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
+      if mapping.value.attributes.isImmutable { throw .notPermitted }
       if mapping.value.isPrivate { throw .invalidArgument }
       if mapping.value.attributes.kind.isPFN { throw .badAddress }
       // In place there is no room: the mapping itself is there.
       if address == to.lowerBound { throw .outOfMemory }
+      try requireMutable(to, writer.reader)
       let attributes = mapping.value.attributes
       let firstPage = mapping.value.backingPage(of: address)
       remove(to, writer, &teardown)
@@ -95,10 +104,11 @@ extension AddressSpace {
       let piece = mapping.value.range.clamped(to: next..<range.upperBound)
       guard !piece.isEmpty else { break }
       if !unmapsOldRange, mapping.value.attributes.kind.isPFN { throw .invalidArgument }
-      let target = start + (piece.lowerBound - range.lowerBound)
-      move(
-        mapping, from: piece, to: target..<(target + (piece.upperBound - piece.lowerBound)),
-        unmapsOldRange: unmapsOldRange, writer, &teardown)
+      if mapping.value.attributes.isImmutable { throw .notPermitted }
+      let start = start + (piece.lowerBound - range.lowerBound)
+      let target = start..<(start + (piece.upperBound - piece.lowerBound))
+      try requireMutable(target, writer.reader)
+      move(mapping, from: piece, to: target, unmapsOldRange: unmapsOldRange, writer, &teardown)
       next = piece.upperBound
     }
   }

@@ -6,11 +6,15 @@ extension AddressSpace {
   /// gone.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for an empty or unaligned range, or one that is not inside the address space.
+  /// - Throws: `invalidArgument` for an empty or unaligned range, or one that is not inside the address space;
+  ///   `notPermitted` if a part of it is sealed: then all of it stays.
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func unmap(at address: VirtualAddress, pages: Int) throws(PageError) {
     guard let range = address.range(pages: pages) else { throw .invalidArgument }
-    changeMappings { writer, teardown in remove(range, writer, &teardown) }
+    try changeMappings { writer, teardown throws(PageError) in
+      try requireMutable(range, writer.reader)
+      remove(range, writer, &teardown)
+    }
   }
 
   /// Unmaps everything (`exit_mmap`). Idempotent: afterwards the space is empty and can be used again.

@@ -1,0 +1,38 @@
+/// Ranges that stay as they are (`mseal(2)`).
+///
+/// A look under the mmap lock held for writing decides, before the operation has changed anything: a seal comes before the whole operation or
+/// after it. `change` gives the sealed range mappings of its own. Faults, accesses and pins do not ask.
+extension AddressSpace {
+  /// Seals a range, for good: it cannot be unmapped, replaced, moved, resized or given another protection any more.
+  ///
+  /// Advice that drops pages is refused where the program could not store instead: private anonymous memory that is not writable. A fork's
+  /// child inherits the seal. The end of the space does not ask for it.
+  ///
+  /// - Precondition: not called inside a read-side section.
+  /// - Throws: `invalidArgument` for an unaligned range, or one that ends beyond 64 bits; `outOfMemory` where a page of the range is not
+  ///   mapped: nothing is sealed then.
+  public func seal(at address: VirtualAddress, pages: Int) throws(PageError) {
+    guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
+    if pages == 0 { return }
+    guard UInt64(pages) <= (UInt64.max - address.rawValue) / UInt64(Page.size) else { throw .invalidArgument }
+    guard let (range, isWhole) = address.reachableRange(pages: pages), isWhole else { throw .outOfMemory }
+    try changeMappings { writer, teardown throws(PageError) in
+      if parts(of: range, writer.reader).hasHole { throw .outOfMemory }
+      change(range, writer, &teardown) { $0.isImmutable = true }
+    }
+  }
+
+  /// - Throws: `notPermitted` if a part of `range` is immutable (`can_modify_vma`).
+  func requireMutable(_ range: Range<VirtualAddress>, _ lock: borrowing MmapReader) throws(PageError) {
+    var isImmutable = false
+    mappings.forEach(in: range, lock) { if $0.value.attributes.isImmutable { isImmutable = true } }
+    if isImmutable { throw .notPermitted }
+  }
+}
+
+extension VMA.Attributes {
+  /// Why advice that drops pages, from the space or from a child, is refused; nil if it is not (`can_madvise_modify`).
+  var refusesDiscard: PageError? {
+    isImmutable && isAnonymous && !protection.contains(.write) ? .notPermitted : nil
+  }
+}
