@@ -30,6 +30,16 @@ static const char *missing_guards(void) {
   return reason;
 }
 
+// A process may lock so much only (`RLIMIT_MEMLOCK`). A program of the generator locks less than this.
+static const char *missing_lock(void) {
+  enum { length = 1 << 20 };
+  void *pages = mmap(NULL, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) return strerror(errno);
+  const char *reason = mlock(pages, length) == 0 ? NULL : strerror(errno);
+  munmap(pages, length);
+  return reason;
+}
+
 static void print_missing(const char *word, const char *reason) {
   if (reason) printf("without %s: %s\n", word, reason);
 }
@@ -38,4 +48,5 @@ void print_missing_words(void) {
   print_missing("diskfile", missing_disk());
   print_missing("guard-install", missing_guards());
   print_missing("seal", missing_seal());
+  print_missing("lock", missing_lock());
 }

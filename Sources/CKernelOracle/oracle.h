@@ -26,6 +26,8 @@ enum operation {
   op_advise,     // address, length, advice
   op_seal,       // address, length
   op_remap,      // address, length, new address, new length, whether the old range stays mapped
+  op_lock,       // address, length
+  op_unlock,     // address, length
   op_fork,       // index of the child
   op_read,       // address, count; the mailbox returns the bytes
   op_write,      // address, count; the mailbox holds the bytes

@@ -111,10 +111,12 @@ static int64_t change(int space, char **word) {
     case 'm':
       return map(space, word);
     case 'u':
-      return ask_space(space, op_unmap, numbers, 2);
+      return ask_space(space, is(word[0], "unlock") ? op_unlock : op_unmap, numbers, 2);
     case 'p':
       numbers[2] = (uint64_t)parse_protection(word[4]);
       return ask_space(space, op_protect, numbers, 3);
+    case 'l':
+      return ask_space(space, op_lock, numbers, 2);
     case 's':
       return ask_space(space, op_seal, numbers, 2);
     case 'a':
@@ -260,7 +262,7 @@ static void run(char **word, int count) {
   } else if (is(word[0], "fork")) {
     print_result(fork_space(space, word[2]));
   } else if (is(word[0], "map") || is(word[0], "unmap") || is(word[0], "protect") || is(word[0], "advise") ||
-             is(word[0], "seal") || is(word[0], "remap")) {
+             is(word[0], "seal") || is(word[0], "remap") || is(word[0], "lock") || is(word[0], "unlock")) {
     print_result(change(space, word));
   } else {
     oracle_die("a statement that real memory does not have here");

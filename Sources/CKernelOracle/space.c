@@ -80,6 +80,10 @@ static int64_t perform(void) {
       void *at = mremap(address, n[1], n[3], flags, (void *)(uintptr_t)n[2]);
       return at == MAP_FAILED ? -errno : 0;
     }
+    case op_lock:
+      return mlock(address, n[1]) == 0 ? 0 : -errno;
+    case op_unlock:
+      return munlock(address, n[1]) == 0 ? 0 : -errno;
     case op_fork:
       return fork_space((int)n[0]);
     case op_read:

@@ -16,6 +16,8 @@ struct Comparability {
   /// The limits of the oracle: `oracle.h`.
   static let mostSpaces = 16, mostPins = 8, mostFiles = 4, mostBytes = 1 << 21, longestName = 31
 
+  static let mostLockedPages = 64
+
   private struct Pin {
     var takesStores: Bool
     var isTransient: Bool
@@ -155,7 +157,9 @@ struct Comparability {
         if hasHugePages || hasSharedMemory || endsInsidePage { return false }
       }
       return isForeign(range)
-    case .seal(_, let range): return isForeign(range)
+    case .seal(_, let range), .unlock(_, let range): return isForeign(range)
+    // A process may lock so much only (`RLIMIT_MEMLOCK`).
+    case .lock(_, let range): return isForeign(range) && range.pages <= Self.mostLockedPages
     case .remap(_, let from, let to, _): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
     }
   }

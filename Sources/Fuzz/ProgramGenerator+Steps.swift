@@ -159,6 +159,10 @@ extension ProgramGenerator {
     let space = model.spaces[index]
     if random.chance(2) { return addFarChange(space.name) }
     let (start, count, range) = range(space)
+    if locks, random.chance(30), range.pages <= Comparability.mostLockedPages {
+      let isLock = random.chance(65)
+      return add(.space(isLock ? .lock(space: space.name, range) : .unlock(space: space.name, range)))
+    }
     if seals, random.chance(15) { return add(.space(.seal(space: space.name, range))) }
     switch random.pick([(3, 0), (7, 1), (7, 2), (5, 3)]) {
     case 0:

@@ -22,6 +22,8 @@ public struct ProgramGenerator {
   let mapsWriteOnly: Bool
   /// Whether the program seals memory. Much is refused then, so few programs do.
   let seals: Bool
+  /// Whether the program locks memory.
+  let locks: Bool
   private var lines: [ScenarioLine] = []
   /// The byte of the next write. Two writes differ, so a read tells which of them it sees.
   private var nextByte: UInt8 = 1
@@ -41,6 +43,7 @@ public struct ProgramGenerator {
     mapsWriteOnly = random.chance(25)
     changesFiles = scale == 1 && random.chance(40)
     seals = random.chance(15)
+    locks = scale == 1 && random.chance(20)
     self.random = random
   }
 

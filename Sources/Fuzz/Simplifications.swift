@@ -32,6 +32,10 @@ extension Statement {
       range.shorter.map { .space(.protect(space: space, $0, permission)) }
     case .space(.advise(let space, let range, let advice)):
       range.shorter.map { .space(.advise(space: space, $0, advice)) }
+    case .space(.lock(let space, let range)):
+      range.shorter.map { .space(.lock(space: space, $0)) }
+    case .space(.unlock(let space, let range)):
+      range.shorter.map { .space(.unlock(space: space, $0)) }
     case .space(.seal(let space, let range)):
       range.shorter.map { .space(.seal(space: space, $0)) }
     case .space(.unmap(let space, let range)):
@@ -92,7 +96,7 @@ extension SpaceStatement {
     case .fork(_, let child): [child]
     case .map(let map): [map.space]
     case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .seal(let name, _),
-      .remap(let name, _, _, _):
+      .remap(let name, _, _, _), .lock(let name, _), .unlock(let name, _):
       [name]
     }
   }

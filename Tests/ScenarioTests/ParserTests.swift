@@ -36,6 +36,8 @@ import Testing
     ("advise A 0x1000 1 populate-read", "advise A 0x1000 1 populate-read"),
     ("advise A 0x1000 1 populate-write", "advise A 0x1000 1 populate-write"),
     ("advise A 0x1000 1 collapse", "advise A 0x1000 1 collapse"),
+    ("lock A 4096 1", "lock A 0x1000 1"),
+    ("unlock A 4096 1", "unlock A 0x1000 1"),
     ("seal A 4096 1", "seal A 0x1000 1"),
     ("remap A 4096 1 8192 2", "remap A 0x1000 1 0x2000 2"),
     ("remap A 4096 1 8192 1 dontunmap", "remap A 0x1000 1 0x2000 1 dontunmap"),

@@ -9,6 +9,8 @@ public enum SpaceStatement: Equatable, Sendable, CustomStringConvertible {
   case advise(space: String, PageRange, AdviceWord)
   case seal(space: String, PageRange)
   case remap(space: String, PageRange, to: PageRange, dontUnmap: Bool = false)
+  case lock(space: String, PageRange)
+  case unlock(space: String, PageRange)
 
   public var description: String {
     switch self {
@@ -22,6 +24,8 @@ public enum SpaceStatement: Equatable, Sendable, CustomStringConvertible {
     case .seal(let space, let range): "seal \(space) \(range)"
     case .remap(let space, let range, let target, let dontUnmap):
       "remap \(space) \(range) \(target)\(dontUnmap ? " dontunmap" : "")"
+    case .lock(let space, let range): "lock \(space) \(range)"
+    case .unlock(let space, let range): "unlock \(space) \(range)"
     }
   }
 }

@@ -94,7 +94,7 @@ struct NameScope {
       case .pfn(let name): try thing(name, isOneOf: [.image, .device])
       }
     case .unmap(let name, _), .protect(let name, _, _), .advise(let name, _, _), .seal(let name, _),
-      .remap(let name, _, _, _):
+      .remap(let name, _, _, _), .lock(let name, _), .unlock(let name, _):
       try space(name)
     }
   }

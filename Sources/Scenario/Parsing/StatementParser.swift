@@ -1,7 +1,9 @@
 /// Parses one statement from its words, without the lines around it.
 struct StatementParser {
   private static let machineVerbs = ["memory", "swap", "image", "file", "diskfile", "device", "erofs"]
-  private static let spaceVerbs = ["space", "fork", "exit", "map", "unmap", "protect", "advise", "seal", "remap"]
+  private static let spaceVerbs = [
+    "space", "fork", "exit", "map", "unmap", "protect", "advise", "seal", "remap", "lock", "unlock",
+  ]
   private static let accessVerbs = ["read", "write", "rread", "rwrite", "readfile", "writefile"]
   private static let pinVerbs = ["pin", "get", "release", "peek", "poke"]
   private static let fileVerbs = ["truncate", "punch", "sync", "ondisk", "cached", "reclaim"]
@@ -104,6 +106,8 @@ struct StatementParser {
       let range = try reader.range()
       return .advise(space: space, range, try reader.choice("ADVICE", of: AdviceWord.self))
     case "seal": return .seal(space: space, try reader.range())
+    case "lock": return .lock(space: space, try reader.range())
+    case "unlock": return .unlock(space: space, try reader.range())
     default:
       let range = try reader.range()
       let target = try reader.range(address: "NEWADDR", pages: "NEWPAGES")

@@ -25,6 +25,10 @@ extension ScenarioMachine {
     case .remap(let name, let range, let target, let dontUnmap):
       try space(name).remap(
         at: range.start, pages: range.pages, to: target.start, newPages: target.pages, unmapsOldRange: !dontUnmap)
+    case .lock(let name, let range):
+      try space(name).lock(at: range.start, pages: range.pages)
+    case .unlock(let name, let range):
+      try space(name).unlock(at: range.start, pages: range.pages)
     }
     return .ok
   }

@@ -38,6 +38,8 @@ struct VMA: ~Copyable, Sendable {
     var wipesOnFork = false
     /// Stays as it is (`VM_SEALED`): see `AddressSpace.seal`.
     var isImmutable = false
+    /// Its pages are never paged out (`VM_LOCKED`).
+    var isLocked = false
     /// May use 2 MiB entries (`VM_HUGEPAGE`).
     var hugePages: Bool
 
@@ -57,7 +59,8 @@ struct VMA: ~Copyable, Sendable {
 
     func matches(_ other: Attributes) -> Bool {
       protection == other.protection && isShared == other.isShared && dontFork == other.dontFork
-        && wipesOnFork == other.wipesOnFork && isImmutable == other.isImmutable && hugePages == other.hugePages
+        && wipesOnFork == other.wipesOnFork && isImmutable == other.isImmutable && isLocked == other.isLocked
+        && hugePages == other.hugePages
         && kind.matches(other.kind)
     }
   }

@@ -56,7 +56,7 @@ public final class BackingUsers: Sendable {
   public func unmap(pages: [Int], of backing: any Backing) -> Bool {
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
-    return forEach(keepingIn: &kept) { $0.unmap(pages: pages, of: backing) }
+    return forEach(keepingIn: &kept) { $0.unmap(pages: pages, of: backing, sparingLocked: false) }
   }
 
   /// Empties every entry that shows a page from `page` on, private copies too (`unmap_mapping_range` of a truncation). Otherwise as
@@ -158,7 +158,7 @@ protocol BackingUser: AnyObject, Sendable {
   func mapsWritably(_ backing: any Backing) -> Bool
 
   // For many pages, which are in order, each once: see `BackingUsers`.
-  func unmap(pages: [Int], of backing: any Backing) -> Bool
+  func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool
   func unmapAll(from page: Int, of backing: any Backing)
   func writeProtect(pages: [Int], of backing: any Backing)
   func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int]

@@ -46,7 +46,7 @@ extension PageCacheFile {
       let dropped = drop(pages)
       YieldPoint.truncationBetweenDropAndUnmap.reach()
       moves.advance()
-      _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self) }
+      _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self, sparingLocked: false) }
       YieldPoint.truncationBetweenUnmapAndGrace.reach()
       RCU.synchronize()
     }

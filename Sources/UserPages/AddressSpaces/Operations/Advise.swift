@@ -5,7 +5,7 @@ extension AddressSpace {
   ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a mapping
-  ///   in it (`dontNeed` on a pfn mapping, for instance); `notPermitted` if pages would be dropped that are sealed; `outOfMemory` if a part is not mapped, no frame is free, or the swap
+  ///   in it (`dontNeed` on a pfn mapping or on locked memory, for instance); `notPermitted` if pages would be dropped that are sealed; `outOfMemory` if a part is not mapped, no frame is free, or the swap
   ///   file is full: the pages from there on stay in memory; `badAddress` if a page to be populated cannot be read or
   ///   written at all; `tryAgain` if a page to be collapsed is pinned.
   public func advise(at address: VirtualAddress, pages: Int, _ advice: Advice) throws(PageError) {
@@ -53,7 +53,7 @@ extension AddressSpace {
 
   /// Empties entries and leaves the mappings. Guard markers stay.
   private func discard(_ range: Range<VirtualAddress>) throws(PageError) {
-    try changeParts(of: range, unless: { $0.refusesDiscard ?? ($0.kind.isPFN ? .invalidArgument : nil) }) {
+    try changeParts(of: range, unless: { $0.refusesDiscard ?? $0.refusesPageOut }) {
       part, mapping, lock, teardown in
       zap(part, in: mapping, keepsGuards: true, lock, &teardown)
     }
@@ -99,8 +99,8 @@ extension AddressSpace {
       let (parts, hasHole) = parts(of: range, reader)
       if hasHole { error = .outOfMemory }
       for (part, mapping) in parts {
-        if mapping.value.attributes.kind.isPFN {
-          error = .invalidArgument
+        if let refused = mapping.value.attributes.refusesPageOut {
+          error = refused
           break
         }
         forgetAccesses(to: part, reader)

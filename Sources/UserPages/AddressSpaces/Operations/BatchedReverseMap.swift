@@ -4,12 +4,12 @@
 /// sequence keeps faults off. The backing waits for one grace period, for all of its users. Other operations on a space wait by
 /// themselves: `Teardown.close` has told them.
 extension AddressSpace {
-  func unmap(pages: [Int], of backing: any Backing) -> Bool {
+  func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool {
     mmapLock.reading { reader in
       let places = places(of: pages, in: backing, reader)
       guard places.allSatisfy({ !$0.mapping.value.attributes.kind.isPFN }) else { return false }
       changeEntries(reader) { teardown in
-        for place in places {
+        for place in places where !(sparingLocked && place.mapping.value.attributes.isLocked) {
           for page in place.pages { empty(page, in: place.mapping, reader, &teardown) }
         }
       }

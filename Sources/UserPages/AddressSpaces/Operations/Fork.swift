@@ -3,7 +3,7 @@ extension AddressSpace {
   ///
   /// Anonymous pages that are pinned are copied into the child at once and stay the parent's own, so that a device never
   /// writes to a page that the parent has left behind. Mappings advised `dontFork` are not inherited, those advised
-  /// `wipeOnFork` without their pages. File mappings without private pages are not copied: the child faults them anew.
+  /// `wipeOnFork` without their pages. Locks are not inherited. File mappings without private pages are not copied: the child faults them anew.
   ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `outOfMemory` if a pinned page cannot be copied or a frame has too many references, after reclaim. Pages may have become
@@ -82,8 +82,10 @@ extension AddressSpace {
       // ORDERING [lock-then-validate]: in one turn of the lock with the entries, so that a backing that moves a page finds the
       // child.
       mapping.value.attributes.users?.add(child)
+      var attributes = mapping.value.attributes
+      attributes.isLocked = false
       child.mappings.insert(
-        mapping.value.range, mapping.value.attributes, firstPage: mapping.value.firstPage, replacing: &old,
+        mapping.value.range, attributes, firstPage: mapping.value.firstPage, replacing: &old,
         childWriter)
       // After a failure the other pages stay as they are: in no other space, and copied on the next store unless they are pinned.
       guard failure == nil else { continue }

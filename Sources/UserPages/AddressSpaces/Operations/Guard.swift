@@ -14,7 +14,8 @@ extension AddressSpace {
   func installGuards(in range: Range<VirtualAddress>) throws(PageError) {
     // Before any marker: a fork looks at shared mappings for markers only if it is set. The mmap lock orders the two.
     mayHoldGuards.store(true, ordering: .relaxed)
-    try changeParts(of: range, unless: { $0.refusesDiscard ?? $0.refusesGuards }) { part, mapping, lock, teardown in
+    try changeParts(of: range, unless: { $0.refusesDiscard ?? $0.refusesPageOut ?? $0.refusesGuards }) {
+      part, mapping, lock, teardown in
       installGuards(in: part, of: mapping, lock, &teardown)
     }
   }

@@ -37,8 +37,8 @@ extension AddressSpace {
         if hasHole { error = .outOfMemory }
         var batch: [PageTakenOut] = []
         for (part, mapping) in parts {
-          if mapping.value.attributes.kind.isPFN {
-            error = .invalidArgument
+          if let refused = mapping.value.attributes.refusesPageOut {
+            error = refused
             break
           }
           if let end = takeOut(part, in: mapping, reader, &batch, &isFull) {

@@ -13,6 +13,7 @@ extension AddressSpace {
     guard let (range, isWhole) = address.reachableRange(pages: pages) else { throw .outOfMemory }
     var reached = range.lowerBound
     var isRefused = false
+    var becomeWritable: [Range<VirtualAddress>] = []
     changeMappings { writer, teardown in
       // How far the range is mapped without a hole, and not sealed.
       while reached < range.upperBound, let mapping = mappings.first(endingAbove: reached, writer.reader),
@@ -20,11 +21,20 @@ extension AddressSpace {
       {
         isRefused = mapping.value.attributes.isImmutable
         if isRefused { break }
-        reached = min(mapping.value.range.upperBound, range.upperBound)
+        let part = mapping.value.range.clamped(to: reached..<range.upperBound)
+        let attributes = mapping.value.attributes
+        if attributes.isLocked, !attributes.isShared, protection.contains(.write),
+          !attributes.protection.contains(.write)
+        {
+          becomeWritable.append(part)
+        }
+        reached = part.upperBound
       }
       guard reached > range.lowerBound else { return }
       change(range.lowerBound..<reached, writer, &teardown) { attributes in attributes.protection = protection }
     }
+    // Locked private memory gets its copies now, so that a store takes no fault for them. What fails is left to the store.
+    for part in becomeWritable { try? faultIn(part) }
     if isRefused { throw .notPermitted }
     if reached < range.upperBound || !isWhole { throw .outOfMemory }
   }

@@ -10,6 +10,8 @@ extension AddressSpace {
   /// If `unmapsOldRange` is false, the pages move and the old range stays mapped without them (`MREMAP_DONTUNMAP`). Anonymous memory
   /// reads as zero there, and a file's pages are faulted in again.
   ///
+  /// A lock moves along, and where locked memory grows, the new pages are faulted in. It leaves a mapping whose pages have moved away.
+  ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, a private mapping to duplicate, or, if the old
   ///   range stays mapped, other lengths, the same place or a pfn mapping;
@@ -28,12 +30,14 @@ extension AddressSpace {
     guard pages > 0 else { throw .invalidArgument }
     guard let from = address.range(pages: pages) else { throw address < .limit ? .invalidArgument : .badAddress }
     if address != newAddress, from.overlaps(to) { throw .invalidArgument }
+    var isLocked = false
     try changeMappings { writer, teardown throws(PageError) in
       guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
       if mapping.value.attributes.isImmutable { throw .notPermitted }
       if newPages > pages {
         guard from.upperBound <= mapping.value.range.upperBound else { throw .badAddress }
         if mapping.value.attributes.kind.isPFN { throw .badAddress }
+        isLocked = mapping.value.attributes.isLocked
         if address == newAddress { return try growInPlace(mapping, from: from, to: to, writer, &teardown) }
         try requireMutable(to, writer.reader)
         return move(mapping, from: from, to: to, writer, &teardown)
@@ -52,6 +56,8 @@ extension AddressSpace {
         try moveEach(kept, to: to.lowerBound, unmapsOldRange: unmapsOldRange, writer, &teardown)
       }
     }
+    // What fails is left to the access.
+    if isLocked { try? faultIn(to.lowerBound + pages * Page.size..<to.upperBound) }
   }
 
   private func duplicate(at address: VirtualAddress, to: Range<VirtualAddress>) throws(PageError) {
@@ -145,10 +151,26 @@ extension AddressSpace {
     } else {
       // As at the new place. Linux moves the table of whole 2 MiB with its entries.
       if attributes.hugePages { table.unlinkNodes(in: from, vacant: from) { teardown.deferFree($0) } }
-      mappings.insert(from, attributes, firstPage: firstPage, replacing: &old, writer)
+      var left = attributes
+      left.isLocked = false
+      mappings.insert(from, left, firstPage: firstPage, replacing: &old, writer)
       mappings.publish(writer)
+      if attributes.isLocked { unlockRest(of: mapping, around: from, besides: to, writer, &teardown) }
     }
     mappings.retire(old, &teardown)
+  }
+
+  /// Unlocks what is left of a mapping of which a part's pages have moved to `target`, as Linux does with the whole of it.
+  private func unlockRest(
+    of mapping: VMATree.Mapping, around part: Range<VirtualAddress>, besides target: Range<VirtualAddress>,
+    _ writer: borrowing MmapWriter, _ teardown: inout Teardown
+  ) {
+    let whole = mapping.value.range
+    let isBelow = target.upperBound <= part.lowerBound
+    let below = (isBelow ? max(whole.lowerBound, target.upperBound) : whole.lowerBound)..<part.lowerBound
+    let above =
+      part.upperBound..<(isBelow ? whole.upperBound : max(part.upperBound, min(whole.upperBound, target.lowerBound)))
+    for rest in [below, above] where !rest.isEmpty { change(rest, writer, &teardown) { $0.isLocked = false } }
   }
 
   /// Moves the entries of a range by `distance` bytes (`move_page_tables`). No mapping is published at either place.

@@ -68,7 +68,8 @@ extension AddressSpace: ReclaimableSpace {
       if part.isEmpty { break }
       position = part.upperBound
       // Private copies of file pages are anonymous memory, too.
-      if mapping.value.attributes.isShared || mapping.value.attributes.kind.isPFN { continue }
+      let attributes = mapping.value.attributes
+      if attributes.isShared || attributes.kind.isPFN || attributes.isLocked { continue }
       if let stop = look(at: part, of: mapping, &turn, lock) { return stop }
     }
     return end

@@ -99,7 +99,7 @@ extension PageCache {
 
   /// (e2) to (e5).
   private func takeAway(_ batch: [Candidate], _ kept: inout [any BackingUser]) -> Int {
-    let isIdle = isIdleWithoutEntries(batch.map(\.page), batch.map(\.pfn), &kept)
+    let isIdle = isIdleWithoutEntries(batch.map(\.page), batch.map(\.pfn), sparingLocked: true, &kept)
     let number = evictions.wrappingAdd(1, ordering: .relaxed).newValue
     var evicted: [Int] = []
     for (candidate, isIdle) in zip(batch, isIdle) {
@@ -127,8 +127,18 @@ extension PageCache {
   }
 
   /// (e2) to (e4): empties the entries of pages that are being evicted, and says of each whether nothing but the cache holds its frame.
-  func isIdleWithoutEntries(_ pages: [Int], _ pfns: [PFN], _ kept: inout [any BackingUser]) -> [Bool] {
-    let areEmptied = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: pages, of: self) }
+  ///
+  /// - Parameters:
+  ///   - pages: in order, each once.
+  ///   - pfns: their frames.
+  ///   - sparingLocked: whether entries of locked mappings stay, and with them the page.
+  ///   - kept: gets the spaces that were asked.
+  func isIdleWithoutEntries(
+    _ pages: [Int], _ pfns: [PFN], sparingLocked: Bool, _ kept: inout [any BackingUser]
+  ) -> [Bool] {
+    let areEmptied = spaces.forEach(keepingIn: &kept) {
+      $0.unmap(pages: pages, of: self, sparingLocked: sparingLocked)
+    }
     YieldPoint.evictionBetweenUnmapAndGrace.reach()
     // One grace period for both: after the entries' end, and for the references that they held.
     let period = GracePeriod.next

@@ -31,7 +31,7 @@ extension PageCache {
       return taken
     }
     guard let taken, let old = taken.pfn else { return false }
-    guard isIdleWithoutEntries([page], [old], &kept)[0] else {
+    guard isIdleWithoutEntries([page], [old], sparingLocked: false, &kept)[0] else {
       rescue(page, from: old)
       return false
     }

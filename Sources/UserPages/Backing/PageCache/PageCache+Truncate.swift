@@ -43,7 +43,7 @@ extension PageCache {
       try callingStore { () throws(PageError) in try store.punchHole(pages) }
       let dropped = drop(pages)
       moves.advance()
-      _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self) }
+      _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self, sparingLocked: false) }
       RCU.synchronize()
     }
   }
