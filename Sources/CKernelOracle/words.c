@@ -114,6 +114,7 @@ int parse_advice(const char *word) {
       {"dofork", MADV_DOFORK},
       {"wipeonfork", MADV_WIPEONFORK},
       {"keeponfork", MADV_KEEPONFORK},
+      {"free", MADV_FREE},
       {"cold", MADV_COLD},
       {"populate-read", MADV_POPULATE_READ},
       {"populate-write", MADV_POPULATE_WRITE},

@@ -36,6 +36,9 @@ struct Comparability {
   /// out, and pages out what it likes.
   private var pagesOut = false
   private var endsInsidePage = false
+  /// Whether memory was freed lazily, and whether a pin for longer than a system call was taken.
+  private var hasLazilyFreed = false
+  private var hasPinned = false
   /// All spaces that were made so far, those that are gone included.
   private var spaces: Set<String> = []
   /// Whether there may be 2 MiB entries. A kernel may only estimate the map count of a page in a large folio.
@@ -152,6 +155,12 @@ struct Comparability {
       // reference to that part is stale.
       //
       // A kernel without swap drops clean pages of shared memory. A store through a pin released without `dirty` is lost.
+      // The library has pages in the swap file that a kernel without swap keeps: there this advice drops them at once. A store by a
+      // device is lost with the page unless the pin's holder says so, which a kernel's holder does not.
+      if advice == .free {
+        hasLazilyFreed = true
+        if pagesOut || hasPinned || hasHugePages { return false }
+      }
       if advice == .pageOut {
         pagesOut = true
         if hasHugePages || hasSharedMemory || endsInsidePage { return false }
@@ -184,6 +193,8 @@ struct Comparability {
     switch statement {
     case .pin(let name, _, let range, let options):
       guard options.isSubset(of: [.write, .longTerm]), options != [.longTerm] else { return false }
+      if options.contains(.longTerm) { hasPinned = true }
+      if hasPinned, hasLazilyFreed { return false }
       return holds(name, range, options, isTransient: !options.contains(.longTerm))
     case .get(let name, _, let range, let options):
       guard options.isSubset(of: [.write, .force]), options != [.write] else { return false }

@@ -17,7 +17,8 @@ extension ProgramGenerator {
   }
 
   private mutating func addPin(_ space: ProgramModel.Space) {
-    let writes = mapsWriteOnly || random.chance(65)
+    if frees, mapsWriteOnly { return }
+    let writes = !frees && (mapsWriteOnly || random.chance(65))
     let start = somePage(space) { !writes || $0.permission == .readWrite }
     let pages = length()
     let name = model.nextPinName()

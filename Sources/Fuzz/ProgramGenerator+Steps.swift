@@ -175,9 +175,10 @@ extension ProgramGenerator {
     case 2:
       let advice: AdviceWord = random.pick([
         (6, .dontNeed), (pagesOut ? 6 : 0, .pageOut), (2, .dontFork), (2, .doFork), (2, .wipeOnFork),
-        (1, .keepOnFork), (1, .cold), (2, .populateRead), (2, .populateWrite),
+        (1, .keepOnFork), (1, .cold), (frees && !hasPagedOut ? 12 : 0, .free), (2, .populateRead), (2, .populateWrite),
         (collapses ? 5 : 0, .collapse), (2, .guardInstall), (2, .guardRemove),
       ])
+      if advice == .pageOut { hasPagedOut = true }
       add(.space(.advise(space: space.name, range, advice)))
     default:
       // Mostly moves the range as it is. Sometimes grows or shrinks it, in place or with a move.
@@ -209,7 +210,7 @@ extension ProgramGenerator {
     case 1: add(.space(.protect(space: name, range, permission())))
     case 2:
       let advice: AdviceWord = random.pick([
-        (2, .dontNeed), (pagesOut ? 1 : 0, .pageOut), (1, .populateRead), (1, .populateWrite),
+        (2, .dontNeed), (pagesOut && !frees ? 1 : 0, .pageOut), (1, .populateRead), (1, .populateWrite),
       ])
       add(.space(.advise(space: name, range, advice)))
     case 3:

@@ -22,6 +22,10 @@ public struct ProgramGenerator {
   let mapsWriteOnly: Bool
   /// Whether the program seals memory. Much is refused then, so few programs do.
   let seals: Bool
+  /// Whether the program frees memory lazily, before it pages out, and takes no pins: the rest does not compare.
+  let frees: Bool
+  /// Whether the program has paged out.
+  var hasPagedOut = false
   /// Whether the program locks memory.
   let locks: Bool
   private var lines: [ScenarioLine] = []
@@ -43,6 +47,7 @@ public struct ProgramGenerator {
     mapsWriteOnly = random.chance(25)
     changesFiles = scale == 1 && random.chance(40)
     seals = random.chance(15)
+    frees = pagesOut && random.chance(35)
     locks = scale == 1 && random.chance(20)
     self.random = random
   }

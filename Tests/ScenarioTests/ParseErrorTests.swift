@@ -93,7 +93,7 @@ import Testing
     ("advise A 0x1000 1", "ADVICE is missing"),
     (
       "advise A 0x1000 1 please",
-      "ADVICE: 'please' is none of dontneed, pageout, dontfork, dofork, wipeonfork, keeponfork, cold, populate-read, populate-write, collapse, guard-install, guard-remove"
+      "ADVICE: 'please' is none of dontneed, pageout, dontfork, dofork, wipeonfork, keeponfork, free, cold, populate-read, populate-write, collapse, guard-install, guard-remove"
     ),
     ("remap A 0x1000 1 0x2000", "NEWPAGES is missing"),
     ("remap A 0x1000 1 0x2000 1 unmap", "'unmap' is not 'dontunmap'"),

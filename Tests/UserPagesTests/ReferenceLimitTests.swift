@@ -49,7 +49,7 @@ import Testing
   /// Makes the huge frame behind `pfn` look as if as many entries mapped it whole as may, for as long as `body` runs.
   private func withAllHugeMappings(_ memory: PhysicalMemory, _ pfn: PFN, _ body: () throws -> Void) throws {
     let state = memory.frames.frame(pfn).descriptor
-    let more = UInt64(Frame.hugeMappingLimit - memory.frames.frame(pfn).hugeMapCount) << 41
+    let more = UInt64(Frame.hugeMappingLimit - memory.frames.frame(pfn).hugeMapCount) << Frame.hugeMapShift
     state.pointee.state.wrappingAdd(more, ordering: .relaxed)
     try body()
     #expect(memory.frames.frame(pfn).hugeMapCount == Frame.hugeMappingLimit, "a refused attempt changed the count")

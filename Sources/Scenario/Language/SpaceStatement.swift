@@ -122,6 +122,7 @@ public enum AdviceWord: String, CaseIterable, Sendable {
   case doFork = "dofork"
   case wipeOnFork = "wipeonfork"
   case keepOnFork = "keeponfork"
+  case free
   case cold
   case populateRead = "populate-read"
   case populateWrite = "populate-write"

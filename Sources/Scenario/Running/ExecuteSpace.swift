@@ -90,6 +90,7 @@ extension AdviceWord {
     case .doFork: .doFork
     case .wipeOnFork: .wipeOnFork
     case .keepOnFork: .keepOnFork
+    case .free: .free
     case .cold: .cold
     case .populateRead: .populateRead
     case .populateWrite: .populateWrite

@@ -31,6 +31,9 @@ public enum Advice: Sendable {
   /// finds no free frame waits for them. The next touch brings a page back with the same contents. A page that was exclusive to
   /// its mapping is so again.
   case pageOut
+  /// The pages are not needed unless the program stores to them again: until then they may be dropped, and read as zero
+  /// (`MADV_FREE`). `pageOut` and reclaim drop them at once. Private anonymous memory alone.
+  case free
   /// Do not let a child inherit the range (`MADV_DONTFORK`).
   case dontFork
   /// Undo `dontFork`.

@@ -82,6 +82,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case revocationBetweenWordsAndEntries
   /// A page-out has looked at an entry and its frame, inside a section, and has not replaced the entry.
   case pageOutBetweenEntryAndReplacement
+  /// Advice has marked a frame as lazily freed; its entry is dirty still.
+  case freeBetweenMarkAndEntry
   /// A page-out has replaced its entries, and no grace period has passed.
   case pageOutBetweenEntriesAndGrace
   /// A page-out's grace period is over, and it has not looked for other holders of its frames.

@@ -12,11 +12,11 @@
 /// (`FrameTable.folio(of:)`), and holds a reference, so that the answer stays true.
 extension Frame {
   static let hugeBit: UInt64 = 1 << 38
-  private static let hugeMapShift: UInt64 = 41
+  static let hugeMapShift: UInt64 = 42
   fileprivate static let oneHugeMapping: UInt64 = 1 << hugeMapShift
   /// The most entries that map one 2 MiB frame whole. A refused thread counts for a moment, so another may be refused early.
   ///
-  /// The field holds four times as many. But a split turns an entry into 512 references, which cannot be refused: these make
+  /// The field holds twice as many. But a split turns an entry into 512 references, which cannot be refused: these make
   /// 2^30, and with the 2^31 that `retain` grants they stay below what `addReferences` can hold.
   static let hugeMappingLimit = 1 << 21
 

@@ -33,7 +33,8 @@ import Synchronization
 ///     bit  38       huge: one of the 512 of a 2 MiB frame. The counts of the first one hold for all (`Frame+Huge.swift`)
 ///     bit  39       data cache flushing, see `DataCacheFlushing.swift`
 ///     bit  40       written back: a page of a file whose dirty pages are written to a store. Set as long as the page cache made it
-///     bits 41...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;
+///     bit  41       lazily freed: private memory that may be dropped while no entry of it is dirty (`LazyFree.swift`)
+///     bits 42...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;
 ///                   more than `Frame.hugeMappingLimit` are refused with ENOMEM
 ///
 /// The mapcount falls the moment an entry is cleared. The reference that the entry held falls a grace period later
@@ -77,6 +78,9 @@ struct Frame: @unchecked Sendable {
 
   /// The page of a file with write-back. A long-term pin may not write to it: the file would never be clean.
   static let writtenBackBit: UInt64 = 1 << 40
+
+  /// Private memory that may be dropped while its entry is clean (Linux's anonymous folio without PG_swapbacked).
+  static let lazilyFreedBit: UInt64 = 1 << 41
 
   // MARK: References and pins
 

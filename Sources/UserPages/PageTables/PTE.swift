@@ -12,6 +12,7 @@
 ///                                     truncation, a hole, migration of an image's page
 ///     empty    -> present             remap (at its new address), fork (in the child, which no other thread finds yet)
 ///     present  -> swap                page-out
+///     present  -> migration -> empty  page-out of a lazily freed page; or back to present, if it is held
 ///     swap     -> busy -> present     fault: swap-in; a page-out that finds its page in use
 ///     swap     -> swap                fork (no longer exclusive)
 ///     swap     -> empty               as present -> empty

@@ -102,6 +102,8 @@ struct Fault: ~Copyable {
         PTEPointer.wait(&turns)
       case .sealed:
         waitForWriter()
+        // A page-out that drops the page holds the lock for reading only.
+        PTEPointer.wait(&turns)
       case .needsNode:
         nodes.add()
       case .needsFrame(let zeroed):

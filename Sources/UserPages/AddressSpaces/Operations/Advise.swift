@@ -27,6 +27,7 @@ extension AddressSpace {
     case .populateRead: try populate(range, .read)
     case .populateWrite: try populate(range, .write)
     case .collapse: try collapseParts(range)
+    case .free: try freeLazily(range)
     case .guardInstall: try installGuards(in: range)
     case .guardRemove: try removeGuards(in: range)
     case .pageOut: try pageOut(range)

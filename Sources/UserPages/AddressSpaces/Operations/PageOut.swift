@@ -7,6 +7,8 @@
 ///     C. a frame with references beside the cache's and the batch's, or in a pin slot, comes back as it was
 ///     D. the other frames are left to the swap file's writer, which frees each when the file has it
 ///
+/// A page that was freed lazily is dropped instead: see `LazyFree.swift`.
+///
 /// A fault on the page in between takes the same frame out of the cache, so program and pins never see two.
 extension AddressSpace {
   /// A page whose entry a batch has replaced.
@@ -14,9 +16,12 @@ extension AddressSpace {
     fileprivate let ptep: PTEPointer
     /// The entry as it was.
     fileprivate let before: PTE
-    fileprivate let slot: SwapSlot
+    /// Nil for a page that is dropped.
+    fileprivate let slot: SwapSlot?
 
-    fileprivate var after: PTE { PTE(swappedTo: slot, isShared: !before.isExclusive) }
+    fileprivate var after: PTE {
+      slot.map { PTE(swappedTo: $0, isShared: !before.isExclusive) } ?? PTE(.migration, payload: before.pfn.rawValue)
+    }
   }
 
   /// The most pages of a batch. So many share the cost of one grace period.
@@ -97,6 +102,17 @@ extension AddressSpace {
         else { return true }
         let isShared = !pte.isExclusive
         YieldPoint.pageOutBetweenEntryAndReplacement.reach()
+        if isLazilyFreed(pte, frame) {
+          let page = PageTakenOut(ptep: ptep, before: pte.without(PTELayout.neverSlotPinned), slot: nil)
+          let isReplaced = revokingTranslations(of: address..<address + Page.size) {
+            ptep.replace(pte, with: page.after)
+          }
+          if !isReplaced { continue }
+          batch.append(page)
+          return true
+        }
+        // It is on its way to the swap file now. When it is back, its entry is clean for another reason.
+        frame.clear(Frame.lazilyFreedBit)
         // ORDERING [change-then-count]: the entry is replaced here, the references are looked at in `SwapArea.decide`.
         let result = memory.swap.replace(pte.pfn, section) { slot in
           revokingTranslations(of: address..<address + Page.size) {
@@ -148,8 +164,13 @@ extension AddressSpace {
     let slots = PinSlotSnapshot(of: frames)
     return pages.filter { page in
       let pfn = page.before.pfn
+      guard let slot = page.slot else {
+        guard drop(pfn, behind: page.after, at: page.ptep, slots) else { return true }
+        out += 1
+        return false
+      }
       let isPinned = slots.holds(frames.frame(pfn))
-      switch memory.swap.decide(page.slot, pfn, isPinned: isPinned, leavesShared: leavesShared) {
+      switch memory.swap.decide(slot, pfn, isPinned: isPinned, leavesShared: leavesShared) {
       case .out:
         out += 1
         return false
@@ -165,15 +186,21 @@ extension AddressSpace {
 
   /// Undoes step A, unless a fault did already or the page was thrown away.
   private func putBack(_ page: PageTakenOut) {
-    defer { memory.swap.release(hold: page.slot) }
+    guard let slot = page.slot else {
+      if page.ptep.replace(page.after, with: page.before) { return }
+      // Advice has emptied the entry, and left the page to this.
+      frames.frame(page.before.pfn).removeMapping()
+      return memory.putAfterGracePeriod(page.before.pfn)
+    }
+    defer { memory.swap.release(hold: slot) }
     while true {
       let pte = page.ptep.waitUntilUnlocked()
       // A fault has taken the page, or it was unmapped: the reference falls by way of the deferred frees, as above.
       guard pte == page.after else { return memory.putAfterGracePeriod(page.before.pfn) }
       guard page.ptep.lock(pte) else { continue }
       // The frame is cached still: it has other holders, so the writer has not let it go.
-      guard case .frame(page.before.pfn) = memory.swap.claim(page.slot) else {
-        preconditionFailure("\(page.slot) lost its frame under a page-out")
+      guard case .frame(page.before.pfn) = memory.swap.claim(slot) else {
+        preconditionFailure("\(slot) lost its frame under a page-out")
       }
       page.ptep.store(page.before)
       return memory.put(frames.frame(page.before.pfn), Frame.oneReference)

@@ -49,7 +49,11 @@ extension AddressSpace {
       let cutOff = kept.upperBound..<from.upperBound
       if !cutOff.isEmpty {
         if address != newAddress { try requireMutable(to, writer.reader) }
-        try requireMutable(cutOff, writer.reader)
+        do throws(PageError) { try requireMutable(cutOff, writer.reader) } catch {
+          // As on Linux, what was at the new place has gone by then.
+          if address != newAddress { remove(to, writer, &teardown) }
+          throw error
+        }
         remove(cutOff, writer, &teardown)
       }
       if address != newAddress {

@@ -57,6 +57,12 @@ final class SwapArea: @unchecked Sendable {
   var freedCount: Int { freedFrames.load(ordering: .relaxed) }
 
   /// Whether the file has room for one page at least.
+  /// Whether a page-out or a fault is at work with a slot.
+  func isHeld(_ slot: SwapSlot) -> Bool { monitor.locked { slots[slot.index].holds > 0 } }
+
+  /// Whether no page was ever written out.
+  var isUnused: Bool { monitor.locked { slots.isEmpty } }
+
   var hasRoom: Bool { monitor.locked { !free.isEmpty || slots.count < store.pages } }
 
   // MARK: Out
@@ -262,7 +268,7 @@ final class SwapArea: @unchecked Sendable {
     slots[slot.index].frame = nil
   }
 
-  /// Gives up the cache's reference of a frame. Not under the monitor: freeing may fill the page.
+  /// Gives up the cache's reference of a frame, or the entry's of one that is dropped. Not under the monitor: freeing may fill the page.
   ///
   /// - Parameter isNeeded: whether entries still lead to the page.
   func giveUp(_ pfn: PFN?, isNeeded: Bool = true) {
