@@ -17,7 +17,7 @@ extension AddressSpace {
     case .dontNeed: try discard(range)
     case .dontFork: try changeInheritance(of: range, unless: \.refusesDiscard) { $0.dontFork = true }
     case .doFork:
-      try changeInheritance(of: range, unless: { $0.kind.isIO ? .invalidArgument : nil }) { $0.dontFork = false }
+      try changeInheritance(of: range, unless: { $0.kind.isPFN ? .invalidArgument : nil }) { $0.dontFork = false }
     case .wipeOnFork:
       try changeInheritance(
         of: range, unless: { $0.refusesDiscard ?? ($0.isShared || !$0.isAnonymous ? .invalidArgument : nil) }
