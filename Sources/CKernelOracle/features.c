@@ -1,6 +1,7 @@
 // What not every kernel has, tried out on memory of the driver.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,6 +31,29 @@ static const char *missing_guards(void) {
   return reason;
 }
 
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
+
+int make_secret(uint64_t length) {
+  int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+  if (fd >= 0 && ftruncate(fd, (off_t)length) != 0) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+// A kernel may have it and keep it off (`secretmem.enable=0`).
+static const char *missing_secret(void) {
+  int fd = make_secret(page_size);
+  void *page = fd < 0 ? MAP_FAILED : mmap(NULL, page_size, PROT_READ, MAP_SHARED, fd, 0);
+  const char *reason = page == MAP_FAILED ? strerror(errno) : NULL;
+  if (page != MAP_FAILED) munmap(page, page_size);
+  if (fd >= 0) close(fd);
+  return reason;
+}
+
 // A process may lock so much only (`RLIMIT_MEMLOCK`). A program of the generator locks less than this.
 static const char *missing_lock(void) {
   enum { length = 1 << 20 };
@@ -49,4 +73,5 @@ void print_missing_words(void) {
   print_missing("guard-install", missing_guards());
   print_missing("seal", missing_seal());
   print_missing("lock", missing_lock());
+  print_missing("secret", missing_secret());
 }

@@ -14,6 +14,8 @@ enum {
   max_files = 4,
   max_pin_pages = 64,
   max_bytes = 1 << 21,
+  // In place of a descriptor: the space makes secret memory.
+  secret_fd = -2,
   // With the terminating zero.
   max_name = 32,
 };
@@ -78,6 +80,8 @@ int64_t copy_remotely(pid_t process, bool write_in, uint64_t address, void *byte
 void print_frame(pid_t process, uint64_t address);
 
 // features.c: what not every kernel has.
+// A descriptor of secret memory of that length, or -1.
+int make_secret(uint64_t length);
 // mseal(2).
 int seal(void *address, uint64_t length);
 // Prints a line `without WORD: REASON` for each word of the language that this machine cannot answer.

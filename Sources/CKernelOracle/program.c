@@ -88,6 +88,8 @@ static int64_t map(int space, char **word) {
     if (file < 0) return -EINVAL;
     fd = files[file].fd;
     has_large_frames = !files[file].is_on_disk;
+  } else if (strcmp(word[6], "secret") == 0) {
+    fd = secret_fd;
   } else {
     oracle_die("a backing that real memory does not have here");
   }

@@ -61,8 +61,12 @@ static int64_t perform(void) {
   void *address = (void *)(uintptr_t)n[0];
   switch (mailbox->operation) {
     case op_map: {
-      void *at = mmap(address, n[1], (int)n[2], (int)n[3], (int)n[4], (off_t)n[5]);
-      if (at == MAP_FAILED) return -errno;
+      bool is_secret = (int)n[4] == secret_fd;
+      int fd = is_secret ? make_secret(n[1]) : (int)n[4];
+      void *at = mmap(address, n[1], (int)n[2], (int)n[3], fd, (off_t)n[5]);
+      int error = errno;
+      if (is_secret) close(fd);
+      if (at == MAP_FAILED) return -error;
       // A kernel without huge pages ignores the wish, and so does the oracle.
       if (n[6]) madvise(at, n[1], MADV_HUGEPAGE);
       return 0;

@@ -138,7 +138,8 @@ struct Comparability {
       if map.backing != .anonymous || map.sharing == .shared { hasFiles = true }
       if map.sharing == .shared, !isOnDisk(map.backing) { hasSharedMemory = true }
       switch map.backing {
-      case .anonymous, .file: return map.range.address >= Self.lowest && isForeign(map.range)
+      case .secret where map.sharing == .private || map.range.pages > Self.mostLockedPages: return false
+      case .anonymous, .file, .secret: return map.range.address >= Self.lowest && isForeign(map.range)
       case .mixed, .pfn, .erofs: return false
       }
     // If a range is longer than the address space, these two stop at the first hole, or refuse the whole.

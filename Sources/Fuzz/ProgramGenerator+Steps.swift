@@ -138,20 +138,24 @@ extension ProgramGenerator {
     // Mostly inside the file, sometimes past its end.
     let offset = file.map { Int.random(in: 0...(random.chance(85) ? max($0.pages - count, 0) : 8), using: &random) }
     let noReplace = random.chance(8)
+    let isSecret = hasSecrets && count > 0 && random.chance(40)
     let range = PageRange(
       address: model.address(start) + (random.chance(1) ? 0x10 : 0), pages: count * model.scale)
     add(
       .space(
         .map(
           MapStatement(
-            space: name, range: range, permission: permission, sharing: sharing,
-            backing: file.map { .file($0.name) } ?? .anonymous, offset: offset, huge: model.isHuge && random.chance(75),
+            space: name, range: range, permission: permission, sharing: isSecret ? .shared : sharing,
+            backing: isSecret ? .secret : file.map { .file($0.name) } ?? .anonymous, offset: isSecret ? nil : offset,
+            huge: model.isHuge && random.chance(75),
             noReplace: noReplace)
         )))
     if noReplace, model.spaces[index].inWindow(start, count).contains(where: { model.spaces[index].pages[$0] != nil }) {
       return
     }
-    let page = ProgramModel.MappedPage(permission: permission, sharing: sharing, file: file.map { ($0.name, 0) })
+    let page = ProgramModel.MappedPage(
+      permission: permission, sharing: isSecret ? .shared : sharing,
+      file: isSecret ? nil : file.map { ($0.name, 0) })
     model.spaces[index].map(start, count, page, from: offset ?? 0)
   }
 

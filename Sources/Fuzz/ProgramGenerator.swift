@@ -26,6 +26,8 @@ public struct ProgramGenerator {
   let frees: Bool
   /// Whether the program has paged out.
   var hasPagedOut = false
+  /// Whether the program maps secret memory.
+  let hasSecrets: Bool
   /// Whether the program locks memory.
   let locks: Bool
   private var lines: [ScenarioLine] = []
@@ -48,6 +50,7 @@ public struct ProgramGenerator {
     changesFiles = scale == 1 && random.chance(40)
     seals = random.chance(15)
     frees = pagesOut && random.chance(35)
+    hasSecrets = scale == 1 && !pagesOut && random.chance(15)
     locks = scale == 1 && random.chance(20)
     self.random = random
   }

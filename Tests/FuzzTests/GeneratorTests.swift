@@ -35,7 +35,7 @@ import Testing
       "populate-read",
       "populate-write", "none", "shared", "huge", "collapse",
       "file", "diskfile", "truncate", "punch", "sync", "ondisk", "pageout", "rread", "rwrite", "noreplace", "w",
-      "dontunmap", "seal", "free", "lock", "unlock", "guard-install", "guard-remove",
+      "dontunmap", "seal", "secret", "free", "lock", "unlock", "guard-install", "guard-remove",
     ]
     #expect(wanted.subtracting(words).isEmpty)
   }

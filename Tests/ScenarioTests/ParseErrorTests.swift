@@ -58,19 +58,19 @@ import Testing
     ("map A 0x1000 1 rw private", "BACKING is missing"),
     (
       "map A 0x1000 1 rw private swap",
-      "BACKING: 'swap' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME"
+      "BACKING: 'swap' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME, secret"
     ),
     (
       "map A 0x1000 1 rw private anno",
-      "BACKING: 'anno' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME; did you mean 'anon'?"
+      "BACKING: 'anno' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME, secret; did you mean 'anon'?"
     ),
     (
       "map A 0x1000 1 rw private fiel:x",
-      "BACKING: 'fiel:x' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME; did you mean 'file'?"
+      "BACKING: 'fiel:x' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME, secret; did you mean 'file'?"
     ),
     (
       "map A 0x1000 1 rw private swap:f",
-      "BACKING: 'swap:f' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME"
+      "BACKING: 'swap:f' is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME, secret"
     ),
     ("map A 0x1000 1 r private mixed:rom:sh", "PATH: 'sh' does not begin with '/'"),
     ("map A 0x1000 1 rw private file:", "NAME: '' is no name (letters, digits, '_', '-' and '.')"),

@@ -36,6 +36,7 @@ import Testing
     ("advise A 0x1000 1 populate-read", "advise A 0x1000 1 populate-read"),
     ("advise A 0x1000 1 populate-write", "advise A 0x1000 1 populate-write"),
     ("advise A 0x1000 1 collapse", "advise A 0x1000 1 collapse"),
+    ("map A 4096 1 rw shared secret", "map A 0x1000 1 rw shared secret"),
     ("lock A 4096 1", "lock A 0x1000 1"),
     ("unlock A 4096 1", "unlock A 0x1000 1"),
     ("seal A 4096 1", "seal A 0x1000 1"),

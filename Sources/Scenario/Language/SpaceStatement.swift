@@ -102,6 +102,7 @@ public enum BackingWord: Equatable, Sendable, CustomStringConvertible {
   /// A file of an EROFS file system.
   case erofs(String, path: String)
   case pfn(String)
+  case secret
 
   public var description: String {
     switch self {
@@ -110,6 +111,7 @@ public enum BackingWord: Equatable, Sendable, CustomStringConvertible {
     case .mixed(let name): "mixed:\(name)"
     case .erofs(let name, let path): "mixed:\(name):\(path)"
     case .pfn(let name): "pfn:\(name)"
+    case .secret: "secret"
     }
   }
 }

@@ -87,7 +87,7 @@ struct NameScope {
     case .map(let map):
       try space(map.space)
       switch map.backing {
-      case .anonymous: break
+      case .anonymous, .secret: break
       case .file(let name): try thing(name, isOneOf: [.file, .diskFile])
       case .mixed(let name): try thing(name, isOneOf: [.image])
       case .erofs(let name, _): try thing(name, isOneOf: [.erofs])

@@ -138,11 +138,13 @@ struct StatementParser {
 
   private func backing(_ word: String) throws(LineError) -> BackingWord {
     if word == "anon" { return .anonymous }
+    if word == "secret" { return .secret }
     let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2, ["file", "mixed", "pfn"].contains(parts[0]) else {
-      let suggestion = Suggestion.text(for: String(parts[0]), among: ["anon", "file", "mixed", "pfn"])
+      let suggestion = Suggestion.text(for: String(parts[0]), among: ["anon", "file", "mixed", "pfn", "secret"])
       throw LineError(
-        "BACKING: \(quoted(word)) is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME\(suggestion)")
+        "BACKING: \(quoted(word)) is none of anon, file:NAME, mixed:NAME, mixed:NAME:/PATH, pfn:NAME, secret\(suggestion)"
+      )
     }
     if parts[0] == "mixed", let (name, path) = try erofsFile(parts[1]) { return .erofs(name, path: path) }
     let name = try checkedName(String(parts[1]), "NAME")

@@ -43,6 +43,7 @@ extension ScenarioMachine {
   private func kind(_ backing: BackingWord) throws(PageError) -> MappingKind {
     switch backing {
     case .anonymous: return .anonymous
+    case .secret: return .secret
     case .file(let name):
       if let file = files[name] { return .file(file) }
       if let disk = diskFiles[name] { return .file(disk.cache) }

@@ -2,6 +2,9 @@
 public enum MappingKind: Sendable {
   /// Zero-filled memory. A shared mapping of it shows a file without a name (Linux's shmem).
   case anonymous
+  /// Zero-filled memory that no pin, no get and no other process reaches (`memfd_secret(2)`). It is locked, until a fork. Shared mappings
+  /// alone.
+  case secret
   /// Frames with descriptors, refcounted: a file in the page cache.
   case file(any Backing)
   /// Refcounted frames and bare frame numbers side by side (`VM_MIXEDMAP`): a frame that has a descriptor is refcounted.
@@ -14,7 +17,7 @@ public enum MappingKind: Sendable {
 
   var backing: (any Backing)? {
     switch self {
-    case .anonymous: nil
+    case .anonymous, .secret: nil
     case .file(let backing), .mixed(let backing), .pfn(let backing, _): backing
     }
   }
@@ -28,7 +31,7 @@ public enum MappingKind: Sendable {
   /// Whether both show the same thing by the same rules.
   func matches(_ other: MappingKind) -> Bool {
     switch (self, other) {
-    case (.anonymous, .anonymous): true
+    case (.anonymous, .anonymous), (.secret, .secret): true
     case (.file(let a), .file(let b)), (.mixed(let a), .mixed(let b)): a === b
     case (.pfn(let a, let aIsIO), .pfn(let b, let bIsIO)): a === b && aIsIO == bIsIO
     default: false

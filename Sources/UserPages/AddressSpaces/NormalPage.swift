@@ -10,6 +10,7 @@
 /// - The zero page is special by its number, in every mapping.
 /// - A pfn mapping shows special pages, except for the copies of a private one. A private pfn mapping is linear: page n shows the
 ///   backing's frame n. A page that shows another frame was copied on a store, and the copy is a normal page.
+/// - Secret memory shows special pages.
 /// - In any other mapping, mixed ones above all, a page is normal if its frame has a descriptor (`pfn_valid`). So a mixed mapping
 ///   must refcount a frame that has a descriptor, even if it is inserted by number, as `insertMixed` does.
 ///
@@ -50,7 +51,7 @@ extension AddressSpace {
   extension AddressSpace {
     func isNormal(_ pte: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool {
       let pfn = pte.pfn
-      if pfn == memory.zeroPage { return false }
+      if pfn == memory.zeroPage || mapping.value.attributes.isSecret { return false }
       if mapping.value.attributes.kind.isPFN {
         guard mapping.value.isPrivate, pfn != mapping.value.linearFrame(of: address) else { return false }
       }

@@ -38,6 +38,8 @@ struct VMA: ~Copyable, Sendable {
     var wipesOnFork = false
     /// Stays as it is (`VM_SEALED`): see `AddressSpace.seal`.
     var isImmutable = false
+    /// No pin reaches its pages: its entries are special (`vma_is_secretmem`).
+    var isSecret = false
     /// Its pages are never paged out (`VM_LOCKED`).
     var isLocked = false
     /// May use 2 MiB entries (`VM_HUGEPAGE`).

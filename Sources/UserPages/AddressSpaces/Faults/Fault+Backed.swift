@@ -22,7 +22,7 @@ extension Fault {
       if frames.kind(of: pfn) == .hole { return .refused(.noSuchFrame) }
       guard site.mapping.value.mayShow(pfn, at: site.address) else { return .refused(.frameOutOfOrder) }
       // The zero page is never refcounted, as for anonymous memory: a hole in a file of an image.
-      let isCounted = !attributes.kind.isPFN && frames.isValid(pfn) && pfn != zeroPage
+      let isCounted = !attributes.kind.isPFN && !attributes.isSecret && frames.isValid(pfn) && pfn != zeroPage
       if copies {
         return isCounted
           ? handleCopyOnWriteFault(site, retaining: pfn, validity)

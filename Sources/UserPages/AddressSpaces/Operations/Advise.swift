@@ -156,7 +156,7 @@ extension AddressSpace {
         RCU.read { section -> PageError? in
           guard let mapping = mappings.find(address, section) else { return .outOfMemory }
           let attributes = mapping.value.attributes
-          if attributes.kind.isPFN || !mapping.value.permits(access) { return .invalidArgument }
+          if attributes.kind.isPFN || attributes.isSecret || !mapping.value.permits(access) { return .invalidArgument }
           // Populating is no load: it needs PROT_READ itself.
           if access == .read, !attributes.protection.contains(.read) { return .invalidArgument }
           return nil

@@ -12,7 +12,7 @@ extension AddressSpace {
   ///   many references.
   public func insertPage(_ pfn: PFN, at address: VirtualAddress) throws(PageError) {
     try insert(at: address) { site, attributes in
-      guard !attributes.isAnonymous, !attributes.kind.isPFN, self.frames.isValid(pfn),
+      guard !attributes.isAnonymous, !attributes.kind.isPFN, !attributes.isSecret, self.frames.isValid(pfn),
         pfn != self.memory.zeroPage
       else { return .failed(.invalidArgument) }
       let folio: Frame

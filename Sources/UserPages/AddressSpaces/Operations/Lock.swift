@@ -47,8 +47,8 @@ extension AddressSpace {
       }
       hasHole = end < range.upperBound
       change(range.lowerBound..<end, writer, &teardown) { attributes in
-        // As on Linux: what is mapped by number is in memory anyway.
-        if !attributes.kind.isPFN, !attributes.kind.isMixed { attributes.isLocked = isLocked }
+        // As on Linux: what is mapped by number is in memory anyway, and secret memory stays as it is.
+        if !attributes.kind.isPFN, !attributes.kind.isMixed, !attributes.isSecret { attributes.isLocked = isLocked }
       }
     }
     if hasHole || !isWhole { throw .outOfMemory }
@@ -60,12 +60,16 @@ extension AddressSpace {
     var address = range.lowerBound
     while address < range.upperBound {
       // Under the lock: a look-up without it finds a hole while an operation replaces a mapping.
+      var isSecret = false
       let access = mmapLock.reading { reader -> FaultAccess? in
         guard let attributes = mappings.find(address, reader)?.value.attributes, !attributes.kind.isPFN else {
           return nil
         }
+        isSecret = attributes.isSecret
         return !attributes.isShared && attributes.protection.contains(.write) ? .write : .read
       }
+      // Its pages are faulted in as for a pin, which it refuses.
+      if isSecret { throw .outOfMemory }
       do throws(PageError) { if let access { try fault(at: address, access) } } catch {
         throw error == .outOfMemory ? .tryAgain : .outOfMemory
       }

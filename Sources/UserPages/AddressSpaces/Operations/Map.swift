@@ -14,7 +14,7 @@ extension AddressSpace {
   ///   - replaces: whether what is mapped there gives way. If not, nothing may be there.
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `notPermitted` if one is sealed; `invalidArgument` for an empty or unaligned
-  ///   range or a negative offset; `outOfMemory` for a range that is not inside the address space.
+  ///   range, a negative offset, or a private mapping of secret memory; `outOfMemory` for a range that is not inside the address space.
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func map(
     at address: VirtualAddress, pages: Int, protection: Protection, sharing: Sharing = .private,
@@ -32,8 +32,17 @@ extension AddressSpace {
       // Shared anonymous memory is a file without a name.
       if sharing == .shared { kind = .file(try PageCacheFile(memory, pages: pages)) }
     }
-    let attributes = VMA.Attributes(
+    var isSecret = false
+    if case .secret = kind {
+      guard sharing == .shared else { throw .invalidArgument }
+      firstPage = 0
+      isSecret = true
+      kind = .file(try SecretMemory(memory, pages: pages))
+    }
+    var attributes = VMA.Attributes(
       protection: protection, isShared: sharing == .shared, kind: kind, hugePages: hugePages)
+    attributes.isSecret = isSecret
+    attributes.isLocked = isSecret
     // Before a fault can ask for a page: a backing that moves pages must know the spaces that may show them.
     attributes.users?.add(self)
     try changeMappings { writer, teardown throws(PageError) in
