@@ -27,6 +27,8 @@ let package = Package(
     // For programs in C, C++, Python: Sources/UserPagesC/install builds both and installs them with their headers.
     .library(name: "UserPagesC", type: .dynamic, targets: ["UserPagesC"]),
     .library(name: "UserPagesCStatic", type: .static, targets: ["UserPagesC"]),
+    // Loaded by SQLite: `.load ./libUserPagesSQLite`.
+    .library(name: "UserPagesSQLite", type: .dynamic, targets: ["UserPagesSQLite"]),
     .executable(name: "gup", targets: ["gup"]),
   ],
   traits: [
@@ -72,6 +74,16 @@ let package = Package(
       name: "UserPagesC",
       dependencies: ["CUserPages", "UserPages"],
       exclude: ["README.md", "include", "install", "userpages.map", "userpages.pc.in"]
+    ),
+    // SQLite's headers, and the table of functions that it hands to an extension.
+    .target(
+      name: "CSQLite"
+    ),
+    // A loadable extension of SQLite: a VFS over a page cache.
+    .target(
+      name: "UserPagesSQLite",
+      dependencies: ["CPlatform", "CSQLite", "UserPages"],
+      exclude: ["README.md"]
     ),
     .target(
       name: "Scenario",
@@ -203,6 +215,12 @@ let package = Package(
     .testTarget(
       name: "UserPagesCTests",
       dependencies: ["CFaceDriver", "TestSupport", "UserPagesC"]
+    ),
+    // SQLite in this process and the program `sqlite3` beside it, over the VFS.
+    .testTarget(
+      name: "UserPagesSQLiteTests",
+      dependencies: ["CSQLite", "SeededRandom", "TestSupport", "UserPagesSQLite"],
+      linkerSettings: [.linkedLibrary("sqlite3")]
     ),
     .testTarget(
       name: "LayoutTests",

@@ -58,6 +58,11 @@ public final class MemoryStore: PageStore {
   /// The file as a loss of power would leave it: as it was at the last sync.
   public var durable: [UInt8] { state.withLock { $0.durable } }
 
+  /// Changes the file as another program does: no call of the store says so.
+  public func change(at offset: Int, to bytes: [UInt8]) {
+    state.withLock { $0.contents.replaceSubrange(offset..<offset + bytes.count, with: bytes) }
+  }
+
   /// Loses power.
   public func losePower() { state.withLock { $0.contents = $0.durable } }
 

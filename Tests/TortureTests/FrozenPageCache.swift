@@ -126,6 +126,28 @@
         }
       }
 
+      /// (g), (k): a pin without a mapping stands between the index and its slot, or its reference.
+      @Test(arguments: [true, false])
+      func aPinWithoutAMapping(bySlot: Bool) throws {
+        try withFrozenCache { stage in
+          let cache = stage.cache
+          _ = try cache.read(at: Page.size, count: 1)
+          let pin = stage.freezer.start("pin", freezeAt: .cacheBetweenLookAndReference) {
+            let pin = try cache.pin(page: 1, bySlot: bySlot)
+            _ = cache.evict(1)
+            stage.freezer.expect(cache.isResident(page: 1), "a pinned page was evicted")
+            stage.freezer.expect(pin.load(as: UInt8.self) == 2, "another page's bytes")
+          }
+          #expect(pin.waitUntilFrozen())
+          let evict = stage.freezer.start("evict") { cache.evict(1) }
+          #expect(evict.waitUntilPast(.evictionBetweenUnmapAndGrace))
+          #expect(!evict.mayFinish(), "an eviction did not wait for a pin")
+          pin.thaw()
+          try evict.join()
+          try pin.join()
+        }
+      }
+
       /// (k): a pin for reading by the old entry.
       @Test(arguments: Engines.lockless, [false, true])
       func aPinAgainstEviction(engine: PinEngine, isGet: Bool) throws {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What a machine has in use; all zero when everything was given back.
 public struct Census: Equatable, Sendable, CustomStringConvertible {
   /// Frames of RAM that are not free.
@@ -40,6 +42,15 @@ public struct FrameInformation: Equatable, Sendable {
 }
 
 extension PhysicalMemory {
+  /// Bytes of RAM that the machine has from the kernel now: of frames that were used since it began, free or not (`st_blocks`).
+  public var residentBytes: Int {
+    var status = stat()
+    return fstat(arena, &status) == 0 ? Int(status.st_blocks) * 512 : 0
+  }
+
+  /// The last frame of RAM. What follows its bytes in this process is not readable.
+  package var lastRAMFrame: PFN { allocator.first + (ramPages - 1) }
+
   /// Counts what is in use. Any thread, at any time; exact when nothing else runs and deferred frees were flushed.
   ///
   /// - Complexity: O(frames that were ever in use).

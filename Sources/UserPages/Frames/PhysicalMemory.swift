@@ -33,7 +33,7 @@ public final class PhysicalMemory: Sendable {
   let reclaimer: Reclaimer
   /// What tests have in the way of allocations.
   package let allocationFailures = AllocationFailures()
-  private let arena: Int32
+  let arena: Int32
 
   /// Makes a machine, in time and memory that do not depend on its size.
   ///

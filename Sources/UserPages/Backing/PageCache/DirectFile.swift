@@ -57,8 +57,16 @@ public final class DirectFile: PageStore {
   /// `kernel.io_uring_disabled`, a container's filter, `RLIMIT_MEMLOCK`), and if transfers are not direct.
   public var engine: Engine { file.usesRing ? .ring : .calls }
 
-  /// The file's length in bytes. What other programs do to it is not noticed.
+  /// The file's length in bytes. What other programs do to it is noticed by `refreshByteCount` alone.
   public var byteCount: Int { lengthInBytes.load(ordering: .acquiring) }
+
+  /// Asks the kernel for the length again, which another program may have changed (`fstat(2)`). A cache of this file then needs
+  /// `PageCache.invalidate`.
+  ///
+  /// - Throws: `file` with the errno.
+  public func refreshByteCount() throws(PageError) {
+    try length.locked { () throws(PageError) in lengthInBytes.store(try file.byteCount(), ordering: .releasing) }
+  }
 
   /// Reads consecutive pages with one system call (`preadv(2)`) where the kernel does not stop in between.
   ///

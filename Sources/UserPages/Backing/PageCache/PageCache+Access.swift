@@ -8,45 +8,74 @@ extension PageCache {
   ///   store threw.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
-    let end = offset + min(count, max(byteCount - offset, 0))
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(max(end - offset, 0))
+    bytes.reserveCapacity(min(count, max(byteCount - offset, 0)))
     var position = offset
+    let end = offset + min(count, max(byteCount - offset, 0))
     while position < end {
       let within = position % Page.size
       let part = min(Page.size - within, end - position)
-      let pfn: PFN
-      do throws(PageError) { pfn = try frame(of: position / Page.size) } catch {
-        // Cut off meanwhile.
-        if error == .busError { return bytes }
-        throw error
-      }
+      guard let pfn = try frameInside(position / Page.size) else { return bytes }
       bytes += memory.frames.bytes(of: pfn).copy(fromByteOffset: within, count: part)
-      states.update(position / Page.size) {
-        $0.pfn == pfn && !$0.isReferenced ? $0.with(PageState.referencedMark) : nil
-      }
-      memory.put(memory.frames.frame(pfn), Frame.oneReference)
+      finishRead(of: position / Page.size, in: pfn)
       position += part
     }
     return bytes
+  }
+
+  /// Reads the bytes at `offset` into `bytes`, and returns how many: fewer at the file's end.
+  ///
+  /// - Throws: as the other `read`.
+  public func read(at offset: Int, into bytes: inout MutableRawSpan) throws(PageError) -> Int {
+    guard offset >= 0 else { throw .invalidArgument }
+    var position = 0
+    let end = min(bytes.byteCount, max(byteCount - offset, 0))
+    while position < end {
+      let within = (offset + position) % Page.size
+      let part = min(Page.size - within, end - position)
+      let page = (offset + position) / Page.size
+      guard let pfn = try frameInside(page) else { return position }
+      memory.frames.bytes(of: pfn).copy(into: &bytes, at: position, fromByteOffset: within, count: part)
+      finishRead(of: page, in: pfn)
+      position += part
+    }
+    return position
+  }
+
+  /// The frame of a page, with a reference for the caller; nil if the page is cut off.
+  private func frameInside(_ page: Int) throws(PageError) -> PFN? {
+    do throws(PageError) { return try frame(of: page) } catch {
+      if error == .busError { return nil }
+      throw error
+    }
+  }
+
+  /// Says that the page was used, and gives the reference back.
+  private func finishRead(of page: Int, in pfn: PFN) {
+    states.update(page) { $0.pfn == pfn && !$0.isReferenced ? $0.with(PageState.referencedMark) : nil }
+    memory.put(memory.frames.frame(pfn), Frame.oneReference)
   }
 
   /// Writes bytes, and makes the file longer where they end beyond it. They are in the file after the next write-back.
   ///
   /// - Throws: as `read`; `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for; what the `willStore` hook threw.
   ///   Pages before the failing one stay written.
-  public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) {
-    guard offset >= 0, offset <= Int.max - bytes.count else { throw .invalidArgument }
-    if bytes.isEmpty { return }
+  public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { try write(bytes.span.bytes, at: offset) }
+
+  /// Writes the bytes of a span. Otherwise as the other `write`.
+  ///
+  /// - Throws: as there.
+  public func write(_ bytes: RawSpan, at offset: Int) throws(PageError) {
+    guard offset >= 0, offset <= Int.max - bytes.byteCount else { throw .invalidArgument }
     var done = 0
-    while done < bytes.count {
+    while done < bytes.byteCount {
       // Each time: the file may have been cut again.
-      try extend(to: offset + bytes.count, writingFrom: offset)
+      try extend(to: offset + bytes.byteCount, writingFrom: offset)
       let within = (offset + done) % Page.size
-      let part = Array(bytes[done..<min(done + Page.size - within, bytes.count)])
+      let part = bytes.extracting(done..<min(done + Page.size - within, bytes.byteCount))
       let page = (offset + done) / Page.size
       try hooks.willStore?(page)
-      if try copy(part, to: page, at: within) { done += part.count }
+      if try copy(part, to: page, at: within) { done += part.byteCount }
     }
   }
 
@@ -54,12 +83,8 @@ extension PageCache {
   ///
   /// The mark comes after the bytes: a write-back that cleared it in between would have written a part of them. The reference keeps
   /// the page from the evictor until then, (e4).
-  private func copy(_ bytes: [UInt8], to page: Int, at offset: Int) throws(PageError) -> Bool {
-    let pfn: PFN
-    do throws(PageError) { pfn = try frame(of: page) } catch {
-      if error == .busError { return false }
-      throw error
-    }
+  private func copy(_ bytes: RawSpan, to page: Int, at offset: Int) throws(PageError) -> Bool {
+    guard let pfn = try frameInside(page) else { return false }
     let frame = memory.frames.frame(pfn)
     defer { memory.put(frame, Frame.oneReference) }
     guard isStable else { return copy(bytes, to: page, pfn, at: offset) }
@@ -70,8 +95,8 @@ extension PageCache {
     }
   }
 
-  private func copy(_ bytes: [UInt8], to page: Int, _ pfn: PFN, at offset: Int) -> Bool {
-    memory.frames.bytes(of: pfn).copy(bytes, toByteOffset: offset)
+  private func copy(_ bytes: RawSpan, to page: Int, _ pfn: PFN, at offset: Int) -> Bool {
+    memory.frames.bytes(of: pfn).copy(from: bytes, toByteOffset: offset)
     YieldPoint.cacheBetweenCopyAndMark.reach()
     return markDirty(page, in: pfn)
   }

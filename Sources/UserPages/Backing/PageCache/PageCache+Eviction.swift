@@ -118,6 +118,7 @@ extension PageCache {
     }
     // A failed sync can have only those written again that are still here.
     unsynced.withLock { $0.subtract(evicted) }
+    evictedCount.wrappingAdd(evicted.count, ordering: .relaxed)
     return evicted.count
   }
 

@@ -21,7 +21,7 @@ extension PageCache {
 
   /// Marks the page dirty: (f2) of the protocol. See `Backing.willStore`.
   public func willStore(page: Int) -> StoreAnswer {
-    guard page >= 0, page < pageCount else { return .busError }
+    guard takesStores, page >= 0, page < pageCount else { return .busError }
     if let hook = hooks.willStore {
       do throws(PageError) { try hook(page) } catch { return error == .outOfMemory ? .outOfMemory : .busError }
     }
@@ -109,6 +109,7 @@ extension PageCache {
   /// Reads a page that is empty, and some behind it if its reader goes through the file in order. Returns its frame with a reference for
   /// the caller, or nil if another thread was faster.
   private func readIn(_ page: Int) throws(PageError) -> PFN? {
+    missCount.wrappingAdd(1, ordering: .relaxed)
     let size = reader.streams.withLock { $0.size(at: page) }
     let place = try reserve(min(size, pageCount - page))
     let pfn: PFN

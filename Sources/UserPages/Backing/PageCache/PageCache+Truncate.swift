@@ -48,6 +48,29 @@ extension PageCache {
     }
   }
 
+  /// Forgets every page, those that are dirty too, and asks the store for its length again: another program has changed the file
+  /// (`invalidate_inode_pages2`).
+  ///
+  /// When the call returns, no look-up finds what was read or written before. A pinned page lives on without the cache until it is
+  /// released; private copies stay.
+  ///
+  /// - Throws: `file(.resize, errno: EFBIG)` for a length beyond the most pages that the cache was made for, after the pages are gone;
+  ///   `busy` inside `willWriteBack` and inside a call of the store.
+  /// - Complexity: O(pages in memory), and one grace period.
+  public func invalidate() throws(PageError) {
+    try changingContents { kept throws(PageError) in
+      let dropped = drop(0..<states.capacity)
+      unsynced.withLock { $0.removeAll() }
+      let after = store.byteCount
+      let isTooLong = Self.pages(of: after) > states.capacity
+      reader.byteCount.store(isTooLong ? 0 : after, ordering: .sequentiallyConsistent)
+      moves.advance()
+      _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self, sparingLocked: false) }
+      RCU.synchronize()
+      if isTooLong { throw .file(.resize, errno: EFBIG) }
+    }
+  }
+
   private func changeLength(clearingUpTo offset: Int? = nil, _ wanted: (Int) -> Int) throws(PageError) {
     try changingContents { kept throws(PageError) in
       let before = byteCount

@@ -13,7 +13,7 @@ extension PageCache {
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
     let range = pages.clamped(to: 0..<states.capacity)
-    let done: Void? = writeBackLock.holding { writeBack(residents.pages(in: range).map(\.page), keepingIn: &kept) }
+    let done: Void? = writeBackLock.holding { writeBack(dirtyPages(in: range), keepingIn: &kept) }
     if done == nil { throw .busy }
   }
 
@@ -23,7 +23,7 @@ extension PageCache {
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
     let done: Void? = writeBackLock.holding {
-      writeBack(residents.pages(in: 0..<states.capacity).map(\.page), keepingIn: &kept)
+      writeBack(dirtyPages(in: 0..<states.capacity), keepingIn: &kept)
       let written = unsynced.withLock { $0 }
       do throws(PageError) {
         try callingStore { () throws(PageError) in try store.sync() }
@@ -49,7 +49,17 @@ extension PageCache {
   /// Writes what is dirty when no mapping is left, as the last step of the cache's life. There is no handle to report an error to.
   func writeBackAtEnd() {
     var none: [any BackingUser] = []
-    writeBack(residents.pages(in: 0..<states.capacity).map(\.page), isMapped: false, &none)
+    writeBack(dirtyPages(in: 0..<states.capacity), isMapped: false, &none)
+  }
+
+  /// The pages of a range that are dirty, in order. Each page that was marked before the call is among them: a page that is under
+  /// write-back meanwhile is none, so the caller holds `writeBackLock`.
+  ///
+  /// - Complexity: O(the shorter of the range and `limit`); O(1) if no page is dirty.
+  private func dirtyPages(in range: Range<Int>) -> [Int] {
+    if dirtyPages == 0 { return [] }
+    if range.count < residents.limit { return range.filter { states[$0].isDirty } }
+    return residents.pages(in: range) { states[$0].isDirty }.map(\.page)
   }
 
   private func writeBack(_ pages: [Int], isMapped: Bool, _ kept: inout [any BackingUser]) {
@@ -97,7 +107,8 @@ extension PageCache {
       }
     }
     YieldPoint.writeBackBetweenProtectAndGrace.reach()
-    RCU.synchronize()
+    // Without writable entries no store is on its way. What `write` copies meanwhile, it marks after.
+    if takesStores { RCU.synchronize() }
     YieldPoint.writeBackBetweenGraceAndLook.reach()
     var failure: PageError?
     do throws(PageError) { try hooks.willWriteBack?(batch.pages) } catch { failure = error }
@@ -117,12 +128,12 @@ extension PageCache {
   }
 
   /// (b6): the bytes to write: of a page that a pin or a get holds a copy, since its holder may store at any time. Such a page is dirty
-  /// again at once.
+  /// again at once. If no mapping may store, no holder does, and every page is written from where it lies.
   ///
   /// ORDERING [slot-then-leave], [change-then-count]: the entries were write-protected, a grace period has passed, slots and counts
   /// are looked at now.
   private func stableBytes(_ batch: Batch) -> [FrameBytes] {
-    let slots = PinSlotSnapshot(of: memory.frames)
+    let slots = takesStores ? PinSlotSnapshot(of: memory.frames) : nil
     let byteCount = byteCount
     return batch.pages.indices.map { index in
       let frame = memory.frames.frame(batch.frames[index])
@@ -130,7 +141,7 @@ extension PageCache {
       // What a mapping stored behind the end is no part of the file. As on Linux, it is gone from the mapping too.
       let end = byteCount - batch.pages[index] * Page.size
       if 0 < end, end < Page.size { bytes.fill(0, fromByteOffset: end, count: Page.size - end) }
-      guard frame.pins > 0 || slots.holds(frame) || hasOtherReferences(frame) else { return bytes }
+      guard let slots, frame.pins > 0 || slots.holds(frame) || hasOtherReferences(frame) else { return bytes }
       _ = markDirty(batch.pages[index])
       copies[index].copy(page: bytes)
       copyCount.wrappingAdd(1, ordering: .relaxed)

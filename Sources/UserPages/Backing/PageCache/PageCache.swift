@@ -94,6 +94,8 @@ public final class PageCache: Backing {
   public let limit: Int
   /// Whether a page keeps its contents while it is written: a store waits until the write is over (Linux's stable pages).
   public let isStable: Bool
+  /// Whether mappings may store to pages. If not, `write` alone changes them.
+  public let takesStores: Bool
 
   let memory: PhysicalMemory
   let hooks: Hooks
@@ -115,6 +117,8 @@ public final class PageCache: Backing {
   /// Where held pages are copied. Used under `writeBackLock`.
   let copies: PageBuffer
   let evictions = Atomic<Int>(0)
+  let evictedCount = Atomic<Int>(0)
+  let missCount = Atomic<Int>(0)
   let copyCount = Atomic<Int>(0)
   private let position: Guarded<ErrorSequence.Position>
 
@@ -126,12 +130,14 @@ public final class PageCache: Backing {
   ///   - limit: the most frames that the cache holds.
   ///   - isStable: whether a store waits while its page is written. Ask for it if what is written must be one moment's contents, for
   ///     a checksum or a log.
+  ///   - takesStores: whether mappings may store to pages. If not, a write-back waits for no grace period and writes a held page from where it
+  ///     lies: `write` alone changes pages, so a hold cannot.
   ///   - maximumPages: how far the file can grow, in pages; 2^26 or what the file has already. It costs address space, not memory.
   ///   - hooks: what is called before stores and writes.
   /// - Throws: `invalidArgument` for a limit that is not positive; `outOfMemory` where the process has not the address space.
   public init(
-    _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, isStable: Bool = false, maximumPages: Int? = nil,
-    hooks: Hooks = Hooks()
+    _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, isStable: Bool = false, takesStores: Bool = true,
+    maximumPages: Int? = nil, hooks: Hooks = Hooks()
   ) throws(PageError) {
     let byteCount = store.byteCount
     let maximumPages = max(maximumPages ?? 1 << 26, Self.pages(of: byteCount))
@@ -140,6 +146,7 @@ public final class PageCache: Backing {
     self.store = store
     self.limit = limit
     self.isStable = isStable
+    self.takesStores = takesStores
     self.hooks = hooks
     states = try PageStates(count: maximumPages)
     residents = ResidentPages(limit: limit)
@@ -174,6 +181,12 @@ public final class PageCache: Backing {
 
   /// Pages that hold stores which the file does not have yet, those being written not counted.
   public var dirtyPages: Int { states.dirtyCount }
+
+  /// Look-ups that found their page not in memory, and read it.
+  public var misses: Int { missCount.load(ordering: .relaxed) }
+
+  /// Pages that the evictor took away.
+  public var evictedPages: Int { evictedCount.load(ordering: .relaxed) }
 
   /// Pages that were read again after they had been evicted: the sign of a limit that is too low (`workingset_refault`).
   public var refaults: Int { reader.refaults.load(ordering: .relaxed) }
@@ -213,6 +226,13 @@ public final class PageCache: Backing {
     /// As ``PageCache/sync()``, but reports errors to this handle.
     public func sync() throws(PageError) {
       try cache.syncAll()
+      try check()
+    }
+
+    /// Reports the error of a write or a sync since the last report, and waits for nothing (`filemap_check_wb_err`): for a handle that flushes.
+    ///
+    /// - Throws: that error, once.
+    public func check() throws(PageError) {
       if let error = position.withLock({ position in cache.errors.withLock { $0.report(since: &position) } }) {
         throw error
       }

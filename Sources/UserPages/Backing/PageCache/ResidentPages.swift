@@ -76,10 +76,12 @@ final class ResidentPages: Sendable {
     }
   }
 
-  /// All pages in a range, in order.
-  func pages(in range: Range<Int>) -> [(place: Place, page: Int)] {
+  /// The pages in a range that `condition` accepts, in order. It is called under the lock.
+  func pages(in range: Range<Int>, where condition: (Int) -> Bool = { _ in true }) -> [(place: Place, page: Int)] {
     let found = places.withLock { places in
-      places.pages.indices.filter { range.contains(places.pages[$0]) }.map { (Place(index: $0), places.pages[$0]) }
+      places.pages.indices.filter { range.contains(places.pages[$0]) && condition(places.pages[$0]) }.map {
+        (Place(index: $0), places.pages[$0])
+      }
     }
     return found.sorted { $0.1 < $1.1 }.map { (place: $0.0, page: $0.1) }
   }

@@ -1,0 +1,206 @@
+import Glibc
+import Synchronization
+import UserPages
+
+/// Notices what other processes change in the file, and has the pool forget its pages then: no connection reads a stale page.
+///
+/// *In rollback mode* a process writes only while no other one has the SHARED lock. So the file is looked at when this process gets its first
+/// SHARED lock (`enterShared`), and not again before it has given up the last one.
+///
+///     this process                                   another process
+///     1. its first connection locks SHARED
+///     2. compares header, length and time with       waits for EXCLUSIVE until the last
+///        what it left there; else invalidates        connection of this process unlocks
+///     3. reads from the pool
+///     4. counts itself out, then unlocks             writes, counts up in the header
+///
+/// *With a WAL* all connections keep SHARED, and a checkpoint changes the file. It copies those frames of the WAL that every reader finds
+/// there, and then says how many are in the file (`WALIndex.Position`). So each read compares the position with the pool's, by four loads.
+///
+///     a read of this process                         a checkpoint of another process
+///     1. compares the position; else invalidates     writes page p to the file; every reader
+///     2. reads page q, which is not in the WAL       finds p in the WAL, so q is not p
+///        as this reader sees it                      advances the position
+///
+/// A page of less than 4096 bytes shares its frame with others. A load that meets a checkpoint may get them as they were: they are not read
+/// before the position has advanced, and then the frame is forgotten. `PageCache.invalidate` waits for loads that have begun.
+///
+/// What this process changes itself is in the pool already: a checkpoint under its own lock, and a WAL that its own writer begins anew.
+final class Coherence: Sendable {
+  private struct State {
+    /// Connections of this process that have SHARED or more, counted before the unlock and after the lock.
+    var readers = 0
+    /// What the file was when the last connection left. Nil if that is unknown.
+    var version: FileVersion?
+    /// The position that the pool's pages are of. Nil if no connection has the index.
+    var position: WALIndex.Position?
+    /// Whether a connection of this process has the checkpoint lock.
+    var ownsCheckpoint = false
+    /// Where the WAL ended when a connection of this process got the write lock.
+    var writersStart: WALIndex.Position?
+    var invalidations = 0
+  }
+
+  private static let noNumber = UInt64.max
+
+  private let file: DirectFile
+  private let cache: PageCache
+  private let descriptor: Int32
+  private let state = Mutex(State())
+  // `State.position` for a look without the lock.
+  private let salt = Atomic<UInt64>(0)
+  private let backfilled = Atomic<UInt64>(noNumber)
+  private let walConnections = Atomic<Int>(0)
+
+  /// - Parameter descriptor: one of `file`, which lives as long.
+  init(_ cache: PageCache, _ file: DirectFile, descriptor: Int32) {
+    self.cache = cache
+    self.file = file
+    self.descriptor = descriptor
+  }
+
+  /// How often the pool forgot its pages.
+  var invalidations: Int { state.withLock { $0.invalidations } }
+
+  /// Whether a connection of this process uses a WAL.
+  var hasWAL: Bool { walConnections.load(ordering: .acquiring) > 0 }
+
+  // MARK: Rollback mode
+
+  /// A connection has locked SHARED. The first one compares the file with what is known of it.
+  ///
+  /// In WAL mode the header does not count transactions, and nothing is known from before.
+  ///
+  /// - Throws: what keeps the file from being read. The connection then unlocks and is not counted.
+  func enterShared(_ inner: InnerFile) throws(PageError) {
+    try state.withLock { state throws(PageError) in
+      if state.readers == 0 {
+        guard let version = FileVersion(of: inner, descriptor: descriptor) else { throw .inputOutput }
+        if version != state.version || version.isWAL {
+          state.version = nil
+          try invalidate(&state)
+          state.version = version
+        }
+      }
+      state.readers += 1
+    }
+  }
+
+  /// A connection is about to unlock SHARED.
+  ///
+  /// Before and not after: with the unlock another process may write, and a connection that locks then must find itself the first.
+  func leaveShared() { state.withLock { $0.readers -= 1 } }
+
+  /// A connection that may have written is about to give up RESERVED or more, and the file has all that it wrote.
+  func noteOwnWrites() {
+    state.withLock { state in
+      // From the pool, which has the header as it was written.
+      var status = stat()
+      guard fstat(descriptor, &status) == 0, let header = try? cache.read(at: 0, count: FileVersion.headerSize),
+        header.count == FileVersion.headerSize || header.isEmpty
+      else { return state.version = nil }
+      let padding = [UInt8](repeating: 0, count: FileVersion.headerSize - header.count)
+      state.version = FileVersion(header: header + padding, status)
+    }
+  }
+
+  // MARK: WAL
+
+  /// Whether the pool's pages are those of the index's position. Without a lock.
+  @inline(__always)
+  func isCurrent(_ index: WALIndex) -> Bool {
+    // What `record` writes in the order number, salt, number is read salt first: a number is never taken for a later salt's.
+    let salt = salt.load(ordering: .acquiring)
+    let backfilled = backfilled.load(ordering: .acquiring)
+    let now = index.position
+    return now.salt == salt && UInt64(now.backfilled) == backfilled
+  }
+
+  /// Compares once more under the lock, and invalidates if another process has changed the file.
+  ///
+  /// - Throws: as `PageCache.invalidate`.
+  func revalidate(_ index: WALIndex) throws(PageError) {
+    try state.withLock { state throws(PageError) in try revalidate(&state, index) }
+  }
+
+  private func revalidate(_ state: inout State, _ index: WALIndex) throws(PageError) {
+    let now = index.position
+    if now == state.position { return }
+    if !isOwn(now, state) {
+      state.position = nil
+      backfilled.store(Self.noNumber, ordering: .sequentiallyConsistent)
+      try invalidate(&state)
+    }
+    record(now, &state)
+  }
+
+  /// Whether this process brought the index from the known position to `now`.
+  ///
+  /// A writer begins a WAL anew once all of it is in the file. So if the pool knew of all of it, the file is as the pool knows it.
+  private func isOwn(_ now: WALIndex.Position, _ state: State) -> Bool {
+    guard let position = state.position else { return false }
+    return state.ownsCheckpoint
+      || (state.writersStart == position && now.salt != position.salt && now.backfilled == 0)
+  }
+
+  private func record(_ now: WALIndex.Position, _ state: inout State) {
+    state.position = now
+    backfilled.store(Self.noNumber, ordering: .sequentiallyConsistent)
+    salt.store(now.salt, ordering: .sequentiallyConsistent)
+    backfilled.store(UInt64(now.backfilled), ordering: .sequentiallyConsistent)
+  }
+
+  /// A connection has the index.
+  func addWALConnection() { walConnections.wrappingAdd(1, ordering: .sequentiallyConsistent) }
+
+  /// A connection is about to give the index up. With the last one the position is forgotten: nothing is compared from then on.
+  func removeWALConnection() {
+    guard walConnections.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0 else { return }
+    state.withLock { state in
+      state.position = nil
+      backfilled.store(Self.noNumber, ordering: .sequentiallyConsistent)
+    }
+  }
+
+  /// A connection has got the checkpoint lock: advances from here on are its own.
+  ///
+  /// - Throws: as `PageCache.invalidate`. The connection then gives the lock back.
+  func beginCheckpoint(_ index: WALIndex) throws(PageError) {
+    try state.withLock { state throws(PageError) in
+      try revalidate(&state, index)
+      state.ownsCheckpoint = true
+    }
+  }
+
+  /// A connection is about to give the checkpoint lock back.
+  func endCheckpoint(_ index: WALIndex) {
+    state.withLock { state in
+      if state.position != nil { record(index.position, &state) }
+      state.ownsCheckpoint = false
+    }
+  }
+
+  /// A connection has got the write lock: only it can begin the WAL anew.
+  func beginWrite(_ index: WALIndex) {
+    state.withLock { $0.writersStart = WALIndex.Position(salt: index.salt, backfilled: index.lastFrame) }
+  }
+
+  /// A connection is about to give the write lock back. An error leaves the position unknown, which the next read meets.
+  func endWrite(_ index: WALIndex) {
+    state.withLock { state in
+      try? revalidate(&state, index)
+      state.writersStart = nil
+    }
+  }
+
+  // MARK: Both
+
+  /// Forgets every page, and takes the file's length anew.
+  func invalidate() throws(PageError) { try state.withLock { state throws(PageError) in try invalidate(&state) } }
+
+  private func invalidate(_ state: inout State) throws(PageError) {
+    state.invalidations += 1
+    try file.refreshByteCount()
+    try cache.invalidate()
+  }
+}

@@ -1,0 +1,121 @@
+import CSQLite
+import UserPages
+
+/// The locks on the file. The default VFS has them; here the pool learns of them (`Coherence`).
+extension Connection {
+  /// Raises the lock.
+  mutating func lock(_ wanted: Int32) -> Int32 {
+    if let locks = pool.locks {
+      guard locks.lock(owner, from: level, to: wanted) else { return SQLITE_BUSY }
+      level = max(level, wanted)
+      return SQLITE_OK
+    }
+    let result = inner.lock(wanted)
+    guard result == SQLITE_OK, wanted > level else { return result }
+    if level == SQLITE_LOCK_NONE {
+      do throws(PageError) { try pool.coherence.enterShared(inner) } catch {
+        _ = inner.unlock(SQLITE_LOCK_NONE)
+        return ResultCode.of(error, ResultCode.lock)
+      }
+    }
+    level = wanted
+    return result
+  }
+
+  /// Lowers the lock. Before, the file gets all that was written under it.
+  mutating func unlock(_ wanted: Int32) -> Int32 {
+    if let locks = pool.locks {
+      // PENDING too, which the connection may have without knowing.
+      let flushed = level >= SQLITE_LOCK_RESERVED ? flush() : SQLITE_OK
+      locks.unlock(owner, from: level, to: wanted)
+      level = min(level, wanted)
+      return flushed == SQLITE_OK ? SQLITE_OK : ResultCode.unlock
+    }
+    guard wanted < level else { return inner.unlock(wanted) }
+    var flushed = SQLITE_OK
+    if level >= SQLITE_LOCK_RESERVED {
+      flushed = flush()
+      // SQLite has the journal still if it did not hear of this before. The pool must not write these pages later, under no lock.
+      if flushed != SQLITE_OK { try? pool.coherence.invalidate() }
+      pool.coherence.noteOwnWrites()
+    }
+    if wanted == SQLITE_LOCK_NONE { pool.coherence.leaveShared() }
+    level = wanted
+    let result = inner.unlock(wanted)
+    return flushed == SQLITE_OK ? result : ResultCode.unlock
+  }
+}
+
+extension Connection {
+  /// Whether a connection has RESERVED or more.
+  func checkReservedLock(_ isReserved: UnsafeMutablePointer<Int32>?) -> Int32 {
+    guard let locks = pool.locks else { return inner.checkReservedLock(isReserved) }
+    isReserved?.pointee = locks.isReserved ? 1 : 0
+    return SQLITE_OK
+  }
+}
+
+/// The shared memory of a WAL, and its locks.
+extension Connection {
+  mutating func mapSharedMemory(
+    _ region: Int32, _ size: Int32, _ extends: Int32, _ start: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  ) -> Int32 {
+    if isExclusive { return pool.sharedMemory.map(owner, region, size, extends: extends != 0, start) }
+    let result = inner.mapSharedMemory(region, size, extends, start)
+    guard region == 0 else { return result }
+    // A read-only mapping is as good. Without one nothing tells of other processes' checkpoints.
+    if let first = start.pointee {
+      if walIndex == nil { pool.coherence.addWALConnection() }
+      walIndex = WALIndex(start: first)
+      lacksIndex = false
+    } else if result != SQLITE_OK {
+      leaveWAL()
+      lacksIndex = true
+    }
+    return result
+  }
+
+  func lockSharedMemory(_ offset: Int32, _ count: Int32, _ flags: Int32) -> Int32 {
+    if isExclusive { return pool.sharedMemory.lock(owner, offset, count, flags) }
+    let locks = offset..<offset + count
+    guard let walIndex, flags & SQLITE_SHM_EXCLUSIVE != 0 else { return inner.lockSharedMemory(offset, count, flags) }
+    let isCheckpoint = locks.contains(WALIndex.checkpointLock)
+    let isWrite = locks.contains(WALIndex.writeLock)
+    if flags & SQLITE_SHM_UNLOCK != 0 {
+      if isWrite { pool.coherence.endWrite(walIndex) }
+      if isCheckpoint { pool.coherence.endCheckpoint(walIndex) }
+      return inner.lockSharedMemory(offset, count, flags)
+    }
+    let result = inner.lockSharedMemory(offset, count, flags)
+    guard result == SQLITE_OK else { return result }
+    if isWrite { pool.coherence.beginWrite(walIndex) }
+    if isCheckpoint {
+      do throws(PageError) { try pool.coherence.beginCheckpoint(walIndex) } catch {
+        _ = inner.lockSharedMemory(offset, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE)
+        return ResultCode.of(error, ResultCode.lock)
+      }
+    }
+    return result
+  }
+
+  func sharedMemoryBarrier() {
+    if isExclusive { pool.sharedMemory.barrier() } else { inner.sharedMemoryBarrier() }
+  }
+
+  mutating func unmapSharedMemory(_ deletes: Int32) -> Int32 {
+    if isExclusive {
+      pool.sharedMemory.unmap(owner)
+      return SQLITE_OK
+    }
+    leaveWAL()
+    lacksIndex = false
+    return inner.unmapSharedMemory(deletes)
+  }
+
+  /// Gives the index up, if there is one.
+  mutating func leaveWAL() {
+    guard walIndex != nil else { return }
+    walIndex = nil
+    pool.coherence.removeWALConnection()
+  }
+}

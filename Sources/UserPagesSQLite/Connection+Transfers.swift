@@ -1,0 +1,90 @@
+import CSQLite
+import UserPages
+
+/// Reads, writes, the file's length and syncs.
+extension Connection {
+  /// Copies bytes out of the pool. What it cannot answer, the default VFS does: so an error of the disk, or a file that another program has
+  /// cut, is the error that SQLite knows.
+  func read(_ bytes: UnsafeMutableRawPointer, _ count: Int, _ offset: Int) -> Int32 {
+    guard mayUsePool() else { return inner.read(bytes, Int32(count), Int64(offset)) }
+    ConnectionCounters.add(1, to: counters.reads)
+    do throws(PageError) {
+      var span = MutableRawSpan(_unsafeStart: bytes, byteCount: count)
+      if try pool.cache.read(at: offset, into: &span) == count { return SQLITE_OK }
+    } catch {
+      // The pool's pages of the range may be newer than the file's.
+      let flushed = flush(Self.pages(offset, count))
+      if flushed != SQLITE_OK { return error == .outOfMemory ? flushed : ResultCode.of(error, ResultCode.read) }
+    }
+    return inner.read(bytes, Int32(count), Int64(offset))
+  }
+
+  /// Copies bytes into the pool.
+  func write(_ bytes: UnsafeRawPointer, _ count: Int, _ offset: Int) -> Int32 {
+    // Without locks (`nolock=1`) no connection reads from the pool.
+    guard level >= SQLITE_LOCK_SHARED else { return inner.write(bytes, Int32(count), Int64(offset)) }
+    do throws(PageError) {
+      try pool.cache.write(RawSpan(_unsafeStart: bytes, byteCount: count), at: offset)
+      if writesThrough { try pool.flush(Self.pages(offset, count)) }
+      return SQLITE_OK
+    } catch {
+      return resultCode(of: error, ResultCode.write)
+    }
+  }
+
+  /// The code of an error of a write. If no page could go because none could be written, that is the error.
+  private func resultCode(of error: PageError, _ purpose: Int32) -> Int32 {
+    guard error == .outOfMemory else { return ResultCode.of(error, purpose) }
+    do throws(PageError) { try pool.handle.check() } catch { return ResultCode.of(error, purpose) }
+    return ResultCode.of(.outOfMemory, purpose)
+  }
+
+  /// Cuts the pool's pages and then the file.
+  func truncate(_ size: Int64) -> Int32 {
+    guard level >= SQLITE_LOCK_SHARED else { return inner.truncate(size) }
+    let size = chunkSize > 0 ? (size + chunkSize - 1) / chunkSize * chunkSize : size
+    do throws(PageError) {
+      try pool.cache.setByteCount(Int(size))
+      return SQLITE_OK
+    } catch {
+      return ResultCode.of(error, ResultCode.truncate)
+    }
+  }
+
+  /// Returns when the disk has all that was written.
+  func sync() -> Int32 {
+    do throws(PageError) {
+      try pool.handle.sync()
+      return SQLITE_OK
+    } catch {
+      return ResultCode.of(error, ResultCode.sync)
+    }
+  }
+
+  /// Returns when the file has all that was written.
+  func flush(_ pages: Range<Int> = 0..<Int.max) -> Int32 {
+    do throws(PageError) {
+      try pool.flush(pages)
+      return SQLITE_OK
+    } catch {
+      return ResultCode.of(error, ResultCode.write)
+    }
+  }
+
+  /// The pool takes over the length that the default VFS gave the file (`SQLITE_FCNTL_SIZE_HINT`).
+  func growToFile() -> Int32 {
+    var size: Int64 = 0
+    let result = inner.size(&size)
+    guard result == SQLITE_OK, level >= SQLITE_LOCK_SHARED, Int(size) > pool.cache.byteCount else { return result }
+    do throws(PageError) {
+      try pool.cache.setByteCount(Int(size))
+      return SQLITE_OK
+    } catch {
+      return ResultCode.of(error, ResultCode.truncate)
+    }
+  }
+
+  private static func pages(_ offset: Int, _ count: Int) -> Range<Int> {
+    offset / Page.size..<(offset + count + Page.size - 1) / Page.size
+  }
+}

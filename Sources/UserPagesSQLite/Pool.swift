@@ -1,0 +1,115 @@
+import Glibc
+import Synchronization
+import UserPages
+
+/// The pages of one database file that are in memory, for all connections of the process: a `PageCache` over direct I/O.
+///
+/// Unless other processes are refused, no page is dirty while the process has no lock under which it may write. So forgetting the pages loses nothing, and another process finds in
+/// the file all that this one has written.
+final class Pool: Sendable {
+  let poolFile: PoolFile
+  let options: DatabaseOptions
+  let cache: PageCache
+  let coherence: Coherence
+  let handle: PageCache.Handle
+  /// The last frame of RAM: what follows it cannot be read, and SQLite may read past a page of a corrupt database.
+  let lastFrame: PFN
+  /// The locks and the WAL's index, if other processes are refused; else the default VFS has them.
+  let locks: ProcessLocks?
+  let sharedMemory = ProcessSharedMemory()
+  private let memory: PhysicalMemory
+  /// Held around a fetch and its end if the engine is `locked`.
+  private let engineLock = Mutex<Void>(())
+  private let counters = Mutex<[ConnectionCounters]>([])
+  // Those of connections that are closed.
+  private let closedFetches = Atomic<Int>(0)
+  private let closedReads = Atomic<Int>(0)
+
+  /// What wraps the files of pools that begin from now on. For tests, which let transfers fail and write them down.
+  static let storeWrapper = Mutex<(@Sendable (PoolFile) -> any PageStore)?>(nil)
+
+  /// A pool without a page.
+  ///
+  /// - Throws: `outOfMemory` where the process has not the address space; `file` with the errno; `busy` where other processes are to be
+  ///   refused and one uses the database.
+  init(_ poolFile: PoolFile, _ options: DatabaseOptions) throws(PageError) {
+    let file = poolFile.file
+    try file.refreshByteCount()
+    let limit = options.poolBytes / Page.size
+    // A few more than the limit: those of pages that were forgotten while they were fetched, and those that a thread has at hand.
+    let ramPages = limit + 256
+    let span = (ramPages + Page.pagesPerHuge) / Page.pagesPerHuge * Page.pagesPerHuge + Page.pagesPerHuge
+    memory = try PhysicalMemory(
+      ramPages: ramPages, spanPages: span, reclaim: ReclaimPolicy(watermarks: Watermarks.none))
+    let store: any PageStore = Self.storeWrapper.withLock { $0 }?(poolFile) ?? file
+    // SQLite's largest database is longer than any file system has it: 2^28 pages are a TiB.
+    cache = try PageCache(memory, store, limit: limit, takesStores: false, maximumPages: 1 << 28)
+    self.poolFile = poolFile
+    self.options = options
+    handle = cache.open()
+    lastFrame = memory.lastRAMFrame
+    locks = options.isExclusive ? try ProcessLocks(locking: poolFile.descriptor) : nil
+    coherence = Coherence(cache, file, descriptor: poolFile.descriptor)
+  }
+
+  deinit {
+    // The file may stay open for another pool.
+    if locks != nil { ProcessLocks.release(poolFile.descriptor) }
+  }
+
+  /// Writes what is dirty, and returns when the file has it.
+  ///
+  /// - Throws: the error of a write since the last report, also of one by an eviction.
+  func flush(_ pages: Range<Int> = 0..<Int.max) throws(PageError) {
+    try cache.flush(pages)
+    try handle.check()
+  }
+
+  /// Runs `body` under the lock that every fetch and its end take if the engine is `locked`.
+  func withEngineLock<Result: ~Copyable>(_ body: () -> Result) -> Result {
+    engineLock.withLock { _ in body() }
+  }
+
+  // MARK: Counters
+
+  func add(_ connection: ConnectionCounters) { counters.withLock { $0.append(connection) } }
+
+  func remove(_ connection: ConnectionCounters) {
+    counters.withLock { counters in
+      counters.removeAll { $0 === connection }
+      closedFetches.wrappingAdd(connection.fetches.load(ordering: .relaxed), ordering: .relaxed)
+      closedReads.wrappingAdd(connection.reads.load(ordering: .relaxed), ordering: .relaxed)
+    }
+  }
+
+  /// What the pool did, of all connections since it began.
+  var statistics: PoolStatistics {
+    let (fetches, reads, pins, connections) = counters.withLock { counters in
+      counters.reduce(
+        into: (closedFetches.load(ordering: .relaxed), closedReads.load(ordering: .relaxed), 0, counters.count)
+      ) {
+        $0.0 += $1.fetches.load(ordering: .relaxed)
+        $0.1 += $1.reads.load(ordering: .relaxed)
+        $0.2 += $1.pins.load(ordering: .relaxed)
+      }
+    }
+    return PoolStatistics(
+      engine: options.engine, connections: connections, fetches: fetches, reads: reads, misses: cache.misses,
+      pins: pins,
+      evictions: cache.evictedPages, invalidations: coherence.invalidations, limit: cache.limit,
+      resident: cache.residentPages, dirty: cache.dirtyPages, residentBytes: memory.residentBytes,
+      isDirect: poolFile.file.isDirect)
+  }
+}
+
+/// What one connection counts. It alone writes, so an addition is a load and a store.
+final class ConnectionCounters: Sendable {
+  let fetches = Atomic<Int>(0)
+  let reads = Atomic<Int>(0)
+  let pins = Atomic<Int>(0)
+
+  @inline(__always)
+  static func add(_ count: Int, to counter: borrowing Atomic<Int>) {
+    counter.store(counter.load(ordering: .relaxed) + count, ordering: .relaxed)
+  }
+}

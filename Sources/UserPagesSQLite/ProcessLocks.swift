@@ -1,0 +1,89 @@
+import CSQLite
+import Glibc
+import Synchronization
+import UserPages
+
+/// The locks of a database file among the connections of this process, if the pool refuses all others (`exclusive=1`).
+///
+/// They replace `fcntl(2)`: the pool's descriptor has the file's lock bytes locked for writing, so another process finds the database busy,
+/// and so does a connection of this process by another VFS. The rules are SQLite's.
+final class ProcessLocks: Sendable {
+  /// Which connection.
+  typealias Owner = ObjectIdentifier
+
+  private struct State {
+    var readers = 0
+    var reserved: Owner?
+    /// Set by the connection that waits for readers to leave; no reader enters meanwhile.
+    var pending: Owner?
+    var exclusive: Owner?
+  }
+
+  private static let firstByte = 0x4000_0000
+  /// PENDING, RESERVED, and the 510 of SHARED.
+  private static let byteCount = 512
+
+  private let state = Mutex(State())
+
+  /// Locks the file behind `descriptor` against every other open file, until that is closed.
+  ///
+  /// The lock is the open file's and not the process's (`F_OFD_SETLK`), so no other descriptor that is closed takes it away.
+  ///
+  /// - Throws: `busy` where another program uses the database; `file` with the errno.
+  init(locking descriptor: Int32) throws(PageError) {
+    var range = flock()
+    range.l_type = Int16(F_WRLCK)
+    range.l_whence = Int16(SEEK_SET)
+    range.l_start = off_t(Self.firstByte)
+    range.l_len = off_t(Self.byteCount)
+    guard fcntl(descriptor, Int32(csqlite_ofd_setlk), &range) == 0 else {
+      throw errno == EAGAIN || errno == EACCES ? .busy : .file(.lock, errno: errno)
+    }
+  }
+
+  /// Gives the file back to others.
+  static func release(_ descriptor: Int32) {
+    var range = flock()
+    range.l_type = Int16(F_UNLCK)
+    range.l_whence = Int16(SEEK_SET)
+    range.l_start = off_t(firstByte)
+    range.l_len = off_t(byteCount)
+    _ = fcntl(descriptor, Int32(csqlite_ofd_setlk), &range)
+  }
+
+  /// Raises a connection's lock from `level`. Returns whether it has it: if not, it may have PENDING, as in SQLite.
+  func lock(_ owner: Owner, from level: Int32, to wanted: Int32) -> Bool {
+    state.withLock { state in
+      if wanted <= level { return true }
+      if level == SQLITE_LOCK_NONE {
+        guard state.pending == nil, state.exclusive == nil else { return false }
+        state.readers += 1
+        return true
+      }
+      guard state.reserved == nil || state.reserved == owner, state.pending == nil || state.pending == owner else {
+        return false
+      }
+      if wanted == SQLITE_LOCK_RESERVED {
+        state.reserved = owner
+        return true
+      }
+      state.pending = owner
+      guard state.readers == 1 else { return false }
+      state.exclusive = owner
+      return true
+    }
+  }
+
+  /// Lowers a connection's lock from `level` to SHARED or none.
+  func unlock(_ owner: Owner, from level: Int32, to wanted: Int32) {
+    state.withLock { state in
+      if state.exclusive == owner { state.exclusive = nil }
+      if state.pending == owner { state.pending = nil }
+      if state.reserved == owner { state.reserved = nil }
+      if wanted == SQLITE_LOCK_NONE, level > SQLITE_LOCK_NONE { state.readers -= 1 }
+    }
+  }
+
+  /// Whether a connection has RESERVED or more.
+  var isReserved: Bool { state.withLock { $0.reserved != nil || $0.exclusive != nil } }
+}

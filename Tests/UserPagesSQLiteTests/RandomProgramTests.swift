@@ -1,0 +1,34 @@
+import CSQLite
+import Foundation
+import TestSupport
+import Testing
+
+/// Random SQL programs over the VFS and over the default one: every answer, every error and the whole database are equal.
+@Suite struct RandomProgramTests {
+  @Test func programsDoTheSameAsOnStock() throws {
+    for number in 0..<SQLPrograms.count {
+      let seed = TestSeed.named("sql \(number)")
+      try Tool.withFolder { folder in
+        let stock = try Database("\(folder)/stock.db", nil)
+        var pooled = try Database("\(folder)/pooled.db", "pool=\(number % 2 == 0 ? "256K" : "8M")")
+        for statement in RandomProgram(seed: seed).statements {
+          let (found, expected) = (pooled.answer(statement), stock.answer(statement))
+          guard found == expected else {
+            Issue.record("program \(number), seed \(seed): \(statement): \(found) instead of \(expected)")
+            return
+          }
+        }
+        let expected = try stock.dump()
+        #expect(try pooled.dump() == expected, "program \(number), seed \(seed)")
+        try pooled.expectIntact()
+        // What another process finds: while the connection is open, unless that keeps its lock, and after it is closed.
+        let other = try Database("\(folder)/pooled.db", nil)
+        other.setTimeout(milliseconds: 0)
+        let found = other.answer("PRAGMA integrity_check")
+        #expect(found.value == "ok" || found.code & 0xff == SQLITE_BUSY, "program \(number), seed \(seed): \(found)")
+        pooled = try Database("\(folder)/none.db")
+        #expect(try other.dump() == expected, "program \(number), seed \(seed)")
+      }
+    }
+  }
+}
