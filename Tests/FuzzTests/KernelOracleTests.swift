@@ -57,6 +57,40 @@ struct KernelOracleTests {
     #expect(compared >= Self.fewestFiles)
   }
 
+  /// What not every kernel has: guard markers, seals, locks within the limit, secret memory.
+  @Test(
+    .enabled(
+      if: RunningKernel.missingFeatures == nil, "the kernel has no answer to: \(RunningKernel.missingFeatures ?? "")"))
+  func newerWordsAreAnsweredAsByTheKernel() throws {
+    let comparer = Comparer(runner: ScenarioRunner(), oracle: try KernelOracle(program: Tool.gup))
+    let text = """
+      space A
+      map A 0x10000000 4 rw private anon
+      write A 0x10000000 aa*16384
+      advise A 0x10001000 1 guard-install
+      lock A 0x10002000 1
+      advise A 0x10000000 4 dontneed
+      seal A 0x10003000 1
+      unmap A 0x10003000 1
+      map A 0x20000000 1 rw shared secret
+      write A 0x20000000 bb
+      rread A 0x20000000 1
+      fork A B
+      advise B 0x10002000 1 dontneed
+      read B 0x10000000 1
+      read B 0x10001000 1
+      read B 0x10002000 1
+      read B 0x20000000 1
+      protect B 0x10003000 1 r
+      read A 0x10002000 1
+      """
+    let outcome = try comparer.compare(try ScenarioParser().parse(text: text, path: "newer"))
+    guard case .same = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+  }
+
   /// The scenarios about disk files, on a real disk.
   @Test(.enabled(if: RunningKernel.missingDisk == nil, "no disk for files: \(RunningKernel.missingDisk ?? "")"))
   func diskFilesAreAnsweredAsByTheKernel() throws {

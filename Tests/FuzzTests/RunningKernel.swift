@@ -23,6 +23,13 @@ enum RunningKernel {
     }
   }()
 
+  /// The words that a newer or differently configured kernel would answer, with the reasons; nil if there is none.
+  static var missingFeatures: String? {
+    let features = missingWords.filter { $0.key != "diskfile" }
+    if features.isEmpty { return nil }
+    return features.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }.joined(separator: ", ")
+  }
+
   /// Why there is no disk to put files on.
   static var missingDisk: String? { missing ?? missingWords["diskfile"] }
 }
