@@ -127,8 +127,7 @@ final class Coherence: Sendable {
     let now = index.position
     if now == state.position { return }
     if !isOwn(now, state) {
-      state.position = nil
-      backfilled.store(Self.noNumber, ordering: .sequentiallyConsistent)
+      forgetPosition(&state)
       try invalidate(&state)
     }
     record(now, &state)
@@ -156,10 +155,7 @@ final class Coherence: Sendable {
   /// A connection is about to give the index up. With the last one the position is forgotten: nothing is compared from then on.
   func removeWALConnection() {
     guard walConnections.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0 else { return }
-    state.withLock { state in
-      state.position = nil
-      backfilled.store(Self.noNumber, ordering: .sequentiallyConsistent)
-    }
+    state.withLock { forgetPosition(&$0) }
   }
 
   /// A connection has got the checkpoint lock: advances from here on are its own.
@@ -173,11 +169,20 @@ final class Coherence: Sendable {
   }
 
   /// A connection is about to give the checkpoint lock back.
+  ///
+  /// A program that replaces the file under all of the WAL's locks clears the index, salt and all. Then nothing is known of the file.
   func endCheckpoint(_ index: WALIndex) {
     state.withLock { state in
-      if state.position != nil { record(index.position, &state) }
       state.ownsCheckpoint = false
+      let now = index.position
+      if now.salt == 0 { return forgetPosition(&state) }
+      if state.position != nil { record(now, &state) }
     }
+  }
+
+  private func forgetPosition(_ state: inout State) {
+    state.position = nil
+    backfilled.store(Self.noNumber, ordering: .sequentiallyConsistent)
   }
 
   /// A connection has got the write lock: only it can begin the WAL anew.
