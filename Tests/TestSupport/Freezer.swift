@@ -1,6 +1,7 @@
 #if DEBUG
   import Foundation
-  import UserPages
+
+  @testable import UserPages
 
   /// Stops chosen threads at chosen yield points, and tells which thread has passed where.
   ///
@@ -11,7 +12,7 @@
 
     /// Takes the handler.
     public init() {
-      YieldPoint.install { [actors] point in actors.actor(at: point)?.reached(point) }
+      YieldPoint.install { [actors] point, memory in actors.actor(at: point, in: memory)?.reached(point) }
     }
 
     /// Gives the handler back.
@@ -64,12 +65,12 @@
   }
 
   extension Freezer {
-    /// Freezes the next thread that comes to `point` and that this freezer did not start, as the swap file's writer.
+    /// Freezes the next of the library's own threads that comes to `point` for `machine`, as the swap file's writer.
     ///
-    /// Such a thread is thawed, and not joined.
-    package func freezeOther(at point: YieldPoint) -> StagedThread {
+    /// Other tests' machines have such threads too. A thread that is caught so is thawed, and not joined.
+    package func freezeThread(of machine: PhysicalMemory, at point: YieldPoint) -> StagedThread {
       let staged = StagedThread(freezeAt: point, after: 0)
-      actors.catchOther(staged, at: point)
+      actors.catchThread(staged, at: point, in: machine.frames.bytesBase)
       return staged
     }
   }
@@ -82,20 +83,22 @@
 
     private var me: UInt { UInt(pthread_self()) }
 
-    // The thread that is to be caught, and where.
-    private var other: (thread: StagedThread, point: YieldPoint)?
+    // A thread of the library's that is to be caught, where, and in which machine's memory.
+    private var wanted: (thread: StagedThread, point: YieldPoint, memory: UnsafeRawPointer)?
 
     /// The staged thread that the calling thread is, or becomes by coming to `point`.
-    func actor(at point: YieldPoint) -> StagedThread? {
+    func actor(at point: YieldPoint, in memory: UnsafeRawPointer?) -> StagedThread? {
       lock.withLock {
         if let staged = threads[me] { return staged }
-        guard let other, other.point == point else { return nil }
-        self.other = nil
-        return other.thread
+        guard let wanted, wanted.point == point, wanted.memory == memory else { return nil }
+        self.wanted = nil
+        return wanted.thread
       }
     }
 
-    func catchOther(_ thread: StagedThread, at point: YieldPoint) { lock.withLock { other = (thread, point) } }
+    func catchThread(_ thread: StagedThread, at point: YieldPoint, in memory: UnsafeRawPointer) {
+      lock.withLock { wanted = (thread, point, memory) }
+    }
     func enter(_ thread: StagedThread) { lock.withLock { threads[me] = thread } }
     func leave() { lock.withLock { threads[me] = nil } }
   }

@@ -10,7 +10,7 @@ public final class Jitter: Sendable {
   /// Takes the yield points' handler.
   public init() {
     #if DEBUG
-      YieldPoint.install { [self] _ in hesitate() }
+      YieldPoint.install { [self] _, _ in hesitate() }
     #endif
   }
 

@@ -96,7 +96,7 @@
       /// writer may not let the frame go that the page-out is about to put back.
       @Test func aFrameThatIsUsedAgainWhileItIsWritten() throws {
         try withPage { [address] freezer, machine, space in
-          let writer = freezer.freezeOther(at: .swapWriteBetweenCopyAndFile)
+          let writer = freezer.freezeThread(of: machine.memory, at: .swapWriteBetweenCopyAndFile)
           try space.advise(at: address, pages: 1, .pageOut)
           #expect(writer.waitUntilFrozen())
           let child = try space.fork()

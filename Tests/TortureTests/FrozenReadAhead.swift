@@ -13,7 +13,7 @@
       @Test func aCut() throws {
         try withFrozenCache(pages: 16, limit: 32) { [first] stage in
           let (space, cache) = (stage.space, stage.cache)
-          let reader = stage.freezer.freezeOther(at: .readAheadBeforeLock)
+          let reader = stage.freezer.freezeThread(of: stage.memory, at: .readAheadBeforeLock)
           for page in 0..<3 { _ = try space.load(at: first + page * Page.size, count: 1) }
           #expect(reader.waitUntilFrozen())
           let resident = cache.residentPages
@@ -39,7 +39,7 @@
       @Test func aReaderThatCatchesUp() throws {
         try withFrozenCache(pages: 16, limit: 32) { [first] stage in
           let space = stage.space
-          let reader = stage.freezer.freezeOther(at: .readAheadBeforeLock)
+          let reader = stage.freezer.freezeThread(of: stage.memory, at: .readAheadBeforeLock)
           for page in 0..<4 { _ = try space.load(at: first + page * Page.size, count: 1) }
           #expect(reader.waitUntilFrozen())
           let load = stage.freezer.start("load") {
@@ -57,7 +57,7 @@
       @Test func theEnd() throws {
         try play { freezer, machine in
           let flags = Board(2)
-          let reader = freezer.freezeOther(at: .readAheadBeforeLock)
+          let reader = freezer.freezeThread(of: machine.memory, at: .readAheadBeforeLock)
           let user = freezer.start("user") {
             do {
               let cache = try PageCache(machine.memory, MemoryStore(pages: 16), limit: 32)

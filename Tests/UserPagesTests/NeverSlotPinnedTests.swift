@@ -74,12 +74,14 @@ import Testing
   @Test func pagesThatWereOut() throws {
     let memory = try PhysicalMemory(ramPages: 64, swapFile: .temporary(pages: 16))
     let space = try resident(memory, .slot)
-    // A reference that is no pin: the page goes, is seen to be held, and comes back.
-    let got = try space.pin(at: Self.address, pages: 1, .get)
+    // A reference of a reader that has not looked again: the page goes, is seen to be held, and comes back. No slot was ever used.
+    let pfn = RCU.read { space.table.ptep(for: Self.address, $0)?.load().pfn }
+    let frame = memory.frames.frame(try #require(pfn))
+    #expect(isNeverSlotPinned(space) && frame.retain(Frame.oneReference))
     try space.advise(at: Self.address, pages: 1, .pageOut)
     #expect(space.entry(at: Self.address).kind == .normal)
     #expect(!isNeverSlotPinned(space))
-    got.release()
+    #expect(!frame.put(Frame.oneReference))
     try space.advise(at: Self.address, pages: 1, .pageOut)
     #expect(try space.load(at: Self.address, as: UInt8.self) == 1)
     #expect(!isNeverSlotPinned(space))

@@ -128,11 +128,14 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case truncationBetweenUnmapAndGrace
   /// A grace period has waited for its sections, and has not ended: no other one can begin.
   case gracePeriodBetweenSectionsAndEnd
+  /// An allocation that found no free frame has freed what was deferred, and has not looked again.
+  case allocationBetweenDrainAndLook
   /// A real file was opened and locked, and its name has not been looked up again.
   case lockedFileBetweenLockAndLook
 
-  /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`.
-  package static func install(_ handler: @escaping @Sendable (YieldPoint) -> Void) {
+  /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`. It gets the place and, where the thread
+  /// says it, the address of the machine's memory.
+  package static func install(_ handler: @escaping @Sendable (YieldPoint, UnsafeRawPointer?) -> Void) {
     slot.withLock { $0 = Handler(call: handler) }
     isInstalled.store(true, ordering: .releasing)
   }
@@ -149,20 +152,23 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
 
   /// In a struct, because a closure that is read out of a generic place and put back is wrapped once more each time.
   private struct Handler {
-    let call: @Sendable (YieldPoint) -> Void
+    let call: @Sendable (YieldPoint, UnsafeRawPointer?) -> Void
   }
 
   /// The calling thread has come to this place.
+  ///
+  /// - Parameter memory: the address of the machine's memory, which the library's own threads name: a test knows a thread that it did
+  ///   not start by the machine that it works for.
   @inlinable @inline(__always)
-  func reach() {
+  func reach(in memory: @autoclosure () -> UnsafeRawPointer? = nil) {
     #if DEBUG || USERPAGES_YIELD_POINTS
-      if Self.isInstalled.load(ordering: .acquiring) { callHandler() }
+      if Self.isInstalled.load(ordering: .acquiring) { callHandler(memory()) }
     #endif
   }
 
   @usableFromInline @inline(never)
-  func callHandler() {
+  func callHandler(_ memory: UnsafeRawPointer?) {
     let handler = Self.slot.withLock { $0 }
-    handler?.call(self)
+    handler?.call(self, memory)
   }
 }

@@ -36,35 +36,6 @@ import Testing
     }
   }
 
-  #if DEBUG
-    /// The name is given to another file between opening and locking: the lock must be on the file that others will find.
-    @Test func renamedWhileItIsOpened() throws {
-      try withPath { path in
-        let thread = ThreadNumber.current
-        let rounds = Guarded(0)
-        YieldPoint.install { point in
-          guard point == .lockedFileBetweenLockAndLook, ThreadNumber.current == thread else { return }
-          let isFirst = rounds.withLock { rounds -> Bool in
-            rounds += 1
-            return rounds == 1
-          }
-          if isFirst {
-            rename(path, path + "-old")
-            // Another program makes a file of that name.
-            _ = FileManager.default.createFile(atPath: path, contents: nil)
-          }
-        }
-        defer { YieldPoint.removeHandler() }
-        let first = try machine(path)
-        #expect(rounds.withLock { $0 } == 2)
-        #expect(throws: PageError.busy) { _ = try machine(path) }
-        // What was opened first is not locked any more.
-        _ = try machine(path + "-old")
-        #expect(first.freePages == 4)
-      }
-    }
-  #endif
-
   @Test func whatIsNoFile() throws {
     try withPath { path in
       #expect(throws: PageError.file(.open, errno: EISDIR)) {

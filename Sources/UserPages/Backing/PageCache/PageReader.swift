@@ -102,7 +102,7 @@ final class PageReader: Sendable {
 
   /// Reads windows whose pages are claimed.
   func readAhead(_ reads: [BackgroundReads.Read]) {
-    YieldPoint.readAheadBeforeLock.reach()
+    YieldPoint.readAheadBeforeLock.reach(in: memory.frames.bytesBase)
     ReclaimScope.withoutReclaim {
       contentLock.reading {
         let end = pageCount

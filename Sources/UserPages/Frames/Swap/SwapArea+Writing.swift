@@ -74,7 +74,7 @@ extension SwapArea {
     let room = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.stretch * Page.size, alignment: Page.size)
     defer { room.deallocate() }
     while let (first, count) = takeStretch(into: room) {
-      YieldPoint.swapWriteBetweenCopyAndFile.reach()
+      YieldPoint.swapWriteBetweenCopyAndFile.reach(in: frames.bytesBase)
       let bytes = UnsafeRawBufferPointer(rebasing: room[..<(count * Page.size)])
       let succeeded = store.write(bytes, to: first)
       finish(first, bytes, succeeded)
