@@ -143,6 +143,9 @@ final class DeferredQueue: @unchecked Sendable {
     heldBack.count > 0 || objects.isAnyReady || (0..<Self.shardCount).contains { !lists.isEmpty($0) }
   }
 
+  /// How many words were ever freed, on all lists. A hint.
+  var freedCount: Int { (0..<Self.shardCount).reduce(0) { $0 &+ lists.front(of: $1) } }
+
   /// Whether a thread releases objects at this moment. A hint.
   var isReleasing: Bool { objects.isAnyUnderWay }
 
@@ -293,6 +296,7 @@ extension DeferredQueue {
     func enqueue(_ word: DeferredWord) { queue._withUnsafeGuaranteedRef { $0.enqueue(word) } }
     var isAnythingPending: Bool { queue._withUnsafeGuaranteedRef { $0.isAnythingPending } }
     func waitingWords() -> [DeferredWord] { queue._withUnsafeGuaranteedRef { $0.waitingWords() } }
+    var freedCount: Int { queue._withUnsafeGuaranteedRef { $0.freedCount } }
     var isReleasing: Bool { queue._withUnsafeGuaranteedRef { $0.isReleasing } }
     func drainIfFull() { queue._withUnsafeGuaranteedRef { $0.drainIfFull() } }
     func reclaim() { queue._withUnsafeGuaranteedRef { $0.reclaim() } }

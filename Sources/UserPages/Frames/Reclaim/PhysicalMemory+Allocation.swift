@@ -7,8 +7,8 @@ import Glibc
 ///     2. frees what was deferred        a grace period; releases objects if the caller holds no lock
 ///     3. frees swapped pages            the swap file's writer
 ///     4. reclaims, if the caller may    the thread that reclaims, locks of caches and spaces, stores, grace periods
-///     5. fails with ENOMEM              after eight rounds in a row in which nothing was taken back; after 64 if another thread
-///                                       releases objects meanwhile
+///     5. fails with ENOMEM              after eight rounds in a row in which nothing was taken back; after 64 if memory came free
+///                                       meanwhile that other threads took, or if another thread releases objects
 extension PhysicalMemory {
   /// A frame with unspecified contents and no references.
   ///
@@ -21,11 +21,15 @@ extension PhysicalMemory {
     if let pfn = takeFrame(movable) { return pfn }
     if mode == .noWait { throw .outOfMemory }
     let mode = permitted(mode)
-    // Others take what one round freed, and defer more meanwhile: a few rounds before it is believed that there is none. More
-    // where another thread is releasing objects at this moment, which may hold memory.
+    // A few rounds before it is believed that there is none. More where other threads took what came free: on a busy machine one of them
+    // may run alone between a round's drain and its look, touch all free pages and give them up again. And more where another thread is
+    // releasing objects at this moment, which may hold memory.
     var round = 0
-    while round < 8 || (round < 64 && mode == .mayReclaim && deferred.isReleasing) {
+    var mayWait = true
+    while round < 8 || (round < 64 && mayWait) {
+      let freed = deferred.freedCount
       drain(mode)
+      YieldPoint.allocationBetweenDrainAndLook.reach()
       if let pfn = takeFrame(movable) { return pfn }
       swap.trim(retrying: true)
       swap.finishWrites()
@@ -33,6 +37,7 @@ extension PhysicalMemory {
       // As long as something is taken back, memory has not come to its end.
       if mode == .mayReclaim, reclaimForAllocation() > 0 { round = 0 } else { round += 1 }
       if let pfn = takeFrame(movable) { return pfn }
+      mayWait = deferred.freedCount != freed || (mode == .mayReclaim && deferred.isReleasing)
       sched_yield()
     }
     throw .outOfMemory
