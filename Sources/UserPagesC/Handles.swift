@@ -1,6 +1,5 @@
 import CUserPages
 import Glibc
-import Synchronization
 import UserPages
 
 /// The handles that C programs hold: which objects they retain, of which kind, and of which machine.
@@ -19,7 +18,7 @@ enum Handles {
     var dependents = 0
   }
 
-  private static let live = Mutex<[UInt: Entry]>([:])
+  private static let live = Guarded<[UInt: Entry]>([:])
 
   /// Retains `object` for the caller of C, and returns its handle.
   static func make(_ object: some AnyObject, _ kind: Kind, of machine: PhysicalMemory) -> OpaquePointer {

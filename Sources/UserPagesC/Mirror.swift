@@ -28,54 +28,28 @@ public func up_mirror_destroy(_ mirror: OpaquePointer?) -> Int32 {
 public func up_mirror_load(
   _ mirror: OpaquePointer?, _ address: UInt64, _ bytes: UnsafeMutableRawPointer?, _ count: Int
 ) -> Int32 {
-  guard count == 0 || bytes != nil, count >= 0 else { return -EINVAL }
-  return attempt(mirror, Mirror.self) { (mirror) throws(PageError) in
-    var span = UnsafeMutableRawBufferPointer(start: bytes, count: count).mutableBytes
-    try mirror.load(at: VirtualAddress(address), into: &span)
-  }
+  load(mirror, Mirror.self, address, bytes, count)
 }
 
 @c @implementation
 public func up_mirror_store(
   _ mirror: OpaquePointer?, _ address: UInt64, _ bytes: UnsafeRawPointer?, _ count: Int
 ) -> Int32 {
-  guard count == 0 || bytes != nil, count >= 0 else { return -EINVAL }
-  return attempt(mirror, Mirror.self) { (mirror) throws(PageError) in
-    try mirror.store(UnsafeRawBufferPointer(start: bytes, count: count).bytes, at: VirtualAddress(address))
-  }
+  store(mirror, Mirror.self, address, bytes, count)
 }
 
 @c @implementation
 public func up_mirror_load_word(
   _ mirror: OpaquePointer?, _ address: UInt64, _ size: UInt32, _ value: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
-  guard let value else { return -EINVAL }
-  let address = VirtualAddress(address)
-  return attempt(mirror, Mirror.self) { (mirror) throws(PageError) in
-    switch size {
-    case 1: value.pointee = UInt64(try mirror.load(at: address, as: UInt8.self))
-    case 2: value.pointee = UInt64(try mirror.load(at: address, as: UInt16.self))
-    case 4: value.pointee = UInt64(try mirror.load(at: address, as: UInt32.self))
-    case 8: value.pointee = try mirror.load(at: address, as: UInt64.self)
-    default: throw .invalidArgument
-    }
-  }
+  loadWord(mirror, Mirror.self, address, size, value)
 }
 
 @c @implementation
 public func up_mirror_store_word(
   _ mirror: OpaquePointer?, _ address: UInt64, _ size: UInt32, _ value: UInt64
 ) -> Int32 {
-  let address = VirtualAddress(address)
-  return attempt(mirror, Mirror.self) { (mirror) throws(PageError) in
-    switch size {
-    case 1: try mirror.store(UInt8(truncatingIfNeeded: value), at: address)
-    case 2: try mirror.store(UInt16(truncatingIfNeeded: value), at: address)
-    case 4: try mirror.store(UInt32(truncatingIfNeeded: value), at: address)
-    case 8: try mirror.store(value, at: address)
-    default: throw .invalidArgument
-    }
-  }
+  storeWord(mirror, Mirror.self, address, size, value)
 }
 
 @c @implementation

@@ -149,52 +149,26 @@ public func up_space_count(_ space: OpaquePointer?, _ counters: UnsafeMutablePoi
 public func up_space_load(
   _ space: OpaquePointer?, _ address: UInt64, _ bytes: UnsafeMutableRawPointer?, _ count: Int
 ) -> Int32 {
-  guard count == 0 || bytes != nil, count >= 0 else { return -EINVAL }
-  return attempt(space, AddressSpace.self) { (space) throws(PageError) in
-    var span = UnsafeMutableRawBufferPointer(start: bytes, count: count).mutableBytes
-    try space.load(at: VirtualAddress(address), into: &span)
-  }
+  load(space, AddressSpace.self, address, bytes, count)
 }
 
 @c @implementation
 public func up_space_store(
   _ space: OpaquePointer?, _ address: UInt64, _ bytes: UnsafeRawPointer?, _ count: Int
 ) -> Int32 {
-  guard count == 0 || bytes != nil, count >= 0 else { return -EINVAL }
-  return attempt(space, AddressSpace.self) { (space) throws(PageError) in
-    try space.store(UnsafeRawBufferPointer(start: bytes, count: count).bytes, at: VirtualAddress(address))
-  }
+  store(space, AddressSpace.self, address, bytes, count)
 }
 
 @c @implementation
 public func up_space_load_word(
   _ space: OpaquePointer?, _ address: UInt64, _ size: UInt32, _ value: UnsafeMutablePointer<UInt64>?
 ) -> Int32 {
-  guard let value else { return -EINVAL }
-  let address = VirtualAddress(address)
-  return attempt(space, AddressSpace.self) { (space) throws(PageError) in
-    switch size {
-    case 1: value.pointee = UInt64(try space.load(at: address, as: UInt8.self))
-    case 2: value.pointee = UInt64(try space.load(at: address, as: UInt16.self))
-    case 4: value.pointee = UInt64(try space.load(at: address, as: UInt32.self))
-    case 8: value.pointee = try space.load(at: address, as: UInt64.self)
-    default: throw .invalidArgument
-    }
-  }
+  loadWord(space, AddressSpace.self, address, size, value)
 }
 
 @c @implementation
 public func up_space_store_word(
   _ space: OpaquePointer?, _ address: UInt64, _ size: UInt32, _ value: UInt64
 ) -> Int32 {
-  let address = VirtualAddress(address)
-  return attempt(space, AddressSpace.self) { (space) throws(PageError) in
-    switch size {
-    case 1: try space.store(UInt8(truncatingIfNeeded: value), at: address)
-    case 2: try space.store(UInt16(truncatingIfNeeded: value), at: address)
-    case 4: try space.store(UInt32(truncatingIfNeeded: value), at: address)
-    case 8: try space.store(value, at: address)
-    default: throw .invalidArgument
-    }
-  }
+  storeWord(space, AddressSpace.self, address, size, value)
 }

@@ -17,6 +17,15 @@ import Testing
     #expect(machine.leaks() == [])
   }
 
+  /// Stores to the page that `get` holds, once what was deferred is free. The holder keeps what it got.
+  private func store(behind get: consuming PinnedPage, _ machine: Machine, _ space: AddressSpace) throws {
+    machine.memory.flushDeferredFrees()
+    try space.store(UInt64(6), at: 0x5000)
+    #expect(get.deviceBytes.load(as: UInt64.self) == 5, "a store reached the holder of a get")
+    #expect(try space.load(at: 0x5000, as: UInt64.self) == 6)
+    get.release()
+  }
+
   /// The holder is another program by now: it must not see what this one stores (CVE-2020-29374).
   @Test(arguments: Engines.all)
   func theHolderWasAChild(engine: PinEngine) throws {
@@ -24,11 +33,7 @@ import Testing
       let child = try space.fork()
       let get = try child.pin(at: 0x5000, .get)
       child.exit()
-      machine.memory.flushDeferredFrees()
-      try space.store(UInt64(6), at: 0x5000)
-      #expect(get.deviceBytes.load(as: UInt64.self) == 5, "a store of the parent reached the child's holder")
-      #expect(try space.load(at: 0x5000, as: UInt64.self) == 6)
-      get.release()
+      try store(behind: get, machine, space)
     }
   }
 
@@ -39,10 +44,7 @@ import Testing
       let get = try space.pin(at: 0x5000, .get)
       let child = try space.fork()
       child.exit()
-      machine.memory.flushDeferredFrees()
-      try space.store(UInt64(6), at: 0x5000)
-      #expect(get.deviceBytes.load(as: UInt64.self) == 5, "a store reached the holder of a get")
-      get.release()
+      try store(behind: get, machine, space)
     }
   }
 
@@ -52,10 +54,7 @@ import Testing
       let child = try space.fork()
       let get = try space.pin(at: 0x5000, .get)
       child.exit()
-      machine.memory.flushDeferredFrees()
-      try space.store(UInt64(6), at: 0x5000)
-      #expect(get.deviceBytes.load(as: UInt64.self) == 5, "a store reached the holder of a get")
-      get.release()
+      try store(behind: get, machine, space)
     }
   }
 
@@ -65,10 +64,7 @@ import Testing
     try withPage(engine) { machine, space in
       try space.fork().exit()
       machine.memory.flushDeferredFrees()
-      let get = try space.pin(at: 0x5000, .get)
-      try space.store(UInt64(6), at: 0x5000)
-      #expect(get.deviceBytes.load(as: UInt64.self) == 5, "a store reached the holder of a get")
-      get.release()
+      try store(behind: try space.pin(at: 0x5000, .get), machine, space)
     }
   }
 

@@ -2,15 +2,17 @@
 ///
 /// The value is reached through `withLock` alone, so it cannot be touched without the lock. To wait for a change of the value use
 /// a `Monitor`. Not for read-side sections: the lock may sleep.
-final class Guarded<Value>: @unchecked Sendable {
+package final class Guarded<Value>: @unchecked Sendable {
   private let lock = FutexLock()
   // Only touched in `withLock`.
   private var value: Value
 
-  init(_ value: Value) { self.value = value }
+  package init(_ value: Value) { self.value = value }
 
   /// Runs `body` with the value, alone. `body` is short and runs no user's code: what it takes out is released after it.
-  func withLock<Result, Failure: Error>(_ body: (inout Value) throws(Failure) -> Result) throws(Failure) -> Result {
+  package func withLock<Result, Failure: Error>(
+    _ body: (inout Value) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     lock.lock()
     defer { lock.unlock() }
     return try body(&value)

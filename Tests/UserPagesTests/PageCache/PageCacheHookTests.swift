@@ -66,10 +66,6 @@ import Testing
       try space.store(UInt64(1), at: stage.address(1))
       inside.withLock {
         $0 = {
-          func error(_ body: () throws(PageError) -> Void) -> PageError? {
-            do throws(PageError) { try body() } catch { return error }
-            return nil
-          }
           let errors = [
             error { () throws(PageError) in try cache.sync() },
             error { () throws(PageError) in try cache.flush(0..<1) },
@@ -98,10 +94,6 @@ import Testing
       try space.store(UInt64(1), at: stage.address(0))
       store.onCall { made in
         guard made == call else { return }
-        func error(_ body: () throws(PageError) -> Void) -> PageError? {
-          do throws(PageError) { try body() } catch { return error }
-          return nil
-        }
         let errors = [
           error { () throws(PageError) in try cache.sync() },
           error { () throws(PageError) in try cache.flush(0..<1) },
@@ -266,4 +258,9 @@ private final class SealingStore: PageStore {
   func setByteCount(_ count: Int) throws(PageError) { try file.setByteCount(count) }
   func punchHole(_ pages: Range<Int>) throws(PageError) { try file.punchHole(pages) }
   func sync() throws(PageError) { try file.sync() }
+}
+
+private func error(_ body: () throws(PageError) -> Void) -> PageError? {
+  do throws(PageError) { try body() } catch { return error }
+  return nil
 }

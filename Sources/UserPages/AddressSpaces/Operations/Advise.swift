@@ -52,6 +52,20 @@ extension AddressSpace {
     return (parts, hasHole || reached < range.upperBound)
   }
 
+  /// Runs `body` with each mapped part of a range, up to the first one that is refused. Returns the error to report: the refusal, or else
+  /// a hole's.
+  private func forEachPart(
+    of range: Range<VirtualAddress>, _ lock: borrowing MmapReader, unless refusal: (VMA.Attributes) -> PageError?,
+    _ body: (Range<VirtualAddress>, VMATree.Mapping) -> Void
+  ) -> PageError? {
+    let (parts, hasHole) = parts(of: range, lock)
+    for (part, mapping) in parts {
+      if let refused = refusal(mapping.value.attributes) { return refused }
+      body(part, mapping)
+    }
+    return hasHole ? .outOfMemory : nil
+  }
+
   /// Empties entries and leaves the mappings. Guard markers stay.
   private func discard(_ range: Range<VirtualAddress>) throws(PageError) {
     try changeParts(of: range, unless: { $0.refusesDiscard ?? $0.refusesPageOut }) {
@@ -68,13 +82,7 @@ extension AddressSpace {
   ) throws(PageError) {
     var error: PageError?
     emptyEntries { reader, teardown in
-      let (parts, hasHole) = parts(of: range, reader)
-      if hasHole { error = .outOfMemory }
-      for (part, mapping) in parts {
-        if let refused = refusal(mapping.value.attributes) {
-          error = refused
-          break
-        }
+      error = forEachPart(of: range, reader, unless: refusal) { part, mapping in
         change(part, mapping, reader, &teardown)
       }
     }
@@ -95,17 +103,8 @@ extension AddressSpace {
 
   /// Clears accessed bits: the next round of reclaim finds the pages unused. A mirror's accesses set none, so its translations go.
   private func forgetAccesses(to range: Range<VirtualAddress>) throws(PageError) {
-    var error: PageError?
-    mmapLock.reading { reader in
-      let (parts, hasHole) = parts(of: range, reader)
-      if hasHole { error = .outOfMemory }
-      for (part, mapping) in parts {
-        if let refused = mapping.value.attributes.refusesPageOut {
-          error = refused
-          break
-        }
-        forgetAccesses(to: part, reader)
-      }
+    let error = mmapLock.reading { reader in
+      forEachPart(of: range, reader, unless: { $0.refusesPageOut }) { part, _ in forgetAccesses(to: part, reader) }
     }
     if let error { throw error }
   }
@@ -132,15 +131,8 @@ extension AddressSpace {
     of range: Range<VirtualAddress>, unless refusal: (VMA.Attributes) -> PageError?,
     _ change: (inout VMA.Attributes) -> Void
   ) throws(PageError) {
-    var error: PageError?
-    changeMappings { writer, teardown in
-      let (parts, hasHole) = parts(of: range, writer.reader)
-      if hasHole { error = .outOfMemory }
-      for (part, mapping) in parts {
-        if let refused = refusal(mapping.value.attributes) {
-          error = refused
-          break
-        }
+    let error = changeMappings { writer, teardown in
+      forEachPart(of: range, writer.reader, unless: refusal) { part, _ in
         self.change(part, writer, &teardown, change)
       }
     }
