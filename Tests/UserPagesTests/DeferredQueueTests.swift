@@ -97,6 +97,35 @@ struct DeferredQueueTests {
     #expect(isWeighed, "\(full) words of \(weight) bytes are no batch")
   }
 
+  @Test func batchesGrowWithWhatAGracePeriodTakes() {
+    let (smallest, largest) = (DeferredQueue.batchWeight, DeferredQueue.largestBatchWeight)
+    let waits: [([Duration], Int)] = [
+      ([.nanoseconds(300), .microseconds(2)], smallest), ([.microseconds(40), .seconds(30)], largest),
+      // One long wait says nothing.
+      ([.microseconds(1), .seconds(30)], smallest), ([.seconds(30), .seconds(30), .microseconds(1)], smallest),
+    ]
+    for (waits, weight) in waits {
+      let counting = Counting()
+      let queue = counting.queue()
+      for wait in waits { queue.weighBatches(after: wait) }
+      besideASection {
+        // One word less than a batch waits for nothing.
+        for _ in 1..<weight / Self.step {
+          fill(queue, 1)
+          queue.drainIfFull()
+        }
+        #expect(counting.count == 0)
+      }
+      // An eighth of the batch may be added between two looks.
+      for _ in 0..<2 {
+        fill(queue, 1)
+        queue.drainIfFull()
+      }
+      #expect(counting.count >= weight / Self.step - 1, "after \(waits)")
+      queue.drainAll()
+    }
+  }
+
   @Test func wordsOfManyThreadsAreFreedOnce() {
     let counting = Counting()
     let queue = counting.queue(weight: Self.step / 64)

@@ -25,8 +25,8 @@ import Synchronization
 /// - (e) A frame that a pin slot holds is freed after the slot is vacated, by the next drain at the latest.
 /// - (f) `reclaim` frees memory and releases no object, so a thread that holds a lock may call it.
 ///
-/// A batch is full when it weighs `batchWeight`: the bytes that its words keep from being used again. A grace period costs the more
-/// the more threads run, since it interrupts each. So any thread's grace period serves all batches:
+/// A batch is weighed by the bytes that its words keep from being used again. A grace period costs the more the more threads run,
+/// since it interrupts each. So a batch is the larger the longer the thread's last two took, and any thread's serves all batches:
 ///
 ///     a thread, each eighth of a batch           any thread
 ///     cut <- the list's end
@@ -44,18 +44,22 @@ import Synchronization
 ///
 /// Lock order: a drain lock, the words held back, the ready objects' monitor.
 final class DeferredQueue: @unchecked Sendable {
-  /// What a thread's words weigh, in bytes, before `drainIfFull` waits for a grace period.
-  static let batchWeight = 512 << 10
+  /// What a thread's words weigh, in bytes, before `drainIfFull` waits for a grace period: at least, and at most.
+  ///
+  /// A grace period costs 1 us while no other thread of the process runs, and some tens while others do. What a small batch frees is
+  /// used again while the caches hold it. A large one interrupts the other threads less often.
+  static let batchWeight = 128 << 10
+  static let largestBatchWeight = 512 << 10
+  /// What a batch weighs, within those bounds, for each microsecond that the thread waited for a grace period.
+  private static let weightPerMicrosecond = 16 << 10
   /// As many objects make a batch. How much memory an object keeps from use is not known.
   static let batch = 512
   /// Lists. A thread has its own, and those beyond the 63rd share the last.
   static let shardCount = 64
-  /// How many words' bytes a batch of nodes keeps, twice: a thread needs no more while one batch waits and one gathers.
   private static let nodeBytes = MemoryLayout<COWBTree.NodeBody>.stride
 
-  /// Where the nodes of `COWBTree`s come from and go to. A thread keeps as many as two batches can bring.
-  let treeNodes = FreeListPool(
-    bytes: nodeBytes, alignment: MemoryLayout<COWBTree.NodeBody>.alignment, limit: 2 * batchWeight / nodeBytes)
+  /// Where the nodes of `COWBTree`s come from and go to.
+  let treeNodes = FreeListPool(bytes: nodeBytes, alignment: MemoryLayout<COWBTree.NodeBody>.alignment)
 
   /// What all but the owner hold.
   var handle: Handle { Handle(self) }
@@ -100,12 +104,15 @@ final class DeferredQueue: @unchecked Sendable {
     var weight = 0
     /// The weight at which the owner looks again.
     var nextLook = DeferredQueue.batchWeight / 8
+    /// What a batch weighs now, and what the last wait for a grace period alone would make it.
+    var batchWeight = DeferredQueue.batchWeight
+    var weightByLastWait = DeferredQueue.batchWeight
     /// A grace period not before `cookie` serves the words before `cut`.
     var cut = 0
     var cookie = GracePeriod.none
     /// Calls of `drainIfFull` since the last one that looked at the words held back.
     var callsSinceLook = 0
-    private let padding: InlineArray<11, UInt64> = .init(repeating: 0)
+    private let padding: InlineArray<9, UInt64> = .init(repeating: 0)
   }
 
   /// Runs `body` as the owner of the calling thread's list, which it lends as an index.
@@ -175,8 +182,20 @@ final class DeferredQueue: @unchecked Sendable {
     // Served by a grace period of any thread.
     free(list, upTo: ended)
     guard let end = asOwner(cutOrFindFull) else { return }
-    GracePeriod.next.wait()
+    weighBatches(after: ContinuousClock().measure { GracePeriod.next.wait() })
     free(list, upTo: end)
+  }
+
+  /// Decides what fills the calling thread's batches from now on: the last one's grace period took `wait`.
+  ///
+  /// The shorter of two waits decides: a thread that loses its processor waits long, whatever a grace period costs.
+  func weighBatches(after wait: Duration) {
+    let weight = Int(min(wait / .microseconds(1), 1000)) * Self.weightPerMicrosecond
+    let bounded = min(max(weight, Self.batchWeight), Self.largestBatchWeight)
+    asOwner { index in
+      dues[index].batchWeight = min(bounded, dues[index].weightByLastWait)
+      dues[index].weightByLastWait = bounded
+    }
   }
 
   /// Cuts the owner's list, so that any thread's grace period from now on serves what is in it. If a whole batch waits, returns the
@@ -187,8 +206,9 @@ final class DeferredQueue: @unchecked Sendable {
   private func cutOrFindFull(_ index: Int) -> Int? {
     let end = lists.end(of: index)
     let due = dues + index
-    due.pointee.nextLook = due.pointee.weight + Self.batchWeight / 8
-    let most = due.pointee.cookie.isUnderWay ? 2 * Self.batchWeight : Self.batchWeight
+    let batchWeight = due.pointee.batchWeight
+    due.pointee.nextLook = due.pointee.weight + batchWeight / 8
+    let most = due.pointee.cookie.isUnderWay ? 2 * batchWeight : batchWeight
     if due.pointee.weight - lists.freedWeight(of: index) >= most { return end }
     let next = GracePeriod.next
     if due.pointee.cookie == next || due.pointee.cookie.hasEnded {
@@ -281,34 +301,5 @@ final class DeferredQueue: @unchecked Sendable {
       objects.append(ready)
       return weight
     }
-  }
-}
-
-extension DeferredQueue {
-  /// The queue, for users that its owner outlives.
-  ///
-  /// A trivial value: a call through it writes no reference count, a line that all threads that fault or unmap would share.
-  struct Handle: Sendable {
-    private let queue: Unmanaged<DeferredQueue>
-
-    fileprivate init(_ queue: DeferredQueue) { self.queue = .passUnretained(queue) }
-
-    func enqueue(_ word: DeferredWord) { queue._withUnsafeGuaranteedRef { $0.enqueue(word) } }
-    var isAnythingPending: Bool { queue._withUnsafeGuaranteedRef { $0.isAnythingPending } }
-    func waitingWords() -> [DeferredWord] { queue._withUnsafeGuaranteedRef { $0.waitingWords() } }
-    var freedCount: Int { queue._withUnsafeGuaranteedRef { $0.freedCount } }
-    var isReleasing: Bool { queue._withUnsafeGuaranteedRef { $0.isReleasing } }
-    func drainIfFull() { queue._withUnsafeGuaranteedRef { $0.drainIfFull() } }
-    func reclaim() { queue._withUnsafeGuaranteedRef { $0.reclaim() } }
-    @discardableResult func drain() -> Bool { queue._withUnsafeGuaranteedRef { $0.drain() } }
-    func drainAll() { queue._withUnsafeGuaranteedRef { $0.drainAll() } }
-
-    /// A node of a `COWBTree` with unspecified contents.
-    func takeTreeNode() -> UnsafeMutableRawPointer {
-      queue._withUnsafeGuaranteedRef { $0.treeNodes.take() ?? $0.treeNodes.make() }
-    }
-
-    /// Takes a node back that no reader can be in.
-    func freeTreeNode(_ node: UnsafeMutableRawPointer) { queue._withUnsafeGuaranteedRef { $0.treeNodes.free(node) } }
   }
 }

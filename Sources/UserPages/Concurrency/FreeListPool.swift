@@ -1,54 +1,90 @@
 /// Blocks of memory of one size that are used again: nodes that every change of a mapping makes and frees.
 ///
-/// Each thread keeps the blocks that it freed, in a list threaded through the blocks' first words, and takes from there: no
-/// lock and no atomic addition. Only threads beyond the 63rd share a list. A list holds at most `limit` blocks; a further one
-/// goes back to the system.
+/// Each thread keeps two stacks of free blocks and takes from them: no lock and no atomic addition. Only threads beyond the 63rd
+/// share a pair. Full stacks go to a depot, whole, and come from there (Bonwick's magazines). So a block that another
+/// thread has freed is used again too, at the price of one lock for a stack of them:
 ///
-/// ORDERING [thread-number]: a list belongs to a thread's number, and needs no more than that to be handed on with it.
+///     a thread frees           its stacks                   the depot             a thread takes
+///     pushes           ---->   top, up to `stackSize`
+///     top is full              below <- top, top <- empty
+///     both are full            top <- empty, below <- top
+///                              the old below   --------->   full stacks  ----->   both of its own are empty
+///     the depot is full: the blocks go back to the system
+///
+/// ORDERING [thread-number]: the stacks belong to a thread's number, and need no more than that to be handed on with it. What goes
+/// through the depot is ordered by its lock.
 final class FreeListPool: @unchecked Sendable {
+  /// Blocks of a full stack.
+  static let stackSize = 64
+  /// What the depot keeps at most, in bytes.
+  static let depotBytes = 4 << 20
   private static let shardCount = 64
 
   let bytes: Int
   private let alignment: Int
-  private let limit: Int
   // Raw memory: neighbours must not share a line. The last one is the shared one, guarded by `sharedLock`.
   private let shards: UnsafeMutablePointer<Shard>
   private let sharedLock = FutexLock()
+  private let depot = Guarded<[Stack]>([])
   /// Counter 0: blocks taken minus blocks given back. Apart from the shards, because other threads read it.
   private let out = ShardedCounters()
 
-  private struct Shard {
-    var first: UnsafeMutableRawPointer?
-    var count = 0
-    private let padding: InlineArray<14, UInt64> = .init(repeating: 0)
+  /// Free blocks, linked through their first words.
+  private struct Stack {
+    private var first: UnsafeMutableRawPointer?
+    private(set) var count = 0
+
+    var isFull: Bool { count == FreeListPool.stackSize }
+
+    @inline(__always)
+    mutating func push(_ block: UnsafeMutableRawPointer) {
+      block.storeBytes(of: UInt(bitPattern: first), as: UInt.self)
+      first = block
+      count += 1
+    }
+
+    @inline(__always)
+    mutating func pop() -> UnsafeMutableRawPointer? {
+      guard let block = first else { return nil }
+      first = UnsafeMutableRawPointer(bitPattern: block.load(as: UInt.self))
+      count -= 1
+      return block
+    }
+
+    /// Gives the blocks back to the system.
+    mutating func release() { while let block = pop() { block.deallocate() } }
   }
 
-  /// - Parameters:
-  ///   - bytes: the size of a block, at least a word.
-  ///   - limit: how many free blocks a thread keeps.
-  init(bytes: Int, alignment: Int, limit: Int) {
+  private struct Shard {
+    var top = Stack()
+    /// Full or empty.
+    var below = Stack()
+    private let padding: InlineArray<12, UInt64> = .init(repeating: 0)
+  }
+
+  /// - Parameter bytes: the size of a block, at least a word.
+  init(bytes: Int, alignment: Int) {
     self.bytes = bytes
     self.alignment = alignment
-    self.limit = limit
     shards = .allocate(capacity: Self.shardCount)
     for index in 0..<Self.shardCount { (shards + index).initialize(to: Shard()) }
   }
 
   deinit {
     for index in 0..<Self.shardCount {
-      while let block = pop(shards + index) { block.deallocate() }
+      shards[index].top.release()
+      shards[index].below.release()
     }
+    depot.withLock { stacks in for index in stacks.indices { stacks[index].release() } }
     shards.deallocate()
     out.release()
   }
 
   /// Takes a block that was freed before, as it was left but for its first word. Returns nil if there is none.
-  ///
-  /// Either way a block counts as taken: after nil the caller takes a new one from `make`.
   @inline(__always)
   func take() -> UnsafeMutableRawPointer? {
     out.add(1, to: 0)
-    return withShard { pop($0) }
+    return withShard { shard in shard.pointee.top.pop() ?? popBelow(shard) }
   }
 
   /// Makes a new block, for a caller that `take` gave none.
@@ -59,18 +95,37 @@ final class FreeListPool: @unchecked Sendable {
   @inline(__always)
   func free(_ block: UnsafeMutableRawPointer) {
     out.add(.max, to: 0)
-    let kept = withShard { shard in
-      guard shard.pointee.count < limit else { return false }
-      block.storeBytes(of: UInt(bitPattern: shard.pointee.first), as: UInt.self)
-      shard.pointee.first = block
-      shard.pointee.count += 1
-      return true
+    withShard { shard in
+      if _slowPath(shard.pointee.top.isFull) { makeRoom(shard) }
+      shard.pointee.top.push(block)
     }
-    if !kept { block.deallocate() }
   }
 
   /// Blocks that are taken and not given back. Exact while no thread takes or frees.
   var inUse: Int { out.total(0) }
+
+  @inline(never)
+  private func popBelow(_ shard: UnsafeMutablePointer<Shard>) -> UnsafeMutableRawPointer? {
+    if shard.pointee.below.count == 0, let full = depot.withLock({ $0.popLast() }) { shard.pointee.below = full }
+    swap(&shard.pointee.top, &shard.pointee.below)
+    return shard.pointee.top.pop()
+  }
+
+  /// Empties the top stack, which is full.
+  @inline(never)
+  private func makeRoom(_ shard: UnsafeMutablePointer<Shard>) {
+    var surplus = shard.pointee.below
+    shard.pointee.below = shard.pointee.top
+    shard.pointee.top = Stack()
+    if surplus.count == 0 { return }
+    let most = max(Self.depotBytes / (bytes * Self.stackSize), 1)
+    let isKept = depot.withLock { stacks in
+      guard stacks.count < most else { return false }
+      stacks.append(surplus)
+      return true
+    }
+    if !isKept { surplus.release() }
+  }
 
   @inline(__always)
   private func withShard<Result>(_ body: (UnsafeMutablePointer<Shard>) -> Result) -> Result {
@@ -79,13 +134,5 @@ final class FreeListPool: @unchecked Sendable {
     sharedLock.lock()
     defer { sharedLock.unlock() }
     return body(shards + (Self.shardCount - 1))
-  }
-
-  @inline(__always)
-  private func pop(_ shard: UnsafeMutablePointer<Shard>) -> UnsafeMutableRawPointer? {
-    guard let block = shard.pointee.first else { return nil }
-    shard.pointee.first = UnsafeMutableRawPointer(bitPattern: block.load(as: UInt.self))
-    shard.pointee.count -= 1
-    return block
   }
 }

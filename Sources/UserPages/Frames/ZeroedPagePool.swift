@@ -3,9 +3,9 @@ import CPlatform
 /// Page-sized pieces of ordinary memory, handed out zeroed: what table nodes are made of.
 ///
 /// They are beside RAM: taking one needs no frame. Users give them back zeroed (an empty table node is), so a piece that
-/// is used again needs no clearing. A thread keeps up to 1 MiB of them.
+/// is used again needs no clearing.
 final class ZeroedPagePool: Sendable {
-  private let pieces = FreeListPool(bytes: Page.size, alignment: Page.size, limit: 256)
+  private let pieces = FreeListPool(bytes: Page.size, alignment: Page.size)
 
   /// A page of zeroes, page-aligned.
   func allocate() -> UnsafeMutableRawPointer {

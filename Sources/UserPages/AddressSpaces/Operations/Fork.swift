@@ -183,26 +183,38 @@ extension AddressSpace {
           cursor.lookAgain()
         }
       case .base(let run):
-        var childNode: TableNode?
-        for (index, (address, ptep)) in zip(run.indices, run) {
-          // A fault may hold an entry for a moment before it finds the mapping sealed.
-          let pte = ptep.waitUntilUnlocked()
-          guard pte.isMapped || pte.isSwapped || pte.isGuard else { continue }
-          let node = childNode ?? child.makeNode(for: run.start, using: &spare, childWriter)
-          childNode = node
-          try copyEntry(pte, ptep, at: address, of: mapping, to: node[index], slots, shared)
-        }
+        try copyRun(run, of: mapping, to: child, slots, shared, using: &spare, childWriter)
       }
     }
   }
 
+  /// Gives the child the entries of one node of the lowest level.
+  ///
+  /// A function of its own, into which `copyEntry` is inlined: the loop is most of a fork's time, and keeps its values in registers.
+  @inline(never)
+  private func copyRun(
+    _ run: TableCursor.BaseRun, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot,
+    _ shared: SharedParts, using spare: inout SpareNodes, _ childWriter: borrowing MmapWriter
+  ) throws(PageError) {
+    var childNode: TableNode?
+    for (address, ptep) in run {
+      // A fault may hold an entry for a moment before it finds the mapping sealed.
+      let pte = ptep.waitUntilUnlocked()
+      guard pte.isMapped || pte.isSwapped || pte.isGuard else { continue }
+      let node = childNode ?? child.makeNode(for: run.start, using: &spare, childWriter)
+      childNode = node
+      let target = node[TableNode.index(of: address, level: 1)]
+      try copyEntry(pte, ptep, at: address, of: mapping, to: target, slots, shared)
+    }
+  }
+
   /// Gives the child one entry of the lowest level.
+  @inline(__always)
   private func copyEntry(
     _ pte: PTE, _ ptep: PTEPointer, at address: VirtualAddress, of mapping: VMATree.Mapping, to target: PTEPointer,
     _ slots: PinSlotSnapshot, _ shared: SharedParts
   ) throws(PageError) {
-    if pte.isGuard { return target.storeUnseen(pte) }
-    guard pte.isMapped else { return target.storeUnseen(shareSwapped(pte, at: ptep)) }
+    guard pte.isMapped else { return target.storeUnseen(pte.isGuard ? pte : shareSwapped(pte, at: ptep)) }
     guard isNormal(pte, at: address, in: mapping) else { return target.store(pte) }
     guard pte.isAnonymous else {
       try retainForEntry(pte)
@@ -229,18 +241,14 @@ extension AddressSpace {
   ) throws(PageError) -> Bool {
     let pte = span.ptep.waitUntilUnlocked()
     guard pte.mapsHuge else { return false }
-    let isNormal = isNormal(pte, at: span.range.lowerBound, in: mapping)
-    if isNormal {
+    if isNormal(pte, at: span.range.lowerBound, in: mapping) {
       let folio = frames.frame(pte.pfn)
       // ORDERING [change-then-count]: as for a page.
       if pte.isAnonymous, isPinned(folio, slots) {
         split(span, in: mapping, writer.reader)
         return false
       }
-      guard folio.retain(Frame.oneReference), folio.addHugeMapping() else {
-        memory.put(folio, Frame.oneReference)
-        throw .outOfMemory
-      }
+      guard folio.retain(Frame.oneReference), folio.addHugeMapping() else { throw refused(folio) }
     }
     // The child has no program yet: no fault has linked a node there.
     child.makeHugeEntry(for: span.range.lowerBound, using: &spare, childWriter)?.store(pte)
@@ -250,13 +258,18 @@ extension AddressSpace {
   /// Counts one more entry of the lowest level that maps what `pte` does.
   ///
   /// - Throws: `outOfMemory` if the frame has too many references.
+  @inline(__always)
   private func retainForEntry(_ pte: PTE) throws(PageError) {
     let folio = frames.frame(pte.folioPFN)
-    guard folio.retain(Frame.oneReference) else {
-      memory.put(folio, Frame.oneReference)
-      throw .outOfMemory
-    }
+    guard folio.retain(Frame.oneReference) else { throw refused(folio) }
     frames.frame(pte.pfn).addMapping()
+  }
+
+  /// Gives back a reference that, or whose mapping, was one too many. Returns the fork's error.
+  @inline(never)
+  private func refused(_ folio: Frame) -> PageError {
+    memory.put(folio, Frame.oneReference)
+    return .outOfMemory
   }
 
   /// Makes the pinned pages of a mapping exclusive again after a fork that failed: a copy would part pin and program. The child
@@ -283,6 +296,7 @@ extension AddressSpace {
   }
 
   /// Whether a frame is pinned, by its counts or by a slot. Asked when the entry was changed and a grace period has passed.
+  @inline(__always)
   private func isPinned(_ frame: Frame, _ slots: PinSlotSnapshot) -> Bool {
     frame.pins > 0 || slots.isPinned(frame)
   }
@@ -294,6 +308,7 @@ extension AddressSpace {
   }
 
   /// A child's own copy of a page that is pinned in the parent.
+  @inline(never)
   private func copyPinned(_ pte: PTE, mapping: VMATree.Mapping) throws(PageError) -> PTE {
     let pfn = try memory.allocateFrame(.underLock, movable: true)
     frames.bytes(of: pfn).copy(page: frames.bytes(of: pte.pfn))

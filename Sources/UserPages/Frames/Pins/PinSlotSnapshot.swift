@@ -33,7 +33,11 @@ struct PinSlotSnapshot {
   }
 
   /// Whether a pin of `frame` was in a slot or in a list. Gets do not count.
-  func isPinned(_ frame: Frame) -> Bool {
+  @inline(__always)
+  func isPinned(_ frame: Frame) -> Bool { !isEmpty && isFoundPinned(frame) }
+
+  @inline(never)
+  private func isFoundPinned(_ frame: Frame) -> Bool {
     let word = frame.slotWord | PinSlot.pinBit
     return contains(word...word) || listed?.isPinned(word) ?? false
   }
