@@ -26,6 +26,9 @@ struct PinSlotSnapshot {
     held.sort()
   }
 
+  /// Whether no frame was held.
+  private var isEmpty: Bool { held.isEmpty && listed == nil }
+
   /// Whether a get or a pin of `frame` was in a slot or in a list.
   func holds(_ frame: Frame) -> Bool {
     let word = frame.slotWord
