@@ -49,6 +49,9 @@ public final class MemoryStore: PageStore {
   /// The calls since the last `fail`.
   public var calls: [Call] { state.withLock { $0.calls } }
 
+  /// The writes among them. Pages ahead of a sequential reader may be read at any time.
+  public var writes: [Call] { calls.filter { if case .write = $0 { true } else { false } } }
+
   /// The pages of each call that read several stretches, or one, together.
   public var groups: [[Int]] { state.withLock { $0.groups } }
 

@@ -74,7 +74,7 @@ import Testing
       for page in 0..<64 { try stage.space.store(UInt64(page), at: stage.address(page)) }
       stage.store.fail(nil)
       try stage.cache.flush(0..<64)
-      #expect(stage.store.calls == [.write(page: 0, count: 64)])
+      #expect(stage.store.writes == [.write(page: 0, count: 64)])
     }
   }
 

@@ -101,7 +101,7 @@ import Testing
       for page in 0..<8 { try stage.space.store(UInt64(page + 100), at: stage.address(page)) }
       stage.store.fail(nil)
       try stage.cache.flush(2..<5)
-      #expect(stage.store.calls == [.write(page: 2, count: 3)])
+      #expect(stage.store.writes == [.write(page: 2, count: 3)])
       #expect(stage.cache.dirtyPages == 5)
       #expect(
         (0..<8).map { stage.written($0) == UInt64($0 + 100) } == [false, false, true, true, true, false, false, false])
