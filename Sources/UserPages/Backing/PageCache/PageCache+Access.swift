@@ -8,18 +8,11 @@ extension PageCache {
   ///   store threw.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(min(count, max(byteCount - offset, 0)))
-    var position = offset
-    let end = offset + min(count, max(byteCount - offset, 0))
-    while position < end {
-      let within = position % Page.size
-      let part = min(Page.size - within, end - position)
-      guard let pfn = try frameInside(position / Page.size) else { return bytes }
-      bytes += memory.frames.bytes(of: pfn).copy(fromByteOffset: within, count: part)
-      finishRead(of: position / Page.size, in: pfn)
-      position += part
-    }
+    var bytes = [UInt8](repeating: 0, count: min(count, max(byteCount - offset, 0)))
+    var elements = bytes.mutableSpan
+    var span = elements.mutableBytes
+    let read = try read(at: offset, into: &span)
+    bytes.removeLast(bytes.count - read)
     return bytes
   }
 
