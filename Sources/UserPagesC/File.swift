@@ -96,7 +96,7 @@ public func up_cache_open(
     guard options.limit > 0 else { throw .invalidArgument }
     return try PageCache(
       memory, try DirectFile(path: String(cString: path)), limit: count(options.limit),
-      isStable: options.is_stable != 0,
+      stability: options.is_stable != 0 ? .adapts : .none,
       maximumPages: options.maximum_pages == 0 ? nil : count(options.maximum_pages))
   }
 }

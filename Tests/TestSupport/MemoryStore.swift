@@ -21,6 +21,7 @@ public final class MemoryStore: PageStore {
     var groups: [[Int]] = []
     var fails: (@Sendable (Call, Int) -> PageError?)?
     var hook: (@Sendable (Call) -> Void)?
+    var look: (@Sendable (borrowing LentPages) -> Void)?
   }
 
   private let state: Locked<State>
@@ -45,6 +46,9 @@ public final class MemoryStore: PageStore {
 
   /// Calls `hook` before each call is carried out, on the calling thread.
   public func onCall(_ hook: (@Sendable (Call) -> Void)?) { state.withLock { $0.hook = hook } }
+
+  /// Calls `look` with the pages that a call is about to write.
+  public func onWrite(_ look: (@Sendable (borrowing LentPages) -> Void)?) { state.withLock { $0.look = look } }
 
   /// The calls since the last `fail`.
   public var calls: [Call] { state.withLock { $0.calls } }
@@ -109,6 +113,7 @@ public final class MemoryStore: PageStore {
   }
 
   public func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) {
+    state.withLock { $0.look }?(pages)
     // A failed write has written a part, so that a test notices where the cache relies on all or nothing.
     var failure: PageError?
     do throws(PageError) { try begin(.write(page: page, count: pages.count)) } catch { failure = error }

@@ -7,10 +7,10 @@ extension TortureTests {
   /// Loads and stores against write-back and eviction: no store is lost, no load sees an older page, what `sync` called safe is
   /// safe, and the limit holds.
   @Suite struct AccessAgainstWriteBack {
-    @Test(arguments: Engines.all, [false, true])
-    func counters(engine: PinEngine, isStable: Bool) throws {
-      try race("access against write-back, stable \(isStable)", engine: engine) { torture, machine in
-        let race = try CacheRace(machine, engine: engine, pages: 12, limit: 5, isStable: isStable)
+    @Test(arguments: Engines.all, [PageCache.Stability.none, .adapts])
+    func counters(engine: PinEngine, stability: PageCache.Stability) throws {
+      try race("access against write-back, stability \(stability)", engine: engine) { torture, machine in
+        let race = try CacheRace(machine, engine: engine, pages: 12, limit: 5, stability: stability)
         let published = Board(2 * race.region.pages)
         torture.run([
           race.counting(published, threads: 2, torture), race.evicting(torture),
@@ -54,10 +54,10 @@ extension TortureTests {
     }
 
     /// `read` and `write` beside the mapping.
-    @Test(arguments: Engines.lockless, [false, true])
-    func files(engine: PinEngine, isStable: Bool) throws {
-      try race("read and write against write-back, stable \(isStable)", engine: engine) { torture, machine in
-        let race = try CacheRace(machine, engine: engine, pages: 8, limit: 4, isStable: isStable)
+    @Test(arguments: Engines.lockless, [PageCache.Stability.none, .waits, .adapts])
+    func files(engine: PinEngine, stability: PageCache.Stability) throws {
+      try race("read and write against write-back, stability \(stability)", engine: engine) { torture, machine in
+        let race = try CacheRace(machine, engine: engine, pages: 8, limit: 4, stability: stability)
         let published = Board(3 * race.region.pages)
         torture.run([
           race.counting(published, threads: 2, torture), race.evicting(torture),
@@ -80,20 +80,17 @@ extension TortureTests {
       }
     }
 
-    /// A stable cache writes moments, even while programs store: a page of one number never goes out as two.
-    @Test(arguments: Engines.lockless)
-    func stablePages(engine: PinEngine) throws {
-      try race("stores against stable write-back", engine: engine) { torture, machine in
-        let race = try CacheRace(machine, engine: engine, pages: 4, limit: 4, isStable: true)
+    /// A stable cache writes moments, even while programs store: what a call writes does not change under it.
+    @Test(arguments: Engines.lockless, [PageCache.Stability.waits, .copies, .adapts])
+    func stablePages(engine: PinEngine, stability: PageCache.Stability) throws {
+      try race("stores against stable write-back, \(stability)", engine: engine) { torture, machine in
+        let race = try CacheRace(machine, engine: engine, pages: 4, limit: 4, stability: stability)
         let written = torture.tally("pages written", goal: 16)
-        // While a call writes a page, no store changes it: two looks find the same bytes.
-        race.store.onCall { call in
-          guard case .write(let page, let count) = call else { return }
-          for page in page..<page + count {
-            let before = try? race.space.load(at: race.region.address(page), count: Page.size)
+        race.store.onWrite { pages in
+          for index in 0..<pages.count {
+            let before = pages[index].copy(count: Page.size)
             usleep(50)
-            let after = try? race.space.load(at: race.region.address(page), count: Page.size)
-            torture.expect(before == after, "page \(page) changed while it was written")
+            torture.expect(pages[index].copy(count: Page.size) == before, "a page changed while it was written")
             written.count()
           }
         }
@@ -116,7 +113,7 @@ extension TortureTests {
             }
           },
         ])
-        race.store.onCall(nil)
+        race.store.onWrite(nil)
         try race.compare(torture)
         race.space.exit()
       }

@@ -183,7 +183,8 @@ extension TortureTests {
         watermarks: inBackground ? Watermarks(min: 2, low: 8, high: 16) : nil, usesBackgroundThread: inBackground)
       try race("tiny memory, \(inBackground)", engine: engine, frames: 48, swapPages: 512, reclaim: policy) {
         torture, machine in
-        let race = try CacheRace(machine, engine: engine, pages: 40, limit: 40, isStable: inBackground)
+        let race = try CacheRace(
+          machine, engine: engine, pages: 40, limit: 40, stability: inBackground ? .adapts : .none)
         let other = try CacheRace(machine, engine: engine, pages: 24, limit: 24)
         let published = Board(2 * race.region.pages)
         let publishedThere = Board(2 * other.region.pages)

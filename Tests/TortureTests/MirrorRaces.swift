@@ -153,10 +153,10 @@ extension TortureTests {
       }
     }
 
-    @Test(arguments: Engines.all, [false, true])
-    func writeBack(engine: PinEngine, isStable: Bool) throws {
-      try race("mirror against write-back, eviction, stable \(isStable)", engine: engine) { torture, machine in
-        let race = try CacheRace(machine, engine: engine, pages: 12, limit: 5, isStable: isStable)
+    @Test(arguments: Engines.all, [PageCache.Stability.none, .adapts])
+    func writeBack(engine: PinEngine, stability: PageCache.Stability) throws {
+      try race("mirror against write-back, eviction, stability \(stability)", engine: engine) { torture, machine in
+        let race = try CacheRace(machine, engine: engine, pages: 12, limit: 5, stability: stability)
         let published = Board(2 * race.region.pages)
         torture.run([
           try MirroredWords(race.space, race.region, published: published).counting(torture),

@@ -9,9 +9,9 @@ struct CacheRace {
   let space: AddressSpace
   let region: Region
 
-  init(_ machine: Machine, engine: PinEngine, pages: Int, limit: Int, isStable: Bool = false) throws {
+  init(_ machine: Machine, engine: PinEngine, pages: Int, limit: Int, stability: PageCache.Stability = .none) throws {
     store = MemoryStore(pages: pages)
-    cache = try PageCache(machine.memory, store, limit: limit, isStable: isStable, maximumPages: 1 << 10)
+    cache = try PageCache(machine.memory, store, limit: limit, stability: stability, maximumPages: 1 << 10)
     space = AddressSpace(machine.memory, engine: engine)
     region = Region(at: 0x7000_0000, pages: pages)
     try space.map(at: region.start, pages: pages, protection: .readWrite, sharing: .shared, backing: .mixed(cache))

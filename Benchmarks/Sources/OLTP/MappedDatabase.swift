@@ -27,7 +27,7 @@ extension Failure {
 ///     4. stores the rows, then the number          c. writes the page
 ///     5. unlatches
 ///
-/// What (c) writes of step 4 was stored before (a) was over, and a later store waits until (c) is over (`isStable`). So step 3 came
+/// What (c) writes of step 4 was stored before (a) was over, and a later store waits until (c) is over (`Stability.waits`). So step 3 came
 /// before (b). A page may be written between its row and its number: then recovery stores the row again.
 ///
 /// A thread pins the pages of a transaction before it latches them: it never waits for a page to be read while it has a latch. A store
@@ -59,7 +59,7 @@ final class MappedDatabase: Sendable {
       do throws(Failure) { try log.flush(upTo: last, &meter) } catch { throw store.fail(error) }
     })
     do throws(PageError) {
-      cache = try PageCache(space.memory, store, limit: pages, isStable: true, hooks: hooks)
+      cache = try PageCache(space.memory, store, limit: pages, stability: .waits, hooks: hooks)
       // As far as the file may grow. Beyond its end there is nothing.
       try space.map(
         at: Areas.database, pages: max(cache.pageCount, 1 << 26), protection: .readWrite, sharing: .shared,

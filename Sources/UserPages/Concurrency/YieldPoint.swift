@@ -112,6 +112,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case writeBackBetweenProtectAndGrace
   /// A write-back's grace period is over, and it has not looked for holders of its frames.
   case writeBackBetweenGraceAndLook
+  /// A write-back has the bytes to write, copies perhaps, and has let no store in.
+  case writeBackBetweenCopiesAndStores
   /// An eviction has emptied its entries, and no grace period has passed.
   case evictionBetweenUnmapAndGrace
   /// An eviction's grace period is over, and it has not looked for holders of its frames.

@@ -25,14 +25,15 @@ struct CacheStage {
 
   /// Runs `body` with a machine whose memory must be whole again afterwards.
   static func run(
-    pages: Int = 16, limit: Int = 8, ram: Int = 128, engine: PinEngine = .reference, isStable: Bool = false,
+    pages: Int = 16, limit: Int = 8, ram: Int = 128, engine: PinEngine = .reference,
+    stability: PageCache.Stability = .none,
     contents: [UInt8]? = nil, hooks: PageCache.Hooks = PageCache.Hooks(), sharing: Sharing = .shared,
     sourceLocation: SourceLocation = #_sourceLocation, _ body: (CacheStage) throws -> Void
   ) throws {
     let memory = try PhysicalMemory(ramPages: ram)
     do {
       let store = contents.map { MemoryStore($0) } ?? MemoryStore(pages: pages) { UInt8(truncatingIfNeeded: $0 + 1) }
-      let cache = try PageCache(memory, store, limit: limit, isStable: isStable, maximumPages: 1 << 20, hooks: hooks)
+      let cache = try PageCache(memory, store, limit: limit, stability: stability, maximumPages: 1 << 20, hooks: hooks)
       let space = AddressSpace(memory, engine: engine)
       let stage = CacheStage(memory: memory, store: store, cache: cache, space: space)
       try space.map(

@@ -81,10 +81,10 @@ extension PageCache {
     let frame = memory.frames.frame(pfn)
     defer { memory.put(frame, Frame.oneReference) }
     guard isStable else { return copy(bytes, to: page, pfn, at: offset) }
-    waitForWriteBack(of: page)
+    waitForContents(of: page)
     return copyLock.reading {
       // A write-back that begins after this look waits for the lock.
-      states[page].isUnderWriteBack && !writeBackLock.isHeldByCaller ? false : copy(bytes, to: page, pfn, at: offset)
+      states[page].needsContents && !writeBackLock.isHeldByCaller ? false : copy(bytes, to: page, pfn, at: offset)
     }
   }
 

@@ -25,7 +25,7 @@ extension PageCache {
     if let hook = hooks.willStore {
       do throws(PageError) { try hook(page) } catch { return error == .outOfMemory ? .outOfMemory : .busError }
     }
-    if isStable { waitForWriteBack(of: page) }
+    if isStable { waitForContents(of: page) }
     return markDirty(page) ? .allow : .retry
   }
 
@@ -98,12 +98,6 @@ extension PageCache {
 
   private func waitForRead(of page: Int) {
     reader.changes.locked { while states[page] == .reading { reader.changes.wait() } }
-  }
-
-  /// Waits until a page is not being written. The thread that writes does not wait for itself: a hook may store.
-  func waitForWriteBack(of page: Int) {
-    guard states[page].isUnderWriteBack, !writeBackLock.isHeldByCaller else { return }
-    reader.changes.locked { while states[page].isUnderWriteBack { reader.changes.wait() } }
   }
 
   /// Reads a page that is empty, and some behind it if its reader goes through the file in order. Returns its frame with a reference for

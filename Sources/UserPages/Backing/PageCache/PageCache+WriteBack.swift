@@ -112,8 +112,11 @@ extension PageCache {
     YieldPoint.writeBackBetweenGraceAndLook.reach()
     var failure: PageError?
     do throws(PageError) { try hooks.willWriteBack?(batch.pages) } catch { failure = error }
-    let bytes = stableBytes(batch)
-    // No program stores to a page that is written, if the cache is stable, and a holder's page is a copy. So the store may.
+    let copiesAll = copiesFirst()
+    let bytes = bytesToWrite(batch, copyingAll: copiesAll)
+    YieldPoint.writeBackBetweenCopiesAndStores.reach()
+    if copiesAll { letStoresIn(to: batch.pages) }
+    // No program stores to what is written, if the cache is stable: it is a copy, or stores wait. So the store may.
     let errors: [PageError?] =
       if let failure {
         Array(repeating: failure, count: batch.pages.count)
@@ -128,11 +131,11 @@ extension PageCache {
   }
 
   /// (b6): the bytes to write: of a page that a pin or a get holds a copy, since its holder may store at any time. Such a page is dirty
-  /// again at once. If no mapping may store, no holder does, and every page is written from where it lies.
+  /// again at once. If no mapping may store, no holder does.
   ///
   /// ORDERING [slot-then-leave], [change-then-count]: the entries were write-protected, a grace period has passed, slots and counts
   /// are looked at now.
-  private func stableBytes(_ batch: Batch) -> [FrameBytes] {
+  private func bytesToWrite(_ batch: Batch, copyingAll: Bool) -> [FrameBytes] {
     let slots = takesStores ? PinSlotSnapshot(of: memory.frames) : nil
     let byteCount = byteCount
     return batch.pages.indices.map { index in
@@ -141,8 +144,9 @@ extension PageCache {
       // What a mapping stored behind the end is no part of the file. As on Linux, it is gone from the mapping too.
       let end = byteCount - batch.pages[index] * Page.size
       if 0 < end, end < Page.size { bytes.fill(0, fromByteOffset: end, count: Page.size - end) }
-      guard let slots, frame.pins > 0 || slots.holds(frame) || hasOtherReferences(frame) else { return bytes }
-      _ = markDirty(batch.pages[index])
+      let isHeld = slots.map { frame.pins > 0 || $0.holds(frame) || hasOtherReferences(frame) } ?? false
+      if isHeld { _ = markDirty(batch.pages[index]) }
+      guard isHeld || copyingAll else { return bytes }
       copies[index].copy(page: bytes)
       copyCount.wrappingAdd(1, ordering: .relaxed)
       return copies[index]
@@ -161,7 +165,7 @@ extension PageCache {
   private func finish(_ page: Int, _ error: PageError?) {
     if let error { errors.withLock { $0.note(error) } } else { _ = unsynced.withLock { $0.insert(page) } }
     states.update(page) { state in
-      let done = state.without(PageState.writeBackMark)
+      let done = state.without(PageState.writeBackMark | PageState.copiedMark)
       return error == nil ? done : done.with(PageState.dirtyMark)
     }
   }

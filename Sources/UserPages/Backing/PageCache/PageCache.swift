@@ -92,8 +92,8 @@ public final class PageCache: Backing {
   public let store: any PageStore
   /// The most frames that the cache holds. Pages that were truncated and are still pinned do not count.
   public let limit: Int
-  /// Whether a page keeps its contents while it is written: a store waits until the write is over (Linux's stable pages).
-  public let isStable: Bool
+  /// Whether what is written of a page is one moment's contents, and how.
+  public let stability: Stability
   /// Whether mappings may store to pages. If not, `write` alone changes them.
   public let takesStores: Bool
 
@@ -116,6 +116,8 @@ public final class PageCache: Backing {
   let unsynced = Guarded<Set<Int>>([])
   /// Where held pages are copied. Used under `writeBackLock`.
   let copies: PageBuffer
+  /// Stores that found their page being written, since the last batch was (`Stability.adapts`).
+  let storesDuringWrites = Atomic<Int>(0)
   let evictions = Atomic<Int>(0)
   let evictedCount = Atomic<Int>(0)
   let missCount = Atomic<Int>(0)
@@ -128,15 +130,15 @@ public final class PageCache: Backing {
   ///   - memory: where the frames come from.
   ///   - store: the file.
   ///   - limit: the most frames that the cache holds.
-  ///   - isStable: whether a store waits while its page is written. Ask for it if what is written must be one moment's contents, for
-  ///     a checksum or a log.
+  ///   - stability: whether what is written of a page is one moment's contents, which a checksum or a log needs, and how.
   ///   - takesStores: whether mappings may store to pages. If not, a write-back waits for no grace period and writes a held page from where it
   ///     lies: `write` alone changes pages, so a hold cannot.
   ///   - maximumPages: how far the file can grow, in pages; 2^26 or what the file has already. It costs address space, not memory.
   ///   - hooks: what is called before stores and writes.
   /// - Throws: `invalidArgument` for a limit that is not positive; `outOfMemory` where the process has not the address space.
   public init(
-    _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, isStable: Bool = false, takesStores: Bool = true,
+    _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, stability: Stability = .none,
+    takesStores: Bool = true,
     maximumPages: Int? = nil, hooks: Hooks = Hooks()
   ) throws(PageError) {
     let byteCount = store.byteCount
@@ -145,7 +147,7 @@ public final class PageCache: Backing {
     self.memory = memory
     self.store = store
     self.limit = limit
-    self.isStable = isStable
+    self.stability = stability
     self.takesStores = takesStores
     self.hooks = hooks
     states = try PageStates(count: maximumPages)
@@ -194,7 +196,7 @@ public final class PageCache: Backing {
   /// Pages that were read before a thread asked for them, and what became of them.
   public var readAheadCounts: ReadAheadCounts { states.readAheadCounts }
 
-  /// Pages that were written from a copy, because a pin or a get held them.
+  /// Pages that were written from a copy, because a pin or a get held them, or for stability.
   public var copiedPages: Int { copyCount.load(ordering: .relaxed) }
 
   /// Whether a page is in memory at this moment.

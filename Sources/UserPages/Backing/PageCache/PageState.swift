@@ -7,13 +7,13 @@
 ///
 ///     empty    -> reading                 a fault, a read-ahead
 ///     reading  -> present                 the page was read; -> empty: it could not be
-///     present  -> present                 marks: dirty, under write-back, referenced, read ahead, trigger
+///     present  -> present                 marks: dirty, under write-back, copied, referenced, read ahead, trigger
 ///     present  -> evicting                the evictor, if no mark but `referenced` is set
 ///     evicting -> present                 a fault that needs the page, a store that is about to come, the evictor if it is held
 ///     evicting -> empty                   the evictor
 ///     present, evicting -> empty          truncate, hole punch
 ///
-/// Bits 0...1 are the kind, 2...6 the marks, the rest is the frame's number, or of an empty page the number of the eviction.
+/// Bits 0...1 are the kind, 2...7 the marks, the rest is the frame's number, or of an empty page the number of the eviction.
 struct PageState: RawRepresentable, Equatable, Sendable {
   enum Kind: UInt64 { case empty, reading, present, evicting }
 
@@ -29,7 +29,9 @@ struct PageState: RawRepresentable, Equatable, Sendable {
   static let aheadMark: UInt64 = 1 << 5
   /// The first look-up of the page has the next window of its stream read (`PG_readahead`).
   static let triggerMark: UInt64 = 1 << 6
-  private static let payloadShift: UInt64 = 7
+  /// The write-back that is not over writes a copy, so the page may change (`PageCache.Stability`).
+  static let copiedMark: UInt64 = 1 << 7
+  private static let payloadShift: UInt64 = 8
 
   static let reading = PageState(rawValue: Kind.reading.rawValue)
 
@@ -56,6 +58,8 @@ struct PageState: RawRepresentable, Equatable, Sendable {
 
   var isDirty: Bool { rawValue & Self.dirtyMark != 0 }
   var isUnderWriteBack: Bool { rawValue & Self.writeBackMark != 0 }
+  /// Whether a write-back is still to write the page from where it lies.
+  var needsContents: Bool { rawValue & (Self.writeBackMark | Self.copiedMark) == Self.writeBackMark }
   var isReferenced: Bool { rawValue & Self.referencedMark != 0 }
   var isAhead: Bool { rawValue & Self.aheadMark != 0 }
   var isTrigger: Bool { rawValue & Self.triggerMark != 0 }

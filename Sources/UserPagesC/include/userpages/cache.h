@@ -12,7 +12,8 @@ typedef struct up_cache_options {
   uint64_t limit;
   /// How far the file can grow, in pages; 0 for 2^26. It costs address space, not memory.
   uint64_t maximum_pages;
-  /// Not 0: a store to a page that is being written waits until it is written (Linux's stable pages).
+  /// Not 0: what is written of a page is one moment's contents. A store to a page that is being written waits until the page is copied or
+  /// written (Linux's stable pages).
   int is_stable;
 } up_cache_options;
 
