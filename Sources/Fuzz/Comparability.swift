@@ -81,6 +81,8 @@ struct Comparability {
     case .file(let statement): return admits(statement)
     // A process has no mirror to ask for bytes.
     case .mirror: return false
+    // What two halves answer depends on chance.
+    case .block: return false
     case .look(.frame(_, let address)): return !hasHugePages && isForeign(address, bytes: 1)
     case .look: return false
     }

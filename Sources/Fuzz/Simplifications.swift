@@ -74,7 +74,7 @@ extension Statement {
   /// The pin or the spaces of the statement.
   var names: [String] {
     switch self {
-    case .machine, .file, .mirror: []
+    case .machine, .file, .mirror, .block: []
     case .space(let statement): statement.names
     case .access(.read(let space, _, _)), .access(.write(let space, _, _)), .access(.readRemotely(let space, _, _)),
       .access(.writeRemotely(let space, _, _)):

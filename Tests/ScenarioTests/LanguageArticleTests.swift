@@ -58,6 +58,11 @@ import Testing
       """
     let machine = Set(["memory", "swap", "image", "file", "diskfile", "device", "erofs"])
     let ofDiskFiles = Set(["sync", "ondisk", "cached"])
+    // The rest of the block that the line is a part of.
+    let blocks: [String: (before: String, after: String)] = [
+      "par": ("", "free\nand\nfree\nend"), "and": ("par\nfree", "free\nend"), "repeat": ("", "free\nend"),
+      "end": ("repeat 2\nfree", ""),
+    ]
     for row in Self.rows {
       let verb = String(row.prefix { $0 != " " })
       let examples = [
@@ -71,7 +76,8 @@ import Testing
       for form in [longest, shortest] {
         let words = form.split(separator: " ").map { examples[String($0)] ?? String($0) }
         let line = words.joined(separator: " ").replacing("space A", with: "space D")
-        let text = machine.contains(verb) ? line : "\(before)\n\(line)"
+        let (start, end) = blocks[verb] ?? ("", "")
+        let text = machine.contains(verb) ? line : "\(before)\n\(start)\n\(line)\n\(end)"
         #expect(errors(text, files: ["dir/bytes": [1]]) == [], "\(line)")
       }
     }

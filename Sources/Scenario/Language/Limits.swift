@@ -12,6 +12,8 @@ enum Limits {
   static let pinPages: UInt64 = 1 << 22
   /// Bytes read or written by one statement: 64 MiB.
   static let count: UInt64 = 1 << 26
+  /// How often a `repeat` runs its lines: about a million times.
+  static let times: UInt64 = 1 << 20
   /// The length of a file that was cut or made longer: as many bytes as the largest file has.
   static let byteCount: UInt64 = memoryPages * 4096
   /// An offset in bytes into a file or a pin.

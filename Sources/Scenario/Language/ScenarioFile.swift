@@ -13,6 +13,13 @@ public struct ScenarioFile: Equatable, Sendable {
   /// The scenario in its own language, one statement a line. Parsed again, it differs in line numbers only.
   public var text: String { lines.map { "\($0)\n" }.joined() }
 
+  /// The lines in the order and number in which they run.
+  ///
+  /// - Precondition: every block ends, and none stands where the language has it not. The parser has refused all others.
+  var blocks: [Block] {
+    do { return try Block.blocks(of: lines) } catch { preconditionFailure("line \(error.line): \(error.message)") }
+  }
+
   /// The pages of RAM: the number of the `memory` statement, or the default.
   public var memoryPages: Int {
     for line in lines {

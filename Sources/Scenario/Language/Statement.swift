@@ -9,6 +9,7 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
   case pin(PinStatement)
   case file(FileStatement)
   case mirror(MirrorStatement)
+  case block(BlockStatement)
   case look(LookStatement)
 
   public var description: String {
@@ -19,6 +20,7 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
     case .pin(let statement): statement.description
     case .file(let statement): statement.description
     case .mirror(let statement): statement.description
+    case .block(let statement): statement.description
     case .look(let statement): statement.description
     }
   }
@@ -34,7 +36,7 @@ public enum Statement: Equatable, Sendable, CustomStringConvertible {
       .mirror(.read):
       .bytes
     case .pin(.pin), .pin(.get), .file(.cached), .file(.reclaim), .look(.free): .number
-    case .access, .pin, .file, .mirror, .look: .words
+    case .access, .pin, .file, .mirror, .block, .look: .words
     }
   }
 }

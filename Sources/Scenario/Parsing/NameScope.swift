@@ -32,8 +32,12 @@ struct NameScope {
   private var spaces: [String: Presence] = [:]
   private var pins: [String: Presence] = [:]
   private var mirrors: Set<String> = []
+  private var blocks = BlockScope()
+  /// The number of the line that is admitted.
+  private var number = 0
 
   mutating func admit(_ line: ScenarioLine) throws(LineError) {
+    number = line.number
     switch line.statement {
     case .machine(let statement): try admit(statement, line.number)
     case .space(let statement): try admit(statement, line.number)
@@ -41,11 +45,21 @@ struct NameScope {
     case .pin(let statement): try admit(statement, line.number)
     case .file(let statement): try admit(statement)
     case .mirror(let statement): try admit(statement)
+    case .block(let statement): try blocks.admit(statement, line.number, presentThings)
     case .look(let statement): try admit(statement)
     }
   }
 
+  /// The spaces, pins and mirrors that are there.
+  private var presentThings: Set<BlockScope.Thing> {
+    func names(_ things: [String: Presence]) -> [String] {
+      things.keys.filter { if case .gone? = things[$0] { false } else { true } }
+    }
+    return Set(names(spaces).map { .space($0) } + names(pins).map { .pin($0) } + mirrors.map { .mirror($0) })
+  }
+
   private mutating func admit(_ statement: MachineStatement, _ line: Int) throws(LineError) {
+    if blocks.isOpen { throw LineError("the machine is made outside 'par' and 'repeat'") }
     if let firstSpaceLine {
       throw LineError("the machine is made before the first space, which is on line \(firstSpaceLine)")
     }
@@ -75,14 +89,17 @@ struct NameScope {
     switch statement {
     case .space(let name):
       try vacant(name)
+      try blocks.use(.space(name), changes: true, number)
       firstSpaceLine = firstSpaceLine ?? line
       spaces[name] = .certain(line: line)
     case .fork(let parent, let child):
       try space(parent)
       try vacant(child)
+      try blocks.use(.space(child), changes: true, number)
       spaces[child] = .possible
     case .exit(let name):
       try space(name)
+      try blocks.use(.space(name), changes: true, number)
       spaces[name] = .gone(line: line)
     case .map(let map):
       try space(map.space)
@@ -99,7 +116,7 @@ struct NameScope {
     }
   }
 
-  private func admit(_ statement: AccessStatement) throws(LineError) {
+  private mutating func admit(_ statement: AccessStatement) throws(LineError) {
     switch statement {
     case .read(let name, _, _), .write(let name, _, _), .readRemotely(let name, _, _), .writeRemotely(let name, _, _):
       try space(name)
@@ -112,9 +129,11 @@ struct NameScope {
     switch statement {
     case .pin(let name, let owner, _, _), .get(let name, let owner, _, _):
       try space(owner)
+      try blocks.use(.pin(name), changes: true, number)
       pins[name] = .possible
     case .release(let name, _):
       try pin(name)
+      try blocks.use(.pin(name), changes: true, number)
       pins[name] = .gone(line: line)
     case .peek(let name, _, _), .poke(let name, _, _): try pin(name)
     }
@@ -133,15 +152,17 @@ struct NameScope {
     switch statement {
     case .mirror(let name, let owner, _, _):
       try space(owner)
+      try blocks.use(.mirror(name), changes: true, number)
       mirrors.insert(name)
     case .read(let name, _, _), .write(let name, _, _), .valid(let name, _):
       guard mirrors.contains(name) else {
         throw LineError("no mirror is called '\(name)'\(Suggestion.text(for: name, among: mirrors.sorted()))")
       }
+      try blocks.use(.mirror(name), changes: false, number)
     }
   }
 
-  private func admit(_ statement: LookStatement) throws(LineError) {
+  private mutating func admit(_ statement: LookStatement) throws(LineError) {
     switch statement {
     case .entry(let name, _), .frame(let name, _), .counters(let name): try space(name)
     case .free: break
@@ -152,7 +173,8 @@ struct NameScope {
 
   // MARK: - Looking names up
 
-  private func space(_ name: String) throws(LineError) {
+  private mutating func space(_ name: String) throws(LineError) {
+    try blocks.use(.space(name), changes: false, number)
     switch spaces[name] {
     case nil: throw LineError("no space is called '\(name)'\(Suggestion.text(for: name, among: spaces.keys.sorted()))")
     case .gone(let line)?: throw LineError("space '\(name)' has exited, on line \(line)")
@@ -166,7 +188,8 @@ struct NameScope {
     }
   }
 
-  private func pin(_ name: String) throws(LineError) {
+  private mutating func pin(_ name: String) throws(LineError) {
+    try blocks.use(.pin(name), changes: false, number)
     switch pins[name] {
     case nil: throw LineError("no pin is called '\(name)'\(Suggestion.text(for: name, among: pins.keys.sorted()))")
     case .gone(let line)?: throw LineError("pin '\(name)' is released, on line \(line)")

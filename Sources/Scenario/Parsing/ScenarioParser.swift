@@ -1,6 +1,6 @@
 /// Parses whole scenarios.
 ///
-/// The first pass reads the words of every line. If all lines are right, the second resolves names from top to bottom. So a
+/// The first pass reads the words of every line. If all lines are right, the second resolves blocks and names from top to bottom. So a
 /// misspelt `space` line is reported once, and not again for every line that names the space.
 public struct ScenarioParser: Sendable {
   /// The argument that names standard input.
@@ -56,18 +56,29 @@ public struct ScenarioParser: Sendable {
         errors.append(ParseError(path: path, line: index + 1, message: error.message))
       }
     }
-    if errors.isEmpty {
-      var scope = NameScope()
-      for line in file.lines {
-        do {
-          try scope.admit(line)
-        } catch {
-          errors.append(ParseError(path: path, line: line.number, message: error.message))
-        }
-      }
-    }
+    // Blocks first: names are looked up by the blocks that they stand in.
+    if errors.isEmpty { errors = Self.errors(of: file) }
     guard errors.isEmpty else { throw ParseFailure(errors) }
     return file
+  }
+
+  /// The lines of a file that are right alone and wrong where they stand: in no block, or with a name that no line above makes.
+  package static func errors(of file: ScenarioFile) -> [ParseError] {
+    do {
+      _ = try Block.blocks(of: file.lines)
+    } catch {
+      return [ParseError(path: file.path, line: error.line, message: error.message)]
+    }
+    var errors: [ParseError] = []
+    var scope = NameScope()
+    for line in file.lines {
+      do {
+        try scope.admit(line)
+      } catch {
+        errors.append(ParseError(path: file.path, line: line.number, message: error.message))
+      }
+    }
+    return errors
   }
 
   private func parse(
@@ -81,6 +92,7 @@ public struct ScenarioParser: Sendable {
       return ScenarioLine(number: number, statement: try statements.parse(words))
     }
     let statement = try statements.parse(Array(words[..<arrow]))
+    if case .block = statement { throw LineError("'\(words[0])' has no result to expect") }
     let expectation = try expectation(Array(words[(arrow + 1)...]), form: statement.resultForm)
     return ScenarioLine(number: number, statement: statement, expectation: expectation)
   }

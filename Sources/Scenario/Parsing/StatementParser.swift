@@ -8,10 +8,12 @@ struct StatementParser {
   private static let pinVerbs = ["pin", "get", "release", "peek", "poke"]
   private static let fileVerbs = ["truncate", "punch", "sync", "ondisk", "cached", "reclaim"]
   private static let mirrorVerbs = ["mirror", "mread", "mwrite", "mvalid"]
+  private static let blockVerbs = ["par", "and", "repeat", "end"]
   private static let lookVerbs = ["entry", "frame", "counters", "free", "migrate", "dcache"]
 
   /// The first word of every statement.
-  static let verbs = machineVerbs + spaceVerbs + accessVerbs + pinVerbs + fileVerbs + mirrorVerbs + lookVerbs
+  static let verbs =
+    machineVerbs + spaceVerbs + accessVerbs + pinVerbs + fileVerbs + mirrorVerbs + blockVerbs + lookVerbs
 
   /// Reads the bytes of a `from PATH`.
   let copy: (_ path: String) throws(LineError) -> [UInt8]
@@ -32,6 +34,7 @@ struct StatementParser {
     case _ where Self.pinVerbs.contains(verb): return .pin(try pin(verb, &reader))
     case _ where Self.fileVerbs.contains(verb): return .file(try file(verb, &reader))
     case _ where Self.mirrorVerbs.contains(verb): return .mirror(try mirror(verb, &reader))
+    case _ where Self.blockVerbs.contains(verb): return .block(try block(verb, &reader))
     case _ where Self.lookVerbs.contains(verb): return .look(try look(verb, &reader))
     default:
       let suggestion = Suggestion.text(for: verb, among: Self.verbs)
@@ -257,6 +260,17 @@ struct StatementParser {
     case "mread": return .read(name: name, offset: try reader.byteOffset(), count: try reader.count())
     case "mwrite": return .write(name: name, offset: try reader.byteOffset(), try reader.bytes())
     default: return .valid(name: name, page: try reader.number("PAGE", in: 0...Limits.mappingPages))
+    }
+  }
+
+  // MARK: - Two at once
+
+  private func block(_ verb: String, _ reader: inout WordReader) throws(LineError) -> BlockStatement {
+    switch verb {
+    case "par": .par
+    case "and": .and
+    case "repeat": .repeat(times: try reader.number("N", in: 1...Limits.times))
+    default: .end
     }
   }
 

@@ -4,7 +4,8 @@ struct TextReport {
 
   func lines(_ report: LineReport) -> [String] {
     let number = report.line.number
-    var lines = ["\(number): \(report.line.statement) => \(report.outcome)"]
+    let times = report.times.map { " (\($0) times)" } ?? ""
+    var lines = ["\(number): \(report.line.statement) => \(report.outcome)\(times)"]
     if let expectation = report.line.expectation, !report.passed {
       lines.append("\(number): expected \(expectation)")
     }

@@ -1,7 +1,7 @@
 import UserPages
 import UserPagesEROFS
 
-/// A machine that statements drive one at a time, on the calling thread.
+/// A machine that statements drive one at a time, on the calling thread, or two at a time: `execute(_:besides:with:)`.
 ///
 /// It owns the things that the statements made, by name. A statement answers EINVAL if it names the result of a fork or a
 /// pin that failed, and EBUSY if it makes a name that is in use. The parser has refused all other wrong names.
@@ -38,7 +38,22 @@ public final class ScenarioMachine {
     self.memoryPages = memoryPages
   }
 
-  /// Runs one statement.
+  /// Another owner of what `machine` owns now. What the one makes or gives back from then on the other does not know.
+  init(sharing machine: ScenarioMachine) {
+    memory = machine.memory
+    engine = machine.engine
+    memoryPages = machine.memoryPages
+    images = machine.images
+    files = machine.files
+    diskFiles = machine.diskFiles
+    devices = machine.devices
+    volumes = machine.volumes
+    spaces = machine.spaces
+    pins = machine.pins
+    mirrors = machine.mirrors
+  }
+
+  /// Runs one statement. One that begins or ends a block does nothing.
   public func execute(_ statement: Statement) -> Outcome {
     do throws(PageError) {
       switch statement {
@@ -48,6 +63,7 @@ public final class ScenarioMachine {
       case .pin(let statement): return try execute(statement)
       case .file(let statement): return try execute(statement)
       case .mirror(let statement): return try execute(statement)
+      case .block: return .ok
       case .look(let statement): return try execute(statement)
       }
     } catch {
@@ -55,8 +71,8 @@ public final class ScenarioMachine {
     }
   }
 
-  /// Gives everything back and waits for the deferred frees. Returns what the machine still holds then.
-  public func finish() -> Leak? {
+  /// Gives the pins, mirrors, spaces and memory files back. What is deferred may still be under way.
+  package func clear() {
     for pages in pins.values { pages.release(dirty: false) }
     pins = [:]
     mirrors = [:]
@@ -64,6 +80,11 @@ public final class ScenarioMachine {
     spaces = [:]
     for file in files.values { file.drop() }
     files = [:]
+  }
+
+  /// Gives everything back and waits for the deferred frees. Returns what the machine still holds then. It can be used again.
+  public func finish() -> Leak? {
+    clear()
     // The spaces' ends may be deferred, and each holds the files that it maps.
     memory.flushDeferredFrees()
     diskFiles = [:]

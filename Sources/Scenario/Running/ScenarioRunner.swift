@@ -7,7 +7,7 @@ public struct ScenarioRunner: Sendable {
 
   public init(engine: PinEngine = .reference) { self.engine = engine }
 
-  /// Runs `file` from its first line to its last and calls `eachLine` after each statement.
+  /// Runs `file` from its first line to its last and calls `eachLine` after each statement, or after the block in which it stands.
   public func run(_ file: ScenarioFile, eachLine: (LineReport) -> Void = { _ in }) -> FileReport {
     var report = FileReport(path: file.path)
     let machine: ScenarioMachine
@@ -19,10 +19,16 @@ public struct ScenarioRunner: Sendable {
       report.refusal = error
       return report
     }
-    for line in file.lines {
-      let done = LineReport(line: line, outcome: machine.execute(line.statement))
-      report.lines.append(done)
-      eachLine(done)
+    do {
+      let run = try BlockRun(machine, file.lines)
+      for block in file.blocks {
+        for done in run.reports(of: block) {
+          report.lines.append(done)
+          eachLine(done)
+        }
+      }
+    } catch {
+      report.refusal = error
     }
     report.leak = machine.finish()
     return report
@@ -35,10 +41,13 @@ public struct LineReport: Equatable, Sendable {
   public var line: ScenarioLine
   /// The result that really occurred.
   public var outcome: Outcome
+  /// How often it occurred, in a `repeat`. Each other result of the statement has a report of its own.
+  public var times: Int?
 
-  public init(line: ScenarioLine, outcome: Outcome) {
+  public init(line: ScenarioLine, outcome: Outcome, times: Int? = nil) {
     self.line = line
     self.outcome = outcome
+    self.times = times
   }
 
   /// Whether the result is the expected one. True if the file expects none.
@@ -49,11 +58,11 @@ public struct LineReport: Equatable, Sendable {
 public struct FileReport: Equatable, Sendable {
   /// The path of the file.
   public var path: String
-  /// The statements in order.
+  /// The statements in order, without those that begin or end a block.
   public var lines: [LineReport]
   /// What the machine still held at the end.
   public var leak: Leak?
-  /// The error of the machine's initializer. If there is one, no statement ran.
+  /// The error of the machine's initializer, or of the second thread's. If there is one, no statement ran.
   public var refusal: PageError?
 
   public init(path: String, lines: [LineReport] = [], leak: Leak? = nil, refusal: PageError? = nil) {
