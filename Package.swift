@@ -96,7 +96,7 @@ let package = Package(
     // Random scenarios, run in the library and on real memory.
     .target(
       name: "Fuzz",
-      dependencies: ["Scenario", "SeededRandom"]
+      dependencies: ["Scenario", "SeededRandom", "UserPages"]
     ),
     // The kernel's side of the comparison. `gup fuzz` starts `gup` once more to run it.
     .target(

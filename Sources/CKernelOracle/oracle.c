@@ -52,12 +52,13 @@ int kernel_oracle_run(void) {
       if (!text) oracle_die("a program is too long");
     }
     more = fgets(text + length, longest_line, stdin) != NULL;
-    if (more && strcmp(text + length, "end\n") != 0) {
+    if (more && strcmp(text + length, ".\n") != 0) {
       length += strlen(text + length);
       continue;
     }
     text[length] = 0;
-    run_program(text);
+    if (is_race(text)) run_race(text);
+    else run_program(text);
     length = 0;
     end_program();
     if (more) puts("done");

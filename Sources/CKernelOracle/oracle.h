@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 // A program that exceeds a limit ends the oracle. `Comparability` (Sources/Fuzz) keeps such programs away.
@@ -37,10 +38,16 @@ enum operation {
   op_pin,        // address, pages, index: fixed buffers of the ring
 };
 
-// One request and its answer. All processes share one mailbox, because only one of them runs at a time.
-struct mailbox {
+// One operation with its numbers. `bytes` are what `op_write` stores, and where `op_read` puts what it loads.
+struct request {
   enum operation operation;
   uint64_t number[7];
+  unsigned char *bytes;
+};
+
+// A request to a space, and its answer. All spaces share one mailbox, because only one of them runs at a time.
+struct mailbox {
+  struct request request;
   // Not negative: the answer. Negative: -errno, or a signal encoded by `answered_by_signal`.
   int64_t result;
   unsigned char bytes[max_bytes];
@@ -54,7 +61,13 @@ extern struct mailbox *mailbox;
 // space.c: processes.
 void make_spaces(void);
 // Sends a request to a space and waits. Ends the oracle if the space does not answer.
-int64_t ask_space(int index, enum operation operation, const uint64_t *numbers, int count);
+int64_t ask_space(int index, const struct request *request);
+// Performs a request on the memory of the calling process. `op_fork` is the caller's own.
+int64_t perform(const struct request *request);
+// From now on an access that is answered by SIGSEGV or SIGBUS returns that from `perform`.
+void catch_faults(void);
+// Lets the calling process run on every processor again.
+void leave_one_processor(void);
 void start_space(int index);
 void stop_space(int index);
 void stop_all_spaces(void);
@@ -99,12 +112,22 @@ int punch_hole(int fd, uint64_t offset, uint64_t length);
 int write_back(int fd);
 void print_disk_bytes(int fd, uint64_t offset, uint64_t count);
 
+// race.c: two halves of a program that run at once.
+// Whether the program's first line says so. Then `run_race` runs it and prints its answers.
+bool is_race(const char *text);
+void run_race(char *text);
+
 // words.c: the language's words. A missing (null) or malformed word ends the oracle.
 // The BYTES that the current statement reads or writes.
 extern unsigned char operand[max_bytes];
+// Each prints a line.
 void print_result(int64_t result);
 void print_number(int64_t result);
 void print_bytes(const unsigned char *start, uint64_t count);
+// The same, without the end of the line.
+void put_result(FILE *to, int64_t result);
+void put_number(FILE *to, int64_t result);
+void put_bytes(FILE *to, const unsigned char *start, uint64_t count);
 uint64_t parse_number(const char *word);
 uint64_t parse_count(const char *word);
 unsigned char parse_byte(const char *word);
@@ -112,6 +135,13 @@ unsigned char parse_byte(const char *word);
 uint64_t parse_bytes(const char *word);
 int parse_protection(const char *word);
 int parse_advice(const char *word);
+
+// The descriptor of the file of that name, or -1.
+typedef int find_file(const char *name, bool *is_on_disk);
+// The request of a statement that changes mappings: `map`, `unmap`, `protect`, `advise`, `seal`, `remap`, `lock` or `unlock`.
+// Returns false for a `map` of a file that there is not.
+bool parse_change(char **word, find_file *find_file, struct request *request);
+bool is_change(const char *verb);
 
 // program.c: the statements.
 // Runs one line and prints its result. Prints nothing for a line without a statement.

@@ -74,69 +74,23 @@ static void use_file(int fd, char **word) {
   else print_bytes(operand, (uint64_t)count);
 }
 
-static int64_t map(int space, char **word) {
-  if (!word[5] || !word[6]) oracle_die("a map is too short");
-  bool shared = strcmp(word[5], "shared") == 0;
-  int flags = MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE);
-  int fd = -1;
-  // A kernel that is asked for huge pages of a disk file reads it into frames of several pages: see `write_bytes`.
-  bool has_large_frames = true;
-  if (strcmp(word[6], "anon") == 0) {
-    flags |= MAP_ANONYMOUS;
-  } else if (strncmp(word[6], "file:", 5) == 0) {
-    int file = find(files, max_files, word[6] + 5);
-    if (file < 0) return -EINVAL;
-    fd = files[file].fd;
-    has_large_frames = !files[file].is_on_disk;
-  } else if (strcmp(word[6], "secret") == 0) {
-    fd = secret_fd;
-  } else {
-    oracle_die("a backing that real memory does not have here");
-  }
-  // Options may follow an offset.
-  bool huge = false;
-  uint64_t offset = 0;
-  for (char **rest = word + 7; *rest; rest++) {
-    if (is(*rest, "huge")) huge = has_large_frames;
-    else if (is(*rest, "noreplace")) flags |= MAP_FIXED_NOREPLACE;
-    else offset = parse_number(*rest) * page_size;
-  }
-  uint64_t numbers[] = {
-      parse_number(word[2]), parse_number(word[3]) * page_size, (uint64_t)parse_protection(word[4]), (uint64_t)flags, (uint64_t)fd, offset,
-      huge};
-  return ask_space(space, op_map, numbers, 7);
+static int file_descriptor(const char *name, bool *is_on_disk) {
+  int file = find(files, max_files, name);
+  if (file < 0) return -1;
+  *is_on_disk = files[file].is_on_disk;
+  return files[file].fd;
 }
 
 static int64_t change(int space, char **word) {
-  uint64_t numbers[5] = {parse_number(word[2]), parse_number(word[3]) * page_size};
-  switch (word[0][0]) {
-    case 'm':
-      return map(space, word);
-    case 'u':
-      return ask_space(space, is(word[0], "unlock") ? op_unlock : op_unmap, numbers, 2);
-    case 'p':
-      numbers[2] = (uint64_t)parse_protection(word[4]);
-      return ask_space(space, op_protect, numbers, 3);
-    case 'l':
-      return ask_space(space, op_lock, numbers, 2);
-    case 's':
-      return ask_space(space, op_seal, numbers, 2);
-    case 'a':
-      numbers[2] = (uint64_t)parse_advice(word[4]);
-      return ask_space(space, op_advise, numbers, 3);
-    default:
-      numbers[2] = parse_number(word[4]);
-      numbers[3] = parse_number(word[5]) * page_size;
-      numbers[4] = word[6] && is(word[6], "dontunmap");
-      return ask_space(space, op_remap, numbers, 5);
-  }
+  struct request request;
+  if (!parse_change(word, file_descriptor, &request)) return -EINVAL;
+  return ask_space(space, &request);
 }
 
 static int64_t fork_space(int parent, const char *name) {
   if (find(spaces, max_spaces, name) >= 0) return -EBUSY;
   int child = add(spaces, max_spaces, name);
-  uint64_t numbers[] = {(uint64_t)child};
-  int64_t result = ask_space(parent, op_fork, numbers, 1);
+  int64_t result = ask_space(parent, &(struct request){.operation = op_fork, .number = {(uint64_t)child}});
   if (result < 0) spaces[child].used = false;
   return result < 0 ? result : 0;
 }
@@ -168,15 +122,14 @@ static int64_t hold(char **word) {
   uint64_t pages = parse_number(word[4]);
   if (pages > max_pin_pages) oracle_die("a pin of too many pages");
   int index = add(held, max_pins, word[1]);
-  uint64_t numbers[] = {parse_number(word[3]), pages, (uint64_t)index};
-  int64_t result = kind == pins         ? ask_space(space, op_pin, numbers, 3)
-                   : kind == references ? ask_space(space, op_reference, numbers, 3)
-                                        : try_remote(space_process(space), kind == forced_references, writes,
-                                                     numbers[0], pages);
+  struct request request = {kind == pins ? op_pin : op_reference, {parse_number(word[3]), pages, (uint64_t)index}, NULL};
+  bool lasts = kind == pins || kind == references;
+  int64_t result = lasts ? ask_space(space, &request)
+                         : try_remote(space_process(space), kind == forced_references, writes, request.number[0], pages);
   held[index].used = result >= 0;
   held[index].holding = kind;
   held[index].process = space_process(space);
-  held[index].address = numbers[0];
+  held[index].address = request.number[0];
   held[index].pages = result < 0 ? 0 : (uint64_t)result;
   return result;
 }
@@ -213,11 +166,12 @@ static void pass(const struct thing *pin, bool write_in, char **word) {
 
 static void access_memory(int space, char **word) {
   bool writes = word[0][0] == 'w';
-  uint64_t numbers[2] = {parse_number(word[2]), writes ? parse_bytes(word[3]) : parse_count(word[3])};
-  if (writes) memcpy(mailbox->bytes, operand, numbers[1]);
-  int64_t result = ask_space(space, writes ? op_write : op_read, numbers, 2);
+  uint64_t count = writes ? parse_bytes(word[3]) : parse_count(word[3]);
+  struct request request = {writes ? op_write : op_read, {parse_number(word[2]), count}, mailbox->bytes};
+  if (writes) memcpy(mailbox->bytes, operand, count);
+  int64_t result = ask_space(space, &request);
   if (writes || result != 0) print_result(result);
-  else print_bytes(mailbox->bytes, numbers[1]);
+  else print_bytes(mailbox->bytes, count);
 }
 
 static void access_remotely(int space, char **word) {
@@ -263,8 +217,7 @@ static void run(char **word, int count) {
     puts("ok");
   } else if (is(word[0], "fork")) {
     print_result(fork_space(space, word[2]));
-  } else if (is(word[0], "map") || is(word[0], "unmap") || is(word[0], "protect") || is(word[0], "advise") ||
-             is(word[0], "seal") || is(word[0], "remap") || is(word[0], "lock") || is(word[0], "unlock")) {
+  } else if (is_change(word[0])) {
     print_result(change(space, word));
   } else {
     oracle_die("a statement that real memory does not have here");

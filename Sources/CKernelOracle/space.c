@@ -29,13 +29,21 @@ static int serving_end[max_spaces];
 static pid_t process[max_spaces];
 static pid_t driver;
 
-static sigjmp_buf fault_return;
+// Each thread returns to its own access.
+static __thread sigjmp_buf fault_return;
 
 static void on_fault(int signal) { siglongjmp(fault_return, signal); }
 
+void catch_faults(void) {
+  // The handler does not return. The signal is not blocked there, so there is no mask to restore.
+  struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+  sigaction(SIGSEGV, &action, NULL);
+  sigaction(SIGBUS, &action, NULL);
+}
+
 // Copies page by page. Pages before the faulting one are complete, and the faulting one is untouched.
 static int64_t copy(unsigned char *to, const unsigned char *from, uint64_t count, uint64_t address) {
-  int signal = sigsetjmp(fault_return, 1);
+  int signal = sigsetjmp(fault_return, 0);
   if (signal != 0) return answered_by_signal(signal);
   for (uint64_t done = 0; done < count;) {
     uint64_t length = page_size - (address + done) % page_size;
@@ -56,10 +64,10 @@ static int64_t fork_space(int child) {
   return pid;
 }
 
-static int64_t perform(void) {
-  const uint64_t *n = mailbox->number;
+int64_t perform(const struct request *request) {
+  const uint64_t *n = request->number;
   void *address = (void *)(uintptr_t)n[0];
-  switch (mailbox->operation) {
+  switch (request->operation) {
     case op_map: {
       bool is_secret = (int)n[4] == secret_fd;
       int fd = is_secret ? make_secret(n[1]) : (int)n[4];
@@ -91,9 +99,9 @@ static int64_t perform(void) {
     case op_fork:
       return fork_space((int)n[0]);
     case op_read:
-      return copy(mailbox->bytes, address, n[1], n[0]);
+      return copy(request->bytes, address, n[1], n[0]);
     case op_write:
-      return copy(address, mailbox->bytes, n[1], n[0]);
+      return copy(address, request->bytes, n[1], n[0]);
     case op_reference:
       return reference_pages((int)n[2], n[0], n[1]);
     case op_pin:
@@ -106,12 +114,10 @@ static void serve(int index) {
   // The kernel kills this process when the driver ends for any reason.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != driver) _exit(1);
-  struct sigaction action = {.sa_handler = on_fault};
-  sigaction(SIGSEGV, &action, NULL);
-  sigaction(SIGBUS, &action, NULL);
+  catch_faults();
   char turn;
   while (read(serving_end[index], &turn, 1) == 1) {
-    mailbox->result = perform();
+    mailbox->result = perform(&mailbox->request);
     if (write(serving_end[index], &turn, 1) != 1) break;
   }
   _exit(1);
@@ -119,7 +125,10 @@ static void serve(int index) {
 
 // One process runs at a time. On one processor they share its lists of pages that are on their way to the kernel's: advice about a page
 // that waits in another processor's list has no effect.
+static cpu_set_t all_processors;
+
 static void stay_on_one_processor(void) {
+  sched_getaffinity(0, sizeof all_processors, &all_processors);
   cpu_set_t one;
   CPU_ZERO(&one);
   int current = sched_getcpu();
@@ -127,6 +136,8 @@ static void stay_on_one_processor(void) {
   CPU_SET(current, &one);
   sched_setaffinity(0, sizeof one, &one);
 }
+
+void leave_one_processor(void) { sched_setaffinity(0, sizeof all_processors, &all_processors); }
 
 void make_spaces(void) {
   driver = getpid();
@@ -164,15 +175,13 @@ static void await_answer(int index) {
   oracle_die("a space hangs");
 }
 
-int64_t ask_space(int index, enum operation operation, const uint64_t *numbers, int count) {
-  mailbox->operation = operation;
-  memset(mailbox->number, 0, sizeof mailbox->number);
-  memcpy(mailbox->number, numbers, sizeof *numbers * (size_t)count);
+int64_t ask_space(int index, const struct request *request) {
+  mailbox->request = *request;
   char turn = 0;
   if (write(asking_end[index], &turn, 1) != 1) oracle_die("write to a space");
   await_answer(index);
   if (read(asking_end[index], &turn, 1) != 1) oracle_die("read from a space");
-  if (operation == op_fork && mailbox->result > 0) process[numbers[0]] = (pid_t)mailbox->result;
+  if (request->operation == op_fork && mailbox->result > 0) process[request->number[0]] = (pid_t)mailbox->result;
   return mailbox->result;
 }
 

@@ -29,30 +29,44 @@ unsigned char operand[max_bytes];
 
 // MARK: Results
 
-void print_result(int64_t result) {
-  if (result == 0) puts("ok");
-  else if (result == answered_by_signal(SIGSEGV)) puts("SIGSEGV");
-  else if (result == answered_by_signal(SIGBUS)) puts("SIGBUS");
-  else if (strerrorname_np((int)-result)) puts(strerrorname_np((int)-result));
-  else printf("error %" PRId64 "\n", -result);
+void put_result(FILE *to, int64_t result) {
+  if (result == 0) fputs("ok", to);
+  else if (result == answered_by_signal(SIGSEGV)) fputs("SIGSEGV", to);
+  else if (result == answered_by_signal(SIGBUS)) fputs("SIGBUS", to);
+  else if (strerrorname_np((int)-result)) fputs(strerrorname_np((int)-result), to);
+  else fprintf(to, "error %" PRId64, -result);
 }
 
-void print_number(int64_t result) {
-  if (result < 0) print_result(result);
-  else printf("%" PRId64 "\n", result);
+void put_number(FILE *to, int64_t result) {
+  if (result < 0) put_result(to, result);
+  else fprintf(to, "%" PRId64, result);
 }
 
-void print_bytes(const unsigned char *start, uint64_t count) {
+void put_bytes(FILE *to, const unsigned char *start, uint64_t count) {
   uint64_t equal = 1;
   while (equal < count && start[equal] == start[0]) equal++;
   if (count >= 16 && equal == count) {
-    printf("%02x*%" PRIu64 "\n", start[0], count);
+    fprintf(to, "%02x*%" PRIu64, start[0], count);
     return;
   }
   for (uint64_t i = 0; i < count; i++) {
-    putchar("0123456789abcdef"[start[i] >> 4]);
-    putchar("0123456789abcdef"[start[i] & 15]);
+    putc("0123456789abcdef"[start[i] >> 4], to);
+    putc("0123456789abcdef"[start[i] & 15], to);
   }
+}
+
+void print_result(int64_t result) {
+  put_result(stdout, result);
+  putchar('\n');
+}
+
+void print_number(int64_t result) {
+  put_number(stdout, result);
+  putchar('\n');
+}
+
+void print_bytes(const unsigned char *start, uint64_t count) {
+  put_bytes(stdout, start, count);
   putchar('\n');
 }
 

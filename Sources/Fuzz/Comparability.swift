@@ -81,7 +81,7 @@ struct Comparability {
     case .file(let statement): return admits(statement)
     // A process has no mirror to ask for bytes.
     case .mirror: return false
-    // What two halves answer depends on chance.
+    // What two halves answer depends on chance: `RaceComparer` asks for all that they may answer.
     case .block: return false
     case .look(.frame(_, let address)): return !hasHugePages && isForeign(address, bytes: 1)
     case .look: return false

@@ -57,9 +57,7 @@ public final class KernelOracle {
 
   /// Hands a scenario over. Call `answers(to:)` before the next `start`.
   public func start(_ file: ScenarioFile) throws(Problem) {
-    var text = ""
-    for line in file.lines { text += "\(line.statement)\n" }
-    guard process.write(Array((text + "end\n").utf8)) else { throw .ended }
+    try send(file.lines.map(\.statement.description))
   }
 
   /// Waits for the results of the scenario that was handed over last: one for each statement.
@@ -70,7 +68,13 @@ public final class KernelOracle {
     return answers
   }
 
-  private func line() throws(Problem) -> String {
+  /// Hands over the lines of a program.
+  func send(_ lines: [String]) throws(Problem) {
+    guard process.write(Array((lines.joined(separator: "\n") + "\n.\n").utf8)) else { throw .ended }
+  }
+
+  /// The next line of the answers.
+  func line() throws(Problem) -> String {
     while true {
       if let end = unread[unreadStart...].firstIndex(of: UInt8(ascii: "\n")) {
         defer { unreadStart = end + 1 }

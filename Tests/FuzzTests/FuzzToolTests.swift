@@ -10,7 +10,7 @@ import Testing
     ["--minutes", "nan"], ["--minutes", "inf"], ["--minutes", "1e300"], ["--minutes", "0"], ["--minutes=-1"],
     ["--first", "9223372036854775807"], ["--first=-9223372036854775808"], ["--first=-1"],
     ["--programs", "0"], ["--programs=-1"], ["--programs", "9223372036854775807"], ["--differences", "0"],
-    ["--programs", "1", "--differences=-1"], ["--minutes", "many"],
+    ["--programs", "1", "--differences=-1"], ["--races", "--times", "0"], ["--times", "3"], ["--minutes", "many"],
     ["--keep", ""],
   ])
   func refuses(arguments: [String]) throws {
@@ -93,6 +93,19 @@ struct FuzzRunTests {
     let other = try Tool.gup(["fuzz", "-"], input: "image i 1\nspace A\n")
     #expect(other.status == 2)
     #expect(other.output == "<stdin>:1: not compared: real memory cannot answer 'image i 1'\n")
+  }
+
+  @Test func halvesAreRaced() throws {
+    let run = try Tool.gup(["fuzz", "--races", "--programs", "3", "--times", "4"])
+    #expect(run.status == 0)
+    #expect(run.output.contains(/seed 1, pairs 0\.\.<3: \d+ orders, \d+ outcomes allowed; raced: .*; 0 failures/))
+    let text = "space A\nmap A 0x10000 1 rw private anon\npar\nwrite A 0x10000 01\nand\nread A 0x10000 1\nend\n"
+    let file = try Tool.gup(["fuzz", "--races", "--times", "4", "-"], input: text)
+    #expect(file.status == 0)
+    #expect(file.output.hasPrefix("<stdin>: 2 orders, 2 outcomes allowed; raced: "))
+    let other = try Tool.gup(["fuzz", "--races", "-"], input: "space A\n")
+    #expect(other.status == 2)
+    #expect(other.output == "<stdin>: not compared: it has not exactly one 'par', outside a 'repeat'\n")
   }
 
   /// Ctrl-C at a terminal goes to every process of the run. It prints what it has, and the kernel's side does not complain.

@@ -14,6 +14,10 @@ struct KernelOracleTests {
   static let programs = 600
   /// A slow computer runs fewer, but never fewer than this.
   static let fewestPrograms = 150
+  /// Pairs of halves that race. A slow computer races fewer.
+  static let pairs = 150, fewestPairs = 20
+  /// The time after which they end, once the fewest have run.
+  static let enoughTimeForPairs = Duration.seconds(4)
   /// The time after which an engine's run ends, once it has run the fewest programs.
   static let enoughTime = Duration.seconds(8)
 
@@ -55,6 +59,19 @@ struct KernelOracleTests {
     }
     print("\(compared) scenario files compared with the kernel")
     #expect(compared >= Self.fewestFiles)
+  }
+
+  /// Pairs of halves that race: what they show is what some order of their steps shows, here and on the kernel.
+  @Test func racesShowWhatSomeOrderShows() throws {
+    let comparer = try RaceComparer(oracle: try KernelOracle(program: Tool.gup), times: 20)
+    let clock = ContinuousClock()
+    let deadline = clock.now + Self.enoughTimeForPairs
+    let summary = try RaceCampaign(seed: Self.seed, comparer: comparer).run { summary in
+      summary.pairs < Self.fewestPairs || (summary.pairs < Self.pairs && clock.now < deadline)
+    }
+    print("seed \(Self.seed): \(summary.pairs) pairs of halves, \(summary.orders) orders, \(summary.byKernel) outcomes")
+    for (pair, failure) in summary.failures { Issue.record("seed \(Self.seed), pair \(pair):\n\(failure)") }
+    #expect(summary.failures.count > 0 || summary.pairs >= Self.fewestPairs)
   }
 
   /// What not every kernel has: guard markers, seals, locks within the limit, secret memory.

@@ -14,9 +14,13 @@ struct FuzzCommand: ParsableCommand {
       computer's kernel. Every result is compared: bytes, errors and signals. If the answers differ, the program is shrunk \
       and printed with both. Scenario files named as arguments are compared instead ('-' is standard input).
 
+      With --races, each program is a pair of halves that run at once on two threads. What they may show is what some order of \
+      their single-page steps shows: each order runs on both sides, and the answers are compared. Then the halves race, in the \
+      library with every engine and on the kernel. An outcome that no order explains is a failure. A file may have one 'par'.
+
       Ctrl-C ends the run and prints what it has.
 
-      Exit status: 0 if there was no difference; 1 if there was; 2 if the kernel cannot be asked, or if no program could be \
+      Exit status: 0 if there was no difference and no failure; 1 if there was; 2 if the kernel cannot be asked, or if no program could be \
       compared; 74 if the report could not be written; 130 if Ctrl-C ended the run before a difference.
       """
   )
@@ -24,6 +28,12 @@ struct FuzzCommand: ParsableCommand {
   @Argument(
     help: "Scenario files to compare instead of random programs.", completion: .file(extensions: ["gup"]))
   var files: [String] = []
+
+  @Flag(help: "Compare what two halves show that run at once.")
+  var races = false
+
+  @Option(help: "With --races: how often the halves run at once, with each engine and on the kernel (default: 100).")
+  var times: Int?
 
   @Option(help: "The seed. The same seed gives the same programs.")
   var seed: UInt64?
@@ -47,11 +57,12 @@ struct FuzzCommand: ParsableCommand {
       """)
   var keep: String?
 
-  @Option(help: "How spaces pin pages.")
+  @Option(help: "How spaces pin pages. With --races every engine runs.")
   var engine = PinEngine.reference
 
   /// The largest first number and the largest count. Their sum is an `Int`.
-  private static let largestNumber = Int.max / 2
+  static let largestNumber = Int.max / 2
+  private static let mostTimes = 1 << 20
   /// Ten years. `Duration` traps far beyond it.
   private static let mostMinutes = 5_256_000.0
 
@@ -64,6 +75,10 @@ struct FuzzCommand: ParsableCommand {
     if let programs, !counts.contains(programs) {
       throw ValidationError("--programs \(programs): a number from 1 to \(Self.largestNumber) is needed.")
     }
+    if let times, !(1...Self.mostTimes ~= times) {
+      throw ValidationError("--times \(times): a number from 1 to \(Self.mostTimes) is needed.")
+    }
+    if times != nil, !races { throw ValidationError("--times goes with --races only.") }
     if let differences, !counts.contains(differences) {
       throw ValidationError("--differences \(differences): a number from 1 to \(Self.largestNumber) is needed.")
     }
@@ -81,9 +96,9 @@ struct FuzzCommand: ParsableCommand {
     }
   }
 
-  private static let differs = ExitCode(1)
-  private static let unanswered = ExitCode(2)
-  private static let interrupted = ExitCode(130)
+  static let differs = ExitCode(1)
+  static let unanswered = ExitCode(2)
+  static let interrupted = ExitCode(130)
 
   func run() throws {
     // A write to a closed standard output then fails. The signal would end the process without a message.
@@ -91,6 +106,7 @@ struct FuzzCommand: ParsableCommand {
     let status: ExitCode
     do {
       let folder = try keep.map(DifferenceFolder.init)
+      if races { return try raise(try runRaces(keptIn: folder)) }
       let comparer = Comparer(runner: ScenarioRunner(engine: engine), oracle: try KernelOracle())
       status = files.isEmpty ? try runPrograms(comparer, keptIn: folder) : try runFiles(comparer)
     } catch let problem as KernelOracle.Problem {
@@ -100,6 +116,10 @@ struct FuzzCommand: ParsableCommand {
       Output.error.line("gup fuzz: \(problem)")
       throw Self.unanswered
     }
+    try raise(status)
+  }
+
+  private func raise(_ status: ExitCode) throws {
     if status != .success { throw status }
   }
 

@@ -1,0 +1,152 @@
+import Scenario
+import UserPages
+
+/// What one pair of halves showed on both sides.
+public struct RaceResult: Sendable {
+  /// The orders of the steps.
+  public var orders = 0
+  /// The different outcomes of the orders.
+  public var allowed = 0
+  /// The different outcomes that the raced halves showed in the library, on the kernel, and on the kernel alone.
+  public var byLibrary = 0
+  public var byKernel = 0
+  public var byKernelAlone = 0
+  /// The first thing that is wrong.
+  public var failure: RaceFailure?
+}
+
+/// An outcome that must not be.
+public struct RaceFailure: Sendable, CustomStringConvertible {
+  public enum Reason: Sendable {
+    /// One after the other, in the same order, the two sides answer differently.
+    case order([Int], library: [String], kernel: [String])
+    /// The halves raced, and no order explains what came out.
+    case outcome([String], by: String, times: Int)
+    /// The library held something after it had given everything back.
+    case leak(Leak, by: String)
+  }
+
+  public var pair: RacePair
+  public var reason: Reason
+
+  /// The scenario with what came out, and the reason as a comment.
+  public var description: String {
+    switch reason {
+    case .order(let order, let library, let kernel):
+      let divided = DividedPair(pair)
+      let statements =
+        divided.setup.filter(\.isAnswered) + divided.steps.flatMap { $0.map(\.statement) } + divided.looks
+      let text = zip(statements, zip(library, kernel)).map { statement, answers in
+        answers.0 == answers.1
+          ? "#   \(statement) => \(answers.0)"
+          : "#   \(statement) => \(answers.1) on the kernel, \(answers.0) in the library"
+      }
+      let halves = order.map(String.init).joined()
+      return ([pair.file.text + "# in the order \(halves) (0 is the first half) the answers differ:"] + text)
+        .joined(separator: "\n")
+    case .outcome(let outcome, let side, let times):
+      var rest = outcome[...]
+      func lines(_ statements: [Statement]) -> [String] { statements.map { "\($0) => \(rest.popFirst() ?? "")" } }
+      var text = ["# \(side), \(times) times: no order explains this outcome"] + pair.setup.map(\.description)
+      text += ["par"] + lines(pair.halves[0]) + ["and"] + lines(pair.halves[1]) + ["end"] + lines(pair.looks)
+      return text.joined(separator: "\n")
+    case .leak(let leak, let side): return "\(pair.file.text)# \(side), at the end: \(leak)"
+    }
+  }
+}
+
+/// Asks both sides for what two halves may show, one after the other, and what they do show, at once.
+///
+/// Every order of the halves' single-page steps runs on both sides, and the answers must be the same. They are all that is allowed.
+/// Then the halves run at once, in the library with every engine and on the kernel.
+public final class RaceComparer {
+  private let oracle: KernelOracle
+  private let racers: [LibraryRacer]
+  /// How often the halves run at once, with each engine and on the kernel.
+  private let times: Int
+
+  /// - Parameter times: how often the halves run at once, with each engine and on the kernel.
+  public init(oracle: KernelOracle, times: Int = 100) throws(PageError) {
+    self.oracle = oracle
+    self.times = times
+    var racers: [LibraryRacer] = []
+    for engine in PinEngine.allCases { racers.append(try LibraryRacer(engine: engine)) }
+    self.racers = racers
+  }
+
+  /// Runs a pair on both sides.
+  public func compare(_ pair: RacePair, seed: UInt64) throws(KernelOracle.Problem) -> RaceResult {
+    let divided = DividedPair(pair)
+    let orders = divided.orders
+    var result = RaceResult(orders: orders.count)
+    let allowed = try oracle.answers(to: divided, in: orders)
+    for (number, (order, kernel)) in zip(orders, allowed).enumerated() {
+      let library = racers[number % racers.count].answers(to: divided, in: order)
+      if library == kernel { continue }
+      result.failure = RaceFailure(pair: pair, reason: .order(order, library: library, kernel: kernel))
+      return result
+    }
+    let judge = RaceJudge(pair, divided, allowed)
+    result.allowed = judge.outcomes.count
+    var ofLibrary: Set<[String]> = []
+    for racer in racers {
+      let outcomes = racer.outcomes(of: pair, times: times, seed: seed)
+      ofLibrary.formUnion(outcomes.keys)
+      result.failure = result.failure ?? judge.failure(in: outcomes, by: "the library, \(racer.engine)")
+    }
+    let ofKernel = try oracle.outcomes(of: pair, times: times, seed: seed)
+    result.failure = result.failure ?? judge.failure(in: ofKernel, by: "the kernel")
+    for racer in racers {
+      if let leak = racer.leak(), result.failure == nil {
+        result.failure = RaceFailure(pair: pair, reason: .leak(leak, by: "the library, \(racer.engine)"))
+      }
+    }
+    result.byLibrary = ofLibrary.count
+    result.byKernel = ofKernel.count
+    result.byKernelAlone = Set(ofKernel.keys).subtracting(ofLibrary).count
+    return result
+  }
+}
+
+/// Knows which outcomes of a pair some order explains.
+struct RaceJudge {
+  private let pair: RacePair
+  private let isJoint: Bool
+  private let pins: [String: UInt64]
+  /// The outcomes of all orders.
+  let outcomes: Set<[String]>
+  private let pieces: [RacePieces]
+
+  /// - Parameter answers: those of each order, before the halves, of their steps, and of the looks.
+  init(_ pair: RacePair, _ divided: DividedPair, _ answers: [[String]]) {
+    self.pair = pair
+    isJoint = divided.isJoint
+    pins = RacePieces.pins(of: pair)
+    let before = pair.setup.filter(\.isAnswered).count
+    outcomes = Set(
+      answers.map { answers in
+        var rest = answers.dropFirst(before)
+        let statements = divided.halves.flatMap { $0 }.map { statement in
+          defer { rest = rest.dropFirst(statement.steps.count) }
+          return statement.composed(Array(rest.prefix(statement.steps.count)))
+        }
+        return statements + rest
+      })
+    let statements = pair.halves.flatMap { $0 } + pair.looks
+    let pins = pins
+    pieces = isJoint ? [] : Array(Set(outcomes.map { RacePieces(statements, $0, pins: pins) }))
+  }
+
+  /// The first of the outcomes that no order explains.
+  func failure(in outcomes: [[String]: Int], by side: String) -> RaceFailure? {
+    guard let (outcome, times) = outcomes.first(where: { !explains($0.key) }) else { return nil }
+    return RaceFailure(pair: pair, reason: .outcome(outcome, by: side, times: times))
+  }
+
+  private func explains(_ outcome: [String]) -> Bool {
+    if outcomes.contains(outcome) { return true }
+    if isJoint { return false }
+    let shown = RacePieces(pair.halves.flatMap { $0 } + pair.looks, outcome, pins: pins)
+    return shown.pages.keys.allSatisfy { page in pieces.contains { shown.agrees(with: $0, about: page) } }
+  }
+}

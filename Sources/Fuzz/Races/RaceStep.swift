@@ -1,0 +1,185 @@
+import Scenario
+
+/// A statement of a half, or the part of one that is about a single page.
+struct RaceStep {
+  var statement: Statement
+  /// Whether it goes on with the step before it, so that it is skipped if that one failed.
+  var continues = false
+
+  /// The answer of a step that was skipped.
+  static let skipped = "skipped"
+
+  /// Whether an answer to this step says that the next part of its statement is skipped.
+  func hasFailed(_ answer: String) -> Bool {
+    switch statement {
+    case .access(.read), .access(.readRemotely): answer.first?.isUppercase ?? false || answer == Self.skipped
+    case .pin(.pin), .pin(.get): answer != "1"
+    default: answer != "ok"
+    }
+  }
+}
+
+/// A statement of a half with its steps.
+struct DividedStatement {
+  var statement: Statement
+  var steps: [RaceStep]
+
+  /// The answer of the whole statement, from those of its steps.
+  func composed(_ answers: [String]) -> String {
+    guard steps.count > 1 else { return answers[0] }
+    let failed = zip(steps, answers).prefix { !$0.hasFailed($1) }.count
+    switch statement {
+    case .access(.read): return failed == answers.count ? Self.joined(answers) : answers[failed]
+    case .access(.readRemotely): return failed == 0 ? answers[0] : Self.joined(Array(answers[..<failed]))
+    case .access(.writeRemotely):
+      if failed == 0 || failed == answers.count { return answers[0] }
+      return "\(steps[..<failed].reduce(0) { $0 + $1.statement.byteCount })"
+    case .pin(.pin), .pin(.get): return failed == 0 ? answers[0] : "\(failed)"
+    case .pin(.release): return answers.contains("ok") ? "ok" : answers[0]
+    default: return answers.first { $0 != "ok" } ?? "ok"
+    }
+  }
+
+  private static func joined(_ answers: [String]) -> String {
+    // Short results are plain hex digits. Longer ones are not divided.
+    answers.joined()
+  }
+}
+
+/// A pair whose statements are divided into steps of a single page each, as far as a kernel can do them in parts.
+struct DividedPair {
+  var setup: [Statement]
+  var halves: [[DividedStatement]]
+  var looks: [Statement]
+
+  init(_ pair: RacePair) {
+    setup = pair.setup
+    // A pin of several pages becomes a pin for each of them.
+    var pins: [String: Int] = [:]
+    halves = pair.halves.map { half in
+      half.map { statement in
+        if case .pin(.pin(let name, _, let range, _)) = statement, range.pages > 1 { pins[name] = range.pages }
+        if case .pin(.get(let name, _, let range, _)) = statement, range.pages > 1 { pins[name] = range.pages }
+        return DividedStatement(statement: statement, steps: statement.steps(pins))
+      }
+    }
+    looks = pair.looks.map { $0.steps(pins)[0].statement }
+  }
+
+  /// The steps of each half.
+  var steps: [[RaceStep]] { halves.map { $0.flatMap(\.steps) } }
+
+  /// Every order of the two halves' steps. A number is that of the half whose turn it is.
+  var orders: [[Int]] {
+    func orders(_ first: Int, _ second: Int) -> [[Int]] {
+      if first == 0 || second == 0 {
+        return [Array(repeating: 0, count: first) + Array(repeating: 1, count: second)]
+      }
+      return orders(first - 1, second).map { [0] + $0 } + orders(first, second - 1).map { [1] + $0 }
+    }
+    return orders(steps[0].count, steps[1].count)
+  }
+
+  /// Whether each statement is a step that nothing else can come into, so that whole outcomes can be compared.
+  ///
+  /// An access to several pages makes its steps in order. Other statements that are about several pages or addresses do not.
+  var isJoint: Bool {
+    halves.flatMap { $0 }.allSatisfy { divided in
+      switch divided.statement {
+      case .access(.read), .access(.write): true
+      case .space(.fork), .space(.remap), .space(.exit), .file(.truncate), .file(.punch): false
+      case .space(.map(let map)): map.range.pages == 1
+      case .space(.unmap(_, let range)), .space(.lock(_, let range)), .space(.unlock(_, let range)): range.pages == 1
+      default: divided.steps.count == 1
+      }
+    }
+  }
+}
+
+extension Statement {
+  /// How many bytes the statement accesses.
+  fileprivate var byteCount: Int {
+    switch self {
+    case .access(.write(_, _, let bytes)), .access(.writeRemotely(_, _, let bytes)): bytes.bytes.count
+    case .access(.read(_, _, let count)), .access(.readRemotely(_, _, let count)): count
+    default: 0
+    }
+  }
+
+  /// The steps of the statement, with `pins` divided into their pages.
+  fileprivate func steps(_ pins: [String: Int]) -> [RaceStep] {
+    switch self {
+    case .access(.read(let space, let address, let count)):
+      Self.steps(address, count) { .access(.read(space: space, address: $0, count: $1.count)) }
+    case .access(.readRemotely(let space, let address, let count)):
+      Self.steps(address, count) { .access(.readRemotely(space: space, address: $0, count: $1.count)) }
+    case .access(.write(let space, let address, let bytes)):
+      Self.steps(address, bytes.bytes.count) {
+        .access(.write(space: space, address: $0, ByteString(Array(bytes.bytes[$1]))))
+      }
+    case .access(.writeRemotely(let space, let address, let bytes)):
+      Self.steps(address, bytes.bytes.count) {
+        .access(.writeRemotely(space: space, address: $0, ByteString(Array(bytes.bytes[$1]))))
+      }
+    case .space(.protect(let space, let range, let permission)):
+      Self.steps(range, stopsAtFailure: true) { .space(.protect(space: space, $0, permission)) }
+    case .space(.advise(let space, let range, let advice)):
+      Self.steps(range, stopsAtFailure: advice == .populateRead || advice == .populateWrite) {
+        .space(.advise(space: space, $0, advice))
+      }
+    case .pin(.pin(let name, let space, let range, let options)) where range.pages > 1:
+      Self.steps(range, stopsAtFailure: true, numbered: name) {
+        .pin(.pin(name: $1, space: space, $0, options))
+      }
+    case .pin(.get(let name, let space, let range, let options)) where range.pages > 1:
+      Self.steps(range, stopsAtFailure: true, numbered: name) {
+        .pin(.get(name: $1, space: space, $0, options))
+      }
+    case .pin(.release(let name, let dirty)):
+      if let pages = pins[name] {
+        (0..<pages).map { RaceStep(statement: .pin(.release(name: "\(name).\($0)", dirty: dirty))) }
+      } else {
+        [RaceStep(statement: self)]
+      }
+    case .pin(.peek(let name, let offset, let count)) where pins[name] != nil:
+      [RaceStep(statement: .pin(.peek(name: "\(name).\(offset / 4096)", offset: offset % 4096, count: count)))]
+    case .pin(.poke(let name, let offset, let bytes)) where pins[name] != nil:
+      [RaceStep(statement: .pin(.poke(name: "\(name).\(offset / 4096)", offset: offset % 4096, bytes)))]
+    default: [RaceStep(statement: self)]
+    }
+  }
+
+  /// A step for each page of an access.
+  private static func steps(
+    _ address: UInt64, _ count: Int, part: (UInt64, Range<Int>) -> Statement
+  ) -> [RaceStep] {
+    var steps: [RaceStep] = []
+    var done = 0
+    repeat {
+      let start = address + UInt64(done)
+      let length = min(count - done, 4096 - Int(start % 4096))
+      steps.append(RaceStep(statement: part(start, done..<done + length), continues: done > 0))
+      done += length
+    } while done < count
+    return steps
+  }
+
+  /// A step for each page of a range. `numbered` is the name that each step has with its page's number.
+  private static func steps(
+    _ range: PageRange, stopsAtFailure: Bool, numbered name: String = "", part: (PageRange, String) -> Statement
+  ) -> [RaceStep] {
+    if range.pages <= 1 { return [RaceStep(statement: part(range, name))] }
+    return (0..<range.pages).map { page in
+      let address = range.address + UInt64(page) * 4096
+      return RaceStep(
+        statement: part(PageRange(address: address, pages: 1), "\(name).\(page)"), continues: stopsAtFailure && page > 0
+      )
+    }
+  }
+
+  private static func steps(
+    _ range: PageRange, stopsAtFailure: Bool, part: (PageRange) -> Statement
+  ) -> [RaceStep] {
+    steps(range, stopsAtFailure: stopsAtFailure) { range, _ in part(range) }
+  }
+}

@@ -1,0 +1,141 @@
+import Scenario
+import Testing
+
+@testable import Fuzz
+
+/// The steps of halves, their orders, and what they allow.
+@Suite struct RaceTests {
+  private func pair(_ halves: String, setup: String = "space A", looks: String = "") throws -> RacePair {
+    let text = "\(setup)\npar\n\(halves)\nend\n\(looks)"
+    return try #require(RacePair(try ScenarioParser().parse(text: text, path: "pair")))
+  }
+
+  private func steps(_ half: String, setup: String = "space A") throws -> [String] {
+    let divided = DividedPair(try pair("\(half)\nand", setup: setup))
+    return divided.steps[0].map { ($0.continues ? "+ " : "") + $0.statement.description }
+  }
+
+  @Test func statementsAreDividedIntoPages() throws {
+    #expect(try steps("write A 0x1fff 0a0b") == ["write A 0x1fff 0a", "+ write A 0x2000 0b"])
+    #expect(try steps("read A 0x1fff 4097") == ["read A 0x1fff 1", "+ read A 0x2000 4096"])
+    #expect(try steps("write A 0x1000 0a") == ["write A 0x1000 0a"])
+    #expect(try steps("rwrite A 0x1fff 0a0b") == ["rwrite A 0x1fff 0a", "+ rwrite A 0x2000 0b"])
+    #expect(try steps("protect A 0x1000 2 r") == ["protect A 0x1000 1 r", "+ protect A 0x2000 1 r"])
+    #expect(try steps("advise A 0x1000 2 dontneed") == ["advise A 0x1000 1 dontneed", "advise A 0x2000 1 dontneed"])
+    #expect(try steps("unmap A 0x1000 2") == ["unmap A 0x1000 2"])
+    #expect(try steps("fork A B") == ["fork A B"])
+    #expect(
+      try steps("pin p A 0x1000 2 write longterm\npeek p 4097 1\nrelease p") == [
+        "pin p.0 A 0x1000 1 write longterm", "+ pin p.1 A 0x2000 1 write longterm", "peek p.1 1 1", "release p.0",
+        "release p.1",
+      ])
+  }
+
+  @Test func everyOrderIsThereOnce() throws {
+    let divided = DividedPair(try pair("write A 0x1000 01\nwrite A 0x1001 02\nand\nread A 0x1000 1\nread A 0x1001 1"))
+    #expect(
+      Set(divided.orders) == [[0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0], [1, 0, 0, 1], [1, 0, 1, 0], [1, 1, 0, 0]])
+    let six = Array(repeating: "read A 0x1000 1", count: 6).joined(separator: "\n")
+    let orders = DividedPair(try pair("\(six)\nand\n\(six)")).orders
+    #expect(orders.count == 924)
+    #expect(Set(orders).count == 924)
+  }
+
+  static let composed: [(String, [String], String)] = [
+    ("read A 0x1fff 2", ["01", "02"], "0102"), ("read A 0x1fff 2", ["01", "SIGSEGV"], "SIGSEGV"),
+    ("read A 0x1fff 2", ["SIGBUS", "skipped"], "SIGBUS"), ("write A 0x1fff 0102", ["ok", "ok"], "ok"),
+    ("write A 0x1fff 0102", ["ok", "SIGSEGV"], "SIGSEGV"), ("rread A 0x1fff 2", ["01", "EFAULT"], "01"),
+    ("rread A 0x1fff 2", ["EFAULT", "skipped"], "EFAULT"), ("rwrite A 0x1fff 0102", ["ok", "EFAULT"], "1"),
+    ("rwrite A 0x1fff 0102", ["EFAULT", "skipped"], "EFAULT"), ("pin p A 0x1000 2", ["1", "1"], "2"),
+    ("pin p A 0x1000 2", ["1", "EFAULT"], "1"), ("pin p A 0x1000 2", ["EFAULT", "skipped"], "EFAULT"),
+    ("advise A 0x1000 2 dontneed", ["ENOMEM", "ok"], "ENOMEM"), ("protect A 0x1000 2 r", ["ok", "ok"], "ok"),
+  ]
+
+  @Test(arguments: composed)
+  func stepsMakeTheStatementsAnswer(statement: String, answers: [String], answer: String) throws {
+    let divided = DividedPair(try pair("\(statement)\nand"))
+    #expect(divided.halves[0][0].composed(answers) == answer)
+  }
+
+  /// Whether `outcome` is allowed for the pair, if its orders answer `answers`.
+  private func failure(_ halves: String, _ looks: String, answers: [[String]], outcome: [String]) throws -> RaceFailure?
+  {
+    let pair = try pair(halves, looks: looks)
+    return RaceJudge(pair, DividedPair(pair), answers).failure(in: [outcome: 1], by: "the library")
+  }
+
+  /// Statements of one step each: an outcome must be one of an order, as a whole.
+  @Test func wholeOutcomesAreCompared() throws {
+    let halves = "write A 0x1000 01\nread A 0x2000 1\nand\nwrite A 0x2000 02\nread A 0x1000 1"
+    let answers = [["ok", "00", "ok", "01"], ["ok", "02", "ok", "01"], ["ok", "02", "ok", "00"]]
+    for outcome in answers { #expect(try failure(halves, "", answers: answers, outcome: outcome) == nil) }
+    // Neither half sees the other's store: no order does that.
+    let failure = try failure(halves, "", answers: answers, outcome: ["ok", "00", "ok", "00"])
+    #expect(
+      failure?.description == """
+        # the library, 1 times: no order explains this outcome
+        space A
+        par
+        write A 0x1000 01 => ok
+        read A 0x2000 1 => 00
+        and
+        write A 0x2000 02 => ok
+        read A 0x1000 1 => 00
+        end
+        """)
+  }
+
+  /// A fork is done page by page: each page of the outcome must be one of an order.
+  @Test func pagesAreComparedAlone() throws {
+    let halves = "fork A B\nand\nwrite A 0x1000 01\nwrite A 0x2000 02"
+    let looks = "read B 0x1000 1\nread B 0x2000 1"
+    let answers = [
+      ["ok", "ok", "ok", "00", "00"], ["ok", "ok", "ok", "01", "00"], ["ok", "ok", "ok", "01", "02"],
+    ]
+    #expect(try failure(halves, looks, answers: answers, outcome: ["ok", "ok", "ok", "00", "02"]) == nil)
+    #expect(try failure(halves, looks, answers: answers, outcome: ["ok", "ok", "ok", "03", "02"]) != nil)
+    #expect(try failure(halves, looks, answers: answers, outcome: ["ok", "SIGSEGV", "ok", "00", "00"]) != nil)
+    #expect(try failure(halves, looks, answers: answers, outcome: ["ENOMEM", "ok", "ok", "00", "00"]) != nil)
+  }
+
+  /// A statement over two pages that failed says nothing about each of them. Its other pages are compared all the same.
+  @Test func aFailureAtOneOfTwoPagesFitsEither() throws {
+    let halves = "write A 0x1fff 0102\nand\nunmap A 0x1000 2\nread A 0x1000 1"
+    let answers = [
+      ["ok", "ok", "ok", "SIGSEGV"], ["ok", "SIGSEGV", "ok", "SIGSEGV"], ["SIGSEGV", "skipped", "ok", "SIGSEGV"],
+    ]
+    #expect(try failure(halves, "", answers: answers, outcome: ["SIGSEGV", "ok", "SIGSEGV"]) == nil)
+    #expect(try failure(halves, "", answers: answers, outcome: ["SIGSEGV", "ok", "00"]) != nil)
+  }
+
+  @Test func pairsAreFunctionsOfTheirSeeds() {
+    func text(_ seed: UInt64, _ number: Int) -> String {
+      var generator = RaceGenerator(seed: seed, pair: number)
+      return generator.pair(path: "pair").file.text
+    }
+    #expect(text(1, 2) == text(1, 2))
+    #expect(text(1, 2) != text(1, 3))
+    #expect(text(1, 2) != text(2, 2))
+  }
+
+  @Test func pairsHaveEveryKindOfHalf() throws {
+    var words: Set<String> = []
+    for number in 0..<200 {
+      var generator = RaceGenerator(seed: 6, pair: number)
+      let pair = generator.pair(path: "pair")
+      #expect(pair.firstIncomparable == nil)
+      #expect(try ScenarioParser().parse(text: pair.file.text, path: "pair").text == pair.file.text)
+      let divided = DividedPair(pair)
+      #expect(divided.orders.count <= 924)
+      for statement in pair.halves.flatMap({ $0 }) {
+        words.formUnion(statement.description.split(separator: " ").map(String.init))
+      }
+    }
+    let wanted: Set = [
+      "read", "write", "rread", "rwrite", "readfile", "writefile", "truncate", "punch", "map", "unmap", "protect",
+      "remap",
+      "dontneed", "pageout", "populate-write", "guard-install", "fork", "exit", "pin", "get", "peek", "poke", "release",
+    ]
+    #expect(wanted.subtracting(words) == [])
+  }
+}
