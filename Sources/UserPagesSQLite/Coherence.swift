@@ -169,14 +169,21 @@ final class Coherence: Sendable {
   }
 
   /// A connection is about to give the checkpoint lock back.
-  ///
-  /// A program that replaces the file under all of the WAL's locks clears the index, salt and all. Then nothing is known of the file.
   func endCheckpoint(_ index: WALIndex) {
     state.withLock { state in
       state.ownsCheckpoint = false
-      let now = index.position
-      if now.salt == 0 { return forgetPosition(&state) }
-      if state.position != nil { record(now, &state) }
+      if state.position != nil { record(index.position, &state) }
+    }
+  }
+
+  /// A connection has got the recovery lock, or is about to give it back: nothing is known of the file.
+  ///
+  /// An index that cannot be trusted says nothing of what was done to the file before. So a position that the recovery comes to is no
+  /// advance of this process's own, though the same thread has the locks of the writer and of the checkpointer.
+  func noteRecovery() {
+    state.withLock { state in
+      forgetPosition(&state)
+      state.writersStart = nil
     }
   }
 

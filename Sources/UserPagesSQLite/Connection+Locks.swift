@@ -79,15 +79,19 @@ extension Connection {
     if isExclusive { return pool.sharedMemory.lock(owner, offset, count, flags) }
     let locks = offset..<offset + count
     guard let walIndex, flags & SQLITE_SHM_EXCLUSIVE != 0 else { return inner.lockSharedMemory(offset, count, flags) }
-    let isCheckpoint = locks.contains(WALIndex.checkpointLock)
+    // A recovery has both locks, and checkpoints nothing.
+    let isRecovery = locks.contains(WALIndex.recoveryLock)
+    let isCheckpoint = locks.contains(WALIndex.checkpointLock) && !isRecovery
     let isWrite = locks.contains(WALIndex.writeLock)
     if flags & SQLITE_SHM_UNLOCK != 0 {
+      if isRecovery { pool.coherence.noteRecovery() }
       if isWrite { pool.coherence.endWrite(walIndex) }
       if isCheckpoint { pool.coherence.endCheckpoint(walIndex) }
       return inner.lockSharedMemory(offset, count, flags)
     }
     let result = inner.lockSharedMemory(offset, count, flags)
     guard result == SQLITE_OK else { return result }
+    if isRecovery { pool.coherence.noteRecovery() }
     if isWrite { pool.coherence.beginWrite(walIndex) }
     if isCheckpoint {
       do throws(PageError) { try pool.coherence.beginCheckpoint(walIndex) } catch {

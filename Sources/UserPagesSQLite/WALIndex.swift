@@ -16,6 +16,8 @@ struct WALIndex {
   static let writeLock: Int32 = 0
   /// The lock of the one checkpointer.
   static let checkpointLock: Int32 = 1
+  /// The lock of a connection that makes the index anew from the WAL.
+  static let recoveryLock: Int32 = 2
 
   private static let lastFrameOffset = 16
   private static let saltOffset = 32

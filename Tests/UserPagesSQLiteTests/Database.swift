@@ -29,7 +29,7 @@ final class Database: @unchecked Sendable {
   }
 
   /// Registers the VFS, as SQLite does when it loads the extension.
-  private static let registration: Int32 = {
+  static let registration: Int32 = {
     let begin:
       @convention(c) (
         OpaquePointer?, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
@@ -46,14 +46,19 @@ final class Database: @unchecked Sendable {
     return sqlite3_open(":memory:", &database)
   }()
 
-  private let handle: OpaquePointer
+  let handle: OpaquePointer
 
   /// Opens the file at `path`.
   ///
-  /// - Parameter parameters: of the URI, as `pool=1M`; nil for the default VFS.
-  init(_ path: String, _ parameters: String? = "", flags: Int32 = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) throws {
+  /// - Parameters:
+  ///   - parameters: of the URI, as `pool=1M`; nil for the default VFS.
+  ///   - vfs: the VFS if there are parameters.
+  init(
+    _ path: String, _ parameters: String? = "", vfs: String = "userpages",
+    flags: Int32 = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+  ) throws {
     try #require(Self.registration == SQLITE_OK)
-    let uri = parameters.map { "file:\(path)?vfs=userpages" + ($0.isEmpty ? "" : "&\($0)") } ?? "file:\(path)"
+    let uri = parameters.map { "file:\(path)?vfs=\(vfs)" + ($0.isEmpty ? "" : "&\($0)") } ?? "file:\(path)"
     var handle: OpaquePointer?
     let code = sqlite3_open_v2(uri, &handle, flags | SQLITE_OPEN_URI | SQLITE_OPEN_FULLMUTEX, nil)
     guard code == SQLITE_OK, let handle else {
@@ -141,4 +146,9 @@ enum SQLPrograms {
 /// How often a process is killed: `GUP_SQL_KILLS`.
 enum SQLKills {
   static let count = TestEnvironment.number("GUP_SQL_KILLS", in: 1...1_000_000, default: 4)
+}
+
+/// How often the power fails: `GUP_SQL_POWER_FAILURES`.
+enum SQLPowerFailures {
+  static let count = TestEnvironment.number("GUP_SQL_POWER_FAILURES", in: 1...1_000_000, default: 32)
 }
