@@ -25,8 +25,8 @@ final class Pool: Sendable {
   private let closedFetches = Atomic<Int>(0)
   private let closedReads = Atomic<Int>(0)
 
-  /// What wraps the files of pools that begin from now on. For tests, which let transfers fail and write them down.
-  static let storeWrapper = Mutex<(@Sendable (PoolFile) -> any PageStore)?>(nil)
+  /// What wraps the file at a path, for pools that begin from now on. For tests, which let transfers fail and write them down.
+  static let storeWrappers = Mutex<[String: @Sendable (PoolFile) -> any PageStore]>([:])
 
   /// A pool without a page.
   ///
@@ -41,7 +41,7 @@ final class Pool: Sendable {
     let span = (ramPages + Page.pagesPerHuge) / Page.pagesPerHuge * Page.pagesPerHuge + Page.pagesPerHuge
     memory = try PhysicalMemory(
       ramPages: ramPages, spanPages: span, reclaim: ReclaimPolicy(watermarks: Watermarks.none))
-    let store: any PageStore = Self.storeWrapper.withLock { $0 }?(poolFile) ?? file
+    let store: any PageStore = Self.storeWrappers.withLock { $0[poolFile.path] }?(poolFile) ?? file
     // SQLite's largest database is longer than any file system has it: 2^28 pages are a TiB.
     cache = try PageCache(memory, store, limit: limit, takesStores: false, maximumPages: 1 << 28)
     self.poolFile = poolFile

@@ -9,19 +9,21 @@ struct PoolVFS: @unchecked Sendable {
   private let vfs: UnsafeMutablePointer<sqlite3_vfs>
 
   /// Registers the VFS, once in a process. Returns SQLite's result code.
-  static func register() -> Int32 {
+  ///
+  /// - Parameter base: what the files beside the database are left to; the default VFS for nil.
+  static func register(_ name: String = name, over base: UnsafeMutablePointer<sqlite3_vfs>? = nil) -> Int32 {
     if csqlite_find_vfs(name) != nil { return SQLITE_OK }
-    guard let base = csqlite_find_vfs(nil) else { return SQLITE_ERROR }
-    return csqlite_register(PoolVFS(over: base).vfs)
+    guard let base = base ?? csqlite_find_vfs(nil) else { return SQLITE_ERROR }
+    return csqlite_register(PoolVFS(name, over: base).vfs)
   }
 
-  private init(over base: UnsafeMutablePointer<sqlite3_vfs>) {
+  private init(_ name: String, over base: UnsafeMutablePointer<sqlite3_vfs>) {
     vfs = .allocate(capacity: 1)
     var methods = sqlite3_vfs()
     methods.iVersion = min(base.pointee.iVersion, 3)
     methods.szOsFile = Int32(MemoryLayout<csqlite_file>.size) + base.pointee.szOsFile
     methods.mxPathname = base.pointee.mxPathname
-    methods.zName = UnsafePointer(Self.copiedName())
+    methods.zName = UnsafePointer(Self.copy(name))
     methods.pAppData = UnsafeMutableRawPointer(base)
     methods.xOpen = { Self.open(Self.base($0!), $1, $2!, $3, $4) }
     methods.xDelete = { Self.base($0!).pointee.xDelete(Self.base($0!), $1, $2) }
@@ -43,7 +45,7 @@ struct PoolVFS: @unchecked Sendable {
   }
 
   /// The name as C has it, for as long as the process lives.
-  private static func copiedName() -> UnsafeMutablePointer<CChar> {
+  private static func copy(_ name: String) -> UnsafeMutablePointer<CChar> {
     let text = Array(name.utf8CString)
     let memory = UnsafeMutablePointer<CChar>.allocate(capacity: text.count)
     memory.initialize(from: text, count: text.count)

@@ -25,11 +25,6 @@ import UserPages
 
     init(_ file: DirectFile) { self.file = file }
 
-    /// The file of a test of this suite. The pools of other tests that run meanwhile are left alone.
-    @Sendable static func wrap(_ file: PoolFile) -> any PageStore {
-      if file.path.hasSuffix("/failing.db") { FailingStore(file.file) } else { file.file }
-    }
-
     static func fail(_ failures: Failures) { self.failures.store(failures.rawValue, ordering: .sequentiallyConsistent) }
 
     private static func check(_ failure: Failures, _ step: PageError.FileStep) throws(PageError) {
@@ -62,12 +57,15 @@ import UserPages
   }
 
   private func withFailingStore(_ body: (_ path: String) throws -> Void) throws {
-    Pool.storeWrapper.withLock { $0 = FailingStore.wrap }
-    defer {
-      FailingStore.fail([])
-      Pool.storeWrapper.withLock { $0 = nil }
+    try Tool.withFolder { folder in
+      let path = "\(folder)/failing.db"
+      Pool.storeWrappers.withLock { $0[path] = { FailingStore($0.file) } }
+      defer {
+        FailingStore.fail([])
+        Pool.storeWrappers.withLock { $0[path] = nil }
+      }
+      try body(path)
     }
-    try Tool.withFolder { try body("\($0)/failing.db") }
   }
 
   private static let fill =
