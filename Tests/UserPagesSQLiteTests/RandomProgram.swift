@@ -4,6 +4,9 @@ import SeededRandom
 ///
 /// It asks for nothing whose answer may differ between two runs of stock SQLite.
 struct RandomProgram {
+  /// Stands for the URI of a second database, which is attached as `x`.
+  static let attached = "@"
+
   let statements: [String]
 
   init(seed: UInt64) {
@@ -36,7 +39,7 @@ struct RandomProgram {
 
     mutating func statement() -> String {
       let (low, size) = (random.below(500), one(of: [10, 100, 900, 5000]))
-      switch random.below(22) {
+      switch random.below(26) {
       case 0...4:
         return "WITH RECURSIVE n(i) AS (SELECT \(low) UNION ALL SELECT i+1 FROM n WHERE i<\(low + random.below(120))) "
           + "INSERT OR REPLACE INTO t SELECT i, i*\(1 + random.below(99))%101, zeroblob(\(size)) FROM n"
@@ -69,7 +72,11 @@ struct RandomProgram {
           "PRAGMA journal_mode=WAL", "PRAGMA journal_mode=DELETE", "PRAGMA wal_checkpoint(PASSIVE)",
           "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA wal_checkpoint(RESTART)",
         ])
-      case 20: return "CREATE TABLE IF NOT EXISTS v AS SELECT * FROM t WHERE a%2"
+      case 20: return "ATTACH '\(RandomProgram.attached)' AS x; CREATE TABLE IF NOT EXISTS x.w(a, b)"
+      case 21: return "INSERT INTO x.w SELECT a, c FROM main.t WHERE a>\(low) LIMIT 60"
+      case 22: return "SELECT count(*), sum(a), sum(length(b)) FROM x.w"
+      case 23: return random.oneIn(3) ? "DETACH x" : "DELETE FROM x.w WHERE a<\(low)"
+      case 24: return "CREATE TABLE IF NOT EXISTS v AS SELECT * FROM t WHERE a%2"
       default: return "DROP TABLE IF EXISTS v"
       }
     }

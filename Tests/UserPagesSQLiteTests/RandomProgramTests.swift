@@ -9,10 +9,14 @@ import Testing
     for number in 0..<SQLPrograms.count {
       let seed = TestSeed.named("sql \(number)")
       try Tool.withFolder { folder in
-        let stock = try Database("\(folder)/stock.db", nil)
+        var stock = try Database("\(folder)/stock.db", nil)
         var pooled = try Database("\(folder)/pooled.db", "pool=\(number % 2 == 0 ? "256K" : "8M")")
+        let uris = ("file:\(folder)/pooled-x.db?vfs=userpages&pool=256K", "file:\(folder)/stock-x.db")
         for statement in RandomProgram(seed: seed).statements {
-          let (found, expected) = (pooled.answer(statement), stock.answer(statement))
+          func answer(_ database: Database, _ uri: String) -> Database.Answer {
+            database.answer(statement.replacingOccurrences(of: RandomProgram.attached, with: uri))
+          }
+          let (found, expected) = (answer(pooled, uris.0), answer(stock, uris.1))
           guard found == expected else {
             Issue.record("program \(number), seed \(seed): \(statement): \(found) instead of \(expected)")
             return
@@ -28,6 +32,9 @@ import Testing
         #expect(found.value == "ok" || found.code & 0xff == SQLITE_BUSY, "program \(number), seed \(seed): \(found)")
         pooled = try Database("\(folder)/none.db")
         #expect(try other.dump() == expected, "program \(number), seed \(seed)")
+        stock = try Database("\(folder)/none.db")
+        let attached = try Database("\(folder)/stock-x.db", nil).dump()
+        #expect(try Database("\(folder)/pooled-x.db", nil).dump() == attached, "program \(number), seed \(seed)")
       }
     }
   }
