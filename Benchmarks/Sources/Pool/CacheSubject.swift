@@ -21,7 +21,7 @@ final class CacheSubject: PoolSubject {
     self.name = name
     self.kind = kind
     // Frames that were evicted come back after a grace period.
-    let memory = try PhysicalMemory(ramPages: limit + 256)
+    let memory = try PhysicalMemory(ramPages: limit + 64)
     store = CountingStore(try DirectFile(path: file.path))
     cache = try PageCache(memory, store, limit: limit)
     space = AddressSpace(memory, engine: engine)
@@ -104,9 +104,10 @@ private func loadLoop(_ space: AddressSpace, _ draws: UnsafeBufferPointer<UInt32
   return failures
 }
 
-/// A file that counts the pages read from it.
+/// A file that counts the pages read from it and written to it.
 final class CountingStore: PageStore {
   let reads = Atomic<Int>(0)
+  let writes = Atomic<Int>(0)
   private let file: DirectFile
 
   init(_ file: DirectFile) { self.file = file }
@@ -123,8 +124,16 @@ final class CountingStore: PageStore {
     return file.read(into: pages, at: numbers)
   }
 
-  func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) { try file.write(from: page, pages) }
-  func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] { file.write(pages, at: numbers) }
+  func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) {
+    writes.wrappingAdd(pages.count, ordering: .relaxed)
+    try file.write(from: page, pages)
+  }
+
+  func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    writes.wrappingAdd(pages.count, ordering: .relaxed)
+    return file.write(pages, at: numbers)
+  }
+
   func setByteCount(_ count: Int) throws(PageError) { try file.setByteCount(count) }
   func punchHole(_ pages: Range<Int>) throws(PageError) { try file.punchHole(pages) }
   func sync() throws(PageError) { try file.sync() }

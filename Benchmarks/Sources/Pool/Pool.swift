@@ -90,12 +90,15 @@ struct Pool: MeasuringTool {
     let config = PoolConfig(
       filePages: pages, limitPages: limit, storeShare: stores / 100, rounds: rounds, seconds: seconds, seed: seed,
       processorTime: processorTime, machine: machine)
-    let report = PoolReport(config: config, rows: try turns(file, progress) + evictions(file, progress))
+    let report = PoolReport(
+      config: config,
+      rows: try turns(file, progress) + evictions(file, progress) + scans(file, progress) + writeBacks(file, progress))
     progress.clear()
     try Standard.output("\n" + report.text(threads: threads.counts))
     let plot = ThreadsPlot(
       report, title: "ns per access: median, bar from least to most. \(machine.description)",
-      works: PoolWork.allCases.map(\.rawValue) + [PoolRow.evictions], threads: threads.counts)
+      works: PoolWork.allCases.map(\.rawValue) + [PoolRow.evictions, PoolRow.scans, PoolRow.writeBacks],
+      threads: threads.counts)
     try picture?.write(plot.text.utf8)
     try results?.write(json: report)
   }
@@ -171,5 +174,33 @@ struct Pool: MeasuringTool {
       }
     }
     return kinds.indices.map { PoolRow(evicting: kinds[$0].batch, threads: kinds[$0].threads, values[$0]) }
+  }
+
+  private func scans(_ file: PoolFile, _ progress: Progress) throws(Failure) -> [PoolRow] {
+    let cost = ScanCost(file: file, limit: limit, seconds: seconds)
+    let kinds = ScanCost.readers.flatMap { readers in ScanCost.Reader.allCases.map { (reader: $0, readers: readers) } }
+    var costs = [[ScanCost.Cost]](repeating: [], count: kinds.count)
+    for round in 0..<rounds {
+      for index in Rounds.order(of: kinds.count, in: round) {
+        let (reader, readers) = kinds[index]
+        progress.show("round \(round + 1)/\(rounds), scanning, \(PoolRow.scan(reader, readers))")
+        costs[index].append(try cost.cost(reader, readers: readers))
+      }
+    }
+    return kinds.indices.map { PoolRow(scanningBy: kinds[$0].reader, readers: kinds[$0].readers, costs[$0]) }
+  }
+
+  private func writeBacks(_ file: PoolFile, _ progress: Progress) throws(Failure) -> [PoolRow] {
+    let cost = WriteBackCost(file: file, limit: min(limit, 8192), seconds: seconds)
+    let kinds = [false, true].flatMap { storer in WriteBackCost.Way.all.map { (way: $0, storer: storer) } }
+    var costs = [[WriteBackCost.Cost]](repeating: [], count: kinds.count)
+    for round in 0..<rounds {
+      for index in Rounds.order(of: kinds.count, in: round) {
+        let (way, storer) = kinds[index]
+        progress.show("round \(round + 1)/\(rounds), writing back, \(way.name)")
+        costs[index].append(try cost.cost(way, storer: storer))
+      }
+    }
+    return kinds.indices.map { PoolRow(writing: kinds[$0].way, storer: kinds[$0].storer, costs[$0]) }
   }
 }

@@ -15,6 +15,8 @@ struct PoolRow: MeasuredRow {
   var copies: Spread?
   var residentShare: Spread?
   var processorMicroseconds: Spread?
+  var storesPerSecond: Spread?
+  var waitMicroseconds: Spread?
 
   enum CodingKeys: String, CodingKey {
     case work, subject, threads, copies
@@ -24,6 +26,8 @@ struct PoolRow: MeasuredRow {
     case accessesPerSecond = "accesses_per_second"
     case residentShare = "resident_over_limit"
     case processorMicroseconds = "processor_us_per_access"
+    case storesPerSecond = "stores_per_second"
+    case waitMicroseconds = "wait_us"
   }
 
   init(_ work: PoolWork, _ subject: String, threads: Int, _ cells: [Cell]) {
@@ -48,7 +52,31 @@ struct PoolRow: MeasuredRow {
     self.nanoseconds = Spread(nanoseconds)
   }
 
+  /// A file that is read in order, by some readers that take turns.
+  init(scanningBy reader: ScanCost.Reader, readers: Int, _ costs: [ScanCost.Cost]) {
+    work = Self.scans
+    subject = Self.scan(reader, readers)
+    threads = 1
+    nanoseconds = Spread(costs.map(\.nanoseconds))
+    processorMicroseconds = Spread(costs.map(\.processorMicroseconds))
+  }
+
+  /// Pages that are written back, beside a storing thread if `storer`, which is the second thread.
+  init(writing way: WriteBackCost.Way, storer: Bool, _ costs: [WriteBackCost.Cost]) {
+    work = Self.writeBacks
+    subject = way.name
+    threads = storer ? 2 : 1
+    nanoseconds = Spread(costs.map(\.nanoseconds))
+    processorMicroseconds = Spread(costs.map(\.processorMicroseconds))
+    storesPerSecond = Spread(costs.map(\.storesPerSecond))
+    waitMicroseconds = Spread(costs.map(\.waitMicroseconds))
+  }
+
   static let evictions = "evict"
+  static let scans = "scan"
+  static let writeBacks = "write back"
+
+  static func scan(_ reader: ScanCost.Reader, _ readers: Int) -> String { "\(reader.rawValue), \(readers)" }
 }
 
 struct PoolConfig: Encodable {
@@ -72,7 +100,8 @@ struct PoolConfig: Encodable {
 
 extension PoolReport {
   func text(threads: [Int]) -> String {
-    (PoolWork.allCases.map { table($0) } + [evictionTable, expectationTable(threads)]).joined(separator: "\n\n")
+    (PoolWork.allCases.map { table($0) } + [evictionTable, scanTable, writeBackTable, expectationTable(threads)])
+      .joined(separator: "\n\n")
   }
 
   private func table(_ work: PoolWork) -> String {
@@ -99,12 +128,54 @@ extension PoolReport {
     return TextTable(
       alone,
       [
-        .text("evict") { $0.subject }, .spread("ns a page", digits: 0, \.nanoseconds),
+        .text("evict") { $0.subject }, .spread("ns a page", digits: 0, \.nanoseconds), Self.pagesPerSecond,
         .number("beside a reader") {
           self.row(PoolRow.evictions, $0.subject, threads: 2)?.nanoseconds.formatted(0) ?? "-"
         },
       ]
     ).text
+  }
+
+  private static var pagesPerSecond: Column<PoolRow> {
+    .number("pages/s") { (1e9 / $0.nanoseconds.median).fixed(0) }
+  }
+
+  private static var processorTime: Column<PoolRow> {
+    .number("cpu us") { $0.processorMicroseconds?.median.fixed(2) ?? "-" }
+  }
+
+  private var scanTable: String {
+    TextTable(
+      rows.filter { $0.work == PoolRow.scans },
+      [
+        .text("scan, readers") { $0.subject }, .spread("ns a page", digits: 0, \.nanoseconds), Self.pagesPerSecond,
+        Self.processorTime,
+      ]
+    ).text
+  }
+
+  /// What a copy costs over what it saves: the share of pages that a store has to meet, above which copying is cheaper than waiting.
+  private var crossover: String? {
+    guard let waits = row(PoolRow.writeBacks, "ring, waits", threads: 1)?.processorMicroseconds,
+      let copies = row(PoolRow.writeBacks, "ring, copies", threads: 1)?.processorMicroseconds,
+      let wait = row(PoolRow.writeBacks, "ring, waits", threads: 2)?.waitMicroseconds, wait.median > 0
+    else { return nil }
+    let copy = max(copies.median - waits.median, 0)
+    return "a copy takes \((copy * 1000).fixed(0)) ns, a store that waits \(wait.median.fixed(0)) us: "
+      + "copying costs less from one store in \((wait.median / max(copy, 0.001)).fixed(0)) pages on"
+  }
+
+  private var writeBackTable: String {
+    let table = TextTable(
+      rows.filter { $0.work == PoolRow.writeBacks },
+      [
+        .text("write back") { $0.subject }, .text("beside") { $0.threads == 2 ? "a storing thread" : "nothing" },
+        .spread("ns a page", digits: 0, \.nanoseconds), Self.pagesPerSecond, Self.processorTime,
+        .number("stores/s") { $0.threads == 2 ? $0.storesPerSecond?.median.fixed(0) ?? "-" : "-" },
+        .number("us a store that waits") { $0.threads == 2 ? $0.waitMicroseconds?.formatted(0) ?? "-" : "-" },
+      ]
+    ).text
+    return ([table] + [crossover].compactMap(\.self)).joined(separator: "\n")
   }
 
   private struct Expectation {

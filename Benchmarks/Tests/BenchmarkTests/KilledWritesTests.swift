@@ -62,7 +62,9 @@ import Testing
       "pool", "--directory", folder.path, "--size", "4", "--rounds", "1", "--seconds", "0.01", "--json",
       folder["json"], "--svg", folder["svg"])
     #expect(result.status == 0, "\(result)")
-    for name in ["cache-slot", "mmap", "textbook", "disk", "batch 256"] { #expect(result.output.contains(name)) }
+    for name in ["cache-slot", "mmap", "textbook", "disk", "batch 256", "pread, 16", "ring, adapts"] {
+      #expect(result.output.contains(name))
+    }
     let data = try Data(contentsOf: URL(fileURLWithPath: folder["json"]))
     let report = try JSONSerialization.jsonObject(with: data) as? [String: Any]
     #expect((report?["rows"] as? [Any])?.isEmpty == false)
