@@ -9,9 +9,9 @@ extension RCU {
   /// hands its parts to a successor, whose `deinit` does the work.
   static func endOutsideSection(_ successor: AnyObject) {
     endings.enqueue(.object(successor))
-    // ORDERING [ending-then-flag]: enqueued before the exchange. A thread that clears the flag after this finds the successor;
-    // if it cleared the flag before, this starts another thread.
-    if isThreadStarted.exchange(true, ordering: .sequentiallyConsistent) { return }
+    // ORDERING [ending-then-flag]: enqueued before the exchange, a release. A thread that clears the flag after this finds the
+    // successor; if it cleared the flag before, this starts another thread.
+    if isThreadStarted.exchange(true, ordering: .acquiringAndReleasing) { return }
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
@@ -20,13 +20,14 @@ extension RCU {
     let error = pthread_create(
       &thread, &attributes,
       { _ in
-        // ORDERING [ending-then-flag]: cleared before the drain looks.
-        RCU.isThreadStarted.store(false, ordering: .sequentiallyConsistent)
+        // ORDERING [ending-then-flag]: cleared before the drain looks, by an exchange that acquires. A store would order nothing that
+        // comes after it: the drain could miss the successor of a thread that found the flag set. On x86-64 both are one instruction.
+        _ = RCU.isThreadStarted.exchange(false, ordering: .acquiringAndReleasing)
         RCU.endings.drain()
         return nil
       }, nil)
     // Where the process has no thread to spare, the next barrier, flush or machine's end does it.
-    if error != 0 { isThreadStarted.store(false, ordering: .sequentiallyConsistent) }
+    if error != 0 { isThreadStarted.store(false, ordering: .relaxed) }
   }
 
   /// Returns when all ends that sections put off before the call are over; inside a release, as `barrier`.

@@ -145,6 +145,30 @@ func faultAgainstUnmap(_ engine: PinEngine) {
   setting.end()
 }
 
+/// As fault against unmap, where the fault links the nodes and the unmap takes them down.
+func faultAgainstUnmapOfNodes(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let far: VirtualAddress = 0x10_0000_0000
+  try! setting.space.map(at: far, pages: 1, protection: .readWrite)
+  inParallel(
+    { _ = try? setting.space.store(UInt64(1), at: far) },
+    { try! setting.space.unmap(at: far, pages: 1) })
+  setting.end()
+}
+
+/// Two first touches of neighbours, each of which links the nodes that it misses.
+func faultAgainstFaultOfNodes(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let far: VirtualAddress = 0x10_0000_0000
+  try! setting.space.map(at: far, pages: 2, protection: .readWrite)
+  inParallel(
+    { try! setting.space.store(UInt64(1), at: far) },
+    { try! setting.space.store(UInt64(2), at: far + Page.size) })
+  check(Setting.settledValue(setting.space, at: far) == 1, "the first store is lost")
+  check(Setting.settledValue(setting.space, at: far + Page.size) == 2, "the second store is lost")
+  setting.end()
+}
+
 /// A first touch while the space forks: the child sees the store or zeroes, and what it sees stays.
 func faultAgainstFork(_ engine: PinEngine) {
   let setting = Setting(engine: engine)

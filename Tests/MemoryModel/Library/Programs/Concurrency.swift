@@ -20,6 +20,48 @@ func locks(threads: Int) {
   check(number.value == threads, "an addition is lost")
 }
 
+/// As `locks`, by threads that do not wait.
+func triedLocks() {
+  let number = LockedNumber()
+  let body: Body = {
+    guard number.lock.tryLock() else { return }
+    number.value += 1
+    number.lock.unlock()
+  }
+  inParallel(body, body)
+  check(number.value == 1 || number.value == 2, "an addition is lost")
+}
+
+private final class MadeDevice: @unchecked Sendable {
+  // For the thread that makes it, and after that thread has ended.
+  var device: DeviceRange?
+}
+
+/// A thread looks at a frame by its number while a device's range comes to be there: it finds a hole, or a descriptor.
+func lookAgainstNewSection(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let frames = setting.memory.frames
+  var first: DeviceRange? = try! DeviceRange(setting.memory, pages: 1)
+  let pfn = first!.firstPFN
+  first = nil
+  setting.memory.flushDeferredFrees()
+  let made = MadeDevice()
+  inParallel(
+    {
+      RCU.read {
+        guard frames.isValid(pfn), frames.frame(pfn).references > 0 else { return }
+        check(frames.frame(pfn).has(Frame.reservedBit), "a frame has a reference and no state")
+      }
+    },
+    {
+      made.device = try! DeviceRange(setting.memory, pages: 1)
+      check(made.device!.firstPFN == pfn, "the range is elsewhere")
+    })
+  made.device = nil
+  setting.memory.flushDeferredFrees()
+  setting.end()
+}
+
 /// Each thread changes a guarded value.
 func guardedValue() {
   let value = Guarded<[Int]>([])
@@ -117,6 +159,47 @@ func twoDrains() {
   inParallel(body(flags[0]), body(flags[1]))
   check(!handle.isAnythingPending, "something is still deferred")
   withExtendedLifetime(queue) {}
+}
+
+/// A thread defers an object while another drains: the object ends once, after a grace period of its own.
+func drainAgainstEnqueue() {
+  let queue = DeferredQueue { _ in [] }
+  let handle = queue.handle
+  let flag = Flag()
+  inParallel({ handle.enqueue(.object(Tracked(flag))) }, { handle.drainAll() })
+  handle.drainAll()
+  check(flag.isSet, "a drain of all left something")
+  check(!handle.isAnythingPending, "something is still deferred")
+  withExtendedLifetime(queue) {}
+}
+
+private final class EndCount: @unchecked Sendable {
+  private let monitor = Monitor()
+  private var ended = 0
+
+  func add() {
+    monitor.locked {
+      ended += 1
+      monitor.wakeAll()
+    }
+  }
+
+  func wait(for count: Int) { monitor.locked { while ended < count { monitor.wait() } } }
+}
+
+private final class Counted: Sendable {
+  let count: EndCount
+  init(_ count: EndCount) { self.count = count }
+  deinit { count.add() }
+}
+
+/// Two ends that sections put off: both come by themselves, whether one thread makes them or two.
+func endingsComeByThemselves() {
+  RCU.finishEndings()
+  let count = EndCount()
+  for _ in 0..<2 { RCU.endOutsideSection(Counted(count)) }
+  // An end that no thread makes is a deadlock.
+  count.wait(for: 2)
 }
 
 private func writeAndLook(_ frame: borrowing FrameReference, _ stamp: UInt64) {

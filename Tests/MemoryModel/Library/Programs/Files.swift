@@ -50,6 +50,39 @@ func storeAgainstTruncation(_ engine: PinEngine) {
   files.end()
 }
 
+/// A write to the file while it is cut: the bytes are cut off, or the file is longer again. Never cut off and back.
+func writeAgainstTruncation(_ engine: PinEngine) {
+  let files = FileSetting(engine)
+  inParallel(
+    { try! files.file.write([1], at: 100) },
+    { try! files.file.setByteCount(50) })
+  let wasCut = files.file.byteCount == 50
+  try! files.file.setByteCount(Page.size)
+  let seen = try! files.setting.space.load(at: files.address + 100, as: UInt8.self)
+  check(seen == (wasCut ? 0 : 1), "what was cut off is in the file again, or a write is lost")
+  try! files.file.setByteCount(0)
+  files.end()
+}
+
+/// A store, an operation that empties its entry, and an unmap that finds the entry empty. Once the unmap has returned, no store lands.
+func storeAgainstEmptyingAndUnmap(_ engine: PinEngine) {
+  let files = FileSetting(engine)
+  let elsewhere = files.address + 8 * Page.size
+  let space = files.setting.space
+  try! space.map(at: elsewhere, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(files.file))
+  _ = Setting.settledValue(space, at: elsewhere)
+  inParallel(
+    { _ = try? space.store(Setting.other, at: files.address) },
+    { _ = try? space.advise(at: files.address, pages: 1, .dontNeed) },
+    {
+      try! space.unmap(at: files.address, pages: 1)
+      _ = Setting.settledValue(space, at: elsewhere)
+    })
+  try! space.unmap(at: elsewhere, pages: 1)
+  files.file.drop()
+  files.setting.end()
+}
+
 /// A pin keeps the page that is cut off.
 func pinAgainstTruncation(_ engine: PinEngine) {
   let files = FileSetting(engine)

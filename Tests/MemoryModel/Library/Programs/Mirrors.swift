@@ -86,6 +86,47 @@ func mirroredCopyAgainstReuseElsewhere(_ engine: PinEngine) {
   mirrored.end()
 }
 
+/// The same for a load of a word.
+func mirroredLoadAgainstReuseElsewhere(_ engine: PinEngine) {
+  let mirrored = MirrorSetting(engine)
+  let others = mirrored.setting.takeAllFrames()
+  inParallel(
+    {
+      guard let seen = mirrored.load() else { return }
+      check(seen == Setting.content, "a mirrored load saw another space's page")
+    },
+    {
+      try! mirrored.space.unmap(at: Setting.address, pages: 1)
+      mirrored.setting.memory.flushDeferredFrees()
+      inParallel({ mirrored.setting.useFreeFrames() })
+    })
+  for pfn in others { mirrored.setting.memory.discardFrame(pfn) }
+  mirrored.end()
+}
+
+/// A mirror is made and translates its page while a fault, which holds no lock, breaks copy-on-write of the page.
+func newMirrorAgainstCopyOnWrite(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  _ = setting.fork()
+  let made = Made()
+  inParallel(
+    {
+      let mirror = try! setting.space.mirror(at: Setting.address, pages: 1, for: .write)
+      let seen: UInt64 = try! mirror.load(at: Setting.address)
+      check(seen == Setting.content || seen == Setting.foreign, "a mirrored load saw another page")
+      made.mirror = mirror
+    },
+    { try! setting.space.store(Setting.foreign, at: Setting.address) })
+  let seen: UInt64 = try! made.mirror!.load(at: Setting.address)
+  check(seen == Setting.foreign, "the mirror still shows what a fault has replaced")
+  setting.end()
+}
+
+private final class Made: @unchecked Sendable {
+  // For the thread that makes it, and after that thread has ended.
+  var mirror: Mirror?
+}
+
 /// A page that another thread has just made: its mirror shows zeroes or the store, not what the frame held before.
 func mirroredLoadAgainstFill(_ engine: PinEngine) {
   let mirrored = MirrorSetting(engine)

@@ -20,6 +20,40 @@ func pinAgainstReuse(_ setting: Setting) {
   setting.end()
 }
 
+/// As pin against reuse, where the pin stores: its last store comes before the frame's next life.
+func pinnedStoreAgainstReuse(_ setting: Setting) {
+  inParallel(
+    {
+      guard let pin = try? setting.space.pin(at: Setting.address, [.write, .fastOnly]) else { return }
+      pin.store(Setting.other)
+      pin.release()
+    },
+    {
+      try! setting.space.unmap(at: Setting.address, pages: 1)
+      setting.useFramesAgain()
+    })
+  setting.end()
+}
+
+/// The same for a range, which one slot or one count holds.
+func rangeStoreAgainstReuse(_ engine: PinEngine) {
+  let setting = Setting(engine: engine, pages: 2)
+  try! setting.space.store(Setting.content, at: Setting.address + Page.size)
+  inParallel(
+    {
+      guard let range = try? setting.space.pin(at: Setting.address, pages: 2, [.write, .fastOnly]) else { return }
+      for index in range.indices { store(Setting.other, in: range, at: index) }
+      range.release()
+    },
+    {
+      try! setting.space.unmap(at: Setting.address, pages: 2)
+      setting.useFramesAgain()
+    })
+  setting.end()
+}
+
+private func store(_ value: UInt64, in range: borrowing PinnedPages, at index: Int) { range[index].store(value) }
+
 /// Two threads pin a page that no slot has held yet.
 func firstPins(_ engine: PinEngine) {
   let setting = Setting(engine: engine)

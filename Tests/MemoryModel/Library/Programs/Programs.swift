@@ -9,6 +9,9 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("repin-unmap", { pinAgainstUnmap(Setting(engine: $0, wasPinned: true)) }),
   ("pin-unmap-reuse", { pinAgainstReuse(Setting(engine: $0)) }),
   ("repin-unmap-reuse", { pinAgainstReuse(Setting(engine: $0, wasPinned: true)) }),
+  ("pinstore-reuse", { pinnedStoreAgainstReuse(Setting(engine: $0)) }),
+  ("repinstore-reuse", { pinnedStoreAgainstReuse(Setting(engine: $0, wasPinned: true)) }),
+  ("rangestore-reuse", rangeStoreAgainstReuse),
   ("first-pins", firstPins),
   ("pin-pin-unmap", twoPinsAgainstUnmap),
   ("range-unmap", rangePinAgainstUnmap),
@@ -32,6 +35,8 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("cow-fork", copyOnWriteAgainstFork),
   ("fault-fault", faultAgainstFault),
   ("fault-unmap", faultAgainstUnmap),
+  ("fault-unmap-nodes", faultAgainstUnmapOfNodes),
+  ("fault-fault-nodes", faultAgainstFaultOfNodes),
   ("fault-fork", faultAgainstFork),
   ("fault-publish", faultAgainstPublish),
 
@@ -47,11 +52,15 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
 
   ("load-truncate", loadAgainstTruncation),
   ("store-truncate", storeAgainstTruncation),
+  ("write-truncate", writeAgainstTruncation),
+  ("store-empty-unmap", storeAgainstEmptyingAndUnmap),
   ("pin-truncate", pinAgainstTruncation),
 
   ("mirror-load-unmap", mirroredLoadAgainstReuse),
   ("mirror-copy-unmap", mirroredCopyAgainstReuse),
   ("mirror-copy-unmap-elsewhere", mirroredCopyAgainstReuseElsewhere),
+  ("mirror-load-unmap-elsewhere", mirroredLoadAgainstReuseElsewhere),
+  ("mirror-new-cow", newMirrorAgainstCopyOnWrite),
   ("mirror-fill-unmap", mirroredFillAgainstReuse),
   ("mirror-load-fill", mirroredLoadAgainstFill),
   ("mirror-store-unmap", mirroredStoreAgainstReuse),
@@ -74,11 +83,15 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
 
   ("futex-lock", { _ in locks(threads: 2) }),
   ("futex-lock-3", { _ in locks(threads: 3) }),
+  ("futex-try-lock", { _ in triedLocks() }),
+  ("new-section", lookAgainstNewSection),
   ("guarded", { _ in guardedValue() }),
   ("published", { _ in publishedValue() }),
   ("shared-grace", { _ in sharedGracePeriod() }),
   ("cookie", { _ in cookie() }),
+  ("queue-drain", { _ in drainAgainstEnqueue() }),
   ("queue-queue", { _ in twoDrains() }),
+  ("endings", { _ in endingsComeByThemselves() }),
   ("allocator", allocations),
 ]
 
