@@ -5,7 +5,8 @@
  * have been another in between: what is to be shown is that the contents that were copied are still the page's.
  *
  *   Faults/Fault+WriteProtect.swift   soleUser, reusePage, copyPage    [lock-then-validate]
- *   Operations/Fork.swift             seal, writeProtect, copyEntries
+ *   Operations/Fork.swift             seal, writeProtect
+ *   Operations/ForkEntries.swift      copyEntries
  *   Concurrency/DeferredQueue.swift                                    [deferred-free]
  *
  * With REFERENCED a copy retains its original and looks at the entry again. It holds without that, too: the entry had a reference

@@ -5,7 +5,8 @@
  * entry, breaking copy-on-write as the fault does; one forks.
  *
  *   Pinning/AddressSpace+Hold.swift, Engines/*     retain, hold, holdOther                  [pin-then-look] [slot-then-leave]
- *   Operations/Fork.swift         seal, writeProtect, copyEntries     [change-then-count]
+ *   Operations/Fork.swift         seal, writeProtect                  [change-then-count]
+ *   Operations/ForkEntries.swift  copyEntries
  *   Fault+WriteProtect.swift      soleUser, reusePage, copyPage       [lock-then-validate]
  *
  * The parent's page begins as exclusive; with LONELY as one that was shared with a child which is gone, so that a fork finds

@@ -6,7 +6,7 @@
  *   Pinning/AddressSpace+Hold.swift, Engines/*     retain, hold, holdOther      [pin-then-look] [slot-then-leave]
  *   Operations/Unmap.swift       zap, drop                [change-then-count]
  *   Teardown.swift               close, finish            [change-then-grace]
- *   RCU/DeferredQueue.swift, Frames/PhysicalMemory.swift  the grace period, the scan, the put  [deferred-free]
+ *   Concurrency/DeferredQueue.swift, Frames/DeferredFrames.swift  the grace period, the scan, the put  [deferred-free]
  *
  * REFERENCE or SLOT says how pins are taken; MIXED lets each pin choose. A store to a slot waits in the pinner's store buffer:
  * it is visible at some later time, at the latest when a grace period ends.

@@ -53,7 +53,7 @@
         try play { freezer, _ in
           let freed = Atomic<Int>(0)
           let tag = DeferredWord.firstFreeTag
-          let queue = DeferredQueue(weights: [tag: DeferredQueue.batchWeight / 8]) { words in
+          let queue = DeferredQueue(weights: [tag: BatchSchedule.leastWeight / 8]) { words in
             freed.add(words.count, ordering: .acquiringAndReleasing)
             return []
           }
@@ -82,7 +82,7 @@
         try play { freezer, _ in
           // A grace period of another test's thread may have served the word before this one is frozen: then another attempt.
           for attempt in 1...20 {
-            let queue = DeferredQueue(weights: [DeferredWord.firstFreeTag: DeferredQueue.batchWeight / 8]) { _ in [] }
+            let queue = DeferredQueue(weights: [DeferredWord.firstFreeTag: BatchSchedule.leastWeight / 8]) { _ in [] }
             /// Defers words that are due to be looked at.
             @Sendable func deferWords(_ count: Int) {
               for _ in 0..<count {

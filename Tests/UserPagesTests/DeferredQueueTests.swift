@@ -8,7 +8,7 @@ import Testing
 /// When the words of a queue are freed.
 @Suite(.timeLimit(.minutes(2)))
 struct DeferredQueueTests {
-  private static let step = DeferredQueue.batchWeight / 8
+  private static let step = BatchSchedule.leastWeight / 8
 
   /// A queue whose words weigh an eighth of a batch, and how many were freed.
   private final class Counting: Sendable {
@@ -102,7 +102,7 @@ struct DeferredQueueTests {
   }
 
   @Test func batchesGrowWithWhatAGracePeriodTakes() {
-    let (smallest, largest) = (DeferredQueue.batchWeight, DeferredQueue.largestBatchWeight)
+    let (smallest, largest) = (BatchSchedule.leastWeight, BatchSchedule.mostWeight)
     let waits: [([Duration], Int)] = [
       ([.nanoseconds(300), .microseconds(2)], smallest), ([.microseconds(40), .seconds(30)], largest),
       // One long wait says nothing.

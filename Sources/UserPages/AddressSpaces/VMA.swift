@@ -92,6 +92,11 @@ struct VMA: ~Copyable, Sendable {
   /// The page of the backing that `address` shows.
   func backingPage(of address: VirtualAddress) -> Int { firstPage + (address - range.lowerBound) / Page.size }
 
+  /// Whether all of `other` lies in the mapping.
+  func covers(_ other: Range<VirtualAddress>) -> Bool {
+    range.lowerBound <= other.lowerBound && other.upperBound <= range.upperBound
+  }
+
   /// Whether a store gives the mapping a copy of its own (`is_cow_mapping`).
   var isPrivate: Bool { !attributes.isShared }
 

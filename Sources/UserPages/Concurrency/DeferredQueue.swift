@@ -44,14 +44,6 @@ import Synchronization
 ///
 /// Lock order: a drain lock, the words held back, the ready objects' monitor.
 final class DeferredQueue: @unchecked Sendable {
-  /// What a thread's words weigh, in bytes, before `drainIfFull` waits for a grace period: at least, and at most.
-  ///
-  /// A grace period costs 1 us while no other thread of the process runs, and some tens while others do. What a small batch frees is
-  /// used again while the caches hold it. A large one interrupts the other threads less often.
-  static let batchWeight = 128 << 10
-  static let largestBatchWeight = 512 << 10
-  /// What a batch weighs, within those bounds, for each microsecond that the thread waited for a grace period.
-  private static let weightPerMicrosecond = 16 << 10
   /// As many objects make a batch. How much memory an object keeps from use is not known.
   static let batch = 512
   /// Lists. A thread has its own, and those beyond the 63rd share the last.
@@ -68,8 +60,8 @@ final class DeferredQueue: @unchecked Sendable {
   /// What a word of each tag weighs.
   private let weights: InlineArray<8, Int>
   private let lists = DeferredLists(count: shardCount)
-  // What a list's owner knows of it; freed with the queue. Raw memory, so that neighbours share no line.
-  private let dues: UnsafeMutablePointer<Due>
+  // For the lists' owners, and freed with the queue. Raw memory, so that neighbours share no line.
+  private let schedules: UnsafeMutablePointer<BatchSchedule>
   /// Held while words are freed, so that `reclaim` can wait for that. Never over a grace period.
   private let drainLocks = LockArray(count: shardCount)
   /// The owner's lock of the list that threads share.
@@ -83,36 +75,19 @@ final class DeferredQueue: @unchecked Sendable {
   ///     and gets them again later. Runs under the queue's locks: it runs no user's code.
   init(weights others: [UInt64: Int] = [:], free: @escaping @Sendable (Span<DeferredWord>) -> [DeferredWord]) {
     self.free = free
-    var weights = InlineArray<8, Int>(repeating: Self.batchWeight / Self.batch)
+    var weights = InlineArray<8, Int>(repeating: BatchSchedule.leastWeight / Self.batch)
     weights[Int(DeferredWord.treeNodeTag)] = Self.nodeBytes
     weights[Int(DeferredWord.publishedTag)] = DeferredWord.publishedWeight
     for (tag, weight) in others { weights[Int(tag)] = weight }
     self.weights = weights
-    dues = .allocate(capacity: Self.shardCount)
-    for index in 0..<Self.shardCount { (dues + index).initialize(to: Due()) }
+    schedules = .allocate(capacity: Self.shardCount)
+    for index in 0..<Self.shardCount { (schedules + index).initialize(to: BatchSchedule()) }
   }
 
   deinit {
     lists.release()
-    dues.deallocate()
+    schedules.deallocate()
     drainLocks.release()
-  }
-
-  /// When a list's owner looks at it next, and what it found. For the owner alone.
-  private struct Due {
-    /// What the list's words have weighed, from the first on.
-    var weight = 0
-    /// The weight at which the owner looks again.
-    var nextLook = DeferredQueue.batchWeight / 8
-    /// What a batch weighs now, and what the last wait for a grace period alone would make it.
-    var batchWeight = DeferredQueue.batchWeight
-    var weightByLastWait = DeferredQueue.batchWeight
-    /// A grace period not before `cookie` serves the words before `cut`.
-    var cut = 0
-    var cookie = GracePeriod.none
-    /// Calls of `drainIfFull` since the last one that looked at the words held back.
-    var callsSinceLook = 0
-    private let padding: InlineArray<9, UInt64> = .init(repeating: 0)
   }
 
   /// Runs `body` as the owner of the calling thread's list, which it lends as an index.
@@ -129,7 +104,7 @@ final class DeferredQueue: @unchecked Sendable {
   @inline(__always)
   func enqueue(_ word: DeferredWord) {
     asOwner { index in
-      dues[index].weight &+= weights[Int(word.tag)]
+      schedules[index].weight &+= weights[Int(word.tag)]
       lists.append(word, to: index)
     }
   }
@@ -163,7 +138,7 @@ final class DeferredQueue: @unchecked Sendable {
   ///
   /// - Precondition: the caller holds no lock of the library's.
   func drainIfFull() {
-    let (isDue, isHeldBackDue) = asOwner { (dues[$0].weight >= dues[$0].nextLook, heldBack.count > 0 && countCall($0)) }
+    let (isDue, isHeldBackDue) = asOwner { (schedules[$0].isDue, heldBack.count > 0 && countCall($0)) }
     guard isDue || isHeldBackDue || objects.isAnyReady, !RCU.isReading else { return }
     if isDue { drainOwnList() }
     if isHeldBackDue { heldBack.look(mustWait: false, free) }
@@ -171,14 +146,14 @@ final class DeferredQueue: @unchecked Sendable {
   }
 
   private func countCall(_ index: Int) -> Bool {
-    dues[index].callsSinceLook += 1
-    guard heldBack.isLookDue(after: dues[index].callsSinceLook) else { return false }
-    dues[index].callsSinceLook = 0
+    schedules[index].callsSinceLook += 1
+    guard heldBack.isLookDue(after: schedules[index].callsSinceLook) else { return false }
+    schedules[index].callsSinceLook = 0
     return true
   }
 
   private func drainOwnList() {
-    let (list, ended) = asOwner { index in (index, dues[index].cookie.hasEnded ? dues[index].cut : 0) }
+    let (list, ended) = asOwner { index in (index, schedules[index].served) }
     // Served by a grace period of any thread.
     free(list, upTo: ended)
     guard let end = asOwner(cutOrFindFull) else { return }
@@ -186,36 +161,15 @@ final class DeferredQueue: @unchecked Sendable {
     free(list, upTo: end)
   }
 
-  /// Decides what fills the calling thread's batches from now on: the last one's grace period took `wait`.
-  ///
-  /// The shorter of two waits decides: a thread that loses its processor waits long, whatever a grace period costs.
-  func weighBatches(after wait: Duration) {
-    let weight = Int(min(wait / .microseconds(1), 1000)) * Self.weightPerMicrosecond
-    let bounded = min(max(weight, Self.batchWeight), Self.largestBatchWeight)
-    asOwner { index in
-      dues[index].batchWeight = min(bounded, dues[index].weightByLastWait)
-      dues[index].weightByLastWait = bounded
-    }
-  }
+  /// Has the calling thread's batches weigh what fits `wait`, which its last one's grace period took.
+  func weighBatches(after wait: Duration) { asOwner { schedules[$0].weigh(after: wait) } }
 
-  /// Cuts the owner's list, so that any thread's grace period from now on serves what is in it. If a whole batch waits, returns the
-  /// list's end instead.
+  /// Cuts the owner's list. If a whole batch waits, returns the list's end instead.
   ///
-  /// ORDERING [deferred-free]: the end first, then the cookie. While a cookie's grace period is under way, words that came after it
-  /// began are not cut.
+  /// ORDERING [deferred-free]: the end first, then the cookie.
   private func cutOrFindFull(_ index: Int) -> Int? {
     let end = lists.end(of: index)
-    let due = dues + index
-    let batchWeight = due.pointee.batchWeight
-    due.pointee.nextLook = due.pointee.weight + batchWeight / 8
-    let most = due.pointee.cookie.isUnderWay ? 2 * batchWeight : batchWeight
-    if due.pointee.weight - lists.freedWeight(of: index) >= most { return end }
-    let next = GracePeriod.next
-    if due.pointee.cookie == next || due.pointee.cookie.hasEnded {
-      due.pointee.cookie = next
-      due.pointee.cut = end
-    }
-    return nil
+    return schedules[index].cutOrFindFull(end: end, freedWeight: lists.freedWeight(of: index)) ? end : nil
   }
 
   /// Frees the memory among what was enqueued before the call, on any thread, with one grace period. Its objects become ready.

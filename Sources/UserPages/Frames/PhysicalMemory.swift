@@ -95,58 +95,9 @@ public final class PhysicalMemory: Sendable {
     self.tablePages = tablePages
     swap = SwapArea(swapStore, frames: frames, allocator: allocator)
     deferredQueue = DeferredQueue(weights: DeferredWord.weights) { words in
-      Self.free(words, frames: frames, sections: sections, allocator: allocator, tablePages: tablePages)
+      DeferredFrames.free(words, frames: frames, sections: sections, allocator: allocator, tablePages: tablePages)
     }
     deferred = deferredQueue.handle
-  }
-
-  /// Frees a batch whose grace period is over.
-  ///
-  /// ORDERING [slot-then-leave]: a thread that pinned one of these frames by a slot read the entry inside a section that began
-  /// before the grace period, and stored the slot before that section ended. So the slots are looked at now, not earlier. A frame
-  /// found there keeps the reference and is held back. No new slot can appear: no entry leads there. So the next look needs no
-  /// grace period. If no pin by a slot came by the references of the batch, the slots are not looked at.
-  private static func free(
-    _ words: Span<DeferredWord>, frames: FrameTable, sections: SectionMap, allocator: FrameAllocator,
-    tablePages: ZeroedPagePool
-  ) -> [DeferredWord] {
-    var slots: PinSlotSnapshot?
-    var kept: [DeferredWord] = []
-    var freed = FrameBatch()
-    var endedSections: [PFN] = []
-    for index in words.indices {
-      let word = words[index]
-      switch word.tag {
-      case DeferredWord.frameTag, DeferredWord.hugeFrameTag:
-        let pfn = word.pfn
-        let frame = frames.frame(pfn)
-        if word.mayBeInSlot, slots == nil { slots = PinSlotSnapshot(of: frames) }
-        if word.mayBeInSlot, slots?.holds(frame) == true {
-          kept.append(word)
-        } else if frame.put(Frame.oneReference) {
-          if !allocator.manages(pfn) {
-            if let first = sections.endReference(on: pfn) { endedSections.append(first) }
-          } else if frame.has(Frame.hugeBit) {
-            allocator.freeHuge(pfn)
-          } else {
-            freed.add(pfn, for: allocator)
-          }
-        }
-      case DeferredWord.sectionTag:
-        sections.release(word.pfn)
-      case DeferredWord.tablePageTag:
-        tablePages.free(UnsafeMutableRawPointer(bitPattern: UInt(word.payload))!)
-      default:
-        preconditionFailure("an unknown kind of deferred free")
-      }
-    }
-    freed.flush(to: allocator)
-    if !endedSections.isEmpty {
-      // A device that ended while its frames were mapped. Seldom, so that a second grace period does not matter.
-      RCU.synchronize()
-      for first in endedSections { sections.release(first) }
-    }
-    return kept
   }
 
   /// Another's parts, in a machine of its own: see `deinit`.
@@ -269,47 +220,4 @@ public final class PhysicalMemory: Sendable {
 
   /// Gives a mapping's reference up: after a grace period, see `FrameDescriptor`.
   func putAfterGracePeriod(_ pfn: PFN) { deferred.enqueue(.frame(pfn)) }
-}
-
-extension DeferredWord {
-  static let frameTag = firstFreeTag
-  static let tablePageTag = firstFreeTag + 1
-  static let sectionTag = firstFreeTag + 2
-  static let hugeFrameTag = firstFreeTag + 3
-
-  /// What the words weigh. A frame counts an eighth of its bytes, so that 1 to 4 MiB of frames make a batch: more would not stay in
-  /// the caches until they are cleared again, and fewer would cost a grace period too often. Of a table's node as much is believed,
-  /// since an unmap of 16 pages may unlink three, and a node that is used again is neither cleared nor read as a whole.
-  static let weights = [
-    frameTag: Page.size / 8, tablePageTag: Page.size / 8, sectionTag: DeferredQueue.largestBatchWeight,
-    hugeFrameTag: Page.hugeSize / 8,
-  ]
-
-  // Above the number.
-  private static let slotless: UInt64 = 1 << 63
-
-  /// One reference of a frame.
-  static func frame(_ pfn: PFN) -> DeferredWord { DeferredWord(tag: frameTag, payload: pfn.rawValue << 3) }
-
-  /// An entry's reference of a frame, or of a 2 MiB frame that the entry mapped whole.
-  ///
-  /// - Parameter mayBeInSlot: whether a pin by a slot may have come by this entry. It relies on this reference and no other.
-  static func entry(_ pfn: PFN, isHuge: Bool, mayBeInSlot: Bool) -> DeferredWord {
-    let payload = pfn.rawValue << 3 | (mayBeInSlot ? 0 : slotless)
-    return DeferredWord(tag: isHuge ? hugeFrameTag : frameTag, payload: payload)
-  }
-
-  fileprivate var mayBeInSlot: Bool { rawValue & Self.slotless == 0 }
-  fileprivate var pfn: PFN { PFN((payload & ~Self.slotless) >> 3) }
-
-  /// The frame, if the word is a reference of one.
-  var framePFN: PFN? { tag == Self.frameTag || tag == Self.hugeFrameTag ? pfn : nil }
-
-  /// A section that was unpublished, by its first frame.
-  static func section(_ first: PFN) -> DeferredWord { DeferredWord(tag: sectionTag, payload: first.rawValue << 3) }
-
-  /// A page of zeroes of the machine's pool.
-  static func tablePage(_ page: UnsafeMutableRawPointer) -> DeferredWord {
-    DeferredWord(tag: tablePageTag, payload: UInt64(UInt(bitPattern: page)))
-  }
 }
