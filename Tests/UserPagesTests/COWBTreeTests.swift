@@ -36,6 +36,36 @@ import Testing
     queue.drainAll()
   }
 
+  @Test func keysInOrder() {
+    // Ascending keys fill their nodes; descending ones, and those that go up beside others, may not leave a node for each key.
+    let queue = DeferredQueue { words in words.indices.map { words[$0] } }
+    let count = 2000
+    func nodes(_ keys: [UInt64]) -> Int {
+      let tree = COWBTree(queue: queue)
+      for key in keys {
+        tree.insert(key, key + 7)
+        tree.publish()
+      }
+      RCU.read { section in
+        for key in keys {
+          let found = tree.floor(key, section)
+          #expect(found?.key == key && found?.word == key + 7)
+        }
+        #expect(tree.floor(.max, section)?.key == keys.max())
+        #expect(tree.ceiling(.max, section) == nil)
+      }
+      queue.drainAll()
+      return withExtendedLifetime(tree) { queue.treeNodes.inUse }
+    }
+    let ascending = (0..<count).map { UInt64($0 * 2) }
+    #expect(nodes(ascending) <= count / COWBTree.fanout + 5)
+    #expect(nodes(ascending.reversed()) <= 2 * count / COWBTree.fanout + 15)
+    #expect(nodes([.init(Int32.max)] + ascending) <= 2 * count / COWBTree.fanout + 15)
+    // Down, in the gap between two nodes that ascending keys have filled.
+    let gap = (0..<200).map { UInt64(10_000 - $0) }
+    #expect(nodes((0..<64).map(UInt64.init) + [20_000] + gap) <= 2 * 265 / COWBTree.fanout + 15)
+  }
+
   @Test func replacedNodesAreKeptForAGracePeriod() {
     let queue = DeferredQueue { words in words.indices.map { words[$0] } }
     let tree = COWBTree(queue: queue)

@@ -51,7 +51,7 @@ final class DeferredQueue: @unchecked Sendable {
   private static let nodeBytes = MemoryLayout<COWBTree.NodeBody>.stride
 
   /// Where the nodes of `COWBTree`s come from and go to.
-  let treeNodes = FreeListPool(bytes: nodeBytes, alignment: MemoryLayout<COWBTree.NodeBody>.alignment)
+  let treeNodes = FreeListPool(bytes: nodeBytes, alignment: COWBTree.nodeAlignment)
 
   /// What all but the owner hold.
   var handle: Handle { Handle(self) }
