@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "descriptor.h"
 #include "io_ring.h"
 
 #include <errno.h>
@@ -55,7 +56,7 @@ struct cp_ring *cp_ring_open(unsigned entries) {
     return NULL;
   struct io_uring_params params = {0};
   ring->submissions = ring->completions = ring->entries = MAP_FAILED;
-  ring->descriptor = (int)syscall(SYS_io_uring_setup, entries, &params);
+  ring->descriptor = cp_above_standard((int)syscall(SYS_io_uring_setup, entries, &params));
   if (ring->descriptor >= 0 && map(ring, &params))
     return ring;
   cp_ring_close(ring);

@@ -3,10 +3,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "descriptor.h"
 #include "memory.h"
 
 int cp_memory_file(const char *name, size_t bytes) {
-  int file = memfd_create(name, MFD_CLOEXEC);
+  int file = cp_above_standard(memfd_create(name, MFD_CLOEXEC));
   if (file < 0) return -errno;
   if (ftruncate(file, (off_t)bytes) != 0) {
     int error = errno;

@@ -49,7 +49,7 @@ package final class EROFSFileSource: EROFSSource {
   ///   of its own.
   package init(path: String) throws(EROFSError) {
     // Without O_NONBLOCK, opening a named pipe waits for a writer.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let descriptor = Descriptor.aboveStandardStreams(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK))
     guard descriptor >= 0 else { throw .cannotOpen(path: path, errno: errno) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, [S_IFREG, S_IFBLK].contains(status.st_mode & S_IFMT) else {

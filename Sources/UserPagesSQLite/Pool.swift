@@ -52,10 +52,9 @@ final class Pool: Sendable {
     coherence = Coherence(cache, file, descriptor: poolFile.descriptor)
   }
 
-  deinit {
-    // The file may stay open for another pool.
-    if locks != nil { ProcessLocks.release(poolFile.descriptor) }
-  }
+  /// Gives the file back to other processes. The file may stay open for another pool. The last connection has left, and written all
+  /// that it had.
+  func giveUpLock() { if locks != nil { ProcessLocks.release(poolFile.descriptor) } }
 
   /// Writes what is dirty, and returns when the file has it.
   ///

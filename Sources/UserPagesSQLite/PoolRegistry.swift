@@ -116,6 +116,8 @@ enum PoolRegistry {
       open.connections -= 1
       state.pools[identity] = open.connections > 0 ? open : nil
       if open.connections > 0 { return nil }
+      // Before the file can have another pool, which is the same open file to the kernel: this one's end would take the lock from it.
+      open.pool.giveUpLock()
       state.parked[identity] = open.pool.poolFile
       return open.pool
     }

@@ -1,7 +1,7 @@
 import Foundation
 import UserPages
 
-// A program that forks, by its argument, and reports how the child ended. See `ForkTests`.
+// A program that forks, by its argument, and reports how the child ended; or that has no standard streams. See `ForkTests`.
 
 /// What the child does.
 enum Deed: String, CaseIterable {
@@ -73,8 +73,11 @@ enum ForkProbe {
     sigprocmask(SIG_SETMASK, &none, nil)
     let arguments = CommandLine.arguments
     if arguments.count == 2, arguments[1] == "before" { return try forkBeforeFirstUse() }
+    if arguments.count == 3, arguments[1] == "streams" { return try openWithoutStreams(in: arguments[2]) }
     guard arguments.count == 3, let deed = Deed(rawValue: arguments[1]), let rounds = Int(arguments[2]) else {
-      say("usage: ForkProbe before | ForkProbe \(Deed.allCases.map(\.rawValue).joined(separator: "|")) ROUNDS")
+      say(
+        "usage: ForkProbe before | ForkProbe streams FOLDER | ForkProbe \(Deed.allCases.map(\.rawValue).joined(separator: "|")) ROUNDS"
+      )
       Foundation.exit(2)
     }
     let memory = try PhysicalMemory(ramPages: 256)
@@ -131,6 +134,18 @@ enum ForkProbe {
       _exit(4)
     }
     _exit(5)
+  }
+
+  /// Has the library open files of every kind while the standard streams are closed. The status says how many of these are open after.
+  static func openWithoutStreams(in folder: String) throws {
+    for stream in 0..<Int32(3) { close(stream) }
+    let memory = try PhysicalMemory(ramPages: 256, swapFile: .file(at: "\(folder)/swap", pages: 64))
+    let file = try DirectFile(path: "\(folder)/data")
+    let cache = try PageCache(memory, file, limit: 16)
+    try cache.setByteCount(Page.size)
+    let image = try Image(memory, path: "\(folder)/data")
+    let open = (0..<Int32(3)).filter { fcntl($0, F_GETFD) >= 0 }.count
+    withExtendedLifetime((image, cache)) { Foundation.exit(Int32(open)) }
   }
 
   /// A child that is forked before the library was used may use it; the parent may, too.

@@ -36,9 +36,11 @@ struct KernelOracleTests {
       Issue.record("seed \(Self.seed), program \(program):\n\(difference)")
     }
     // Chance may excuse some programs. The generator writes none that cannot be compared, if this machine has an answer to each word.
+    // A missing word excuses the programs that say it, and some are left in any case.
     let hasAllWords = RunningKernel.missingWords.isEmpty
     if hasAllWords { #expect(summary.incomparable == [:]) }
-    #expect(!hasAllWords || summary.differences.count > 0 || summary.compared * 10 >= summary.programs * 9)
+    let floor = hasAllWords ? summary.programs * 9 / 10 : max(summary.programs / 20, 1)
+    #expect(summary.differences.count > 0 || summary.compared >= floor)
   }
 
   /// The scenarios that teach the semantics, as far as real memory can answer them.

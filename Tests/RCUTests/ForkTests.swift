@@ -40,6 +40,12 @@ struct ForkTests {
     #expect(result.errors.isEmpty)
   }
 
+  /// What a program prints must not go to its memory or its files.
+  @Test func noFileOfTheLibraryIsAStandardStream() throws {
+    let result = try Tool.withFolder { folder in try run(["streams", folder]) }
+    #expect(result.status == 0)
+  }
+
   private func run(_ arguments: [String]) throws -> Tool.Run {
     // Swift's runtime would add a backtrace to each message.
     try Tool.run("/usr/bin/env", ["SWIFT_BACKTRACE=enable=no", BuiltProgram.url(named: "ForkProbe").path] + arguments)

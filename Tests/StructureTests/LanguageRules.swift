@@ -9,22 +9,24 @@ enum LanguageRules {
     "Range" + "Tree", "daw" + "dle", "holds" + "Lock", "CLib" + "urcu",
   ]
 
-  /// No comment uses a personal pronoun where it means a thread, an operation or a caller.
+  /// No comment uses a personal pronoun where it means a thread, an operation or a caller; nor does a name.
   static func actors(_ files: [SourceFile]) -> [String] {
-    let words = /\b(?:[Ww]ho|[Ww]hoever|[Ww]hom|[Ss]omebody|[Nn]obody|[Aa]nybody|[Hh]im|[Hh]imself)\b/
+    let words = /\b(?:[Ww]ho|[Ww]hoever|[Ww]hom|(?:[Ss]ome|[Nn]o|[Aa]ny|[Ee]very)body|[Hh]im|[Hh]imself)\b/
+    let names = /\b[a-z]\w*(?:Who|Somebody|Nobody|Anybody|Everybody|Himself)(?:[A-Z]\w*)?\b/
     return files.flatMap { file in
       file.comments.compactMap { line, text in
         text.firstMatch(of: words).map { "\(file.path):\(line) says '\($0.output)': name the actor" }
-      }
+      } + file.code.matches(of: names).map { "\(file.path) names \($0.output): name the actor" }
     }
   }
 
-  /// No file holds a private word.
+  /// No file holds a private word, alone or as a part of a name.
   static func privateWords(_ files: [SourceFile]) -> [String] {
     files.flatMap { file -> [String] in
       privateWords.filter { word in
-        guard file.text.contains(word) else { return false }
+        let part = word.prefix(1).uppercased() + word.dropFirst()
         return file.text.ranges(of: word).contains { isWord($0, in: file.text) }
+          || file.text.ranges(of: part).contains { isPart($0, in: file.text) }
       }.map { "\(file.path) says '\($0)'" }
     }
   }
@@ -89,8 +91,29 @@ enum LanguageRules {
         }
         if above >= 0, lines[above].drop(while: { $0 == " " }).hasPrefix("///") { return nil }
         return "\(file.path):\(index + 1) has no comment: \(line.drop { $0 == " " })"
-      }
+      } + cases(lines).map { "\(file.path):\($0 + 1) has no comment: \(lines[$0].drop { $0 == " " })" }
     }
+  }
+
+  /// The lines of a public enumeration's cases that have no comment.
+  private static func cases(_ lines: [Substring]) -> [Int] {
+    var inside: Int?
+    return lines.indices.filter { index in
+      let line = lines[index]
+      let indent = line.prefix { $0 == " " }.count
+      if line.contains(/\bpublic (?:indirect )?enum\b/), !line.hasSuffix("}") { inside = indent + 2 }
+      if let body = inside, indent < body, line.hasSuffix("}") { inside = nil }
+      guard inside == indent, line.dropFirst(indent).hasPrefix("case "), index > 0 else { return false }
+      return !lines[index - 1].drop { $0 == " " }.hasPrefix("///")
+    }
+  }
+
+  /// Whether the word at `range` is a part of a name in camel case, but not its first.
+  private static func isPart(_ range: Range<String.Index>, in text: String) -> Bool {
+    guard range.lowerBound > text.startIndex, text[text.index(before: range.lowerBound)].isLowercase else {
+      return false
+    }
+    return range.upperBound == text.endIndex || !text[range.upperBound].isLowercase
   }
 
   private static func isWord(_ range: Range<String.Index>, in text: String) -> Bool {

@@ -130,7 +130,7 @@ import Testing
 
   @Test func length() {
     #expect(Rules.length([file("Concurrency/Long.swift", String(repeating: "\n", count: 321))]).count == 1)
-    #expect(Rules.length([file("Concurrency/Long.swift", String(repeating: "\n", count: 320))]) == [])
+    #expect(Rules.length([file("Concurrency/Long.swift", String(repeating: "\n", count: 300))]) == [])
   }
 
   @Test func orderings() {

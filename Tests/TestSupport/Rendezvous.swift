@@ -1,6 +1,6 @@
 import Foundation
 
-/// A place where a run's threads wait for each other, again and again; it lets everybody go when the run stops.
+/// A place where a run's threads wait for each other, again and again; it lets all of them go when the run stops.
 public final class Rendezvous: @unchecked Sendable {
   // Everything below is read and written under `condition` alone.
   private let condition = NSCondition()

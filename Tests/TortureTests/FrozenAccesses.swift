@@ -54,7 +54,7 @@
       }
 
       @Test(arguments: Engines.all)
-      func storeInFlightHitsNobodyElse(engine: PinEngine) throws {
+      func storeInFlightHitsNoOtherMapping(engine: PinEngine) throws {
         // The page is unmapped under a store; its frame must not be another's before the store has landed.
         try play(frames: 4) { freezer, machine in
           let space = AddressSpace(machine.memory, engine: engine)

@@ -8,20 +8,20 @@
     /// Threads that change 2 MiB, and threads that touch them, stopped half way.
     @Suite struct FrozenHugeChanges {
       @Test(arguments: Engines.lockless)
-      func everybodyWaitsForACollapse(engine: PinEngine) throws {
-        try everybodyWaits(engine: engine, at: .collapseBetweenUnlinkAndLook) { space in
+      func everyAccessWaitsForACollapse(engine: PinEngine) throws {
+        try everyAccessWaits(engine: engine, at: .collapseBetweenUnlinkAndLook) { space in
           try space.advise(at: HugeRegion.start, pages: 512, .collapse)
         }
       }
 
       @Test(arguments: Engines.lockless)
-      func everybodyWaitsForABreakUp(engine: PinEngine) throws {
-        try everybodyWaits(engine: engine, at: .breakUpBetweenTakeAndLook) { space in
+      func everyAccessWaitsForABreakUp(engine: PinEngine) throws {
+        try everyAccessWaits(engine: engine, at: .breakUpBetweenTakeAndLook) { space in
           space.breakUpHugeFrames(in: HugeRegion.start..<HugeRegion.start + Page.hugeSize)
         }
       }
 
-      private func everybodyWaits(
+      private func everyAccessWaits(
         engine: PinEngine, at point: YieldPoint, _ change: @escaping @Sendable (AddressSpace) throws -> Void
       ) throws {
         try play(frames: 2048) { freezer, machine in

@@ -37,7 +37,7 @@
         }
       }
 
-      @Test func unmapWaitsForNobodyWhereNoSlotCanHaveThePage() throws {
+      @Test func unmapDoesNotWaitWhereNoSlotCanHaveThePage() throws {
         try play { freezer, machine in
           let space = try machine.space(engine: .slot, holding: 7)
           let storer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {

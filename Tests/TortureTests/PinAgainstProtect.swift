@@ -19,13 +19,13 @@ extension Worker {
   /// Takes write permission away and gives it back, over and over.
   static func protecting(
     _ space: AddressSpace, _ region: Region, to writeProtected: Protection, _ window: ProtectionWindow,
-    whileLowered: @escaping @Sendable (inout WorkerContext) throws -> Void = { $0.pauseRandomly() }
+    whileWriteProtected: @escaping @Sendable (inout WorkerContext) throws -> Void = { $0.pauseRandomly() }
   ) -> Worker {
     Worker("protect") { run in
       while run.next() {
         try space.protect(at: region.start, pages: region.pages, writeProtected)
         window.open(run.turn)
-        try whileLowered(&run)
+        try whileWriteProtected(&run)
         run.pauseRandomly()
         window.close()
         try space.protect(at: region.start, pages: region.pages, .readWrite)

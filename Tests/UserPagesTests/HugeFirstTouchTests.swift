@@ -124,7 +124,7 @@ import Testing
     }
   }
 
-  @Test func onlyWhoAsksForThemGetsThem() throws {
+  @Test func onlyMappingsThatAskForThemGetThem() throws {
     try withHugePages { machine, space in
       try space.map(at: hugeBase, pages: 512, protection: .readWrite)
       try space.store(UInt64(1), at: hugeBase)

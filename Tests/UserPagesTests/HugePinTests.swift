@@ -104,7 +104,7 @@ import Testing
     }
   }
 
-  @Test(arguments: Engines.all) func aDebuggerWritesToMemoryThatNobodyTouched(engine: PinEngine) throws {
+  @Test(arguments: Engines.all) func aDebuggerWritesToUntouchedMemory(engine: PinEngine) throws {
     try withHugePages(engine: engine) { _, space in
       for (index, protection) in [Protection.read, .none].enumerated() {
         let start = hugeBase.page(512 * index)

@@ -12,6 +12,7 @@
 #include "pin_slots.h"
 #include "futex.h"
 #include "racy_copy.h"
+#include "descriptor.h"
 #include "memory.h"
 #include "direct_file.h"
 #include "store_calls.h"

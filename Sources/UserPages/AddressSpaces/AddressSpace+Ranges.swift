@@ -3,14 +3,15 @@
 /// Each is the operation on an address and a number of pages, and throws what that does; `invalidArgument` if the range does not begin
 /// and end with a page. Pins and gets of ranges are in `AddressSpace+PinRange.swift`.
 extension AddressSpace {
-  /// Maps exactly `range`, replacing what was there; see `map(at:pages:protection:sharing:backing:offset:hugePages:replaces:)`.
+  /// Maps exactly `range`; see `map(at:pages:protection:sharing:backing:offset:hugePages:replaces:)`.
   public func map(
     _ range: Range<VirtualAddress>, protection: Protection, sharing: Sharing = .private,
-    backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false
+    backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false,
+    replaces: Bool = true
   ) throws(PageError) {
     try map(
       at: range.lowerBound, pages: try range.pageCount(), protection: protection, sharing: sharing, backing: kind,
-      offset: offset, hugePages: hugePages)
+      offset: offset, hugePages: hugePages, replaces: replaces)
   }
 
   /// Unmaps a range; see `unmap(at:pages:)`.
@@ -26,5 +27,20 @@ extension AddressSpace {
   /// Gives advice about a range; see `advise(at:pages:_:)`.
   public func advise(_ range: Range<VirtualAddress>, _ advice: Advice) throws(PageError) {
     try advise(at: range.lowerBound, pages: try range.pageCount(), advice)
+  }
+
+  /// Locks a range in memory; see `lock(at:pages:)`.
+  public func lock(_ range: Range<VirtualAddress>) throws(PageError) {
+    try lock(at: range.lowerBound, pages: try range.pageCount())
+  }
+
+  /// Ends that; see `unlock(at:pages:)`.
+  public func unlock(_ range: Range<VirtualAddress>) throws(PageError) {
+    try unlock(at: range.lowerBound, pages: try range.pageCount())
+  }
+
+  /// Seals a range; see `seal(at:pages:)`.
+  public func seal(_ range: Range<VirtualAddress>) throws(PageError) {
+    try seal(at: range.lowerBound, pages: try range.pageCount())
   }
 }

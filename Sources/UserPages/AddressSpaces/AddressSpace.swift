@@ -3,7 +3,7 @@ import Synchronization
 /// One address space: mappings, a page table, and the operations on them (Linux's `mm_struct`).
 ///
 /// Thread-safe throughout. Operations that change mappings, or replace entries for a while, hold the mmap lock for writing, one at a
-/// time. A fault waits for them. A load, store or pin whose entry allows it does not, except with engine `locked`.
+/// time; page-out and advice that empties entries hold it for reading. A fault waits for them. A load, store or pin whose entry allows it does not, except with engine `locked`.
 ///
 /// A fault that fails, and a slow pin before it reports an error, take the lock for a moment. A long-term pin takes it for writing to
 /// move its page out of a movable frame. <doc:OperationLabels> lists the holders, <doc:LockOrder> has the order of all locks.
@@ -13,8 +13,8 @@ import Synchronization
 ///     a change of a mapping                           a fault, a load, a pin
 ///     1. old mappings are marked detached             a. finds the mapping, then the entry
 ///     2. new ones are published                       b. fault: locks the entry; checks that its mapping is live; installs
-///     3. entries are emptied or write-protected               c. load, store: acts on the entry it read, in one section
-///     4. a grace period (`Teardown`)                  d. pin: takes the reference; looks at the entry again
+///     3. entries are emptied or write-protected       c. load, store: acts on the entry it read, in one section
+///     4. a grace period (`Teardown`)                  d. pin: takes its hold (`AddressSpace+Hold.swift`), looks again
 ///     5. references of emptied entries fall, nodes and mappings are freed: a grace period after 3
 public final class AddressSpace: Sendable {
   /// The machine.

@@ -10,7 +10,7 @@ final class MmapLock: Sendable {
 
   /// Runs `body` with the lock held for reading.
   @inline(__always)
-  func reading<Result, Failure: Error>(
+  func reading<Result: ~Copyable, Failure: Error>(
     _ body: (borrowing MmapReader) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     lock.lockForReading()
@@ -33,9 +33,14 @@ final class MmapLock: Sendable {
   /// Waits until no writer holds the lock.
   func waitForWriter() { reading { _ in } }
 
-  // For the `locked` engine, whose faults give the lock up while they wait.
-  func lockForReading() { lock.lockForReading() }
-  func unlock() { lock.unlock() }
+  /// Runs `body` without the lock, which the calling thread holds for reading, and takes it again. The proof that `reading` has lent
+  /// proves nothing meanwhile. For the faults of engine `locked` alone, which hold it over calls of a backing otherwise.
+  @inline(__always)
+  func withoutReading<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    lock.unlock()
+    defer { lock.lockForReading() }
+    return try body()
+  }
 }
 
 /// Proof that the calling thread holds a space's mmap lock, for reading or for writing.

@@ -18,7 +18,7 @@ struct VMA: ~Copyable, Sendable {
   struct Attributes: Sendable {
     var protection: Protection
     var isShared: Bool
-    /// Said by `kind` as well; kept apart so that the common fault writes no reference count.
+    /// A copy of what `kind` says, so that the common fault writes no reference count.
     let isAnonymous: Bool
     let kind: MappingKind
     // What the backing has said of itself, when the mapping was made. Entries are installed and judged inside sections and under

@@ -1,6 +1,8 @@
-/// What `AddressSpace.withPage` lends a page for.
+/// Whether a page is lent, or a mirror made, for loads alone or for stores too.
 public enum PageAccess: Sendable {
+  /// Loads.
   case read
+  /// Loads and stores.
   case write
 }
 
@@ -10,8 +12,7 @@ extension AddressSpace {
   ///
   /// `body` runs inside a read-side section, which keeps the frame. So it must be short (at most some tens of microseconds),
   /// and must not block, fault, or wait for a grace period. It may find itself on a page that was unmapped meanwhile, as any access
-  /// may.
-  /// If it needs the page for longer, use a pin.
+  /// may. If it needs the page for longer, use a pin.
   ///
   /// - Parameters:
   ///   - address: anywhere in the page.
@@ -26,7 +27,7 @@ extension AddressSpace {
     try lendPage(at: address, access, body)
   }
 
-  /// As the other `withPage`, for a closure that throws: its error is the call's.
+  /// Lends `body` the page that holds `address`, as the other `withPage` does. The closure may throw: its error is the call's.
   @inlinable @inline(__always)
   public func withPage<Result: ~Copyable>(
     at address: VirtualAddress, for access: PageAccess, _ body: (PageBytes) throws -> Result

@@ -70,6 +70,7 @@ public enum StoreAnswer: Sendable {
   case allow
   /// The program gets `SIGBUS`, as for a full disk.
   case busError
+  /// The store fails with `outOfMemory`, after reclaim.
   case outOfMemory
   /// Something changed: fault again.
   case retry

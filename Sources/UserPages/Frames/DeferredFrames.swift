@@ -57,8 +57,8 @@ extension DeferredWord {
   static let hugeFrameTag = firstFreeTag + 3
 
   /// What the words weigh. A frame counts an eighth of its bytes, so that 1 to 4 MiB of frames make a batch: more would not stay in
-  /// the caches until they are cleared again, and fewer would cost a grace period too often. Of a table's node as much is believed,
-  /// since an unmap of 16 pages may unlink three, and a node that is used again is neither cleared nor read as a whole.
+  /// the caches until they are cleared again, and fewer would cost a grace period too often. A table's node weighs as much, although it
+  /// is neither cleared nor read as a whole when it is used again: an unmap of 16 pages may unlink three.
   static let weights = [
     frameTag: Page.size / 8, tablePageTag: Page.size / 8, sectionTag: BatchSchedule.mostWeight,
     hugeFrameTag: Page.hugeSize / 8,

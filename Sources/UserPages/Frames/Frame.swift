@@ -9,7 +9,7 @@ import Synchronization
 ///
 ///     bits  0...31  pins (FOLL_PIN): how many of the references are pins; never more than references
 ///                     0                 no device relies on the frame
-///                     1...references    so many pins, each of which is one of the references, too
+///                     1...references    that many pins; each is also one of the references
 ///     bits 32...63  references: one for each entry, each page of a cache, each get and each pin
 ///                     0                 free, or between the allocator and its first owner
 ///                     1                 one owner

@@ -107,7 +107,7 @@ final class MemorySection: Sendable {
   ///   file nor a block device; `outOfMemory` if there are not as many frame numbers.
   static func bare(_ memory: PhysicalMemory, path: String) throws(PageError) -> (section: MemorySection, bytes: Int) {
     // Without O_NONBLOCK, opening a named pipe waits for a writer.
-    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    let file = Descriptor.aboveStandardStreams(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK))
     guard file >= 0 else { throw .file(.open, errno: errno) }
     defer { close(file) }
     var status = stat()

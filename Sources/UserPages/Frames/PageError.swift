@@ -30,6 +30,8 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// What is done with a real file, named as the message has it.
   public enum FileStep: String, Sendable {
+    /// The system call that failed: `open`, `fstat`, `flock`, `memfd_create`, `mmap`, `pread`, `pwrite`, `ftruncate`, `fallocate`, `fsync`, or
+    /// one that does the same.
     case open, inspect, lock, create, map, read, write, resize, punch, sync
   }
 

@@ -128,7 +128,8 @@ extension PTE {
     case busy = 1
     /// Written out; the payload is the place.
     case swap = 2
-    /// Replaced for a while by an operation that holds the mmap lock for writing. The payload is the frame's number, or nothing.
+    /// Replaced for a while by an operation that holds the mmap lock: for reading in a page-out, for writing in all others. The
+    /// payload is the frame's number, or nothing.
     case migration = 3
     /// No fault fills it: an access is refused (PTE_MARKER_GUARD). No payload.
     case guardMarker = 4
@@ -142,7 +143,7 @@ extension PTE {
     rawValue = PTELayout.nonPresent | kind.rawValue << PTELayout.kindShift | payload << PTELayout.pfnShift
   }
 
-  /// What it is, where it maps nothing and is not empty.
+  /// The kind of an entry that maps nothing and is not empty; nil if it maps a page, links a node, or is empty.
   var nonPresentKind: NonPresentKind? {
     guard !isMapped, rawValue & PTELayout.nonPresent == PTELayout.nonPresent else { return nil }
     return NonPresentKind(rawValue: rawValue >> PTELayout.kindShift & 0xf)

@@ -39,7 +39,8 @@ extension AddressSpace {
   /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed or the frame has too many
   /// references (`Frame.isAtLimit`).
   ///
-  /// This is the one place of the reference protocol: add, look again, back out.
+  /// The reference protocol of pins and gets: add, look again, back out. A fault that copies a page adds likewise, and has its
+  /// second look when it locks the entry (`Fault+WriteProtect.swift`).
   ///
   /// ORDERING [pin-then-look]: the addition and the second look are sequentially consistent. A writer changes the entry and looks
   /// at the counts after ([change-then-count]). The frame cannot be freed in between: the entry's own reference falls only when

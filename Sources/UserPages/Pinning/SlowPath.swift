@@ -9,10 +9,8 @@ extension AddressSpace {
     guard options.isLegal else { throw .invalidArgument }
     if options.contains(.fastOnly) { throw .tryAgain }
     precondition(!RCU.isReading, "inside a read-side section only the fast path can pin: ask for `fastOnly`")
-    // A range pin of one page would allocate; the baseline's cost must be its locks.
-    if faultsHoldMmapLock { mmapLock.lockForReading() }
-    defer { if faultsHoldMmapLock { mmapLock.unlock() } }
-    let run = try holdFaulting(address.pageStart, options, pages: 1)
+    // Not as a range of one page, which would allocate: the baseline's cost must be its locks.
+    let run = try underFaultLock { () throws(PageError) in try holdFaulting(address.pageStart, options, pages: 1) }
     events.add(1, to: Counters.slowIndex)
     let held =
       run.isPart
@@ -26,8 +24,12 @@ extension AddressSpace {
     from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames
   ) -> PageError? {
     precondition(!RCU.isReading, "inside a read-side section only the fast path can pin: ask for `fastOnly`")
-    if faultsHoldMmapLock { mmapLock.lockForReading() }
-    defer { if faultsHoldMmapLock { mmapLock.unlock() } }
+    return underFaultLock { holdFaulting(from: start, pages: pages, options, into: &held) }
+  }
+
+  private func holdFaulting(
+    from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames
+  ) -> PageError? {
     while held.count < pages {
       let address = start + held.count * Page.size
       let run: HeldRun
@@ -74,12 +76,13 @@ extension AddressSpace {
     var turns = 0
     var moves = 0
     while true {
-      var look = look(at: address, options, pages)
-      // A replacement of a mapping looks like a hole from inside. An error is believed only while no writer is at work.
-      if case .failed = look, !faultsHoldMmapLock {
-        look = mmapLock.reading { _ in self.look(at: address, options, pages) }
+      var result = look(at: address, options, pages)
+      // While `map` replaces a mapping, a look-up without the lock may find neither the old one nor the new one. So an error is
+      // believed only under the lock.
+      if case .failed = result, !faultsHoldMmapLock {
+        result = mmapLock.reading { _ in look(at: address, options, pages) }
       }
-      switch look {
+      switch result {
       case .held(let run):
         return run
       case .again:
@@ -89,7 +92,7 @@ extension AddressSpace {
       case .needsMove:
         moves += 1
         guard moves <= Self.moveLimit else { throw .outOfMemory }
-        try leavingMmapLock { () throws(PageError) in try moveOut(pageAt: address) }
+        try leavingFaultLock { () throws(PageError) in try moveOut(pageAt: address) }
       case .needs(let access):
         if options.contains(.noFault) { throw .badAddress }
         let movable = !options.contains(.longTerm)
@@ -108,8 +111,7 @@ extension AddressSpace {
   }
 
   private func look(at address: VirtualAddress, _ options: PinOptions, _ pages: Int) -> Look {
-    guard let tableLocks else { return RCU.read { look(at: address, options, pages, $0) } }
-    return tableLocks.locked(address) { RCU.read { look(at: address, options, pages, $0) } }
+    underTableLock(address) { look(at: address, options, pages, $0) }
   }
 
   private func look(

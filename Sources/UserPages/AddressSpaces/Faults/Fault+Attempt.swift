@@ -2,8 +2,7 @@
 extension Fault {
   mutating func attempt() -> Outcome {
     space.with { space in
-      guard let tableLocks = space.tableLocks else { return RCU.read { attempt(in: space, $0) } }
-      return tableLocks.locked(address) { RCU.read { attempt(in: space, $0) } }
+      space.underTableLock(address) { attempt(in: space, $0) }
     }
   }
 

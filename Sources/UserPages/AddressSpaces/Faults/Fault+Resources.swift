@@ -58,7 +58,7 @@ extension Fault {
   /// Asks the backing. Returns false if it says to ask again.
   mutating func getAnswer() -> Bool {
     space.with { space in
-      space.leavingMmapLock {
+      space.leavingFaultLock {
         answer = nil
         guard let question else { return true }
         let given = BackingAnswer(to: question, in: space.memory)
@@ -82,7 +82,7 @@ extension Fault {
     }
     // Without the mmap lock: what the backing waits for may need it.
     space.with { space in
-      space.leavingMmapLock {
+      space.leavingFaultLock {
         var turns = retries
         if retries <= Self.retryLimit / 2 { PTEPointer.wait(&turns) } else { usleep(1000) }
       }
@@ -92,7 +92,7 @@ extension Fault {
   /// Tells the machine of a mistake in the answer, or of the question that gets none. Under no lock.
   mutating func report(_ reason: BackingDiagnostic.Reason) {
     space.with { space in
-      space.leavingMmapLock {
+      space.leavingFaultLock {
         var asked = question
         switch answer {
         case .some(let answer): asked = answer.question
@@ -131,7 +131,7 @@ extension AddressSpace {
   func allocateFrameForFault(movable: Bool) throws(PageError) -> PFN {
     guard faultsHoldMmapLock else { return try memory.allocateFrame(.mayReclaim, movable: movable) }
     do throws(PageError) { return try memory.allocateFrame(.noWait, movable: movable) } catch {
-      return try leavingMmapLock { () throws(PageError) in try memory.allocateFrame(.mayReclaim, movable: movable) }
+      return try leavingFaultLock { () throws(PageError) in try memory.allocateFrame(.mayReclaim, movable: movable) }
     }
   }
 }

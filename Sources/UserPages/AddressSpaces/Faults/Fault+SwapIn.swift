@@ -74,7 +74,8 @@ extension AddressSpace {
   }
 
   /// Gives up the swap slot of an entry that was just cleared. Returns whether an access through the entry before it may be under
-  /// way: while the page is in memory, the page-out that replaced that entry may not have waited yet. So may the one that drops a page.
+  /// way: while the page is in memory, the page-out that replaced that entry may not have waited yet. A page-out that drops a lazily
+  /// freed page leaves a migration entry, and may not have waited either.
   @inline(never)
   func dropUnmapped(_ pte: PTE) -> Bool {
     guard let slot = pte.swapSlot else { return pte.nonPresentKind == .migration }

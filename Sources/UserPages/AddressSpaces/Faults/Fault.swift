@@ -39,9 +39,9 @@ struct Fault: ~Copyable {
   var copied: CopiedPage?
   var swapped: SwappedPage?
 
-  /// Whether references that only wait for a grace period may still be in the way: the fault drains them at most once.
+  /// False once the fault has drained the deferred queue: no reference that waits for a grace period is in its way any more.
   private(set) var mayDrain = true
-  /// Whether memory may still be looked for outside of the allocator: at most once.
+  /// False once the fault has looked for memory outside of the allocator.
   private var mayMakeRoom = true
 
   init(in space: borrowing AddressSpace, at address: VirtualAddress, _ access: FaultAccess, movable: Bool) {
@@ -69,7 +69,7 @@ struct Fault: ~Copyable {
     case done
     /// The entry or the mapping changed, or another thread has the entry locked: attempt again.
     case again
-    /// An operation changes the mapping's entries: wait for the mmap lock, then attempt again.
+    /// An operation is changing the mapping or the entry: the fault waits for a writer, then attempts again.
     case sealed
     case needsNode
     /// A frame with any contents, or one of zeroes.
@@ -137,7 +137,7 @@ struct Fault: ~Copyable {
   mutating func leaveBacking() {
     if question == nil, answer == nil, copied == nil { return }
     space.with { space in
-      space.leavingMmapLock {
+      space.leavingFaultLock {
         if let copied = copied.take() { copied.tell() }
         answer = nil
         question = nil
@@ -150,8 +150,8 @@ struct Fault: ~Copyable {
     space.with { if !$0.faultsHoldMmapLock { $0.mmapLock.waitForWriter() } }
   }
 
-  /// Whether the mapping allows the access while no writer is at work. From inside, the replacement of a mapping (MAP_FIXED) looks
-  /// like a hole.
+  /// Whether the mapping allows the access while no writer is at work. While `map` replaces a mapping (MAP_FIXED), a look-up without
+  /// the lock may find neither the old one nor the new one. So an error is believed only under the lock.
   private func isPermittedAfterAll() -> Bool {
     space.with { space in
       guard !space.faultsHoldMmapLock else { return false }
@@ -173,7 +173,7 @@ struct Fault: ~Copyable {
     guard mayMakeRoom else { throw failure }
     mayMakeRoom = false
     let hasRoom = space.with { space in
-      space.leavingMmapLock {
+      space.leavingFaultLock {
         // The backing may have lacked the memory: the fault asks again.
         answer = nil
         // Objects that wait for their release may hold memory: a file that is no longer mapped.
@@ -195,32 +195,20 @@ extension AddressSpace {
     guard address < VirtualAddress.limit else { throw .segmentationViolation }
     // It may wait for a fork, which waits for this section.
     precondition(!RCU.isReading, "a fault inside a read-side section could wait for itself")
-    if faultsHoldMmapLock { mmapLock.lockForReading() }
-    defer { if faultsHoldMmapLock { mmapLock.unlock() } }
-    try handleFault(at: address, access, movable: movable)
+    try underFaultLock { () throws(PageError) in try handleFault(at: address, access, movable: movable) }
     if !faultsHoldMmapLock { memory.deferred.drainIfFull() }
   }
 
-  /// As `fault`, for a caller that holds the mmap lock for reading if `faultsHoldMmapLock`. The fault may leave the lock for a
-  /// while.
+  /// As `fault`, for a caller inside `underFaultLock`. The fault may leave that lock for a while.
   func handleFault(at address: VirtualAddress, _ access: FaultAccess, movable: Bool = true) throws(PageError) {
     var fault = Fault(in: self, at: address, access, movable: movable)
     do throws(PageError) { try fault.resolve() } catch {
       fault.leaveBacking()
-      if fault.nodes.haveBeenLinked { leavingMmapLock { unlinkNodesAfterFault(at: address) } }
+      if fault.nodes.haveBeenLinked { leavingFaultLock { unlinkNodesAfterFault(at: address) } }
       throw error
     }
     fault.leaveBacking()
     events.add(1, to: Counters.faultIndex)
-  }
-
-  /// Runs `body` without the mmap lock, if faults run under it.
-  @inline(__always)
-  func leavingMmapLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-    guard faultsHoldMmapLock else { return try body() }
-    mmapLock.unlock()
-    defer { mmapLock.lockForReading() }
-    return try body()
   }
 
   /// Unlinks the nodes that a fault or an insertion linked while `unmap` removed its mapping. The unmapping thread did not see

@@ -32,8 +32,8 @@ extension AddressSpace {
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, writer.reader) { mapping in
         if mapping.value.attributes.dontFork { return }
         inherited.append(mapping)
-        // ORDERING [lock-then-validate]: sealed before the fork looks at any entry, so that no fault makes a page writable again
-        // that it has write-protected.
+        // ORDERING [lock-then-validate]: sealed before the fork looks at any entry, so that no fault makes writable a page that the
+        // fork has write-protected.
         mapping.value.setState(.sealed)
       }
       defer { for mapping in inherited { mapping.value.setState(.live) } }

@@ -81,7 +81,7 @@ extension AddressSpace {
         split(span, in: mapping, writer.reader)
         return false
       }
-      guard folio.retain(Frame.oneReference), folio.addHugeMapping() else { throw refused(folio) }
+      guard folio.retain(Frame.oneReference), folio.addHugeMapping() else { throw undoRetain(folio) }
     }
     // The child has no program yet: no fault has linked a node there.
     child.makeHugeEntry(for: span.range.lowerBound, using: &spare, childWriter)?.store(pte)
@@ -94,13 +94,13 @@ extension AddressSpace {
   @inline(__always)
   private func retainForEntry(_ pte: PTE) throws(PageError) {
     let folio = frames.frame(pte.folioPFN)
-    guard folio.retain(Frame.oneReference) else { throw refused(folio) }
+    guard folio.retain(Frame.oneReference) else { throw undoRetain(folio) }
     frames.frame(pte.pfn).addMapping()
   }
 
-  /// Gives back a reference that, or whose mapping, was one too many. Returns the fork's error.
+  /// Undoes a `retain` that was refused, or whose mapping was. Returns the fork's error.
   @inline(never)
-  private func refused(_ folio: Frame) -> PageError {
+  private func undoRetain(_ folio: Frame) -> PageError {
     memory.put(folio, Frame.oneReference)
     return .outOfMemory
   }

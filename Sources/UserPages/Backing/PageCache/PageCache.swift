@@ -54,10 +54,10 @@ import Synchronization
 /// - (m) *Fork.* A child is attached before it is given entries, and gets them under the parent's mmap lock. So (b3) and (e2) find
 ///   it in a further round (`BackingUsers.forEach`).
 ///
-/// Reading, ahead of a thread too, is ordered in `PageReader.swift`, truncation and hole punches in `PageCache+Truncate.swift`. A mapping keeps its backing alive, so a cache ends when
-/// no entry shows its pages and no fault asks it.
+/// Reading, ahead of a thread too, is ordered in `PageReader.swift`, truncation and hole punches in `PageCache+Truncate.swift`. A mapping
+/// keeps its backing alive, so a cache ends when no entry shows its pages and no fault asks it.
 ///
-/// **Locks**, in order: `evictionLock`, `writeBackLock`, the reader's `contentLock`; below them mmap locks of spaces. None is held while a fault
+/// **Locks**: `evictionLock`, `writeBackLock`, the reader's `contentLock`, in the order of <doc:LockOrder>. None is held while a fault
 /// holds an entry, and none is waited for inside a section.
 public final class PageCache: Backing {
   /// What a cache tells its owner. Each runs on the thread that needs it, under no lock of an address space.

@@ -14,7 +14,8 @@ enum LockedFile {
   static func open(_ path: String, flags: Int32 = 0) throws(PageError) -> Int32 {
     while true {
       // Without O_NONBLOCK, opening a named pipe waits for a reader.
-      let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | flags, 0o600)
+      let file = Descriptor.aboveStandardStreams(
+        Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | flags, 0o600))
       guard file >= 0 else { throw .file(.open, errno: errno) }
       var (opened, named) = (stat(), stat())
       var failure: PageError?

@@ -42,7 +42,7 @@ struct PinSlot: @unchecked Sendable {
 
   @inlinable var address: UInt64 { UInt64(UInt(bitPattern: word)) }
 
-  /// Takes a free slot of the calling thread, whose number is `thread`, for `frame`; nil where all are taken.
+  /// Claims a free slot of the calling thread, whose number is `thread`, for `frame`; nil where none is free.
   ///
   /// ORDERING [slot-then-leave]: the section is the one that read an entry to the frame.
   @inlinable @inline(__always)

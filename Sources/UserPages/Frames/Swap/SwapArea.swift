@@ -20,8 +20,8 @@ import Synchronization
 /// It lies in the layer of the frames, because `PhysicalMemory` answers for both: a frame that is being written is not free
 /// yet, and a thread that looks for a free one waits for the write.
 ///
-/// Lock: one monitor for everything, held no longer than it takes to copy a page. Lock order: an entry's own lock, then the
-/// monitor. Under the monitor an entry is changed by compare-and-swap only, which never waits.
+/// Lock: one monitor for everything, held no longer than it takes to copy a page; <doc:LockOrder> says where it stands. Under it an entry
+/// is changed by compare-and-swap only, which never waits.
 ///
 /// References of a cached frame: the cache's one, and one for each entry that maps it. The cache's falls at once: no entry leads
 /// to the frame by it, so no section and no pin slot relies on it. An entry's own falls by way of the deferred frees, as always.
@@ -56,13 +56,13 @@ final class SwapArea: @unchecked Sendable {
   /// Frames that were freed because the file had their pages, since the machine was made.
   var freedCount: Int { freedFrames.load(ordering: .relaxed) }
 
-  /// Whether the file has room for one page at least.
   /// Whether a page-out or a fault is at work with a slot.
   func isHeld(_ slot: SwapSlot) -> Bool { monitor.locked { slots[slot.index].holds > 0 } }
 
   /// Whether no page was ever written out.
   var isUnused: Bool { monitor.locked { slots.isEmpty } }
 
+  /// Whether the file has room for one page at least.
   var hasRoom: Bool { monitor.locked { !free.isEmpty || slots.count < store.pages } }
 
   // MARK: Out

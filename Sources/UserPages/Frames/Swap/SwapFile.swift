@@ -56,11 +56,11 @@ final class SwapStore: @unchecked Sendable {
   private static func openTemporary() -> Int32 {
     let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/var/tmp"
     // O_TMPFILE, which the importer leaves out: a file that never has a name.
-    let unnamed = open(folder, O_RDWR | O_CLOEXEC | O_DIRECTORY | 0o20000000, 0o600)
+    let unnamed = Descriptor.aboveStandardStreams(open(folder, O_RDWR | O_CLOEXEC | O_DIRECTORY | 0o20000000, 0o600))
     if unnamed >= 0 { return unnamed }
     // A file system that does not know it.
     var template = Array("\(folder)/user-pages-swap-XXXXXX".utf8CString)
-    let named = mkstemp(&template)
+    let named = Descriptor.aboveStandardStreams(mkstemp(&template))
     guard named >= 0 else { return -1 }
     unlink(template)
     _ = fcntl(named, F_SETFD, FD_CLOEXEC)
