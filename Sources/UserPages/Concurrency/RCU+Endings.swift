@@ -33,7 +33,13 @@ extension RCU {
   /// Returns when all ends that sections put off before the call are over; inside a release, as `barrier`.
   static func finishEndings() { endings.drainAll() }
 
-  static let endings = DeferredQueue { _ in preconditionFailure("only objects end here") }
+  /// As `closures`, for ends.
+  static var endings: DeferredQueue {
+    _ = ThreadNumber.current
+    return endingQueue
+  }
+
+  private static let endingQueue = DeferredQueue { _ in preconditionFailure("only objects end here") }
 
   private static let isThreadStarted = Atomic<Bool>(false)
 }

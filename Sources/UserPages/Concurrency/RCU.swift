@@ -101,7 +101,16 @@ public enum RCU {
     closures.barrier()
   }
 
-  private static let closures = DeferredQueue { _ in preconditionFailure("only closures are deferred here") }
+  /// The queue of `deferFree`, made on first use.
+  ///
+  /// A thread may be making it while another one forks, and the child would wait for that thread for ever. So the look at the thread's
+  /// number comes first: it ends a forked child, with its message.
+  private static var closures: DeferredQueue {
+    _ = ThreadNumber.current
+    return closureQueue
+  }
+
+  private static let closureQueue = DeferredQueue { _ in preconditionFailure("only closures are deferred here") }
 }
 
 @available(*, unavailable)
