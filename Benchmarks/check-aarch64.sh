@@ -17,10 +17,10 @@ trap 'rm -rf "$work"' EXIT
 # The hot path, and what it is made of.
 sources=(
   Pinning/{AddressSpace+Hold,PinOptions}.swift Pinning/Engines/{ReferenceEngine,SlotEngine,SlotEngine+Range}.swift
-  AddressSpaces/{LoadStore,PinEngine}.swift
+  AddressSpaces/{LoadStore,PinEngine,ProgramAccess,WithPage}.swift
   PageTables/{Leaf,PageTable,PageTable+Unlinking,PTE,PTEBit,PTELayout,PTELayout+X8664,PTEPointer,PTETest}.swift
   PageTables/{SpecialBit,TableNode,Translations,VirtualAddress}.swift
-  Frames/{Frame,FrameBytes,FrameTable,Page}.swift
+  Frames/{Frame,FrameBytes,FrameTable,LittleEndianBytes,Page}.swift
   Frames/Pins/{HeldFrame,PageBytes,PinList,PinnedPage,PinSlot,PinSlotSnapshot}.swift
   Concurrency/{Range+Partition,RCU,ShardedCounters,ThreadNumber,YieldPoint}.swift
 )
