@@ -83,7 +83,7 @@ let package = Package(
     .target(
       name: "UserPagesSQLite",
       dependencies: ["CPlatform", "CSQLite", "UserPages"],
-      exclude: ["README.md"]
+      exclude: ["README.md", "install"]
     ),
     .target(
       name: "Scenario",
