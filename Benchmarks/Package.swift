@@ -15,6 +15,7 @@ let package = Package(
     .executable(name: "pool", targets: ["pool"]),
     .executable(name: "faults", targets: ["faults"]),
     .executable(name: "sections", targets: ["sections"]),
+    .executable(name: "sqlite", targets: ["sqlite"]),
   ],
   dependencies: [
     .package(name: "user-pages", path: ".."),
@@ -107,6 +108,20 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/Sections"
+    ),
+    // SQLite of the system. Its statements need no more than its header.
+    .target(name: "CSQLite3", linkerSettings: [.linkedLibrary("sqlite3")]),
+    // The extension is built beside the program, which loads it as any program does.
+    .executableTarget(
+      name: "sqlite",
+      dependencies: [
+        "CSQLite3",
+        "Measuring",
+        .product(name: "UserPagesSQLite", package: "user-pages"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ],
+      path: "Sources/SQLite"
     ),
     // The database's recovery and locks, and the tools as programs.
     .testTarget(

@@ -7,13 +7,19 @@ public struct ThreadsPlot<Config: Encodable, Row: MeasuredRow> {
   private let title: String
   private let works: [String]
   private let threads: [Int]
+  private let axis: String
 
   /// A picture with a panel for each of `works`.
-  public init(_ report: MeasuredReport<Config, Row>, title: String, works: [String], threads: [Int]) {
+  ///
+  /// - Parameter axis: what `threads` counts.
+  public init(
+    _ report: MeasuredReport<Config, Row>, title: String, works: [String], threads: [Int], axis: String = "threads"
+  ) {
     self.report = report
     self.title = title
     self.works = works
     self.threads = threads
+    self.axis = axis
   }
 
   private let panelSize = (width: 300.0, height: 260.0)
@@ -59,7 +65,7 @@ public struct ThreadsPlot<Config: Encodable, Row: MeasuredRow> {
     var lines = [
       "<rect x=\"\(left)\" y=\"\(margin.top)\" width=\"\(width)\" height=\"\(height)\" fill=\"none\" stroke=\"#888\"/>",
       label(left, margin.top - 8, work),
-      label(left + width / 2 - 25, bottom + 34, "threads"),
+      label(left + width / 2 - 25, bottom + 34, axis),
     ]
     for power in Int(low)...Int(high) {
       let value = pow(10, Double(power))
