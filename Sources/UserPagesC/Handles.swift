@@ -41,18 +41,22 @@ enum Handles {
     live.withLock { $0[UInt(bitPattern: machine)]?.dependents ?? 0 }
   }
 
-  /// Ends a handle, and then releases its object. Returns false if it was not live, or of another kind.
+  /// Ends a handle, runs `last`, and then releases the object. Returns false if the handle was not live, or of another kind.
   ///
-  /// The object's end runs outside of the lock: it may call a program's `release`, which may end another handle.
-  static func end<Object: AnyObject>(_ handle: OpaquePointer, _ kind: Kind, _ type: Object.Type) -> Bool {
+  /// `last` and the object's end run outside of the lock: they may call a program's `release`, which may end another handle.
+  static func end<Object: AnyObject>(
+    _ handle: OpaquePointer, _ kind: Kind, _ type: Object.Type, _ last: (Object) -> Void = { _ in }
+  ) -> Bool {
     let isEnded = live.withLock { live in
       guard let entry = live[UInt(bitPattern: handle)], entry.kind == kind, entry.dependents == 0 else { return false }
       live[UInt(bitPattern: handle)] = nil
       if kind != .machine { live[entry.machine]?.dependents -= 1 }
       return true
     }
-    if isEnded { Unmanaged<Object>.fromOpaque(UnsafeRawPointer(handle)).release() }
-    return isEnded
+    guard isEnded else { return false }
+    lending(handle, type, last)
+    Unmanaged<Object>.fromOpaque(UnsafeRawPointer(handle)).release()
+    return true
   }
 }
 

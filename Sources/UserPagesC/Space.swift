@@ -36,7 +36,8 @@ public func up_space_exit(_ space: OpaquePointer?) -> Int32 { attempt(space, Add
 @c @implementation
 public func up_space_destroy(_ space: OpaquePointer?) -> Int32 {
   guard let space else { return -EINVAL }
-  return Handles.end(space, .space, AddressSpace.self) ? 0 : -EINVAL
+  // A mirror keeps the space: what is mapped goes now.
+  return Handles.end(space, .space, AddressSpace.self) { $0.exit() } ? 0 : -EINVAL
 }
 
 // MARK: Mappings

@@ -30,8 +30,8 @@ public final class AddressSpace: Sendable {
   let mappings: VMATree
   let mmapLock = MmapLock()
   let staleAccesses = StaleAccesses()
-  /// The mirrors of the space. They may outlive it.
-  let mirrors: MirrorList
+  /// The mirrors of the space, each of which keeps it.
+  let mirrors = MirrorList()
   /// Where reclaim goes on to look for idle pages.
   let clockHand = Guarded(VirtualAddress(0))
   /// Whether an entry may be a guard marker. Never false again.
@@ -48,7 +48,6 @@ public final class AddressSpace: Sendable {
     events = ShardedCounters()
     mappings = VMATree(queue: memory.deferredQueue)
     tableLocks = engine.makeTableLocks()
-    mirrors = MirrorList()
     if memory.swap.store.pages > 0 { memory.reclaimer.add(self) }
   }
 
@@ -61,7 +60,6 @@ public final class AddressSpace: Sendable {
     events = parts.events
     mappings = parts.mappings
     tableLocks = parts.tableLocks
-    mirrors = parts.mirrors
   }
 
   private struct Parts {
@@ -71,18 +69,16 @@ public final class AddressSpace: Sendable {
     let events: ShardedCounters
     let mappings: VMATree
     let tableLocks: PageTableLocks?
-    let mirrors: MirrorList
   }
 
   deinit {
     // The machine's end may come with this one, and cannot come inside a section.
     if RCU.isReading {
       let parts = Parts(
-        memory: memory, engine: engine, table: table, events: events, mappings: mappings, tableLocks: tableLocks,
-        mirrors: mirrors)
+        memory: memory, engine: engine, table: table, events: events, mappings: mappings, tableLocks: tableLocks)
       return RCU.endOutsideSection(AddressSpace(successorOf: parts))
     }
-    // No thread can load or store here any more: there is nothing to wait for.
+    // No thread can load or store here any more: there is nothing to wait for. A mirror could, but keeps its space.
     var teardown = Teardown(memory.deferred)
     mmapLock.writing { writer in remove(VirtualAddress(0)..<VirtualAddress.limit, writer, &teardown) }
     teardown.finishWithoutGracePeriod()

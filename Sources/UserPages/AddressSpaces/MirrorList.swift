@@ -6,7 +6,7 @@ import Synchronization
 /// operation, which holds the lock in either way while it revokes and changes, has looked before or sees it. A fault holds no lock, so
 /// it locks its entry before it looks here. A mirror that is added later finds that entry locked.
 ///
-/// An object of its own, which the space and its mirrors keep: a mirror may outlive its space.
+/// A mirror keeps its space, so the list of a space that ends is empty.
 final class MirrorList: Sendable {
   // A `Published<[Translations]>`, or 0 if there is no mirror. Replaced under the lock of `all`.
   private let published = Atomic<UInt64>(0)

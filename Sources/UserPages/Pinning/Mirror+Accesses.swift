@@ -127,15 +127,14 @@ extension Mirror {
       return bytes.isLost ? nil : result
     }
     if let held { return held }
-    let space = try liveSpace()
     while true {
       let result: Result? = RCU.read { section in
-        guard let bytes = translate(page, at: address, for: .read, in: space, section) else { return nil }
+        guard let bytes = translate(page, at: address, for: .read, section) else { return nil }
         let result = body(bytes)
         return bytes.isLost ? nil : result
       }
       if let result { return result }
-      try fault(at: address, for: .read, in: space)
+      try fault(at: address, for: .read)
     }
   }
 
@@ -157,14 +156,13 @@ extension Mirror {
   func writeSlowly<Result>(
     _ page: Int, at address: VirtualAddress, _ body: (FrameBytes) -> Result
   ) throws(PageError) -> Result {
-    let space = try liveSpace()
     while true {
       let result: Result? = RCU.read { section in
-        guard let bytes = translate(page, at: address, for: .write, in: space, section) else { return nil }
+        guard let bytes = translate(page, at: address, for: .write, section) else { return nil }
         return body(bytes)
       }
       if let result { return result }
-      try fault(at: address, for: .write, in: space)
+      try fault(at: address, for: .write)
     }
   }
 

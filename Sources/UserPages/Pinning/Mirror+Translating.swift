@@ -1,19 +1,12 @@
 /// How a mirror comes by a translation: it looks at the entry, faults the page in, and looks again.
 extension Mirror {
-  /// The mirrored space, kept for the length of an access.
-  @usableFromInline @inline(never)
-  func liveSpace() throws(PageError) -> AddressSpace {
-    guard let space else { throw .badAddress }
-    return space
-  }
-
   /// The bytes that the entry of a page shows, if it allows the access; remembers them. The section keeps the bytes.
   ///
   /// They are good in this section whether or not they could be remembered: the access is one that has read the entry, as the program's
   /// own. So an access goes on while operations keep its page from being translated.
   @usableFromInline @inline(never)
   func translate(
-    _ page: Int, at address: VirtualAddress, for access: PageAccess, in space: AddressSpace, _ section: RCU.Section
+    _ page: Int, at address: VirtualAddress, for access: PageAccess, _ section: RCU.Section
   ) -> FrameBytes? {
     // ORDERING [revoke-then-change]: (f1) of `Translations` before (f2).
     let before = table.sequenceIfQuiet()
@@ -32,13 +25,13 @@ extension Mirror {
 
   /// Whether bytes stay mapped as long as the machine: those of RAM, and the page of zeroes.
   @usableFromInline
-  func isPermanent(_ bytes: FrameBytes) -> Bool { memory.keepsBytes(bytes) }
+  func isPermanent(_ bytes: FrameBytes) -> Bool { space.memory.keepsBytes(bytes) }
 
   /// Faults the page in, as the program's own access would.
   ///
   /// - Throws: `badAddress` where the program would get a signal; `outOfMemory`.
   @usableFromInline @inline(never)
-  func fault(at address: VirtualAddress, for access: PageAccess, in space: AddressSpace) throws(PageError) {
+  func fault(at address: VirtualAddress, for access: PageAccess) throws(PageError) {
     do throws(PageError) {
       try access == .write ? space.faultForStore(at: address) : space.faultForLoad(at: address)
     } catch {

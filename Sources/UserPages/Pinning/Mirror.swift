@@ -15,7 +15,10 @@
 /// The sequence takes the place of a callback. A user's code cannot run where an operation revokes, under the locks of the space. A
 /// device that keeps something derived from a page compares ``sequence`` before it uses that again.
 ///
-/// Any thread may call. A mirror may outlive its space: accesses then throw `badAddress`. A fork's child has no mirrors.
+/// A mirror keeps its space, as a subscription keeps the `mm_struct` (`mmgrab`), and with it what the space maps. `AddressSpace.exit` takes the
+/// mappings away, whatever mirrors there are. From then on accesses throw `badAddress`.
+///
+/// Any thread may call. A fork's child has no mirrors.
 public final class Mirror: Sendable {
   /// What is mirrored: whole pages. They need not be mapped.
   public let range: Range<VirtualAddress>
@@ -25,22 +28,25 @@ public final class Mirror: Sendable {
   // The protocol, and its argument, are in `Translations`.
   @usableFromInline let table: TranslationTable
   private let translations: Translations
-  private let list: MirrorList
-  /// Kept: a load may read a frame's bytes after the frame was freed.
-  let memory: PhysicalMemory
-  weak let space: AddressSpace?
+  /// Kept, and with it the machine: a load may read a frame's bytes after the frame was freed.
+  ///
+  /// A weak reference would lose stores, because a backing finds no space (`BackingUsers`) whose `deinit` has begun:
+  ///
+  /// 1. the program gives up the last reference to the space, whose end has yet to come to a page's entry;
+  /// 2. a write-back takes the page's dirty mark, finds no space that maps it, and writes it;
+  /// 3. a store goes through the translation;
+  /// 4. the entry is emptied. The page is clean for its cache, which evicts it.
+  @usableFromInline let space: AddressSpace
 
   fileprivate init(of space: AddressSpace, _ translations: Translations, for access: PageAccess) {
     range = translations.range
     self.access = access
     table = translations.table
     self.translations = translations
-    list = space.mirrors
-    memory = space.memory
     self.space = space
   }
 
-  deinit { list.remove(translations, memory.deferred) }
+  deinit { space.mirrors.remove(translations, space.memory.deferred) }
 
   /// A number that changes before a translation is revoked, and stays as long as none is.
   ///

@@ -11,7 +11,7 @@ UP_BEGIN
 /// Any change of an entry revokes what the mirror remembers of the page first. The next access faults the page in, wherever it is by
 /// then. A mirror holds no page, and shows special pages too. `access` is UP_READ, or UP_WRITE for stores as well.
 ///
-/// Afterwards `*mirror` is a handle, which may outlive the space: accesses then are -EFAULT.
+/// Afterwards `*mirror` is a handle, which may outlive the space's: accesses after `up_space_destroy` are -EFAULT.
 ///
 /// Errors: -EINVAL for an empty or unaligned range; -ENOMEM for address space. Threads: any.
 UP_API int up_mirror_create(
