@@ -1,8 +1,8 @@
-// Which lists of deferred objects the calling thread is releasing from at this moment: a stack, innermost first.
+// What the calling thread does with lists of deferred objects.
 #ifndef CPLATFORM_RELEASE_SCOPE_H
 #define CPLATFORM_RELEASE_SCOPE_H
 
-/// One level of the stack. It lies in the frame of the function that releases.
+/// A list that the thread is releasing from at this moment: a stack, innermost first. It lies in the frame of the function that releases.
 struct cp_release_scope {
   const void *list;
   struct cp_release_scope *outer;
@@ -13,5 +13,12 @@ extern __thread struct cp_release_scope *cp_innermost_release_scope __attribute_
 static inline struct cp_release_scope *cp_innermost_release(void) { return cp_innermost_release_scope; }
 
 static inline void cp_set_innermost_release(struct cp_release_scope *scope) { cp_innermost_release_scope = scope; }
+
+/// Lists whose objects the thread could not release in its scope: the head of a chain, or null. The chain is the library's.
+extern __thread void *cp_left_objects __attribute__((tls_model("initial-exec")));
+
+static inline void *cp_get_left_objects(void) { return cp_left_objects; }
+
+static inline void cp_set_left_objects(void *chain) { cp_left_objects = chain; }
 
 #endif

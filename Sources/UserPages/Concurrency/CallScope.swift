@@ -13,6 +13,7 @@ enum CallScope {
     for owner: AnyObject, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let outer = cp_get_store_call()
+    defer { ReadyObjects.releaseLeft() }
     var call = Call(owner: ObjectIdentifier(owner), outer: outer)
     return try withUnsafeMutablePointer(to: &call) { (record) throws(Failure) in
       cp_set_store_call(record)
@@ -20,6 +21,9 @@ enum CallScope {
       return try body()
     }
   }
+
+  /// Whether the thread is inside any call. Then it releases no object (`ReclaimScope.mayRelease`).
+  static var isCalling: Bool { cp_get_store_call() != nil }
 
   /// Whether the thread is inside a call for `owner`.
   static func isCalling(for owner: AnyObject) -> Bool {

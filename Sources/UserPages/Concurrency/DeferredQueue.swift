@@ -16,12 +16,13 @@ import Synchronization
 /// What a caller may rely on; other comments cite the letters:
 ///
 /// - (a) A word is freed once, after a grace period (`RCU`, b) that begins after it was enqueued.
-/// - (b) An object is released by a thread that holds no lock of the library's and is in no section; its `deinit` or closure
-///   may call any operation of the library. Which thread that is, and when, is not said.
+/// - (b) An object is released by a thread that holds no lock of the library's, does not reclaim, and is in no section and in no call of a
+///   page cache's store or `willWriteBack`. Its `deinit` or closure may call any operation of the library. Which thread that is, and when, is
+///   not said.
 /// - (c) When `drainAll` or `barrier` returns, all that was enqueued before the call, by any thread, is freed and released.
 /// - (d) From inside an object's release the two keep (c) for memory, but not for objects: those are ready, and are released
 ///   when the present one is done, by this thread or by the one that has begun. A thread that waited there could wait for itself,
-///   or for a thread that waits for it.
+///   or for a thread that waits for it. The same holds inside a call as in (b): the objects are released when it is over.
 /// - (e) A frame that a pin slot holds is freed after the slot is vacated, by the next drain at the latest.
 /// - (f) `reclaim` frees memory and releases no object, so a thread that holds a lock may call it.
 ///
@@ -134,9 +135,9 @@ final class DeferredQueue: @unchecked Sendable {
   // MARK: Draining
 
   /// Frees what a grace period has made ready in the calling thread's list. If a batch has gathered, waits for a grace period first.
-  /// Releases what is ready. Inside a section it does nothing.
+  /// Releases what is ready, if the thread may (`ReclaimScope.mayRelease`). Inside a section it does nothing.
   ///
-  /// - Precondition: the caller holds no lock of the library's.
+  /// - Precondition: the caller holds no lock of the library's but those that its scope tells of.
   func drainIfFull() {
     let (isDue, isHeldBackDue) = asOwner { (schedules[$0].isDue, heldBack.count > 0 && countCall($0)) }
     guard isDue || isHeldBackDue || objects.isAnyReady, !RCU.isReading else { return }

@@ -5,7 +5,7 @@ import Glibc
 /// A holder that runs a user's code may be called back by it. Such a second attempt by the same thread is refused: it would wait for
 /// itself. A thread inside a read-side section traps: the holder may wait for a grace period, which would never end.
 /// Threads get it in the order in which they asked: one that takes it in a loop, to sync, keeps no other from it.
-/// Its holder does not reclaim memory, because reclaim waits for such locks (`ReclaimScope`).
+/// Its holder neither reclaims memory, because reclaim waits for such locks, nor releases objects, whose ends may (`ReclaimScope`).
 final class OwnedLock: @unchecked Sendable {
   private let monitor = Monitor()
   // All below is only touched under the monitor. The holding thread, 0 for none.
@@ -27,14 +27,19 @@ final class OwnedLock: @unchecked Sendable {
       return true
     }
     guard isMine else { return nil }
-    defer {
-      monitor.locked {
-        holder = 0
-        turn += 1
-        monitor.wakeAll()
-      }
+    // The lock is given up inside: the scope's end may release objects.
+    return try ReclaimScope.withoutReclaim { () throws(Failure) -> Result in
+      defer { giveUp() }
+      return try body()
     }
-    return try ReclaimScope.withoutReclaim(body)
+  }
+
+  private func giveUp() {
+    monitor.locked {
+      holder = 0
+      turn += 1
+      monitor.wakeAll()
+    }
   }
 
   /// Whether the calling thread holds the lock.

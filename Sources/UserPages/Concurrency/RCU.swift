@@ -13,9 +13,10 @@ import CPlatform
 ///   open.
 /// - (c) A section's accesses come before what follows a `synchronize` that waited for it. A writer's accesses before
 ///   `synchronize` come before those of a section that begins after it returned.
-/// - (d) Work given to `deferFree` runs once, after a grace period that begins after the call, outside of sections and locks.
-/// - (e) When `barrier` returns, all work that was given to `deferFree` before the call has run. Inside such work it waits for a
-///   grace period alone.
+/// - (d) Work given to `deferFree` runs once, after a grace period that begins after the call, outside of sections, of the library's locks,
+///   and of calls of a page cache's store or `willWriteBack`.
+/// - (e) When `barrier` returns, all work that was given to `deferFree` before the call has run. Inside such work, and inside such a call, it
+///   waits for a grace period alone.
 ///
 /// The engine is liburcu's "bulletproof" flavour, whose readers register themselves. Measured (`sections` in Benchmarks), a
 /// section costs 0.8 ns. One of the `memb` flavour costs 0.65 ns, but its readers must register and unregister. One of `mb` costs
@@ -83,7 +84,8 @@ public enum RCU {
   /// Runs `work` after a grace period (d): when enough work has gathered, or at the next `barrier()` (`call_rcu`).
   ///
   /// It runs on a thread that calls an operation of this library, outside of any section and under none of the library's locks, so
-  /// it may call any operation itself. It must not need a lock that a thread holds while it calls the library.
+  /// it may call any operation itself. What a thread in a page cache's hook or store finds ready, it runs when that call is over. It must not
+  /// need a lock that a thread holds while it calls the library.
   public static func deferFree(_ work: @escaping @Sendable () -> Void) {
     closures.enqueue(.object(DeferredClosure(work)))
     closures.drainIfFull()
@@ -93,7 +95,8 @@ public enum RCU {
   ///
   /// Called inside such a closure, or inside the `deinit` of an object that the library releases, it waits for a grace period
   /// and for no closure: two closures that waited for each other would never end. What was deferred before the call then runs
-  /// when the calling closure has returned, or is running already on another thread.
+  /// when the calling closure has returned, or is running already on another thread. Inside a page cache's store or `willWriteBack` the same
+  /// holds, until that call is over.
   ///
   /// - Precondition: not called inside a read-side section.
   public static func barrier() {

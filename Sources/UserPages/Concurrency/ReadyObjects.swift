@@ -16,6 +16,13 @@ import Synchronization
 ///
 /// A thread inside a round, of this list or of another, never waits for a round. Each wait leads from a thread outside of all
 /// rounds to a thread inside one, so waits form no cycle.
+///
+/// A thread in a scope (`ReclaimScope.mayRelease`) begins no round and waits for none. What runs in a round may wait for that scope's lock:
+///
+///     in a scope                                   a round, on any thread
+///     finds objects ready, notes the list
+///     leaves the outermost scope
+///     takes what is still ready  ---------------->  releases each, holding nothing
 final class ReadyObjects: @unchecked Sendable {
   private let monitor = Monitor()
   // Written under the monitor; a hint where it is read without.
@@ -45,12 +52,17 @@ final class ReadyObjects: @unchecked Sendable {
   /// Releases what is ready, and what becomes ready meanwhile. Returns whether there was something.
   ///
   /// Inside a round of this list it does nothing: that round releases the rest when the present object is done. So the depth
-  /// of calls does not grow with the number of objects.
+  /// of calls does not grow with the number of objects. In a scope it does nothing either: the scope's end does it.
   ///
   /// - Precondition: the caller holds no lock of the library's and is not inside a section.
   @discardableResult
   func releaseAll() -> Bool {
-    guard isAnyReady, !isInRoundOfThisList, var taken = take(ending: nil) else { return false }
+    guard isAnyReady, !isInRoundOfThisList else { return false }
+    guard ReclaimScope.mayRelease else {
+      noteLeft()
+      return false
+    }
+    guard var taken = take(ending: nil) else { return false }
     var scope = cp_release_scope(list: identity, outer: cp_innermost_release())
     withUnsafeMutablePointer(to: &scope) { scope in
       cp_set_innermost_release(scope)
@@ -64,14 +76,62 @@ final class ReadyObjects: @unchecked Sendable {
     return true
   }
 
-  /// Waits until the rounds that are under way have ended; not at all where the calling thread is in a round itself.
+  /// Waits until the rounds that are under way have ended; not at all where the calling thread is in a round itself, or in a scope.
   func waitForRoundsUnderWay() {
-    if cp_innermost_release() != nil { return }
+    if cp_innermost_release() != nil || !ReclaimScope.mayRelease { return }
     monitor.locked {
       let last = lastRound
       while roundsUnderWay.contains(where: { $0 <= last }) { monitor.wait() }
     }
   }
+
+  // MARK: The end of a scope
+
+  /// One of the lists that the thread has left: a chain, which the thread holds.
+  private final class Left {
+    let list: ReadyObjects
+    let next: Left?
+
+    init(_ list: ReadyObjects, next: Left?) {
+      self.list = list
+      self.next = next
+    }
+
+    /// The thread's chain, which is empty afterwards.
+    static func take() -> Left? {
+      guard let head = cp_get_left_objects() else { return nil }
+      cp_set_left_objects(nil)
+      return Unmanaged<Left>.fromOpaque(head).takeRetainedValue()
+    }
+  }
+
+  /// Notes that the thread leaves objects of this list ready, once.
+  private func noteLeft() {
+    let chain = Left.take()
+    var one = chain
+    while let left = one, left.list !== self { one = left.next }
+    let head = one == nil ? Left(self, next: chain) : chain
+    cp_set_left_objects(head.map { Unmanaged.passRetained($0).toOpaque() })
+  }
+
+  /// Releases what the thread has left ready, if it has left its outermost scope. One load if that is nothing.
+  @inline(__always)
+  static func releaseLeft() { if cp_get_left_objects() != nil { releaseLeftLists() } }
+
+  @inline(never)
+  private static func releaseLeftLists() {
+    guard ReclaimScope.mayRelease, !RCU.isReading else { return }
+    var one = Left.take()
+    while let left = one {
+      left.list.releaseAll()
+      one = left.next
+    }
+  }
+
+  /// Forgets what the thread has left ready: the next operation of another thread finds it.
+  static func forgetLeft() { _ = Left.take() }
+
+  // MARK: Rounds
 
   /// Ends a round, if one is given, and begins the next with all that is ready; nil where nothing is.
   private func take(ending round: UInt64?) -> (words: [DeferredWord], round: UInt64)? {

@@ -133,9 +133,9 @@ public final class PhysicalMemory: Sendable {
   }
 
   deinit {
-    // The last drain waits for a grace period, which cannot end inside a section. Holds are looked for now: a get or a pin that
-    // is released later would reach for this object.
-    if RCU.isReading {
+    // The last drain waits for a grace period, which cannot end inside a section, and releases objects, which a thread in a scope does not.
+    // Holds are looked for now: a get or a pin that is released later would reach for this object.
+    if RCU.isReading || !ReclaimScope.mayRelease {
       // The writer gives references up. It waits for no thread and no section.
       swap.finishWrites()
       let held = heldFrames(besides: deferred.waitingReferences())
@@ -167,7 +167,8 @@ public final class PhysicalMemory: Sendable {
   /// What is deferred or queued meanwhile is not waited for. Any thread, holding no lock of an address space.
   ///
   /// It also releases what unmapped ranges showed: a backing's `deinit` may run here, on this thread. Called inside such a
-  /// `deinit`, it frees the memory, and leaves other backings to the operation that releases this one.
+  /// `deinit`, it frees the memory, and leaves other backings to the operation that releases this one. Called inside a page cache's store or
+  /// `willWriteBack`, it leaves them until that call is over.
   ///
   /// - Precondition: not inside a read-side section.
   public func flushDeferredFrees() {

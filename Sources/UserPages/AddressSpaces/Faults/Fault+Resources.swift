@@ -59,6 +59,7 @@ extension Fault {
   mutating func getAnswer() -> Bool {
     space.with { space in
       space.leavingFaultLock {
+        deferEndsOfBackings(in: space)
         answer = nil
         guard let question else { return true }
         let given = BackingAnswer(to: question, in: space.memory)

@@ -138,10 +138,26 @@ struct Fault: ~Copyable {
     if question == nil, answer == nil, copied == nil { return }
     space.with { space in
       space.leavingFaultLock {
+        deferEndsOfBackings(in: space)
         if let copied = copied.take() { copied.tell() }
         answer = nil
         question = nil
       }
+    }
+  }
+
+  /// Where the ends of users' objects must not run, the deferred queue lets go of the fault's backings after the fault (`ReclaimScope`).
+  func deferEndsOfBackings(in space: AddressSpace) {
+    if ReclaimScope.mayRelease { return }
+    func hold(_ backing: any Backing) { space.memory.deferred.enqueue(.object(backing)) }
+    if let question { hold(question.backing) }
+    switch answer {
+    case .some(let answer): hold(answer.question.backing)
+    case .none: break
+    }
+    switch copied {
+    case .some(let copied): hold(copied.backing)
+    case .none: break
     }
   }
 
@@ -175,6 +191,7 @@ struct Fault: ~Copyable {
     let hasRoom = space.with { space in
       space.leavingFaultLock {
         // The backing may have lacked the memory: the fault asks again.
+        deferEndsOfBackings(in: space)
         answer = nil
         // Objects that wait for their release may hold memory: a file that is no longer mapped.
         let hasReleased = space.memory.deferred.drain()

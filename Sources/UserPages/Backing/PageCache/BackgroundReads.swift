@@ -68,8 +68,10 @@ final class BackgroundReads: Sendable {
 }
 
 extension PageReader {
-  /// The thread's life.
-  func run() { while let reads = background.next() { readAhead(reads) } }
+  /// The thread's life. The cache's end waits for it, so it must not run that end, nor one that waits for that.
+  func run() {
+    ReclaimScope.leavingObjectsToOthers { while let reads = background.next() { readAhead(reads) } }
+  }
 
   /// Waits for reads that are under way, and leaves what is queued unread. The cache's end: no thread asks for a page any more.
   ///

@@ -80,7 +80,8 @@ final class Reclaimer: @unchecked Sendable {
       registry.all[registry.all.count - 1].serial = registry.lastSerial
       return registry.all.count > 2 * registry.swept
     }
-    if isLong { sweep() }
+    // The look at a weak reference may be an object's last one, and its end a user's: not in every scope.
+    if isLong, ReclaimScope.mayRelease { sweep() }
   }
 
   /// Drops those that have ended.
