@@ -115,11 +115,7 @@ public func up_cache_flush(_ backing: OpaquePointer?, _ firstPage: UInt64, _ pag
 
 @c @implementation
 public func up_cache_evict(_ backing: OpaquePointer?, _ pages: UInt64) -> Int64 {
-  counting(backing, BackingHandle.self) { (handle) throws(PageError) in
-    let cache = try handle.cache()
-    // It cannot have more, and what evicts adds to the number.
-    return cache.evict(min(count(pages), cache.limit))
-  }
+  counting(backing, BackingHandle.self) { (handle) throws(PageError) in try handle.cache().evict(count(pages)) }
 }
 
 @c @implementation

@@ -144,6 +144,11 @@ void test_cache_length(void) {
   CHECK_IS(length_of_file(path), PAGE + 3);
   CHECK_IS(up_file_write(cache, 4 * PAGE, "x", 1), -EFBIG);
   CHECK_IS(up_file_resize(cache, 5 * PAGE), -EFBIG);
+  // Lengths that overflow when they are counted in pages.
+  CHECK_IS(up_file_resize(cache, INT64_MAX), -EFBIG);
+  CHECK_IS(up_file_resize(cache, UINT64_MAX), -EINVAL);
+  CHECK_IS(up_file_write(cache, INT64_MAX - 1, "x", 1), -EFBIG);
+  CHECK_IS(up_file_write(cache, INT64_MAX, "x", 1), -EINVAL);
   CHECK_OK(up_space_map(fixture.space, BASE, 4, READ_WRITE, UP_MAP_SHARED, cache, 0));
   char text[2];
   CHECK_OK(up_space_load(fixture.space, BASE + PAGE + 1, text, 2));

@@ -38,6 +38,6 @@ public final class DeviceRange: Backing {
   }
 
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
-    page >= 0 && page + Page.pagesPerHuge <= section.pages ? fault(page: page, write: write) : nil
+    page >= 0 && page <= section.pages - Page.pagesPerHuge ? fault(page: page, write: write) : nil
   }
 }

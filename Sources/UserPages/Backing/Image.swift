@@ -88,7 +88,7 @@ public final class Image: Backing {
 
   /// The frame numbers of 2 MiB, if all of them are where they lie.
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
-    guard !write, page >= 0, page + Page.pagesPerHuge <= section.pages, isInPlace(page..<page + Page.pagesPerHuge)
+    guard !write, page >= 0, page <= section.pages - Page.pagesPerHuge, isInPlace(page..<page + Page.pagesPerHuge)
     else {
       return nil
     }

@@ -9,7 +9,7 @@ struct OriginalContents {
   /// Counts the changes. A page that was filled before a change is not entered after it.
   private(set) var version: UInt64 = 0
 
-  private var pageCount: Int { (byteCount + Page.size - 1) / Page.size }
+  private var pageCount: Int { Page.count(holding: byteCount) }
 
   init(byteCount: Int) { self.byteCount = byteCount }
 

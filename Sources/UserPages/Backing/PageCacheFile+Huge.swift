@@ -5,7 +5,7 @@
 /// one by one: the others stay parts of the frame, and are mapped as base pages from then on.
 extension PageCacheFile {
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
-    guard page >= 0, page % Page.pagesPerHuge == 0, page + Page.pagesPerHuge <= pageCount else { return nil }
+    guard page >= 0, page % Page.pagesPerHuge == 0, page <= pageCount - Page.pagesPerHuge else { return nil }
     do throws(PageError) {
       if let answer = try cachedHuge(at: page) { return answer }
     } catch {

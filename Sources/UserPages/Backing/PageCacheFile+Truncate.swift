@@ -62,8 +62,8 @@ extension PageCacheFile {
         if after <= before { original.cut(at: after) }
       }
       guard after <= before else { return }
-      let end = Self.pages(of: after)
-      drop(end..<Self.pages(of: before))
+      let end = Page.count(holding: after)
+      drop(end..<Page.count(holding: before))
       YieldPoint.truncationBetweenDropAndUnmap.reach()
       moves.advance()
       _ = spaces.forEach(keepingIn: &kept) { user in

@@ -78,18 +78,16 @@ public final class PageCacheFile: Backing {
     self.source = source
     length = Atomic(byteCount)
     maximumByteCount = maximumPages.map { max($0 * Page.size, byteCount) } ?? byteCount
-    slots = try PageCacheIndex(count: Self.pages(of: maximumByteCount))
+    slots = try PageCacheIndex(count: Page.count(holding: maximumByteCount))
     original = Guarded(OriginalContents(byteCount: byteCount))
   }
 
   deinit { drop() }
 
-  static func pages(of byteCount: Int) -> Int { (byteCount + Page.size - 1) / Page.size }
-
   /// The file's length.
   public var byteCount: Int { length.load(ordering: .sequentiallyConsistent) }
 
-  public var pageCount: Int { Self.pages(of: byteCount) }
+  public var pageCount: Int { Page.count(holding: byteCount) }
 
   public var sequence: InvalidationSequence? { moves }
 

@@ -74,7 +74,7 @@ final class MemorySection: Sendable {
   ///
   /// - Throws: `invalidArgument` where `contents` is empty, `outOfMemory`.
   static func bare(_ memory: PhysicalMemory, contents: [UInt8]) throws(PageError) -> MemorySection {
-    let pages = (contents.count + Page.size - 1) / Page.size
+    let pages = Page.count(holding: contents.count)
     let file = try imageFile(memory, pages: pages)
     do throws(PageError) {
       var done = 0
@@ -117,7 +117,7 @@ final class MemorySection: Sendable {
     // `st_size` of a block device is zero.
     let bytes = Int(lseek(file, 0, SEEK_END))
     guard bytes > 0 else { throw .invalidArgument }
-    let pages = (bytes + Page.size - 1) / Page.size
+    let pages = Page.count(holding: bytes)
     guard pages < memory.frames.span else { throw .outOfMemory }
     let first = try memory.sections.add(pages: pages, described: false, file: file, writable: false, shared: true)
     guard cp_watch_file_mapping(memory.frames.bytes(of: first).address, pages * Page.size) == 0 else {

@@ -10,6 +10,11 @@ public enum Page {
   public static let hugeShift = 21
   /// Pages in a huge page.
   public static let pagesPerHuge = 512
+
+  /// How many pages hold `byteCount` bytes, the last page in part. Any length has an answer: a file may have 2^63 - 1 bytes.
+  package static func count(holding byteCount: Int) -> Int {
+    byteCount >> shift + (byteCount & (size - 1) == 0 ? 0 : 1)
+  }
 }
 
 /// A page frame number: a physical address divided by the page size.

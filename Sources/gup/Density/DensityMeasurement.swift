@@ -15,7 +15,7 @@ struct DensityMeasurement {
 
   func run() throws -> DensityResult {
     let size = try FileManager.default.attributesOfItem(atPath: image.path)[.size] as? Int ?? 0
-    let pages = (size + Page.size - 1) / Page.size
+    let pages = Page.count(holding: size)
     // The first guest makes what all share, so it is made before the first measurement.
     try DensityGuest(image: image.path, pages: pages).end()
     var made: [DensityGuest] = []

@@ -23,7 +23,7 @@ extension AddressSpace {
         mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in
           guard mapping.value.attributes.kind.backing === backing else { return }
           let range = mapping.value.range
-          let skipped = max(page - mapping.value.firstPage, 0)
+          let skipped = page > mapping.value.firstPage ? page - mapping.value.firstPage : 0
           guard skipped < (range.upperBound - range.lowerBound) / Page.size else { return }
           zap(
             range.lowerBound + skipped * Page.size..<range.upperBound, in: mapping, keepsGuards: true, reader, &teardown

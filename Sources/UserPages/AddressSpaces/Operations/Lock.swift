@@ -35,7 +35,8 @@ extension AddressSpace {
   ) throws(PageError) -> Range<VirtualAddress>? {
     guard pages >= 0 else { throw .invalidArgument }
     let start = address.pageStart
-    let count = address.isPageAligned ? pages : pages + 1
+    let (count, overflows) = pages.addingReportingOverflow(address.isPageAligned ? 0 : 1)
+    guard !overflows else { throw .invalidArgument }
     if count == 0 { return nil }
     guard UInt64(count) <= (UInt64.max - start.rawValue) / UInt64(Page.size) else { throw .invalidArgument }
     guard let (range, isWhole) = start.reachableRange(pages: count) else { throw .outOfMemory }

@@ -27,7 +27,8 @@ extension PageCache {
       var evicted = 0
       var looks = looks
       while evicted < wanted, looks > 0 {
-        let candidates = residents.next(min(Self.evictionBatchSize, looks, max(2 * (most - evicted), 4)))
+        // Twice as many as may go, because some are held. Not more than a batch: `most` may be any number.
+        let candidates = residents.next(min(looks, max(2 * min(most - evicted, Self.evictionBatchSize / 2), 4)))
         if candidates.isEmpty { break }
         let isLast = looks <= last
         looks -= candidates.count

@@ -84,7 +84,7 @@ extension PageCache {
       try callingStore { () throws(PageError) in try store.setByteCount(after) }
       reader.byteCount.store(after, ordering: .sequentiallyConsistent)
       guard after < before else { return }
-      let end = Self.pages(of: after)
+      let end = Page.count(holding: after)
       _ = drop(end..<states.capacity)
       YieldPoint.truncationBetweenDropAndUnmap.reach()
       moves.advance()

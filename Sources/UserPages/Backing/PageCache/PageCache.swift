@@ -135,14 +135,15 @@ public final class PageCache: Backing {
   ///     lies: `write` alone changes pages, so a hold cannot.
   ///   - maximumPages: how far the file can grow, in pages; 2^26 or what the file has already. It costs address space, not memory.
   ///   - hooks: what is called before stores and writes.
-  /// - Throws: `invalidArgument` for a limit that is not positive; `outOfMemory` where the process has not the address space.
+  /// - Throws: `invalidArgument` for a limit that is not positive or beyond 2^31, and for more than 2^40 pages, also if the file has them;
+  ///   `outOfMemory` where the process has not the address space.
   public init(
     _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, stability: Stability = .none,
     takesStores: Bool = true,
     maximumPages: Int? = nil, hooks: Hooks = Hooks()
   ) throws(PageError) {
     let byteCount = store.byteCount
-    let maximumPages = max(maximumPages ?? 1 << 26, Self.pages(of: byteCount))
+    let maximumPages = max(maximumPages ?? 1 << 26, Page.count(holding: byteCount))
     guard limit > 0, limit <= 1 << 31, maximumPages <= 1 << 40 else { throw .invalidArgument }
     self.memory = memory
     self.store = store
@@ -165,12 +166,10 @@ public final class PageCache: Backing {
     memory.deferred.drainIfFull()
   }
 
-  static func pages(of byteCount: Int) -> Int { (byteCount + Page.size - 1) / Page.size }
-
   /// The file's length in bytes.
   public var byteCount: Int { reader.byteCount.load(ordering: .sequentiallyConsistent) }
 
-  public var pageCount: Int { Self.pages(of: byteCount) }
+  public var pageCount: Int { Page.count(holding: byteCount) }
 
   public var sequence: InvalidationSequence? { moves }
 

@@ -46,7 +46,7 @@ final class PageReader: Sendable {
     streams = Guarded(ReadAhead(limit: windowLimit))
   }
 
-  private var pageCount: Int { PageCache.pages(of: byteCount.load(ordering: .sequentiallyConsistent)) }
+  private var pageCount: Int { Page.count(holding: byteCount.load(ordering: .sequentiallyConsistent)) }
 
   /// A page that is being read: its place and its frame.
   struct Incoming: Sendable {

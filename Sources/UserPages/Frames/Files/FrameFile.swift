@@ -81,6 +81,8 @@ final class FrameFile: Sendable {
 
   /// Gives back the blocks of whole pages, which read as zeroes then (`fallocate(2)` with `FALLOC_FL_PUNCH_HOLE`).
   func punchHole(_ pages: Range<Int>) throws(PageError) {
+    // Where no file has bytes, the kernel says so for a range that can be counted in bytes.
+    guard pages.lowerBound >= 0, pages.upperBound <= Int.max / Page.size else { throw .file(.punch, errno: EINVAL) }
     while true {
       let result = cp_punch_hole(descriptor, pages.lowerBound * Page.size, pages.count * Page.size)
       if result == 0 { return }
