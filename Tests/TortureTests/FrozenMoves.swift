@@ -1,7 +1,8 @@
 #if DEBUG
   import TestSupport
   import Testing
-  import UserPages
+
+  @testable import UserPages
 
   extension TortureTests {
     /// Pins, stores and writes that are frozen while their page leaves its movable frame.
@@ -101,6 +102,106 @@
           try long.join()
           try cache.sync()
           #expect(MemoryStore.word(store.durable, at: 0) == 9)
+          space.exit()
+        }
+      }
+
+      /// A page of a cache, and a long-term pin that moves it.
+      private struct MovingPage {
+        let freezer: Freezer
+        let memory: PhysicalMemory
+        let cache: PageCache
+        let long: StagedThread
+      }
+
+      /// Runs `body` while the move of a page of a cache stands still at `point`. The pin may fail if `body` cuts the page off.
+      private func withMovingPage(
+        _ point: YieldPoint, frames: Int = 64, movable: Int = 32, mayFail: Bool = false,
+        _ body: (MovingPage) throws -> Void
+      ) throws {
+        try play(frames: frames, movable: movable) { [address] freezer, machine in
+          let cache = try PageCache(machine.memory, MemoryStore(pages: 1), limit: 1, maximumPages: 4)
+          let space = AddressSpace(machine.memory)
+          try space.map(at: address, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(cache))
+          try space.store(UInt64(7), at: address)
+          machine.memory.flushDeferredFrees()
+          let long = freezer.start("long-term pin", freezeAt: point) {
+            if let pin = try space.pin(at: address, .longTerm, orGiveUpOn: mayFail ? [.badAddress, .busError] : []) {
+              pin.release()
+            }
+          }
+          #expect(long.waitUntilFrozen())
+          try body(MovingPage(freezer: freezer, memory: machine.memory, cache: cache, long: long))
+          space.exit()
+        }
+      }
+
+      /// The frame that a page moves to is not the page's yet, and the move may fail. So it cannot be had by its number.
+      @Test(arguments: MappingByNumber.allCases)
+      func theNewFrameCannotBeNamed(way: MappingByNumber) throws {
+        try withMovingPage(.cacheMoveBetweenCopyAndInstall, frames: 3, movable: 2) { moving in
+          // The only frame that is not movable.
+          let pfn = moving.memory.allocator.first
+          let other = AddressSpace(moving.memory)
+          #expect(throws: way.refusal) { try way.map(pfn, in: other) }
+          // The page is needed, and the copy is thrown away.
+          try moving.cache.write([9], at: 0)
+          moving.long.thaw()
+          try moving.long.join()
+          #expect(other.entry(at: 0x9000).kind == .none)
+          other.exit()
+        }
+      }
+
+      /// Once the page is on its way to the new frame, a look-up waits until it is there.
+      @Test func aLookUpOfAPageThatMoves() throws {
+        try withMovingPage(.cacheMoveBetweenClaimAndInstall) { moving in
+          let cache = moving.cache
+          let freezer = moving.freezer
+          let look = freezer.start("read") {
+            freezer.expect(try cache.read(at: 0, count: 1) == [7], "a look-up met a page between two frames")
+          }
+          #expect(!look.mayFinish())
+          moving.long.thaw()
+          try moving.long.join()
+          try look.join()
+        }
+      }
+
+      /// A truncation waits for the move, and finds the page in its new frame.
+      @Test func aTruncationDuringTheMove() throws {
+        try withMovingPage(.cacheMoveBetweenClaimAndInstall, mayFail: true) { moving in
+          let cache = moving.cache
+          let truncation = moving.freezer.start("truncation") { try cache.setByteCount(0) }
+          #expect(!truncation.mayFinish(), "a truncation passed a page by that moves")
+          moving.long.thaw()
+          try moving.long.join()
+          try truncation.join()
+          #expect(cache.residentPages == 0)
+        }
+      }
+
+      /// A store that moves a page of its own cache would wait for a truncation, and the truncation waits for the store's read.
+      @Test func aMoveInsideACallOfTheStore() throws {
+        try play(movable: 32) { [address] freezer, machine in
+          let store = MemoryStore(pages: 2)
+          let cache = try PageCache(machine.memory, store, limit: 2, maximumPages: 4)
+          let space = AddressSpace(machine.memory)
+          try space.map(at: address, pages: 2, protection: .readWrite, sharing: .shared, backing: .file(cache))
+          try space.store(UInt64(7), at: address)
+          let truncation = Locked<StagedThread?>(nil)
+          store.onCall { [unowned cache, unowned space] call in
+            guard call == .read(page: 1, count: 1) else { return }
+            let cut = freezer.start("truncation") { try cache.setByteCount(Page.size) }
+            freezer.expect(!cut.mayFinish(), "a truncation did not wait for a read")
+            freezer.expect(.outOfMemory) { () throws(PageError) in try space.pin(at: address, .longTerm).release() }
+            truncation.withLock { $0 = cut }
+          }
+          let read = freezer.start("read") { _ = try cache.read(at: Page.size, count: 1) }
+          try read.join()
+          try truncation.withLock { $0 }?.join()
+          #expect(cache.byteCount == Page.size)
+          store.onCall(nil)
           space.exit()
         }
       }

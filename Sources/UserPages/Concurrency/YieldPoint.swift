@@ -120,6 +120,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case evictionBetweenGraceAndLook
   /// A page of the page cache was copied to another frame, and the cache still has the old one.
   case cacheMoveBetweenCopyAndInstall
+  /// A move of a page of the page cache has made it `reading`, and its new frame has no reference yet.
+  case cacheMoveBetweenClaimAndInstall
   /// A move out of a movable frame has taken the entry away, and no grace period has passed.
   case moveOutBetweenTakeAndGrace
   /// A move out of a movable frame has waited for its grace period, and has not looked for holders.

@@ -56,7 +56,7 @@ extension PageCache {
       try requireNoStoreCall()
       // A truncation holds the content lock for writing over a grace period.
       RCU.requireNoSection()
-      if states[page] == .reading {
+      if states[page].kind == .reading {
         waitForRead(of: page)
       } else if let pfn = try readIn(page) {
         return pfn
@@ -97,7 +97,7 @@ extension PageCache {
   }
 
   private func waitForRead(of page: Int) {
-    reader.changes.locked { while states[page] == .reading { reader.changes.wait() } }
+    reader.changes.locked { while states[page].kind == .reading { reader.changes.wait() } }
   }
 
   /// Reads a page that is empty, and some behind it if its reader goes through the file in order. Returns its frame with a reference for

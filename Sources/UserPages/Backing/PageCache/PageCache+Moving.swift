@@ -2,15 +2,24 @@
 ///
 /// Steps (e1) to (e4) and what orders them are an eviction's. So the page is clean, no entry shows it, and nothing holds it when it is copied. A
 /// look-up that needs it meanwhile rescues it, and the move fails.
+///
+///     move                                              a look-up, a truncation, a mapping by number
+///     1. (e1) to (e4): present -> evicting              a look-up rescues the page
+///     2. copies the page to the new frame               a mapping by number finds the new frame free
+///     3. under the content lock, for reading:           a truncation waits for the lock
+///        evicting -> reading                            or the page was rescued or cut off: the copy is discarded
+///     4. the new frame gets its first reference         a mapping by number may retain it
+///     5. reading -> present                             a look-up has waited for this
 extension PageCache {
   /// Moves a page to a frame that is not movable. A dirty page is written first. Returns false if the page is held, or was needed
   /// meanwhile; true also if it is not in memory.
   ///
   /// The caller holds no lock and is in no section.
   ///
-  /// - Throws: `outOfMemory` where no such frame is free.
+  /// - Throws: `outOfMemory` where no such frame is free; also inside `willWriteBack` and inside a call of the store, which hold what a move
+  ///   waits for.
   func moveOut(page: Int) throws(PageError) -> Bool {
-    if writeBackLock.isHeldByCaller { throw .outOfMemory }
+    if writeBackLock.isHeldByCaller || isInsideStoreCall { throw .outOfMemory }
     guard page >= 0, page < states.capacity, states[page].pfn != nil else { return true }
     let new = try memory.allocateFrame(.mayReclaim)
     var kept: [any BackingUser] = []
@@ -20,6 +29,7 @@ extension PageCache {
       return move(page, to: new, &kept)
     }
     if isMoved == true { return true }
+    // It never had a reference, so no thread can have retained it.
     memory.discardFrame(new)
     return false
   }
@@ -36,17 +46,31 @@ extension PageCache {
       return false
     }
     memory.frames.bytes(of: new).copy(page: memory.frames.bytes(of: old))
-    let frame = memory.frames.frame(new)
-    frame.begin(anonymous: false, mapped: false)
-    frame.set(Frame.writtenBackBit)
     YieldPoint.cacheMoveBetweenCopyAndInstall.reach()
-    guard states.replace(taken, with: .present(new), at: page) else {
+    guard install(new, at: page, from: taken) else {
       rescue(page, from: old)
-      // No other thread has seen it. The caller discards it.
-      _ = frame.put(Frame.oneReference)
       return false
     }
     memory.put(memory.frames.frame(old), Frame.oneReference)
     return true
+  }
+
+  /// Steps 3 to 5. Returns false if the page is not in the state `taken` any more.
+  ///
+  /// ORDERING [lock-then-begin]: as a page that was read. No other thread changes a page that is `reading`, so the new frame is installed
+  /// for certain when it gets its first reference. With the reference first: 1. the move begins the new frame; 2. a thread maps it by its
+  /// number; 3. a look-up rescues the page; 4. the move discards a frame that an entry shows.
+  ///
+  /// The content lock keeps a truncation out, which passes a page by that is `reading`. A reader looks at the length instead. A move has
+  /// no read to give up.
+  private func install(_ new: PFN, at page: Int, from taken: PageState) -> Bool {
+    let isInstalled = reader.contentLock.reading {
+      guard states.replace(taken, with: taken.beingRead, at: page) else { return false }
+      YieldPoint.cacheMoveBetweenClaimAndInstall.reach()
+      reader.install(new, at: page, marks: taken.marks)
+      return true
+    }
+    if isInstalled { reader.changes.locked { reader.changes.wakeAll() } }
+    return isInstalled
   }
 }

@@ -191,20 +191,24 @@ final class PageReader: Sendable {
 
   /// Makes a page present if it was read, and empty if it was not.
   private func finish(_ incoming: Incoming, _ error: PageError?, references: Int, marks: UInt64) {
-    if error == nil { install(incoming, references: references, marks: marks) } else { giveUp(incoming) }
+    if error == nil {
+      install(incoming.pfn, at: incoming.page, references: references, marks: marks)
+    } else {
+      giveUp(incoming)
+    }
   }
 
-  /// Makes a page that was read present.
+  /// Makes a page present that the calling thread made `reading`. The frame has its contents, and its first reference is the cache's.
   ///
-  /// ORDERING [lock-then-begin]: only the thread that made it `reading` can change the state, so the frame is installed for certain
-  /// when it gets its first reference.
-  private func install(_ incoming: Incoming, references: Int, marks: UInt64) {
-    let frame = memory.frames.frame(incoming.pfn)
+  /// ORDERING [lock-then-begin]: only that thread can change the state, so the frame is installed for certain when it gets its first
+  /// reference.
+  func install(_ pfn: PFN, at page: Int, references: Int = 0, marks: UInt64) {
+    let frame = memory.frames.frame(pfn)
     frame.begin(anonymous: false, mapped: false)
     frame.set(Frame.writtenBackBit)
     // Before another thread can find and evict the page.
     if references > 0 { frame.addReferences(references) }
-    states.update(incoming.page) { _ in .present(incoming.pfn).with(marks) }
+    states.update(page) { _ in .present(pfn).with(marks) }
   }
 
   private func giveUp(_ incoming: Incoming) {

@@ -1,7 +1,7 @@
 /// What a page cache knows of one page: a word of its index.
 ///
 ///     empty     no frame. The word may say when the page was evicted.
-///     reading   one thread reads the page from the store, the others wait for it
+///     reading   one thread reads the page from the store, or moves it to another frame; the others wait for it
 ///     present   a frame, with one reference of the cache's
 ///     evicting  the same frame: the evictor is about to take it away, any other thread may rescue it
 ///
@@ -11,6 +11,7 @@
 ///     present  -> evicting                the evictor, if no mark but `referenced` is set
 ///     evicting -> present                 a fault that needs the page, a store that is about to come, the evictor if it is held
 ///     evicting -> empty                   the evictor
+///     evicting -> reading                 a move to another frame
 ///     present, evicting -> empty          truncate, hole punch
 ///
 /// Bits 0...1 are the kind, 2...7 the marks, the rest is the frame's number, or of an empty page the number of the eviction.
@@ -56,6 +57,9 @@ struct PageState: RawRepresentable, Equatable, Sendable {
   /// Whether an empty page was evicted.
   var wasEvicted: Bool { kind == .empty && rawValue >> Self.payloadShift != 0 }
 
+  /// The marks that are set.
+  var marks: UInt64 { rawValue & ((1 << Self.payloadShift) - 1) & ~3 }
+
   var isDirty: Bool { rawValue & Self.dirtyMark != 0 }
   var isUnderWriteBack: Bool { rawValue & Self.writeBackMark != 0 }
   /// Whether a write-back is still to write the page from where it lies.
@@ -78,6 +82,9 @@ struct PageState: RawRepresentable, Equatable, Sendable {
   var evictable: PageState? {
     kind == .present && !isDirty && !isUnderWriteBack ? without(Self.referencedMark).beingEvicted : nil
   }
+
+  /// The same page without its frame, with its marks, until it has another one.
+  var beingRead: PageState { PageState(rawValue: Kind.reading.rawValue | marks) }
 
   /// The same page in the evictor's hands.
   var beingEvicted: PageState { PageState(rawValue: rawValue & ~3 | Kind.evicting.rawValue) }
