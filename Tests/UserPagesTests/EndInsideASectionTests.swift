@@ -38,6 +38,24 @@ struct EndInsideASectionTests {
     #expect(machine.leaks() == [])
   }
 
+  /// The store and the hook are a user's code, and may wait: they run outside of the section.
+  @Test(arguments: [false, true])
+  func aPageCacheEndsInsideASection(takesStores: Bool) throws {
+    let machine = try Machine(frames: 64)
+    let store = MemoryStore(pages: 4)
+    let sectionsSeen = Locked<[Bool]>([])
+    let hooks = PageCache.Hooks(willWriteBack: { _ throws(PageError) in
+      sectionsSeen.withLock { $0.append(RCU.isReading) }
+    })
+    var cache: PageCache? = try PageCache(machine.memory, store, limit: 4, takesStores: takesStores, hooks: hooks)
+    try cache!.write([7], at: Page.size)
+    RCU.read { cache = nil }
+    machine.memory.flushDeferredFrees()
+    #expect(sectionsSeen.withLock { $0 } == [false])
+    #expect(store.contents[Page.size] == 7)
+    #expect(machine.leaks() == [])
+  }
+
   /// Ends when its machine does.
   private final class Cache: DataCacheFlushing {
     func flush(_ page: PageBytes) {}

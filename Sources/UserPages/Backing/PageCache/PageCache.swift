@@ -159,7 +159,42 @@ public final class PageCache: Backing {
     memory.reclaimer.add(self)
   }
 
+  /// Another's parts, in a cache of its own: see `deinit`.
+  private init(successorOf parts: Parts) {
+    memory = parts.memory
+    store = parts.store
+    limit = parts.limit
+    stability = parts.stability
+    takesStores = parts.takesStores
+    hooks = parts.hooks
+    states = parts.states
+    residents = parts.residents
+    reader = parts.reader
+    copies = parts.copies
+    position = Guarded(ErrorSequence().start)
+  }
+
+  private struct Parts {
+    let memory: PhysicalMemory
+    let store: any PageStore
+    let limit: Int
+    let stability: Stability
+    let takesStores: Bool
+    let hooks: Hooks
+    let states: PageStates
+    let residents: ResidentPages
+    let reader: PageReader
+    let copies: PageBuffer
+  }
+
   deinit {
+    // The end waits for the reader's thread, for a grace period and for the store. None of those may be waited for inside a section.
+    if RCU.isReading {
+      let parts = Parts(
+        memory: memory, store: store, limit: limit, stability: stability, takesStores: takesStores, hooks: hooks,
+        states: states, residents: residents, reader: reader, copies: copies)
+      return RCU.endOutsideSection(PageCache(successorOf: parts))
+    }
     reader.end()
     writeBackAtEnd()
     for (place, page) in residents.pages(in: 0..<states.capacity) { _ = drop(page, at: place) }
