@@ -22,6 +22,7 @@ public final class MemoryStore: PageStore {
     var fails: (@Sendable (Call, Int) -> PageError?)?
     var hook: (@Sendable (Call) -> Void)?
     var look: (@Sendable (borrowing LentPages) -> Void)?
+    var lengthHook: (@Sendable () -> Void)?
   }
 
   private let state: Locked<State>
@@ -49,6 +50,9 @@ public final class MemoryStore: PageStore {
 
   /// Calls `look` with the pages that a call is about to write.
   public func onWrite(_ look: (@Sendable (borrowing LentPages) -> Void)?) { state.withLock { $0.look = look } }
+
+  /// Calls `hook` before the length is told, on the calling thread.
+  public func onByteCount(_ hook: (@Sendable () -> Void)?) { state.withLock { $0.lengthHook = hook } }
 
   /// The calls since the last `fail`.
   public var calls: [Call] { state.withLock { $0.calls } }
@@ -78,7 +82,10 @@ public final class MemoryStore: PageStore {
     (0..<8).reduce(0) { $0 | UInt64(contents[offset + $1]) << UInt64(8 * $1) }
   }
 
-  public var byteCount: Int { state.withLock { $0.contents.count } }
+  public var byteCount: Int {
+    state.withLock { $0.lengthHook }?()
+    return state.withLock { $0.contents.count }
+  }
 
   public func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
     try read(Array(page..<page + pages.count)[...], into: pages, from: 0)

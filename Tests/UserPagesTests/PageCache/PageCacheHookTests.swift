@@ -122,6 +122,27 @@ import Testing
     }
   }
 
+  /// The length is asked for under the cache's locks, as any other call of the store is made.
+  @Test func insideTheLengthOfTheStore() throws {
+    try CacheStage.run(pages: 8, limit: 3) { stage in
+      let (cache, space, store, absent) = (stage.cache, stage.space, stage.store, stage.address(6))
+      let seen = Locked<[PageError?]>([])
+      store.onByteCount {
+        let errors = [
+          error { () throws(PageError) in try cache.sync() },
+          error { () throws(PageError) in try cache.invalidate() },
+          error { () throws(PageError) in _ = try cache.read(at: 6 * Page.size, count: 1) },
+          error { () throws(PageError) in _ = try space.load(at: absent, count: 1) },
+        ]
+        seen.withLock { $0 = errors }
+      }
+      try cache.invalidate()
+      #expect(seen.withLock { $0 } == [.busy, .busy, .busy, .busError])
+      store.onByteCount(nil)
+      #expect(try stage.word(6) == originalWord(6))
+    }
+  }
+
   /// The store of one cache may lie in another one.
   @Test func aStoreThatUsesAnotherCache() throws {
     try CacheStage.run(pages: 8) { inner in

@@ -61,8 +61,8 @@ extension PageCache {
     try changingContents { kept throws(PageError) in
       let dropped = drop(0..<states.capacity)
       unsynced.withLock { $0.removeAll() }
-      let after = store.byteCount
-      let isTooLong = Self.pages(of: after) > states.capacity
+      let after = callingStore { store.byteCount }
+      let isTooLong = Page.count(holding: after) > states.capacity
       reader.byteCount.store(isTooLong ? 0 : after, ordering: .sequentiallyConsistent)
       moves.advance()
       _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self, sparingLocked: false) }
