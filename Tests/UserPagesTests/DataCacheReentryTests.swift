@@ -58,6 +58,58 @@ struct DataCacheReentryTests {
     #expect(memory.census().isClean)
   }
 
+  /// The rest of a page that was cut is flushed when the cut has given its locks up.
+  @Test func afterATruncation() throws {
+    try withCache { flusher, cache, space in
+      _ = try space.load(at: 0x12000, as: UInt8.self)
+      let seen = Locked<[PageError?]>([])
+      flusher.onFlush {
+        let errors = [
+          Self.error { () throws(PageError) in _ = try cache.read(at: 0, count: 1) },
+          Self.error { () throws(PageError) in try cache.setByteCount(2 * Page.size + 50) },
+        ]
+        seen.withLock { $0 = errors }
+      }
+      try cache.setByteCount(2 * Page.size + 100)
+      #expect(seen.withLock { $0 } == [nil, nil])
+      #expect(cache.byteCount == 2 * Page.size + 50)
+    }
+  }
+
+  /// Under the lock of a write-back: another one would wait for this one.
+  @Test func insideAWriteBack() throws {
+    try withCache { flusher, cache, space in
+      try cache.setByteCount(2 * Page.size + 100)
+      try space.store(UInt8(7), at: 0x12000)
+      let seen = Locked<[PageError?]>([])
+      flusher.onFlush {
+        let errors = [
+          Self.error { () throws(PageError) in try cache.sync() },
+          Self.error { () throws(PageError) in try cache.setByteCount(0) },
+          Self.error { () throws(PageError) in _ = try cache.read(at: 0, count: 1) },
+        ]
+        seen.withLock { $0 = errors }
+      }
+      try cache.sync()
+      #expect(seen.withLock { $0 } == [.busy, .busy, nil])
+    }
+  }
+
+  /// Runs `body` with a page cache of three pages, mapped at 0x10000.
+  private func withCache(_ body: (Flusher, PageCache, AddressSpace) throws -> Void) throws {
+    let flusher = Flusher()
+    let memory = try PhysicalMemory(ramPages: 64, dataCache: flusher)
+    do {
+      let cache = try PageCache(memory, MemoryStore(pages: 3), limit: 3, maximumPages: 3)
+      let space = AddressSpace(memory)
+      try space.map(at: 0x10000, pages: 3, protection: .readWrite, sharing: .shared, backing: .file(cache))
+      try body(flusher, cache, space)
+      space.exit()
+    }
+    memory.flushDeferredFrees()
+    #expect(memory.census().isClean)
+  }
+
   /// Has a fault map a page, in a section, and `deed` run in its flush.
   private static func flushInASection(_ deed: @escaping @Sendable (PhysicalMemory, AddressSpace, Image) -> Void) throws
   {

@@ -7,7 +7,9 @@ import Synchronization
 /// descriptor. A frame with a descriptor has a place to remember a flush that can wait until the frame is mapped
 /// (`flush_dcache_page`, PG_dcache_clean); memory without one has none, and is flushed at once (`flush_dcache_pfn`).
 ///
-/// Requests are counted for each file and image. What a flush does is up to `PhysicalMemory.dataCache`; by default nothing,
+/// The length of a file is another such place: what is cleared behind its end stays mapped.
+///
+/// Requests are counted for each memory file and image. What a flush does is up to `PhysicalMemory.dataCache`; by default nothing,
 /// as on every machine this runs on.
 package struct DataCacheCounts: Equatable, Sendable {
   /// Flushes asked for by frame.
@@ -45,5 +47,20 @@ final class DataCacheCounter: Sendable {
   func flush(copy: PageBytes, in memory: PhysicalMemory) {
     frames.wrappingAdd(1, ordering: .relaxed)
     memory.dataCache?.flush(copy)
+  }
+}
+
+/// A page cache asks for flushes as a memory file does. It counts none: its writers would share the line of the count.
+extension PageCache {
+  /// `flush_dcache_page`: at once where the frame is mapped, else when it will be.
+  ///
+  /// The caller holds a reference, or has the page under write-back.
+  func flushDataCache(of pfn: PFN) { if memory.dataCache != nil { memory.dataCacheDirtied(pfn) } }
+
+  /// Whether a program may be storing through another alias, so that a page is flushed before the cache reads it.
+  ///
+  /// Spaces are asked under their mmap locks. A thread inside a section cannot wait for those, and flushes what is mapped at all.
+  var needsFlushBeforeRead: Bool {
+    memory.dataCache != nil && takesStores && (RCU.isReading || spaces.haveWritableMapping(of: self))
   }
 }

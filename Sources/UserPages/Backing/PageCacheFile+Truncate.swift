@@ -53,6 +53,9 @@ extension PageCacheFile {
   }
 
   private func changeLength(_ wanted: (Int) -> Int) throws(PageError) {
+    var tail: PFN?
+    // The flush runs a user's code, so after the lock is given up. The reference keeps the frame until then.
+    defer { if let tail { flush(tail) } }
     try changing { kept throws(PageError) in
       let before = byteCount
       let after = wanted(before)
@@ -72,7 +75,7 @@ extension PageCacheFile {
       }
       YieldPoint.truncationBetweenUnmapAndGrace.reach()
       RCU.synchronize()
-      try clearTail(from: after)
+      tail = try clearTail(from: after)
     }
   }
 
@@ -86,11 +89,18 @@ extension PageCacheFile {
     _ = try changeLock.holding { () throws(Failure) in try body(&kept) }
   }
 
-  /// Clears the rest of the last page if it is cached. If it is not, it will be filled without that.
-  private func clearTail(from end: Int) throws(PageError) {
+  /// Clears the rest of the last page if it is cached. If it is not, it will be filled without that. Returns the page's frame, with a
+  /// reference for the caller.
+  private func clearTail(from end: Int) throws(PageError) -> PFN? {
     let within = end % Page.size
-    guard within > 0, let tail = try cachedFrame(of: end / Page.size) else { return }
+    guard within > 0, let tail = try cachedFrame(of: end / Page.size) else { return nil }
     memory.frames.bytes(of: tail).fill(0, fromByteOffset: within, count: Page.size - within)
+    return tail
+  }
+
+  /// Flushes a page that was cleared and may be mapped, and gives the reference back.
+  private func flush(_ tail: PFN) {
+    dataCacheCounter.flush(tail, in: memory)
     memory.put(memory.frames.folio(of: tail), Frame.oneReference)
   }
 }

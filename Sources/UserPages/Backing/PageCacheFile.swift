@@ -18,7 +18,7 @@ public final class PageCacheFile: Backing {
   let length: Atomic<Int>
   let moves = InvalidationSequence()
   let spaces = BackingUsers()
-  private let dataCacheCounter = DataCacheCounter()
+  let dataCacheCounter = DataCacheCounter()
   /// The most bytes that the file can have.
   let maximumByteCount: Int
 

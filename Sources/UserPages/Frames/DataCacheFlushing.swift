@@ -5,9 +5,9 @@ public protocol DataCacheFlushing: Sendable {
   /// Makes what was written to the page, by whatever alias, visible through all others.
   ///
   /// It must not block, and must not call the library. It may run inside a read-side section, with a mapping of the page in
-  /// progress, or under the lock that lets one page of an image move at a time. What would wait there is refused, in debug and
-  /// release builds: an operation or a fault inside the section traps, a migration of the image throws `busy`, and an access to
-  /// the page that moves is a bus error.
+  /// progress, under the lock that lets one page of an image move at a time, or under the lock of a page cache's write-back. What would
+  /// wait there is refused, in debug and release builds: an operation or a fault inside the section traps, a migration of the image, a
+  /// sync or a truncation of the cache throws `busy`, and an access to the page that moves is a bus error.
   func flush(_ page: PageBytes)
 }
 

@@ -23,11 +23,13 @@ extension PageCache {
     guard offset >= 0 else { throw .invalidArgument }
     var position = 0
     let end = min(bytes.byteCount, max(byteCount - offset, 0))
+    let needsFlush = position < end && needsFlushBeforeRead
     while position < end {
       let within = (offset + position) % Page.size
       let part = min(Page.size - within, end - position)
       let page = (offset + position) / Page.size
       guard let pfn = try frameInside(page) else { return position }
+      if needsFlush { flushDataCache(of: pfn) }
       memory.frames.bytes(of: pfn).copy(into: &bytes, at: position, fromByteOffset: within, count: part)
       finishRead(of: page, in: pfn)
       position += part
@@ -80,6 +82,8 @@ extension PageCache {
     guard let pfn = try frameInside(page) else { return false }
     let frame = memory.frames.frame(pfn)
     defer { memory.put(frame, Frame.oneReference) }
+    // Runs a user's code, so after the lock is given up.
+    defer { flushDataCache(of: pfn) }
     guard isStable else { return copy(bytes, to: page, pfn, at: offset) }
     waitForContents(of: page)
     return copyLock.reading {

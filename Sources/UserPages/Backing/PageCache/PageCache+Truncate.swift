@@ -72,12 +72,19 @@ extension PageCache {
   }
 
   private func changeLength(clearingUpTo offset: Int? = nil, _ wanted: (Int) -> Int) throws(PageError) {
+    var tail: PFN?
+    // The flush runs a user's code, so after the locks are given up. The reference keeps the frame until then.
+    defer {
+      if let tail {
+        flushDataCache(of: tail)
+        memory.put(memory.frames.frame(tail), Frame.oneReference)
+      }
+    }
     try changingContents { kept throws(PageError) in
       let before = byteCount
       let after = wanted(before)
-      guard Self.pages(of: after) <= states.capacity else { throw .file(.resize, errno: EFBIG) }
-      let tail = try lastPage(endingAt: min(before, after))
-      defer { if let tail { memory.put(memory.frames.frame(tail), Frame.oneReference) } }
+      guard Page.count(holding: after) <= states.capacity else { throw .file(.resize, errno: EFBIG) }
+      tail = try lastPage(endingAt: min(before, after))
       // Bytes that a mapping left behind the old end are no part of the file.
       if after > before { zero(tail, from: before, upTo: offset) }
       if after == before { return zero(tail, from: after) }

@@ -143,7 +143,10 @@ extension PageCache {
       let bytes = memory.frames.bytes(of: batch.frames[index])
       // What a mapping stored behind the end is no part of the file. As on Linux, it is gone from the mapping too.
       let end = byteCount - batch.pages[index] * Page.size
-      if 0 < end, end < Page.size { bytes.fill(0, fromByteOffset: end, count: Page.size - end) }
+      if 0 < end, end < Page.size {
+        bytes.fill(0, fromByteOffset: end, count: Page.size - end)
+        flushDataCache(of: batch.frames[index])
+      }
       let isHeld = slots.map { frame.pins > 0 || $0.holds(frame) || hasOtherReferences(frame) } ?? false
       if isHeld { _ = markDirty(batch.pages[index]) }
       guard isHeld || copyingAll else { return bytes }
