@@ -103,4 +103,21 @@ import Testing
     #expect(throws: PageError.invalidArgument) { _ = try PageCache(memory, store, limit: 4) }
     #expect(throws: PageError.file(.punch, errno: EINVAL)) { try store.punchHole(0..<Int.max) }
   }
+
+  /// What a cache costs does not depend on its limit: places are made as pages come.
+  @Test func aLimitThatIsNeverReached() throws {
+    let cache = try PageCache(memory, MemoryStore(pages: 3), limit: 1 << 31)
+    #expect(cache.residents.extent == 0)
+    for page in 0..<3 { #expect(try cache.read(at: page * Page.size, count: 1) == [0]) }
+    cache.waitForReads()
+    #expect(cache.residentPages == 3)
+    #expect(cache.evict(2) == 2)
+    for page in 0..<3 { #expect(try cache.read(at: page * Page.size, count: 1) == [0]) }
+    cache.waitForReads()
+    // A place that is free again is taken first.
+    #expect(cache.residents.extent == 3)
+    let residents = ResidentPages(limit: 2)
+    #expect(residents.reserve() != nil && residents.reserve() != nil && residents.reserve() == nil)
+    #expect(residents.free == 0)
+  }
 }

@@ -55,10 +55,10 @@ extension PageCache {
   /// The pages of a range that are dirty, in order. Each page that was marked before the call is among them: a page that is under
   /// write-back meanwhile is none, so the caller holds `writeBackLock`.
   ///
-  /// - Complexity: O(the shorter of the range and `limit`); O(1) if no page is dirty.
+  /// - Complexity: O(the shorter of the range and the most pages that were ever in memory); O(1) if no page is dirty.
   private func dirtyPages(in range: Range<Int>) -> [Int] {
     if dirtyPages == 0 { return [] }
-    if range.count < residents.limit { return range.filter { states[$0].isDirty } }
+    if range.count < residents.extent { return range.filter { states[$0].isDirty } }
     return residents.pages(in: range) { states[$0].isDirty }.map(\.page)
   }
 

@@ -137,6 +137,7 @@ public final class PageCache: Backing {
   ///   - hooks: what is called before stores and writes.
   /// - Throws: `invalidArgument` for a limit that is not positive or beyond 2^31, and for more than 2^40 pages, also if the file has them;
   ///   `outOfMemory` where the process has not the address space.
+  /// - Complexity: O(1), whatever the limit is: the list of places grows with the pages that are in memory together.
   public init(
     _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, stability: Stability = .none,
     takesStores: Bool = true,

@@ -3,40 +3,52 @@
 /// A place is reserved before a frame is allocated, so the limit is never exceeded. It gets its page once the page's state is
 /// `reading`, and loses it in the step in which the state becomes `empty` (`release(_:of:if:)`). So a page that is present or being
 /// evicted has exactly one place, and of two threads that would take it away one frees the place.
+///
+/// The list grows when all of its places are taken, up to the limit. So it costs what was once in memory together, and not what the
+/// limit would allow. It does not shrink.
 final class ResidentPages: Sendable {
   /// A place, by index.
   struct Place: Equatable, Sendable { fileprivate let index: Int }
 
   private struct Places {
-    /// The page at each place; -1 for a free place, -2 for one that is reserved.
-    var pages: [Int]
-    var free: [Int]
+    /// The page at each place that was ever taken; -1 for one that is free again, -2 for one that is reserved.
+    var pages: [Int] = []
+    /// Those of them that are free.
+    var free: [Int] = []
     var hand = 0
+
+    var taken: Int { pages.count - free.count }
   }
 
   private static let noPage = -1
   private static let reserved = -2
 
   let limit: Int
-  private let places: Guarded<Places>
+  private let places = Guarded(Places())
 
   init(limit: Int) {
     self.limit = limit
-    places = Guarded(Places(pages: Array(repeating: Self.noPage, count: limit), free: Array((0..<limit).reversed())))
   }
 
   /// Places that are not free.
-  var count: Int { places.withLock { limit - $0.free.count } }
+  var count: Int { places.withLock { $0.taken } }
 
   /// Places that are free.
-  var free: Int { places.withLock { $0.free.count } }
+  var free: Int { places.withLock { limit - $0.taken } }
+
+  /// Places that were ever taken: what a look at all of them costs.
+  var extent: Int { places.withLock { $0.pages.count } }
 
   /// Takes a place; nil where all are taken.
   func reserve() -> Place? {
     places.withLock { places in
-      guard let index = places.free.popLast() else { return nil }
-      places.pages[index] = Self.reserved
-      return Place(index: index)
+      if let index = places.free.popLast() {
+        places.pages[index] = Self.reserved
+        return Place(index: index)
+      }
+      guard places.pages.count < limit else { return nil }
+      places.pages.append(Self.reserved)
+      return Place(index: places.pages.count - 1)
     }
   }
 
@@ -67,9 +79,9 @@ final class ResidentPages: Sendable {
   func next(_ count: Int) -> [(place: Place, page: Int)] {
     places.withLock { places in
       var found: [(place: Place, page: Int)] = []
-      for _ in 0..<limit where found.count < count {
+      for _ in places.pages.indices where found.count < count {
         let index = places.hand
-        places.hand = index + 1 == limit ? 0 : index + 1
+        places.hand = index + 1 == places.pages.count ? 0 : index + 1
         if places.pages[index] >= 0 { found.append((Place(index: index), places.pages[index])) }
       }
       return found
