@@ -183,6 +183,22 @@
         testDescription: "truncation", prepare: { try $0.cache.write([1], at: 9 * Page.size) },
         run: { try $0.cache.setByteCount(8 * Page.size) }),
       Operation(
+        testDescription: "hole", prepare: { try $0.cache.write([1], at: 9 * Page.size) },
+        run: { stage throws in
+          try stage.cache.punchHole(9..<10)
+          #expect(try stage.cache.read(at: 9 * Page.size, count: 1) == [0])
+        }),
+      Operation(testDescription: "pin of a cache's page without a mapping") { stage in
+        let pin = try stage.cache.pin(page: 2)
+        #expect(pin.load(as: UInt8.self) == 3)
+        pin.release()
+      },
+      Operation(testDescription: "store and load through a mirror") { stage throws in
+        let mirror = try stage.space.mirror(at: Stage.anonymous, pages: 8, for: .write)
+        try mirror.store(UInt64(6), at: Stage.anonymous + 6 * Page.size)
+        #expect(try mirror.load(at: Stage.anonymous + Page.size, as: UInt64.self) == 101)
+      },
+      Operation(
         testDescription: "sync", prepare: { try $0.space.store(UInt8(9), at: Stage.file) }, run: { try $0.cache.sync() }
       ),
       Operation(testDescription: "load of a memory file, with 2 MiB") {
