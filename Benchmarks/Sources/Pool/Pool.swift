@@ -202,5 +202,6 @@ struct Pool: MeasuringTool {
       }
     }
     return kinds.indices.map { PoolRow(writing: kinds[$0].way, storer: kinds[$0].storer, costs[$0]) }
+      + [PoolRow(copies: (0..<rounds).map { _ in cost.nanosecondsPerCopy() })]
   }
 }

@@ -74,7 +74,16 @@ struct PoolRow: MeasuredRow {
 
   static let evictions = "evict"
   static let scans = "scan"
+  /// A copy of a page, as write-back makes it.
+  init(copies nanoseconds: [Double]) {
+    work = Self.copies
+    subject = "copy"
+    threads = 1
+    self.nanoseconds = Spread(nanoseconds)
+  }
+
   static let writeBacks = "write back"
+  static let copies = "copy"
 
   static func scan(_ reader: ScanCost.Reader, _ readers: Int) -> String { "\(reader.rawValue), \(readers)" }
 }
@@ -156,13 +165,11 @@ extension PoolReport {
 
   /// What a copy costs over what it saves: the share of pages that a store has to meet, above which copying is cheaper than waiting.
   private var crossover: String? {
-    guard let waits = row(PoolRow.writeBacks, "ring, waits", threads: 1)?.processorMicroseconds,
-      let copies = row(PoolRow.writeBacks, "ring, copies", threads: 1)?.processorMicroseconds,
-      let wait = row(PoolRow.writeBacks, "ring, waits", threads: 2)?.waitMicroseconds, wait.median > 0
+    guard let copy = row(PoolRow.copies, "copy", threads: 1)?.nanoseconds,
+      let wait = row(PoolRow.writeBacks, "ring, waits", threads: 2)?.waitMicroseconds, copy.median > 0, wait.median > 0
     else { return nil }
-    let copy = max(copies.median - waits.median, 0)
-    return "a copy takes \((copy * 1000).fixed(0)) ns, a store that waits \(wait.median.fixed(0)) us: "
-      + "copying costs less from one store in \((wait.median / max(copy, 0.001)).fixed(0)) pages on"
+    return "a copy takes \(copy.formatted(0)) ns, a store that waits \(wait.formatted(0)) us: "
+      + "copying costs less from one store in \((wait.median * 1000 / copy.median).fixed(0)) pages on"
   }
 
   private var writeBackTable: String {

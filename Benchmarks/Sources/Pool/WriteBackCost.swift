@@ -44,6 +44,26 @@ struct WriteBackCost {
     return area + draw.page * Page.size + draw.numberOffset + 8
   }
 
+  /// Nanoseconds that a copy of a page takes: of pages that lie as far apart as those that are written, to places that are used again.
+  func nanosecondsPerCopy() -> Double {
+    let pages = 3 * places
+    let from = UnsafeMutableRawBufferPointer.allocate(byteCount: pages * Page.size, alignment: Page.size)
+    let to = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 * Page.size, alignment: Page.size)
+    defer {
+      from.deallocate()
+      to.deallocate()
+    }
+    from.initializeMemory(as: UInt8.self, repeating: 1)
+    to.initializeMemory(as: UInt8.self, repeating: 0)
+    let began = Clock.processorTime()
+    for place in 0..<places {
+      let (target, source) = (place % 128 * Page.size, 3 * place * Page.size)
+      UnsafeMutableRawBufferPointer(rebasing: to[target..<target + Page.size]).copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: from[source..<source + Page.size]))
+    }
+    return Double(Clock.processorTime() - began) / Double(places)
+  }
+
   /// Syncs again and again. Between two syncs each page is stored to, or a thread stores all the time if there is a `storer`.
   func cost(_ way: Way, storer: Bool) throws(Failure) -> Cost {
     do throws(PageError) {
