@@ -63,6 +63,21 @@
         }
       }
 
+      /// The cut comes between the look at the length and the file's contents, which are those of after the cut.
+      @Test func aFrameBeyondTheEndOfCutContents() throws {
+        try withFrozenFile { freezer, _, file in
+          let read = freezer.start("read", freezeAt: .cacheBetweenLengthAndContents) {
+            freezer.expect(try file.read(at: 2 * Page.size, count: 1) == [], "a byte beyond the end")
+          }
+          #expect(read.waitUntilFrozen())
+          try file.setByteCount(2 * Page.size)
+          read.thaw()
+          try read.join()
+          try file.setByteCount(4 * Page.size)
+          #expect(file.cachedPages == 0)
+        }
+      }
+
       // MARK: Faults
 
       /// A fault with an answer from before the cut installs nothing.

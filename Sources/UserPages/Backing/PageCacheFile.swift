@@ -200,6 +200,7 @@ public final class PageCacheFile: Backing {
   private func frame(of page: Int) throws(PageError) -> PFN? {
     while page < pageCount {
       if let cached = try cachedFrame(of: page) { return cached }
+      YieldPoint.cacheBetweenLengthAndContents.reach()
       let contents = original.withLock { $0 }
       let pfn = try memory.allocateFrame(.mayReclaim)
       do throws(PageError) {
@@ -210,8 +211,9 @@ public final class PageCacheFile: Backing {
       }
       YieldPoint.cacheBetweenReadAndInstall.reach()
       let isInstalled = original.withLock { now in
-        // A truncation since would not find the page: read it again.
-        guard now.version == contents.version, slots[page] == nil else { return false }
+        // A truncation since would not find the page: read it again. One before `contents` were read has left the version alone, so the
+        // length is looked at too. It changes under this lock. A page beyond the end would stay in the cache for good.
+        guard now.version == contents.version, page < pageCount, slots[page] == nil else { return false }
         // ORDERING [lock-then-begin]: only a thread that holds the lock fills a place, so this one stays empty until the frame
         // is in it.
         let frame = memory.frames.frame(pfn)

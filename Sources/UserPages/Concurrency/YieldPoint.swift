@@ -98,6 +98,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case swapInBetweenReadAndMap
   /// A page was read from a store and is not in the page cache yet.
   case cacheBetweenReadAndInstall
+  /// A page lies inside the memory file and is not in the cache, and what the file has of it has not been read.
+  case cacheBetweenLengthAndContents
   /// Windows that were read ahead have left the queue, and their thread has neither the content lock nor looked at the length.
   case readAheadBeforeLock
   /// A `write` to a memory file holds its page and has not copied into it.
