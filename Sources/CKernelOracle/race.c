@@ -104,8 +104,14 @@ static void put_answers(FILE *to, enum part from) {
   }
 }
 
-static void run_order(const char *order) {
+// A run that hangs ends the process. The next run has as long again.
+static void begin_run(void) {
+  alarm(patience_in_seconds);
   renew_files();
+}
+
+static void run_order(const char *order) {
+  begin_run();
   run_part(setup);
   int next[2] = {0};
   for (; *order; order++) {
@@ -144,7 +150,7 @@ static void run_many(uint64_t times, uint64_t seed) {
   int count = 0;
   random_state = seed | 1;
   for (uint64_t i = 0; i < times; i++) {
-    renew_files();
+    begin_run();
     run_part(setup);
     choose_delays();
     race_halves();
@@ -187,8 +193,6 @@ static void take_line(char *line, enum part *part) {
 }
 
 static void run_program(char *text) {
-  // A race that hangs ends.
-  alarm(patience_in_seconds);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   leave_one_processor();
   prepare_steps();

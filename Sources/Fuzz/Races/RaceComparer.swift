@@ -61,7 +61,7 @@ public struct RaceFailure: Sendable, CustomStringConvertible {
 /// Then the halves run at once, in the library with every engine and on the kernel.
 public final class RaceComparer {
   private let oracle: KernelOracle
-  private let racers: [LibraryRacer]
+  private var racers: [LibraryRacer]
   /// How often the halves run at once, with each engine and on the kernel.
   private let times: Int
 
@@ -96,10 +96,13 @@ public final class RaceComparer {
     }
     let ofKernel = try oracle.outcomes(of: pair, times: times, seed: seed)
     result.failure = result.failure ?? judge.failure(in: ofKernel, by: "the kernel")
-    for racer in racers {
-      if let leak = racer.leak(), result.failure == nil {
-        result.failure = RaceFailure(pair: pair, reason: .leak(leak, by: "the library, \(racer.engine)"))
-      }
+    for (index, racer) in racers.enumerated() {
+      guard let leak = racer.leak() else { continue }
+      result.failure =
+        result.failure ?? RaceFailure(pair: pair, reason: .leak(leak, by: "the library, \(racer.engine)"))
+      // The end of its memory would trap. It stays, and the next pair has another one.
+      _ = Unmanaged.passRetained(racer)
+      if let fresh = try? LibraryRacer(engine: racer.engine) { racers[index] = fresh }
     }
     result.byLibrary = ofLibrary.count
     result.byKernel = ofKernel.count

@@ -46,7 +46,7 @@ public struct RaceGenerator {
     (nextByte, madePins, madeSpaces, spaces, pins, file) = (0, 0, 0, ["A"], [], nil)
     hotPage = random.below(Self.pages - 1)
     let setup = setup()
-    let (count, before) = (Int.random(in: 2...Self.mostStatements, using: &random), (spaces, pins))
+    let (count, before) = (random.pick([(1, 2), (2, 3), (3, 4), (3, 5), (3, Self.mostStatements)]), (spaces, pins))
     let first = Int.random(in: 1...count - 1, using: &random)
     var halves: [[Statement]] = []
     var after = before
@@ -219,7 +219,7 @@ public struct RaceGenerator {
 
   private mutating func someSpace() -> String { random.chance(70) ? spaces[0] : spaces[random.below(spaces.count)] }
 
-  private mutating func somePage() -> Int { random.chance(70) ? hotPage : random.below(Self.pages) }
+  private mutating func somePage() -> Int { random.chance(80) ? hotPage : random.below(Self.pages) }
 
   private mutating func length() -> Int { random.pick([(5, 1), (2, 2)]) }
 
