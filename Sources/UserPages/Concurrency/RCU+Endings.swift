@@ -1,3 +1,4 @@
+import CPlatform
 import Glibc
 import Synchronization
 
@@ -21,6 +22,8 @@ extension RCU {
     let error = pthread_create(
       &thread, &attributes,
       { _ in
+        // It has its creator's name otherwise, and that may be a service's.
+        cp_name_thread("gup-endings")
         // ORDERING [ending-then-flag]: cleared before the drain looks, by an exchange that acquires. A store would order nothing that
         // comes after it: the drain could miss the successor of a thread that found the flag set. On x86-64 both are one instruction.
         _ = RCU.isThreadStarted.exchange(false, ordering: .acquiringAndReleasing)
