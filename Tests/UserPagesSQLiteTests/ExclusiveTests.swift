@@ -3,6 +3,9 @@ import Foundation
 import Synchronization
 import TestSupport
 import Testing
+import UserPages
+
+@testable import UserPagesSQLite
 
 /// `exclusive=1`: one process, whose connections have locks and the WAL's index among themselves.
 @Suite struct ExclusiveTests {
@@ -58,6 +61,33 @@ import Testing
       try shared.run("SELECT 1 FROM t")
       let failure = #expect(throws: Database.Failure.self) { try Database(path, "exclusive=1") }
       #expect(failure?.code == SQLITE_BUSY)
+    }
+  }
+
+  /// A pool's end comes after its last connection has left, outside the registry's lock. The next pool may be there by then, and has the same
+  /// open file, whose lock is the next pool's.
+  @Test func aPoolThatEndsLateLeavesTheNextItsLock() throws {
+    try Tool.withFolder { folder in
+      let path = "\(folder)/a.db"
+      try Database(path, nil).run("CREATE TABLE t(a); INSERT INTO t VALUES(1)")
+      let other = try SQLShell(path)
+      _ = try other.ask(".timeout 0")
+      // While it is open, the pool's file is parked and not closed.
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      try #require(descriptor >= 0)
+      defer { close(descriptor) }
+      var options = DatabaseOptions()
+      options.isExclusive = true
+      var first: Pool? = try PoolRegistry.connect(path, options)
+      let identity = try #require(first).poolFile.identity
+      PoolRegistry.disconnect(identity)
+      #expect(try other.ask("SELECT sum(a) FROM t;") == "1\n")
+      let second = try PoolRegistry.connect(path, options)
+      defer { PoolRegistry.disconnect(identity) }
+      #expect(second.poolFile.descriptor == first?.poolFile.descriptor)
+      #expect(second !== first)
+      first = nil
+      #expect(try other.ask("SELECT sum(a) FROM t;").contains("locked"))
     }
   }
 
