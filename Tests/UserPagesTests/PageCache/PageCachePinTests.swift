@@ -11,7 +11,10 @@ import Testing
   @Test(arguments: [true, false])
   func aPinnedPageStaysWithoutAMapping(bySlot: Bool) throws {
     try CacheStage.run(pages: 16, limit: 4) { stage in
+      // Only a page that is in memory already is held in a slot.
+      _ = try stage.cache.read(at: 3 * Page.size, count: 1)
       let pin = try stage.cache.pin(page: 3, bySlot: bySlot)
+      #expect(stage.memory.frameInformation(of: pin.pfn)?.referenceCount == (bySlot ? 1 : 2))
       let isWritable = pin.isWritable
       #expect(!isWritable)
       #expect(stage.memory.census().pins == 1)

@@ -26,6 +26,8 @@ extension PageCache {
     return evictionLock.holding {
       var evicted = 0
       var looks = looks
+      // What (e4) found held. It is no candidate again: a small batch could be the same held page every time.
+      var held: Set<Int> = []
       while evicted < wanted, looks > 0 {
         // Twice as many as may go, because some are held. Not more than a batch: `most` may be any number.
         let candidates = residents.next(min(looks, max(2 * min(most - evicted, Self.evictionBatchSize / 2), 4)))
@@ -33,7 +35,7 @@ extension PageCache {
         let isLast = looks <= last
         looks -= candidates.count
         evicted += evict(
-          candidates, atLeast: wanted - evicted, atMost: most - evicted, sparingAccessed: !isLast, &kept)
+          candidates, atLeast: wanted - evicted, atMost: most - evicted, sparingAccessed: !isLast, &held, &kept)
       }
       return evicted
     } ?? 0
@@ -49,11 +51,13 @@ extension PageCache {
 
   private func evict(
     _ looked: [(place: ResidentPages.Place, page: Int)], atLeast wanted: Int, atMost most: Int,
-    sparingAccessed: Bool, _ kept: inout [any BackingUser]
+    sparingAccessed: Bool, _ held: inout Set<Int>, _ kept: inout [any BackingUser]
   ) -> Int {
     var idle = looked.sorted { $0.page < $1.page }
     // Pins are a hint here. The look that counts is (e4).
-    idle.removeAll { item in states[item.page].pfn.map { memory.frames.frame($0).pins > 0 } ?? true }
+    idle.removeAll { item in
+      held.contains(item.page) || states[item.page].pfn.map { memory.frames.frame($0).pins > 0 } ?? true
+    }
     if sparingAccessed { idle = withoutAccessed(idle, &kept) }
     var batch = take(idle, atMost: most)
     if batch.count < wanted, batch.count < idle.count {
@@ -64,7 +68,7 @@ extension PageCache {
       writeBackLock.holding { writeBack(dirty.map(\.page), keepingIn: &kept) }
       batch = (batch + take(Array(dirty), atMost: dirty.count)).sorted { $0.page < $1.page }
     }
-    return batch.isEmpty ? 0 : takeAway(batch, &kept)
+    return batch.isEmpty ? 0 : takeAway(batch, &held, &kept)
   }
 
   /// (e1): those of the pages that are clean are being evicted from here on.
@@ -99,7 +103,7 @@ extension PageCache {
   }
 
   /// (e2) to (e5).
-  private func takeAway(_ batch: [Candidate], _ kept: inout [any BackingUser]) -> Int {
+  private func takeAway(_ batch: [Candidate], _ held: inout Set<Int>, _ kept: inout [any BackingUser]) -> Int {
     let isIdle = isIdleWithoutEntries(batch.map(\.page), batch.map(\.pfn), sparingLocked: true, &kept)
     let number = evictions.wrappingAdd(1, ordering: .relaxed).newValue
     var evicted: [Int] = []
@@ -115,6 +119,7 @@ extension PageCache {
       } else {
         // Held, rescued, truncated, or referenced by a `read` since.
         rescue(candidate.page, from: candidate.pfn)
+        if !isIdle { held.insert(candidate.page) }
       }
     }
     // A failed sync can have only those written again that are still here.
