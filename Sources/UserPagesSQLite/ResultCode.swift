@@ -13,8 +13,6 @@ enum ResultCode {
   static let unlock = SQLITE_IOERR | 8 << 8
   static let noMemory = SQLITE_IOERR | 12 << 8
   static let lock = SQLITE_IOERR | 15 << 8
-  static let sharedMemoryMap = SQLITE_IOERR | 21 << 8
-  static let readOnlyMap = SQLITE_READONLY
   static let loadPermanently = SQLITE_OK | 1 << 8
 
   /// The code of an error that came up while the file was used for `purpose`, which is the code of an error that says nothing more.

@@ -14,7 +14,7 @@
  * With SHARED the entries are copy-on-write, as a fork leaves them whose child is gone: no pin is taken, a store copies the page, and
  * references the original meanwhile; with UNREFERENCED it does not.
  *
- * Mutations: NO_MIGRATION, NO_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, COUNT_BEFORE_CHANGE, UNSEALED. */
+ * Mutations: NO_MIGRATION, NO_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, COUNT_BEFORE_CHANGE, NOT_WRITE_LOCKED. */
 #ifdef SHARED
 #define PINNERS 0
 #else
@@ -43,7 +43,7 @@ inline flush_stores() { atomic { do :: buffer ? slot :: empty(buffer) -> break o
 /* The frame that holds the counts. */
 #define counter_of(e) (is_part(e) -> 0 : frame_of(e))
 byte entries[2];
-bool isSealed;
+bool isWriteLocked;
 
 /* Frames 0 and 1, the huge one's, and 2 and 3, for copies. */
 byte references[4];
@@ -123,10 +123,10 @@ proctype Other() {
   done++
 }
 
-#ifdef UNSEALED
-#define IS_SEALED false
+#ifdef NOT_WRITE_LOCKED
+#define IS_WRITE_LOCKED false
 #else
-#define IS_SEALED isSealed
+#define IS_WRITE_LOCKED isWriteLocked
 #endif
 
 proctype Program() {
@@ -148,9 +148,9 @@ again:
         assert(pinned == 0 || pinnedPage != page || pinned == frame_of(e) + 1);
         leave(STORER)
       }
-    :: e == BUSY || e == MIGRATION -> leave(STORER); (entries[page] != BUSY && !isSealed); goto again
+    :: e == BUSY || e == MIGRATION -> leave(STORER); (entries[page] != BUSY && !isWriteLocked); goto again
     :: is_mapped(e) && is_shared(e) ->
-      if :: IS_SEALED -> leave(STORER); (!isSealed); goto again :: else fi;
+      if :: IS_WRITE_LOCKED -> leave(STORER); (!isWriteLocked); goto again :: else fi;
       c = counter_of(e);
       if
       :: references[c] == 1 ->
@@ -159,7 +159,7 @@ again:
         :: entries[page] != e -> leave(STORER); goto again
         fi;
         if
-        :: IS_SEALED || references[c] > 1 -> entries[page] = e; leave(STORER); goto again
+        :: IS_WRITE_LOCKED || references[c] > 1 -> entries[page] = e; leave(STORER); goto again
         :: else -> entries[page] = e - 1; leave(STORER); goto again
         fi
       :: else ->
@@ -176,7 +176,7 @@ again:
         :: entries[page] != e -> put_reference(c); leave(STORER); goto again
         fi;
         if
-        :: IS_SEALED -> entries[page] = e; put_reference(c); leave(STORER); goto again
+        :: IS_WRITE_LOCKED -> entries[page] = e; put_reference(c); leave(STORER); goto again
         :: else
         fi;
         d_step {
@@ -223,7 +223,7 @@ proctype BreakUp() {
   byte seen[READERS];
   byte i, places, first, second;
   bool isAlone = true;
-  isSealed = true;
+  isWriteLocked = true;
   atomic { entries[0] != BUSY -> first = entries[0] };
   atomic { entries[1] != BUSY -> second = entries[1] };
   places = is_part(first) + is_part(second);
@@ -257,7 +257,7 @@ proctype BreakUp() {
   give_back(0, first);
   give_back(1, second);
 over:
-  isSealed = false;
+  isWriteLocked = false;
   /* The unmap. */
   drop(0, first);
   drop(1, second);

@@ -11,14 +11,14 @@
  *
  * It is the grace period that orders a pin and a collapse, which leaves the entries of the node as they are and only takes the
  * link away: the second look of a pin finds nothing here, and ONE_LOOK does without. A fault that does not look whether the
- * mapping is sealed finds the place of the link taken; one that does look would not mind if it were empty. So each of UNSEALED
+ * mapping is write-locked finds the place of the link taken; one that does look would not mind if it were empty. So each of NOT_WRITE_LOCKED
  * and EMPTY_LINK holds; not both.
  *
  * PART: page 0 is part of an older huge frame, another part of which another space maps, and once more (by a fork) meanwhile: it
  * takes a reference, then adds a mapping. References and mappings are not looked at in one moment, so a thread that only compares them
  * overlooks a pin; pins are counted by themselves.
  *
- * Mutations: NO_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, COUNT_BEFORE_CHANGE, COMPARE_ALONE; UNSEALED with EMPTY_LINK. */
+ * Mutations: NO_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, COUNT_BEFORE_CHANGE, COMPARE_ALONE; NOT_WRITE_LOCKED with EMPTY_LINK. */
 #ifdef PART
 #define OTHERS 1
 #else
@@ -55,7 +55,7 @@ inline flush_stores() {
 #define HUGE 3
 byte link = NODE;
 bool nodeIsFree;
-bool isSealed;
+bool isWriteLocked;
 
 /* In the node: empty, locked, or mapping frame 0 at page 0 and frame 1 at page 1. */
 #define EMPTY 0
@@ -149,10 +149,10 @@ end:
   od
 }
 
-#ifdef UNSEALED
-#define IS_SEALED false
+#ifdef NOT_WRITE_LOCKED
+#define IS_WRITE_LOCKED false
 #else
-#define IS_SEALED isSealed
+#define IS_WRITE_LOCKED isWriteLocked
 #endif
 
 proctype Program() {
@@ -175,7 +175,7 @@ again:
         i = 0; w = 0;
         leave(STORER)
       }
-    :: e != MAPPED && IS_SEALED -> leave(STORER); (!isSealed); goto again
+    :: e != MAPPED && IS_WRITE_LOCKED -> leave(STORER); (!isWriteLocked); goto again
     :: else ->
       /* The fault. */
       if
@@ -192,7 +192,7 @@ again:
         :: entries[page] != e -> leave(STORER); goto again
         fi;
         if
-        :: IS_SEALED -> entries[page] = e; leave(STORER); goto again
+        :: IS_WRITE_LOCKED -> entries[page] = e; leave(STORER); goto again
         :: else
         fi;
         atomic { assert(!nodeIsFree); references[page]++; mappings[page]++; entries[page] = MAPPED };
@@ -257,7 +257,7 @@ proctype Collapser() {
   byte seen[READERS];
   byte i, count;
   bool stays;
-  isSealed = true;
+  isWriteLocked = true;
 #ifdef COUNT_BEFORE_CHANGE
   look(0); look(1);
 #endif
@@ -288,7 +288,7 @@ proctype Collapser() {
     /* No walker is in the node any more; what its entries held goes the way of all references. */
     d_step { mappings[0]--; mappings[1] = 0 }
   fi;
-  isSealed = false;
+  isWriteLocked = false;
   if
   :: !stays ->
     grace_period();

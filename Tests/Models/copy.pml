@@ -5,16 +5,16 @@
  * have been another in between: what is to be shown is that the contents that were copied are still the page's.
  *
  *   Faults/Fault+WriteProtect.swift   soleUser, reusePage, copyPage    [lock-then-validate]
- *   Operations/Fork.swift             seal, writeProtect
+ *   Operations/Fork.swift             write-lock, writeProtect
  *   Operations/ForkEntries.swift      copyEntries
  *   Concurrency/DeferredQueue.swift                                    [deferred-free]
  *
  * With REFERENCED a copy retains its original and looks at the entry again. It holds without that, too: the entry had a reference
  * when the section began, and that one falls a grace period after the entry's end, so no other space reuses the frame
  * before the section is over; and a fork that shares a frame that this space has reused waits for a grace period with the
- * mapping sealed.
+ * mapping write-locked.
  *
- * Mutations: NO_GRACE, NO_SEAL, INSTALL_BLINDLY. */
+ * Mutations: NO_GRACE, NO_WRITE_LOCK, INSTALL_BLINDLY. */
 #ifndef STORES
 #define STORES 1
 #endif
@@ -29,7 +29,7 @@ inline flush_stores() { skip }
 #define EXCLUSIVE(f) (2 * (f) + 1)
 #define SHARED(f) (2 * (f))
 byte entries[2];
-bool isSealed;
+bool isWriteLocked;
 byte references[FRAMES];
 bool isFree[FRAMES];
 /* What was stored to a frame last, what the parent stored to its page last, and what the child saw first. */
@@ -59,10 +59,10 @@ inline allocate(n) {
   }
 }
 
-#ifdef NO_SEAL
-#define SEALED false
+#ifdef NO_WRITE_LOCK
+#define WRITE_LOCKED false
 #else
-#define SEALED isSealed
+#define WRITE_LOCKED isWriteLocked
 #endif
 
 /* One store to the parent's page, by thread `me`. Uses the caller's e, f, n, copied and count. */
@@ -71,8 +71,8 @@ inline store(me) {
 again:
   atomic { f = 0; n = 0; copied = 0; count = 0; enter(me); e = entries[0] };
   if
-  :: e == BUSY || SEALED -> e = 0; leave(me); (entries[0] != BUSY && !SEALED); goto again
-  :: e != BUSY && !SEALED && e % 2 == 1 ->
+  :: e == BUSY || WRITE_LOCKED -> e = 0; leave(me); (entries[0] != BUSY && !WRITE_LOCKED); goto again
+  :: e != BUSY && !WRITE_LOCKED && e % 2 == 1 ->
     f = e / 2;
     d_step {
       assert(!isFree[f]);
@@ -100,7 +100,7 @@ again:
 #endif
     fi;
     if
-    :: atomic { SEALED -> entries[0] = e; undo(n, f, count); leave(me) }; goto again
+    :: atomic { WRITE_LOCKED -> entries[0] = e; undo(n, f, count); leave(me) }; goto again
     :: else
     fi;
     if
@@ -151,7 +151,7 @@ proctype Forker() {
   byte seen[READERS];
   bool writeProtected;
   entries[1] == NONE;
-  isSealed = true;
+  isWriteLocked = true;
   atomic {
     entries[0] != BUSY ->
     e = entries[0];
@@ -169,7 +169,7 @@ proctype Forker() {
     childValue = value;
     entries[1] = e;
     e = 0;
-    isSealed = false
+    isWriteLocked = false
   };
   (storersDone == 2);
   assert(contents[entries[1] / 2] == childValue)

@@ -5,7 +5,7 @@
  * entry, breaking copy-on-write as the fault does; one forks.
  *
  *   Pinning/AddressSpace+Hold.swift, Engines/*     retain, hold, holdOther                  [pin-then-look] [slot-then-leave]
- *   Operations/Fork.swift         seal, writeProtect                  [change-then-count]
+ *   Operations/Fork.swift         write-lock, writeProtect                  [change-then-count]
  *   Operations/ForkEntries.swift  copyEntries
  *   Fault+WriteProtect.swift      soleUser, reusePage, copyPage       [lock-then-validate]
  *
@@ -14,7 +14,7 @@
  *
  * A fork may fail before it comes to the page.
  *
- * Mutations: CHECK_BEFORE_PROTECT, NO_GRACE, SCAN_BEFORE_GRACE, COUNT_BEFORE_LOCK, NO_SEAL, FAILURE_LEAVES_PINNED. */
+ * Mutations: CHECK_BEFORE_PROTECT, NO_GRACE, SCAN_BEFORE_GRACE, COUNT_BEFORE_LOCK, NO_WRITE_LOCK, FAILURE_LEAVES_PINNED. */
 #ifndef PINNERS
 #define PINNERS 1
 #endif
@@ -44,7 +44,7 @@ inline flush_stores() {
 byte entry;
 byte child = NONE;
 bool childIsComplete;
-bool isSealed;
+bool isWriteLocked;
 byte references[4];
 byte pins[4];
 byte holders[4];
@@ -83,7 +83,7 @@ proctype Pinner(byte me) {
   fi;
   holders[f]++;
   /* A fork that is under way may still lower the entry, but it will give the page back. */
-  (!isSealed);
+  (!isWriteLocked);
   atomic { assert(ONE_PAGE(f)); assert(NOT_SHARED(f)) };
   atomic { assert(ONE_PAGE(f)); assert(NOT_SHARED(f)) };
   d_step { holders[f]--; if :: bySlot :: else -> references[f]--; pins[f]-- fi };
@@ -104,10 +104,10 @@ end:
 
 /* The store itself: not into a page that a finished fork has given to the child. */
 inline land(f) { atomic { assert(!(childIsComplete && child / 2 == f)) } }
-#ifdef NO_SEAL
-#define IS_SEALED false
+#ifdef NO_WRITE_LOCK
+#define IS_WRITE_LOCKED false
 #else
-#define IS_SEALED isSealed
+#define IS_WRITE_LOCKED isWriteLocked
 #endif
 
 proctype Storer() {
@@ -119,8 +119,8 @@ again:
     enter(STORER);
     e = entry;
     if
-    :: e == BUSY || IS_SEALED -> leave(STORER); (entry != BUSY && !IS_SEALED); goto again
-    :: e != BUSY && !IS_SEALED && e % 2 == 1 -> f = e / 2; land(f); leave(STORER); n++
+    :: e == BUSY || IS_WRITE_LOCKED -> leave(STORER); (entry != BUSY && !IS_WRITE_LOCKED); goto again
+    :: e != BUSY && !IS_WRITE_LOCKED && e % 2 == 1 -> f = e / 2; land(f); leave(STORER); n++
     :: else ->
       /* Copy-on-write: reuse the frame if no other space has it, else copy. */
       f = e / 2;
@@ -130,7 +130,7 @@ again:
       :: entry != e -> leave(STORER); goto again
       fi;
       if
-      :: IS_SEALED -> entry = e; leave(STORER); goto again
+      :: IS_WRITE_LOCKED -> entry = e; leave(STORER); goto again
       :: else
       fi;
 #ifndef COUNT_BEFORE_LOCK
@@ -165,7 +165,7 @@ proctype Forker() {
   byte e, f, i;
   byte seen[READERS];
   bool isPinned, writeProtected;
-  isSealed = true;
+  isWriteLocked = true;
 #ifdef CHECK_BEFORE_PROTECT
   (entry != BUSY);
   f = entry / 2;
@@ -188,7 +188,7 @@ proctype Forker() {
   look_for_pins(f);
 #endif
 #endif
-  /* A fault may hold the entry until it finds the mapping sealed. */
+  /* A fault may hold the entry until it finds the mapping write-locked. */
   atomic {
     entry != BUSY ->
     if
@@ -204,7 +204,7 @@ proctype Forker() {
     fi
   };
   childIsComplete = child != NONE;
-  isSealed = false
+  isWriteLocked = false
 }
 
 init {

@@ -274,7 +274,7 @@
           let children = Children()
           let forker = freezer.start("fork", freezeAt: .forkBetweenProtectAndCopy) { children.add(try space.fork()) }
           #expect(forker.waitUntilFrozen())
-          // What a fault does that saw the mapping live before the fork sealed it.
+          // What a fault does that saw the mapping live before the fork write-locked it.
           let place = try #require(RCU.read { space.table.ptep(for: 0x5000, $0) })
           let entry = place.load()
           #expect(place.lock(entry))

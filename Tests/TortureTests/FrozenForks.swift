@@ -7,7 +7,7 @@
   extension TortureTests {
     /// Forks that are stopped between two looks at an entry, and faults that come in between.
     @Suite struct FrozenForks {
-      /// A fault may hold an entry until it finds the mapping sealed. The fork copies what comes back, wherever it is.
+      /// A fault may hold an entry until it finds the mapping write-locked. The fork copies what comes back, wherever it is.
       @Test(arguments: 0..<3)
       func anEntryThatAFaultHoldsIsCopied(held: Int) throws {
         try play { freezer, machine in
@@ -56,7 +56,7 @@
         }
       }
 
-      /// A fault saw the mapping before the fork sealed it, and comes to its entry when the fork has write-protected all pages
+      /// A fault saw the mapping before the fork write-locked it, and comes to its entry when the fork has write-protected all pages
       /// and copied none. Were its entry installed, the child would inherit one that takes stores.
       @Test(arguments: Engines.lockless, [false, true])
       func aFaultBetweenProtectAndCopy(engine: PinEngine, isFirstTouch: Bool) throws {

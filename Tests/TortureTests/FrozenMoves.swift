@@ -64,7 +64,7 @@
         }
       }
 
-      /// A fault that has looked at its mapping finds it sealed, and waits until the page is in its new place.
+      /// A fault that has looked at its mapping finds it write-locked, and waits until the page is in its new place.
       @Test(arguments: Engines.lockless)
       func aLoadDuringTheMove(engine: PinEngine) throws {
         try withPage(engine) { [address] freezer, machine, space in

@@ -105,7 +105,7 @@
         }
       }
 
-      /// A fork has sealed the mapping and has not copied its entries. A pin that would make the page the parent's own again waits.
+      /// A fork has write-locked the mapping and has not copied its entries. A pin that would make the page the parent's own again waits.
       @Test(arguments: Engines.lockless)
       func fork(engine: PinEngine) throws {
         try play { freezer, machine in

@@ -13,6 +13,8 @@
 #include <urcu/urcu-bp.h>
 #include <urcu/static/urcu-bp.h>
 
+#include "random.h"
+
 #define PAGE_SHIFT 12
 #define ENTRIES 512
 #define ADDRESS_LIMIT (1ull << 47)
@@ -56,16 +58,6 @@ entry_t *table_make_node(void);
 /// Maps `pages` pages from AREA_START on to frames 1, 2, 3, ...
 entry_t *table_create(size_t pages);
 void table_destroy(entry_t *root);
-
-/// xorshift64*, a number below `span`: what `XorShift.below` does.
-static inline __attribute__((always_inline)) uint64_t random_below(uint64_t *state, uint64_t span) {
-  uint64_t x = *state;
-  x ^= x >> 12;
-  x ^= x << 25;
-  x ^= x >> 27;
-  *state = x;
-  return (((x * 0x2545f4914f6cdd1dull) >> 32) * span) >> 32;
-}
 
 /// The calling thread's number, from zero on.
 extern __thread int floor_thread __attribute__((tls_model("initial-exec")));

@@ -3,6 +3,7 @@
 // Left out where the machine has no oneTBB: the package's manifest looks for its headers.
 extern "C" {
 #include "CFloor.h"
+#include "random.h"
 }
 
 #ifdef HAVE_TBB
@@ -33,13 +34,6 @@ struct Space {
   std::size_t pages;
 };
 
-inline uint64_t randomBelow(uint64_t &state, uint64_t span) {
-  state ^= state >> 12;
-  state ^= state << 25;
-  state ^= state >> 27;
-  return (((state * 0x2545f4914f6cdd1dull) >> 32) * span) >> 32;
-}
-
 inline Frame *pin(Space &space, uint64_t page) {
   Map::const_accessor found;
   if (!space.map.find(found, page))
@@ -60,7 +54,7 @@ uint64_t loop(void *context, floor_work *work, uint64_t iterations) {
   auto &space = *static_cast<Space *>(context);
   uint64_t state = work->state, failures = 0;
   for (uint64_t i = 0; i < iterations; i++) {
-    Frame *frame = pin(space, work->first + randomBelow(state, work->span));
+    Frame *frame = pin(space, work->first + random_below(&state, work->span));
     if (frame)
       frame->count.fetch_sub(1);
     else
@@ -75,7 +69,7 @@ uint64_t rangeLoop(void *context, floor_work *work, uint64_t iterations) {
   Frame *held[floor_range];
   uint64_t failures = 0;
   for (uint64_t i = 0; i < iterations; i++) {
-    uint64_t page = work->first + randomBelow(work->state, work->span - floor_range + 1);
+    uint64_t page = work->first + random_below(work->state, work->span - floor_range + 1);
     int pinned = 0;
     while (pinned < floor_range && (held[pinned] = pin(space, page + pinned)))
       pinned++;

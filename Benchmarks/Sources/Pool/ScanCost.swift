@@ -38,12 +38,12 @@ struct ScanCost {
     }
   }
 
-  private func cached(_ engine: DirectFile.Engine, _ count: Int) throws(Failure) -> Cost {
+  private func cached(_ transfers: DirectFile.Transfers, _ count: Int) throws(Failure) -> Cost {
     let space: AddressSpace
     do throws(PageError) {
       // Frames that were evicted come back after a grace period.
       let memory = try PhysicalMemory(ramPages: limit + 256)
-      let cache = try PageCache(memory, try DirectFile(path: file.path, engine: engine), limit: limit)
+      let cache = try PageCache(memory, try DirectFile(path: file.path, transfers: transfers), limit: limit)
       space = AddressSpace(memory, engine: .slot)
       try space.map(at: Self.area, pages: file.pages, protection: .read, sharing: .shared, backing: .file(cache))
     } catch { throw Failure("cannot measure a scan: \(error)") }

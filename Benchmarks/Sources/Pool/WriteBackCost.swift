@@ -8,14 +8,14 @@ struct WriteBackCost {
   /// How pages are written.
   struct Way: Sendable {
     let name: String
-    let engine: DirectFile.Engine
+    let transfers: DirectFile.Transfers
     let stability: PageCache.Stability
 
     static let all = [
-      Way(name: "calls", engine: .calls, stability: .none), Way(name: "ring", engine: .ring, stability: .none),
-      Way(name: "ring, waits", engine: .ring, stability: .waits),
-      Way(name: "ring, copies", engine: .ring, stability: .copies),
-      Way(name: "ring, adapts", engine: .ring, stability: .adapts),
+      Way(name: "calls", transfers: .calls, stability: .none), Way(name: "ring", transfers: .ring, stability: .none),
+      Way(name: "ring, waits", transfers: .ring, stability: .waits),
+      Way(name: "ring, copies", transfers: .ring, stability: .copies),
+      Way(name: "ring, adapts", transfers: .ring, stability: .adapts),
     ]
   }
 
@@ -68,7 +68,7 @@ struct WriteBackCost {
   func cost(_ way: Way, storer: Bool) throws(Failure) -> Cost {
     do throws(PageError) {
       let memory = try PhysicalMemory(ramPages: limit + 256)
-      let store = CountingStore(try DirectFile(path: file.path, engine: way.engine))
+      let store = CountingStore(try DirectFile(path: file.path, transfers: way.transfers))
       let cache = try PageCache(memory, store, limit: limit, stability: way.stability)
       let space = AddressSpace(memory, engine: .slot)
       defer { space.exit() }

@@ -37,7 +37,7 @@ struct VMA: ~Copyable, Sendable {
     /// A fork's child inherits it without its pages (`VM_WIPEONFORK`).
     var wipesOnFork = false
     /// Stays as it is (`VM_SEALED`): see `AddressSpace.seal`.
-    var isImmutable = false
+    var isSealed = false
     /// No pin reaches its pages: its entries are special (`vma_is_secretmem`).
     var isSecret = false
     /// Its pages are never paged out (`VM_LOCKED`).
@@ -61,7 +61,7 @@ struct VMA: ~Copyable, Sendable {
 
     func matches(_ other: Attributes) -> Bool {
       protection == other.protection && isShared == other.isShared && dontFork == other.dontFork
-        && wipesOnFork == other.wipesOnFork && isImmutable == other.isImmutable && isLocked == other.isLocked
+        && wipesOnFork == other.wipesOnFork && isSealed == other.isSealed && isLocked == other.isLocked
         && hugePages == other.hugePages
         && kind.matches(other.kind)
     }
@@ -71,7 +71,7 @@ struct VMA: ~Copyable, Sendable {
     /// Faults may install entries.
     case live
     /// A writer holds the mmap lock and changes this mapping's entries (`vma_start_write`). A fault waits for the lock.
-    case sealed
+    case writeLocked
     /// The mapping was replaced. A fault looks the address up again.
     case detached
   }

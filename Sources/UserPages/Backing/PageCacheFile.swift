@@ -238,11 +238,7 @@ public final class PageCacheFile: Backing {
     try RCU.read { () throws(PageError) -> PFN? in
       guard let pfn = slots[page] else { return nil }
       YieldPoint.cacheBetweenLookAndReference.reach()
-      let folio = memory.frames.folio(of: pfn)
-      guard folio.retain(Frame.oneReference) else {
-        memory.put(folio, Frame.oneReference)
-        throw .outOfMemory
-      }
+      try memory.retain(memory.frames.folio(of: pfn))
       return pfn
     }
   }

@@ -61,10 +61,7 @@ public struct FrameReference: ~Copyable, Sendable {
   ///
   /// - Throws: `outOfMemory` where the frame has as many references as it may have.
   public func retain() throws(PageError) -> FrameReference {
-    guard frame.retain(Frame.oneReference) else {
-      memory._withUnsafeGuaranteedRef { $0.put(frame, Frame.oneReference) }
-      throw .outOfMemory
-    }
+    guard frame.retain(Frame.oneReference) else { throw memory._withUnsafeGuaranteedRef { $0.undoRetain(frame) } }
     return FrameReference(sameAs: self)
   }
 

@@ -193,6 +193,21 @@ public final class PhysicalMemory: Sendable {
     return allocator.manages(pfn) || (pfn >= zeroPage && pfn < zeroPage + Page.pagesPerHuge)
   }
 
+  /// Takes one more reference on a frame that has one, which the caller knows to stay meanwhile.
+  ///
+  /// - Throws: `outOfMemory` where the frame has as many references as it may have.
+  @inline(__always)
+  func retain(_ frame: Frame) throws(PageError) {
+    guard frame.retain(Frame.oneReference) else { throw undoRetain(frame) }
+  }
+
+  /// Undoes a `retain` that was refused. Returns the error of that.
+  @inline(never)
+  func undoRetain(_ frame: Frame) -> PageError {
+    put(frame, Frame.oneReference)
+    return .outOfMemory
+  }
+
   /// Gives back what a get or a pin took, freeing the frame if that was the last reference.
   @inlinable @inline(__always)
   func put(_ frame: Frame, _ counts: UInt64) {

@@ -113,10 +113,10 @@ import Testing
   /// What was asked for, and what the kernel gives: a ring is for direct transfers.
   @Test func theEngine() throws {
     try withPath { path in
-      #expect(try DirectFile(path: path, engine: .calls).engine == .calls)
-      #expect(try DirectFile(file: FrameFile(path: path, isDirect: false)).engine == .calls)
+      #expect(try DirectFile(path: path, transfers: .calls).transfers == .calls)
+      #expect(try DirectFile(file: FrameFile(path: path, isDirect: false)).transfers == .calls)
       let store = try DirectFile(path: path)
-      #expect(store.engine == (store.isDirect && TransferRing() != nil ? .ring : .calls))
+      #expect(store.transfers == (store.isDirect && TransferRing() != nil ? .ring : .calls))
       // As a kernel without io_uring does, this one refuses a ring without entries.
       #expect(TransferRing(entries: 0) == nil)
     }
@@ -165,7 +165,7 @@ import Testing
         file.withRing { $0.refuse(error, times: times) }
         let readErrors = store.read(into: LentPages(frames, isWritable: true), at: numbers)
         // The disk refuses a transfer with EPERM as well: that is believed.
-        let isBelieved = error == EPERM && store.engine == .ring
+        let isBelieved = error == EPERM && store.transfers == .ring
         let expected: PageError? = isBelieved ? .file(.read, errno: EPERM) : nil
         #expect(readErrors == [PageError?](repeating: expected, count: numbers.count))
         guard !isBelieved else { return }

@@ -11,7 +11,7 @@ extension Fault {
     guard let mapping = space.mappings.find(address, section), mapping.value.permits(access) else {
       return .failed(.segmentationViolation)
     }
-    guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
+    guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .writeLocked }
     YieldPoint.faultBeforeWalk.reach()
     let wantsHuge = mapping.value.attributes.hugePages && wantsHuge(in: mapping)
     let site: FaultSite
@@ -38,7 +38,7 @@ extension Fault {
   private mutating func handleEntry(_ site: FaultSite) -> Outcome {
     let pte = site.pte
     // It lies across a cut, and the cutting thread is about to split it.
-    if site.isHuge, !site.mapping.value.covers(site.address.hugeRange) { return .sealed }
+    if site.isHuge, !site.mapping.value.covers(site.address.hugeRange) { return .writeLocked }
     if pte.isEmpty {
       switch (site.isHuge, site.mapping.value.attributes.isAnonymous) {
       case (false, true): return handleAnonymousFault(site)
@@ -50,7 +50,7 @@ extension Fault {
     guard pte.isMapped else {
       switch pte.nonPresentKind {
       case .swap: return handleSwapFault(site)
-      case .migration: return .sealed
+      case .migration: return .writeLocked
       case .guardMarker: return .guarded
       case .busy: return .again
       case nil: return .failed(.busError)

@@ -94,7 +94,7 @@ extension Fault {
     guard site.mapping.value.isLive else {
       site.ptep.store(site.pte)
       nodes.giveBack(node)
-      return .sealed
+      return .writeLocked
     }
     space.with { $0.fill(node, with: site.pte, at: site.address, in: site.mapping) }
     // ORDERING [node-publish]: the entries come before the link.

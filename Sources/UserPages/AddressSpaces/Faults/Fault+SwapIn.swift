@@ -65,7 +65,7 @@ struct SwappedPage {
 extension AddressSpace {
   /// Marks a swap entry as shared, for a fork, and counts one more user of its slot. Returns the entry for the child.
   ///
-  /// The mapping is sealed, so no fault takes the page back meanwhile.
+  /// The mapping is write-locked, so no fault takes the page back meanwhile.
   func shareSwapped(_ pte: PTE, at ptep: PTEPointer) -> PTE {
     let shared = pte.with(PTELayout.cowShared)
     _ = ptep.update { _ in shared }

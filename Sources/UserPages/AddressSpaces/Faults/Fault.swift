@@ -70,7 +70,7 @@ struct Fault: ~Copyable {
     /// The entry or the mapping changed, or another thread has the entry locked: attempt again.
     case again
     /// An operation is changing the mapping or the entry: the fault waits for a writer, then attempts again.
-    case sealed
+    case writeLocked
     case needsNode
     /// A frame with any contents, or one of zeroes.
     case needsFrame(zeroed: Bool)
@@ -100,7 +100,7 @@ struct Fault: ~Copyable {
         return
       case .again:
         PTEPointer.wait(&turns)
-      case .sealed:
+      case .writeLocked:
         waitForWriter()
         // A page-out that drops the page holds the lock for reading only.
         PTEPointer.wait(&turns)
@@ -162,7 +162,7 @@ struct Fault: ~Copyable {
   }
 
   private func waitForWriter() {
-    // With engine `locked` the fault holds the lock, so no writer has sealed the mapping.
+    // With engine `locked` the fault holds the lock, so no writer has write-locked the mapping.
     space.with { if !$0.faultsHoldMmapLock { $0.mmapLock.waitForWriter() } }
   }
 

@@ -50,7 +50,7 @@ extension FaultSite {
     guard ptep.lock(pte) else { return .again }
     guard mapping.value.isLive else {
       ptep.store(pte)
-      return .sealed
+      return .writeLocked
     }
     if let validity, !validity.holds {
       // The page moved after the backing answered: the fault asks again.

@@ -2,7 +2,7 @@
 /// reclaimed one by one, and memory that a partial unmap left behind comes back.
 ///
 ///     break-up, holding the mmap lock for writing        pins inside a section
-///     1. mappings are sealed, the entries of the parts
+///     1. mappings are write-locked, the entries of the parts
 ///        become migration entries                        faults wait for the lock
 ///     2. a grace period                                  pins by the old entries are counted or in a slot
 ///     3. the counts are looked at: if references are not
@@ -28,14 +28,14 @@ extension AddressSpace {
     // A reference that waits in the deferred queue would look like a holder's.
     memory.deferred.reclaim()
     let freed = mmapLock.writing { writer in
-      var sealed: [VMATree.Mapping] = []
+      var writeLocked: [VMATree.Mapping] = []
       mappings.forEach(in: wide, writer.reader) { mapping in
-        // ORDERING [lock-then-validate]: sealed before the break-up looks at any entry.
-        mapping.value.setState(.sealed)
-        sealed.append(mapping)
+        // ORDERING [lock-then-validate]: write-locked before the break-up looks at any entry.
+        mapping.value.setState(.writeLocked)
+        writeLocked.append(mapping)
       }
-      defer { for mapping in sealed { mapping.value.setState(.live) } }
-      return breakUp(which, in: wide, of: sealed, around: range, writer)
+      defer { for mapping in writeLocked { mapping.value.setState(.live) } }
+      return breakUp(which, in: wide, of: writeLocked, around: range, writer)
     }
     memory.deferred.drainIfFull()
     return freed

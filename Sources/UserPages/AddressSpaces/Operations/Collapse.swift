@@ -2,7 +2,7 @@
 /// 2 MiB frame.
 ///
 ///     collapse, holding the mmap lock for writing          accesses and pins inside a section
-///     1. the mapping is sealed                             faults install no more ([lock-then-validate])
+///     1. the mapping is write-locked                        faults install no more ([lock-then-validate])
 ///     2. the link to the node becomes a migration entry    the next ones find no node, fault, and wait for the lock
 ///     3. a grace period                                    those inside the node have ended: stores have landed, pins
 ///                                                          are counted or in a slot
@@ -78,8 +78,8 @@ extension AddressSpace {
     guard let mapping = mappings.find(start, writer.reader), mapping.value.covers(start.hugeRange),
       mapping.value.attributes.isAnonymous
     else { return .failure(.invalidArgument) }
-    // ORDERING [lock-then-validate]: sealed before the collapse looks at any entry.
-    mapping.value.setState(.sealed)
+    // ORDERING [lock-then-validate]: write-locked before the collapse looks at any entry.
+    mapping.value.setState(.writeLocked)
     defer { mapping.value.setState(.live) }
     guard let ptep = table.hugePTEP(for: start, writer) else { return .failure(.invalidArgument) }
     let link = ptep.waitUntilUnlocked()

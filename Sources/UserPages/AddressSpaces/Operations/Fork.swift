@@ -32,9 +32,9 @@ extension AddressSpace {
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, writer.reader) { mapping in
         if mapping.value.attributes.dontFork { return }
         inherited.append(mapping)
-        // ORDERING [lock-then-validate]: sealed before the fork looks at any entry, so that no fault makes writable a page that the
+        // ORDERING [lock-then-validate]: write-locked before the fork looks at any entry, so that no fault makes writable a page that the
         // fork has write-protected.
-        mapping.value.setState(.sealed)
+        mapping.value.setState(.writeLocked)
       }
       defer { for mapping in inherited { mapping.value.setState(.live) } }
 
@@ -126,7 +126,7 @@ extension AddressSpace {
         if pte.isAnonymous || mapping.value.attributes.isAnonymous { return true }
       case .base(let run):
         for (_, ptep) in run {
-          // A fault may hold the one private page for a moment before it finds the mapping sealed.
+          // A fault may hold the one private page for a moment before it finds the mapping write-locked.
           let pte = ptep.waitUntilUnlocked()
           if pte.isMapped ? pte.isAnonymous : pte.isSwapped || pte.isGuard { return true }
         }

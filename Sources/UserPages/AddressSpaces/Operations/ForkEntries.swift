@@ -1,6 +1,6 @@
 /// What a fork gives the child for each entry of the parent: the same entry and one more reference, or a copy of a pinned page.
 ///
-/// The parent's mapping is sealed, its exclusive pages are write-protected, and a grace period has passed (`Fork.swift`).
+/// The parent's mapping is write-locked, its exclusive pages are write-protected, and a grace period has passed (`Fork.swift`).
 extension AddressSpace {
   /// Gives the child the parent's entries of a mapping. A reverse map may know the child, and waits for its lock.
   func copyEntries(
@@ -31,7 +31,7 @@ extension AddressSpace {
   ) throws(PageError) {
     var childNode: TableNode?
     for (address, ptep) in run {
-      // A fault may hold an entry for a moment before it finds the mapping sealed.
+      // A fault may hold an entry for a moment before it finds the mapping write-locked.
       let pte = ptep.waitUntilUnlocked()
       guard pte.isMapped || pte.isSwapped || pte.isGuard else { continue }
       let node = childNode ?? child.makeNode(for: run.start, using: &spare, childWriter)
@@ -61,7 +61,7 @@ extension AddressSpace {
       try retainForEntry(pte)
       return target.storeUnseen(pte)
     }
-    // Not a plain store: a fault may hold the entry until it finds the mapping sealed, and would undo it.
+    // Not a plain store: a fault may hold the entry until it finds the mapping write-locked, and would undo it.
     defer { _ = ptep.update { _ in exclusiveAgain(pte, mapping: mapping) } }
     target.storeUnseen(try copyPinned(pte, mapping: mapping))
   }
@@ -81,7 +81,7 @@ extension AddressSpace {
         split(span, in: mapping, writer.reader)
         return false
       }
-      guard folio.retain(Frame.oneReference), folio.addHugeMapping() else { throw undoRetain(folio) }
+      guard folio.retain(Frame.oneReference), folio.addHugeMapping() else { throw memory.undoRetain(folio) }
     }
     // The child has no program yet: no fault has linked a node there.
     child.makeHugeEntry(for: span.range.lowerBound, using: &spare, childWriter)?.store(pte)
@@ -93,16 +93,8 @@ extension AddressSpace {
   /// - Throws: `outOfMemory` if the frame has too many references.
   @inline(__always)
   private func retainForEntry(_ pte: PTE) throws(PageError) {
-    let folio = frames.frame(pte.folioPFN)
-    guard folio.retain(Frame.oneReference) else { throw undoRetain(folio) }
+    try memory.retain(frames.frame(pte.folioPFN))
     frames.frame(pte.pfn).addMapping()
-  }
-
-  /// Undoes a `retain` that was refused, or whose mapping was. Returns the fork's error.
-  @inline(never)
-  private func undoRetain(_ folio: Frame) -> PageError {
-    memory.put(folio, Frame.oneReference)
-    return .outOfMemory
   }
 
   /// A child's own copy of a page that is pinned in the parent.

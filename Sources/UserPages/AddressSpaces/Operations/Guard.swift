@@ -8,7 +8,7 @@
 ///     3. a grace period (`Teardown`)                      accesses by the old entry have ended
 ///
 /// ORDERING [lock-then-validate]: the fault locks the entry that it has read, or finds the marker. No fault has an entry unlocked between
-/// its look and its store. So no page is there after step 1, and the mapping needs no seal.
+/// its look and its store. So no page is there after step 1, and the mapping needs no write lock.
 extension AddressSpace {
   /// Puts a marker in each entry of a range, and gives up what was there.
   func installGuards(in range: Range<VirtualAddress>) throws(PageError) {
@@ -65,7 +65,7 @@ extension AddressSpace {
     }
   }
 
-  /// Gives a child the markers of a mapping whose pages it faults anew. The mapping is sealed.
+  /// Gives a child the markers of a mapping whose pages it faults anew. The mapping is write-locked.
   func copyGuards(
     of mapping: VMATree.Mapping, to child: AddressSpace, _ writer: borrowing MmapWriter,
     _ childWriter: borrowing MmapWriter

@@ -104,7 +104,7 @@ extension AddressSpace {
     while true {
       let outcome = RCU.read { section -> Fault.Outcome in
         guard let mapping = mappings.find(address, section) else { return .failed(.badAddress) }
-        guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .sealed }
+        guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .writeLocked }
         YieldPoint.faultBeforeWalk.reach()
         let ptep: PTEPointer
         let isWanted: Bool
@@ -132,7 +132,7 @@ extension AddressSpace {
         if spare.haveBeenLinked { unlinkNodesAfterFault(at: address) }
         throw error
       case .needsNode: spare.add()
-      case .sealed: mmapLock.waitForWriter()
+      case .writeLocked: mmapLock.waitForWriter()
       default: PTEPointer.wait(&turns)
       }
     }

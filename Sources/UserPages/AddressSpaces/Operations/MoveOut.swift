@@ -3,7 +3,7 @@
 /// A page of a `PageCache` is moved by its cache (`PageCache.moveOut`). Private memory is moved here:
 ///
 ///     move, holding the mmap lock for writing         accesses, pins and faults
-///     1. the mapping is sealed                        faults wait for the lock ([lock-then-validate])
+///     1. the mapping is write-locked                   faults wait for the lock ([lock-then-validate])
 ///     2. the entry becomes a migration entry          the next ones find nothing, fault, and wait
 ///     3. a grace period                               stores by the old entry have landed, pins are counted or in a slot
 ///     4. counts and slots are looked at: if the frame
@@ -54,8 +54,8 @@ extension AddressSpace {
   private func moveAnonymous(at address: VirtualAddress, to new: PFN, _ writer: borrowing MmapWriter) -> Bool {
     guard let mapping = mappings.first(endingAbove: address, writer.reader), mapping.value.range.contains(address)
     else { return false }
-    // ORDERING [lock-then-validate]: sealed before the entry is looked at.
-    mapping.value.setState(.sealed)
+    // ORDERING [lock-then-validate]: write-locked before the entry is looked at.
+    mapping.value.setState(.writeLocked)
     defer { mapping.value.setState(.live) }
     guard let ptep = table.ptep(for: address, writer) else { return false }
     let page = address.pageStart

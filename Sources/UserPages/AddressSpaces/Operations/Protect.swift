@@ -19,7 +19,7 @@ extension AddressSpace {
       while reached < range.upperBound, let mapping = mappings.first(endingAbove: reached, writer.reader),
         mapping.value.range.lowerBound <= reached
       {
-        isRefused = mapping.value.attributes.isImmutable
+        isRefused = mapping.value.attributes.isSealed
         if isRefused { break }
         let part = mapping.value.range.clamped(to: reached..<range.upperBound)
         let attributes = mapping.value.attributes

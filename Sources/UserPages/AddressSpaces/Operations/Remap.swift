@@ -33,7 +33,7 @@ extension AddressSpace {
     var isLocked = false
     try changeMappings { writer, teardown throws(PageError) in
       guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
-      if mapping.value.attributes.isImmutable { throw .notPermitted }
+      if mapping.value.attributes.isSealed { throw .notPermitted }
       if newPages > pages {
         guard from.upperBound <= mapping.value.range.upperBound else { throw .badAddress }
         if mapping.value.attributes.kind.isPFN { throw .badAddress }
@@ -69,7 +69,7 @@ extension AddressSpace {
     if to.lowerBound < address, address < to.upperBound { throw .invalidArgument }
     try changeMappings { writer, teardown throws(PageError) in
       guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
-      if mapping.value.attributes.isImmutable { throw .notPermitted }
+      if mapping.value.attributes.isSealed { throw .notPermitted }
       if mapping.value.isPrivate { throw .invalidArgument }
       if mapping.value.attributes.kind.isPFN { throw .badAddress }
       // In place there is no room: the mapping itself is there.
@@ -114,7 +114,7 @@ extension AddressSpace {
       let piece = mapping.value.range.clamped(to: next..<range.upperBound)
       guard !piece.isEmpty else { break }
       if !unmapsOldRange, mapping.value.attributes.kind.isPFN { throw .invalidArgument }
-      if mapping.value.attributes.isImmutable { throw .notPermitted }
+      if mapping.value.attributes.isSealed { throw .notPermitted }
       let start = start + (piece.lowerBound - range.lowerBound)
       let target = start..<(start + (piece.upperBound - piece.lowerBound))
       try requireMutable(target, writer.reader)

@@ -18,21 +18,21 @@ extension AddressSpace {
     guard let (range, isWhole) = address.reachableRange(pages: pages), isWhole else { throw .outOfMemory }
     try changeMappings { writer, teardown throws(PageError) in
       if parts(of: range, writer.reader).hasHole { throw .outOfMemory }
-      change(range, writer, &teardown) { $0.isImmutable = true }
+      change(range, writer, &teardown) { $0.isSealed = true }
     }
   }
 
   /// - Throws: `notPermitted` if a part of `range` is immutable (`can_modify_vma`).
   func requireMutable(_ range: Range<VirtualAddress>, _ lock: borrowing MmapReader) throws(PageError) {
-    var isImmutable = false
-    mappings.forEach(in: range, lock) { if $0.value.attributes.isImmutable { isImmutable = true } }
-    if isImmutable { throw .notPermitted }
+    var isSealed = false
+    mappings.forEach(in: range, lock) { if $0.value.attributes.isSealed { isSealed = true } }
+    if isSealed { throw .notPermitted }
   }
 }
 
 extension VMA.Attributes {
   /// Why advice that drops pages, from the space or from a child, is refused; nil if it is not (`can_madvise_modify`).
   var refusesDiscard: PageError? {
-    isImmutable && isAnonymous && !protection.contains(.write) ? .notPermitted : nil
+    isSealed && isAnonymous && !protection.contains(.write) ? .notPermitted : nil
   }
 }

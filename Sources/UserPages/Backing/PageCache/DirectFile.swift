@@ -13,7 +13,7 @@ public final class DirectFile: PageStore {
   private let lengthInBytes: Atomic<Int>
 
   /// How pages that are not consecutive are transferred.
-  public enum Engine: Sendable {
+  public enum Transfers: Sendable {
     /// Side by side, up to 64 stretches with one system call (io_uring).
     case ring
     /// One stretch after the other, each with a system call of its own (`preadv(2)`, `pwritev(2)`).
@@ -24,10 +24,10 @@ public final class DirectFile: PageStore {
   ///
   /// - Parameters:
   ///   - path: of the file.
-  ///   - engine: the one that is wanted. Where the kernel has no io_uring, or allows none, it is `calls` all the same.
+  ///   - transfers: what is wanted. Where the kernel has no io_uring, or allows none, it is `calls` all the same.
   /// - Throws: `busy` where the file has another user; `file` with the errno where it cannot be opened or is no regular file.
-  public convenience init(path: String, engine: Engine = .ring) throws(PageError) {
-    try self.init(file: FrameFile(path: path, usesRing: engine == .ring))
+  public convenience init(path: String, transfers: Transfers = .ring) throws(PageError) {
+    try self.init(file: FrameFile(path: path, usesRing: transfers == .ring))
   }
 
   /// A file that the caller has opened for reading and writing, with `O_DIRECT` if transfers are to be direct. The object closes the
@@ -38,10 +38,10 @@ public final class DirectFile: PageStore {
   ///
   /// - Parameters:
   ///   - descriptor: of the file.
-  ///   - engine: the one that is wanted. See `init(path:engine:)`.
+  ///   - transfers: what is wanted. See `init(path:transfers:)`.
   /// - Throws: `file` with the errno where it is no regular file.
-  public convenience init(owning descriptor: Int32, engine: Engine = .ring) throws(PageError) {
-    try self.init(file: FrameFile(owning: descriptor, usesRing: engine == .ring))
+  public convenience init(owning descriptor: Int32, transfers: Transfers = .ring) throws(PageError) {
+    try self.init(file: FrameFile(owning: descriptor, usesRing: transfers == .ring))
   }
 
   init(file: FrameFile) throws(PageError) {
@@ -55,7 +55,7 @@ public final class DirectFile: PageStore {
 
   /// What the file is transferred by. It is `calls` if that was asked for, if the kernel refuses a ring (an old one,
   /// `kernel.io_uring_disabled`, a container's filter, `RLIMIT_MEMLOCK`), and if transfers are not direct.
-  public var engine: Engine { file.usesRing ? .ring : .calls }
+  public var transfers: Transfers { file.usesRing ? .ring : .calls }
 
   /// The file's length in bytes. What other programs do to it is noticed by `refreshByteCount` alone.
   public var byteCount: Int { lengthInBytes.load(ordering: .acquiring) }
@@ -101,12 +101,12 @@ public final class DirectFile: PageStore {
     }
   }
 
-  /// Reads stretches side by side where the engine is a ring: the disk has many of them to order.
+  /// Reads stretches side by side where they go through a ring: the disk has many of them to order.
   public func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
     transfer(pages, numbers, isWrite: false)
   }
 
-  /// Writes stretches side by side where the engine is a ring.
+  /// Writes stretches side by side where they go through a ring.
   public func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
     transfer(pages, numbers, isWrite: true)
   }

@@ -86,11 +86,7 @@ extension PageCache {
           guard states.replace(state, with: state.used, at: page) else { continue }
         }
         YieldPoint.cacheBetweenLookAndReference.reach()
-        let frame = memory.frames.frame(pfn)
-        guard frame.retain(Frame.oneReference) else {
-          memory.put(frame, Frame.oneReference)
-          throw .outOfMemory
-        }
+        try memory.retain(memory.frames.frame(pfn))
         return Found(pfn: pfn, isTrigger: state.isTrigger)
       }
     }
