@@ -28,6 +28,8 @@ int cp_commit(void *at, size_t bytes, int file, size_t file_offset, int writable
   return mmap(at, bytes, protection, flags, file, (off_t)file_offset) == MAP_FAILED ? -errno : 0;
 }
 
+int cp_wipe_in_children(void *at, size_t bytes) { return madvise(at, bytes, MADV_WIPEONFORK) == 0 ? 0 : -errno; }
+
 int cp_decommit(void *at, size_t bytes) {
   int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   return mmap(at, bytes, PROT_NONE, flags, -1, 0) == MAP_FAILED ? -errno : 0;

@@ -7,6 +7,8 @@ import UserPages
 enum Deed: String, CaseIterable {
   /// Uses the parent's space.
   case pin, store, map, fork
+  /// Uses translations of the parent's.
+  case mirrorLoad, mirrorStore
   /// Ends the parent's space.
   case end
   /// Makes a machine of its own.
@@ -26,6 +28,14 @@ let systemFork = unsafeBitCast(
 /// Prints a line. Unbuffered: a child must not print what its parent left in a buffer.
 func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
+/// What a child executes. Made before the fork.
+nonisolated(unsafe) let command: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> = {
+  let words = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: 2)
+  words[0] = strdup("/bin/true")
+  words[1] = nil
+  return words
+}()
+
 /// How a child ended, in a word that tests compare.
 func ending(of child: pid_t) -> String {
   var status: Int32 = 0
@@ -39,11 +49,15 @@ final class Busy: @unchecked Sendable {
   private var isStopped = false
   private let ended = DispatchGroup()
 
+  /// Returns when each thread has been around once. Until then Swift's runtime makes types on first use, under a lock that a forked child would
+  /// wait for.
   init(_ space: AddressSpace, threads: Int) {
+    let first = DispatchSemaphore(value: 0)
     for index in 0..<threads {
       ended.enter()
       Thread { [self, unowned space] in
         let address = VirtualAddress(UInt64(0x1000_0000 + index * 0x10_0000))
+        var isFirst = true
         while !stop.withLock({ isStopped }) {
           do {
             try space.map(at: address, pages: 4, protection: .readWrite, sharing: index % 2 == 0 ? .shared : .private)
@@ -52,10 +66,13 @@ final class Busy: @unchecked Sendable {
           } catch { say("a busy thread failed: \(error)") }
           RCU.deferFree {}
           RCU.synchronize()
+          if isFirst { first.signal() }
+          isFirst = false
         }
         ended.leave()
       }.start()
     }
+    for _ in 0..<threads { first.wait() }
   }
 
   func end() {
@@ -86,12 +103,17 @@ enum ForkProbe {
     try space!.store(UInt64(7), at: 0x10000)
     let pin = try space!.pin(at: 0x10000, .write)
     let address = pin.withUnsafeMutableBytes { $0.baseAddress! }
+    // It keeps the space, which other deeds end.
+    var mirror =
+      [.mirrorLoad, .mirrorStore].contains(deed) ? try space!.mirror(at: 0x10000, pages: 4, for: .write) : nil
+    try mirror?.store(UInt64(7), at: 0x10000)
     let busySpace = AddressSpace(memory)
     let busy = Busy(busySpace, threads: 3)
+    _ = command
     for _ in 0..<rounds {
       let child = systemFork()
       if child == 0 {
-        act(deed, memory, &space, address)
+        act(deed, memory, &space, mirror, address)
         _exit(0)
       }
       if deed == .wait { kill(child, SIGTERM) }
@@ -101,6 +123,7 @@ enum ForkProbe {
     // The parent goes on, and finds its memory as it left it.
     say("parent: \(try space!.load(at: 0x10000, as: UInt64.self))")
     pin.release()
+    mirror = nil
     space = nil
     busySpace.exit()
     memory.flushDeferredFrees()
@@ -108,12 +131,15 @@ enum ForkProbe {
   }
 
   static func act(
-    _ deed: Deed, _ memory: PhysicalMemory, _ space: inout AddressSpace?, _ address: UnsafeMutableRawPointer
+    _ deed: Deed, _ memory: PhysicalMemory, _ space: inout AddressSpace?, _ mirror: Mirror?,
+    _ address: UnsafeMutableRawPointer
   ) {
     do {
       switch deed {
       case .pin: try space!.pin(at: 0x10000, .write).release()
       case .store: try space!.store(UInt64(8), at: 0x10000)
+      case .mirrorLoad: _ = try mirror!.load(at: 0x10000, as: UInt64.self)
+      case .mirrorStore: try mirror!.store(UInt64(8), at: 0x10000)
       case .map: try space!.map(at: 0x20000, pages: 1, protection: .readWrite)
       case .fork: _ = try space!.fork()
       case .end: space = nil
@@ -123,9 +149,7 @@ enum ForkProbe {
       case .address: address.storeBytes(of: 8, as: UInt64.self)
       case .exit: Foundation.exit(3)
       case .exec:
-        let path = strdup("/bin/true")
-        var arguments: [UnsafeMutablePointer<CChar>?] = [path, nil]
-        execv(path!, &arguments)
+        execv(command[0]!, command)
         _exit(9)
       case .wait: while true { pause() }
       }

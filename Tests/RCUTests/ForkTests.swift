@@ -11,7 +11,9 @@ import Testing
 struct ForkTests {
   private static let rounds = 20
 
-  @Test(arguments: ["pin", "store", "map", "fork", "end", "machine", "synchronize", "deferFree"])
+  @Test(arguments: [
+    "pin", "store", "mirrorLoad", "mirrorStore", "map", "fork", "end", "machine", "synchronize", "deferFree",
+  ])
   func aChildThatUsesTheLibraryIsEnded(deed: String) throws {
     let result = try run(["\(deed)", "\(Self.rounds)"])
     #expect(result.childEnds == Array(repeating: "signal \(SIGABRT)", count: Self.rounds), "\(result)")

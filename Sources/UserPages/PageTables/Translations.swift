@@ -101,7 +101,8 @@ final class Translations: @unchecked Sendable {
     self.range = range
     let bytes = Self.byteCount(of: range)
     guard let start = cp_reserve(bytes) else { throw .outOfMemory }
-    guard cp_commit(start, bytes, -1, 0, 1, 0) == 0 else {
+    // A forked child has no RAM. Without translations its accesses enter a section, which ends it with a message.
+    guard cp_commit(start, bytes, -1, 0, 1, 0) == 0, cp_wipe_in_children(start, bytes) == 0 else {
       cp_release(start, bytes)
       throw .outOfMemory
     }

@@ -12,5 +12,6 @@ int cp_commit(void *at, size_t bytes, int file, size_t file_offset, int writable
   if (file >= 0) mm_map_file(file, at, file_offset, bytes);
   return 0;
 }
+int cp_wipe_in_children(void *at, size_t bytes) { return 0; }
 int cp_decommit(void *at, size_t bytes) { return 0; }
 void cp_release(void *at, size_t bytes) {}
