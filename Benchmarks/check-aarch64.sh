@@ -33,13 +33,14 @@ sources=(
 # ldaddal, casal, or ldaxr and stlxr   an update that does both
 # dmb ishld  later accesses come after earlier loads
 steps="
-reference_hold  | ldar ldar ldar ldar ldaxr stlxr ldar | ldar ldar ldar ldar ldaddal ldar | the descent; the addition, then the second look
+reference_hold  | ldar ldar ldar ldar ldaxr stlxr ldar | ldapr ldapr ldapr ldapr ldaddal ldar | the descent; the addition, then the second look
 reference_put   | ldaxr stlxr                          | ldaddal                          | the last put frees
-slot_hold       | ldar ldar ldar ldar ldar stlr        | ldar ldar ldar ldar ldapr stlr   | the descent; the slot is free, and is taken
+slot_hold       | ldar ldar ldar ldar ldar stlr        | ldapr ldapr ldapr ldapr ldapr stlr | the descent; the slot is free, and is taken
 slot_put        | stlr                                 | stlr                             | the accesses come before the slot is free
-program_load    | ldar ldar ldar ldar ldar dmb_ishld   | ldar ldar ldar ldar ldapr dmb_ishld | the descent; the word; then whether the page is lost
-program_store   | ldar ldar ldar ldar stlr             | ldar ldar ldar ldar stlr         | the descent; the word
-mirror_load     | ldar ldar ldar dmb_ishld             | ldapr ldapr ldapr dmb_ishld      | the sequence, the translation, the word; then the sequence
+program_load    | ldar ldar ldar ldar ldar             | ldapr ldapr ldapr ldapr ldapr    | the descent; the word, before the look whether the page is lost
+program_store   | ldar ldar ldar ldar stlr             | ldapr ldapr ldapr ldapr stlr     | the descent; the word
+mirror_load     | ldar ldar ldar                       | ldapr ldapr ldapr                | the sequence, the translation, the word; then the sequence
+mirror_copy     | ldar ldar dmb_ishld                  | ldapr ldapr dmb_ishld            | the sequence, the translation, the bytes; then the sequence
 entry_lock      | ldaxr stlxr                          | casal                            | the change, then the look
 entry_unlock    | stlr                                 | stlr                             | all of the fault comes before
 with_barrier    | stlr dmb_ish                         | stlr dmb_ish                     | not the library's: that a barrier is found

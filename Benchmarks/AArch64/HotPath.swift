@@ -20,7 +20,7 @@ func vacate(_ slot: PinSlot) { slot.vacate() }
 
 @inline(never) @_silgen_name("program_load")
 func load(_ space: AddressSpace, at address: VirtualAddress) -> UInt64? {
-  space.accessForLoad(address) { $0.load(fromByteOffset: address.pageOffset & ~7, as: UInt64.self) }
+  space.access(address, .load) { $0.loadUnlessLost(fromByteOffset: address.pageOffset & ~7, as: UInt64.self) } ?? nil
 }
 
 @inline(never) @_silgen_name("program_store")
@@ -30,7 +30,12 @@ func store(_ value: UInt64, _ space: AddressSpace, at address: VirtualAddress) -
 
 @inline(never) @_silgen_name("mirror_load")
 func load(_ table: TranslationTable, _ page: Int, _ offset: Int) -> UInt64? {
-  table.readUnheld(page) { $0.load(fromByteOffset: offset & 0xff8, as: UInt64.self) }
+  table.readUnheld(page, isWord: true) { $0.load(fromByteOffset: offset & 0xff8, as: UInt64.self) }
+}
+
+@inline(never) @_silgen_name("mirror_copy")
+func copy(_ table: TranslationTable, _ page: Int, _ bytes: UnsafeMutableRawBufferPointer) -> Void? {
+  table.readUnheld(page) { $0.copy(into: bytes) }
 }
 
 @inline(never) @_silgen_name("entry_lock")

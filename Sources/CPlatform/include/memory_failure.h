@@ -22,11 +22,16 @@
 /// How many pages of watched ranges are marked. Zero as long as no file has lost a page.
 extern uint64_t cp_failed_pages;
 
-/// Whether any page is marked. One load, and no more, of a line that nothing writes to.
-static inline __attribute__((always_inline)) int cp_any_page_failed(void) {
-  // ORDERING [mark-then-replace]: the caller's reads of the page come before this load.
-  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+/// Whether any page is marked, for a caller whose read of the page acquires. One load, and no more, of a line that nothing writes to.
+static inline __attribute__((always_inline)) int cp_any_page_marked(void) {
   return __builtin_expect(__atomic_load_n(&cp_failed_pages, __ATOMIC_RELAXED) != 0, 0);
+}
+
+/// The same for a caller that read the page without any order.
+static inline __attribute__((always_inline)) int cp_any_page_failed(void) {
+  // ORDERING [mark-then-replace]: the caller's reads of the page come before the load.
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  return cp_any_page_marked();
 }
 
 /// Whether the page that holds `address` is marked. Ask after the bytes were read.

@@ -13,8 +13,8 @@ extension AddressSpace {
     let offset = address.pageOffset
     guard offset & (MemoryLayout<T>.size - 1) == 0 else { return try loadUnaligned(at: address) }
     while true {
-      let value: T? = accessForLoad(address) { $0.load(fromByteOffset: offset, as: type) }
-      if let value { return value }
+      let value = access(address, .load) { $0.loadUnlessLost(fromByteOffset: offset, as: type) }
+      if let value, let value { return value }
       try faultForLoad(at: address)
     }
   }

@@ -28,21 +28,20 @@ extension AddressSpace {
   @inlinable @inline(__always)
   func frame(_ address: VirtualAddress, accepting test: PTETest, _ section: RCU.Section) -> FrameBytes? {
     guard address < VirtualAddress.limit else { return nil }
-    guard let ptep = table.ptep(for: address, section) else {
+    guard let leaf = table.leaf(for: address, section), leaf.isLowestLevel else {
       return frameOfHuge(address, accepting: test, section)
     }
-    let pte = ptep.load()
-    guard test.accepts(pte) else { return nil }
+    guard test.accepts(leaf.pte) else { return nil }
     YieldPoint.accessBetweenEntryAndBytes.reach()
-    return frames.bytes(of: pte.pfn)
+    return frames.bytes(of: leaf.pte.pfn)
   }
 
   /// The same where an entry of 2 MiB may be.
   @usableFromInline @inline(never)
   func frameOfHuge(_ address: VirtualAddress, accepting test: PTETest, _ section: RCU.Section) -> FrameBytes? {
-    guard let pte = table.hugePTEP(for: address, section)?.load(), pte.mapsHuge, test.accepts(pte) else { return nil }
+    guard let leaf = table.leaf(for: address, section), leaf.mapsHuge, test.accepts(leaf.pte) else { return nil }
     YieldPoint.accessBetweenEntryAndBytes.reach()
-    return frames.bytes(of: pte.pfn + address.pageInHuge)
+    return frames.bytes(of: leaf.pfn(at: address))
   }
 
   @usableFromInline @inline(never)

@@ -42,6 +42,15 @@ package struct FrameBytes: @unchecked Sendable {
     }
   }
 
+  /// As `load`; nil if these bytes are a page of a real file that the file no longer has.
+  ///
+  /// ORDERING [mark-then-replace]: the load acquires, so the look needs no fence. On AArch64 a fence is an instruction.
+  @inlinable @inline(__always)
+  func loadUnlessLost<T: FixedWidthInteger & BitwiseCopyable>(fromByteOffset offset: Int, as type: T.Type) -> T? {
+    let value = load(fromByteOffset: offset, as: type)
+    return isMarkedLost ? nil : value
+  }
+
   /// Stores an aligned integer of 1, 2, 4 or 8 bytes, whole.
   ///
   /// - Precondition: `offset` is aligned and inside the page.
@@ -145,7 +154,11 @@ package struct FrameBytes: @unchecked Sendable {
   ///
   /// ORDERING [mark-then-replace]: see `memory_failure.h`.
   @inlinable @inline(__always)
-  var isLost: Bool { Self.isAnyPageLost && cp_page_failed(address) != 0 }
+  var isLost: Bool { Self.isAnyPageLost && isMarkedLost }
+
+  /// The same for a caller whose read of the bytes acquires.
+  @inlinable @inline(__always)
+  var isMarkedLost: Bool { cp_any_page_marked() != 0 && cp_page_failed(address) != 0 }
 
   /// Whether any page of a real file is lost, in this process.
   @inlinable @inline(__always)

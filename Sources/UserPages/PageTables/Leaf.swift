@@ -44,17 +44,20 @@ extension PageTable {
   ///
   /// One descent tells a base page, a huge entry and a part of a huge frame apart, so that a miss needs no second one. O(levels).
   ///
-  /// ORDERING [node-publish]: as for `ptep(for:_:)`.
+  /// For pins and accesses. A fault and an operation go by `ptep(for:_:)` and `hugePTEP(for:_:)`, whose loads are ordered after a
+  /// change that the thread made before.
+  ///
+  /// ORDERING [node-publish]: the loads acquire.
   @inlinable @inline(__always)
   @_lifetime(copy section)
   func leaf(for address: VirtualAddress, _ section: RCU.Section) -> Leaf? {
-    guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].load()),
-      let second = TableNode(link: third[TableNode.index(of: address, level: 3)].load())
+    guard let third = TableNode(link: root[TableNode.index(of: address, level: 4)].loadToWalk()),
+      let second = TableNode(link: third[TableNode.index(of: address, level: 3)].loadToWalk())
     else { return nil }
     let above = second[TableNode.index(of: address, level: 2)]
-    let link = above.load()
+    let link = above.loadToWalk()
     guard let node = TableNode(link: link) else { return Leaf(above, link, isLowestLevel: false, section) }
     let ptep = node[TableNode.index(of: address, level: 1)]
-    return Leaf(ptep, ptep.load(), isLowestLevel: true, section)
+    return Leaf(ptep, ptep.loadToWalk(), isLowestLevel: true, section)
   }
 }

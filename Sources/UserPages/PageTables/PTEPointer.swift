@@ -7,9 +7,9 @@ import Synchronization
 /// Valid inside the read-side section in which it was found, and while the mmap lock is held: nodes are unlinked under that lock
 /// held for writing, and freed a grace period later.
 ///
-/// Every access is sequentially consistent, but for `unlock` and `storeUnseen`. The protocols here are store-then-load on both sides
-/// ([pin-then-look], [lock-then-validate], [link-then-look]); acquire and release would not order those. On x86-64 such a load is a
-/// plain one.
+/// Every access is sequentially consistent, but for `loadToWalk`, `unlock` and `storeUnseen`. The protocols here are store-then-load
+/// on both sides ([pin-then-look], [lock-then-validate], [link-then-look]); acquire and release would not order those. On x86-64 such
+/// a load is a plain one. On AArch64 it waits for every earlier release of its thread.
 @frozen @usableFromInline
 struct PTEPointer: @unchecked Sendable {
   @usableFromInline let word: UnsafeMutablePointer<Atomic<UInt64>>
@@ -20,6 +20,12 @@ struct PTEPointer: @unchecked Sendable {
   @inlinable @inline(__always) func load() -> PTE {
     PTE(rawValue: word.pointee.load(ordering: .sequentiallyConsistent))
   }
+
+  /// Loads a link, or an entry for a first look, in the descent of a pin or an access.
+  ///
+  /// It only acquires: with a link come the node's entries, with an entry the frame's contents. A descent that changed nothing before has
+  /// no look to order after a change. Operations change a mapping's state first, so their descents use `load` ([lock-then-validate]).
+  @inlinable @inline(__always) func loadToWalk() -> PTE { PTE(rawValue: word.pointee.load(ordering: .acquiring)) }
 
   /// Stores to an entry that the caller has locked, or that no other thread can change.
   func store(_ pte: PTE) { word.pointee.store(pte.rawValue, ordering: .sequentiallyConsistent) }

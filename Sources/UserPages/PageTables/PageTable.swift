@@ -21,8 +21,12 @@ struct PageTable: Sendable {
   ///
   /// `leaf(for:_:)` finds the entry at either level in one descent.
   ///
-  /// ORDERING [node-publish]: loads of links are sequentially consistent (so at least acquire) and pair with the link's
-  /// compare-and-swap in `makeNodes`; a new node is all zeroes before it is linked.
+  /// ORDERING [node-publish]: loads of links acquire at least, and pair with the link's compare-and-swap in `makeNodes`; a new node is
+  /// all zeroes before it is linked.
+  ///
+  /// ORDERING [lock-then-validate]: here they are sequentially consistent. An operation sets a mapping's state and then looks for
+  /// entries. A fault links a node, locks an entry in it and then looks at the state. An operation that missed the node would miss
+  /// the entry.
   @inlinable @inline(__always)
   func ptep(
     for address: VirtualAddress, _ proof: some NodeGuard & ~Escapable

@@ -169,8 +169,13 @@ struct TranslationTable: @unchecked Sendable {
 
   /// Runs `body` with the bytes of a page, outside of any section, and returns its result if the translation was in force until its
   /// end: (a) to (d). Nil if there was none, if it was revoked meanwhile, or if the bytes may only be read inside a section.
+  ///
+  /// - Parameters:
+  ///   - page: the index of the page.
+  ///   - isWord: whether `body` is one load, which acquires. Then (d) comes after (c) without a fence.
+  ///   - body: reads the bytes.
   @inlinable @inline(__always)
-  func readUnheld<Result>(_ page: Int, _ body: (FrameBytes) -> Result) -> Result? {
+  func readUnheld<Result>(_ page: Int, isWord: Bool = false, _ body: (FrameBytes) -> Result) -> Result? {
     // ThreadSanitizer knows the order of a grace period alone: for it the reader is in a section as well.
     if cp_inline_is_instrumented() != 0 { cp_read_lock() }
     defer { if cp_inline_is_instrumented() != 0 { cp_read_unlock() } }
@@ -180,7 +185,7 @@ struct TranslationTable: @unchecked Sendable {
     YieldPoint.mirrorBetweenTranslationAndBytes.reach()
     let result = body(translation.bytes)
     // ORDERING [revoke-then-change]: (d) comes after (c).
-    atomicMemoryFence(ordering: .acquiring)
+    if !isWord { atomicMemoryFence(ordering: .acquiring) }
     return sequence.pointee.load(ordering: .relaxed) == before ? result : nil
   }
 

@@ -89,7 +89,7 @@ extension AddressSpace {
     var address = start
     for index in first..<first + min(pages, TableNode.entryCount - first, Self.pagesPerSection) {
       let ptep = node[index]
-      let leaf = Leaf(ptep, ptep.load(), isLowestLevel: true, section)
+      let leaf = Leaf(ptep, ptep.loadToWalk(), isLowestLevel: true, section)
       if test.accepts(leaf.pte), isNormal(leaf, at: address), !(isLongTerm && frames.isMovable(leaf.pte.pfn)) {
         let frame = frames.frame(leaf.pte.pfn)
         guard retain(frame, holdDelta, behind: leaf) else { return false }

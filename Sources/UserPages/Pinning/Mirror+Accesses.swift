@@ -10,7 +10,7 @@ extension Mirror {
   ) throws(PageError) -> T {
     let offset = address.pageOffset
     guard offset & (MemoryLayout<T>.size - 1) == 0 else { return try loadUnaligned(at: address) }
-    return try read(at: address) { $0.load(fromByteOffset: offset, as: T.self) }
+    return try read(at: address, isWord: true) { $0.load(fromByteOffset: offset, as: T.self) }
   }
 
   /// Stores an integer of 1, 2, 4 or 8 bytes. Aligned, it is stored whole and with release ordering.
@@ -105,11 +105,13 @@ extension Mirror {
 
   // MARK: One access
 
-  /// Runs `body` with the bytes behind `address`, again if a revocation came in between.
+  /// Runs `body` with the bytes behind `address`, again if a revocation came in between. `isWord`: see `readUnheld`.
   @inlinable @inline(__always)
-  func read<Result>(at address: VirtualAddress, _ body: (FrameBytes) -> Result) throws(PageError) -> Result {
+  func read<Result>(
+    at address: VirtualAddress, isWord: Bool = false, _ body: (FrameBytes) -> Result
+  ) throws(PageError) -> Result {
     guard let page = table.page(of: address) else { throw .badAddress }
-    if let result = table.readUnheld(page, body) { return result }
+    if let result = table.readUnheld(page, isWord: isWord, body) { return result }
     return try readHeld(at: address, body)
   }
 

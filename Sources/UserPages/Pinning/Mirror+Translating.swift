@@ -8,9 +8,10 @@ extension Mirror {
   func translate(
     _ page: Int, at address: VirtualAddress, for access: PageAccess, _ section: RCU.Section
   ) -> FrameBytes? {
-    // ORDERING [revoke-then-change]: (f1) of `Translations` before (f2).
+    // ORDERING [revoke-then-change]: (f1) of `Translations` before (f2). The entry is read once more, by a load that comes after this
+    // mirror was added to the list: a fault locks its entry and then looks there (`MirrorList`).
     let before = table.sequenceIfQuiet()
-    guard let leaf = space.table.leaf(for: address, section), leaf.isLowestLevel || leaf.pte.mapsHuge,
+    guard let leaf = space.table.leaf(for: address, section)?.reloaded(), leaf.isLowestLevel || leaf.pte.mapsHuge,
       (access == .write ? PTETest.store : .load).accepts(leaf.pte)
     else { return nil }
     YieldPoint.mirrorBetweenEntryAndClaim.reach()

@@ -34,7 +34,7 @@ extension SlotEngine {
     var held = 0
     while held < end {
       let ptep = node[first + held]
-      let leaf = Leaf(ptep, ptep.load(), isLowestLevel: true, section)
+      let leaf = Leaf(ptep, ptep.loadToWalk(), isLowestLevel: true, section)
       let address = start + held * Page.size
       if !test.accepts(leaf.pte) || !space.isNormal(leaf, at: address) {
         guard clearsMark(of: leaf, at: address, options, in: space) else { break }
