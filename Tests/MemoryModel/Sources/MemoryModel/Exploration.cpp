@@ -65,7 +65,7 @@ void Exploration::explain() {
   std::string first = execution.failure.what;
   if (isBrief) {
     failure = first;
-    report = "failure: " + failure + "\n";
+    report = "failure: " + failure + "\nevents: " + std::to_string(execution.steps.size()) + "\n";
     return;
   }
   std::string line = schedule(execution);

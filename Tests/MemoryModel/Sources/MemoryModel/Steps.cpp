@@ -1,5 +1,6 @@
 // How the events of the running thread join the graph, or are found in it again.
 #include "Execution.hpp"
+#include "Weakening.hpp"
 
 namespace mm {
 
@@ -12,6 +13,7 @@ Event Execution::prepare(Kind kind, Order order, uintptr_t site) {
   event.order = event.failureOrder = order;
   event.site = site;
   event.stack = stackHere(site);
+  Weakening::shared().noteShared(site);
   currentThread().request = event;
   currentThread().idleTurns = 0;
   return event;

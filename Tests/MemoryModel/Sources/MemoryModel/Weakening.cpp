@@ -6,12 +6,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <set>
 
 namespace mm {
 
 static const char *const orderNames[] = {"relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"};
-static const char *const operationNames[] = {"load", "store", "update", "fence"};
+static const char *const operationNames[] = {"load", "store", "update", "fence", "update", "section"};
 
 Weakening &Weakening::shared() {
   static auto *weakening = new Weakening;
@@ -44,7 +43,9 @@ Order Weakening::find(uintptr_t site, Operation operation, Order order) {
   Site &found = entry->second;
   if (isNew) {
     found.line = line(site, operation);
-    if (auto entry = wanted.find(found.line); entry != wanted.end()) {
+    auto entry = wanted.find(found.line);
+    if (entry == wanted.end()) entry = wanted.find(found.line + "/" + operationNames[static_cast<int>(operation)]);
+    if (entry != wanted.end()) {
       found.isWeakened = true;
       found.isSkipped = entry->second.isSkipped;
       found.limit = entry->second.limit;
@@ -55,12 +56,16 @@ Order Weakening::find(uintptr_t site, Operation operation, Order order) {
 }
 
 std::vector<std::string> Weakening::sites() {
-  std::set<std::string> lines;
+  std::map<std::string, bool> lines;
   for (const auto &[site, found] : known)
-    for (const auto &[access, times] : found.accesses)
-      lines.insert(found.line + " " + operationNames[static_cast<int>(access.first)] + " " +
-                   orderNames[static_cast<int>(access.second)]);
-  return {lines.begin(), lines.end()};
+    for (const auto &[access, times] : found.accesses) {
+      bool &isShared = lines[found.line + " " + operationNames[static_cast<int>(access.first)] + " " +
+                             orderNames[static_cast<int>(access.second)]];
+      isShared = isShared || found.isShared;
+    }
+  std::vector<std::string> result;
+  for (const auto &[line, isShared] : lines) result.push_back(line + (isShared ? "" : " private"));
+  return result;
 }
 
 void Weakening::startSymbolizer() {
@@ -97,8 +102,25 @@ std::string Weakening::line(uintptr_t site, Operation operation) {
         &result);
     return result;
   }();
+  return askedLine(site - 1 - loadAddress, operation);
+}
+
+void Weakening::readMemory() {
+  const char *path = getenv("MM_LINES");
+  memory = path ? fopen(path, "a+") : nullptr;
+  if (!memory) return;
+  char key[32], line[256];
+  while (fscanf(memory, "%31s %255s", key, line) == 2) remembered[key] = line;
+}
+
+std::string Weakening::askedLine(uintptr_t offset, Operation operation) {
+  static const bool isReady = [this] { return readMemory(), true; }();
+  (void)isReady;
+  char key[32];
+  snprintf(key, sizeof key, "%s%lx", operation == Operation::section ? "section" : "", offset);
+  if (auto known = remembered.find(key); known != remembered.end()) return known->second;
   if (!questions) startSymbolizer();
-  fprintf(questions, "%#lx\n", site - 1 - loadAddress);
+  fprintf(questions, "%#lx\n", offset);
   fflush(questions);
   std::string result;
   char text[4096];
@@ -112,7 +134,10 @@ std::string Weakening::line(uintptr_t site, Operation operation) {
     if (operation == Operation::section && isOfSections(place)) continue;
     if (result.empty() && hasLine) result = place;
   }
-  return result.empty() ? "?:0" : result;
+  if (result.empty()) result = "?:0";
+  if (memory) fprintf(memory, "%s %s\n", key, result.c_str());
+  if (memory) fflush(memory);
+  return result;
 }
 
 }  // namespace mm

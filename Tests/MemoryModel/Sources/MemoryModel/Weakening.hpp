@@ -26,8 +26,8 @@ enum class Operation : uint8_t {
 class Weakening {
 public:
   static Weakening &shared();
-  /// Gives the accesses of `line`, as `PTEPointer.swift:21`, the order named, or none stronger. `none` leaves out what they write,
-  /// and a section. False if there is no such order.
+  /// Gives the accesses of `line`, as `PTEPointer.swift:21`, the order named, or none stronger. `PTEPointer.swift:21/load` names the
+  /// loads of the line alone. `none` leaves out what they write, and a section. False if there is no such order.
   bool add(const std::string &line, const std::string &order);
   /// Notes from here on what is accessed where.
   void record() { isRecording = true; }
@@ -41,7 +41,12 @@ public:
     find(site, operation, Order::relaxed);
     return known.at(site).isSkipped;
   }
-  /// `line operation order` for each line that was recorded, ascending.
+  /// The access at `site` is one that other threads may notice.
+  void noteShared(uintptr_t site) {
+    if (!isRecording) return;
+    if (auto entry = known.find(site); entry != known.end()) entry->second.isShared = true;
+  }
+  /// `line operation order` for each line that was recorded, ascending; then `private` if no other thread could notice any.
   std::vector<std::string> sites();
 
 private:
@@ -49,6 +54,7 @@ private:
     std::string line;
     bool isWeakened = false;
     bool isSkipped = false;
+    bool isShared = false;
     Order limit = Order::sequentiallyConsistent;
     std::map<std::pair<Operation, Order>, unsigned long> accesses;
   };
@@ -61,10 +67,16 @@ private:
   bool isRecording = false;
   /// A running `llvm-symbolizer`, to which addresses are written, and from which lines are read.
   FILE *questions = nullptr, *answers = nullptr;
+  /// Lines found by earlier runs of the same program, in the file that `MM_LINES` names. Starting the symbolizer takes longer than
+  /// exploring a small program.
+  std::unordered_map<std::string, std::string> remembered;
+  FILE *memory = nullptr;
 
   Order find(uintptr_t site, Operation operation, Order order);
   std::string line(uintptr_t site, Operation operation);
+  std::string askedLine(uintptr_t offset, Operation operation);
   void startSymbolizer();
+  void readMemory();
 };
 
 }  // namespace mm
