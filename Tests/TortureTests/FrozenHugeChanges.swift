@@ -100,6 +100,33 @@
         }
       }
 
+      /// The fault has found its place in a node that advice empties and gives back. If the node went at once, the store would go with it.
+      @Test(arguments: Engines.lockless)
+      func aNodeIsNotReclaimedUnderAFault(engine: PinEngine) throws {
+        try play(frames: 2048) { freezer, machine in
+          let space = try spaceWith2MiB(machine, engine: engine)
+          // In halves, which leave the table. So the advice below empties nothing, and waits for no access before it looks at the table.
+          for half in [HugeRegion.start, HugeRegion.start + 256 * Page.size] {
+            try space.advise(at: half, pages: 256, .dontNeed)
+          }
+          machine.memory.flushDeferredFrees()
+          let faulter = freezer.start("fault", freezeAt: .faultBeforeInstall) {
+            try space.store(UInt64(5), at: HugeRegion.bystander)
+          }
+          #expect(faulter.waitUntilFrozen())
+          let adviser = freezer.start("dontneed") {
+            try space.advise(at: HugeRegion.start, pages: 512, .dontNeed)
+          }
+          #expect(adviser.waitUntilPast(.tableReclaimBetweenUnlinkAndGrace))
+          #expect(!adviser.mayFinish(), "a node was retired under a fault")
+          faulter.thaw()
+          try faulter.join()
+          try adviser.join()
+          #expect(try space.load(at: HugeRegion.bystander, as: UInt64.self) == 5)
+          #expect(try space.load(at: pageOf2MiB, as: UInt64.self) == 0)
+        }
+      }
+
       @Test(arguments: Engines.lockless, [PinOptions.write, []])
       func aForkBetweenLookAndReuse(engine: PinEngine, options: PinOptions) throws {
         // A fault has seen that its space has the 2 MiB alone; a fork comes and goes, and leaves the entry as it was.

@@ -58,6 +58,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case forkBetweenUnlockAndReturn
   /// A collapse has taken a node away and has not looked for pins.
   case collapseBetweenUnlinkAndLook
+  /// Advice has taken the links to empty nodes away, and no grace period has passed.
+  case tableReclaimBetweenUnlinkAndGrace
   /// A break-up of huge frames has looked at the entries of their parts and has not taken any away.
   case breakUpBetweenLookAndTake
   /// A break-up of a huge frame has taken the entries away and has not looked for pins.

@@ -66,11 +66,15 @@ extension AddressSpace {
     return hasHole ? .outOfMemory : nil
   }
 
-  /// Empties entries and leaves the mappings. Guard markers stay.
+  /// Empties entries and leaves the mappings. Guard markers stay. Tables that are left empty go.
   private func discard(_ range: Range<VirtualAddress>) throws(PageError) {
+    var discarded: [Range<VirtualAddress>] = []
+    // The advice may end at a part that refuses it, or report a hole. It was taken for the parts before.
+    defer { reclaimTables(in: discarded) }
     try changeParts(of: range, unless: { $0.refusesDiscard ?? $0.refusesPageOut }) {
       part, mapping, lock, teardown in
       zap(part, in: mapping, keepsGuards: true, lock, &teardown)
+      discarded.append(part)
     }
   }
 

@@ -114,7 +114,8 @@ extension AddressSpace {
         case .huge(let found): (ptep, isWanted) = (found, isHuge)
         }
         let pte = ptep.load()
-        if pte.isBusy || pte.nonPresentKind == .migration || TableNode(link: pte) != nil { return .again }
+        if pte.nonPresentKind == .migration { return .writeLocked }
+        if pte.isBusy || TableNode(link: pte) != nil { return .again }
         guard isWanted else {
           // A node is in the way of 2 MiB. If 2 MiB were in the way of a node, they may be gone by now.
           return isHuge || !pte.isEmpty ? .failed(.busy) : .again
@@ -132,7 +133,10 @@ extension AddressSpace {
         if spare.haveBeenLinked { unlinkNodesAfterFault(at: address) }
         throw error
       case .needsNode: spare.add()
-      case .writeLocked: mmapLock.waitForWriter()
+      case .writeLocked:
+        mmapLock.waitForWriter()
+        // A page-out holds the lock for reading only.
+        PTEPointer.wait(&turns)
       default: PTEPointer.wait(&turns)
       }
     }
