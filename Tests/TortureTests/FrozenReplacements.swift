@@ -26,6 +26,44 @@
           space.exit()
         }
       }
+
+      /// Advice that populates a page has asked the old mapping, which permits it. The new one does not, and gives the answer.
+      @Test(arguments: Engines.lockless)
+      func aPopulatedPageThatIsMappedOver(engine: PinEngine) throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: engine)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          let populator = freezer.start("populate", freezeAt: .faultBeforeWalk) {
+            do throws(PageError) {
+              try space.advise(at: 0x5000, pages: 1, .populateWrite)
+              freezer.expect(false, "a page was populated that may not be written")
+            } catch {
+              freezer.expect(error == .invalidArgument, "populate: \(error)")
+            }
+          }
+          #expect(populator.waitUntilFrozen())
+          try space.map(at: 0x5000, pages: 1, protection: .read)
+          populator.thaw()
+          try populator.join()
+          space.exit()
+        }
+      }
+
+      /// `lock` wants to write the page, as its mapping permits. The new one permits only a load, and that will do.
+      @Test(arguments: Engines.lockless)
+      func aLockedPageThatIsProtected(engine: PinEngine) throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: engine)
+          try space.map(at: 0x5000, pages: 1, protection: .readWrite)
+          let locker = freezer.start("lock", freezeAt: .faultBeforeWalk) { try space.lock(at: 0x5000, pages: 1) }
+          #expect(locker.waitUntilFrozen())
+          try space.protect(at: 0x5000, pages: 1, .read)
+          locker.thaw()
+          try locker.join()
+          #expect(space.entry(at: 0x5000).kind == .zero)
+          space.exit()
+        }
+      }
     }
   }
 #endif

@@ -146,28 +146,32 @@ extension AddressSpace {
   private func populate(_ range: Range<VirtualAddress>, _ access: FaultAccess) throws(PageError) {
     var address = range.lowerBound
     while address < range.upperBound {
-      // `madvise(2)` reports a mapping that cannot be populated otherwise than an access that fails. Under the lock: a look-up
-      // without it finds a hole while an operation replaces a mapping.
-      let verdict = mmapLock.reading { _ in
-        RCU.read { section -> PageError? in
-          guard let mapping = mappings.find(address, section) else { return .outOfMemory }
-          let attributes = mapping.value.attributes
-          if attributes.kind.isPFN || attributes.isSecret || !mapping.value.permits(access) { return .invalidArgument }
-          // Populating is no load: it needs PROT_READ itself.
-          if access == .read, !attributes.protection.contains(.read) { return .invalidArgument }
-          return nil
-        }
-      }
-      if let verdict { throw verdict }
+      if let refusal = refusesPopulation(of: address, access) { throw refusal }
       do throws(PageError) { try fault(at: address, access) } catch {
         switch error {
-        case .busError: throw .badAddress
-        // A guard marker; or the mapping is gone since.
-        case .segmentationViolation: throw entry(at: address).kind == .guardMarker ? .badAddress : .outOfMemory
+        // The mapping has been replaced since. The new one decides.
+        case .segmentationViolation where entry(at: address).kind != .guardMarker: continue
+        case .segmentationViolation, .busError: throw .badAddress
         default: throw error
         }
       }
       address = address + Page.size
+    }
+  }
+
+  /// Why the page at an address cannot be populated: `madvise(2)` reports that otherwise than an access that fails.
+  ///
+  /// Under the lock: a look-up without it finds a hole while an operation replaces a mapping.
+  private func refusesPopulation(of address: VirtualAddress, _ access: FaultAccess) -> PageError? {
+    mmapLock.reading { _ in
+      RCU.read { section in
+        guard let mapping = mappings.find(address, section) else { return .outOfMemory }
+        let attributes = mapping.value.attributes
+        if attributes.kind.isPFN || attributes.isSecret || !mapping.value.permits(access) { return .invalidArgument }
+        // Populating is no load: it needs PROT_READ itself.
+        if access == .read, !attributes.protection.contains(.read) { return .invalidArgument }
+        return nil
+      }
     }
   }
 }

@@ -60,21 +60,26 @@ extension AddressSpace {
   func faultIn(_ range: Range<VirtualAddress>) throws(PageError) {
     var address = range.lowerBound
     while address < range.upperBound {
-      // Under the lock: a look-up without it finds a hole while an operation replaces a mapping.
-      var isSecret = false
-      let access = mmapLock.reading { reader -> FaultAccess? in
-        guard let attributes = mappings.find(address, reader)?.value.attributes, !attributes.kind.isPFN else {
-          return nil
-        }
-        isSecret = attributes.isSecret
-        return !attributes.isShared && attributes.protection.contains(.write) ? .write : .read
-      }
-      // Its pages are faulted in as for a pin, which it refuses.
-      if isSecret { throw .outOfMemory }
-      do throws(PageError) { if let access { try fault(at: address, access) } } catch {
+      do throws(PageError) { if let access = try accessThatLocks(address) { try fault(at: address, access) } } catch {
+        // Not a guard marker: the mapping has been replaced since, and the new one decides.
+        if error == .segmentationViolation, entry(at: address).kind != .guardMarker { continue }
         throw error == .outOfMemory ? .tryAgain : .outOfMemory
       }
       address = address + Page.size
+    }
+  }
+
+  /// The access that brings a page of a locked mapping in; nil if there is nothing to bring in.
+  ///
+  /// Under the lock: a look-up without it finds a hole while an operation replaces a mapping.
+  private func accessThatLocks(_ address: VirtualAddress) throws(PageError) -> FaultAccess? {
+    try mmapLock.reading { reader throws(PageError) in
+      guard let mapping = mappings.find(address, reader), !mapping.value.attributes.kind.isPFN else { return nil }
+      let attributes = mapping.value.attributes
+      let access: FaultAccess = !attributes.isShared && attributes.protection.contains(.write) ? .write : .read
+      // Pages of secret memory are faulted in as for a pin, which it refuses.
+      if attributes.isSecret || !mapping.value.permits(access) { throw .badAddress }
+      return access
     }
   }
 }
