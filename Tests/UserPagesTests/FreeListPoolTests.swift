@@ -65,6 +65,19 @@ struct FreeListPoolTests {
     #expect(kept == 3 * FreeListPool.stackSize)
   }
 
+  /// A block of a page takes one page: some lie side by side, which those of the heap never do.
+  @Test func aPageTakesAPage() {
+    let pool = FreeListPool(bytes: Page.size, alignment: Page.size)
+    let blocks = take(256, from: pool)
+    let addresses = Set(blocks.map { UInt(bitPattern: $0) })
+    #expect(addresses.count == 256 && addresses.allSatisfy { $0 % UInt(Page.size) == 0 })
+    #expect(addresses.count { addresses.contains($0 + UInt(Page.size)) } > 64)
+    for block in blocks { (block + Page.size - 8).storeBytes(of: 1, as: UInt.self) }
+    for block in blocks { pool.free(block) }
+    #expect(Set(take(256, from: pool).map { UInt(bitPattern: $0) }) == addresses)
+    for block in blocks { pool.free(block) }
+  }
+
   @Test func noBlockIsWithTwoThreads() {
     let pool = FreeListPool(bytes: 64, alignment: 64)
     // More threads than pairs of stacks: the last ones share one.

@@ -1,3 +1,5 @@
+import CPlatform
+
 /// Blocks of memory of one size that are used again: nodes that every change of a mapping makes and frees.
 ///
 /// Each thread keeps two stacks of free blocks and takes from them: no lock and no atomic addition. Only threads beyond the 63rd
@@ -19,9 +21,12 @@ final class FreeListPool: @unchecked Sendable {
   /// What the depot keeps at most, in bytes.
   static let depotBytes = 4 << 20
   private static let shardCount = 64
+  private static let systemPage = 4096
 
   let bytes: Int
   private let alignment: Int
+  /// Blocks of whole pages are mapped one by one. The heap puts a header before each block, so that a page takes two of its pages.
+  private let isMapped: Bool
   // Raw memory: neighbours must not share a line. The last one is the shared one, guarded by `sharedLock`.
   private let shards: UnsafeMutablePointer<Shard>
   private let sharedLock = FutexLock()
@@ -51,8 +56,8 @@ final class FreeListPool: @unchecked Sendable {
       return block
     }
 
-    /// Gives the blocks back to the system.
-    mutating func release() { while let block = pop() { block.deallocate() } }
+    /// Gives each block back by `giveBack`.
+    mutating func release(_ giveBack: (UnsafeMutableRawPointer) -> Void) { while let block = pop() { giveBack(block) } }
   }
 
   private struct Shard {
@@ -66,16 +71,17 @@ final class FreeListPool: @unchecked Sendable {
   init(bytes: Int, alignment: Int) {
     self.bytes = bytes
     self.alignment = alignment
+    isMapped = bytes % Self.systemPage == 0 && alignment <= Self.systemPage
     shards = .allocate(capacity: Self.shardCount)
     for index in 0..<Self.shardCount { (shards + index).initialize(to: Shard()) }
   }
 
   deinit {
     for index in 0..<Self.shardCount {
-      shards[index].top.release()
-      shards[index].below.release()
+      shards[index].top.release(giveBack)
+      shards[index].below.release(giveBack)
     }
-    depot.withLock { stacks in for index in stacks.indices { stacks[index].release() } }
+    depot.withLock { stacks in for index in stacks.indices { stacks[index].release(giveBack) } }
     shards.deallocate()
     out.release()
   }
@@ -89,7 +95,17 @@ final class FreeListPool: @unchecked Sendable {
 
   /// Makes a new block, for a caller that `take` gave none.
   @inline(never)
-  func make() -> UnsafeMutableRawPointer { .allocate(byteCount: bytes, alignment: alignment) }
+  func make() -> UnsafeMutableRawPointer {
+    guard isMapped else { return .allocate(byteCount: bytes, alignment: alignment) }
+    guard let block = cp_reserve(bytes), cp_commit(block, bytes, -1, 0, 1, 0) == 0 else {
+      fatalError("out of memory for a block of \(bytes) bytes")
+    }
+    return block
+  }
+
+  private func giveBack(_ block: UnsafeMutableRawPointer) {
+    if isMapped { cp_release(block, bytes) } else { block.deallocate() }
+  }
 
   /// Gives a block back.
   @inline(__always)
@@ -124,7 +140,7 @@ final class FreeListPool: @unchecked Sendable {
       stacks.append(surplus)
       return true
     }
-    if !isKept { surplus.release() }
+    if !isKept { surplus.release(giveBack) }
   }
 
   @inline(__always)
