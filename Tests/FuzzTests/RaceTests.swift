@@ -57,6 +57,20 @@ import Testing
     #expect(divided.halves[0][0].composed(answers) == answer)
   }
 
+  static let stale: [(String, Bool)] = [
+    ("rwrite A 0x1002 05\nwrite A 0x1001 03\nand\nadvise A 0x1000 1 dontneed", true),
+    ("unmap A 0x1000 1\nand\nread A 0x1fff 1", true), ("truncate f 0\nand\nread A 0x1fff 1", true),
+    ("fork A B\nand\nwrite A 0x1fff 01", true), ("remap A 0x5000 1 0x1000 1\nand\nwrite A 0x1fff 01", true),
+    // Another page, no load or store, and in one half.
+    ("unmap A 0x1000 1\nand\nread A 0x2000 1", false), ("rwrite A 0x1000 01\nand\nadvise A 0x1000 1 dontneed", false),
+    ("unmap A 0x1000 1\nread A 0x1000 1\nand\nrread A 0x1000 1", false),
+    ("advise A 0x1000 1 populate-write\nand\nread A 0x1000 1", false),
+  ]
+
+  @Test(arguments: stale) func translationsMayBeStale(halves: String, isSo: Bool) throws {
+    #expect(try pair(halves, setup: "file f 1\nspace A").mayUseStaleTranslations == isSo)
+  }
+
   /// Whether `outcome` is allowed for the pair, if its orders answer `answers`.
   private func failure(_ halves: String, _ looks: String, answers: [[String]], outcome: [String]) throws -> RaceFailure?
   {

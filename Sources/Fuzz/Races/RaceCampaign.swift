@@ -14,6 +14,8 @@ public struct RaceCampaign {
     public var byLibrary = 0
     public var byKernel = 0
     public var byKernelAlone = 0
+    /// The pairs whose outcome on the kernel only a processor's stale translation explains.
+    public var staleTranslations = 0
     /// The pairs with an outcome that no order explains, by number.
     public var failures: [(pair: Int, RaceFailure)] = []
   }
@@ -58,6 +60,7 @@ public struct RaceCampaign {
       summary.byLibrary += result.byLibrary
       summary.byKernel += result.byKernel
       summary.byKernelAlone += result.byKernelAlone
+      if result.showsStaleTranslation { summary.staleTranslations += 1 }
       if let failure = result.failure {
         summary.failures.append((number, failure))
         found(number, failure)

@@ -45,7 +45,7 @@ extension FuzzCommand {
       """
       seed \(seed), pairs \(first)..<\(first + summary.pairs): \(summary.orders) orders, \(summary.allowed) outcomes allowed; \
       raced: \(summary.byLibrary) by the library, \(summary.byKernel) by the kernel, \(summary.byKernelAlone) by the kernel alone; \
-      \(summary.failures.count) failures, \(seconds) s
+      \(summary.staleTranslations) pairs with stale translations of the kernel's; \(summary.failures.count) failures, \(seconds) s
       """)
     if !summary.failures.isEmpty { return Self.differs }
     return Interruption.isRequested ? Self.interrupted : summary.pairs == 0 ? Self.unanswered : .success
@@ -83,7 +83,8 @@ extension FuzzCommand {
         Output.standard.line(
           """
           \(file.path): \(result.orders) orders, \(result.allowed) outcomes allowed; raced: \(result.byLibrary) by the library, \
-          \(result.byKernel) by the kernel, \(result.byKernelAlone) by the kernel alone
+          \(result.byKernel) by the kernel, \(result.byKernelAlone) by the kernel alone\
+          \(result.showsStaleTranslation ? "; stale translations of the kernel's" : "")
           """)
       }
     }
