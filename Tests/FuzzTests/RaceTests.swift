@@ -71,10 +71,30 @@ import Testing
     #expect(try pair(halves, setup: "file f 1\nspace A").mayUseStaleTranslations == isSo)
   }
 
+  /// The fault of each load and store becomes a step, one at a time.
+  @Test func faultsComeApart() throws {
+    let divided = DividedPair(try pair("get p A 0x1000 1\nwrite A 0x1fff 0102\nand\nread A 0x1001 1"))
+    let finer = divided.withFaultsApart
+    let texts = finer.map { $0.steps.map { $0.map { ($0.continues ? "+ " : "") + $0.statement.description } } }
+    let (get, read) = ("get p A 0x1000 1", "read A 0x1001 1")
+    let write = ["write A 0x1fff 01", "+ write A 0x2000 02"]
+    #expect(
+      texts == [
+        [[get, "advise A 0x1000 1 populate-write", "advise A 0x2000 1 populate-write"] + write, [read]],
+        [[get] + write, ["advise A 0x1000 1 populate-read", read]],
+      ])
+    var judge = RaceJudge(try pair("write A 0x1000 01\nand\nread A 0x1000 1"), divided, [])
+    #expect(judge.outcomes == [])
+    // The answers of the faults do not count.
+    judge.allow(finer[1], [["1", "ok", "ok", "ENOMEM", "02"]])
+    #expect(judge.outcomes == [["1", "ok", "02"]])
+  }
+
   /// Whether `outcome` is allowed for the pair, if its orders answer `answers`.
-  private func failure(_ halves: String, _ looks: String, answers: [[String]], outcome: [String]) throws -> RaceFailure?
-  {
-    let pair = try pair(halves, looks: looks)
+  private func failure(
+    _ halves: String, _ looks: String, setup: String = "space A", answers: [[String]], outcome: [String]
+  ) throws -> RaceFailure? {
+    let pair = try pair(halves, setup: setup, looks: looks)
     return RaceJudge(pair, DividedPair(pair), answers).failure(in: [outcome: 1], by: "the library")
   }
 
@@ -110,6 +130,19 @@ import Testing
     #expect(try failure(halves, looks, answers: answers, outcome: ["ok", "ok", "ok", "03", "02"]) != nil)
     #expect(try failure(halves, looks, answers: answers, outcome: ["ok", "SIGSEGV", "ok", "00", "00"]) != nil)
     #expect(try failure(halves, looks, answers: answers, outcome: ["ENOMEM", "ok", "ok", "00", "00"]) != nil)
+  }
+
+  /// A cut empties the entries of one space after another, so one space may show it and the other not yet.
+  @Test func aCutComesToEachSpaceAlone() throws {
+    let halves = "truncate f 0\nand\nread B 0x1000 1\nread A 0x1000 1"
+    let answers = [["ok", "01", "01"], ["ok", "01", "SIGBUS"], ["ok", "SIGBUS", "SIGBUS"]]
+    let setup = "file f 1\nspace A\nspace B"
+    func fails(_ halves: String, _ outcome: [String]) throws -> Bool {
+      try failure(halves, "", setup: setup, answers: answers, outcome: outcome) != nil
+    }
+    #expect(try !fails(halves, ["ok", "SIGBUS", "01"]))
+    #expect(try fails(halves, ["ok", "SIGBUS", "02"]))
+    #expect(try fails(halves.replacing("truncate f 0", with: "fork A C"), ["ok", "SIGBUS", "01"]))
   }
 
   /// A statement over two pages that failed says nothing about each of them. Its other pages are compared all the same.

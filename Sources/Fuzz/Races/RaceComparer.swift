@@ -59,8 +59,8 @@ public struct RaceFailure: Sendable, CustomStringConvertible {
 
 /// Asks both sides for what two halves may show, one after the other, and what they do show, at once.
 ///
-/// Every order of the halves' single-page steps runs on both sides, and the answers must be the same. They are all that is allowed.
-/// Then the halves run at once, in the library with every engine and on the kernel.
+/// Every order of the halves' single-page steps runs on both sides, and the answers must be the same. They are all that is allowed, but for
+/// what a fault explains that comes apart from its access (`DividedPair.withFaultsApart`). Then the halves run at once, in the library with every engine and on the kernel.
 public final class RaceComparer {
   private let oracle: KernelOracle
   private var racers: [LibraryRacer]
@@ -88,16 +88,26 @@ public final class RaceComparer {
       result.failure = RaceFailure(pair: pair, reason: .order(order, library: library, kernel: kernel))
       return result
     }
-    let judge = RaceJudge(pair, divided, allowed)
+    var judge = RaceJudge(pair, divided, allowed)
     result.allowed = judge.outcomes.count
+    var knowsFaults = false
+    // Rarely needed, and many orders: only for an outcome that the orders of whole accesses do not explain.
+    func failure(in outcomes: [[String]: Int], by side: String) throws(KernelOracle.Problem) -> RaceFailure? {
+      if !knowsFaults, judge.failure(in: outcomes, by: side) != nil {
+        knowsFaults = true
+        for finer in divided.withFaultsApart { judge.allow(finer, try oracle.answers(to: finer, in: finer.orders)) }
+      }
+      return judge.failure(in: outcomes, by: side)
+    }
     var ofLibrary: Set<[String]> = []
     for racer in racers {
       let outcomes = racer.outcomes(of: pair, times: times, seed: seed)
       ofLibrary.formUnion(outcomes.keys)
-      result.failure = result.failure ?? judge.failure(in: outcomes, by: "the library, \(racer.engine)")
+      let found = try failure(in: outcomes, by: "the library, \(racer.engine)")
+      result.failure = result.failure ?? found
     }
     let ofKernel = try oracle.outcomes(of: pair, times: times, seed: seed)
-    if let failure = judge.failure(in: ofKernel, by: "the kernel") {
+    if let failure = try failure(in: ofKernel, by: "the kernel") {
       if pair.mayUseStaleTranslations {
         result.showsStaleTranslation = true
       } else {
@@ -123,29 +133,35 @@ public final class RaceComparer {
 struct RaceJudge {
   private let pair: RacePair
   private let isJoint: Bool
-  private let pins: [String: UInt64]
+  private let pins: [String: RacePieces.PinnedPlace]
   /// The outcomes of all orders.
-  let outcomes: Set<[String]>
-  private let pieces: [RacePieces]
+  private(set) var outcomes: Set<[String]> = []
+  private var pieces: [RacePieces] = []
 
   /// - Parameter answers: those of each order, before the halves, of their steps, and of the looks.
   init(_ pair: RacePair, _ divided: DividedPair, _ answers: [[String]]) {
     self.pair = pair
     isJoint = divided.isJoint
     pins = RacePieces.pins(of: pair)
+    allow(divided, answers)
+  }
+
+  /// Adds the outcomes of the orders of the pair as it is divided here.
+  mutating func allow(_ divided: DividedPair, _ answers: [[String]]) {
     let before = pair.setup.filter(\.isAnswered).count
-    outcomes = Set(
-      answers.map { answers in
-        var rest = answers.dropFirst(before)
-        let statements = divided.halves.flatMap { $0 }.map { statement in
-          defer { rest = rest.dropFirst(statement.steps.count) }
-          return statement.composed(Array(rest.prefix(statement.steps.count)))
-        }
-        return statements + rest
-      })
+    let found = answers.map { answers in
+      var rest = answers.dropFirst(before)
+      let statements = divided.halves.flatMap { $0 }.map { statement in
+        rest = rest.dropFirst(statement.faults.count)
+        defer { rest = rest.dropFirst(statement.steps.count) }
+        return statement.composed(Array(rest.prefix(statement.steps.count)))
+      }
+      return statements + rest
+    }
+    outcomes.formUnion(found)
+    if isJoint { return }
     let statements = pair.halves.flatMap { $0 } + pair.looks
-    let pins = pins
-    pieces = isJoint ? [] : Array(Set(outcomes.map { RacePieces(statements, $0, pins: pins) }))
+    pieces = Array(Set(outcomes.map { RacePieces(statements, $0, pins: pins) }))
   }
 
   /// The first of the outcomes that no order explains.

@@ -22,6 +22,8 @@ struct RaceStep {
 /// A statement of a half with its steps.
 struct DividedStatement {
   var statement: Statement
+  /// The faults of an access, if they are apart from it. They have no part in its answer.
+  var faults: [RaceStep] = []
   var steps: [RaceStep]
 
   /// The answer of the whole statement, from those of its steps.
@@ -67,7 +69,21 @@ struct DividedPair {
   }
 
   /// The steps of each half.
-  var steps: [[RaceStep]] { halves.map { $0.flatMap(\.steps) } }
+  var steps: [[RaceStep]] { halves.map { $0.flatMap { $0.faults + $0.steps } } }
+
+  /// The same pair for each of its loads and stores, whose faults are steps of their own.
+  ///
+  /// An access that has taken its fault has not yet accessed: a step of the other half may come in between, find the page that the fault has
+  /// mapped, and change it.
+  var withFaultsApart: [DividedPair] {
+    halves.indices.flatMap { half in
+      halves[half].indices.compactMap { index in
+        var pair = self
+        pair.halves[half][index].faults = halves[half][index].statement.faults
+        return pair.halves[half][index].faults.isEmpty ? nil : pair
+      }
+    }
+  }
 
   /// Every order of the two halves' steps. A number is that of the half whose turn it is.
   var orders: [[Int]] {
@@ -103,6 +119,21 @@ extension Statement {
     case .access(.write(_, _, let bytes)), .access(.writeRemotely(_, _, let bytes)): bytes.bytes.count
     case .access(.read(_, _, let count)), .access(.readRemotely(_, _, let count)): count
     default: 0
+    }
+  }
+
+  /// What an access does first on pages that are not mapped as it needs them: a step for each page.
+  fileprivate var faults: [RaceStep] {
+    switch self {
+    case .access(.read(let space, let address, let count)):
+      Self.steps(address, count) { address, _ in
+        .space(.advise(space: space, PageRange(address: address & ~4095, pages: 1), .populateRead))
+      }.map { RaceStep(statement: $0.statement) }
+    case .access(.write(let space, let address, let bytes)):
+      Self.steps(address, bytes.bytes.count) { address, _ in
+        .space(.advise(space: space, PageRange(address: address & ~4095, pages: 1), .populateWrite))
+      }.map { RaceStep(statement: $0.statement) }
+    default: []
     }
   }
 
