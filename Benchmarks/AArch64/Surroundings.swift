@@ -3,8 +3,8 @@ import Synchronization
 
 // What the hot path's files name and the hot path does not run: its types, without what they do.
 //
-// The hot path itself is the library's files as they are (`check-aarch64.sh` lists them). The fields that it reads are those of the
-// library, of the same types.
+// The hot path itself is the library's files as they are (`check-aarch64.sh` lists them). The fields that it reads are
+// those of the library, of the same types.
 
 public enum PageError: Error { case badAddress, invalidArgument, outOfMemory, segmentationViolation, busError }
 

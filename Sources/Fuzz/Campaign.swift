@@ -26,7 +26,8 @@ public struct Campaign {
   public let limit: Int
   private let comparer: Comparer
 
-  /// - Precondition: `first` is not negative and `limit` is at least 1. `first` plus the number of programs fits in an `Int`.
+  /// - Precondition: `first` is not negative and `limit` is at least 1. `first` plus the number of programs fits in an
+  ///   `Int`.
   public init(seed: UInt64, first: Int = 0, limit: Int = 1, comparer: Comparer) {
     precondition(first >= 0, "programs are numbered from 0")
     precondition(limit >= 1, "a run ends at its first difference at the earliest")

@@ -6,15 +6,15 @@ import Scenario
 public enum Chance: String, CaseIterable, Sendable {
   /// Whether the kernel merged two neighbouring mappings that are alike.
   ///
-  /// Linux does not merge private mappings with different `anon_vma`s, or with memory accounted for differently. The library
-  /// merges all mappings that are alike. An `mremap` that grows or shrinks shows it: the range must lie in one mapping. So does a
-  /// reference for reading, where 2 MiB lie in two mappings: it gets a part of a huge page if they were merged, else the zero page,
-  /// which the next store leaves.
+  /// Linux does not merge private mappings with different `anon_vma`s, or with memory accounted for differently. The
+  /// library merges all mappings that are alike. An `mremap` that grows or shrinks shows it: the range must lie in one
+  /// mapping. So does a reference for reading, where 2 MiB lie in two mappings: it gets a part of a huge page if they
+  /// were merged, else the zero page, which the next store leaves.
   case joinedMappings = "joined mappings"
   /// Whether a mapping may be collapsed.
   ///
-  /// Linux wants an `anon_vma`, 2 MiB of room in the mapping as Linux merged it, and a page table. A fork may have copied a
-  /// page table that maps nothing. The library wants 2 MiB of room in the mapping as the library merged it.
+  /// Linux wants an `anon_vma`, 2 MiB of room in the mapping as Linux merged it, and a page table. A fork may have
+  /// copied a page table that maps nothing. The library wants 2 MiB of room in the mapping as the library merged it.
   case collapsible = "collapsible mappings"
 
   /// Returns the reason that excuses the difference between the two answers to a line of `file`, or nil.
@@ -38,8 +38,8 @@ public enum Chance: String, CaseIterable, Sendable {
 }
 
 extension Statement {
-  /// Whether the statement takes a reference for reading, under the name, in 2 MiB that no single mapping of `lines` covers, and some
-  /// with huge pages cover in part.
+  /// Whether the statement takes a reference for reading, under the name, in 2 MiB that no single mapping of `lines`
+  /// covers, and some with huge pages cover in part.
   fileprivate func isReference(_ name: String, across lines: ArraySlice<ScenarioLine>) -> Bool {
     guard case .pin(.get(name, _, let range, [])) = self, range.address < 1 << 47, range.pages > 0 else { return false }
     let huge: UInt64 = 1 << 21

@@ -3,7 +3,8 @@ import Scenario
 
 /// A child process whose standard input and output are one socket of this process.
 ///
-/// Foundation's `Process` and `Pipe` trap if no descriptor is left. This class throws. The child inherits standard error.
+/// Foundation's `Process` and `Pipe` trap if no descriptor is left. This class throws. The child inherits standard
+/// error.
 final class ChildProcess {
   /// The system call that failed.
   struct Failure: Error {

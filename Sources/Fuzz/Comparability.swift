@@ -2,8 +2,9 @@ import Scenario
 
 /// The part of the scenario language that real memory can answer.
 ///
-/// Images and devices are neither anonymous nor file memory. Only the library has the looks at entries and counters. In a
-/// kernel, a pin that is not long-term lasts for one system call. So the statements that use such a pin must follow at once.
+/// Images and devices are neither anonymous nor file memory. Only the library has the looks at entries and counters. In
+/// a kernel, a pin that is not long-term lasts for one system call. So the statements that use such a pin must follow
+/// at once.
 struct Comparability {
   /// With less RAM a scenario runs out of it, and the kernel does not.
   static let enoughMemory = 512
@@ -29,11 +30,11 @@ struct Comparability {
   }
 
   private var files: [String: File] = [:]
-  /// The disk file that was written back, if no statement since can have changed it. A kernel writes back when it likes, so what is
-  /// on its disk is known only then.
+  /// The disk file that was written back, if no statement since can have changed it. A kernel writes back when it
+  /// likes, so what is on its disk is known only then.
   private var synced: String?
-  /// Whether the program pages out, and whether a disk file ends inside a page. A kernel clears the rest of that page when it writes it
-  /// out, and pages out what it likes.
+  /// Whether the program pages out, and whether a disk file ends inside a page. A kernel clears the rest of that page
+  /// when it writes it out, and pages out what it likes.
   private var pagesOut = false
   private var endsInsidePage = false
   /// Whether memory was freed lazily, and whether a pin for longer than a system call was taken.
@@ -43,12 +44,13 @@ struct Comparability {
   private var spaces: Set<String> = []
   /// Whether there may be 2 MiB entries. A kernel may only estimate the map count of a page in a large folio.
   private var hasHugePages = false
-  /// Whether anything but private anonymous memory is mapped. A kernel's configuration decides what of that can be collapsed
-  /// (`shmem_enabled`, `READ_ONLY_THP_FOR_FS`).
+  /// Whether anything but private anonymous memory is mapped. A kernel's configuration decides what of that can be
+  /// collapsed (`shmem_enabled`, `READ_ONLY_THP_FOR_FS`).
   private var hasFiles = false
   private var hasSharedMemory = false
-  /// Whether memory may be stored to and not read. A reference for reading is had there only by way of an entry that is present, and
-  /// `fault_around_bytes` decides which are. The kernel's side of a short pin is another process, which is refused in any case.
+  /// Whether memory may be stored to and not read. A reference for reading is had there only by way of an entry that is
+  /// present, and `fault_around_bytes` decides which are. The kernel's side of a short pin is another process, which is
+  /// refused in any case.
   private var hasWriteOnly = false
   private var pins: [String: Pin] = [:]
   /// The pin that lasts for one system call. The scenario must release it before it does anything else.
@@ -154,12 +156,13 @@ struct Comparability {
         hasHugePages = true
         if hasFiles { return false }
       }
-      // A page-out splits 2 MiB, and so does `cold` on a part of them. Since 6.12 a kernel then replaces each part that is all zero
-      // by the zero page, so a reference to that part is stale.
+      // A page-out splits 2 MiB, and so does `cold` on a part of them. Since 6.12 a kernel then replaces each part that
+      // is all zero by the zero page, so a reference to that part is stale.
       if advice == .cold, hasHugePages { return false }
-      // A kernel without swap drops clean pages of shared memory. A store through a pin released without `dirty` is lost.
-      // The library has pages in the swap file that a kernel without swap keeps: there this advice drops them at once. A store by a
-      // device is lost with the page unless the pin's holder says so, which a kernel's holder does not.
+      // A kernel without swap drops clean pages of shared memory. A store through a pin released without `dirty` is
+      // lost. The library has pages in the swap file that a kernel without swap keeps: there this advice drops them at
+      // once. A store by a device is lost with the page unless the pin's holder says so, which a kernel's holder does
+      // not.
       if advice == .free {
         hasLazilyFreed = true
         if pagesOut || hasPinned || hasHugePages { return false }

@@ -3,8 +3,9 @@ import Scenario
 
 /// The running kernel as oracle: it answers each statement of a scenario on real memory.
 ///
-/// The oracle is a process of its own (`CKernelOracle`), because every space of a scenario becomes a process that it forks.
-/// One process serves many scenarios, one after the other. It ends when its input ends, so it never outlives this object.
+/// The oracle is a process of its own (`CKernelOracle`), because every space of a scenario becomes a process that it
+/// forks. One process serves many scenarios, one after the other. It ends when its input ends, so it never outlives
+/// this object.
 public final class KernelOracle {
   /// Why the kernel gave no answer.
   public enum Problem: Error, Equatable, CustomStringConvertible {
@@ -27,15 +28,16 @@ public final class KernelOracle {
   /// Arguments that make `gup` the oracle.
   public static let arguments = ["kernel-oracle"]
 
-  /// The words of the language that this machine has no answer to, each with the reason: `diskfile` where there is no disk, and what
-  /// its kernel is too old for.
+  /// The words of the language that this machine has no answer to, each with the reason: `diskfile` where there is no
+  /// disk, and what its kernel is too old for.
   public private(set) var missingWords: [String: String] = [:]
 
   private let process: ChildProcess
   private var unread: [UInt8] = []
   private var unreadStart = 0
 
-  /// Starts `program` as oracle. The default is the running program, found by the kernel itself, so its file may have moved.
+  /// Starts `program` as oracle. The default is the running program, found by the kernel itself, so its file may have
+  /// moved.
   ///
   /// - Parameter program: the path of a program that calls `kernel_oracle_run()` if its arguments are `arguments`.
   public init(program: String = "/proc/self/exe") throws(Problem) {

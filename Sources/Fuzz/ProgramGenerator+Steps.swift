@@ -204,7 +204,8 @@ extension ProgramGenerator {
     }
   }
 
-  /// A change of a range that begins or ends far from the window. If it begins in the window, it holds no other mapping.
+  /// A change of a range that begins or ends far from the window. If it begins in the window, it holds no other
+  /// mapping.
   private mutating func addFarChange(_ name: String) {
     let startsFar = random.chance(50)
     let address = startsFar ? farAddress() : model.address(Int.random(in: 0..<hotPages, using: &random))

@@ -3,9 +3,9 @@ import SeededRandom
 
 /// Writes random programs in the part of the scenario language that real memory can answer.
 ///
-/// A program depends on the generator's state alone, not on the library's answers. So a change of the library changes no
-/// program. Weights favour the statements that find defects: writes and pins around forks, permissions that flip, mappings
-/// moved onto each other.
+/// A program depends on the generator's state alone, not on the library's answers. So a change of the library changes
+/// no program. Weights favour the statements that find defects: writes and pins around forks, permissions that flip,
+/// mappings moved onto each other.
 public struct ProgramGenerator {
   var random: SplitMix64
   var model: ProgramModel
@@ -13,8 +13,8 @@ public struct ProgramGenerator {
   let hotPages: Int
   /// Whether the program collapses. Then it maps private anonymous memory only, the only kind that compares.
   let collapses: Bool
-  /// Whether the program pages out. Then it shares no memory but that of disk files, which end with a page, and maps no 2 MiB: the rest
-  /// does not compare.
+  /// Whether the program pages out. Then it shares no memory but that of disk files, which end with a page, and maps no
+  /// 2 MiB: the rest does not compare.
   let pagesOut: Bool
   /// Whether the program is about files that change: it maps little else, and stores near the ends of pages and files.
   let changesFiles: Bool

@@ -1,4 +1,5 @@
-/// A small, fast generator of random numbers. Its whole state is its seed: the same seed gives the same numbers everywhere.
+/// A small, fast generator of random numbers. Its whole state is its seed: the same seed gives the same numbers
+/// everywhere.
 public struct SplitMix64: RandomNumberGenerator, Sendable {
   private var state: UInt64
 

@@ -4,8 +4,9 @@ import UserPages
 
 /// The handles that C programs hold: which objects they retain, of which kind, and of which machine.
 ///
-/// A handle is the object's address. Functions that are called often take it as it is. The registry is for those that make and end
-/// handles: so a second end, an end of another kind, and the end of a machine that is in use are errors and not corruption.
+/// A handle is the object's address. Functions that are called often take it as it is. The registry is for those that
+/// make and end handles: so a second end, an end of another kind, and the end of a machine that is in use are errors
+/// and not corruption.
 enum Handles {
   /// What a handle refers to.
   enum Kind { case machine, space, backing, mirror }
@@ -41,9 +42,11 @@ enum Handles {
     live.withLock { $0[UInt(bitPattern: machine)]?.dependents ?? 0 }
   }
 
-  /// Ends a handle, runs `last`, and then releases the object. Returns false if the handle was not live, or of another kind.
+  /// Ends a handle, runs `last`, and then releases the object. Returns false if the handle was not live, or of another
+  /// kind.
   ///
-  /// `last` and the object's end run outside of the lock: they may call a program's `release`, which may end another handle.
+  /// `last` and the object's end run outside of the lock: they may call a program's `release`, which may end another
+  /// handle.
   static func end<Object: AnyObject>(
     _ handle: OpaquePointer, _ kind: Kind, _ type: Object.Type, _ last: (Object) -> Void = { _ in }
   ) -> Bool {
@@ -60,7 +63,8 @@ enum Handles {
   }
 }
 
-/// Calls `body` with the object behind a handle, without a change of its reference count: the caller of C keeps it alive.
+/// Calls `body` with the object behind a handle, without a change of its reference count: the caller of C keeps it
+/// alive.
 @inline(__always)
 func lending<Object: AnyObject, Result>(
   _ handle: OpaquePointer, _ type: Object.Type = Object.self, _ body: (Object) -> Result
@@ -69,8 +73,8 @@ func lending<Object: AnyObject, Result>(
 }
 
 extension PageError {
-  /// The negated errno that C gets. The two errors that are signals for a program are numbers here: `EFAULT`, and `ENXIO` as `mmap(2)`
-  /// has it for addresses that the object does not have.
+  /// The negated errno that C gets. The two errors that are signals for a program are numbers here: `EFAULT`, and
+  /// `ENXIO` as `mmap(2)` has it for addresses that the object does not have.
   var code: Int32 {
     switch self {
     case .segmentationViolation: -EFAULT

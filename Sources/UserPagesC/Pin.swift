@@ -5,8 +5,8 @@ import CUserPages
 import Glibc
 import UserPages
 
-// Where the values of C have what the library keeps in them: a `PinnedPage` and a `PinnedPages` lie in the words themselves, so that no
-// pin needs a box.
+// Where the values of C have what the library keeps in them: a `PinnedPage` and a `PinnedPages` lie in the words
+// themselves, so that no pin needs a box.
 
 /// The pin in the words of a value of C.
 @inline(__always)

@@ -2,8 +2,8 @@ import Glibc
 
 /// What can be wrong with an EROFS image, or with a question asked of one.
 ///
-/// An image is untrusted input. Whatever its bytes say, the answer is a value or one of these errors: never a trap, and never
-/// a byte from outside the image.
+/// An image is untrusted input. Whatever its bytes say, the answer is a value or one of these errors: never a trap, and
+/// never a byte from outside the image.
 public enum EROFSError: Error, Equatable, Sendable {
   /// The bytes where a superblock belongs do not start with the EROFS magic number.
   case notEROFS(magic: UInt32)

@@ -20,8 +20,8 @@ extension EROFSImage {
 
   /// What stands behind one page of a file.
   package enum Page: Equatable, Sendable {
-    /// A whole block of the image, which can be mapped where it lies. Past the end of the file it has whatever the image
-    /// has there; `mkfs.erofs` writes zeroes.
+    /// A whole block of the image, which can be mapped where it lies. Past the end of the file it has whatever the
+    /// image has there; `mkfs.erofs` writes zeroes.
     case block(Int)
     /// The file's last bytes, fewer than a page. They do not start on a page in the image, so they must be copied.
     case tail([UInt8])
@@ -118,7 +118,8 @@ extension EROFSImage {
     return bytes
   }
 
-  /// All bytes of a file that has at most `limit` of them. A small image can describe a large file, so choose the limit.
+  /// All bytes of a file that has at most `limit` of them. A small image can describe a large file, so choose the
+  /// limit.
   ///
   /// - Throws: `tooLarge`, and what `read` throws.
   public func contents(of inode: Inode, limit: Int = maximumRead) throws(EROFSError) -> [UInt8] {

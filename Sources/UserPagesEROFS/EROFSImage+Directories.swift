@@ -25,7 +25,8 @@ extension EROFSImage {
     return entries
   }
 
-  /// Looks up one name in a directory, by a binary search of the blocks by their first names, then of one block's entries.
+  /// Looks up one name in a directory, by a binary search of the blocks by their first names, then of one block's
+  /// entries.
   package func lookUp(_ name: [UInt8], in directory: Inode) throws(EROFSError) -> DirectoryEntry? {
     guard directory.type == .directory else { throw .wrongType(directory.node, directory.type) }
     // Of the blocks with a first name that does not come after `name`, the last one is the only one that can hold it.
@@ -134,8 +135,8 @@ struct DirectoryCursor {
 
   /// The next entry; nil after the last one.
   ///
-  /// - Throws: `corruptDirectory` if the names are not in strictly ascending order. That also bounds the work: a listing ends
-  ///   where a malicious image uses a block twice.
+  /// - Throws: `corruptDirectory` if the names are not in strictly ascending order. That also bounds the work: a
+  ///   listing ends where a malicious image uses a block twice.
   mutating func next() throws(EROFSError) -> EROFSImage.DirectoryEntry? {
     if block == nil || position == block?.count {
       guard nextBlock < directory.pages else { return nil }

@@ -1,7 +1,8 @@
 extension EROFSImage {
   /// What an image says about one file.
   ///
-  /// An inode that was read is sound: its data lie inside the image, as far as their place is known without the chunk table.
+  /// An inode that was read is sound: its data lie inside the image, as far as their place is known without the chunk
+  /// table.
   public struct Inode: Equatable, Sendable {
     /// The inode's own number.
     public let node: NodeID

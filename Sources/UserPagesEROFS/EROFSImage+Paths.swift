@@ -5,10 +5,11 @@ extension EROFSImage {
 
   /// The inode that a path from the image's root names, as a process finds it after `chroot(2)` to that root.
   ///
-  /// Symbolic links on the way are followed, that of the last component only with `followLast`. `..` goes back the way that
-  /// the walk came, so neither a link nor a directory's own entry for its parent leads out of the image.
+  /// Symbolic links on the way are followed, that of the last component only with `followLast`. `..` goes back the way
+  /// that the walk came, so neither a link nor a directory's own entry for its parent leads out of the image.
   ///
-  /// - Throws: `notFound`, `notADirectory`, `nameTooLong`, `tooManyLinks`, and what reading inodes and directories throws.
+  /// - Throws: `notFound`, `notADirectory`, `nameTooLong`, `tooManyLinks`, and what reading inodes and directories
+  ///   throws.
   public func inode(at path: String, followLast: Bool = true) throws(EROFSError) -> Inode {
     try inode(at: Array(path.utf8), followLast: followLast)
   }

@@ -42,10 +42,12 @@ extension EROFSImage {
 
   /// Checks a file and, if it is a directory, everything below it.
   ///
-  /// Every inode can be read, every byte lies in the image, links have targets, directories are sorted and name themselves
-  /// and their parents, entries state their files' types. From the root, every file has as many names as its link count says.
+  /// Every inode can be read, every byte lies in the image, links have targets, directories are sorted and name
+  /// themselves and their parents, entries state their files' types. From the root, every file has as many names as its
+  /// link count says.
   ///
-  /// Compressed files are reported, since nothing of them can be read. Nothing is thrown: what is wrong is in the report.
+  /// Compressed files are reported, since nothing of them can be read. Nothing is thrown: what is wrong is in the
+  /// report.
   ///
   /// Takes at most 64 MiB of memory beside the image, whatever the image says.
   public func verify(from start: Inode) -> Report {

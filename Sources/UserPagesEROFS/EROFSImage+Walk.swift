@@ -19,17 +19,17 @@ extension EROFSImage {
   /// The least that a name takes in a directory: its entry, and one byte.
   private static let smallestName = 13
 
-  /// Visits a file and, if it is a directory, everything below it: in the order of the names, a directory before what is
-  /// in it.
+  /// Visits a file and, if it is a directory, everything below it: in the order of the names, a directory before what
+  /// is in it.
   ///
-  /// `visit` gets each file's inode, or the error that reading it gave, and answers whether to go into it. An error in a
-  /// directory's entries goes to `failed`; the walk then leaves the directory and goes on. A directory that was entered
-  /// before is not entered again and goes to `failed`; so does one with a path that no system call would take.
+  /// `visit` gets each file's inode, or the error that reading it gave, and answers whether to go into it. An error in
+  /// a directory's entries goes to `failed`; the walk then leaves the directory and goes on. A directory that was
+  /// entered before is not entered again and goes to `failed`; so does one with a path that no system call would take.
   ///
   /// The image is untrusted, so work and memory are bounded. The walk throws `overfull` once it met more names than the
   /// image has room for: a malicious image uses the same blocks for many directories. It holds one block for each
-  /// directory on the way to where it is, at most 2048, and the set of the directories it entered. It throws `memoryLimit`
-  /// if that set outgrows its bound.
+  /// directory on the way to where it is, at most 2048, and the set of the directories it entered. It throws
+  /// `memoryLimit` if that set outgrows its bound.
   package func walk(
     from start: Inode,
     visit: (Visit, Result<Inode, EROFSError>) throws(EROFSError) -> Bool,
@@ -94,11 +94,13 @@ private struct Level {
   }
 }
 
-/// A set of inode numbers in bounded memory: a bit for each number, in chunks of 512 that exist once a number of theirs is in.
+/// A set of inode numbers in bounded memory: a bit for each number, in chunks of 512 that exist once a number of theirs
+/// is in.
 ///
 /// The numbers of an image's inodes lie close together, so a chunk of 64 bytes usually stands for many inodes.
 struct NodeSet {
-  /// The most chunks of a set, which take at most 14 MiB while the dictionary grows. They cover at least 1.5 GiB of inodes.
+  /// The most chunks of a set, which take at most 14 MiB while the dictionary grows. They cover at least 1.5 GiB of
+  /// inodes.
   static let chunkLimit = 98_304
   private var chunks: [UInt64: SIMD8<UInt64>] = [:]
 

@@ -1,7 +1,8 @@
 /// An EROFS image: a read-only file system with files that can be mapped where they lie.
 ///
-/// The reader takes what can be mapped in place: files that are not compressed, in blocks of the size of a page. It refuses
-/// everything else by name. An image is untrusted, so the reader checks every number in it before it uses the number.
+/// The reader takes what can be mapped in place: files that are not compressed, in blocks of the size of a page. It
+/// refuses everything else by name. An image is untrusted, so the reader checks every number in it before it uses the
+/// number.
 ///
 ///     let image = try EROFSImage(path: "system.erofs")
 ///     let shell = try image.inode(at: "/bin/sh")

@@ -7,9 +7,10 @@ import UserPages
 ///     let shell = try volume.file(at: "/bin/sh")
 ///     try space.map(at: 0x40_0000, pages: shell.pageCount, protection: .read, backing: .mixed(shell))
 ///
-/// However many spaces map a file, its blocks are the image's own memory, with no descriptor and no copy, and its tail has one
-/// frame. The image's bytes must not change while it is mounted: not through a shared writable mapping of the image itself,
-/// and not through the real file that it may be. If that file is truncated, accesses to what is lost are bus errors.
+/// However many spaces map a file, its blocks are the image's own memory, with no descriptor and no copy, and its tail
+/// has one frame. The image's bytes must not change while it is mounted: not through a shared writable mapping of the
+/// image itself, and not through the real file that it may be. If that file is truncated, accesses to what is lost are
+/// bus errors.
 public final class EROFSVolume: Sendable {
   /// Where the image's bytes are.
   package let image: Image
@@ -52,12 +53,13 @@ public final class EROFSVolume: Sendable {
 
 /// A regular file of an EROFS image, as mappings show it.
 ///
-/// A fault on a whole block is answered with the frame number of the image's memory, a fault on a hole with the zero page.
-/// The tail that is packed beside the inode starts in the middle of a page, so it cannot be mapped in place. The first fault
-/// copies it into one frame of the page cache. Such a mapping holds both kinds of entry, which is what VM_MIXEDMAP is for.
+/// A fault on a whole block is answered with the frame number of the image's memory, a fault on a hole with the zero
+/// page. The tail that is packed beside the inode starts in the middle of a page, so it cannot be mapped in place. The
+/// first fault copies it into one frame of the page cache. Such a mapping holds both kinds of entry, which is what
+/// VM_MIXEDMAP is for.
 ///
-/// A block costs no memory of its own. A file is read-only: a store through a shared mapping is a bus error, a store through
-/// a private one is copy-on-write.
+/// A block costs no memory of its own. A file is read-only: a store through a shared mapping is a bus error, a store
+/// through a private one is copy-on-write.
 public final class EROFSFile: Backing {
   /// What the image says about the file.
   public let inode: EROFSImage.Inode
@@ -119,7 +121,8 @@ public final class EROFSFile: Backing {
 
   public func didCopy(page: Int, to copy: PageBytes) { image.didCopy(page: page, to: copy) }
 
-  /// Reads the bytes at `offset`, fewer at the file's end (`read(2)`). It goes by frame number and touches no descriptor.
+  /// Reads the bytes at `offset`, fewer at the file's end (`read(2)`). It goes by frame number and touches no
+  /// descriptor.
   ///
   /// - Throws: as `EROFSImage.read(_:at:count:)`.
   public func read(at offset: Int, count: Int) throws(EROFSError) -> [UInt8] {

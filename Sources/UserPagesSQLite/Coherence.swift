@@ -2,10 +2,11 @@ import Glibc
 import Synchronization
 import UserPages
 
-/// Notices what other processes change in the file, and has the pool forget its pages then: no connection reads a stale page.
+/// Notices what other processes change in the file, and has the pool forget its pages then: no connection reads a stale
+/// page.
 ///
-/// *In rollback mode* a process writes only while no other one has the SHARED lock. So the file is looked at when this process gets its first
-/// SHARED lock (`enterShared`), and not again before it has given up the last one.
+/// *In rollback mode* a process writes only while no other one has the SHARED lock. So the file is looked at when this
+/// process gets its first SHARED lock (`enterShared`), and not again before it has given up the last one.
 ///
 ///     this process                                   another process
 ///     1. its first connection locks SHARED
@@ -14,18 +15,21 @@ import UserPages
 ///     3. reads from the pool
 ///     4. counts itself out, then unlocks             writes, counts up in the header
 ///
-/// *With a WAL* all connections keep SHARED, and a checkpoint changes the file. It copies those frames of the WAL that every reader finds
-/// there, and then says how many are in the file (`WALIndex.Position`). So each read compares the position with the pool's, by four loads.
+/// *With a WAL* all connections keep SHARED, and a checkpoint changes the file. It copies those frames of the WAL that
+/// every reader finds there, and then says how many are in the file (`WALIndex.Position`). So each read compares the
+/// position with the pool's, by four loads.
 ///
 ///     a read of this process                         a checkpoint of another process
 ///     1. compares the position; else invalidates     writes page p to the file; every reader
 ///     2. reads page q, which is not in the WAL       finds p in the WAL, so q is not p
 ///        as this reader sees it                      advances the position
 ///
-/// A page of less than 4096 bytes shares its frame with others. A load that meets a checkpoint may get them as they were: they are not read
-/// before the position has advanced, and then the frame is forgotten. `PageCache.invalidate` waits for loads that have begun.
+/// A page of less than 4096 bytes shares its frame with others. A load that meets a checkpoint may get them as they
+/// were: they are not read before the position has advanced, and then the frame is forgotten. `PageCache.invalidate`
+/// waits for loads that have begun.
 ///
-/// What this process changes itself is in the pool already: a checkpoint under its own lock, and a WAL that its own writer begins anew.
+/// What this process changes itself is in the pool already: a checkpoint under its own lock, and a WAL that its own
+/// writer begins anew.
 final class Coherence: Sendable {
   private struct State {
     /// Connections of this process that have SHARED or more, counted before the unlock and after the lock.
@@ -88,7 +92,8 @@ final class Coherence: Sendable {
 
   /// A connection is about to unlock SHARED.
   ///
-  /// Before and not after: with the unlock another process may write, and a connection that locks then must find itself the first.
+  /// Before and not after: with the unlock another process may write, and a connection that locks then must find itself
+  /// the first.
   func leaveShared() { state.withLock { $0.readers -= 1 } }
 
   /// A connection that may have written is about to give up RESERVED or more, and the file has all that it wrote.
@@ -109,7 +114,8 @@ final class Coherence: Sendable {
   /// Whether the pool's pages are those of the index's position. Without a lock.
   @inline(__always)
   func isCurrent(_ index: WALIndex) -> Bool {
-    // What `record` writes in the order number, salt, number is read salt first: a number is never taken for a later salt's.
+    // What `record` writes in the order number, salt, number is read salt first: a number is never taken for a later
+    // salt's.
     let salt = salt.load(ordering: .acquiring)
     let backfilled = backfilled.load(ordering: .acquiring)
     let now = index.position
@@ -135,7 +141,8 @@ final class Coherence: Sendable {
 
   /// Whether this process brought the index from the known position to `now`.
   ///
-  /// A writer begins a WAL anew once all of it is in the file. So if the pool knew of all of it, the file is as the pool knows it.
+  /// A writer begins a WAL anew once all of it is in the file. So if the pool knew of all of it, the file is as the
+  /// pool knows it.
   private func isOwn(_ now: WALIndex.Position, _ state: State) -> Bool {
     guard let position = state.position else { return false }
     return state.ownsCheckpoint
@@ -152,7 +159,8 @@ final class Coherence: Sendable {
   /// A connection has the index.
   func addWALConnection() { walConnections.wrappingAdd(1, ordering: .sequentiallyConsistent) }
 
-  /// A connection is about to give the index up. With the last one the position is forgotten: nothing is compared from then on.
+  /// A connection is about to give the index up. With the last one the position is forgotten: nothing is compared from
+  /// then on.
   func removeWALConnection() {
     guard walConnections.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0 else { return }
     state.withLock { forgetPosition(&$0) }
@@ -178,8 +186,9 @@ final class Coherence: Sendable {
 
   /// A connection has got the recovery lock, or is about to give it back: nothing is known of the file.
   ///
-  /// An index that cannot be trusted says nothing of what was done to the file before. So a position that the recovery comes to is no
-  /// advance of this process's own, though the same thread has the locks of the writer and of the checkpointer.
+  /// An index that cannot be trusted says nothing of what was done to the file before. So a position that the recovery
+  /// comes to is no advance of this process's own, though the same thread has the locks of the writer and of the
+  /// checkpointer.
   func noteRecovery() {
     state.withLock { state in
       forgetPosition(&state)
@@ -197,7 +206,8 @@ final class Coherence: Sendable {
     state.withLock { $0.writersStart = WALIndex.Position(salt: index.salt, backfilled: index.lastFrame) }
   }
 
-  /// A connection is about to give the write lock back. An error leaves the position unknown, which the next read meets.
+  /// A connection is about to give the write lock back. An error leaves the position unknown, which the next read
+  /// meets.
   func endWrite(_ index: WALIndex) {
     state.withLock { state in
       try? revalidate(&state, index)

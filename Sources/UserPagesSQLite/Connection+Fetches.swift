@@ -4,9 +4,11 @@ import UserPages
 
 /// Pages that are lent to SQLite without a copy (`xFetch`, `xUnfetch`).
 ///
-/// SQLite fetches only what it reads, and only what the WAL does not have: no other connection changes such a page before it is given back.
+/// SQLite fetches only what it reads, and only what the WAL does not have: no other connection changes such a page
+/// before it is given back.
 extension Connection {
-  /// Lends the page at `offset`. Nil if SQLite is to read it: a page that is no part of one frame, or that the pool does not get.
+  /// Lends the page at `offset`. Nil if SQLite is to read it: a page that is no part of one frame, or that the pool
+  /// does not get.
   @inline(__always)
   mutating func fetch(_ offset: Int, _ count: Int) -> UnsafeMutableRawPointer? {
     let within = offset % Page.size

@@ -35,7 +35,8 @@ extension Connection {
     var flushed = SQLITE_OK
     if level >= SQLITE_LOCK_RESERVED {
       flushed = flush()
-      // SQLite has the journal still if it did not hear of this before. The pool must not write these pages later, under no lock.
+      // SQLite has the journal still if it did not hear of this before. The pool must not write these pages later,
+      // under no lock.
       if flushed != SQLITE_OK { try? pool.coherence.invalidate() }
       pool.coherence.noteOwnWrites()
     }

@@ -3,8 +3,8 @@ import UserPages
 
 /// Reads, writes, the file's length and syncs.
 extension Connection {
-  /// Copies bytes out of the pool. What it cannot answer, the default VFS does: so an error of the disk, or a file that another program has
-  /// cut, is the error that SQLite knows.
+  /// Copies bytes out of the pool. What it cannot answer, the default VFS does: so an error of the disk, or a file that
+  /// another program has cut, is the error that SQLite knows.
   func read(_ bytes: UnsafeMutableRawPointer, _ count: Int, _ offset: Int) -> Int32 {
     guard mayUsePool() else { return inner.read(bytes, Int32(count), Int64(offset)) }
     ConnectionCounters.add(1, to: counters.reads)

@@ -3,8 +3,8 @@ import UserPages
 
 /// One open database file: what SQLite calls through `sqlite3_io_methods`, for one connection and one thread at a time.
 ///
-/// It lies behind the pointer in SQLite's file object. The default VFS's object beside it has the locks, the shared memory of the WAL, and
-/// answers all that the pool cannot.
+/// It lies behind the pointer in SQLite's file object. The default VFS's object beside it has the locks, the shared
+/// memory of the WAL, and answers all that the pool cannot.
 struct Connection: ~Copyable {
   let inner: InnerFile
   let pool: Pool
@@ -47,10 +47,11 @@ struct Connection: ~Copyable {
     pool.add(counters)
   }
 
-  /// Whether a read may be answered by the pool: a lock keeps other processes from writing, and the pool has what they wrote before.
+  /// Whether a read may be answered by the pool: a lock keeps other processes from writing, and the pool has what they
+  /// wrote before.
   ///
-  /// SQLite reads the header of a database that it opens without a lock. Then, and if nothing tells of other processes' checkpoints, the
-  /// default VFS answers.
+  /// SQLite reads the header of a database that it opens without a lock. Then, and if nothing tells of other processes'
+  /// checkpoints, the default VFS answers.
   @inline(__always)
   func mayUsePool() -> Bool {
     if let walIndex {
@@ -76,8 +77,8 @@ struct Connection: ~Copyable {
 
   /// Whether each write must be in the file before the next call: a checkpoint beside other processes.
   ///
-  /// A checkpoint of a part of the WAL says what is in the file without a sync, and does not ask whether a later write-back failed. In rollback
-  /// mode other processes wait for the end of EXCLUSIVE.
+  /// A checkpoint of a part of the WAL says what is in the file without a sync, and does not ask whether a later
+  /// write-back failed. In rollback mode other processes wait for the end of EXCLUSIVE.
   var writesThrough: Bool { level < SQLITE_LOCK_EXCLUSIVE && !isExclusive }
 
   /// Ends what the connection has of the pool. Returns the result of the default VFS's `xClose`.

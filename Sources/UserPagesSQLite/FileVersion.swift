@@ -18,7 +18,8 @@ struct FileVersion: Equatable, Sendable {
     modification = status.st_mtim.tv_sec &* 1_000_000_000 &+ status.st_mtim.tv_nsec
   }
 
-  /// The version of the file now, by way of the default VFS: what the pool has is in question. Nil if it cannot be read.
+  /// The version of the file now, by way of the default VFS: what the pool has is in question. Nil if it cannot be
+  /// read.
   ///
   /// The caller holds the file's SHARED lock, so no process writes.
   init?(of file: InnerFile, descriptor: Int32) {

@@ -1,6 +1,7 @@
 import CSQLite
 
-/// The default VFS's own file object of a connection: it has the locks and the shared memory, and answers what the pool does not.
+/// The default VFS's own file object of a connection: it has the locks and the shared memory, and answers what the pool
+/// does not.
 ///
 /// An address inside the object that SQLite allocated, valid until `close`.
 struct InnerFile {

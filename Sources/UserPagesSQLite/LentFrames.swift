@@ -2,7 +2,8 @@ import UserPages
 
 /// The pages that a connection has fetched and not given back, the latest last.
 ///
-/// SQLite gives back mostly what it fetched last, so a look from the end finds it at once. One thread at a time uses a connection.
+/// SQLite gives back mostly what it fetched last, so a look from the end finds it at once. One thread at a time uses a
+/// connection.
 struct LentFrames: ~Copyable {
   private struct Loan: ~Copyable {
     let address: UnsafeMutableRawPointer

@@ -2,10 +2,11 @@ import Glibc
 import Synchronization
 import UserPages
 
-/// The pages of one database file that are in memory, for all connections of the process: a `PageCache` over direct I/O.
+/// The pages of one database file that are in memory, for all connections of the process: a `PageCache` over direct
+/// I/O.
 ///
-/// Unless other processes are refused, no page is dirty while the process has no lock under which it may write. So forgetting the pages loses nothing, and another process finds in
-/// the file all that this one has written.
+/// Unless other processes are refused, no page is dirty while the process has no lock under which it may write. So
+/// forgetting the pages loses nothing, and another process finds in the file all that this one has written.
 final class Pool: Sendable {
   let poolFile: PoolFile
   let options: DatabaseOptions
@@ -25,18 +26,20 @@ final class Pool: Sendable {
   private let closedFetches = Atomic<Int>(0)
   private let closedReads = Atomic<Int>(0)
 
-  /// What wraps the file at a path, for pools that begin from now on. For tests, which let transfers fail and write them down.
+  /// What wraps the file at a path, for pools that begin from now on. For tests, which let transfers fail and write
+  /// them down.
   static let storeWrappers = Mutex<[String: @Sendable (PoolFile) -> any PageStore]>([:])
 
   /// A pool without a page.
   ///
-  /// - Throws: `outOfMemory` where the process has not the address space; `file` with the errno; `busy` where other processes are to be
-  ///   refused and one uses the database.
+  /// - Throws: `outOfMemory` where the process has not the address space; `file` with the errno; `busy` where other
+  ///   processes are to be refused and one uses the database.
   init(_ poolFile: PoolFile, _ options: DatabaseOptions) throws(PageError) {
     let file = poolFile.file
     try file.refreshByteCount()
     let limit = options.poolBytes / Page.size
-    // A few more than the limit: those of pages that were forgotten while they were fetched, and those that a thread has at hand.
+    // A few more than the limit: those of pages that were forgotten while they were fetched, and those that a thread
+    // has at hand.
     let ramPages = limit + 256
     let span = (ramPages + Page.pagesPerHuge) / Page.pagesPerHuge * Page.pagesPerHuge + Page.pagesPerHuge
     memory = try PhysicalMemory(
@@ -52,8 +55,8 @@ final class Pool: Sendable {
     coherence = Coherence(cache, file, descriptor: poolFile.descriptor)
   }
 
-  /// Gives the file back to other processes. The file may stay open for another pool. The last connection has left, and written all
-  /// that it had.
+  /// Gives the file back to other processes. The file may stay open for another pool. The last connection has left, and
+  /// written all that it had.
   func giveUpLock() { if locks != nil { ProcessLocks.release(poolFile.descriptor) } }
 
   /// Writes what is dirty, and returns when the file has it.

@@ -22,7 +22,8 @@ struct PoolFile: Sendable {
   /// The file's, which closes it.
   let descriptor: Int32
 
-  /// Opens a file for direct transfers, for reading alone where it cannot be written. It takes no lock: SQLite has its own.
+  /// Opens a file for direct transfers, for reading alone where it cannot be written. It takes no lock: SQLite has its
+  /// own.
   ///
   /// - Throws: `file` with the errno: `EINVAL` for what is no regular file.
   init(opening path: UnsafePointer<CChar>) throws(PageError) {
@@ -63,8 +64,9 @@ struct PoolFile: Sendable {
 
 /// The pools of the process, one for each file.
 ///
-/// Closing any descriptor of a file drops the locks that the process has on it by `fcntl(2)`. So a pool's file is closed only when no other
-/// descriptor of the process leads to it. Until then it is kept, and used again by the file's next pool.
+/// Closing any descriptor of a file drops the locks that the process has on it by `fcntl(2)`. So a pool's file is
+/// closed only when no other descriptor of the process leads to it. Until then it is kept, and used again by the file's
+/// next pool.
 enum PoolRegistry {
   private struct Open {
     let pool: Pool
@@ -116,7 +118,8 @@ enum PoolRegistry {
       open.connections -= 1
       state.pools[identity] = open.connections > 0 ? open : nil
       if open.connections > 0 { return nil }
-      // Before the file can have another pool, which is the same open file to the kernel: this one's end would take the lock from it.
+      // Before the file can have another pool, which is the same open file to the kernel: this one's end would take the
+      // lock from it.
       open.pool.giveUpLock()
       state.parked[identity] = open.pool.poolFile
       return open.pool

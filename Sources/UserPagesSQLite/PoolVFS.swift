@@ -1,7 +1,8 @@
 import CSQLite
 import UserPages
 
-/// The VFS `userpages`: it opens a database's main file by way of a pool, and leaves everything else to the default VFS.
+/// The VFS `userpages`: it opens a database's main file by way of a pool, and leaves everything else to the default
+/// VFS.
 struct PoolVFS: @unchecked Sendable {
   static let name = "userpages"
 

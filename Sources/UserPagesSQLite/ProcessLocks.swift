@@ -5,8 +5,8 @@ import UserPages
 
 /// The locks of a database file among the connections of this process, if the pool refuses all others (`exclusive=1`).
 ///
-/// They replace `fcntl(2)`: the pool's descriptor has the file's lock bytes locked for writing, so another process finds the database busy,
-/// and so does a connection of this process by another VFS. The rules are SQLite's.
+/// They replace `fcntl(2)`: the pool's descriptor has the file's lock bytes locked for writing, so another process
+/// finds the database busy, and so does a connection of this process by another VFS. The rules are SQLite's.
 final class ProcessLocks: Sendable {
   /// Which connection.
   typealias Owner = ObjectIdentifier
@@ -27,7 +27,8 @@ final class ProcessLocks: Sendable {
 
   /// Locks the file behind `descriptor` against every other open file, until that is closed.
   ///
-  /// The lock is the open file's and not the process's (`F_OFD_SETLK`), so no other descriptor that is closed takes it away.
+  /// The lock is the open file's and not the process's (`F_OFD_SETLK`), so no other descriptor that is closed takes it
+  /// away.
   ///
   /// - Throws: `busy` where another program uses the database; `file` with the errno.
   init(locking descriptor: Int32) throws(PageError) {

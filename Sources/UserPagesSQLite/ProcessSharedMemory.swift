@@ -1,9 +1,11 @@
 import CSQLite
 import Synchronization
 
-/// The index of a WAL and its locks among the connections of this process, if the pool refuses all others (`exclusive=1`).
+/// The index of a WAL and its locks among the connections of this process, if the pool refuses all others
+/// (`exclusive=1`).
 ///
-/// It replaces the file that SQLite maps. With the last connection it is gone, and the next one makes it anew from the WAL.
+/// It replaces the file that SQLite maps. With the last connection it is gone, and the next one makes it anew from the
+/// WAL.
 final class ProcessSharedMemory: Sendable {
   typealias Owner = ProcessLocks.Owner
 
@@ -25,7 +27,8 @@ final class ProcessSharedMemory: Sendable {
 
   private let state = Mutex(State())
 
-  /// The region of this number, for a connection that uses the index from now on. Without `extends` it is nil if no connection has made it.
+  /// The region of this number, for a connection that uses the index from now on. Without `extends` it is nil if no
+  /// connection has made it.
   ///
   /// - Returns: SQLite's result code.
   func map(

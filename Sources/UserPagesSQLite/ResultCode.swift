@@ -2,7 +2,8 @@ import CSQLite
 import Glibc
 import UserPages
 
-/// SQLite's extended result codes of I/O, which are macros of C that Swift does not see, and the library's errors as such codes.
+/// SQLite's extended result codes of I/O, which are macros of C that Swift does not see, and the library's errors as
+/// such codes.
 enum ResultCode {
   static let read = SQLITE_IOERR | 1 << 8
   static let shortRead = SQLITE_IOERR | 2 << 8
@@ -15,7 +16,8 @@ enum ResultCode {
   static let lock = SQLITE_IOERR | 15 << 8
   static let loadPermanently = SQLITE_OK | 1 << 8
 
-  /// The code of an error that came up while the file was used for `purpose`, which is the code of an error that says nothing more.
+  /// The code of an error that came up while the file was used for `purpose`, which is the code of an error that says
+  /// nothing more.
   static func of(_ error: PageError, _ purpose: Int32) -> Int32 {
     switch error {
     case .file(_, errno: ENOSPC), .file(_, errno: EDQUOT): SQLITE_FULL

@@ -38,7 +38,8 @@ struct WALIndex {
   /// The last frame of the WAL that is committed.
   var lastFrame: UInt32 { word(Self.lastFrameOffset, UInt32.self).pointee.load(ordering: .acquiring) }
 
-  /// Where the checkpoints are. The number is read first: a WAL that began anew has it cleared after the salt is written.
+  /// Where the checkpoints are. The number is read first: a WAL that began anew has it cleared after the salt is
+  /// written.
   var position: Position {
     let backfilled = backfilled
     return Position(salt: salt, backfilled: backfilled)

@@ -35,7 +35,8 @@ struct Gup: ParsableCommand {
     if reportLostOutput() { exit(withError: lostOutput) }
   }
 
-  /// The exit status of a program whose work went well, and whose report could not be written (`EX_IOERR` of `sysexits.h`).
+  /// The exit status of a program whose work went well, and whose report could not be written (`EX_IOERR` of
+  /// `sysexits.h`).
   private static let lostOutput = ExitCode(74)
 
   /// Says that standard output could not be written to, if that is so. Returns whether it is.
@@ -46,8 +47,8 @@ struct Gup: ParsableCommand {
     return true
   }
 
-  /// Opens every standard descriptor that is closed. Otherwise the next file or socket would get its number, and this program
-  /// would read its input from there or print its report into it.
+  /// Opens every standard descriptor that is closed. Otherwise the next file or socket would get its number, and this
+  /// program would read its input from there or print its report into it.
   ///
   /// The direction is the wrong one, so a read or a write fails as on a closed descriptor.
   private static func occupyStandardDescriptors() {
@@ -58,8 +59,8 @@ struct Gup: ParsableCommand {
     }
   }
 
-  /// Ends the program if `word` stands where a subcommand of `parent` is expected, and is neither an option nor one of them.
-  /// ArgumentParser would only say that the argument is unexpected.
+  /// Ends the program if `word` stands where a subcommand of `parent` is expected, and is neither an option nor one of
+  /// them. ArgumentParser would only say that the argument is unexpected.
   private static func check(_ word: String, among parent: any ParsableCommand.Type) {
     let shown = parent.configuration.subcommands.filter { $0.configuration.shouldDisplay }
     let names = shown.compactMap { $0.configuration.commandName } + ["help"]

@@ -6,8 +6,8 @@ import UserPagesEROFS
 
 /// Real images with random damage. Whatever they say, nothing may trap, and nothing may be read outside the image.
 ///
-/// The damage follows from the number of a case, so that a case that fails can be run again: `EROFS_FUZZ_CASES` says how
-/// many cases are run and `EROFS_FUZZ_FIRST` with which one they begin.
+/// The damage follows from the number of a case, so that a case that fails can be run again: `EROFS_FUZZ_CASES` says
+/// how many cases are run and `EROFS_FUZZ_FIRST` with which one they begin.
 @Suite(.enabled(if: Tool.hasMkfs, "mkfs.erofs is not installed"))
 struct FuzzTests {
   static let options: [[String]] = [

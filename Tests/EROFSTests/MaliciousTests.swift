@@ -116,7 +116,8 @@ struct MaliciousTests {
     let image = try original.open()
     let deep = try image.inode(at: "/deep")
     let inner = try original.position(of: "/deep/0")
-    // The entry `0` of `deep` now names the root, and in another image `deep` itself. Names there are `.`, `..` and `0`.
+    // The entry `0` of `deep` now names the root, and in another image `deep` itself. Names there are `.`, `..` and
+    // `0`.
     for node in [image.superblock.root, deep.node] {
       var edited = original
       let inDeep = try original.position(of: "/deep") + 64

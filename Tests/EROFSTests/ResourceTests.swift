@@ -95,7 +95,8 @@ struct ResourceTests {
     #expect(image.verify(from: try image.inode(image.superblock.root)).problemCount > 0)
   }
 
-  /// A mounted image that is a real file, truncated under its mappings: whole blocks and the copied tail are bus errors.
+  /// A mounted image that is a real file, truncated under its mappings: whole blocks and the copied tail are bus
+  /// errors.
   @Test func truncationUnderAMappingIsABusError() throws {
     try Tool.makeImage(of: try SampleTree.path.get(), at: directory["image"], ["-x-1"])
     let memory = try PhysicalMemory(ramPages: 64)

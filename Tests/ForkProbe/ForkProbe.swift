@@ -1,7 +1,8 @@
 import Foundation
 import UserPages
 
-// A program that forks, by its argument, and reports how the child ended; or that has no standard streams. See `ForkTests`.
+// A program that forks, by its argument, and reports how the child ended; or that has no standard streams. See
+// `ForkTests`.
 
 /// What the child does.
 enum Deed: String, CaseIterable {
@@ -49,8 +50,8 @@ final class Busy: @unchecked Sendable {
   private var isStopped = false
   private let ended = DispatchGroup()
 
-  /// Returns when each thread has been around once. Until then Swift's runtime makes types on first use, under a lock that a forked child would
-  /// wait for.
+  /// Returns when each thread has been around once. Until then Swift's runtime makes types on first use, under a lock
+  /// that a forked child would wait for.
   init(_ space: AddressSpace, threads: Int) {
     let first = DispatchSemaphore(value: 0)
     for index in 0..<threads {
@@ -160,7 +161,8 @@ enum ForkProbe {
     _exit(5)
   }
 
-  /// Has the library open files of every kind while the standard streams are closed. The status says how many of these are open after.
+  /// Has the library open files of every kind while the standard streams are closed. The status says how many of these
+  /// are open after.
   static func openWithoutStreams(in folder: String) throws {
     for stream in 0..<Int32(3) { close(stream) }
     let memory = try PhysicalMemory(ramPages: 256, swapFile: .file(at: "\(folder)/swap", pages: 64))

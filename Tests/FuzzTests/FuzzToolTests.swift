@@ -108,7 +108,8 @@ struct FuzzRunTests {
     #expect(other.output == "<stdin>: not compared: it has not exactly one 'par', outside a 'repeat'\n")
   }
 
-  /// Ctrl-C at a terminal goes to every process of the run. It prints what it has, and the kernel's side does not complain.
+  /// Ctrl-C at a terminal goes to every process of the run. It prints what it has, and the kernel's side does not
+  /// complain.
   @Test func interruptEndsTheRunWithWhatItHas() throws {
     let run = try Tool.withFolder { folder in
       try Tool.run("/usr/bin/env", ["setsid", "--wait", Tool.gup, "fuzz", "--minutes", "5", "--keep", folder]) { _ in

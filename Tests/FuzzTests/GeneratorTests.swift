@@ -48,7 +48,8 @@ import Testing
     }
   }
 
-  /// The kernel splits 2 MiB of which a part is to be cold, and may put the page of zeroes in the place of pages of zeroes: seed 2117, program 631.
+  /// The kernel splits 2 MiB of which a part is to be cold, and may put the page of zeroes in the place of pages of
+  /// zeroes: seed 2117, program 631.
   @Test func coldPartsOf2MiBAreNotCompared() throws {
     func refused(_ option: String) throws -> Int? {
       let text = """

@@ -168,8 +168,8 @@ import Testing
     #expect(machine.leaks().isEmpty)
   }
 
-  /// Without the bit, the answer needs the mapping, and entry and mapping are read without a lock. Where a device and a file
-  /// take turns at one address, a match gone wrong shows at once: a reference on a device's frame.
+  /// Without the bit, the answer needs the mapping, and entry and mapping are read without a lock. Where a device and a
+  /// file take turns at one address, a match gone wrong shows at once: a reference on a device's frame.
   @Test("A mapping that changes between by number and by frame is never taken for the other", arguments: Engines.all)
   func replaced(engine: PinEngine) throws {
     let torture = Torture("normal page against replaced mapping, \(engine)")

@@ -3,8 +3,8 @@ import UserPages
 
 /// One step of a random program.
 ///
-/// It is a plain value, so a failing program can run again without some of its steps. A step that no longer makes sense is
-/// skipped.
+/// It is a plain value, so a failing program can run again without some of its steps. A step that no longer makes sense
+/// is skipped.
 enum Operation {
   case map(space: Int, page: Int, count: Int, Protection, Sharing, ModelKind, offset: Int, huge: Bool)
   case unmap(space: Int, page: Int, count: Int)

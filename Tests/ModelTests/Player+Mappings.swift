@@ -84,7 +84,8 @@ extension Player {
     }
   }
 
-  /// Plays only moves inside one mapping with one protection. Only private anonymous memory grows, and only with a move.
+  /// Plays only moves inside one mapping with one protection. Only private anonymous memory grows, and only with a
+  /// move.
   func remap(_ space: Int, _ page: Int, _ count: Int, to target: Int, _ newCount: Int) -> String? {
     let range = pages(page, count)
     guard let first = models[space].pages[range.lowerBound] else { return nil }

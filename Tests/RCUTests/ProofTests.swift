@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The compiler refuses a program that keeps the proof of a section or a lock longer than that lasts, or does without it.
+/// The compiler refuses a program that keeps the proof of a section or a lock longer than that lasts, or does without
+/// it.
 ///
 /// Each program is compiled against the library as it was built beside the tests.
 @Suite(.timeLimit(.minutes(5))) struct ProofTests {

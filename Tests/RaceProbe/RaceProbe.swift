@@ -2,9 +2,9 @@ import Foundation
 import Synchronization
 import UserPages
 
-// A program that publishes, replaces and reclaims objects under RCU, rightly or wrongly, by its argument. ThreadSanitizer must
-// report the wrong ways and must not report the right ones: so the tests know that what the library tells the sanitizer about
-// read-side sections and grace periods is neither too little nor too much.
+// A program that publishes, replaces and reclaims objects under RCU, rightly or wrongly, by its argument.
+// ThreadSanitizer must report the wrong ways and must not report the right ones: so the tests know that what the
+// library tells the sanitizer about read-side sections and grace periods is neither too little nor too much.
 
 /// The ways to do it.
 enum Way: String, CaseIterable {

@@ -5,8 +5,8 @@ import Testing
 /// Whether the sanitizer runs mean anything.
 @Suite(.serialized)
 struct SanitizerTests {
-  /// SwiftPM hands `--sanitize=thread` to C files, not to the C headers that Swift imports; the wrappers around liburcu and the
-  /// annotations are in headers.
+  /// SwiftPM hands `--sanitize=thread` to C files, not to the C headers that Swift imports; the wrappers around liburcu
+  /// and the annotations are in headers.
   @Test func headersAreInstrumentedAsFilesAre() {
     #expect((gup_probe_thread_sanitizer_out_of_line() == 1) == Sanitizer.isThread, "C files are not instrumented")
     #expect(

@@ -104,7 +104,8 @@ import Testing
 
   /// Two halves really overlap: each sees the other's store before its own last one.
   @Test func halvesRunAtOnce() throws {
-    // Each half stores and loads many times. If one ran after the other, the second would see the first one's last byte only.
+    // Each half stores and loads many times. If one ran after the other, the second would see the first one's last byte
+    // only.
     let stores = (16..<216).map { "writefile f 0 \(String($0, radix: 16))" }.joined(separator: "\n")
     let loads = Array(repeating: "readfile f 0 1", count: 200).joined(separator: "\n")
     var seen: Set<String> = []

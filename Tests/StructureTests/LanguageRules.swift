@@ -1,9 +1,10 @@
 import Foundation
 
-/// The rules for words, comments and references. Each takes files and returns what breaks it, one line for each finding.
+/// The rules for words, comments and references. Each takes files and returns what breaks it, one line for each
+/// finding.
 enum LanguageRules {
-  /// Words that named no actor, or one of this project's own for something that has a name elsewhere. In parts, so that this file does
-  /// not hold them.
+  /// Words that named no actor, or one of this project's own for something that has a name elsewhere. In parts, so that
+  /// this file does not hold them.
   static let privateWords = [
     "un" + "taken", "low" + "ered", "linger" + "ing", "rest" + "ing", "un" + "rest", "set" + "tle", "Piece" + "Pool",
     "Range" + "Tree", "daw" + "dle", "holds" + "Lock", "CLib" + "urcu",

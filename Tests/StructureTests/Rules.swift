@@ -8,6 +8,8 @@ enum Rules {
   static let unsafeLayers: Set<String> = ["Concurrency", "Frames", "PageTables"]
   /// The most lines that a file may have.
   static let lineLimit = 300
+  /// The most columns that a line of prose may have: as `lineLength` of `.swift-format`, which looks at code alone.
+  static let columnLimit = 120
 
   /// No file names a type that a layer above its own declares.
   static func layers(_ files: [SourceFile]) -> [String] {
@@ -41,7 +43,8 @@ enum Rules {
     }
   }
 
-  /// No proof of a section is made but by `RCU.read`. Its initializer is visible to the whole module, because `read` is inlined.
+  /// No proof of a section is made but by `RCU.read`. Its initializer is visible to the whole module, because `read` is
+  /// inlined.
   static func madeSections(_ files: [SourceFile]) -> [String] {
     files.filter { !$0.path.hasSuffix("/Concurrency/RCU.swift") }.flatMap { file in
       file.code.matches(of: /(?:^|[^A-Za-z])Section(?:\.init)?\(\)/).map { _ in "\(file.path) makes a section" }
@@ -53,11 +56,23 @@ enum Rules {
     files.filter { $0.lineCount > lineLimit }.map { "\($0.path) has \($0.lineCount) lines" }
   }
 
+  /// Comments keep to the columns that code has. Drawings and tables may be wider.
+  static func columns(_ files: [SourceFile]) -> [String] {
+    files.flatMap { file -> [String] in
+      let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+      return lines.compactMap { number, line in
+        guard line.count > columnLimit, let comment = line.firstMatch(of: /^ *\/\/+(.*)$/)?.1 else { return nil }
+        let isDrawing = comment.hasPrefix("     ") || comment.hasPrefix(" |")
+        return isDrawing ? nil : "\(file.path):\(number + 1) has \(line.count) columns"
+      }
+    }
+  }
+
   /// Orderings are labelled, and every label is found at both ends.
   ///
-  /// A comment `ORDERING [label]: ...` marks one end of a pairing. The other end carries the same label, or a comment there
-  /// names `[label]`. A label with one end alone, a `pairs with [label]` of a label that is nowhere, and an ORDERING without a
-  /// label are findings.
+  /// A comment `ORDERING [label]: ...` marks one end of a pairing. The other end carries the same label, or a comment
+  /// there names `[label]`. A label with one end alone, a `pairs with [label]` of a label that is nowhere, and an
+  /// ORDERING without a label are findings.
   static func orderings(_ files: [SourceFile]) -> [String] {
     var findings: [String] = []
     var ends: [String: Int] = [:]

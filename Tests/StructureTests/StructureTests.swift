@@ -32,6 +32,12 @@ import Testing
     #expect(Rules.length(files) == [])
   }
 
+  @Test func commentsAreNarrow() throws {
+    let files = try SourceTree.files(in: ["Sources", "Tests", "Benchmarks"])
+    #expect(files.count > library.count)
+    #expect(Rules.columns(files) == [])
+  }
+
   @Test func orderingsHaveTwoEnds() throws {
     let files = try SourceTree.files(in: ["Sources"], extensions: ["swift", "c", "h"])
     #expect(Rules.orderings(files) == [])
@@ -131,6 +137,17 @@ import Testing
   @Test func length() {
     #expect(Rules.length([file("Concurrency/Long.swift", String(repeating: "\n", count: 321))]).count == 1)
     #expect(Rules.length([file("Concurrency/Long.swift", String(repeating: "\n", count: 300))]) == [])
+  }
+
+  @Test func columns() {
+    func findings(_ line: String) -> Int { Rules.columns([file("Concurrency/Wide.swift", line)]).count }
+    let words = String(repeating: "word ", count: 24)
+    #expect(findings("  /// \(words)") == 1)
+    #expect(findings("  // \(words)") == 1)
+    #expect(findings("// \(words.dropLast(4))") == 0)
+    #expect(findings("///      drawn \(words)") == 0)
+    #expect(findings("/// | cell | \(words) |") == 0)
+    #expect(findings("let text = \"\(words) // \(words)\"") == 0)
   }
 
   @Test func orderings() {

@@ -5,7 +5,8 @@
 
   /// Stops chosen threads at chosen yield points, and tells which thread has passed where.
   ///
-  /// One freezer at a time: it owns the library's yield-point handler. Threads that it did not start pass every point unhindered.
+  /// One freezer at a time: it owns the library's yield-point handler. Threads that it did not start pass every point
+  /// unhindered.
   public final class Freezer: Sendable {
     private let actors = ActorTable()
     private let collected = Locked<[String]>([])
@@ -39,8 +40,8 @@
       }
     }
 
-    /// Starts a thread that runs `body`, and freezes it when it comes to `point` (never where `point` is nil) after having
-    /// passed it `passes` times.
+    /// Starts a thread that runs `body`, and freezes it when it comes to `point` (never where `point` is nil) after
+    /// having passed it `passes` times.
     package func start(
       _ name: String, freezeAt point: YieldPoint? = nil, after passes: Int = 0,
       _ body: @escaping @Sendable () throws -> Void
@@ -139,9 +140,9 @@
 
     /// Lets the thread run as far as it comes by itself. Returns true if that is its end.
     ///
-    /// A thread that was ready all the time and got no processor has not been let run: a busy machine takes longer to answer,
-    /// and answers the same. So false means that the thread waits: it sleeps, or it has used up what a thread needs to come to
-    /// its end if nothing stops it.
+    /// A thread that was ready all the time and got no processor has not been let run: a busy machine takes longer to
+    /// answer, and answers the same. So false means that the thread waits: it sleeps, or it has used up what a thread
+    /// needs to come to its end if nothing stops it.
     public func mayFinish() -> Bool {
       condition.lock()
       defer { condition.unlock() }
@@ -158,7 +159,8 @@
     /// Whether the thread has begun, and sleeps or spins at this moment (`/proc/PID/task/TID/stat`).
     private var isWaiting: Bool {
       guard let folder, let text = try? String(contentsOfFile: "\(folder)/stat", encoding: .utf8) else { return false }
-      // The name, in parentheses, may hold spaces. Behind it come the state and, as the 12th and 13th, the times in ticks.
+      // The name, in parentheses, may hold spaces. Behind it come the state and, as the 12th and 13th, the times in
+      // ticks.
       let words = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ").dropFirst()
       guard words.count > 12, let user = Int(words[words.startIndex + 11]),
         let system = Int(words[words.startIndex + 12])

@@ -2,8 +2,8 @@ import Foundation
 import Synchronization
 import UserPages
 
-/// Makes threads hesitate at the library's yield points now and then: what is a few instructions wide otherwise becomes wide
-/// enough for another thread to come in between. Does nothing in builds without yield points.
+/// Makes threads hesitate at the library's yield points now and then: what is a few instructions wide otherwise becomes
+/// wide enough for another thread to come in between. Does nothing in builds without yield points.
 public final class Jitter: Sendable {
   private let dice = Atomic<UInt64>(TestSeed.named("jitter"))
 

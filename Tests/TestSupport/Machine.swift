@@ -7,7 +7,8 @@ public final class Machine: Sendable {
   public let memory: PhysicalMemory
   private let freeAtStart: Int
 
-  /// A machine with `frames` frames of RAM, the last `movable` of them movable, and room for `swapPages` pages in a swap file.
+  /// A machine with `frames` frames of RAM, the last `movable` of them movable, and room for `swapPages` pages in a
+  /// swap file.
   public init(
     frames: Int = 1024, movable: Int = 0, swapPages: Int = 0, reclaim: ReclaimPolicy = ReclaimPolicy()
   ) throws {
@@ -48,8 +49,8 @@ public final class Machine: Sendable {
 
 /// The engines that every test of pinning runs over.
 public enum Engines {
-  /// All of them. A new engine is added here and is tortured by every pair. Under a sanitizer those without locks: the locks are what
-  /// orders the baseline, and the run must end in time.
+  /// All of them. A new engine is added here and is tortured by every pair. Under a sanitizer those without locks: the
+  /// locks are what orders the baseline, and the run must end in time.
   public static let all: [PinEngine] = Sanitizer.isPresent ? lockless : [.locked, .reference, .slot]
   /// The engines whose pins and faults take no lock, and which can therefore be frozen in the middle.
   public static let lockless: [PinEngine] = [.reference, .slot]

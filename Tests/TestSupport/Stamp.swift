@@ -2,9 +2,10 @@ import UserPages
 
 /// A word that names the page it lies in: owner, page and life.
 ///
-/// A *life* is one stay of a page between its first fault and its unmapping. Owners stamp a page once in each life, through the
-/// page table; a reader of the page, through the table or through a pin, must find zero (not stamped yet) or a stamp of
-/// the right owner and page. A freed frame's poison, another owner's stamp and another page's stamp are all wrong.
+/// A *life* is one stay of a page between its first fault and its unmapping. Owners stamp a page once in each life,
+/// through the page table; a reader of the page, through the table or through a pin, must find zero (not stamped yet)
+/// or a stamp of the right owner and page. A freed frame's poison, another owner's stamp and another page's stamp are
+/// all wrong.
 public struct Stamp: Equatable, Sendable, CustomStringConvertible {
   /// The number of the thread that mapped the page.
   public var owner: UInt8

@@ -26,8 +26,8 @@ public enum Tool {
 
   /// Runs the program at `path` to its end. Calls `whileRunning` with its process identifier after the start.
   ///
-  /// Not by Foundation's `Process`: that closes every descriptor that there could be one by one, which takes a second if the limit is
-  /// high.
+  /// Not by Foundation's `Process`: that closes every descriptor that there could be one by one, which takes a second
+  /// if the limit is high.
   ///
   /// - Parameter isMerged: whether errors go where the output goes, in the order in which both were written.
   public static func run(
@@ -49,8 +49,8 @@ public enum Tool {
       } else {
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "\(folder)/errors", O_WRONLY, 0)
       }
-      // What other threads have open is not the program's: a file that one of them writes could not be run meanwhile. Tests have few
-      // files open.
+      // What other threads have open is not the program's: a file that one of them writes could not be run meanwhile.
+      // Tests have few files open.
       for descriptor in Int32(3)..<256 { posix_spawn_file_actions_addclose(&actions, descriptor) }
       // A process group of its own, so that a signal for the program's group does not reach the tests.
       var attributes = posix_spawnattr_t()

@@ -24,9 +24,11 @@ public final class Tally: Sendable {
   var isReached: Bool { total >= goal }
 }
 
-/// One run of threads that race against each other until the time is up, the goals are met, or a thread saw a wrong thing.
+/// One run of threads that race against each other until the time is up, the goals are met, or a thread saw a wrong
+/// thing.
 ///
-/// Failures are collected, not thrown: every worker stops soon after the first, and the test looks at `failures` at the end.
+/// Failures are collected, not thrown: every worker stops soon after the first, and the test looks at `failures` at the
+/// end.
 public final class Torture: Sendable {
   /// What races, for messages and for the seed.
   public let name: String
@@ -104,7 +106,8 @@ public final class Torture: Sendable {
     thread.start()
   }
 
-  /// Waits for the end of the time, then for the goals; a goal that stays out of reach for a minute is a failure of its own.
+  /// Waits for the end of the time, then for the goals; a goal that stays out of reach for a minute is a failure of its
+  /// own.
   private func supervise(until end: Date) {
     var limit = 6000
     while !isStopping {

@@ -3,8 +3,8 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Loads and stores while another thread breaks copy-on-write under them: no store is lost in the old page, no load goes back
-  /// to it.
+  /// Loads and stores while another thread breaks copy-on-write under them: no store is lost in the old page, no load
+  /// goes back to it.
   @Suite struct AccessAgainstCopyOnWrite {
     @Test(arguments: Engines.all)
     func afterFork(engine: PinEngine) throws {
@@ -30,7 +30,8 @@ extension TortureTests {
 
     @Test(arguments: Engines.all)
     func firstStore(engine: PinEngine) throws {
-      // Rounds: a private mapping of a file or an image; all threads store to each page at once; every store must survive.
+      // Rounds: a private mapping of a file or an image; all threads store to each page at once; every store must
+      // survive.
       try race("first stores to private pages", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 8)

@@ -58,7 +58,8 @@ extension TortureTests {
 
     @Test(arguments: Engines.all)
     func bulkStores(engine: PinEngine) throws {
-      // A store of many bytes in flight while its page is write protected for fork: nothing of it may land after the fork.
+      // A store of many bytes in flight while its page is write protected for fork: nothing of it may land after the
+      // fork.
       try race("bulk store against fork", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 3)

@@ -3,7 +3,8 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Loads and stores in flight while the page under them is unmapped: they hit the page or a fault, never another page.
+  /// Loads and stores in flight while the page under them is unmapped: they hit the page or a fault, never another
+  /// page.
   @Suite struct AccessAgainstUnmap {
     @Test(arguments: Engines.all)
     func anonymous(engine: PinEngine) throws {
@@ -53,7 +54,8 @@ extension Worker {
     }
   }
 
-  /// Maps a shared file and unmaps it again, over and over. The file shows whether a store lands after `unmap` has returned.
+  /// Maps a shared file and unmaps it again, over and over. The file shows whether a store lands after `unmap` has
+  /// returned.
   static func unmapping(_ file: PageCacheFile, _ space: AddressSpace, _ region: Region, _ torture: Torture) -> Worker {
     Worker("unmap") { run in
       while run.next() {

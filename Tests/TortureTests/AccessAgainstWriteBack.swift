@@ -4,8 +4,8 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Loads and stores against write-back and eviction: no store is lost, no load sees an older page, what `sync` called safe is
-  /// safe, and the limit holds.
+  /// Loads and stores against write-back and eviction: no store is lost, no load sees an older page, what `sync` called
+  /// safe is safe, and the limit holds.
   @Suite struct AccessAgainstWriteBack {
     @Test(arguments: Engines.all, [PageCache.Stability.none, .adapts])
     func counters(engine: PinEngine, stability: PageCache.Stability) throws {

@@ -175,8 +175,8 @@ extension TortureTests {
       }
     }
 
-    /// More than RAM, by many threads, each with all that may wait: faults, writes, syncs, forks, and the background thread. No deadlock, no
-    /// error, no lost word.
+    /// More than RAM, by many threads, each with all that may wait: faults, writes, syncs, forks, and the background
+    /// thread. No deadlock, no error, no lost word.
     @Test(arguments: Engines.all, [true, false])
     func tinyMemory(engine: PinEngine, inBackground: Bool) throws {
       let policy = ReclaimPolicy(

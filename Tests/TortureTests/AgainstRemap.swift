@@ -53,7 +53,8 @@ extension TortureTests {
       }
     }
 
-    /// The old range stays mapped, without its pages. So every load finds a page, and what it finds is the stamp or zero.
+    /// The old range stays mapped, without its pages. So every load finds a page, and what it finds is the stamp or
+    /// zero.
     @Test(arguments: Engines.all)
     func pagesThatLeave(engine: PinEngine) throws {
       try race("access against a range that keeps its mapping", engine: engine) { torture, machine in

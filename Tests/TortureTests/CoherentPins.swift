@@ -1,7 +1,8 @@
 import TestSupport
 import UserPages
 
-/// Pages whose program counts up a word in each, while pins look: the holder of a page has the one that the program sees.
+/// Pages whose program counts up a word in each, while pins look: the holder of a page has the one that the program
+/// sees.
 struct CoherentPins {
   let space: AddressSpace
   let region: Region
@@ -26,7 +27,8 @@ struct CoherentPins {
     }
   }
 
-  /// Pins random pages with one of `choices`, looks at them, and stores to those that are pinned for writing, as a device would.
+  /// Pins random pages with one of `choices`, looks at them, and stores to those that are pinned for writing, as a
+  /// device would.
   ///
   /// - Parameter allowed: the errors that the race allows.
   func pinning(_ choices: [PinOptions], orGiveUpOn allowed: [PageError], _ torture: Torture) -> Worker {

@@ -4,9 +4,9 @@ import UserPages
 
 /// A memory file whose end one thread cuts off, round after round, and what other threads may find behind the cut.
 ///
-/// Each thread has a word of its own in every page there (its *lane*), to which no other thread stores. It finds what it stored last. It
-/// may find zero, no page, or an earlier word if a round was under way since: then one way to the page may still show the old frame. It
-/// must not find a word if a whole round came after that was stored.
+/// Each thread has a word of its own in every page there (its *lane*), to which no other thread stores. It finds what
+/// it stored last. It may find zero, no page, or an earlier word if a round was under way since: then one way to the
+/// page may still show the old frame. It must not find a word if a whole round came after that was stored.
 struct CutFile {
   /// A way to a word.
   enum Way: CaseIterable {
@@ -119,7 +119,8 @@ struct CutFile {
     return Lane(index: index, last: zeroes, overBefore: zeroes, stored: Array(repeating: [], count: region.pages))
   }
 
-  /// Loads the lane's word of a page, judges it, and counts it up. `load` gives nil, and `store` does nothing, where the page is cut off.
+  /// Loads the lane's word of a page, judges it, and counts it up. `load` gives nil, and `store` does nothing, where
+  /// the page is cut off.
   func countUp(
     _ lane: inout Lane, page: Int, _ torture: Torture, load: () throws -> UInt64?, store: (UInt64) throws -> Void
   ) throws {

@@ -236,7 +236,8 @@
 
       @Test(arguments: Engines.lockless, [PinOptions?.none, .write, .longTerm])
       func reuseOvertakenByFork(engine: PinEngine, options: PinOptions?) throws {
-        // A page whose other user has gone is about to become the parent's own again, when it is shared with a new child.
+        // A page whose other user has gone is about to become the parent's own again, when it is shared with a new
+        // child.
         try play { freezer, machine in
           let space = try machine.space(engine: engine, holding: 7)
           try space.fork().exit()
@@ -252,7 +253,8 @@
           faulter.thaw()
           try faulter.join()
           try forker.join()
-          // Where the fork came first the child has 7, where it waited for the store it may have 8; never a later store.
+          // Where the fork came first the child has 7, where it waited for the store it may have 8; never a later
+          // store.
           try space.store(UInt64(9), at: 0x5000)
           children.forEach { child in
             let seen = try? child.load(at: 0x5000, as: UInt64.self)

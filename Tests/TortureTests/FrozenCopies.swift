@@ -5,12 +5,13 @@
   @testable import UserPages
 
   extension TortureTests {
-    /// Copy-on-write faults that are frozen between look, copy and install, and loads by the entry that a copy replaces.
+    /// Copy-on-write faults that are frozen between look, copy and install, and loads by the entry that a copy
+    /// replaces.
     @Suite struct FrozenCopies {
       private let start: VirtualAddress = 0x5000
 
-      /// Two spaces share a page. One stores, and so moves to a copy, under a load by its old entry. The page is the other's
-      /// alone from then on; its store must not show through the load.
+      /// Two spaces share a page. One stores, and so moves to a copy, under a load by its old entry. The page is the
+      /// other's alone from then on; its store must not show through the load.
       @Test(arguments: Engines.all)
       func aLoadByTheOldEntry(engine: PinEngine) throws {
         try play { freezer, machine in
@@ -33,7 +34,8 @@
         }
       }
 
-      /// The same where the entry that the copy replaces had the last reference: the frame is not free before the load is over.
+      /// The same where the entry that the copy replaces had the last reference: the frame is not free before the load
+      /// is over.
       @Test(arguments: Engines.all)
       func aLoadOfAPageThatNoEntryMapsAnyMore(engine: PinEngine) throws {
         try play { freezer, machine in
@@ -57,7 +59,8 @@
         }
       }
 
-      /// Two faults copy the same page. The second finds the entry changed, and its store goes into the first one's copy.
+      /// Two faults copy the same page. The second finds the entry changed, and its store goes into the first one's
+      /// copy.
       @Test(arguments: Engines.lockless)
       func ofTwoCopiesOneWins(engine: PinEngine) throws {
         try play { freezer, machine in
@@ -77,8 +80,8 @@
         }
       }
 
-      /// A shared page is read-only as it is, so an operation that forbids stores leaves its entry alone. The copy must notice
-      /// the mapping instead.
+      /// A shared page is read-only as it is, so an operation that forbids stores leaves its entry alone. The copy must
+      /// notice the mapping instead.
       @Test(arguments: Engines.lockless)
       func aCopyOvertakenByProtect(engine: PinEngine) throws {
         try play { freezer, machine in
@@ -99,7 +102,8 @@
         }
       }
 
-      /// A fault is about to reuse a page that goes out. It takes the page back instead; the swap entry is not overwritten.
+      /// A fault is about to reuse a page that goes out. It takes the page back instead; the swap entry is not
+      /// overwritten.
       @Test(arguments: Engines.lockless)
       func aReuseOvertakenByAPageOut(engine: PinEngine) throws {
         try play(swapPages: 4) { freezer, machine in

@@ -7,7 +7,8 @@
   extension TortureTests {
     /// Forks that are stopped between two looks at an entry, and faults that come in between.
     @Suite struct FrozenForks {
-      /// A fault may hold an entry until it finds the mapping write-locked. The fork copies what comes back, wherever it is.
+      /// A fault may hold an entry until it finds the mapping write-locked. The fork copies what comes back, wherever
+      /// it is.
       @Test(arguments: 0..<3)
       func anEntryThatAFaultHoldsIsCopied(held: Int) throws {
         try play { freezer, machine in
@@ -56,8 +57,9 @@
         }
       }
 
-      /// A fault saw the mapping before the fork write-locked it, and comes to its entry when the fork has write-protected all pages
-      /// and copied none. Were its entry installed, the child would inherit one that takes stores.
+      /// A fault saw the mapping before the fork write-locked it, and comes to its entry when the fork has
+      /// write-protected all pages and copied none. Were its entry installed, the child would inherit one that takes
+      /// stores.
       @Test(arguments: Engines.lockless, [false, true])
       func aFaultBetweenProtectAndCopy(engine: PinEngine, isFirstTouch: Bool) throws {
         try play { freezer, machine in
@@ -88,8 +90,8 @@
 
       private let start: VirtualAddress = 0x5000
 
-      /// A space whose pages begin with 7, as a child that is gone has left them. The next fork finds no entry to write-protect, and
-      /// so waits for no section.
+      /// A space whose pages begin with 7, as a child that is gone has left them. The next fork finds no entry to
+      /// write-protect, and so waits for no section.
       private func spaceWithoutExclusivePages(
         _ machine: Machine, engine: PinEngine, pages: Int
       ) throws -> AddressSpace {

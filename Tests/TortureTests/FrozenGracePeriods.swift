@@ -14,8 +14,8 @@
         func set() { value.store(true, ordering: .releasing) }
       }
 
-      /// Starts a thread that runs grace periods, and freezes it in one that has waited for its sections. Other tests' threads run
-      /// some of those that it waits for.
+      /// Starts a thread that runs grace periods, and freezes it in one that has waited for its sections. Other tests'
+      /// threads run some of those that it waits for.
       private func freezeGracePeriod(_ freezer: Freezer, _ isOver: Flag) -> StagedThread {
         freezer.start("grace period", freezeAt: .gracePeriodBetweenSectionsAndEnd) {
           while !isOver.isSet { RCU.synchronize() }
@@ -80,7 +80,8 @@
 
       @Test func aThreadGoesOnWhileOneServesItsBatch() throws {
         try play { freezer, _ in
-          // A grace period of another test's thread may have served the word before this one is frozen: then another attempt.
+          // A grace period of another test's thread may have served the word before this one is frozen: then another
+          // attempt.
           for attempt in 1...20 {
             let queue = DeferredQueue(weights: [DeferredWord.firstFreeTag: BatchSchedule.leastWeight / 8]) { _ in [] }
             /// Defers words that are due to be looked at.

@@ -100,12 +100,14 @@
         }
       }
 
-      /// The fault has found its place in a node that advice empties and gives back. If the node went at once, the store would go with it.
+      /// The fault has found its place in a node that advice empties and gives back. If the node went at once, the
+      /// store would go with it.
       @Test(arguments: Engines.lockless)
       func aNodeIsNotReclaimedUnderAFault(engine: PinEngine) throws {
         try play(frames: 2048) { freezer, machine in
           let space = try spaceWith2MiB(machine, engine: engine)
-          // In halves, which leave the table. So the advice below empties nothing, and waits for no access before it looks at the table.
+          // In halves, which leave the table. So the advice below empties nothing, and waits for no access before it
+          // looks at the table.
           for half in [HugeRegion.start, HugeRegion.start + 256 * Page.size] {
             try space.advise(at: half, pages: 256, .dontNeed)
           }

@@ -5,7 +5,8 @@
   @testable import UserPages
 
   extension TortureTests {
-    /// Faults that bring in 2 MiB of a memory file, and accesses to them, that are frozen while the file is cut or punched.
+    /// Faults that bring in 2 MiB of a memory file, and accesses to them, that are frozen while the file is cut or
+    /// punched.
     @Suite struct FrozenHugeMemoryFiles {
       private let start: VirtualAddress = 0x4000_0000
 

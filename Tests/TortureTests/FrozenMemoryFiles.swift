@@ -257,7 +257,8 @@
 
       // MARK: Writes
 
-      /// [store-then-length]: a `write` whose bytes come behind a new end makes the file longer again. None stays there unseen.
+      /// [store-then-length]: a `write` whose bytes come behind a new end makes the file longer again. None stays there
+      /// unseen.
       @Test func aWriteThatHasItsPage() throws {
         try withFrozenFile { freezer, _, file in
           let write = freezer.start("write", freezeAt: .cacheBetweenPageAndCopy) {

@@ -68,7 +68,8 @@
         }
       }
 
-      /// Each of the two places loses its entry, and an access that has read it must be over before the other place is used.
+      /// Each of the two places loses its entry, and an access that has read it must be over before the other place is
+      /// used.
       @Test(arguments: Engines.all, [false, true])
       func anAccessUnderWayIsWaitedFor(engine: PinEngine, isStore: Bool) throws {
         try play { freezer, machine in
@@ -182,8 +183,8 @@
         }
       }
 
-      /// A fault copies a page of a backing for a private mapping. The backing named the place, and moved the page before the
-      /// fault came to copy: what lies there now is not the page any more.
+      /// A fault copies a page of a backing for a private mapping. The backing named the place, and moved the page
+      /// before the fault came to copy: what lies there now is not the page any more.
       @Test(arguments: Engines.all)
       func aCopyOfAPageThatHasMoved(engine: PinEngine) throws {
         try play { freezer, machine in

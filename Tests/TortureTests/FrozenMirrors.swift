@@ -28,7 +28,8 @@
   }
 
   extension TortureTests {
-    /// Mirrored accesses that are frozen while an operation changes their page, and operations that are frozen while they revoke.
+    /// Mirrored accesses that are frozen while an operation changes their page, and operations that are frozen while
+    /// they revoke.
     @Suite struct FrozenMirrors {
       private func playWithPage(
         frames: Int = 64, engine: PinEngine = .reference, _ ending: MirrorEnding? = nil,
@@ -217,7 +218,8 @@
 
       // MARK: Stores
 
-      /// (C): the operation waits for a store that has found its translation, and what follows from the page holds the store.
+      /// (C): the operation waits for a store that has found its translation, and what follows from the page holds the
+      /// store.
       @Test(arguments: [MirrorEnding.protect, .fork, .remap, .pageOut])
       func aStoreIsWaitedFor(ending: MirrorEnding) throws {
         try playWithPage(ending) { freezer, _, space, mirror, children in

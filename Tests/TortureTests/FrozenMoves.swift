@@ -114,7 +114,8 @@
         let long: StagedThread
       }
 
-      /// Runs `body` while the move of a page of a cache stands still at `point`. The pin may fail if `body` cuts the page off.
+      /// Runs `body` while the move of a page of a cache stands still at `point`. The pin may fail if `body` cuts the
+      /// page off.
       private func withMovingPage(
         _ point: YieldPoint, frames: Int = 64, movable: Int = 32, mayFail: Bool = false,
         _ body: (MovingPage) throws -> Void
@@ -136,7 +137,8 @@
         }
       }
 
-      /// The frame that a page moves to is not the page's yet, and the move may fail. So it cannot be had by its number.
+      /// The frame that a page moves to is not the page's yet, and the move may fail. So it cannot be had by its
+      /// number.
       @Test(arguments: MappingByNumber.allCases)
       func theNewFrameCannotBeNamed(way: MappingByNumber) throws {
         try withMovingPage(.cacheMoveBetweenCopyAndInstall, frames: 3, movable: 2) { moving in
@@ -181,7 +183,8 @@
         }
       }
 
-      /// A store that moves a page of its own cache would wait for a truncation, and the truncation waits for the store's read.
+      /// A store that moves a page of its own cache would wait for a truncation, and the truncation waits for the
+      /// store's read.
       @Test func aMoveInsideACallOfTheStore() throws {
         try play(movable: 32) { [address] freezer, machine in
           let store = MemoryStore(pages: 2)

@@ -7,7 +7,8 @@
     /// Threads that are frozen while they link or unlink table nodes, or look into the page cache.
     @Suite struct FrozenNodes {
       @Test func nodeTakenBackWithChildren() throws {
-        // A fault links a node into a parent that is being unlinked; another fault has linked a node below it meanwhile.
+        // A fault links a node into a parent that is being unlinked; another fault has linked a node below it
+        // meanwhile.
         try play { freezer, machine in
           let space = AddressSpace(machine.memory)
           let first: VirtualAddress = 0x80_0000_0000
@@ -74,7 +75,8 @@
         }
       }
 
-      /// A walk has linked a node, and the node above it is unlinked and collected before it looks: the node is collected once.
+      /// A walk has linked a node, and the node above it is unlinked and collected before it looks: the node is
+      /// collected once.
       @Test(arguments: Walker.allCases)
       func aNodeThatWasCollectedIsNotTakenBack(walker: Walker) throws {
         for passes in 1...2 {
@@ -94,8 +96,8 @@
         }
       }
 
-      /// Were a node that a walk takes back used again at once, another walk that stands in it would link its own node into what
-      /// has become another part of the table.
+      /// Were a node that a walk takes back used again at once, another walk that stands in it would link its own node
+      /// into what has become another part of the table.
       @Test func aNodeIsNotReusedUnderAnotherWalk() throws {
         try play { freezer, machine in
           let space = AddressSpace(machine.memory)

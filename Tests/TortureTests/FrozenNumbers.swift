@@ -41,7 +41,8 @@
     @Suite struct FrozenNumbers {
       @Test(arguments: [MappingByNumber.insertPage, .insertMixed, .readFault], [false, true])
       func aFrameCannotBeNamedBeforeItIsInstalled(way: MappingByNumber, isHuge: Bool) throws {
-        // A fault has all the memory there is and has not installed it. It will discard the memory, because its mapping goes away.
+        // A fault has all the memory there is and has not installed it. It will discard the memory, because its mapping
+        // goes away.
         try play(frames: isHuge ? Page.pagesPerHuge : 1) { freezer, machine in
           let space = AddressSpace(machine.memory)
           let other = AddressSpace(machine.memory)

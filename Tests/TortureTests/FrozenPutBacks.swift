@@ -21,8 +21,8 @@
         }
       }
 
-      /// The page stays because of a get. Before it is put back a store takes it back, and a second page-out takes it out again,
-      /// into another slot.
+      /// The page stays because of a get. Before it is put back a store takes it back, and a second page-out takes it
+      /// out again, into another slot.
       @Test func aPageThatWentOutAgain() throws {
         try withPage { [address] freezer, machine, space in
           let get = try space.get(at: address)
@@ -92,8 +92,8 @@
 
       enum Overtaking { case pageOut, dontNeed, dontNeedAndStore }
 
-      /// A page is taken back while it is written, and shared with a child; it goes out again, and stays because of a get. The
-      /// writer may not let the frame go that the page-out is about to put back.
+      /// A page is taken back while it is written, and shared with a child; it goes out again, and stays because of a
+      /// get. The writer may not let the frame go that the page-out is about to put back.
       @Test func aFrameThatIsUsedAgainWhileItIsWritten() throws {
         try withPage { [address] freezer, machine, space in
           let writer = freezer.freezeThread(of: machine.memory, at: .swapWriteBetweenCopyAndFile)

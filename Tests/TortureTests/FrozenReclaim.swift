@@ -4,7 +4,8 @@
   import UserPages
 
   extension TortureTests {
-    /// Pins, stores, faults and forks that are frozen while reclaim takes their page, and reclaim that is frozen under them.
+    /// Pins, stores, faults and forks that are frozen while reclaim takes their page, and reclaim that is frozen under
+    /// them.
     @Suite struct FrozenReclaim {
       private let address: VirtualAddress = 0x5000
 

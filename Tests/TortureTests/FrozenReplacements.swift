@@ -7,7 +7,8 @@
   extension TortureTests {
     /// A mapping that replaces another one, stopped when the old one is gone and the new one is not there.
     @Suite struct FrozenReplacements {
-      /// A first touch finds no mapping while another thread maps over the page. It believes that only under the mmap lock.
+      /// A first touch finds no mapping while another thread maps over the page. It believes that only under the mmap
+      /// lock.
       @Test(arguments: Engines.lockless)
       func aHoleWhileAPageIsMappedOver(engine: PinEngine) throws {
         try play { freezer, machine in
@@ -27,7 +28,8 @@
         }
       }
 
-      /// Advice that populates a page has asked the old mapping, which permits it. The new one does not, and gives the answer.
+      /// Advice that populates a page has asked the old mapping, which permits it. The new one does not, and gives the
+      /// answer.
       @Test(arguments: Engines.lockless)
       func aPopulatedPageThatIsMappedOver(engine: PinEngine) throws {
         try play { freezer, machine in

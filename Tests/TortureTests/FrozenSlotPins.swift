@@ -4,7 +4,8 @@
   import UserPages
 
   extension TortureTests {
-    /// Pins by a slot look once. Frozen between their look and their slot, they must be waited for; afterwards they hold.
+    /// Pins by a slot look once. Frozen between their look and their slot, they must be waited for; afterwards they
+    /// hold.
     @Suite struct FrozenSlotPins {
       @Test func unmapWaitsAndTheFrameStays() throws {
         try play(frames: 4) { freezer, machine in
@@ -71,8 +72,8 @@
         }
       }
 
-      /// The first pin of a page by a slot has found the mark, and the page is unmapped before it has cleared it: that unmap need
-      /// not wait.
+      /// The first pin of a page by a slot has found the mark, and the page is unmapped before it has cleared it: that
+      /// unmap need not wait.
       @Test(arguments: [PinOptions.write, [], .get])
       func aFirstPinWhoseEntryChangedHoldsNothing(options: PinOptions) throws {
         try play { freezer, machine in

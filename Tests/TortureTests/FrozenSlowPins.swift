@@ -7,8 +7,9 @@
   extension TortureTests {
     /// Pins that are frozen on the slow path, or meet there an operation that is frozen.
     @Suite struct FrozenSlowPins {
-      /// The pin has found a shared mapping of a file; a private one of the same file takes its place, and its page is there when
-      /// the pin reads the entry. By the old mapping's rules the pin would take the file's page, which the next store leaves.
+      /// The pin has found a shared mapping of a file; a private one of the same file takes its place, and its page is
+      /// there when the pin reads the entry. By the old mapping's rules the pin would take the file's page, which the
+      /// next store leaves.
       @Test(arguments: Engines.lockless)
       func aMappingThatWasReplacedHasNoSay(engine: PinEngine) throws {
         try play { freezer, machine in
@@ -105,7 +106,8 @@
         }
       }
 
-      /// A fork has write-locked the mapping and has not copied its entries. A pin that would make the page the parent's own again waits.
+      /// A fork has write-locked the mapping and has not copied its entries. A pin that would make the page the
+      /// parent's own again waits.
       @Test(arguments: Engines.lockless)
       func fork(engine: PinEngine) throws {
         try play { freezer, machine in
@@ -153,7 +155,8 @@
         }
       }
 
-      /// The slow path's look has read an entry and has no reference yet. The frame must not be another page's meanwhile.
+      /// The slow path's look has read an entry and has no reference yet. The frame must not be another page's
+      /// meanwhile.
       @Test(arguments: Engines.lockless)
       func frameStaysWhileTheSlowPathMayReferToIt(engine: PinEngine) throws {
         try play(frames: 4) { freezer, machine in

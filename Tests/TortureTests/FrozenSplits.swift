@@ -76,7 +76,8 @@
         }
       }
 
-      /// A break-up has noted the entries of the parts, and puts those back in the end. A store must not change one in between.
+      /// A break-up has noted the entries of the parts, and puts those back in the end. A store must not change one in
+      /// between.
       @Test(arguments: Engines.lockless)
       func aStoreBetweenTheLooksOfABreakUp(engine: PinEngine) throws {
         try play(frames: 2048) { freezer, machine in

@@ -7,7 +7,8 @@
   extension TortureTests {
     /// The real file behind a swap area, changed while a machine opens it.
     @Suite struct FrozenSwapFiles {
-      /// The name is given to another file between opening and locking: the lock must be on the file that other machines will find.
+      /// The name is given to another file between opening and locking: the lock must be on the file that other
+      /// machines will find.
       @Test func aNameThatAnotherFileGets() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("swap-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

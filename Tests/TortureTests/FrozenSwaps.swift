@@ -21,8 +21,8 @@
         }
       }
 
-      /// A pin that has its reference already is seen at once, and the page left alone; a get is not told from what only waits
-      /// for a grace period.
+      /// A pin that has its reference already is seen at once, and the page left alone; a get is not told from what
+      /// only waits for a grace period.
       @Test(
         arguments: [
           (YieldPoint.pinBetweenEntryAndReference, false), (.pinBetweenEntryAndReference, true),
@@ -153,8 +153,8 @@
         }
       }
 
-      /// A fault has read a page, and before it maps it the page comes back by another, is written to and goes out again. Were
-      /// the slot used again, the fault would find the entry as it was.
+      /// A fault has read a page, and before it maps it the page comes back by another, is written to and goes out
+      /// again. Were the slot used again, the fault would find the entry as it was.
       @Test func aSlotIsNotUsedAgainUnderAFault() throws {
         try withPage { [address] freezer, machine, space in
           try space.advise(at: address, pages: 1, .pageOut)
@@ -191,7 +191,8 @@
         }
       }
 
-      /// A store's swap-in is about to lock its entry, which a protection change leaves as it is: the page must not become writable.
+      /// A store's swap-in is about to lock its entry, which a protection change leaves as it is: the page must not
+      /// become writable.
       @Test(arguments: Engines.lockless)
       func aSwapInIsOvertakenByProtect(engine: PinEngine) throws {
         try withPage(engine) { [address] freezer, machine, space in

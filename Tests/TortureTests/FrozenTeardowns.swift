@@ -67,7 +67,8 @@
         try playASecondDontNeed(of: .sharedFile) { _ in }
       }
 
-      /// The second operation meets no empty entry: a first touch has filled it with the page of zeroes, which needs no wait.
+      /// The second operation meets no empty entry: a first touch has filled it with the page of zeroes, which needs no
+      /// wait.
       @Test func anEntryThatWasFilledAgainHidesNoLoad() throws {
         try playASecondDontNeed(of: .pinnedAnonymous) { stage throws in
           #expect(try stage.space.load(at: stage.page, as: UInt8.self) == 0)

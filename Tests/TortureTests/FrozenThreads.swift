@@ -6,8 +6,8 @@
   extension TortureTests {
     /// What `mayFinish` says of a staged thread. The tests of races rely on it.
     @Suite struct FrozenThreads {
-      /// Every processor is busy, and the staged thread gets the smallest part of one. It waits for nothing, so it is let run to
-      /// its end.
+      /// Every processor is busy, and the staged thread gets the smallest part of one. It waits for nothing, so it is
+      /// let run to its end.
       @Test func aThreadThatGetsNoProcessorIsWaitedFor() throws {
         try play { freezer, _ in
           let isOver = Locked(false)

@@ -3,7 +3,8 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// A page that is pinned stays its program's, whether one entry maps its 2 MiB or 512 do, and while the one becomes the other.
+  /// A page that is pinned stays its program's, whether one entry maps its 2 MiB or 512 do, and while the one becomes
+  /// the other.
   @Suite struct HugePinAgainstSplit {
     @Test(arguments: Engines.all)
     func entriesAreSplit(engine: PinEngine) throws {

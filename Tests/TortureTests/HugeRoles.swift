@@ -3,7 +3,8 @@ import TestSupport
 
 @testable import UserPages
 
-// The roles of the races over 2 MiB. Their mapping stays for the whole run; what becomes of its entries is the disturbers' work.
+// The roles of the races over 2 MiB. Their mapping stays for the whole run; what becomes of its entries is the
+// disturbers' work.
 
 /// Pages that lie scattered over one aligned 2 MiB.
 enum HugeRegion {

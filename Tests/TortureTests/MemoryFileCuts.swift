@@ -122,8 +122,8 @@ extension TortureTests {
       }
     }
 
-    /// Private copies, which copy-on-write makes, forks share, and page-out and reclaim take to the swap file. A cut takes them all; a hole
-    /// leaves them.
+    /// Private copies, which copy-on-write makes, forks share, and page-out and reclaim take to the swap file. A cut
+    /// takes them all; a hole leaves them.
     @Test(arguments: Engines.all, [CutFile.Kind.cut, .harmlessHole])
     func privateCopies(engine: PinEngine, kind: CutFile.Kind) throws {
       try race("private copies against \(kind) of a memory file", engine: engine, swapPages: 128) { torture, machine in
@@ -222,7 +222,8 @@ extension TortureTests {
       }
     }
 
-    /// 2 MiB that lose a part, and come again as a whole. Spaces come and go, so that the tables have room for an entry of 2 MiB again.
+    /// 2 MiB that lose a part, and come again as a whole. Spaces come and go, so that the tables have room for an entry
+    /// of 2 MiB again.
     @Test(
       .disabled(if: Sanitizer.isThread, "there a file's 2 MiB are cut before a program has mapped them"),
       arguments: Engines.all, [CutFile.Kind.cut, .hole])

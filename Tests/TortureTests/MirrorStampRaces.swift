@@ -3,7 +3,8 @@ import Testing
 import UserPages
 
 extension Worker {
-  /// Loads stamps through a mirror, over and over: zero, or the owner's for this page. Never what the frame held before, or holds next.
+  /// Loads stamps through a mirror, over and over: zero, or the owner's for this page. Never what the frame held
+  /// before, or holds next.
   fileprivate static func loading(_ mirror: Mirror, _ region: Region, _ torture: Torture) -> Worker {
     let loaded = torture.tally("words loaded", goal: 16)
     return Worker("load") { run in
@@ -46,7 +47,8 @@ extension Worker {
 }
 
 extension TortureTests {
-  /// Mirrored loads and stores against every operation that takes a page away: the frame is another program's afterwards.
+  /// Mirrored loads and stores against every operation that takes a page away: the frame is another program's
+  /// afterwards.
   @Suite struct MirrorStampRaces {
     private static let region = Region(at: 0x7000_0000, pages: 8)
 

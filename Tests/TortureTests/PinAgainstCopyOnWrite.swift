@@ -3,7 +3,8 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// A pin for writing, and a long-term one for reading, keeps showing what the program sees, whichever side breaks copy-on-write when.
+  /// A pin for writing, and a long-term one for reading, keeps showing what the program sees, whichever side breaks
+  /// copy-on-write when.
   @Suite struct PinAgainstCopyOnWrite {
     @Test(arguments: Engines.all)
     func privateFile(engine: PinEngine) throws {
@@ -106,8 +107,8 @@ extension TortureTests {
       ]
     }
 
-    /// Holds a write pin and looks whether it stays coherent with what any thread stores to the page: word 0 is the storing
-    /// thread's; the pin's own device word must read back through the pin whatever happens.
+    /// Holds a write pin and looks whether it stays coherent with what any thread stores to the page: word 0 is the
+    /// storing thread's; the pin's own device word must read back through the pin whatever happens.
     private func holder(_ space: AddressSpace, _ region: Region, _ torture: Torture, filler: UInt64) -> Worker {
       let held = torture.tally("coherent pins", goal: 8)
       return Worker("pin to write", threads: 2) { run in

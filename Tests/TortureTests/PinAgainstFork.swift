@@ -3,7 +3,8 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// A pinned page stays with the parent: what a device writes through the pin reaches the parent and no child made before.
+  /// A pinned page stays with the parent: what a device writes through the pin reaches the parent and no child made
+  /// before.
   @Suite struct PinAgainstFork {
     @Test(arguments: Engines.all)
     func devicesWriteWhileForking(engine: PinEngine) throws {
@@ -21,7 +22,8 @@ extension TortureTests {
       }
     }
 
-    /// What the devices write to each word: said before it is done, and after. The next value of a word may be any larger one.
+    /// What the devices write to each word: said before it is done, and after. The next value of a word may be any
+    /// larger one.
     private struct Writes {
       let intended: Board
       let done: Board
@@ -89,7 +91,8 @@ extension TortureTests {
 
     @Test(arguments: Engines.all)
     func pinsOfTheChild(engine: PinEngine) throws {
-      // A child pins what it shares with its parent: it gets a page of its own, and the parent's stores do not come through.
+      // A child pins what it shares with its parent: it gets a page of its own, and the parent's stores do not come
+      // through.
       try race("pin of a child against the parent's stores", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 2)

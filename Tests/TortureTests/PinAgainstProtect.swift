@@ -4,8 +4,8 @@ import UserPages
 
 /// What a protecting thread tells the others: the number of the window in which the region is not writable, or zero.
 ///
-/// A window opens after `protect` returned and closes before the next `protect` is called. A thread that finds the same window before
-/// and after an attempt knows that the whole attempt lay inside it.
+/// A window opens after `protect` returned and closes before the next `protect` is called. A thread that finds the same
+/// window before and after an attempt knows that the whole attempt lay inside it.
 struct ProtectionWindow: Sendable {
   private let board = Board(1)
 

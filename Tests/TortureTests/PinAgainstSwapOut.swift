@@ -63,7 +63,8 @@ extension TortureTests {
 extension Worker {
   /// Pages out a page or the whole region, over and over.
   static func pagingOut(_ space: AddressSpace, _ region: Region, threads: Int = 1, _ torture: Torture) -> Worker {
-    // No thread sees a page for long while it is out; but once everything is there, only pages that were out are faulted in.
+    // No thread sees a page for long while it is out; but once everything is there, only pages that were out are
+    // faulted in.
     let faults = torture.tally("pages brought back", goal: 64)
     return Worker("page out", threads: threads) { run in
       var before = space.counters.faults + region.pages

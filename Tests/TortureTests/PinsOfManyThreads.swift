@@ -4,8 +4,8 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Pins that outlive the thread that took them, or are released by another; more threads than there ever were at a time,
-  /// one after the other, so that their numbers are used again.
+  /// Pins that outlive the thread that took them, or are released by another; more threads than there ever were at a
+  /// time, one after the other, so that their numbers are used again.
   @Suite struct PinsOfManyThreads {
     @Test(arguments: Engines.all)
     func threadsEndWithPins(engine: PinEngine) throws {
@@ -105,7 +105,8 @@ extension TortureTests {
                   let parcel = Parcel(pin, page: page)
                   parcel.check(owner: 1, torture)
                   ended.count()
-                  // The thread that begins and ends at the same time may have this one's number, and the pin still its slot.
+                  // The thread that begins and ends at the same time may have this one's number, and the pin still its
+                  // slot.
                   if leaves { left.withLock { $0.append(parcel) } }
                 }
               }

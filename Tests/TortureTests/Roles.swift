@@ -65,7 +65,8 @@ extension Worker {
 
   /// Maps pages in a space of its own, from the same frames: what is fresh must be zero, and stay as its owner left it.
   ///
-  /// This is the other end of a stray store: a store through an entry that is gone, or through a pin that holds nothing, lands here.
+  /// This is the other end of a stray store: a store through an entry that is gone, or through a pin that holds
+  /// nothing, lands here.
   static func neighbour(_ machine: Machine, engine: PinEngine, pages: Int = 16, _ torture: Torture) -> Worker {
     Worker("neighbour") { run in
       let space = AddressSpace(machine.memory, engine: engine)

@@ -4,7 +4,8 @@ import Testing
 
 /// Headers and library declare and define the same functions.
 @Suite struct SymbolTests {
-  /// The dynamic library that the build puts beside the tests exports what the headers declare: no function less, and none more.
+  /// The dynamic library that the build puts beside the tests exports what the headers declare: no function less, and
+  /// none more.
   @Test func headersAndLibraryAgree() throws {
     let library = try BuiltProgram.url(named: "libUserPagesC.so").path
     let exported = try CFace.defined(in: library, isDynamic: true)

@@ -111,7 +111,8 @@ import UserPages
     }
   }
 
-  /// A checkpoint of a part of the WAL, without a sync, fails with its writes: other processes must not look for the pages in the file.
+  /// A checkpoint of a part of the WAL, without a sync, fails with its writes: other processes must not look for the
+  /// pages in the file.
   @Test func aPartOfACheckpointThatFailsIsAnError() throws {
     try withFailingStore { path in
       let database = try Database(path, "pool=1M")

@@ -64,8 +64,8 @@ import UserPages
     }
   }
 
-  /// A pool's end comes after its last connection has left, outside the registry's lock. The next pool may be there by then, and has the same
-  /// open file, whose lock is the next pool's.
+  /// A pool's end comes after its last connection has left, outside the registry's lock. The next pool may be there by
+  /// then, and has the same open file, whose lock is the next pool's.
   @Test func aPoolThatEndsLateLeavesTheNextItsLock() throws {
     try Tool.withFolder { folder in
       let path = "\(folder)/a.db"

@@ -4,7 +4,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Another process that changes the file beside this one: stock `sqlite3`, or the VFS loaded by it. No page is stale, and no lock is lost.
+/// Another process that changes the file beside this one: stock `sqlite3`, or the VFS loaded by it. No page is stale,
+/// and no lock is lost.
 @Suite struct OtherProcessTests {
   /// Accounts whose balances have the same sum after each transaction, and a number that each transaction raises.
   ///

@@ -4,9 +4,11 @@ import SeededRandom
 import TestSupport
 import Testing
 
-/// The power fails at a random moment of a recorded program, and any subset of what was not synced is lost (`RecordedDisk`).
+/// The power fails at a random moment of a recorded program, and any subset of what was not synced is lost
+/// (`RecordedDisk`).
 ///
-/// SQLite must find the database whole, with every transaction that it had reported as committed, and with nothing of a later one.
+/// SQLite must find the database whole, with every transaction that it had reported as committed, and with nothing of a
+/// later one.
 @Suite struct PowerFailureTests {
   enum Journal: String, CaseIterable {
     case delete, truncate, persist, wal
@@ -92,8 +94,9 @@ import Testing
       _ number: Int, _ database: Database, _ reader: Database, _ random: inout SeededGenerator
     ) throws {
       let low = random.below(Self.rows)
-      // Not with a WAL: if a page that was written twice is undone, SQLite 3.40 leaves the frames in its place without checksums
-      // (`sqlite3WalSavepointUndo` keeps `iReCksum`). No recovery finds that transaction. The pool has no part in a WAL.
+      // Not with a WAL: if a page that was written twice is undone, SQLite 3.40 leaves the frames in its place without
+      // checksums (`sqlite3WalSavepointUndo` keeps `iReCksum`). No recovery finds that transaction. The pool has no
+      // part in a WAL.
       let undo = journal == .wal ? "" : "ROLLBACK TO s; "
       let change = [
         "UPDATE t SET b=\(Self.text(number)) WHERE i BETWEEN \(low) AND \(low + random.below(90))",

@@ -3,7 +3,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Random SQL programs over the VFS and over the default one: every answer, every error and the whole database are equal.
+/// Random SQL programs over the VFS and over the default one: every answer, every error and the whole database are
+/// equal.
 @Suite struct RandomProgramTests {
   @Test func programsDoTheSameAsOnStock() throws {
     for number in 0..<SQLPrograms.count {

@@ -6,11 +6,13 @@ import Synchronization
 ///
 /// The model is the one that SQLite is written for:
 ///
-/// - A write is safe if a sync of the same file began after it was over. Of all others any subset is lost. One that is torn loses any of its
-///   sectors, and changes no byte beside its own.
-/// - A write that is lost may have made the file longer all the same. The bytes there are then zeroes or old ones of another file.
-/// - A file's name is safe once the file is synced, and so are all names that were made and deleted before: SQLite syncs the folder with
-///   the first sync of a journal. A deletion is safe at once if SQLite asks for that. Of the others the first few are done.
+/// - A write is safe if a sync of the same file began after it was over. Of all others any subset is lost. One that is
+///   torn loses any of its sectors, and changes no byte beside its own.
+/// - A write that is lost may have made the file longer all the same. The bytes there are then zeroes or old ones of
+///   another file.
+/// - A file's name is safe once the file is synced, and so are all names that were made and deleted before: SQLite
+///   syncs the folder with the first sync of a journal. A deletion is safe at once if SQLite asks for that. Of the
+///   others the first few are done.
 final class RecordedDisk: Sendable {
   static let sectorSize = 512
 

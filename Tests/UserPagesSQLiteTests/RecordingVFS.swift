@@ -5,7 +5,8 @@ import UserPages
 
 @testable import UserPagesSQLite
 
-/// The default VFS with a record of what is done to journals, WALs and databases of one folder (`RecordedDisk`). It syncs nothing.
+/// The default VFS with a record of what is done to journals, WALs and databases of one folder (`RecordedDisk`). It
+/// syncs nothing.
 ///
 /// It lies below the pool's VFS. What the pool does to the database itself comes by way of a `RecordingStore`.
 enum RecordingVFS {

@@ -72,7 +72,8 @@ import Testing
     }
   }
 
-  /// Pages that a cursor holds stay as they are while the pool is too small for the database, and go when the cursor is done.
+  /// Pages that a cursor holds stay as they are while the pool is too small for the database, and go when the cursor is
+  /// done.
   @Test(arguments: ["slot", "reference", "locked"])
   func theDatabaseMayBeLargerThanThePool(engine: String) throws {
     try Tool.withFolder { folder in

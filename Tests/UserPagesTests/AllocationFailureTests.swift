@@ -3,8 +3,8 @@
   import Testing
   import UserPages
 
-  /// The allocations of every operation fail one at a time, and then all from there on: the operation is done or undone, what programs see is right,
-  /// the operation succeeds when memory is back, and nothing is lost.
+  /// The allocations of every operation fail one at a time, and then all from there on: the operation is done or
+  /// undone, what programs see is right, the operation succeeds when memory is back, and nothing is lost.
   @Suite struct AllocationFailureTests {
     /// What an operation starts from: a parent with private memory, a file, a cache, and what they hold.
     private final class Stage {

@@ -14,7 +14,8 @@ import UserPages
     try space.store(UInt64(7), at: 0x10000)
   }
 
-  /// Addresses at which nothing can be mapped: the last page, the hole between the halves, the upper half, the very end.
+  /// Addresses at which nothing can be mapped: the last page, the hole between the halves, the upper half, the very
+  /// end.
   static let beyond: [VirtualAddress] = [
     0x0000_7FFF_FFFF_F000, 0x0000_8000_0000_0000, 0x1234_5678_9ABC_D000, 0xFFFF_8000_0000_0000, 0xFFFF_FFFF_FFFF_F000,
   ]

@@ -37,7 +37,8 @@ import Testing
   }
 
   @Test func keysInOrder() {
-    // Ascending keys fill their nodes; descending ones, and those that go up beside others, may not leave a node for each key.
+    // Ascending keys fill their nodes; descending ones, and those that go up beside others, may not leave a node for
+    // each key.
     let queue = DeferredQueue { words in words.indices.map { words[$0] } }
     let count = 2000
     func nodes(_ keys: [UInt64]) -> Int {

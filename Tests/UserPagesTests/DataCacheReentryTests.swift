@@ -4,7 +4,8 @@ import Testing
 
 @testable import UserPages
 
-/// A flush of the data cache is a user's code, and runs where the library cannot be called. It is refused there; nothing hangs.
+/// A flush of the data cache is a user's code, and runs where the library cannot be called. It is refused there;
+/// nothing hangs.
 @Suite(.timeLimit(.minutes(1)))
 struct DataCacheReentryTests {
   /// Runs what it was told to, once.

@@ -3,7 +3,8 @@ import Testing
 
 @testable import UserPages
 
-/// Flushes of the data cache that files ask for: where the cache's own view of a page and a program's meet while the page is mapped.
+/// Flushes of the data cache that files ask for: where the cache's own view of a page and a program's meet while the
+/// page is mapped.
 @Suite struct DataCacheTests {
   /// Keeps what pages held when they were flushed.
   private final class Recorder: DataCacheFlushing {
@@ -25,7 +26,8 @@ import Testing
 
   private static let start: VirtualAddress = 0x10000
 
-  /// Runs `body` with a file of `byteCount` bytes of 1 in a page cache, and a program that has mapped and loaded its pages.
+  /// Runs `body` with a file of `byteCount` bytes of 1 in a page cache, and a program that has mapped and loaded its
+  /// pages.
   private func withCache(
     byteCount: Int, protection: Protection = .readWrite, stability: PageCache.Stability = .none,
     _ body: (Recorder, PageCache, AddressSpace) throws -> Void

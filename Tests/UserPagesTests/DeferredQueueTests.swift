@@ -27,7 +27,8 @@ struct DeferredQueueTests {
     for index in 1...count { queue.enqueue(DeferredWord(tag: DeferredWord.firstFreeTag, payload: UInt64(index) << 3)) }
   }
 
-  /// Runs `body` while another thread is in a section, so that no grace period ends that begins meanwhile, on any thread.
+  /// Runs `body` while another thread is in a section, so that no grace period ends that begins meanwhile, on any
+  /// thread.
   private func besideASection(_ body: () -> Void) {
     let (isReading, mayLeave) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
     let hasLeft = DispatchSemaphore(value: 0)
@@ -66,9 +67,11 @@ struct DeferredQueueTests {
     #expect(counting.count == 4)
   }
 
-  /// Whether a queue's words wait until a batch of `full` has gathered, and an eighth of one more at most, and are freed then.
+  /// Whether a queue's words wait until a batch of `full` has gathered, and an eighth of one more at most, and are
+  /// freed then.
   ///
-  /// A grace period of another test may serve only what was cut before it, or put the wait off. One undisturbed try is enough.
+  /// A grace period of another test may serve only what was cut before it, or put the wait off. One undisturbed try is
+  /// enough.
   private func isBatch(_ full: Int, weight: Int, _ prepare: (DeferredQueue) -> Void = { _ in }) -> Bool {
     (0..<200).contains { _ in
       let counting = Counting()

@@ -90,8 +90,8 @@ struct DeferredReleaseTests {
     #expect(machine.leaks() == [])
   }
 
-  /// An allocation under pressure drains, in the middle of the operations that hold the mmap lock too. What it ends uses that
-  /// very space.
+  /// An allocation under pressure drains, in the middle of the operations that hold the mmap lock too. What it ends
+  /// uses that very space.
   @Test(arguments: PinEngine.allCases, [false, true])
   func anAllocationUnderPressureEndsABacking(engine: PinEngine, inAFork: Bool) throws {
     let machine = try Machine(frames: 32)

@@ -1,7 +1,8 @@
 import Testing
 import UserPages
 
-/// A device's frames that a mixed mapping refcounts stay as long as they are pinned, or a grace period is still to come.
+/// A device's frames that a mixed mapping refcounts stay as long as they are pinned, or a grace period is still to
+/// come.
 @Test(arguments: PinEngine.allCases, [PinOptions(), .longTerm])
 func deviceFramesOutliveTheDevice(engine: PinEngine, options: PinOptions) throws {
   let memory = try PhysicalMemory(ramPages: 16)

@@ -1,7 +1,8 @@
 import Testing
 import UserPages
 
-/// A fork that finds no frame for the copies of pinned pages fails, and changes nothing that a pin or the program can see.
+/// A fork that finds no frame for the copies of pinned pages fails, and changes nothing that a pin or the program can
+/// see.
 @Test(arguments: PinEngine.allCases, [PinOptions.write, [.write, .longTerm]])
 func failedForkKeepsPinnedPages(engine: PinEngine, options: PinOptions) throws {
   let memory = try PhysicalMemory(ramPages: 5)

@@ -36,7 +36,8 @@ import Testing
       try space.mapNumbered(pages: 512)
       let first = try space.pfn(hugeBase)
       let frames = machine.memory.frames
-      // What a mapping by number holds for a moment, after the counts were looked at and before they are given out anew.
+      // What a mapping by number holds for a moment, after the counts were looked at and before they are given out
+      // anew.
       let retained = try machine.memory.retainFolio(of: first + 7)
       let folio = try #require(retained)
       #expect(frames.breakUp(first, users: [first]) == nil)

@@ -59,8 +59,8 @@ import Testing
     }
   }
 
-  /// The pins of 2 MiB are counted as a whole: one of a part that no child inherits says nothing about parts that an earlier fork
-  /// left shared.
+  /// The pins of 2 MiB are counted as a whole: one of a part that no child inherits says nothing about parts that an
+  /// earlier fork left shared.
   @Test(arguments: Engines.all) func sharedPartsOfAPinnedFrameStayShared(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in
       try space.mapNumbered(pages: 512)

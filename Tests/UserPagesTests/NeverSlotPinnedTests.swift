@@ -74,7 +74,8 @@ import Testing
   @Test func pagesThatWereOut() throws {
     let memory = try PhysicalMemory(ramPages: 64, swapFile: .temporary(pages: 16))
     let space = try resident(memory, .slot)
-    // A reference of a reader that has not looked again: the page goes, is seen to be held, and comes back. No slot was ever used.
+    // A reference of a reader that has not looked again: the page goes, is seen to be held, and comes back. No slot was
+    // ever used.
     let pfn = RCU.read { space.table.ptep(for: Self.address, $0)?.load().pfn }
     let frame = memory.frames.frame(try #require(pfn))
     #expect(isNeverSlotPinned(space) && frame.retain(Frame.oneReference))

@@ -90,7 +90,8 @@ import Testing
     #expect(machine.leaks() == [])
   }
 
-  /// A slot adds nothing to the counts, for a page or for a range: what has a slot is refused only once those are taken.
+  /// A slot adds nothing to the counts, for a page or for a range: what has a slot is refused only once those are
+  /// taken.
   @Test func slots() throws {
     let machine = try Machine(frames: 16)
     do {

@@ -34,7 +34,8 @@ struct ReleaseScopeTests {
     }
   }
 
-  /// The object is ready when the call begins. It ends when the cache has given up its last lock, by the thread that had left it.
+  /// The object is ready when the call begins. It ends when the cache has given up its last lock, by the thread that
+  /// had left it.
   @Test(arguments: Place.allCases, Releasing.allCases)
   func anEndWaitsForTheCall(place: Place, releasing: Releasing) throws {
     let inside = Locked<(@Sendable () -> Void)?>(nil)
@@ -84,7 +85,8 @@ struct ReleaseScopeTests {
     }
   }
 
-  /// The file of one cache lies in another one. The first one's end is ready when a call of the second one's store releases objects.
+  /// The file of one cache lies in another one. The first one's end is ready when a call of the second one's store
+  /// releases objects.
   @Test func aCacheWhoseFileLiesInACache() throws {
     try CacheStage.run(pages: 8) { stage in
       let (memory, cache) = (stage.memory, stage.cache)
@@ -139,7 +141,8 @@ struct ReleaseScopeTests {
     #expect(machine.leaks() == [])
   }
 
-  /// 1. a thread in a hook of a cache waits until another thread releases an object; 2. that object's end syncs the cache, and waits for the
+  /// 1. a thread in a hook of a cache waits until another thread releases an object; 2. that object's end syncs the
+  ///    cache, and waits for the
   /// hook's end; 3. the hook waits for all that is deferred.
   @Test func aCallWaitsForNoRound() throws {
     let inside = Locked<(@Sendable () -> Void)?>(nil)
@@ -194,7 +197,8 @@ struct ReleaseScopeTests {
     #expect(ends.seen == ["free"])
   }
 
-  /// 1. a store of a cache touches memory, and the fault asks a backing; 2. another thread unmaps the backing, and the fault's reference to it is
+  /// 1. a store of a cache touches memory, and the fault asks a backing; 2. another thread unmaps the backing, and the
+  ///    fault's reference to it is
   /// the last; 3. the fault fails.
   @Test func aFaultInACallHasTheLastReference() throws {
     try CacheStage.run(pages: 8) { stage in

@@ -27,7 +27,8 @@ struct SparseImageTests {
       }
       #expect(memory.census().tableNodes == empty.tableNodes + 64 * 5)
 
-      // A page in each 2 MiB, in one space: one lowest node for each, 4 KiB of it for 2 MiB, and the middle nodes in between.
+      // A page in each 2 MiB, in one space: one lowest node for each, 4 KiB of it for 2 MiB, and the middle nodes in
+      // between.
       for offset in stride(from: 0, to: bytes, by: Page.hugeSize) {
         #expect(try spaces[0].load(at: start + offset, as: UInt8.self) == 0)
       }

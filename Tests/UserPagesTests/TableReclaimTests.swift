@@ -90,7 +90,8 @@ import Testing
     }
   }
 
-  /// A private mapping of a file has a table once it has a page of its own. Without the table it shows the file's 2 MiB again.
+  /// A private mapping of a file has a table once it has a page of its own. Without the table it shows the file's 2 MiB
+  /// again.
   @Test(arguments: Engines.all) func aFilesTableGoesToo(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in
       let file = try PageCacheFile(machine.memory, pages: 512, fill: 5)

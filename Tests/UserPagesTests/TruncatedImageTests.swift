@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 import UserPages
 
-/// Images that are real files, truncated while they are mapped and read: bus errors of the mapping, no signal to the process.
+/// Images that are real files, truncated while they are mapped and read: bus errors of the mapping, no signal to the
+/// process.
 @Suite struct TruncatedImageTests {
   private static let start = VirtualAddress(0x10000)
 
@@ -96,7 +97,8 @@ import UserPages
     }
   }
 
-  /// Threads read the same pages while they are lost: each load gives the file's bytes or a bus error, and none gives zeroes.
+  /// Threads read the same pages while they are lost: each load gives the file's bytes or a bus error, and none gives
+  /// zeroes.
   @Test func noThreadReadsZeroesInPlaceOfALostPage() throws {
     let pages = 250
     for _ in 0..<20 {

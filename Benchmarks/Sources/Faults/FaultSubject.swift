@@ -26,7 +26,8 @@ enum FaultWork: String, CaseIterable, Sendable {
   var isParallel: Bool { self != .fork }
 }
 
-/// What does that work: the library, the kernel, or `memset`. Each measurement prepares the work, times it and undoes it.
+/// What does that work: the library, the kernel, or `memset`. Each measurement prepares the work, times it and undoes
+/// it.
 protocol FaultSubject: Sendable {
   var name: String { get }
 

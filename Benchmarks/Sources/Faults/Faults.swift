@@ -105,8 +105,9 @@ struct Faults: MeasuringTool {
     try results?.write(json: report)
   }
 
-  /// Nanoseconds that one operation costs one thread, from the first thread's start to the last one's end. The threads' own times
-  /// would say less: if there are more threads than processors, short ones run one after the other, each as if alone.
+  /// Nanoseconds that one operation costs one thread, from the first thread's start to the last one's end. The threads'
+  /// own times would say less: if there are more threads than processors, short ones run one after the other, each as
+  /// if alone.
   private func time(_ subject: any FaultSubject, _ work: FaultWork, _ threads: Int) throws(Failure) -> Double {
     let operations = work == .fault || work == .fork ? pages / threads : mappings
     try subject.prepare(work, operations: operations, threads: threads)

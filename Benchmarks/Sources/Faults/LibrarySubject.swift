@@ -4,8 +4,8 @@ import UserPages
 
 /// The library's address spaces.
 ///
-/// Its threads share one space, or one machine with a space each, or have a machine each. Then they have in common what is the
-/// process's alone: grace periods.
+/// Its threads share one space, or one machine with a space each, or have a machine each. Then they have in common what
+/// is the process's alone: grace periods.
 final class LibrarySubject: FaultSubject {
   /// What the threads share.
   enum Sharing: String, CaseIterable, Sendable {
@@ -20,7 +20,8 @@ final class LibrarySubject: FaultSubject {
   private let spaces: [AddressSpace]
   private let child = Mutex<AddressSpace?>(nil)
 
-  /// Frames for `pages` pages in each machine, all of them touched once, so that the host has given the memory behind them.
+  /// Frames for `pages` pages in each machine, all of them touched once, so that the host has given the memory behind
+  /// them.
   init(pages: Int, engine: PinEngine, sharing: Sharing, threads: Int) throws(Failure) {
     var machines: [PhysicalMemory] = []
     var spaces: [AddressSpace] = []

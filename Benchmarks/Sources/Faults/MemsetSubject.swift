@@ -2,8 +2,8 @@ import CBenchmark
 import Glibc
 import Measuring
 
-/// Clears resident pages, with no address space at all. No fault can do without that, and no fault scales better: this is the
-/// memory's own scaling.
+/// Clears resident pages, with no address space at all. No fault can do without that, and no fault scales better: this
+/// is the memory's own scaling.
 final class MemsetSubject: FaultSubject, @unchecked Sendable {
   // Sendable: threads clear pages of their own.
   let name = "memset"
@@ -17,8 +17,8 @@ final class MemsetSubject: FaultSubject, @unchecked Sendable {
       throw Failure("the kernel does not map \(pages) pages: \(Failure.reason(errno))")
     }
     self.memory = memory
-    // A fork of this process, which `kernel` times, leaves these entries alone. Otherwise the next clearing would pay for
-    // copy-on-write.
+    // A fork of this process, which `kernel` times, leaves these entries alone. Otherwise the next clearing would pay
+    // for copy-on-write.
     madvise(memory, size, MADV_DONTFORK)
     madvise(memory, size, MADV_NOHUGEPAGE)
     memset(memory, 1, size)

@@ -25,8 +25,8 @@ func goodPinLoop(_ space: AddressSpace, at start: VirtualAddress, _ count: Int) 
   return sum
 }
 
-/// What the check must refuse: the space is read anew from a class's variable for each pin, which is an exclusivity check
-/// and a retain and release of an object that every thread shares, and a box is allocated for each result.
+/// What the check must refuse: the space is read anew from a class's variable for each pin, which is an exclusivity
+/// check and a retain and release of an object that every thread shares, and a box is allocated for each result.
 final class SlowClient {
   var space: AddressSpace
   var results: [PFN?] = []

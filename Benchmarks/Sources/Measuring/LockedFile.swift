@@ -10,8 +10,8 @@ import Glibc
 ///     4. this process locks the old file, which no path leads to any more
 ///
 /// Both would then work alone on "the" file, and what this process writes would vanish. So the lock comes first and the
-/// comparison after it: a file that is locked and still has its name keeps it, because a process renames over the name only
-/// while it holds that lock. If the comparison fails, the path is opened again.
+/// comparison after it: a file that is locked and still has its name keeps it, because a process renames over the name
+/// only while it holds that lock. If the comparison fails, the path is opened again.
 public final class LockedFile {
   public enum Creation {
     case never, ifAbsent
@@ -19,8 +19,8 @@ public final class LockedFile {
     case exclusively
   }
 
-  /// The name by which the file was opened, or renamed. Without symbolic links, so that what is put in its place, or beside it,
-  /// is put where the file is.
+  /// The name by which the file was opened, or renamed. Without symbolic links, so that what is put in its place, or
+  /// beside it, is put where the file is.
   public private(set) var path: String
   public let descriptor: Int32
   public let identity: FileIdentity
@@ -93,13 +93,14 @@ public final class LockedFile {
   }
 
   deinit {
-    // A program that another thread is just starting has a copy of the descriptor until it is loaded: closing alone would leave
-    // the file locked until then.
+    // A program that another thread is just starting has a copy of the descriptor until it is loaded: closing alone
+    // would leave the file locked until then.
     if isRegular { flock(descriptor, LOCK_UN) }
     close(descriptor)
   }
 
-  /// Opens without waiting for the other end of a pipe. Creation is tried first, to know whether this call created the file.
+  /// Opens without waiting for the other end of a pipe. Creation is tried first, to know whether this call created the
+  /// file.
   private static func open(
     _ path: String, _ access: Int32, _ creation: Creation
   ) throws(Failure) -> (descriptor: Int32, isNew: Bool) {

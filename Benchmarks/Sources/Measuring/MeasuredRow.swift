@@ -1,5 +1,5 @@
-/// One row of a report: a kind of work, the subject that did it, the number of threads, and the time that one unit of it cost
-/// one thread in each round.
+/// One row of a report: a kind of work, the subject that did it, the number of threads, and the time that one unit of
+/// it cost one thread in each round.
 public protocol MeasuredRow: Encodable {
   var work: String { get }
   var subject: String { get }

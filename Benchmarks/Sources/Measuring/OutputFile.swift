@@ -3,8 +3,8 @@ import Foundation
 /// A file for a report or a picture, opened before anything is measured, so that a path that cannot be written ends the
 /// tool at once and not after all the rounds.
 ///
-/// A file that was there keeps its contents until the report is written. One that this object created and never wrote is
-/// removed.
+/// A file that was there keeps its contents until the report is written. One that this object created and never wrote
+/// is removed.
 public final class OutputFile {
   public var path: String { file.path }
   private let file: LockedFile

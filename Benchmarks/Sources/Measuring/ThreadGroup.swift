@@ -3,7 +3,8 @@ import Glibc
 
 /// Threads that start together and are waited for together. Either all of them start, or none runs the body.
 ///
-/// The caller opens the gate and joins the group. After `join` the threads have ended and hold nothing that their body captured.
+/// The caller opens the gate and joins the group. After `join` the threads have ended and hold nothing that their body
+/// captured.
 public final class ThreadGroup {
   public typealias Body = @Sendable (Int) -> Void
 
@@ -12,9 +13,9 @@ public final class ThreadGroup {
 
   /// Starts `count` threads and returns when all of them wait at the gate.
   ///
-  /// `bound` binds the first ones to a processor each, as many as there are. If a thread cannot be started, those that wait at the
-  /// gate already end without running the body, and the error says which one it was. `stackSize` is a parameter so that a test
-  /// can ask for a stack that no machine has.
+  /// `bound` binds the first ones to a processor each, as many as there are. If a thread cannot be started, those that
+  /// wait at the gate already end without running the body, and the error says which one it was. `stackSize` is a
+  /// parameter so that a test can ask for a stack that no machine has.
   public init(
     _ count: Int, bound: Bool = false, stackSize: (Int) -> Int = { _ in 1 << 20 }, _ body: @escaping Body
   ) throws(Failure) {

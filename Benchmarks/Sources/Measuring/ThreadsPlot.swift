@@ -1,7 +1,7 @@
 import Foundation
 
-/// The results as an SVG picture: a panel for each kind of work, threads to the right, nanoseconds upwards on a logarithmic
-/// scale, and a bar from the least to the greatest round.
+/// The results as an SVG picture: a panel for each kind of work, threads to the right, nanoseconds upwards on a
+/// logarithmic scale, and a bar from the least to the greatest round.
 public struct ThreadsPlot<Config: Encodable, Row: MeasuredRow> {
   private let report: MeasuredReport<Config, Row>
   private let title: String

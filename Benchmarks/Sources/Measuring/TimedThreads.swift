@@ -2,8 +2,9 @@ import Synchronization
 
 /// Threads that repeat a step side by side for a stretch of time, each bound to a processor.
 ///
-/// What counts are the units that all threads did in one stretch, over that stretch. The sum of the threads' own rates would be too
-/// high if there are more threads than processors: a thread that ran for a moment would count as if it had run all along.
+/// What counts are the units that all threads did in one stretch, over that stretch. The sum of the threads' own rates
+/// would be too high if there are more threads than processors: a thread that ran for a moment would count as if it had
+/// run all along.
 public enum TimedThreads {
   /// What a thread repeats. It says how many units it did, and how many of them failed.
   public typealias Step = () -> (units: Int, failures: Int)
@@ -25,8 +26,8 @@ public enum TimedThreads {
 
   /// Runs `threads` threads for `warmup` seconds, then measures for `seconds`.
   ///
-  /// `makeStep` is called on each thread, with its number, so that a step can keep what is its thread's own. `sample` is called by the
-  /// calling thread at both ends of the measured time.
+  /// `makeStep` is called on each thread, with its number, so that a step can keep what is its thread's own. `sample`
+  /// is called by the calling thread at both ends of the measured time.
   public static func run<Sample>(
     _ threads: Int, warmup: Double = 0.01, seconds: Double, sample: () -> Sample,
     _ makeStep: @escaping @Sendable (Int) -> Step

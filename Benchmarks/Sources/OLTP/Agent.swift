@@ -113,10 +113,11 @@ struct Agent: ~Copyable {
     return RowLocation(page: historyPage, slot: historySlot)
   }
 
-  /// Changes the rows of branch, teller and account, and appends `row` to history: the record first. Returns the record's number.
+  /// Changes the rows of branch, teller and account, and appends `row` to history: the record first. Returns the
+  /// record's number.
   ///
-  /// The caller has pinned the four pages. Tables lie in this order in the file, so every agent latches in the order of page numbers,
-  /// and no two wait for each other.
+  /// The caller has pinned the four pages. Tables lie in this order in the file, so every agent latches in the order of
+  /// page numbers, and no two wait for each other.
   @inline(__always)
   private mutating func change(
     _ places: (branch: RowLocation, teller: RowLocation, account: RowLocation), by amount: Int64,

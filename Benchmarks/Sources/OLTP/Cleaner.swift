@@ -1,9 +1,11 @@
 import Measuring
 import UserPages
 
-/// A thread that evicts ahead of demand, as a database's page cleaner does: agents find room for a page, and do not wait for writes.
+/// A thread that evicts ahead of demand, as a database's page cleaner does: agents find room for a page, and do not
+/// wait for writes.
 ///
-/// It waits until there is room for few pages, and then makes room for many: a batch costs two grace periods, whatever its size.
+/// It waits until there is room for few pages, and then makes room for many: a batch costs two grace periods, whatever
+/// its size.
 struct Cleaner {
   let cache: PageCache
 

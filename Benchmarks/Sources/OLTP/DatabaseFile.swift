@@ -3,10 +3,10 @@ import UserPages
 
 /// The database on disk between runs: opened, made when absent, recovered when its last run was interrupted.
 ///
-/// What is durable: a transaction has committed once its log record was written, by direct I/O where the file system has it. A
-/// process that is killed at any moment therefore loses no committed transaction: opening the file replays the log. A power
-/// failure is another matter: the log is not opened with `O_DSYNC` unless `--sync` asks for it, so the disk's own cache and the
-/// file system's metadata may hold commits back. `Recovery` says what it can tell then.
+/// What is durable: a transaction has committed once its log record was written, by direct I/O where the file system
+/// has it. A process that is killed at any moment therefore loses no committed transaction: opening the file replays
+/// the log. A power failure is another matter: the log is not opened with `O_DSYNC` unless `--sync` asks for it, so the
+/// disk's own cache and the file system's metadata may hold commits back. `Recovery` says what it can tell then.
 ///
 /// ## The header and the log
 /// The header (`Superblock`) is written at these moments, and at no other:
@@ -17,17 +17,17 @@ import UserPages
 /// | the log grows by an extent | the extent taken, every full block synchronised | both lengths | a log at least that long |
 /// | a run ends, or was recovered | no longer needed: every page is in the file and synchronised | `clean` | a whole file |
 ///
-/// So a header never promises more of the log than a disk already has. A header that a power failure has kept from the disk
-/// promises less, which is true as well. `clean` and the log's new generation exclude each other: while the old header says
-/// `clean`, the log may be emptied; once the new one says `running`, the log of its generation exists.
+/// So a header never promises more of the log than a disk already has. A header that a power failure has kept from the
+/// disk promises less, which is true as well. `clean` and the log's new generation exclude each other: while the old
+/// header says `clean`, the log may be emptied; once the new one says `running`, the log of its generation exists.
 ///
-/// Each file is locked as soon as it is open and is not looked up by path again (`LockedFile`). What is not this database's own
-/// is not written over: a file of that name is refused.
+/// Each file is locked as soon as it is open and is not looked up by path again (`LockedFile`). What is not this
+/// database's own is not written over: a file of that name is refused.
 final class DatabaseFile {
   let path: String
   let geometry: Geometry
-  /// Changed by the main thread, and during a run by the thread that flushes the log. A run's threads are joined before the
-  /// main thread looks again.
+  /// Changed by the main thread, and during a run by the thread that flushes the log. A run's threads are joined before
+  /// the main thread looks again.
   private(set) var superblock: Superblock
   private(set) var file: LockedFile
   private var log: LockedFile?
@@ -81,8 +81,8 @@ final class DatabaseFile {
     }
   }
 
-  /// Replays the log if the last run did not end; nil if it had ended. Damage is refused before anything is changed, unless
-  /// `forced`.
+  /// Replays the log if the last run did not end; nil if it had ended. Damage is refused before anything is changed,
+  /// unless `forced`.
   func recoverIfNeeded(forced: Bool = false) throws(Failure) -> Recovery.Outcome? {
     guard superblock.state == .running else { return nil }
     let log = FileIdentity(path: logPath) == nil ? nil : try openLog(creation: .never)
@@ -141,8 +141,8 @@ final class DatabaseFile {
     guard isOwn else { throw Failure("\(logPath) is not the log of \(path); move it away, or name another --file") }
   }
 
-  /// Called by the thread that flushes the log, before it writes beyond the blocks reserved: takes an extent more and records
-  /// that the first `fullBlocks` blocks are on the disk.
+  /// Called by the thread that flushes the log, before it writes beyond the blocks reserved: takes an extent more and
+  /// records that the first `fullBlocks` blocks are on the disk.
   func growLog(fullBlocks: Int, reservedBlocks: Int) throws(Failure) {
     guard let log else { throw Failure("\(path) has no log open") }
     try log.reserve(reservedBlocks * Page.size)
@@ -201,7 +201,8 @@ final class DatabaseFile {
     file = fresh
   }
 
-  /// Refuses a file that stands where `replace` is going to write, and one that it cannot replace. Better now than after a run.
+  /// Refuses a file that stands where `replace` is going to write, and one that it cannot replace. Better now than
+  /// after a run.
   func checkReplacement() throws(Failure) {
     try file.requireOneName()
     if FileIdentity(path: replacementPath) != nil { _ = try openReplacement(creation: .never) }

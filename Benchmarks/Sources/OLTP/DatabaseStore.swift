@@ -2,7 +2,8 @@ import Measuring
 import Synchronization
 import UserPages
 
-/// The database's file as the page cache sees it. A page gets its checksum when it is written, and is compared with it when it is read.
+/// The database's file as the page cache sees it. A page gets its checksum when it is written, and is compared with it
+/// when it is read.
 final class DatabaseStore: PageStore {
   private let storage: Storage
   /// nil for a copy in memory.
@@ -23,8 +24,8 @@ final class DatabaseStore: PageStore {
     length = Atomic((geometry.historyStart + 1) * Page.size)
   }
 
-  /// Throws what went wrong first. A page that cannot be read is a bus error for its reader, one that cannot be written stays in
-  /// memory: both end the run.
+  /// Throws what went wrong first. A page that cannot be read is a bus error for its reader, one that cannot be written
+  /// stays in memory: both end the run.
   func check() throws(Failure) {
     guard hasFailed.isRaised else { return }
     if let failure = failure.withLock({ $0 }) { throw failure }

@@ -1,14 +1,15 @@
 import UserPages
 
-/// Where rows are. A database is a superblock, then branches, tellers and accounts, in numbers that follow from the scale as in
-/// TPC-B, then history, which grows to the end of the file.
+/// Where rows are. A database is a superblock, then branches, tellers and accounts, in numbers that follow from the
+/// scale as in TPC-B, then history, which grows to the end of the file.
 struct Geometry: Equatable, Sendable {
   static let rowSize = 100
   static let rowsPerPage = (Page.size - PageHeader.size) / rowSize
   static let tellersPerBranch = 10
   static let accountsPerBranch = 100_000
   static let largestScale = 10_000
-  /// More pages than any file has. A number of pages that a file claims is compared with it, so that sums do not overflow.
+  /// More pages than any file has. A number of pages that a file claims is compared with it, so that sums do not
+  /// overflow.
   static let largestFile: UInt64 = 1 << 40
   /// The most agents that a run may have.
   static let largestAgents = 256
@@ -26,8 +27,8 @@ struct Geometry: Equatable, Sendable {
     historyStart = accountStart + pages(scale * Self.accountsPerBranch)
   }
 
-  /// The most pages of history that agents can have begun when `transactions` are in the log: full ones, and two for each agent.
-  /// An agent has one page that is not full, and may begin the next one before its row is logged.
+  /// The most pages of history that agents can have begun when `transactions` are in the log: full ones, and two for
+  /// each agent. An agent has one page that is not full, and may begin the next one before its row is logged.
   static func historyPages(for transactions: Int) -> Int { 1 + transactions / rowsPerPage + 2 * largestAgents }
 
   var branches: Int { scale }

@@ -1,11 +1,11 @@
 import Glibc
 import Synchronization
 
-/// Locks of pages, a cache line each, so that threads with different latches write different lines. With each lies the number of the
-/// last record that changed one of its pages.
+/// Locks of pages, a cache line each, so that threads with different latches write different lines. With each lies the
+/// number of the last record that changed one of its pages.
 ///
-/// A table has latches of its own, and pages of one table may share one. A transaction latches one page of each table, in the order in
-/// which the tables lie in the file. So no two transactions wait for each other.
+/// A table has latches of its own, and pages of one table may share one. A transaction latches one page of each table,
+/// in the order in which the tables lie in the file. So no two transactions wait for each other.
 struct Latches: @unchecked Sendable {
   // Sendable: pthread mutexes and atomics at fixed addresses.
   private let lines: Lines

@@ -3,8 +3,9 @@ import UserPages
 
 /// Makes a database: every balance zero, one empty row of history.
 ///
-/// The file is locked and keeps its name and its inode from the first byte on: a second process that creates the same database
-/// meets the lock. The superblock says `loading` until every page is on the disk, so a load that was killed begins again.
+/// The file is locked and keeps its name and its inode from the first byte on: a second process that creates the same
+/// database meets the lock. The superblock says `loading` until every page is on the disk, so a load that was killed
+/// begins again.
 struct Loader {
   static let pagesPerWrite = 256
 

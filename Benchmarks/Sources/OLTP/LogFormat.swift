@@ -92,8 +92,8 @@ struct LogRecord {
     bytes.storeBytes(of: row.words, toByteOffset: base + 12, as: InlineArray<25, UInt32>.self)
   }
 
-  /// Change `index` of the record at `address`: where, and where its row begins. Returns nil if the change names no row of the
-  /// table it is for.
+  /// Change `index` of the record at `address`: where, and where its row begins. Returns nil if the change names no row
+  /// of the table it is for.
   static func change(
     _ index: Int, of address: UnsafeRawPointer, _ geometry: Geometry
   ) -> (location: RowLocation, row: UnsafeRawPointer)? {

@@ -3,22 +3,24 @@ import UserPages
 
 /// Reads the log of an interrupted run and says where it ends and what is wrong with it. Changes nothing.
 ///
-/// A log ends at its first block that is not a whole one of this generation. That is as it should be in one case only: the block is
-/// the *torn tail*, the write that the crash interrupted, which no commit was reported for. So it must lie beyond what the header
-/// says was synchronised, and no more may follow it than the rest of one write. Everything else is damage:
+/// A log ends at its first block that is not a whole one of this generation. That is as it should be in one case only:
+/// the block is the *torn tail*, the write that the crash interrupted, which no commit was reported for. So it must lie
+/// beyond what the header says was synchronised, and no more may follow it than the rest of one write. Everything else
+/// is damage:
 ///
 /// - The log file is missing, or shorter than the space that the header says it took.
 /// - Block 0 does not name this database and this generation.
 /// - A block is invalid below the synchronised length.
-/// - A whole block of this generation follows the block at which the log ends. A write goes out after the one before it has
-///   returned, so the earlier block had been whole.
+/// - A whole block of this generation follows the block at which the log ends. A write goes out after the one before it
+///   has returned, so the earlier block had been whole.
 /// - Bytes other than zero follow further away than one write reaches.
 /// - A block is whole but of another run or database: the log was empty when this run began.
 /// - A record does not follow the one before it, or names a row that does not exist.
 ///
-/// A killed process leaves a tail of one block or of none, because the kernel completes a write in order. A power failure may
-/// in addition leave the blocks of its last write in any order; without `--sync`, those of several writes. Then a block may be
-/// missing before one that is there. The scan calls that damage too: whether commits were reported for it cannot be told.
+/// A killed process leaves a tail of one block or of none, because the kernel completes a write in order. A power
+/// failure may in addition leave the blocks of its last write in any order; without `--sync`, those of several writes.
+/// Then a block may be missing before one that is there. The scan calls that damage too: whether commits were reported
+/// for it cannot be told.
 struct LogScan {
   /// Blocks that can be replayed, block 0 among them.
   private(set) var blocks = 0

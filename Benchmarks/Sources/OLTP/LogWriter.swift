@@ -3,14 +3,14 @@ import Measuring
 import Synchronization
 import UserPages
 
-/// The write-ahead log. Agents append records to one of two areas of anonymous memory while the other is written by direct I/O,
-/// many pages at once.
+/// The write-ahead log. Agents append records to one of two areas of anonymous memory while the other is written by
+/// direct I/O, many pages at once.
 ///
-/// Group commit: the first thread that needs a record on the disk writes all records so far, and the others wait for it. A block
-/// that is not full is written again, at the same place, with the records that follow.
+/// Group commit: the first thread that needs a record on the disk writes all records so far, and the others wait for
+/// it. A block that is not full is written again, at the same place, with the records that follow.
 final class LogWriter: @unchecked Sendable {
-  // Sendable: `state` is reached under the monitor. The area that is being written, and `reservedBlocks`, belong to the thread
-  // that set `isFlushing`.
+  // Sendable: `state` is reached under the monitor. The area that is being written, and `reservedBlocks`, belong to the
+  // thread that set `isFlushing`.
   private struct State {
     /// Records appended in this generation.
     var appended: UInt64 = 0
@@ -21,8 +21,9 @@ final class LogWriter: @unchecked Sendable {
   }
 
   static let areaPages = 32
-  /// Blocks of disk space that are reserved at once, so that a full disk is met before a record is written half. At the same moment
-  /// the blocks before are synchronised. 4 MiB: a killed run leaves little that is not, and a run does not feel it.
+  /// Blocks of disk space that are reserved at once, so that a full disk is met before a record is written half. At the
+  /// same moment the blocks before are synchronised. 4 MiB: a killed run leaves little that is not, and a run does not
+  /// feel it.
   static let extent = 1024
 
   /// Reserves disk space up to `reservedBlocks`, and records that the first `fullBlocks` blocks are final.
@@ -44,7 +45,8 @@ final class LogWriter: @unchecked Sendable {
   let writes = Atomic<Int>(0)
   let pagesWritten = Atomic<Int>(0)
 
-  /// A log in a file, of which the first extent is taken already, grows by `grow`. One without wraps after `wrap` blocks.
+  /// A log in a file, of which the first extent is taken already, grows by `grow`. One without wraps after `wrap`
+  /// blocks.
   init(
     _ space: AddressSpace, _ storage: Storage, _ stamp: LogStamp, baseLSN: UInt64, wrap: Int = .max,
     grow: Grow? = nil
@@ -151,8 +153,8 @@ final class LogWriter: @unchecked Sendable {
     var end: UInt64
   }
 
-  /// Switches areas: the one with the records so far is to be written, and agents append to the other one. It starts with a copy of
-  /// the block that is not full.
+  /// Switches areas: the one with the records so far is to be written, and agents append to the other one. It starts
+  /// with a copy of the block that is not full.
   private func switchAreas() throws(Failure) -> Batch {
     let perBlock = LogBlock.recordsPerBlock
     let full = LogBlock.first + Int(state.pointee.appended) / perBlock
@@ -183,8 +185,8 @@ final class LogWriter: @unchecked Sendable {
     } catch { throw Failure("cannot copy log records", error) }
   }
 
-  /// Writes a batch, with one system call for each run of pages that one pin yields. The log's own direct I/O: the frames are pinned
-  /// while the disk transfers.
+  /// Writes a batch, with one system call for each run of pages that one pin yields. The log's own direct I/O: the
+  /// frames are pinned while the disk transfers.
   private func write(_ batch: Batch, _ meter: inout PinMeter) throws(Failure) {
     try reserve(batch)
     let place = wrap == .max ? batch.firstBlock : batch.firstBlock % wrap
@@ -214,8 +216,8 @@ final class LogWriter: @unchecked Sendable {
     pagesWritten.wrappingAdd(batch.blocks, ordering: .relaxed)
   }
 
-  /// Grows the log before a batch that does not fit. The blocks before the batch's first are full and were written by earlier
-  /// batches; nothing writes them again.
+  /// Grows the log before a batch that does not fit. The blocks before the batch's first are full and were written by
+  /// earlier batches; nothing writes them again.
   private func reserve(_ batch: Batch) throws(Failure) {
     guard let grow, batch.firstBlock + batch.blocks > reservedBlocks else { return }
     try grow(batch.firstBlock, reservedBlocks + Self.extent)

@@ -15,8 +15,8 @@ extension Failure {
   }
 }
 
-/// The database file behind a mapping. The page cache reads pages, writes them back and evicts them. What is left to a database is
-/// to latch pages, and to write the log first.
+/// The database file behind a mapping. The page cache reads pages, writes them back and evicts them. What is left to a
+/// database is to latch pages, and to write the log first.
 ///
 /// ORDERING [log before page]: no change is in the file before its record is in the log.
 ///
@@ -27,11 +27,12 @@ extension Failure {
 ///     4. stores the rows, then the number          c. writes the page
 ///     5. unlatches
 ///
-/// What (c) writes of step 4 was stored before (a) was over, and a later store waits until (c) is over (`Stability.waits`). So step 3 came
-/// before (b). A page may be written between its row and its number: then recovery stores the row again.
+/// What (c) writes of step 4 was stored before (a) was over, and a later store waits until (c) is over
+/// (`Stability.waits`). So step 3 came before (b). A page may be written between its row and its number: then recovery
+/// stores the row again.
 ///
-/// A thread pins the pages of a transaction before it latches them: it never waits for a page to be read while it has a latch. A store
-/// may wait for (c). So neither (b) nor (c) waits for a latch.
+/// A thread pins the pages of a transaction before it latches them: it never waits for a page to be read while it has a
+/// latch. A store may wait for (c). So neither (b) nor (c) waits for a latch.
 final class MappedDatabase: Sendable {
   let space: AddressSpace
   let log: LogWriter

@@ -3,8 +3,8 @@ import Glibc
 import Measuring
 import UserPages
 
-/// Measures what lockless pinning is worth to a database: TPC-B on a real file behind a mapping. A transaction pins its pages, and the
-/// log's direct I/O pins its own, while sort areas come and go in the same space.
+/// Measures what lockless pinning is worth to a database: TPC-B on a real file behind a mapping. A transaction pins its
+/// pages, and the log's direct I/O pins its own, while sort areas come and go in the same space.
 @main
 struct OLTP: MeasuringTool {
   static let configuration = CommandConfiguration(
@@ -26,7 +26,8 @@ struct OLTP: MeasuringTool {
     signal(SIGXFSZ, SIG_IGN)
     let progress = Progress()
     let database = try DatabaseFile(path: options.file, scale: options.scale) { progress.show("loading \($0) %") }
-    // Before anything is measured, so that a bad path is found at once. After the database is open, as its own files are refused.
+    // Before anything is measured, so that a bad path is found at once. After the database is open, as its own files
+    // are refused.
     let json = try options.json.map { (path) throws(Failure) in try openReport(path, database) }
     if let outcome = try database.recoverIfNeeded(forced: options.forceRecovery) { try tell(outcome, database) }
     progress.show("reading the database")
@@ -73,7 +74,8 @@ struct OLTP: MeasuringTool {
       "The last run did not end: \(outcome.transactions) transactions were replayed from \(database.logPath).")
   }
 
-  /// Reads the books of a database that was just opened, and returns the sum of its history. Books that are off are an error.
+  /// Reads the books of a database that was just opened, and returns the sum of its history. Books that are off are an
+  /// error.
   private func openingBalance(of database: DatabaseFile) throws(Failure) -> Int64 {
     let books = try Books.read(
       file: database.file, geometry: database.geometry, historyPages: database.superblock.historyPages)

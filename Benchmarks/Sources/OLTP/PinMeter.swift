@@ -1,7 +1,7 @@
 import Measuring
 
-/// How much of a thread's time goes into pins and releases. One step in 13 is timed, less the cost of the clock. An odd number,
-/// because pins and releases alternate.
+/// How much of a thread's time goes into pins and releases. One step in 13 is timed, less the cost of the clock. An odd
+/// number, because pins and releases alternate.
 struct PinMeter {
   private static let every: UInt64 = 13
   private static let overhead = Clock.overhead
@@ -10,7 +10,8 @@ struct PinMeter {
   private(set) var sampled: UInt64 = 0
   private(set) var nanoseconds: UInt64 = 0
 
-  /// The start of a step that is timed, zero if this one is not. One for which `condition` is false counts as long as the others.
+  /// The start of a step that is timed, zero if this one is not. One for which `condition` is false counts as long as
+  /// the others.
   @inline(__always)
   mutating func begin(if condition: @autoclosure () -> Bool = true) -> UInt64 {
     seen &+= 1

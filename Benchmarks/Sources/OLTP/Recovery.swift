@@ -3,14 +3,16 @@ import UserPages
 
 /// Replays the log of an interrupted run with plain file I/O.
 ///
-/// Each record carries whole rows, and each page the sequence number of its last change, so replaying what a page already
-/// has does nothing, and replaying twice is replaying once.
+/// Each record carries whole rows, and each page the sequence number of its last change, so replaying what a page
+/// already has does nothing, and replaying twice is replaying once.
 ///
-/// First everything is read and judged, then everything is written. Damage ends recovery before the first write, so that what
-/// was found is still there to be looked at. `LogScan` says what damage to a log is. Two kinds need the pages:
+/// First everything is read and judged, then everything is written. Damage ends recovery before the first write, so
+/// that what was found is still there to be looked at. `LogScan` says what damage to a log is. Two kinds need the
+/// pages:
 ///
 /// - There is no log: a database that is not marked clean has one.
-/// - A page was changed by a record that the log does not have. A page is written back after its log, so the log had it.
+/// - A page was changed by a record that the log does not have. A page is written back after its log, so the log had
+///   it.
 ///
 /// If recovery is forced, it replays what `LogScan` accepts and keeps what the pages have.
 struct Recovery {
@@ -91,8 +93,8 @@ struct Recovery {
     }
   }
 
-  /// Whether the log has every row of `page`, which is so for history. If such a page is a hole, or its write was cut short, it is
-  /// made anew: the first one from the header, the others from the log.
+  /// Whether the log has every row of `page`, which is so for history. If such a page is a hole, or its write was cut
+  /// short, it is made anew: the first one from the header, the others from the log.
   private func isInTheLog(_ page: Int) -> Bool { geometry.kind(of: page) == .history }
 
   /// Writes the row that carries the history forward: the run may have ended before it did.

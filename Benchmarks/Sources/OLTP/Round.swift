@@ -32,7 +32,8 @@ struct RoundResult: Sendable {
   var tps: Double { Double(transactions) / seconds }
 }
 
-/// One engine's turn: a fresh address space, an empty page cache, a warm-up, the measured time, and the audit of the books.
+/// One engine's turn: a fresh address space, an empty page cache, a warm-up, the measured time, and the audit of the
+/// books.
 struct Round {
   let options: Options
   let mode: IOMode

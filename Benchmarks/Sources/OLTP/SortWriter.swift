@@ -1,10 +1,11 @@
 import Measuring
 import UserPages
 
-/// A thread that sorts in the database's address space. It maps an area, fills it, which faults its pages in, reads it back and
-/// unmaps it, again and again.
+/// A thread that sorts in the database's address space. It maps an area, fills it, which faults its pages in, reads it
+/// back and unmaps it, again and again.
 ///
-/// At a steady rate it takes the same work from every engine. Without one it shows how the engines bear a busy mmap lock.
+/// At a steady rate it takes the same work from every engine. Without one it shows how the engines bear a busy mmap
+/// lock.
 struct SortWriter {
   let space: AddressSpace
   let index: Int

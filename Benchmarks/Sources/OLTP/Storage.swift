@@ -67,9 +67,9 @@ final class Storage: @unchecked Sendable {
 
   /// The file as a store of pages; nil for a copy in memory.
   ///
-  /// A transfer by io_uring may outlive a process that is killed. What it uses keeps the file locked until it is over: the same open
-  /// file, not another one. Otherwise the next process could recover a page, and the transfer then overwrite it. So from here on
-  /// all that goes through the locked file is direct, which whole pages are.
+  /// A transfer by io_uring may outlive a process that is killed. What it uses keeps the file locked until it is over:
+  /// the same open file, not another one. Otherwise the next process could recover a page, and the transfer then
+  /// overwrite it. So from here on all that goes through the locked file is direct, which whole pages are.
   func openPages() throws(Failure) -> DirectFile? {
     if descriptor < 0 { return nil }
     let again = dup(locked)

@@ -3,8 +3,8 @@ import UserPages
 
 /// Page 0, the database's header: what the file is, in which state it was left, and what its log must have.
 ///
-/// Every field that changes lies in the first 512 bytes, and so does the checksum. A disk writes that much at once or not at
-/// all, so a power failure leaves this header or the one before it, never a mixture.
+/// Every field that changes lies in the first 512 bytes, and so does the checksum. A disk writes that much at once or
+/// not at all, so a power failure leaves this header or the one before it, never a mixture.
 struct Superblock: Equatable {
   enum State: UInt64 {
     /// Every page is in the file. The log has nothing to add.
@@ -22,8 +22,8 @@ struct Superblock: Equatable {
   /// Balances that the first row of the history may carry forward lie between this and its negative.
   static let largestBalance: Int64 = 1 << 60
 
-  /// A random number drawn when the database is created. Blocks of the log carry it, so that another database's log is not
-  /// mistaken for this one's.
+  /// A random number drawn when the database is created. Blocks of the log carry it, so that another database's log is
+  /// not mistaken for this one's.
   var identity: UInt64
   var scale: Int
   var state: State
@@ -66,8 +66,8 @@ struct Superblock: Equatable {
     page.load(fromByteOffset: PageHeader.size, as: UInt64.self) == magic
   }
 
-  /// Reads the superblock at `page`, the first page of the file `path`. A checksum says that a page is whole, not that it makes
-  /// sense, so each number is compared with what this program could have written.
+  /// Reads the superblock at `page`, the first page of the file `path`. A checksum says that a page is whole, not that
+  /// it makes sense, so each number is compared with what this program could have written.
   init(decoding page: UnsafeRawPointer, path: String) throws(Failure) {
     func field(_ index: Int) -> UInt64 { page.load(fromByteOffset: PageHeader.size + 8 * index, as: UInt64.self) }
     guard Self.isPresent(page) else {

@@ -1,7 +1,8 @@
 import Measuring
 import UserPages
 
-/// One access to a word of a drawn page, for the comparison with a pin: through a mirror, or the program's own through the table.
+/// One access to a word of a drawn page, for the comparison with a pin: through a mirror, or the program's own through
+/// the table.
 ///
 /// `draw` is what every loop costs that draws a page and touches none.
 final class AccessSubject: Subject {

@@ -3,8 +3,8 @@ import CFloor
 import Measuring
 import UserPages
 
-/// Times pin and release of resident pages: the library's engines beside the same protocols by hand in C, and beside what a
-/// programmer would pick instead.
+/// Times pin and release of resident pages: the library's engines beside the same protocols by hand in C, and beside
+/// what a programmer would pick instead.
 @main
 struct Pins: MeasuringTool {
   static let configuration = CommandConfiguration(

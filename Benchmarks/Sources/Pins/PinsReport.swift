@@ -30,8 +30,8 @@ struct PinsConfig: Encodable {
 }
 
 extension PinsReport {
-  /// One table for each kind of work: the nanoseconds that a page costs one thread, and how many times the pages of one thread
-  /// all threads do together.
+  /// One table for each kind of work: the nanoseconds that a page costs one thread, and how many times the pages of one
+  /// thread all threads do together.
   func text(works: [Work], threads: [Int]) -> String {
     works.map { work in
       let measured = subjects.filter { subject in rows.contains { $0.work == work.rawValue && $0.subject == subject } }

@@ -4,9 +4,9 @@ import Measuring
 
 /// The kernel's `mmap(2)` of the file.
 ///
-/// A process cannot limit its own share of the kernel's page cache without a memory cgroup, which takes rights that a benchmark has
-/// seldom. So a thread of its own takes pages out (`MADV_PAGEOUT`) as fast as faults bring them in. It knows no order of use: it
-/// goes round the file.
+/// A process cannot limit its own share of the kernel's page cache without a memory cgroup, which takes rights that a
+/// benchmark has seldom. So a thread of its own takes pages out (`MADV_PAGEOUT`) as fast as faults bring them in. It
+/// knows no order of use: it goes round the file.
 final class MappedFileSubject: PoolSubject, @unchecked Sendable {
   // Sendable: the mapping stays where it is; words of it are loaded and stored whole.
   let name = "mmap"

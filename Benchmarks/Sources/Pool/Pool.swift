@@ -3,7 +3,8 @@ import CPools
 import Measuring
 import UserPages
 
-/// Times pages of a file that is larger than memory: the library's page cache behind a mapping, beside what one would take instead.
+/// Times pages of a file that is larger than memory: the library's page cache behind a mapping, beside what one would
+/// take instead.
 @main
 struct Pool: MeasuringTool {
   static let configuration = CommandConfiguration(

@@ -3,7 +3,8 @@ import Measuring
 /// All measurements of `pool`, as JSON and as text.
 typealias PoolReport = MeasuredReport<PoolConfig, PoolRow>
 
-/// One subject at one kind of work and one number of threads. Of an eviction, which is work as well, there is only its time.
+/// One subject at one kind of work and one number of threads. Of an eviction, which is work as well, there is only its
+/// time.
 struct PoolRow: MeasuredRow {
   var work: String
   var subject: String
@@ -163,7 +164,8 @@ extension PoolReport {
     ).text
   }
 
-  /// What a copy costs over what it saves: the share of pages that a store has to meet, above which copying is cheaper than waiting.
+  /// What a copy costs over what it saves: the share of pages that a store has to meet, above which copying is cheaper
+  /// than waiting.
   private var crossover: String? {
     guard let copy = row(PoolRow.copies, "copy", threads: 1)?.nanoseconds,
       let wait = row(PoolRow.writeBacks, "ring, waits", threads: 2)?.waitMicroseconds, copy.median > 0, wait.median > 0

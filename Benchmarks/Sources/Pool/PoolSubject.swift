@@ -11,8 +11,8 @@ protocol PoolSubject: AnyObject, Sendable {
   /// Whether the subject has this kind of work.
   func can(_ work: PoolWork) -> Bool
 
-  /// Gets each drawn page, looks whether it has its own number, stores a word if the draw says so, and lets the page go.
-  /// Returns how many accesses failed.
+  /// Gets each drawn page, looks whether it has its own number, stores a word if the draw says so, and lets the page
+  /// go. Returns how many accesses failed.
   func access(_ draws: UnsafeBufferPointer<UInt32>) -> Int
 
   /// Pages read from the file so far.
@@ -30,7 +30,8 @@ extension PoolSubject {
   func check() -> String? { nil }
 }
 
-/// The file that all subjects use in turn. It has no name, so nothing is left of it when the program ends, in whatever way.
+/// The file that all subjects use in turn. It has no name, so nothing is left of it when the program ends, in whatever
+/// way.
 final class PoolFile: Sendable {
   let pages: Int
   private let descriptor: Int32

@@ -26,8 +26,8 @@ struct Draw {
   @inline(__always)
   init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  /// Where the page has its number, in bytes: each in another line, so that the lines of many pages do not share a few places in the
-  /// processor's cache. Stores go to the next word.
+  /// Where the page has its number, in bytes: each in another line, so that the lines of many pages do not share a few
+  /// places in the processor's cache. Stores go to the next word.
   @inline(__always)
   var numberOffset: Int { (page & 63) << 6 }
 

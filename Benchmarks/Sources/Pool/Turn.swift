@@ -35,8 +35,8 @@ struct Cell {
   var processorMicroseconds: Double
 }
 
-/// A subject's turn in a round: it is made, filled, measured at every kind of work, and ended, so that the memory of one is not
-/// counted as another's.
+/// A subject's turn in a round: it is made, filled, measured at every kind of work, and ended, so that the memory of
+/// one is not counted as another's.
 struct Turn {
   let settings: PoolSettings
   let round: Int

@@ -3,7 +3,8 @@ import Measuring
 import Synchronization
 import UserPages
 
-/// What it costs to write dirty pages that lie here and there, and what a store pays that meets the writing of its page.
+/// What it costs to write dirty pages that lie here and there, and what a store pays that meets the writing of its
+/// page.
 struct WriteBackCost {
   /// How pages are written.
   struct Way: Sendable {
@@ -44,7 +45,8 @@ struct WriteBackCost {
     return area + draw.page * Page.size + draw.numberOffset + 8
   }
 
-  /// Nanoseconds that a copy of a page takes: of pages that lie as far apart as those that are written, to places that are used again.
+  /// Nanoseconds that a copy of a page takes: of pages that lie as far apart as those that are written, to places that
+  /// are used again.
   func nanosecondsPerCopy() -> Double {
     let pages = 3 * places
     let from = UnsafeMutableRawBufferPointer.allocate(byteCount: pages * Page.size, alignment: Page.size)
@@ -64,7 +66,8 @@ struct WriteBackCost {
     return Double(Clock.processorTime() - began) / Double(places)
   }
 
-  /// Syncs again and again. Between two syncs each page is stored to, or a thread stores all the time if there is a `storer`.
+  /// Syncs again and again. Between two syncs each page is stored to, or a thread stores all the time if there is a
+  /// `storer`.
   func cost(_ way: Way, storer: Bool) throws(Failure) -> Cost {
     do throws(PageError) {
       let memory = try PhysicalMemory(ramPages: limit + 256)

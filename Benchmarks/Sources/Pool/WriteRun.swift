@@ -2,8 +2,8 @@ import Glibc
 import Measuring
 import UserPages
 
-/// `pool --writes`: threads that store to pages of a file and sync, until the program is killed. After each sync a thread says which
-/// generation of its stores is safe. What it said holds whatever ends the program.
+/// `pool --writes`: threads that store to pages of a file and sync, until the program is killed. After each sync a
+/// thread says which generation of its stores is safe. What it said holds whatever ends the program.
 struct WriteRun {
   let path: String
   let pages: Int
@@ -68,8 +68,8 @@ enum Generation {
     return (0..<pagesEach).map { _ in random.below(filePages / threads) * threads + thread }
   }
 
-  /// Compares the file at `path` with what each thread said is safe. A page has to have the last safe generation that went to it, or
-  /// the one under way. Returns what is wrong, in words.
+  /// Compares the file at `path` with what each thread said is safe. A page has to have the last safe generation that
+  /// went to it, or the one under way. Returns what is wrong, in words.
   static func problems(path: String, pages filePages: Int, safe: [UInt64]) throws(Failure) -> [String] {
     var least = [UInt64](repeating: 0, count: filePages)
     for (thread, last) in safe.enumerated() where last > 0 {

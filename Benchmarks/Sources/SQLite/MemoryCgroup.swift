@@ -2,7 +2,8 @@ import Foundation
 import Glibc
 import Measuring
 
-/// A memory cgroup for one turn: it counts what a process has, the kernel's cache of its files included, and may limit it.
+/// A memory cgroup for one turn: it counts what a process has, the kernel's cache of its files included, and may limit
+/// it.
 ///
 /// Making one takes rights that a benchmark may lack. Then there is none, and the report says so.
 struct MemoryCgroup {

@@ -79,7 +79,8 @@ struct SQLite: MeasuringTool {
 
   private var fitsMiB: Int { fits ?? pool * 3 / 4 }
   private var largerMiB: Int { larger ?? pool * 8 }
-  /// What a process has beside the pool and its connections: the program, its libraries' data, a little of the kernel's cache.
+  /// What a process has beside the pool and its connections: the program, its libraries' data, a little of the kernel's
+  /// cache.
   private var limitMiB: Int { pool + 16 }
 
   func validate() throws {

@@ -7,7 +7,8 @@ struct SQLiteConfig: Encodable {
   var poolMiB: Int
   var fitsMiB: Int
   var largerMiB: Int
-  /// What process and kernel may have for the larger database, beside 0.15 MiB a connection; nil where no cgroup says so.
+  /// What process and kernel may have for the larger database, beside 0.15 MiB a connection; nil where no cgroup says
+  /// so.
   var limitMiB: Int?
   var workers: Int
   var rounds: Int
@@ -27,7 +28,8 @@ struct SQLiteConfig: Encodable {
   }
 }
 
-/// One subject at one kind of work, on one database, with one number of connections, which stands for the threads of other reports.
+/// One subject at one kind of work, on one database, with one number of connections, which stands for the threads of
+/// other reports.
 struct SQLiteRow: MeasuredRow {
   var work: String
   var subject: String

@@ -5,7 +5,8 @@ import Histogram
 import Measuring
 import Synchronization
 
-/// One measurement in a process of its own: so that the memory of one subject is not another's, and one that gets too little is killed alone.
+/// One measurement in a process of its own: so that the memory of one subject is not another's, and one that gets too
+/// little is killed alone.
 struct Turn: Codable, Sendable {
   var subject: Subject
   var work: Work

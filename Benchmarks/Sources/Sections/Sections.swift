@@ -2,7 +2,8 @@ import ArgumentParser
 import CSections
 import Measuring
 
-/// Times read-side sections and grace periods with each flavour of liburcu, and so shows why the library uses the one it does.
+/// Times read-side sections and grace periods with each flavour of liburcu, and so shows why the library uses the one
+/// it does.
 @main
 struct Sections: MeasuringTool {
   static let configuration = CommandConfiguration(

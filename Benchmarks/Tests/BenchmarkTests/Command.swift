@@ -21,8 +21,8 @@ struct Command {
   private let process: pid_t
   private let folder: TemporaryFolder
 
-  /// Starts `tool` with `arguments` in a shell that runs `setup` before it and appends `redirections`. `wrapper` is the command
-  /// that starts the shell.
+  /// Starts `tool` with `arguments` in a shell that runs `setup` before it and appends `redirections`. `wrapper` is the
+  /// command that starts the shell.
   init(
     _ tool: String, _ arguments: [String], wrapper: [String] = [], setup: String = "", redirections: String = ""
   ) throws {
@@ -93,8 +93,8 @@ final class TemporaryFolder {
     try? FileManager.default.removeItem(atPath: path)
   }
 
-  /// Waits until no process has a file of it locked. A write that is under way when a program is killed keeps the file locked until it
-  /// is over.
+  /// Waits until no process has a file of it locked. A write that is under way when a program is killed keeps the file
+  /// locked until it is over.
   func waitUntilUnlocked(_ name: String) throws {
     for _ in 0..<400 {
       do throws(Failure) {

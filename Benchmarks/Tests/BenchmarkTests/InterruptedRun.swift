@@ -4,7 +4,8 @@ import UserPages
 
 @testable import oltp
 
-/// A database whose last run was interrupted: what a killed process leaves, with as many transactions as the test asks for.
+/// A database whose last run was interrupted: what a killed process leaves, with as many transactions as the test asks
+/// for.
 struct InterruptedRun {
   /// Where the files are; they are gone when nothing refers to the run any more.
   let folder: TemporaryFolder
@@ -26,8 +27,8 @@ struct InterruptedRun {
     try fresh.write(to: URL(fileURLWithPath: folder["db"]))
   }
 
-  /// Commits transactions and stops there. With a pool of 64 pages many pages are written back meanwhile. With a large one none
-  /// is, as long as the transactions are few, and only the log has what was done.
+  /// Commits transactions and stops there. With a pool of 64 pages many pages are written back meanwhile. With a large
+  /// one none is, as long as the transactions are few, and only the log has what was done.
   init(transactions: Int, poolPages: Int = 1024) throws {
     folder = try TemporaryFolder(inMemory: true)
     self.transactions = transactions

@@ -147,8 +147,8 @@ import UserPages
     return result?.status == 0
   }
 
-  /// A disk that has room for the database and an empty log: the run ends in words, and the next one, with more room, replays what
-  /// was committed.
+  /// A disk that has room for the database and an empty log: the run ends in words, and the next one, with more room,
+  /// replays what was committed.
   @Test(.enabled(if: mounting != nil, "this process may not mount a file system"), arguments: [15, 19])
   func fullDisk(megabytes: Int) throws {
     let result = try Command(

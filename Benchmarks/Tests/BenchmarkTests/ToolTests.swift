@@ -2,7 +2,8 @@ import Foundation
 import Glibc
 import Testing
 
-/// What all tools have in common: paths are looked at before anything is measured, and what goes wrong is said in words.
+/// What all tools have in common: paths are looked at before anything is measured, and what goes wrong is said in
+/// words.
 @Suite struct ToolTests {
   let folder: TemporaryFolder
   static let pins = ["--threads", "1", "--rounds", "1", "--seconds", "0.01", "--pages", "1024"]

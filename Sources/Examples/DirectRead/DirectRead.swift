@@ -5,7 +5,8 @@ import UserPages
 ///
 ///     swift run example-direct-read [FILE]
 ///
-/// Without a file it writes one of four pages and reads that. A file system that refuses O_DIRECT is read through the kernel's page cache.
+/// Without a file it writes one of four pages and reads that. A file system that refuses O_DIRECT is read through the
+/// kernel's page cache.
 @main
 struct DirectRead {
   /// O_DIRECT of Linux on this architecture: a macro that Swift does not import.

@@ -5,9 +5,9 @@ import UserPages
 ///
 ///     swift run example-flash-and-ram
 ///
-/// One mixed mapping shows both. A page of code is a bare frame number: no memory is allocated for it, and it cannot be pinned. A page
-/// of data is a frame of the backing's own, allocated on the first touch and counted: it can be pinned, and it is freed with the
-/// last of the backing, the entries and the pins.
+/// One mixed mapping shows both. A page of code is a bare frame number: no memory is allocated for it, and it cannot be
+/// pinned. A page of data is a frame of the backing's own, allocated on the first touch and counted: it can be pinned,
+/// and it is freed with the last of the backing, the entries and the pins.
 final class Firmware: Backing {
   private let memory: PhysicalMemory
   private let flash: Image

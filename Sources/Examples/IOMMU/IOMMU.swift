@@ -1,8 +1,9 @@
 // A device that faults: a network card with rings in the program's memory, behind an IOMMU that pins nothing.
 //
-// A real card with page requests (PRI), or RDMA with on-demand paging, translates by a table of its own. A miss asks the operating system
-// for the page, and an invalidation takes translations back. Here the table is a mirror. So the driver may fork, page out, move and
-// unmap the buffers while the card works, and the card sees what the program has at that moment. With pins, none of this would be possible.
+// A real card with page requests (PRI), or RDMA with on-demand paging, translates by a table of its own. A miss asks
+// the operating system for the page, and an invalidation takes translations back. Here the table is a mirror. So the
+// driver may fork, page out, move and unmap the buffers while the card works, and the card sees what the program has at
+// that moment. With pins, none of this would be possible.
 
 import Foundation
 import UserPages
@@ -13,8 +14,8 @@ final class IOMMU: Sendable {
 
   init(domain: Mirror) { self.domain = domain }
 
-  /// A read or write by the card. A miss faults the page in, as a page request does. An address that the program does not map is a
-  /// fault that the card sees as an error.
+  /// A read or write by the card. A miss faults the page in, as a page request does. An address that the program does
+  /// not map is a fault that the card sees as an error.
   func read(_ address: Int, count: Int) throws(PageError) -> [UInt8] {
     try domain.load(at: domain.range.lowerBound + address, count: count)
   }
@@ -37,8 +38,8 @@ final class IOMMU: Sendable {
   }
 }
 
-/// A ring of descriptors in page 0: the driver's index, the card's index, then a buffer's address and length each. The card sends every
-/// buffer back upside down.
+/// A ring of descriptors in page 0: the driver's index, the card's index, then a buffer's address and length each. The
+/// card sends every buffer back upside down.
 struct Card {
   static let slots = 16
   let iommu: IOMMU

@@ -4,8 +4,8 @@ import UserPages
 ///
 ///     swift run example-pins-in-tasks
 ///
-/// A pin may cross a suspension point and end on another thread than the one that took it. What must not cross one is a read-side
-/// section, and the compiler sees to that: `RCU.read` takes a synchronous closure.
+/// A pin may cross a suspension point and end on another thread than the one that took it. What must not cross one is a
+/// read-side section, and the compiler sees to that: `RCU.read` takes a synchronous closure.
 @main
 struct PinsInTasks {
   static let base: VirtualAddress = 0x10_0000

@@ -4,8 +4,8 @@ import UserPages
 ///
 ///     swift run example-ring-backing
 ///
-/// The backing answers faults with bare frame numbers. No memory is allocated, no descriptor is touched, and no page can be pinned:
-/// the device, not a reference count, keeps the memory there.
+/// The backing answers faults with bare frame numbers. No memory is allocated, no descriptor is touched, and no page
+/// can be pinned: the device, not a reference count, keeps the memory there.
 final class RingBacking: Backing {
   private let ring: DeviceRange
 

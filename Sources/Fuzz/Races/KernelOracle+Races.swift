@@ -1,8 +1,8 @@
 import Scenario
 
 extension KernelOracle {
-  /// Runs the pair's steps one after the other, in each of the orders, and returns the answers: of the statements before the halves, of
-  /// each half's steps, and of the looks.
+  /// Runs the pair's steps one after the other, in each of the orders, and returns the answers: of the statements
+  /// before the halves, of each half's steps, and of the looks.
   func answers(to pair: DividedPair, in orders: [[Int]]) throws(Problem) -> [[String]] {
     try send(
       Self.program(
@@ -14,7 +14,8 @@ extension KernelOracle {
     return answers
   }
 
-  /// Runs the halves at once, many times, and counts each different outcome: the answers of both halves and of the looks.
+  /// Runs the halves at once, many times, and counts each different outcome: the answers of both halves and of the
+  /// looks.
   func outcomes(of pair: RacePair, times: Int, seed: UInt64) throws(Problem) -> [[String]: Int] {
     try send(
       Self.program(pair.setup, pair.halves.map { $0.map(\.description) }, pair.looks) + ["race \(times) \(seed)"])

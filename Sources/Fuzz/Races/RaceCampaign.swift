@@ -10,7 +10,8 @@ public struct RaceCampaign {
     public var orders = 0
     /// The different outcomes of the orders.
     public var allowed = 0
-    /// The different outcomes of the raced halves: in the library, on the kernel, and on the kernel and not in the library.
+    /// The different outcomes of the raced halves: in the library, on the kernel, and on the kernel and not in the
+    /// library.
     public var byLibrary = 0
     public var byKernel = 0
     public var byKernelAlone = 0

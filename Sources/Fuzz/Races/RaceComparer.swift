@@ -59,8 +59,9 @@ public struct RaceFailure: Sendable, CustomStringConvertible {
 
 /// Asks both sides for what two halves may show, one after the other, and what they do show, at once.
 ///
-/// Every order of the halves' single-page steps runs on both sides, and the answers must be the same. They are all that is allowed, but for
-/// what a fault explains that comes apart from its access (`DividedPair.withFaultsApart`). Then the halves run at once, in the library with every engine and on the kernel.
+/// Every order of the halves' single-page steps runs on both sides, and the answers must be the same. They are all that
+/// is allowed, but for what a fault explains that comes apart from its access (`DividedPair.withFaultsApart`). Then the
+/// halves run at once, in the library with every engine and on the kernel.
 public final class RaceComparer {
   private let oracle: KernelOracle
   private var racers: [LibraryRacer]

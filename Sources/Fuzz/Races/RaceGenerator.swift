@@ -228,7 +228,8 @@ public struct RaceGenerator {
     return PageRange(address: address(min(somePage(), Self.pages - pages)), pages: pages)
   }
 
-  /// Where stores are: two neighbours at the start of a page, and its last byte, from which two bytes cross into the next page.
+  /// Where stores are: two neighbours at the start of a page, and its last byte, from which two bytes cross into the
+  /// next page.
   private mutating func offset() -> UInt64 { random.pick([(4, 0), (3, 1), (2, 4095)]) }
 
   private mutating func bytes() -> ByteString { ByteString((0..<(random.chance(25) ? 2 : 1)).map { _ in byte() }) }

@@ -2,7 +2,8 @@ import Scenario
 
 /// Outcomes of the kernel that no order explains, because a processor remembers translations (its TLB).
 ///
-/// The kernel changes an entry, and tells the processors before the statement returns. In between a load or store acts on the page of before:
+/// The kernel changes an entry, and tells the processors before the statement returns. In between a load or store acts
+/// on the page of before:
 ///
 ///     the half that accesses                          the other half
 ///                                                     1. `dontneed` clears the entry
@@ -10,10 +11,11 @@ import Scenario
 ///     3. `write` stores to the page of before
 ///                                                     4. tells the processors, frees that page, and returns
 ///
-/// No order of the statements leaves the bytes of 2 without those of 3. The kernel promises an order only to what begins after 4. The library reads
-/// the entry for each access, so of its outcomes none is excused.
+/// No order of the statements leaves the bytes of 2 without those of 3. The kernel promises an order only to what
+/// begins after 4. The library reads the entry for each access, so of its outcomes none is excused.
 ///
-/// Some changes are two there: `guard-install` empties an entry, then stores the marker. A load in between finds zeroes.
+/// Some changes are two there: `guard-install` empties an entry, then stores the marker. A load in between finds
+/// zeroes.
 extension RacePair {
   /// Whether one half loads or stores in pages whose entries the other half changes.
   var mayUseStaleTranslations: Bool {

@@ -53,8 +53,8 @@ public struct RacePair: Sendable {
 
   /// The first statement that this comparison cannot ask of real memory, or nil.
   ///
-  /// The kernel's side runs both halves in one process, the first space. Other spaces are forks of that one. A pair makes its files
-  /// anew for each run, and files on a disk take long.
+  /// The kernel's side runs both halves in one process, the first space. Other spaces are forks of that one. A pair
+  /// makes its files anew for each run, and files on a disk take long.
   public var firstIncomparable: Statement? {
     let statements = setup + halves.flatMap { $0 } + looks
     let largest = 8192

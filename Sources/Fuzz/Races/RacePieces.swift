@@ -2,10 +2,11 @@ import Scenario
 
 /// What an outcome says about each page.
 ///
-/// If a statement over several pages is no single step, each page of it may be in another order. Then what one page shows must be
-/// what some order could do to that page. A page is known by its address, or by its number in a file.
+/// If a statement over several pages is no single step, each page of it may be in another order. Then what one page
+/// shows must be what some order could do to that page. A page is known by its address, or by its number in a file.
 ///
-/// A cut of a file empties the entries of one space after another. In a pair with a cut the same address in two spaces is two pages.
+/// A cut of a file empties the entries of one space after another. In a pair with a cut the same address in two spaces
+/// is two pages.
 struct RacePieces: Hashable {
   enum Page: Hashable {
     case address(UInt64, space: String)
@@ -14,7 +15,8 @@ struct RacePieces: Hashable {
     case whole(Int)
   }
 
-  /// The answers about each page, in the order of the statements. Nil: the statement failed, and does not say at which page.
+  /// The answers about each page, in the order of the statements. Nil: the statement failed, and does not say at which
+  /// page.
   private(set) var pages: [Page: [String?]] = [:]
 
   /// Where the pages of a pin are.

@@ -73,8 +73,8 @@ struct DividedPair {
 
   /// The same pair for each of its loads and stores, whose faults are steps of their own.
   ///
-  /// An access that has taken its fault has not yet accessed: a step of the other half may come in between, find the page that the fault has
-  /// mapped, and change it.
+  /// An access that has taken its fault has not yet accessed: a step of the other half may come in between, find the
+  /// page that the fault has mapped, and change it.
   var withFaultsApart: [DividedPair] {
     halves.indices.flatMap { half in
       halves[half].indices.compactMap { index in
@@ -98,7 +98,8 @@ struct DividedPair {
 
   /// Whether each statement is a step that nothing else can come into, so that whole outcomes can be compared.
   ///
-  /// An access to several pages makes its steps in order. Other statements that are about several pages or addresses do not.
+  /// An access to several pages makes its steps in order. Other statements that are about several pages or addresses do
+  /// not.
   var isJoint: Bool {
     halves.flatMap { $0 }.allSatisfy { divided in
       switch divided.statement {

@@ -35,7 +35,8 @@ public struct ByteString: Equatable, Sendable, CustomStringConvertible {
     return hex(bytes)
   }
 
-  /// Whether each byte equals its neighbour. A scenario may read 2 MiB, and in debug builds a loop takes half a second for it.
+  /// Whether each byte equals its neighbour. A scenario may read 2 MiB, and in debug builds a loop takes half a second
+  /// for it.
   private static func areEqual(_ bytes: [UInt8]) -> Bool {
     bytes.withUnsafeBytes { buffer in
       guard let start = buffer.baseAddress, buffer.count > 1 else { return true }

@@ -1,7 +1,8 @@
 /// The result that a file expects of a statement.
 ///
-/// The text has the form of printed results, so bytes and numbers are compared by value: `ff*2` is `ffff`, and `0x10` is
-/// `16`. Alternatives stand between `or`. Nothing after `=>` expects a result of no bytes, as from a read at a file's end.
+/// The text has the form of printed results, so bytes and numbers are compared by value: `ff*2` is `ffff`, and `0x10`
+/// is `16`. Alternatives stand between `or`. Nothing after `=>` expects a result of no bytes, as from a read at a
+/// file's end.
 public struct Expectation: Equatable, Sendable, CustomStringConvertible {
   /// The expected RESULTs. One is enough.
   public var alternatives: [String]

@@ -15,7 +15,8 @@ public struct ScenarioFile: Equatable, Sendable {
 
   /// The lines in the order and number in which they run.
   ///
-  /// - Precondition: every block ends, and none stands where the language has it not. The parser has refused all others.
+  /// - Precondition: every block ends, and none stands where the language has it not. The parser has refused all
+  ///   others.
   var blocks: [Block] {
     do { return try Block.blocks(of: lines) } catch { preconditionFailure("line \(error.line): \(error.message)") }
   }

@@ -1,7 +1,7 @@
 /// The names that the lines of a block make and give back.
 ///
-/// The halves of a `par` run in any order, so what one half makes or gives back is not named in the other. A `repeat` runs again
-/// from its first line, so after its last line the same things are there as before the first.
+/// The halves of a `par` run in any order, so what one half makes or gives back is not named in the other. A `repeat`
+/// runs again from its first line, so after its last line the same things are there as before the first.
 struct BlockScope {
   /// A thing that a file's lines make and give back.
   enum Thing: Hashable {

@@ -1,8 +1,8 @@
 /// Resolves the names of a file from top to bottom.
 ///
-/// A line above must make each name that a statement uses, and the thing must be of the right kind and not certainly gone.
-/// Only a `space` certainly exists after its line. A `fork` or a `pin` may fail, so a file may name its result. If it did
-/// fail, the statement answers EINVAL when it runs.
+/// A line above must make each name that a statement uses, and the thing must be of the right kind and not certainly
+/// gone. Only a `space` certainly exists after its line. A `fork` or a `pin` may fail, so a file may name its result.
+/// If it did fail, the statement answers EINVAL when it runs.
 struct NameScope {
   enum Thing: Equatable {
     case image, file, diskFile, device, erofs

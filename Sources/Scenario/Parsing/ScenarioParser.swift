@@ -1,7 +1,7 @@
 /// Parses whole scenarios.
 ///
-/// The first pass reads the words of every line. If all lines are right, the second resolves blocks and names from top to bottom. So a
-/// misspelt `space` line is reported once, and not again for every line that names the space.
+/// The first pass reads the words of every line. If all lines are right, the second resolves blocks and names from top
+/// to bottom. So a misspelt `space` line is reported once, and not again for every line that names the space.
 public struct ScenarioParser: Sendable {
   /// The argument that names standard input.
   public static let standardInput = "-"
@@ -20,7 +20,8 @@ public struct ScenarioParser: Sendable {
     try parse(path: path, from: source)
   }
 
-  /// Reads and parses the scenario that a command's argument names: standard input if it is `-`, else the file at that path.
+  /// Reads and parses the scenario that a command's argument names: standard input if it is `-`, else the file at that
+  /// path.
   ///
   /// `from PATH` on standard input starts at the current directory.
   public func parse(argument: String) throws(ParseFailure) -> ScenarioFile {
@@ -62,7 +63,8 @@ public struct ScenarioParser: Sendable {
     return file
   }
 
-  /// The lines of a file that are right alone and wrong where they stand: in no block, or with a name that no line above makes.
+  /// The lines of a file that are right alone and wrong where they stand: in no block, or with a name that no line
+  /// above makes.
   package static func errors(of file: ScenarioFile) -> [ParseError] {
     do {
       _ = try Block.blocks(of: file.lines)

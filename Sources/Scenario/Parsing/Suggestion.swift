@@ -2,7 +2,8 @@
 public enum Suggestion {
   /// `; did you mean 'CANDIDATE'?` for the candidate that is most like `word`. Empty if none is like it.
   ///
-  /// One edit in three letters is allowed, and two at most. An edit inserts, removes or replaces a letter, or swaps neighbours.
+  /// One edit in three letters is allowed, and two at most. An edit inserts, removes or replaces a letter, or swaps
+  /// neighbours.
   public static func text(for word: String, among candidates: some Sequence<String>) -> String {
     let allowed = min(word.count / 3, 2)
     let distances = candidates.map { (candidate: $0, edits: edits(from: Array(word), to: Array($0))) }

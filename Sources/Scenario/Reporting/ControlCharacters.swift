@@ -1,5 +1,6 @@
 extension String {
-  /// The text with `\u{...}` in place of every character that moves a terminal's cursor, changes its state or reorders text.
+  /// The text with `\u{...}` in place of every character that moves a terminal's cursor, changes its state or reorders
+  /// text.
   public var escapingControlCharacters: String {
     // Almost every text is returned as it is.
     guard unicodeScalars.contains(where: \.isControl) else { return self }

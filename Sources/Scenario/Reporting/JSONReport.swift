@@ -1,7 +1,7 @@
 /// Reports as JSON lines: one object for a statement, a leak, and the total of a quiet run.
 ///
-/// The keys of a statement are `file`, `line`, `statement`, `result`, then `times` in a `repeat`, then `expected` if the file
-/// expects something, then `passed`. The order of the keys never changes, so two runs can be compared as text.
+/// The keys of a statement are `file`, `line`, `statement`, `result`, then `times` in a `repeat`, then `expected` if
+/// the file expects something, then `passed`. The order of the keys never changes, so two runs can be compared as text.
 struct JSONReport {
   func line(_ report: LineReport, path: String) -> String {
     var fields = [

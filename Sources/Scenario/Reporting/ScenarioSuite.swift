@@ -28,8 +28,8 @@ public struct ScenarioSuite: Sendable {
 
   /// Parses and runs each file and returns the worst exit status.
   ///
-  /// A file that cannot be parsed is not run and counts as failed. The other files run all the same. If several files run as
-  /// text, a comment names each before its lines.
+  /// A file that cannot be parsed is not run and counts as failed. The other files run all the same. If several files
+  /// run as text, a comment names each before its lines.
   ///
   /// - Parameter paths: the files. `-` is standard input.
   /// - Parameter print: called with each line for standard output as soon as it is known.

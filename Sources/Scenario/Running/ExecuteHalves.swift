@@ -5,7 +5,8 @@ extension ScenarioMachine {
   /// Runs two lists of statements at once: `first` on the calling thread, `second` on that of `partner`.
   ///
   /// - Precondition: no statement names what the other list makes or gives back.
-  /// - Parameter begin: called on each thread, with the number of the half, between the common start and the first statement.
+  /// - Parameter begin: called on each thread, with the number of the half, between the common start and the first
+  ///   statement.
   /// - Returns: the results of both lists.
   package func execute(
     _ first: [Statement], besides second: [Statement], with partner: Partner,
@@ -41,7 +42,8 @@ extension ScenarioMachine {
 
 /// One half of a `par`.
 ///
-/// One thread at a time uses it: the one that makes it, then the one that runs it, then the first again. `Partner` orders them.
+/// One thread at a time uses it: the one that makes it, then the one that runs it, then the first again. `Partner`
+/// orders them.
 private final class Half: @unchecked Sendable {
   let machine: ScenarioMachine
   private let statements: [Statement]
@@ -56,7 +58,8 @@ private final class Half: @unchecked Sendable {
   func run() {
     for statement in statements {
       outcomes.append(machine.execute(statement))
-      // A processor may hold a store back while it does the next load. Whole statements have an order, so the store comes first.
+      // A processor may hold a store back while it does the next load. Whole statements have an order, so the store
+      // comes first.
       atomicMemoryFence(ordering: .sequentiallyConsistent)
     }
   }

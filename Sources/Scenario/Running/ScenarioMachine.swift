@@ -3,8 +3,8 @@ import UserPagesEROFS
 
 /// A machine that statements drive one at a time, on the calling thread, or two at a time: `execute(_:besides:with:)`.
 ///
-/// It owns the things that the statements made, by name. A statement answers EINVAL if it names the result of a fork or a
-/// pin that failed, and EBUSY if it makes a name that is in use. The parser has refused all other wrong names.
+/// It owns the things that the statements made, by name. A statement answers EINVAL if it names the result of a fork or
+/// a pin that failed, and EBUSY if it makes a name that is in use. The parser has refused all other wrong names.
 public final class ScenarioMachine {
   let memory: PhysicalMemory
   let engine: PinEngine
@@ -24,8 +24,8 @@ public final class ScenarioMachine {
   ///   - memoryPages: the pages of RAM.
   ///   - movablePages: how many of them are for memory that can be moved.
   ///   - swapPages: the pages of the swap file. The default is as many as there is RAM.
-  ///   - swapsForAllocations: whether an allocation that finds no free frame takes anonymous memory. It takes pages of disk files
-  ///     in any case.
+  ///   - swapsForAllocations: whether an allocation that finds no free frame takes anonymous memory. It takes pages of
+  ///     disk files in any case.
   public init(
     memoryPages: Int, movablePages: Int = 0, swapPages: Int? = nil, swapsForAllocations: Bool = false,
     engine: PinEngine = .reference
@@ -82,7 +82,8 @@ public final class ScenarioMachine {
     files = [:]
   }
 
-  /// Gives everything back and waits for the deferred frees. Returns what the machine still holds then. It can be used again.
+  /// Gives everything back and waits for the deferred frees. Returns what the machine still holds then. It can be used
+  /// again.
   public func finish() -> Leak? {
     clear()
     // The spaces' ends may be deferred, and each holds the files that it maps.

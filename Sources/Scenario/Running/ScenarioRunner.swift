@@ -7,7 +7,8 @@ public struct ScenarioRunner: Sendable {
 
   public init(engine: PinEngine = .reference) { self.engine = engine }
 
-  /// Runs `file` from its first line to its last and calls `eachLine` after each statement, or after the block in which it stands.
+  /// Runs `file` from its first line to its last and calls `eachLine` after each statement, or after the block in which
+  /// it stands.
   public func run(_ file: ScenarioFile, eachLine: (LineReport) -> Void = { _ in }) -> FileReport {
     var report = FileReport(path: file.path)
     let machine: ScenarioMachine

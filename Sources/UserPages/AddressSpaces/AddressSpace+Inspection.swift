@@ -2,7 +2,8 @@
 public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
   /// What an entry can be.
   public enum Kind: String, Sendable {
-    /// Empty; a page with a descriptor; a page without one; the page of zeroes; 2 MiB; written out; moving or on its way out.
+    /// Empty; a page with a descriptor; a page without one; the page of zeroes; 2 MiB; written out; moving or on its
+    /// way out.
     case none, normal, special, zero, huge, swap, migration
     /// A guard marker: `Advice.guardInstall`.
     case guardMarker = "guard"

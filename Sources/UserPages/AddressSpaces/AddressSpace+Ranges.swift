@@ -1,7 +1,7 @@
 /// Operations on a range of addresses, for callers that have one: a line of `mapping(at:)`, two symbols of a program.
 ///
-/// Each is the operation on an address and a number of pages, and throws what that does; `invalidArgument` if the range does not begin
-/// and end with a page. Pins and gets of ranges are in `AddressSpace+PinRange.swift`.
+/// Each is the operation on an address and a number of pages, and throws what that does; `invalidArgument` if the range
+/// does not begin and end with a page. Pins and gets of ranges are in `AddressSpace+PinRange.swift`.
 extension AddressSpace {
   /// Maps exactly `range`; see `map(at:pages:protection:sharing:backing:offset:hugePages:replaces:)`.
   public func map(

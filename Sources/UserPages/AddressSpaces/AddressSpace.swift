@@ -2,11 +2,13 @@ import Synchronization
 
 /// One address space: mappings, a page table, and the operations on them (Linux's `mm_struct`).
 ///
-/// Thread-safe throughout. Operations that change mappings, or replace entries for a while, hold the mmap lock for writing, one at a
-/// time; page-out and advice that empties entries hold it for reading. A fault waits for them. A load, store or pin whose entry allows it does not, except with engine `locked`.
+/// Thread-safe throughout. Operations that change mappings, or replace entries for a while, hold the mmap lock for
+/// writing, one at a time; page-out and advice that empties entries hold it for reading. A fault waits for them. A
+/// load, store or pin whose entry allows it does not, except with engine `locked`.
 ///
-/// A fault that fails, and a slow pin before it reports an error, take the lock for a moment. A long-term pin takes it for writing to
-/// move its page out of a movable frame. <doc:OperationLabels> lists the holders, <doc:LockOrder> has the order of all locks.
+/// A fault that fails, and a slow pin before it reports an error, take the lock for a moment. A long-term pin takes it
+/// for writing to move its page out of a movable frame. <doc:OperationLabels> lists the holders, <doc:LockOrder> has
+/// the order of all locks.
 ///
 /// The order of events that keeps a lock-free reader safe:
 ///

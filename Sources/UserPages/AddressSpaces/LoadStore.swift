@@ -1,7 +1,8 @@
 /// The program's own loads and stores.
 ///
-/// Each touches its bytes inside the read-side section in which it read the entry. So an entry may be emptied or write-protected at
-/// any time, and after a grace period no access through the old one is left: that is this library's TLB.
+/// Each touches its bytes inside the read-side section in which it read the entry. So an entry may be emptied or
+/// write-protected at any time, and after a grace period no access through the old one is left: that is this library's
+/// TLB.
 extension AddressSpace {
   /// Loads an integer of 1, 2, 4 or 8 bytes. Aligned, it is loaded whole and with acquire ordering.
   ///

@@ -2,15 +2,16 @@
 public enum MappingKind: Sendable {
   /// Zero-filled memory. A shared mapping of it shows a file without a name (Linux's shmem).
   case anonymous
-  /// Zero-filled memory that no pin, no get and no other process reaches (`memfd_secret(2)`). It is locked, until a fork. Shared mappings
-  /// alone.
+  /// Zero-filled memory that no pin, no get and no other process reaches (`memfd_secret(2)`). It is locked, until a
+  /// fork. Shared mappings alone.
   case secret
   /// Frames with descriptors, refcounted: a file in the page cache.
   case file(any Backing)
-  /// Refcounted frames and bare frame numbers side by side (`VM_MIXEDMAP`): a frame that has a descriptor is refcounted.
+  /// Refcounted frames and bare frame numbers side by side (`VM_MIXEDMAP`): a frame that has a descriptor is
+  /// refcounted.
   case mixed(any Backing)
-  /// Frame numbers only, never refcounted and never pinned, even where a descriptor exists (VM_PFNMAP). Linear: the page at
-  /// the mapping's start shows the backing's page `offset`, and so on.
+  /// Frame numbers only, never refcounted and never pinned, even where a descriptor exists (VM_PFNMAP). Linear: the
+  /// page at the mapping's start shows the backing's page `offset`, and so on.
   ///
   /// `isIO`: accesses may have effects, so only the program makes them: no debugger, no fork's copy (`VM_IO`).
   case pfn(any Backing, isIO: Bool = false)

@@ -2,9 +2,10 @@ import Synchronization
 
 /// The mirrors of one address space, as its operations see them (`mmu_notifier_subscriptions`).
 ///
-/// An operation pays one load of `published` where there is no mirror. A mirror is added under the mmap lock held for writing: an
-/// operation, which holds the lock in either way while it revokes and changes, has looked before or sees it. A fault holds no lock, so
-/// it locks its entry before it looks here. A mirror that is added later finds that entry locked.
+/// An operation pays one load of `published` where there is no mirror. A mirror is added under the mmap lock held for
+/// writing: an operation, which holds the lock in either way while it revokes and changes, has looked before or sees
+/// it. A fault holds no lock, so it locks its entry before it looks here. A mirror that is added later finds that entry
+/// locked.
 ///
 /// A mirror keeps its space, so the list of a space that ends is empty.
 final class MirrorList: Sendable {
@@ -36,8 +37,8 @@ final class MirrorList: Sendable {
     if let old = Published<[Translations]>(word: old) { queue.enqueue(old.retired()) }
   }
 
-  /// Revokes every translation of `range`, and keeps it from being translated again until the revocation ends: (r1) and (r2) of
-  /// `Translations`. Nil if there is no mirror.
+  /// Revokes every translation of `range`, and keeps it from being translated again until the revocation ends: (r1) and
+  /// (r2) of `Translations`. Nil if there is no mirror.
   @inline(__always)
   func revoke(_ range: Range<VirtualAddress>) -> Revocation? {
     published.load(ordering: .sequentiallyConsistent) == 0 ? nil : revokeAll(range)
@@ -66,11 +67,11 @@ struct Revocation {
 }
 
 extension AddressSpace {
-  /// Runs `change`, which removes or replaces entries of `range` or takes permission from them, with no mirror translating the range
-  /// (`mmu_notifier_invalidate_range_start` and its end).
+  /// Runs `change`, which removes or replaces entries of `range` or takes permission from them, with no mirror
+  /// translating the range (`mmu_notifier_invalidate_range_start` and its end).
   ///
-  /// Every such change runs in here, or in a fault between `revokeTranslations` and the unlocking of its entry. The caller holds the mmap
-  /// lock, or ends the space.
+  /// Every such change runs in here, or in a fault between `revokeTranslations` and the unlocking of its entry. The
+  /// caller holds the mmap lock, or ends the space.
   ///
   /// - Parameter isNeeded: whether translations may be concerned at all.
   @inline(__always)

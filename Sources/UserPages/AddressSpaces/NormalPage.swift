@@ -1,26 +1,28 @@
-/// Tells normal pages from special ones: whether the descriptor of the frame that an entry maps may be used (`vm_normal_page`).
+/// Tells normal pages from special ones: whether the descriptor of the frame that an entry maps may be used
+/// (`vm_normal_page`).
 ///
 /// Zap, fork, copy-on-write, faults, inspection and pins all ask here. One of two ways of telling is compiled in.
 ///
-/// **With the special bit**, the entry says it. The mapping is not looked at, and the functions below test one bit. For fast
-/// pins the test is part of the one comparison that they make (`PTETest.pin`).
+/// **With the special bit**, the entry says it. The mapping is not looked at, and the functions below test one bit. For
+/// fast pins the test is part of the one comparison that they make (`PTETest.pin`).
 ///
 /// **Without it** (trait NoSpecialBit: an architecture with no bit to spare), the mapping and the frame number say it:
 ///
 /// - The zero page is special by its number, in every mapping.
-/// - A pfn mapping shows special pages, except for the copies of a private one. A private pfn mapping is linear: page n shows the
-///   backing's frame n. A page that shows another frame was copied on a store, and the copy is a normal page.
+/// - A pfn mapping shows special pages, except for the copies of a private one. A private pfn mapping is linear: page n
+///   shows the backing's frame n. A page that shows another frame was copied on a store, and the copy is a normal page.
 /// - Secret memory shows special pages.
-/// - In any other mapping, mixed ones above all, a page is normal if its frame has a descriptor (`pfn_valid`). So a mixed mapping
-///   must refcount a frame that has a descriptor, even if it is inserted by number, as `insertMixed` does.
+/// - In any other mapping, mixed ones above all, a page is normal if its frame has a descriptor (`pfn_valid`). So a
+///   mixed mapping must refcount a frame that has a descriptor, even if it is inserted by number, as `insertMixed`
+///   does.
 ///
-/// The second way is right only if the mapping is the entry's. A caller that found both without a lock asks `stillRules` after
-/// it has read the entry.
+/// The second way is right only if the mapping is the entry's. A caller that found both without a lock asks
+/// `stillRules` after it has read the entry.
 ///
-/// Linux's fast path gives up on such an architecture, because it cannot look a mapping up without a lock. Here it can, inside
-/// a read-side section. So the engines stay as they are, and each pin costs one more look-up, O(log n) of the mappings. Neither
-/// `pfn_valid` alone nor the refusal of frames without a descriptor would do: a device's range of RAM has descriptors, and is
-/// mapped by number.
+/// Linux's fast path gives up on such an architecture, because it cannot look a mapping up without a lock. Here it can,
+/// inside a read-side section. So the engines stay as they are, and each pin costs one more look-up, O(log n) of the
+/// mappings. Neither `pfn_valid` alone nor the refusal of frames without a descriptor would do: a device's range of RAM
+/// has descriptors, and is mapped by number.
 extension AddressSpace {
   /// The descriptor of the frame behind a mapped entry, if it may be used.
   @inline(__always)
@@ -28,8 +30,8 @@ extension AddressSpace {
     isNormal(pte, at: address, in: mapping) ? frames.frame(pte.pfn) : nil
   }
 
-  /// Whether a mapped entry shows the zero page. It is special so that no thread counts references on the one frame that all
-  /// spaces map; unlike other special pages it may be copied and got.
+  /// Whether a mapped entry shows the zero page. It is special so that no thread counts references on the one frame
+  /// that all spaces map; unlike other special pages it may be copied and got.
   @inline(__always)
   func isZeroPage(_ pte: PTE) -> Bool { pte.pfn == memory.zeroPage }
 }
@@ -60,9 +62,9 @@ extension AddressSpace {
 
     /// Whether an entry that `PTETest.pin` accepted may be pinned.
     ///
-    /// ORDERING [lock-then-validate]: the pin finds the mapping, reads the entry once more, then looks at the mapping's state.
-    /// An operation detaches a mapping first and changes its entries after; entries of a new mapping come later still. So a
-    /// mapping that is not detached yet was the entry's when the entry was read.
+    /// ORDERING [lock-then-validate]: the pin finds the mapping, reads the entry once more, then looks at the mapping's
+    /// state. An operation detaches a mapping first and changes its entries after; entries of a new mapping come later
+    /// still. So a mapping that is not detached yet was the entry's when the entry was read.
     @usableFromInline @inline(never)
     func isNormal(_ leaf: Leaf, at address: VirtualAddress) -> Bool {
       guard let mapping = mappings.find(address, leaf.section), leaf.ptep.load() == leaf.pte, stillRules(mapping) else {
@@ -84,8 +86,9 @@ extension VMA {
     attributes.firstFrame.map { $0 + backingPage(of: address) }
   }
 
-  /// Whether a frame number may be mapped at `address`. A private pfn mapping must be linear: without the special bit, a copy is
-  /// told from an original by not being the linear frame. With the bit the rule is the same, so that both builds agree.
+  /// Whether a frame number may be mapped at `address`. A private pfn mapping must be linear: without the special bit,
+  /// a copy is told from an original by not being the linear frame. With the bit the rule is the same, so that both
+  /// builds agree.
   func mayShow(_ pfn: PFN, at address: VirtualAddress) -> Bool {
     !attributes.kind.isPFN || attributes.isShared || pfn == linearFrame(of: address)
   }

@@ -26,10 +26,10 @@ public enum Sharing: Sendable {
 public enum Advice: Sendable {
   /// Drop the pages; the next touch faults anew (`MADV_DONTNEED`).
   case dontNeed
-  /// Write anonymous pages out to the swap file and free their frames (`MADV_PAGEOUT`). Pages of files stay, and so do pages
-  /// that are mapped more than once, pinned or got. When the call returns, frames may still be being written; an allocation that
-  /// finds no free frame waits for them. The next touch brings a page back with the same contents. A page that was exclusive to
-  /// its mapping is so again.
+  /// Write anonymous pages out to the swap file and free their frames (`MADV_PAGEOUT`). Pages of files stay, and so do
+  /// pages that are mapped more than once, pinned or got. When the call returns, frames may still be being written; an
+  /// allocation that finds no free frame waits for them. The next touch brings a page back with the same contents. A
+  /// page that was exclusive to its mapping is so again.
   case pageOut
   /// The pages are not needed unless the program stores to them again: until then they may be dropped, and read as zero
   /// (`MADV_FREE`). `pageOut` and reclaim drop them at once. Private anonymous memory alone.
@@ -38,7 +38,8 @@ public enum Advice: Sendable {
   case dontFork
   /// Undo `dontFork`.
   case doFork
-  /// Let a child inherit the range without its pages: it reads zeroes there (`MADV_WIPEONFORK`). Private anonymous memory alone.
+  /// Let a child inherit the range without its pages: it reads zeroes there (`MADV_WIPEONFORK`). Private anonymous
+  /// memory alone.
   case wipeOnFork
   /// Undo `wipeOnFork`.
   case keepOnFork
@@ -50,8 +51,9 @@ public enum Advice: Sendable {
   case populateWrite
   /// Use huge entries where possible, now.
   case collapse
-  /// Drop the pages and put guard markers in their place: an access is a segmentation violation, a pin fails (`MADV_GUARD_INSTALL`).
-  /// Markers outlast `protect`, `dontNeed` and truncation, move with a remap, and are inherited. Not in pfn or mixed mappings.
+  /// Drop the pages and put guard markers in their place: an access is a segmentation violation, a pin fails
+  /// (`MADV_GUARD_INSTALL`). Markers outlast `protect`, `dontNeed` and truncation, move with a remap, and are
+  /// inherited. Not in pfn or mixed mappings.
   case guardInstall
   /// Take guard markers away; the next touch faults anew (`MADV_GUARD_REMOVE`).
   case guardRemove

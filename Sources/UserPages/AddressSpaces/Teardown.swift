@@ -2,8 +2,9 @@ import Synchronization
 
 /// What an operation has taken out of a space's page table and may not be reused yet (Linux's `mmu_gather`).
 ///
-/// A load or store acts, inside one read-side section, on the entry that it read. So it can still be under way when the entry
-/// is gone. The operation returns when no such access is left, and references fall a grace period after their entries:
+/// A load or store acts, inside one read-side section, on the entry that it read. So it can still be under way when the
+/// entry is gone. The operation returns when no such access is left, and references fall a grace period after their
+/// entries:
 ///
 ///     operation                                             a load or store
 ///     takes the mmap lock                                   enters a section, reads the entry
@@ -14,8 +15,8 @@ import Synchronization
 ///     finish(): a grace period  <------------------------   reads or writes the bytes, leaves the section
 ///     returns
 ///
-/// `changeMappings` and `emptyEntries` run an operation in this order. They lend the teardown as `inout`, and only its owner
-/// can consume it: so `finish` runs after the mmap lock was given up, and once for the whole operation.
+/// `changeMappings` and `emptyEntries` run an operation in this order. They lend the teardown as `inout`, and only its
+/// owner can consume it: so `finish` runs after the mmap lock was given up, and once for the whole operation.
 struct Teardown: ~Copyable {
   private let queue: DeferredQueue.Handle
   private(set) var isAccessExpected = false
@@ -36,15 +37,17 @@ struct Teardown: ~Copyable {
 
   /// Determines the grace period to wait for. The caller still holds the mmap lock, and changes no further entry.
   ///
-  /// ORDERING [change-then-grace]: the entries were changed before this. Whatever the operation found, another one may have taken an
-  /// entry away before and not have noted it yet: the entry may be empty, or filled again (`mm_tlb_flush_nested`).
+  /// ORDERING [change-then-grace]: the entries were changed before this. Whatever the operation found, another one may
+  /// have taken an entry away before and not have noted it yet: the entry may be empty, or filled again
+  /// (`mm_tlb_flush_nested`).
   mutating func close(with others: StaleAccesses) {
     if isAccessExpected || others.isAnyEntryBeingEmptied { others.note(.next) }
     isAccessExpected = false
     required = max(required, others.required)
   }
 
-  /// Waits for the grace period that is this library's TLB shootdown, if one is needed. Then frees what has gathered, if that is much.
+  /// Waits for the grace period that is this library's TLB shootdown, if one is needed. Then frees what has gathered,
+  /// if that is much.
   ///
   /// - Precondition: the caller holds no lock and is in no read-side section.
   consuming func finish() {
@@ -53,8 +56,8 @@ struct Teardown: ~Copyable {
     queue.drainIfFull()
   }
 
-  /// Frees what was deferred, on any thread. Its grace period serves the teardown as well. Releases by other threads are not waited
-  /// for: the caller may hold a lock of its own that one of those needs.
+  /// Frees what was deferred, on any thread. Its grace period serves the teardown as well. Releases by other threads
+  /// are not waited for: the caller may hold a lock of its own that one of those needs.
   ///
   /// - Precondition: the caller holds no lock and is in no read-side section.
   consuming func finishAndDrain() {
@@ -63,7 +66,8 @@ struct Teardown: ~Copyable {
     required = .none
   }
 
-  /// Ends the teardown where the caller has waited already, waits itself later, or where no thread can use the space any more.
+  /// Ends the teardown where the caller has waited already, waits itself later, or where no thread can use the space
+  /// any more.
   consuming func finishWithoutGracePeriod() {
     isAccessExpected = false
     required = .none
@@ -72,9 +76,10 @@ struct Teardown: ~Copyable {
 
 /// The accesses through old entries of one space that an operation has yet to wait for (`tlb_flush_pending`).
 ///
-/// An operation that finds its work done, by an operation that has given the lock up and still waits, must wait as well: 1. a
-/// thread loads and stands between entry and bytes; 2. an operation empties the entry, gives the lock up and waits; 3. `unmap`
-/// of the same page meets an empty entry and returns; 4. the caller reuses the memory; 5. the load reads it.
+/// An operation that finds its work done, by an operation that has given the lock up and still waits, must wait as
+/// well: 1. a thread loads and stands between entry and bytes; 2. an operation empties the entry, gives the lock up and
+/// waits; 3. `unmap` of the same page meets an empty entry and returns; 4. the caller reuses the memory; 5. the load
+/// reads it.
 ///
 /// An object of its own, so that these words share no cache line with what pins read of the space.
 final class StaleAccesses: Sendable {
@@ -86,14 +91,14 @@ final class StaleAccesses: Sendable {
 
   func note(_ period: GracePeriod) { newest.max(period.number, ordering: .sequentiallyConsistent) }
 
-  /// Whether operations that share the mmap lock, or faults, are emptying entries and have not noted it yet. Asked by an
-  /// operation that does not empty any beside others, or has left them.
+  /// Whether operations that share the mmap lock, or faults, are emptying entries and have not noted it yet. Asked by
+  /// an operation that does not empty any beside others, or has left them.
   var isAnyEntryBeingEmptied: Bool { emptying.load(ordering: .sequentiallyConsistent) > 0 }
 
   /// Runs `body`, which empties entries while others look at them, and notes it if `body` says so.
   ///
-  /// ORDERING [change-then-grace]: announced before an entry is emptied, noted after. An operation that comes to the entry later
-  /// looks for both, and finds one.
+  /// ORDERING [change-then-grace]: announced before an entry is emptied, noted after. An operation that comes to the
+  /// entry later looks for both, and finds one.
   @inline(__always)
   func emptyingEntries(_ body: () -> Bool) {
     emptying.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -105,8 +110,8 @@ final class StaleAccesses: Sendable {
 }
 
 extension AddressSpace {
-  /// Runs `body`, which changes mappings and entries, under the mmap lock held for writing. Returns when no access through an
-  /// entry that it took away is left.
+  /// Runs `body`, which changes mappings and entries, under the mmap lock held for writing. Returns when no access
+  /// through an entry that it took away is left.
   ///
   /// - Precondition: the caller holds no lock and is in no read-side section.
   @inline(__always)
@@ -122,8 +127,8 @@ extension AddressSpace {
     return try result.get()
   }
 
-  /// Runs `body`, which empties entries and leaves the mappings as they are, under the mmap lock held for reading. Returns when
-  /// no access through an entry that it took away is left.
+  /// Runs `body`, which empties entries and leaves the mappings as they are, under the mmap lock held for reading.
+  /// Returns when no access through an entry that it took away is left.
   ///
   /// - Precondition: the caller holds no lock and is in no read-side section.
   func emptyEntries(_ body: (borrowing MmapReader, inout Teardown) -> Void) {

@@ -2,8 +2,8 @@ import Synchronization
 
 /// A mapping: a range of virtual pages that one rule applies to (Linux's `vm_area_struct`).
 ///
-/// Only its state changes. An operation that changes a mapping puts new ones in its place, sets the state of the old one to
-/// `detached`, and changes entries after that. A fault looks at the state after it has locked its entry.
+/// Only its state changes. An operation that changes a mapping puts new ones in its place, sets the state of the old
+/// one to `detached`, and changes entries after that. A fault looks at the state after it has locked its entry.
 ///
 /// ORDERING [lock-then-validate]: the state is stored and loaded sequentially consistently; see `PTEPointer.lock`.
 struct VMA: ~Copyable, Sendable {
@@ -21,8 +21,8 @@ struct VMA: ~Copyable, Sendable {
     /// A copy of what `kind` says, so that the common fault writes no reference count.
     let isAnonymous: Bool
     let kind: MappingKind
-    // What the backing has said of itself, when the mapping was made. Entries are installed and judged inside sections and under
-    // locks, where no code of a backing may run.
+    // What the backing has said of itself, when the mapping was made. Entries are installed and judged inside sections
+    // and under locks, where no code of a backing may run.
 
     /// The spaces that map the backing, if it wants to know them.
     let users: BackingUsers?

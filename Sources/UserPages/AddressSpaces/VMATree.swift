@@ -1,8 +1,9 @@
 /// An address space's mappings, ordered by address, disjoint (Linux's maple tree of `vm_area_struct`).
 ///
-/// Look-ups take no lock and run inside a read-side section. A writer changes the tree in one step: `carve` and `insert` prepare,
-/// `publish` makes all of it visible. A replaced mapping is detached before. The writer gives it to `retire` when its entries are
-/// gone: until a grace period after that, the mapping keeps its backing's memory for threads that read through such an entry.
+/// Look-ups take no lock and run inside a read-side section. A writer changes the tree in one step: `carve` and
+/// `insert` prepare, `publish` makes all of it visible. A replaced mapping is detached before. The writer gives it to
+/// `retire` when its entries are gone: until a grace period after that, the mapping keeps its backing's memory for
+/// threads that read through such an entry.
 final class VMATree: Sendable {
   typealias Mapping = Published<VMA>
 
@@ -69,8 +70,8 @@ final class VMATree: Sendable {
 
   // MARK: Changing, under the mmap lock held for writing
 
-  /// Cuts `range` out of every mapping: what lies outside of it on either side stays mapped. Adds the mappings that were
-  /// replaced to `old`.
+  /// Cuts `range` out of every mapping: what lies outside of it on either side stays mapped. Adds the mappings that
+  /// were replaced to `old`.
   func carve(_ range: Range<VirtualAddress>, replacing old: inout Replaced, _ writer: borrowing MmapWriter) {
     while let mapping = first(endingAbove: range.lowerBound, writer.reader),
       mapping.value.range.lowerBound < range.upperBound
@@ -124,7 +125,8 @@ final class VMATree: Sendable {
   /// Makes the changes visible to look-ups in one step.
   func publish(_ writer: borrowing MmapWriter) { tree.publish() }
 
-  /// Frees replaced mappings a grace period after the teardown. Their entries are gone, or belong to other mappings now.
+  /// Frees replaced mappings a grace period after the teardown. Their entries are gone, or belong to other mappings
+  /// now.
   func retire(_ old: borrowing Replaced, _ teardown: inout Teardown) {
     old.forEach { teardown.deferFree($0.retired()) }
   }

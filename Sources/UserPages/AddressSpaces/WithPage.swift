@@ -6,13 +6,15 @@ public enum PageAccess: Sendable {
   case write
 }
 
-/// Whole pages, lent in place: for work on more bytes than a load or a store reaches, and for less time than a pin would last.
+/// Whole pages, lent in place: for work on more bytes than a load or a store reaches, and for less time than a pin
+/// would last.
 extension AddressSpace {
-  /// Lends `body` the page that holds `address`, faulting it in first if need be: a read-side section and the entry, no pin at all.
+  /// Lends `body` the page that holds `address`, faulting it in first if need be: a read-side section and the entry, no
+  /// pin at all.
   ///
-  /// `body` runs inside a read-side section, which keeps the frame. So it must be short (at most some tens of microseconds),
-  /// and must not block, fault, or wait for a grace period. It may find itself on a page that was unmapped meanwhile, as any access
-  /// may. If it needs the page for longer, use a pin.
+  /// `body` runs inside a read-side section, which keeps the frame. So it must be short (at most some tens of
+  /// microseconds), and must not block, fault, or wait for a grace period. It may find itself on a page that was
+  /// unmapped meanwhile, as any access may. If it needs the page for longer, use a pin.
   ///
   /// - Parameters:
   ///   - address: anywhere in the page.
@@ -27,7 +29,8 @@ extension AddressSpace {
     try lendPage(at: address, access, body)
   }
 
-  /// Lends `body` the page that holds `address`, as the other `withPage` does. The closure may throw: its error is the call's.
+  /// Lends `body` the page that holds `address`, as the other `withPage` does. The closure may throw: its error is the
+  /// call's.
   @inlinable @inline(__always)
   public func withPage<Result: ~Copyable>(
     at address: VirtualAddress, for access: PageAccess, _ body: (PageBytes) throws -> Result

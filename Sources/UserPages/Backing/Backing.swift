@@ -1,15 +1,17 @@
 /// What a mapping shows, page by page.
 ///
-/// A fault asks it for a page and gets one of two kinds of answer: a frame that has a descriptor (Linux's old `nopage`), or
-/// a frame number with none behind it (`nopfn`). Users of the library write their own; see <doc:WritingABacking>.
+/// A fault asks it for a page and gets one of two kinds of answer: a frame that has a descriptor (Linux's old
+/// `nopage`), or a frame number with none behind it (`nopfn`). Users of the library write their own; see
+/// <doc:WritingABacking>.
 public protocol Backing: AnyObject, Sendable {
-  /// Pages that there are; a fault beyond is a bus error. Read as `fault` is called: holding no lock, outside of sections.
+  /// Pages that there are; a fault beyond is a bus error. Read as `fault` is called: holding no lock, outside of
+  /// sections.
   var pageCount: Int { get }
 
   /// The frame of page 0, where page n is always the frame n further on; nil where it is not so.
   ///
-  /// A private mapping by number (VM_PFNMAP) is for such a backing only: a copied page is known there by not showing what it
-  /// would (Linux's rule too). Read once for each mapping, when it is made.
+  /// A private mapping by number (VM_PFNMAP) is for such a backing only: a copied page is known there by not showing
+  /// what it would (Linux's rule too). Read once for each mapping, when it is made.
   var firstFrame: PFN? { get }
 
   /// Answers a fault on `page`, counted from the backing's start.
@@ -22,12 +24,12 @@ public protocol Backing: AnyObject, Sendable {
   ///   - write: whether the program is about to store through a *shared* mapping; false for a private one.
   func fault(page: Int, write: Bool) -> FaultAnswer
 
-  /// Answers a fault on the 2 MiB that begin with `page`, a multiple of 512, all of which the backing has: with the first of
-  /// 512 frames or frame numbers in a row that begin at a multiple of 512; nil where there are none, and pages will be
-  /// asked for.
+  /// Answers a fault on the 2 MiB that begin with `page`, a multiple of 512, all of which the backing has: with the
+  /// first of 512 frames or frame numbers in a row that begin at a multiple of 512; nil where there are none, and pages
+  /// will be asked for.
   ///
-  /// Asked for mappings that may have 2 MiB entries, and otherwise like `fault`. A frame's reference is one for all of them. Not for
-  /// a backing that `writesBack`: stores are noticed page by page.
+  /// Asked for mappings that may have 2 MiB entries, and otherwise like `fault`. A frame's reference is one for all of
+  /// them. Not for a backing that `writesBack`: stores are noticed page by page.
   func hugeFault(page: Int, write: Bool) -> FaultAnswer?
 
   /// What the backing advances before a page moves; nil, the default, if no page ever does.
@@ -35,32 +37,36 @@ public protocol Backing: AnyObject, Sendable {
   /// It is the same object as long as the backing lives. A fault asks for it together with an answer, holding no lock.
   var sequence: InvalidationSequence? { get }
 
-  /// The spaces that map the backing; nil, the default, for a backing that need not know them because no page ever moves.
+  /// The spaces that map the backing; nil, the default, for a backing that need not know them because no page ever
+  /// moves.
   ///
-  /// It is the same object as long as the backing lives. Read once for each mapping, when it is made. The library adds the
-  /// space before a fault there can ask for a page, and a fork's child before the child has an entry.
+  /// It is the same object as long as the backing lives. Read once for each mapping, when it is made. The library adds
+  /// the space before a fault there can ask for a page, and a fork's child before the child has an entry.
   var users: BackingUsers? { get }
 
   /// Tells the backing that a private mapping has copied one of its pages into `copy`, a frame of the mapping's own.
   ///
-  /// The backing may flush the data cache here. The faulting thread calls it before the fault returns, holding no lock and
-  /// outside of read-side sections. `copy` stays valid until the call returns, even if the page is unmapped meanwhile.
-  /// Called only if the original was shown by number, without a descriptor.
+  /// The backing may flush the data cache here. The faulting thread calls it before the fault returns, holding no lock
+  /// and outside of read-side sections. `copy` stays valid until the call returns, even if the page is unmapped
+  /// meanwhile. Called only if the original was shown by number, without a descriptor.
   func didCopy(page: Int, to copy: PageBytes)
 
-  /// Whether a frame that is mapped for reading may become writable through a shared mapping (`page_mkwrite`). A backing
-  /// that says no answers a fault for writing with a bus error as well. Read once for each mapping, when it is made.
+  /// Whether a frame that is mapped for reading may become writable through a shared mapping (`page_mkwrite`). A
+  /// backing that says no answers a fault for writing with a bus error as well. Read once for each mapping, when it is
+  /// made.
   var takesStores: Bool { get }
 
-  /// Whether stores to the backing's pages are written back to a file, so that each page's first store must be noticed. False by
-  /// default. Read once for each mapping, when it is made. If it is true, a store to a page that is mapped read-only asks `willStore` first.
+  /// Whether stores to the backing's pages are written back to a file, so that each page's first store must be noticed.
+  /// False by default. Read once for each mapping, when it is made. If it is true, a store to a page that is mapped
+  /// read-only asks `willStore` first.
   var writesBack: Bool { get }
 
-  /// A program is about to store to a page that a shared mapping shows read-only (`page_mkwrite`). Asked only if `writesBack` is true;
-  /// an answer to `fault` with `write` set says as much.
+  /// A program is about to store to a page that a shared mapping shows read-only (`page_mkwrite`). Asked only if
+  /// `writesBack` is true; an answer to `fault` with `write` set says as much.
   ///
-  /// Called as `fault` is. The entry becomes writable only if the sequence has not been advanced since before the call. So a backing
-  /// that remembers the page as dirty here, and clears that before it advances the sequence, misses no store.
+  /// Called as `fault` is. The entry becomes writable only if the sequence has not been advanced since before the call.
+  /// So a backing that remembers the page as dirty here, and clears that before it advances the sequence, misses no
+  /// store.
   func willStore(page: Int) -> StoreAnswer
 }
 
@@ -89,23 +95,23 @@ extension Backing {
 
 /// A backing's answer to a fault.
 ///
-/// It owns the frame that it gives: the compiler sees to it that a backing gives each reference once. A wrong answer is a bus error for
-/// the program and a `BackingDiagnostic` for the machine.
+/// It owns the frame that it gives: the compiler sees to it that a backing gives each reference once. A wrong answer is
+/// a bus error for the program and a `BackingDiagnostic` for the machine.
 public enum FaultAnswer: ~Copyable, Sendable {
-  /// A frame with a descriptor, and the reference that the entry is to hold. Of a 2 MiB frame, `page` says which of its pages is
-  /// meant; it is 0 in the answer to `Backing.hugeFault(page:write:)`.
+  /// A frame with a descriptor, and the reference that the entry is to hold. Of a 2 MiB frame, `page` says which of its
+  /// pages is meant; it is 0 in the answer to `Backing.hugeFault(page:write:)`.
   case frame(FrameReference, page: Int = 0)
   /// A frame number, without a reference.
   ///
-  /// A pfn mapping counts nothing. Any other mapping retains the frame if it has a descriptor. Such a frame must be shared memory that
-  /// something else keeps: a free frame, or a page of a program's private memory, is a wrong answer. `writable` says whether stores
-  /// through a shared mapping may go there.
+  /// A pfn mapping counts nothing. Any other mapping retains the frame if it has a descriptor. Such a frame must be
+  /// shared memory that something else keeps: a free frame, or a page of a program's private memory, is a wrong answer.
+  /// `writable` says whether stores through a shared mapping may go there.
   case frameNumber(PFN, writable: Bool)
   /// There is no such page. The program gets `SIGBUS`.
   case busError
   /// The backing has no memory for the page. The fault looks for memory once and asks again, then fails.
   case outOfMemory
-  /// Something changes at this moment: the fault asks again, at most 2048 times in a row and for about a second. A backing that waits
-  /// for longer than that waits before it answers.
+  /// Something changes at this moment: the fault asks again, at most 2048 times in a row and for about a second. A
+  /// backing that waits for longer than that waits before it answers.
   case retry
 }

@@ -1,10 +1,10 @@
 /// The address spaces that map a backing: its way from a page to the entries that show it (the reverse map).
 ///
-/// A backing whose pages move owns one and returns it from `Backing.users`. The library keeps the list: it adds spaces, under its
-/// own locks, and so runs no code of the backing there. The list keeps no space alive. Any thread may call.
+/// A backing whose pages move owns one and returns it from `Backing.users`. The library keeps the list: it adds spaces,
+/// under its own locks, and so runs no code of the backing there. The list keeps no space alive. Any thread may call.
 ///
-/// A space may end while it is looked at: then the last reference to it is the look's, and its teardown runs in the call. So hold
-/// no lock that the end of a space, or the end of a backing that the space mapped, needs.
+/// A space may end while it is looked at: then the last reference to it is the look's, and its teardown runs in the
+/// call. So hold no lock that the end of a space, or the end of a backing that the space mapped, needs.
 public final class BackingUsers: Sendable {
   private struct Entry {
     weak var user: (any BackingUser)?
@@ -27,11 +27,12 @@ public final class BackingUsers: Sendable {
 
   /// Empties every entry that shows the backing's own page (not a private copy of it), so that the next access faults.
   ///
-  /// The backing has advanced its sequence before (`InvalidationSequence.advance()`). Accesses through the old entries may be under
-  /// way when the call returns: the backing waits for a grace period (`RCU.synchronize()`) before it moves the page.
+  /// The backing has advanced its sequence before (`InvalidationSequence.advance()`). Accesses through the old entries
+  /// may be under way when the call returns: the backing waits for a grace period (`RCU.synchronize()`) before it moves
+  /// the page.
   ///
-  /// - Returns: false if a space maps the page by number in a way that cannot be emptied (`VM_PFNMAP`). Some spaces may have been
-  ///   asked before.
+  /// - Returns: false if a space maps the page by number in a way that cannot be emptied (`VM_PFNMAP`). Some spaces may
+  ///   have been asked before.
   /// - Precondition: not inside a read-side section, nor holding a lock of an address space.
   /// - Complexity: O(mappings) in each space.
   public func unmap(page: Int, of backing: any Backing) -> Bool {
@@ -59,8 +60,8 @@ public final class BackingUsers: Sendable {
     return forEach(keepingIn: &kept) { $0.unmap(pages: pages, of: backing, sparingLocked: false) }
   }
 
-  /// Empties every entry that shows a page from `page` on, private copies too (`unmap_mapping_range` of a truncation). Otherwise as
-  /// `unmap`.
+  /// Empties every entry that shows a page from `page` on, private copies too (`unmap_mapping_range` of a truncation).
+  /// Otherwise as `unmap`.
   public func unmapAll(from page: Int, of backing: any Backing) {
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
@@ -70,7 +71,8 @@ public final class BackingUsers: Sendable {
     }
   }
 
-  /// Makes entries that show the backing's own pages read-only and clean, so that the next store faults (`folio_mkclean`).
+  /// Makes entries that show the backing's own pages read-only and clean, so that the next store faults
+  /// (`folio_mkclean`).
   ///
   /// Stores through the old entries may be under way when the call returns: the backing waits for a grace period.
   ///
@@ -129,8 +131,8 @@ public final class BackingUsers: Sendable {
   ///
   /// - Parameter kept: gets the users. The caller releases them when it holds no lock: a space may end with that.
   ///
-  /// A fork adds the child and copies the entries in one turn of the parent's mmap lock. So a child that got an entry before
-  /// `body` emptied it in the parent is found in a further round.
+  /// A fork adds the child and copies the entries in one turn of the parent's mmap lock. So a child that got an entry
+  /// before `body` emptied it in the parent is found in a further round.
   func forEach(keepingIn kept: inout [any BackingUser], _ body: (any BackingUser) -> Bool) -> Bool {
     var seen: Set<ObjectIdentifier> = []
     while true {
@@ -148,7 +150,8 @@ public final class BackingUsers: Sendable {
 
 /// An address space, as the layer of backings sees it.
 protocol BackingUser: AnyObject, Sendable {
-  /// Empties every entry that shows the backing's own page. Returns false if one cannot be emptied; nothing was changed then.
+  /// Empties every entry that shows the backing's own page. Returns false if one cannot be emptied; nothing was changed
+  /// then.
   func unmap(page: Int, of backing: any Backing) -> Bool
 
   /// The backing's own pages that were accessed through this user's mappings since the last call.

@@ -2,15 +2,15 @@ import Synchronization
 
 /// Flushes of the data cache, for machines (or devices) that do not keep theirs coherent.
 ///
-/// Linux asks for a flush wherever the kernel's own view of a page and a program's may live in different cache lines: after
-/// `write(2)` and before `read(2)` of a file that is mapped writable, and after copy-on-write from memory that has no
-/// descriptor. A frame with a descriptor has a place to remember a flush that can wait until the frame is mapped
+/// Linux asks for a flush wherever the kernel's own view of a page and a program's may live in different cache lines:
+/// after `write(2)` and before `read(2)` of a file that is mapped writable, and after copy-on-write from memory that
+/// has no descriptor. A frame with a descriptor has a place to remember a flush that can wait until the frame is mapped
 /// (`flush_dcache_page`, PG_dcache_clean); memory without one has none, and is flushed at once (`flush_dcache_pfn`).
 ///
 /// The length of a file is another such place: what is cleared behind its end stays mapped.
 ///
-/// Requests are counted for each memory file and image. What a flush does is up to `PhysicalMemory.dataCache`; by default nothing,
-/// as on every machine this runs on.
+/// Requests are counted for each memory file and image. What a flush does is up to `PhysicalMemory.dataCache`; by
+/// default nothing, as on every machine this runs on.
 package struct DataCacheCounts: Equatable, Sendable {
   /// Flushes asked for by frame.
   package var frames: Int
@@ -59,7 +59,8 @@ extension PageCache {
 
   /// Whether a program may be storing through another alias, so that a page is flushed before the cache reads it.
   ///
-  /// Spaces are asked under their mmap locks. A thread inside a section cannot wait for those, and flushes what is mapped at all.
+  /// Spaces are asked under their mmap locks. A thread inside a section cannot wait for those, and flushes what is
+  /// mapped at all.
   var needsFlushBeforeRead: Bool {
     memory.dataCache != nil && takesStores && (RCU.isReading || spaces.haveWritableMapping(of: self))
   }

@@ -1,13 +1,14 @@
 /// A range of RAM that has descriptors but is mapped by frame number, as `/dev/mem` is.
 ///
-/// No mapping counts a reference here, although it could: a program that maps a device by number says so, and the special bit in
-/// the entry keeps the promise.
+/// No mapping counts a reference here, although it could: a program that maps a device by number says so, and the
+/// special bit in the entry keeps the promise.
 public final class DeviceRange: Backing {
   private let section: MemorySection
 
   /// A zero-filled range of `pages` pages.
   ///
-  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory` where there are not as many frame numbers.
+  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory` where there are not as many frame
+  ///   numbers.
   public init(_ memory: PhysicalMemory, pages: Int) throws(PageError) {
     section = try MemorySection.device(memory, pages: pages)
   }

@@ -20,11 +20,11 @@ extension Image {
     var idle = 0
   }
 
-  /// One pass of a policy: looks at which pages were accessed since the last pass (the accessed bits of the entries, which
-  /// are cleared), and moves what has become hot or cold. For a caller's own clock.
+  /// One pass of a policy: looks at which pages were accessed since the last pass (the accessed bits of the entries,
+  /// which are cleared), and moves what has become hot or cold. For a caller's own clock.
   ///
-  /// Pages that cannot move (pinned, no frame to be had) stay for the next pass. Costs one look at each entry that maps the
-  /// image; remembers only pages that were accessed lately.
+  /// Pages that cannot move (pinned, no frame to be had) stay for the next pass. Costs one look at each entry that maps
+  /// the image; remembers only pages that were accessed lately.
   ///
   /// - Returns: how many pages moved which way.
   @discardableResult

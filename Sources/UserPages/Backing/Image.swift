@@ -2,9 +2,10 @@ import Synchronization
 
 /// Execute-in-place memory: an image that is read where it lies. It has no frame descriptors, whatever its size.
 ///
-/// What an XIP flash or a DCSS segment is. The bytes are read-only, for `write` and for this process; a private mapping gets
-/// copies, a shared writable one makes the page move into the page cache. Single pages can move there and back at any time
-/// (`migrate`): a moved page is a refcounted frame, the others stay where they lie, and a mixed mapping shows both.
+/// What an XIP flash or a DCSS segment is. The bytes are read-only, for `write` and for this process; a private mapping
+/// gets copies, a shared writable one makes the page move into the page cache. Single pages can move there and back at
+/// any time (`migrate`): a moved page is a refcounted frame, the others stay where they lie, and a mixed mapping shows
+/// both.
 public final class Image: Backing {
   /// Length in bytes; the last page is zero-padded.
   public let byteCount: Int
@@ -29,10 +30,11 @@ public final class Image: Backing {
 
   /// An image of `pages` pages, each filled with the byte that `fill` gives for its index.
   ///
-  /// A page takes memory when it is first used, and none if its byte is 0. `fill` is called then, on the thread that uses it,
-  /// and must give the same byte each time.
+  /// A page takes memory when it is first used, and none if its byte is 0. `fill` is called then, on the thread that
+  /// uses it, and must give the same byte each time.
   ///
-  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory` where there are not as many frame numbers.
+  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory` where there are not as many frame
+  ///   numbers.
   public convenience init(
     _ memory: PhysicalMemory, pages: Int, fill: @escaping @Sendable (Int) -> UInt8
   ) throws(PageError) {
@@ -47,14 +49,15 @@ public final class Image: Backing {
     self.init(section: section, byteCount: contents.count)
   }
 
-  /// An image that is a real file, in place: its pages are the host's page cache, shared with every process that maps it.
+  /// An image that is a real file, in place: its pages are the host's page cache, shared with every process that maps
+  /// it.
   ///
-  /// If the file is truncated later, a load, a store or a copy of a lost page is a bus error, and `read` throws `inputOutput`.
-  /// The part of a page beyond the file's new end reads as zeroes, as through `mmap(2)`. The first image of a process installs
-  /// a handler for SIGBUS, which passes on every signal that is not for an image.
+  /// If the file is truncated later, a load, a store or a copy of a lost page is a bus error, and `read` throws
+  /// `inputOutput`. The part of a page beyond the file's new end reads as zeroes, as through `mmap(2)`. The first image
+  /// of a process installs a handler for SIGBUS, which passes on every signal that is not for an image.
   ///
-  /// - Throws: `file` with the errno if the file cannot be opened; `invalidArgument` if it is empty, or neither a regular file nor
-  ///   a block device; `outOfMemory` if there are not as many frame numbers.
+  /// - Throws: `file` with the errno if the file cannot be opened; `invalidArgument` if it is empty, or neither a
+  ///   regular file nor a block device; `outOfMemory` if there are not as many frame numbers.
   public convenience init(_ memory: PhysicalMemory, path: String) throws(PageError) {
     let (section, bytes) = try MemorySection.bare(memory, path: path)
     self.init(section: section, byteCount: bytes)
@@ -74,13 +77,15 @@ public final class Image: Backing {
     switch state(of: page) {
     case .inPlace:
       if !write { return .frameNumber(section.first + page, writable: false) }
-      // The page is about to be written through a shared mapping: it moves into the page cache, then the fault asks again.
+      // The page is about to be written through a shared mapping: it moves into the page cache, then the fault asks
+      // again.
       do throws(PageError) { try migrateToCache(page: page) } catch {
         return error == .outOfMemory ? .outOfMemory : .busError
       }
       return .retry
     case .moving:
-      // The fault holds no lock, so it may wait for the migration. Inside a flush of that migration it would wait for itself.
+      // The fault holds no lock, so it may wait for the migration. Inside a flush of that migration it would wait for
+      // itself.
       return migrationLock.holding({}) == nil ? .busError : .retry
     case .cached(let pfn): return .frame(FrameReference(owning: pfn, in: section.memory))
     }
@@ -97,8 +102,8 @@ public final class Image: Backing {
 
   /// `read(2)`, by frame number: the bytes at `offset`, fewer at the image's end.
   ///
-  /// - Throws: `invalidArgument` for a negative offset or count; `outOfMemory` if a page cannot be filled; `inputOutput` if the
-  ///   image's real file was truncated.
+  /// - Throws: `invalidArgument` for a negative offset or count; `outOfMemory` if a page cannot be filled;
+  ///   `inputOutput` if the image's real file was truncated.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     guard offset < byteCount else { return [] }

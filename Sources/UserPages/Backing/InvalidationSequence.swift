@@ -11,9 +11,10 @@ import Synchronization
 ///     3. waits for a grace period, moves the page        c. locks the entry, reads the sequence again
 ///                                                        d. unchanged: installs; else unlocks, starts again
 ///
-/// ORDERING [lock-then-validate]: step 1 comes before step 2 looks at any entry, and the fault locks its entry before step c.
-/// In the single order of these four accesses, either the fault finds the sequence advanced, or step 2 finds the entry locked,
-/// waits, and empties what the fault installed. Acquire and release would not order a store before a later load.
+/// ORDERING [lock-then-validate]: step 1 comes before step 2 looks at any entry, and the fault locks its entry before
+/// step c. In the single order of these four accesses, either the fault finds the sequence advanced, or step 2 finds
+/// the entry locked, waits, and empties what the fault installed. Acquire and release would not order a store before a
+/// later load.
 ///
 /// The type is the library's own, so that no code of a user runs while an entry is locked.
 public final class InvalidationSequence: Sendable {

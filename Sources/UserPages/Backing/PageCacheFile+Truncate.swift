@@ -1,7 +1,8 @@
 import Glibc
 import Synchronization
 
-/// Changes of a memory file's length, and holes, under running mappings, pins and faults (`shmem_setattr`, `shmem_fallocate`).
+/// Changes of a memory file's length, and holes, under running mappings, pins and faults (`shmem_setattr`,
+/// `shmem_fallocate`).
 ///
 ///     truncation                                          a fault
 ///     1. under `original`'s lock: sets the length,        fills a frame, then under the same lock finds another
@@ -14,17 +15,20 @@ import Synchronization
 ///
 /// A hole is the same without the length: 1, 2, 3, 4 of the pages that were in the cache, private copies not, and 5.
 ///
-/// ORDERING [lock-then-validate]: 3 and 4 against a fault's lock and look. [deferred-free]: a look-up that found a page before step 2
-/// retains it in its section, and the cache's reference falls a grace period later. 2 comes before 3: a fault that asks after 3 finds
-/// no page of before. [store-then-length]: 1 comes before 6, against a `write` that stores and then looks at the length.
+/// ORDERING [lock-then-validate]: 3 and 4 against a fault's lock and look. [deferred-free]: a look-up that found a page
+/// before step 2 retains it in its section, and the cache's reference falls a grace period later. 2 comes before 3: a
+/// fault that asks after 3 finds no page of before. [store-then-length]: 1 comes before 6, against a `write` that
+/// stores and then looks at the length.
 extension PageCacheFile {
-  /// Sets the file's length. Beyond a new end, entries and private copies are gone when the call returns, and an access is a bus
-  /// error. A pin keeps its page.
+  /// Sets the file's length. Beyond a new end, entries and private copies are gone when the call returns, and an access
+  /// is a bus error. A pin keeps its page.
   ///
-  /// The rest of the last page is cleared when the file is cut, also to the length that it has. It is not when the file grows: what a
-  /// mapping stored there since shows, as in Linux 6.18's `tmpfs`. A ``PageCache`` clears it then too, as disk file systems do.
+  /// The rest of the last page is cleared when the file is cut, also to the length that it has. It is not when the file
+  /// grows: what a mapping stored there since shows, as in Linux 6.18's `tmpfs`. A ``PageCache`` clears it then too, as
+  /// disk file systems do.
   ///
-  /// - Throws: `invalidArgument` for a negative length; `file(.resize, errno: EFBIG)` beyond what the file was made for.
+  /// - Throws: `invalidArgument` for a negative length; `file(.resize, errno: EFBIG)` beyond what the file was made
+  ///   for.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
     try changeLength { _ in count }
@@ -89,8 +93,8 @@ extension PageCacheFile {
     _ = try changeLock.holding { () throws(Failure) in try body(&kept) }
   }
 
-  /// Clears the rest of the last page if it is cached. If it is not, it will be filled without that. Returns the page's frame, with a
-  /// reference for the caller.
+  /// Clears the rest of the last page if it is cached. If it is not, it will be filled without that. Returns the page's
+  /// frame, with a reference for the caller.
   private func clearTail(from end: Int) throws(PageError) -> PFN? {
     let within = end % Page.size
     guard within > 0, let tail = try cachedFrame(of: end / Page.size) else { return nil }

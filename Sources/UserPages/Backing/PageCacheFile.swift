@@ -3,15 +3,15 @@ import Synchronization
 
 /// A memory file: a file that is nothing but its pages in the page cache (`tmpfs`, `memfd_create(2)`).
 ///
-/// Frames have descriptors and are allocated on first use. The cache holds one reference for each cached page, and lets go of it a
-/// grace period after the place was emptied. Look-ups take no lock: a place in the cache is one atomic word, and a frame found there
-/// can be taken in the same read-side section. For a real file see ``PageCache``.
+/// Frames have descriptors and are allocated on first use. The cache holds one reference for each cached page, and lets
+/// go of it a grace period after the place was emptied. Look-ups take no lock: a place in the cache is one atomic word,
+/// and a frame found there can be taken in the same read-side section. For a real file see ``PageCache``.
 public final class PageCacheFile: Backing {
   let memory: PhysicalMemory
   let slots: PageCacheIndex
   private let source: Source
-  /// Held while places are filled, so that a page and the 2 MiB around it are not both made, and while the length changes, so that no
-  /// place beyond the end is filled. Look-ups do without.
+  /// Held while places are filled, so that a page and the 2 MiB around it are not both made, and while the length
+  /// changes, so that no place beyond the end is filled. Look-ups do without.
   let original: Guarded<OriginalContents>
   /// One change of the length or the contents at a time.
   let changeLock = OwnedLock()
@@ -34,9 +34,10 @@ public final class PageCacheFile: Backing {
   ///   - memory: where the frames come from.
   ///   - pages: the length at first.
   ///   - fill: what is in all of them.
-  ///   - maximumPages: how far the file can grow, in pages; nil for a file that does not. It costs 8 bytes of address space a page.
-  /// - Throws: `invalidArgument` where a number is negative or the length overflows; `outOfMemory` where the process has not the
-  ///   address space.
+  ///   - maximumPages: how far the file can grow, in pages; nil for a file that does not. It costs 8 bytes of address
+  ///     space a page.
+  /// - Throws: `invalidArgument` where a number is negative or the length overflows; `outOfMemory` where the process
+  ///   has not the address space.
   public convenience init(
     _ memory: PhysicalMemory, pages: Int, fill: UInt8 = 0, maximumPages: Int? = nil
   ) throws(PageError) {
@@ -57,8 +58,8 @@ public final class PageCacheFile: Backing {
     try self.init(memory, .bytes(contents), byteCount: contents.count, maximumPages)
   }
 
-  /// One page that `reader` is asked for whenever it is to be cached; what it gives beyond `byteCount` does not count. What it
-  /// throws is the fault's answer.
+  /// One page that `reader` is asked for whenever it is to be cached; what it gives beyond `byteCount` does not count.
+  /// What it throws is the fault's answer.
   package convenience init(
     _ memory: PhysicalMemory, page reader: @escaping @Sendable () throws(PageError) -> [UInt8], byteCount: Int
   ) {
@@ -121,7 +122,8 @@ public final class PageCacheFile: Backing {
 
   /// `read(2)`: the bytes at `offset`, fewer at the file's end.
   ///
-  /// - Throws: `invalidArgument` for a negative offset or count, `outOfMemory` where a page is not cached and cannot be.
+  /// - Throws: `invalidArgument` for a negative offset or count, `outOfMemory` where a page is not cached and cannot
+  ///   be.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     var bytes: [UInt8] = []
@@ -145,8 +147,8 @@ public final class PageCacheFile: Backing {
 
   /// `write(2)`: makes the file longer where the bytes end beyond it.
   ///
-  /// - Throws: `invalidArgument` for a negative offset; `file(.resize, errno: EFBIG)` beyond what the file was made for;
-  ///   `outOfMemory` as in `read`. Pages before the failing one stay written.
+  /// - Throws: `invalidArgument` for a negative offset; `file(.resize, errno: EFBIG)` beyond what the file was made
+  ///   for; `outOfMemory` as in `read`. Pages before the failing one stay written.
   public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) {
     guard offset >= 0, offset <= Int.max - bytes.count else { throw .invalidArgument }
     var done = 0
@@ -168,15 +170,16 @@ public final class PageCacheFile: Backing {
 
   /// Whether the file has all bytes up to `end` after the caller has stored some of them.
   ///
-  /// ORDERING [store-then-length]: bytes, fence, length here; length, grace period, zeroes behind the end in a truncation. So either this
-  /// finds the new length, or the truncation clears what the caller stored. Otherwise a file that grows again would show it.
+  /// ORDERING [store-then-length]: bytes, fence, length here; length, grace period, zeroes behind the end in a
+  /// truncation. So either this finds the new length, or the truncation clears what the caller stored. Otherwise a file
+  /// that grows again would show it.
   private func isInside(_ end: Int) -> Bool {
     atomicMemoryFence(ordering: .sequentiallyConsistent)
     return end <= byteCount
   }
 
-  /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go; a later
-  /// access reads the file's first contents again, without what was cut off.
+  /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go; a
+  /// later access reads the file's first contents again, without what was cut off.
   ///
   /// - Complexity: O(pages that were ever cached), whatever the file's length is.
   public func drop() {
@@ -211,11 +214,12 @@ public final class PageCacheFile: Backing {
       }
       YieldPoint.cacheBetweenReadAndInstall.reach()
       let isInstalled = original.withLock { now in
-        // A truncation since would not find the page: read it again. One before `contents` were read has left the version alone, so the
-        // length is looked at too. It changes under this lock. A page beyond the end would stay in the cache for good.
+        // A truncation since would not find the page: read it again. One before `contents` were read has left the
+        // version alone, so the length is looked at too. It changes under this lock. A page beyond the end would stay
+        // in the cache for good.
         guard now.version == contents.version, page < pageCount, slots[page] == nil else { return false }
-        // ORDERING [lock-then-begin]: only a thread that holds the lock fills a place, so this one stays empty until the frame
-        // is in it.
+        // ORDERING [lock-then-begin]: only a thread that holds the lock fills a place, so this one stays empty until
+        // the frame is in it.
         let frame = memory.frames.frame(pfn)
         frame.begin(anonymous: false, mapped: false)
         // The caller's reference, before another thread can find and drop the frame.
@@ -230,8 +234,8 @@ public final class PageCacheFile: Backing {
 
   /// The frame of a page, if it is in the cache, with a reference for the caller.
   ///
-  /// ORDERING [deferred-free]: inside one section, so that the cache's own reference is there still, even if the place is
-  /// emptied meanwhile. A reference taken too late would be one on another's frame.
+  /// ORDERING [deferred-free]: inside one section, so that the cache's own reference is there still, even if the place
+  /// is emptied meanwhile. A reference taken too late would be one on another's frame.
   ///
   /// - Throws: `outOfMemory` where the frame has too many references.
   func cachedFrame(of page: Int) throws(PageError) -> PFN? {

@@ -1,7 +1,8 @@
 /// Memory without a name that no pin reaches (`memfd_secret(2)`): what `MappingKind.secret` shows.
 ///
-/// A file in memory whose frames are mapped by number. Their entries are special, so the fast path of pins refuses them as it does those of a
-/// device, and the slow path asks the mapping. The file keeps each frame until the last mapping is gone, and a grace period longer.
+/// A file in memory whose frames are mapped by number. Their entries are special, so the fast path of pins refuses them
+/// as it does those of a device, and the slow path asks the mapping. The file keeps each frame until the last mapping
+/// is gone, and a grace period longer.
 final class SecretMemory: Backing {
   private let file: PageCacheFile
 

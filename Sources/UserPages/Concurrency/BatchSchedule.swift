@@ -4,8 +4,8 @@
 struct BatchSchedule {
   /// What a thread's words weigh, in bytes, before `drainIfFull` waits for a grace period: at least, and at most.
   ///
-  /// A grace period costs 1 us while no other thread of the process runs, and some tens while others do. What a small batch frees is
-  /// used again while the caches hold it. A large one interrupts the other threads less often.
+  /// A grace period costs 1 us while no other thread of the process runs, and some tens while others do. What a small
+  /// batch frees is used again while the caches hold it. A large one interrupts the other threads less often.
   static let leastWeight = 128 << 10
   static let mostWeight = 512 << 10
   /// What a batch weighs, within those bounds, for each microsecond that the thread waited for a grace period.
@@ -41,11 +41,11 @@ struct BatchSchedule {
     weightByLastWait = bounded
   }
 
-  /// Cuts the list at its end, so that any thread's grace period from now on serves what is in it. Cuts nothing, and returns true, if a
-  /// whole batch waits.
+  /// Cuts the list at its end, so that any thread's grace period from now on serves what is in it. Cuts nothing, and
+  /// returns true, if a whole batch waits.
   ///
-  /// ORDERING [deferred-free]: the caller has read `end`; the cookie is taken here, after it. While a cookie's grace period is under
-  /// way, words that came after it began are not cut.
+  /// ORDERING [deferred-free]: the caller has read `end`; the cookie is taken here, after it. While a cookie's grace
+  /// period is under way, words that came after it began are not cut.
   mutating func cutOrFindFull(end: Int, freedWeight: Int) -> Bool {
     nextLook = weight + batchWeight / 8
     let most = cookie.isUnderWay ? 2 * batchWeight : batchWeight

@@ -42,8 +42,8 @@ extension COWBTree {
       right.pointee.keys[0], UInt64(UInt(bitPattern: right)), after: at, in: node, isRightmost: isRightmost)
   }
 
-  /// Places an entry. A full node gives its right half to a new one, which it returns. But where keys come in ascending order, at the
-  /// tree's right edge, nothing moves and nodes stay full.
+  /// Places an entry. A full node gives its right half to a new one, which it returns. But where keys come in ascending
+  /// order, at the tree's right edge, nothing moves and nodes stay full.
   private func place(_ key: UInt64, _ word: UInt64, after index: Int, in node: Node, isRightmost: Bool) -> Node? {
     if Int(node.pointee.count) < Self.fanout {
       Self.place(key, word, at: index + 1, in: node)

@@ -2,16 +2,17 @@ import Synchronization
 
 /// An ordered map from 64-bit keys to words that is read without a lock and edited by one writer at a time.
 ///
-/// A B+ tree whose published nodes never change. An edit copies the nodes on its path, once each, works on the copies, and
-/// publishes them together by storing one root word: a reader sees the tree before the edit or after it, never between.
+/// A B+ tree whose published nodes never change. An edit copies the nodes on its path, once each, works on the copies,
+/// and publishes them together by storing one root word: a reader sees the tree before the edit or after it, never
+/// between.
 ///
 /// ORDERING [tree-root]: `publish` stores the root with release after the new nodes are complete; `root` is loaded
 /// with acquire, so a reader that sees a root sees whole nodes. Replaced nodes are given to the queue of deferred frees
 /// after the store, so a reader inside a section never walks freed memory.
 ///
-/// The keys of an inner node are exactly the smallest keys of its children; that makes a floor search one descent. A level of it
-/// counts the keys that are above, all 32 of them: a few vector instructions and no branch to mispredict, and the node's cache lines
-/// are fetched side by side. A search by halves would wait for one line after the other.
+/// The keys of an inner node are exactly the smallest keys of its children; that makes a floor search one descent. A
+/// level of it counts the keys that are above, all 32 of them: a few vector instructions and no branch to mispredict,
+/// and the node's cache lines are fetched side by side. A search by halves would wait for one line after the other.
 final class COWBTree: @unchecked Sendable {
   static let fanout = 32
 
@@ -51,8 +52,9 @@ final class COWBTree: @unchecked Sendable {
   let queue: DeferredQueue.Handle
   // Keeps the queue alive for the nodes that are left at the end.
   private let queueOwner: DeferredQueue
-  // The edit in progress (`COWBTree+Editing.swift`). Guarded by the lock that makes a thread the only writer. Each access is one load or store, so Swift's checks for overlapping
-  // accesses could find nothing. They cost a fifth of a small edit.
+  // The edit in progress (`COWBTree+Editing.swift`). Guarded by the lock that makes a thread the only writer. Each
+  // access is one load or store, so Swift's checks for overlapping accesses could find nothing. They cost a fifth of a
+  // small edit.
   @exclusivity(unchecked) var working: Node?
   @exclusivity(unchecked) var edit: UInt64 = 1
   @exclusivity(unchecked) var replaced: Node?
@@ -149,7 +151,8 @@ final class COWBTree: @unchecked Sendable {
     return fanout - 1 - Int(above)
   }
 
-  /// The same for the writer, which has the count at hand. Most edits are of trees of few entries, and search them six times.
+  /// The same for the writer, which has the count at hand. Most edits are of trees of few entries, and search them six
+  /// times.
   static func lastCounted(in node: Node, notAbove key: UInt64) -> Int {
     let count = Int(node.pointee.count)
     if count > fanout / 4 { return lastIndex(in: node, notAbove: key) }

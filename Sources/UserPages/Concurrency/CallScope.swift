@@ -1,6 +1,7 @@
 import CPlatform
 
-/// Which objects the calling thread calls out for: what it runs for one of them is refused where it would come back to that object.
+/// Which objects the calling thread calls out for: what it runs for one of them is refused where it would come back to
+/// that object.
 enum CallScope {
   private struct Call {
     let owner: ObjectIdentifier

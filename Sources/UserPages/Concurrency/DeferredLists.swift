@@ -1,6 +1,7 @@
 import Synchronization
 
-/// Lists of deferred words, one for each shard: the owner adds at the end, and drains take from the front. Adding takes no lock.
+/// Lists of deferred words, one for each shard: the owner adds at the end, and drains take from the front. Adding takes
+/// no lock.
 ///
 ///     the shard's owner                        a drain
 ///     writes a word behind the end
@@ -9,11 +10,12 @@ import Synchronization
 ///                                              under the shard's drain lock: frees the words up to that end
 ///                                              front <- that end (release)  --->  a thread that looks for what is left
 ///
-/// ORDERING [word-then-end]: release and acquire. A drain that sees an end sees the words before it, and what their owner did before
-/// it added them. A thread that sees a front sees that what lies before it is free.
+/// ORDERING [word-then-end]: release and acquire. A drain that sees an end sees the words before it, and what their
+/// owner did before it added them. A thread that sees a front sees that what lies before it is free.
 ///
-/// Words lie in linked chunks of a page. The owner links a chunk before it counts a word in it. A drain gives a chunk back when it goes on
-/// to the next one, which the owner has gone on to before. So neither holds a chunk that the other has freed.
+/// Words lie in linked chunks of a page. The owner links a chunk before it counts a word in it. A drain gives a chunk
+/// back when it goes on to the next one, which the owner has gone on to before. So neither holds a chunk that the other
+/// has freed.
 ///
 /// What the owner, the drains and all threads use lies apart, in memory of its own: see `LockArray`.
 struct DeferredLists: @unchecked Sendable {
@@ -68,7 +70,8 @@ struct DeferredLists: @unchecked Sendable {
   func release() {
     for index in 0..<count {
       precondition(isEmpty(index), "a queue of deferred frees was dropped with words in it")
-      // The chunk that the owner adds to. Drains have freed those before it, unless they had no reason yet to go on to it.
+      // The chunk that the owner adds to. Drains have freed those before it, unless they had no reason yet to go on to
+      // it.
       var chunk = taking[index].first ?? Chunk(bitPattern: positions[index].firstChunk.load(ordering: .acquiring))
       while let one = chunk {
         chunk = one == adding[index].last ? nil : Self.next(after: one)
@@ -125,8 +128,8 @@ struct DeferredLists: @unchecked Sendable {
 
   // MARK: The holder of the drain lock
 
-  /// Lends `body` the words up to `end` that have not been taken, in pieces, and takes them. `body` may write to them, and returns what
-  /// they weigh.
+  /// Lends `body` the words up to `end` that have not been taken, in pieces, and takes them. `body` may write to them,
+  /// and returns what they weigh.
   func take(upTo end: Int, from index: Int, _ body: (UnsafeMutableBufferPointer<DeferredWord>) -> Int) {
     let front = front(of: index)
     var left = end - front

@@ -1,7 +1,8 @@
 extension DeferredQueue {
   /// The queue, for users that its owner outlives.
   ///
-  /// A trivial value: a call through it writes no reference count, a line that all threads that fault or unmap would share.
+  /// A trivial value: a call through it writes no reference count, a line that all threads that fault or unmap would
+  /// share.
   struct Handle: Sendable {
     private let queue: Unmanaged<DeferredQueue>
 

@@ -16,18 +16,21 @@ import Synchronization
 /// What a caller may rely on; other comments cite the letters:
 ///
 /// - (a) A word is freed once, after a grace period (`RCU`, b) that begins after it was enqueued.
-/// - (b) An object is released by a thread that holds no lock of the library's, does not reclaim, and is in no section and in no call of a
-///   page cache's store or `willWriteBack`. Its `deinit` or closure may call any operation of the library. Which thread that is, and when, is
-///   not said.
-/// - (c) When `drainAll` or `barrier` returns, all that was enqueued before the call, by any thread, is freed and released.
-/// - (d) From inside an object's release the two keep (c) for memory, but not for objects: those are ready, and are released
-///   when the present one is done, by this thread or by the one that has begun. A thread that waited there could wait for itself,
-///   or for a thread that waits for it. The same holds inside a call as in (b): the objects are released when it is over.
+/// - (b) An object is released by a thread that holds no lock of the library's, does not reclaim, and is in no section
+///   and in no call of a page cache's store or `willWriteBack`. Its `deinit` or closure may call any operation of the
+///   library. Which thread that is, and when, is not said.
+/// - (c) When `drainAll` or `barrier` returns, all that was enqueued before the call, by any thread, is freed and
+///   released.
+/// - (d) From inside an object's release the two keep (c) for memory, but not for objects: those are ready, and are
+///   released when the present one is done, by this thread or by the one that has begun. A thread that waited there
+///   could wait for itself, or for a thread that waits for it. The same holds inside a call as in (b): the objects are
+///   released when it is over.
 /// - (e) A frame that a pin slot holds is freed after the slot is vacated, by the next drain at the latest.
 /// - (f) `reclaim` frees memory and releases no object, so a thread that holds a lock may call it.
 ///
-/// A batch is weighed by the bytes that its words keep from being used again. A grace period costs the more the more threads run,
-/// since it interrupts each. So a batch is the larger the longer the thread's last two took, and any thread's serves all batches:
+/// A batch is weighed by the bytes that its words keep from being used again. A grace period costs the more the more
+/// threads run, since it interrupts each. So a batch is the larger the longer the thread's last two took, and any
+/// thread's serves all batches:
 ///
 ///     a thread, each eighth of a batch           any thread
 ///     cut <- the list's end
@@ -36,12 +39,12 @@ import Synchronization
 ///     frees what lies before the cut
 ///     waits for a grace period itself only if a whole batch has gathered nevertheless
 ///
-/// If the cookie's grace period is under way then, the thread goes on until two batches have gathered: threads that fill their batches
-/// at the same time would sleep together, and run a second one for what the first one serves.
+/// If the cookie's grace period is under way then, the thread goes on until two batches have gathered: threads that
+/// fill their batches at the same time would sleep together, and run a second one for what the first one serves.
 ///
-/// ORDERING [deferred-free]: (a): the list's end is read before the cookie is taken, and a grace period that ends the cookie's has
-/// begun after that ([change-then-grace]). So a section that could have met the thing began before the grace period, and has ended
-/// when the word is freed.
+/// ORDERING [deferred-free]: (a): the list's end is read before the cookie is taken, and a grace period that ends the
+/// cookie's has begun after that ([change-then-grace]). So a section that could have met the thing began before the
+/// grace period, and has ended when the word is freed.
 ///
 /// Lock order: a drain lock, the words held back, the ready objects' monitor.
 final class DeferredQueue: @unchecked Sendable {
@@ -72,8 +75,8 @@ final class DeferredQueue: @unchecked Sendable {
 
   /// - Parameters:
   ///   - weights: what a word of each tag of the layers above weighs; as much as an object by default.
-  ///   - free: gets the words of the layers above, some at a time, after their grace period; returns those that cannot be freed yet,
-  ///     and gets them again later. Runs under the queue's locks: it runs no user's code.
+  ///   - free: gets the words of the layers above, some at a time, after their grace period; returns those that cannot
+  ///     be freed yet, and gets them again later. Runs under the queue's locks: it runs no user's code.
   init(weights others: [UInt64: Int] = [:], free: @escaping @Sendable (Span<DeferredWord>) -> [DeferredWord]) {
     self.free = free
     var weights = InlineArray<8, Int>(repeating: BatchSchedule.leastWeight / Self.batch)
@@ -134,8 +137,9 @@ final class DeferredQueue: @unchecked Sendable {
 
   // MARK: Draining
 
-  /// Frees what a grace period has made ready in the calling thread's list. If a batch has gathered, waits for a grace period first.
-  /// Releases what is ready, if the thread may (`ReclaimScope.mayRelease`). Inside a section it does nothing.
+  /// Frees what a grace period has made ready in the calling thread's list. If a batch has gathered, waits for a grace
+  /// period first. Releases what is ready, if the thread may (`ReclaimScope.mayRelease`). Inside a section it does
+  /// nothing.
   ///
   /// - Precondition: the caller holds no lock of the library's but those that its scope tells of.
   func drainIfFull() {
@@ -173,7 +177,8 @@ final class DeferredQueue: @unchecked Sendable {
     return schedules[index].cutOrFindFull(end: end, freedWeight: lists.freedWeight(of: index)) ? end : nil
   }
 
-  /// Frees the memory among what was enqueued before the call, on any thread, with one grace period. Its objects become ready.
+  /// Frees the memory among what was enqueued before the call, on any thread, with one grace period. Its objects become
+  /// ready.
   ///
   /// Releases nothing (f), so a thread that holds the mmap lock may call it.
   ///
@@ -194,8 +199,8 @@ final class DeferredQueue: @unchecked Sendable {
     heldBack.look(mustWait: true, free)
   }
 
-  /// Frees and releases what was enqueued before the call, and what that defers on this thread in turn. Waits for no other
-  /// thread's releases. Returns whether an object was released.
+  /// Frees and releases what was enqueued before the call, and what that defers on this thread in turn. Waits for no
+  /// other thread's releases. Returns whether an object was released.
   ///
   /// Objects come in chains: a mapping holds the last reference to a file, and the file's end defers its frames.
   ///
@@ -220,8 +225,8 @@ final class DeferredQueue: @unchecked Sendable {
     objects.waitForRoundsUnderWay()
   }
 
-  /// Frees and releases everything that was enqueued before the call (c), and nothing that was enqueued since: it ends where
-  /// closures defer themselves again.
+  /// Frees and releases everything that was enqueued before the call (c), and nothing that was enqueued since: it ends
+  /// where closures defer themselves again.
   ///
   /// - Precondition: as `drain`.
   func barrier() {
@@ -230,8 +235,8 @@ final class DeferredQueue: @unchecked Sendable {
     objects.waitForRoundsUnderWay()
   }
 
-  /// Frees the memory of a list's words up to `end`, whose grace period is over, and makes their objects ready. Returns when they are
-  /// free, whichever thread has freed them (c).
+  /// Frees the memory of a list's words up to `end`, whose grace period is over, and makes their objects ready. Returns
+  /// when they are free, whichever thread has freed them (c).
   private func free(_ list: Int, upTo end: Int) {
     if lists.front(of: list) >= end { return }
     drainLocks.lock(list)

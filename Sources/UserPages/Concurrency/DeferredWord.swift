@@ -1,4 +1,5 @@
-/// Something to free after a grace period, in one word: its kind in the low three bits, its address or number above them.
+/// Something to free after a grace period, in one word: its kind in the low three bits, its address or number above
+/// them.
 ///
 /// This layer knows three kinds. Layers above define theirs with the tags that are left, and free those.
 struct DeferredWord {

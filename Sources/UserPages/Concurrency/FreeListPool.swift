@@ -2,9 +2,9 @@ import CPlatform
 
 /// Blocks of memory of one size that are used again: nodes that every change of a mapping makes and frees.
 ///
-/// Each thread keeps two stacks of free blocks and takes from them: no lock and no atomic addition. Only threads beyond the 63rd
-/// share a pair. Full stacks go to a depot, whole, and come from there (Bonwick's magazines). So a block that another
-/// thread has freed is used again too, at the price of one lock for a stack of them:
+/// Each thread keeps two stacks of free blocks and takes from them: no lock and no atomic addition. Only threads beyond
+/// the 63rd share a pair. Full stacks go to a depot, whole, and come from there (Bonwick's magazines). So a block that
+/// another thread has freed is used again too, at the price of one lock for a stack of them:
 ///
 ///     a thread frees           its stacks                   the depot             a thread takes
 ///     pushes           ---->   top, up to `stackSize`
@@ -13,8 +13,8 @@ import CPlatform
 ///                              the old below   --------->   full stacks  ----->   both of its own are empty
 ///     the depot is full: the blocks go back to the system
 ///
-/// ORDERING [thread-number]: the stacks belong to a thread's number, and need no more than that to be handed on with it. What goes
-/// through the depot is ordered by its lock.
+/// ORDERING [thread-number]: the stacks belong to a thread's number, and need no more than that to be handed on with
+/// it. What goes through the depot is ordered by its lock.
 final class FreeListPool: @unchecked Sendable {
   /// Blocks of a full stack.
   static let stackSize = 64
@@ -25,7 +25,8 @@ final class FreeListPool: @unchecked Sendable {
 
   let bytes: Int
   private let alignment: Int
-  /// Blocks of whole pages are mapped one by one. The heap puts a header before each block, so that a page takes two of its pages.
+  /// Blocks of whole pages are mapped one by one. The heap puts a header before each block, so that a page takes two of
+  /// its pages.
   private let isMapped: Bool
   // Raw memory: neighbours must not share a line. The last one is the shared one, guarded by `sharedLock`.
   private let shards: UnsafeMutablePointer<Shard>

@@ -3,12 +3,12 @@ import Synchronization
 
 /// A lock for sections of some tens of instructions: one word, uncontended in user space, waiters asleep in the kernel.
 ///
-/// It can neither be waited for with a timeout nor taken twice by one thread. For a value that it guards alone see `Guarded`;
-/// `LockArray` says when to use which lock.
+/// It can neither be waited for with a timeout nor taken twice by one thread. For a value that it guards alone see
+/// `Guarded`; `LockArray` says when to use which lock.
 ///
 /// Drepper's three-state mutex ("Futexes Are Tricky"): 0 free, 1 held, 2 held while a thread may be asleep. Not
-/// `Synchronization.Mutex`: the slow path of that lock lives in an uninstrumented library, where ThreadSanitizer cannot see
-/// what it orders.
+/// `Synchronization.Mutex`: the slow path of that lock lives in an uninstrumented library, where ThreadSanitizer cannot
+/// see what it orders.
 struct FutexLock: ~Copyable {
   private let state = Atomic<UInt32>(0)
 

@@ -3,9 +3,9 @@ import Synchronization
 
 /// A grace period that must have ended before a writer goes on (the cookie of `get_state_synchronize_rcu`).
 ///
-/// A writer takes `next` after its change and waits later, or leaves the value with what is to be freed. One grace period serves all
-/// changes that were made before it began. Grace periods run one at a time, because liburcu's do. So threads that come while one
-/// runs wait for the next one together, and one of them runs it:
+/// A writer takes `next` after its change and waits later, or leaves the value with what is to be freed. One grace
+/// period serves all changes that were made before it began. Grace periods run one at a time, because liburcu's do. So
+/// threads that come while one runs wait for the next one together, and one of them runs it:
 ///
 ///     thread A                       thread B                       thread C
 ///     changes what readers find
@@ -18,11 +18,12 @@ import Synchronization
 ///
 /// One word counts them (`rcu_seq`): it is odd while a grace period runs, and grows by one as it begins and as it ends.
 ///
-/// ORDERING [change-then-grace]: `next` is a fence and a load of the word; a grace period begins with a sequentially consistent
-/// exchange of the word, and ends with a store. If the load did not see the beginning, the fence puts the change before the
-/// grace period, so each section that it does not wait for sees the change. If it did see it, the grace period may have begun before
-/// the change, and the value is the one after it. The fence is there for changes that are plain stores: those would otherwise pass
-/// the load. The store of the end carries the sections' accesses on to every thread that reads it, as [grace-then-free] says.
+/// ORDERING [change-then-grace]: `next` is a fence and a load of the word; a grace period begins with a sequentially
+/// consistent exchange of the word, and ends with a store. If the load did not see the beginning, the fence puts the
+/// change before the grace period, so each section that it does not wait for sees the change. If it did see it, the
+/// grace period may have begun before the change, and the value is the one after it. The fence is there for changes
+/// that are plain stores: those would otherwise pass the load. The store of the end carries the sections' accesses on
+/// to every thread that reads it, as [grace-then-free] says.
 struct GracePeriod: Comparable, Sendable {
   /// What the word has come to when it has ended. Even.
   let number: UInt64
@@ -42,16 +43,16 @@ struct GracePeriod: Comparable, Sendable {
 
   /// Whether this grace period, or one that began after it, has ended. One load.
   ///
-  /// ORDERING [grace-then-free]: acquire at least, pairs with the store at the end: what sections did comes before what the
-  /// caller frees.
+  /// ORDERING [grace-then-free]: acquire at least, pairs with the store at the end: what sections did comes before what
+  /// the caller frees.
   @inline(__always)
   var hasEnded: Bool { number <= Self.word.load(ordering: .sequentiallyConsistent) }
 
   /// Whether this grace period runs at this moment. A hint.
   var isUnderWay: Bool { number == Self.word.load(ordering: .relaxed) + 1 }
 
-  /// Returns when this grace period has ended (`cond_synchronize_rcu`). If none runs, the calling thread runs it; if one runs that
-  /// began too early, the thread waits for its end.
+  /// Returns when this grace period has ended (`cond_synchronize_rcu`). If none runs, the calling thread runs it; if
+  /// one runs that began too early, the thread waits for its end.
   ///
   /// - Precondition: not called inside a read-side section, unless the grace period has ended.
   func wait() {
@@ -82,8 +83,9 @@ struct GracePeriod: Comparable, Sendable {
 
   /// Sleeps until the grace period that runs has ended. May return for no reason.
   ///
-  /// ORDERING [end-then-wake]: a sleeper counts itself, then looks at the count of ends and at the word; the end changes both, then
-  /// looks for sleepers. So either the end sees the sleeper, or the sleeper sees the end. The kernel compares the count again.
+  /// ORDERING [end-then-wake]: a sleeper counts itself, then looks at the count of ends and at the word; the end
+  /// changes both, then looks for sleepers. So either the end sees the sleeper, or the sleeper sees the end. The kernel
+  /// compares the count again.
   private static func sleep(while now: UInt64) {
     sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
     let seen = ends.load(ordering: .sequentiallyConsistent)

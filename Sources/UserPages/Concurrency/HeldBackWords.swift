@@ -2,11 +2,11 @@ import Synchronization
 
 /// Words that could not be freed although their grace period is over: frames that pin slots still hold.
 ///
-/// They need no further grace period, only another look at the slots. So they stay out of the batches, where they would count
-/// as work that a grace period could do: as many of them as a batch holds would cost every fault one.
+/// They need no further grace period, only another look at the slots. So they stay out of the batches, where they would
+/// count as work that a grace period could do: as many of them as a batch holds would cost every fault one.
 ///
-/// When to look again: each drain does. Between drains a thread looks after some tens or hundreds of its faults and unmaps.
-/// The distance doubles while looks find nothing to free, and is short again after one that does.
+/// When to look again: each drain does. Between drains a thread looks after some tens or hundreds of its faults and
+/// unmaps. The distance doubles while looks find nothing to free, and is short again after one that does.
 final class HeldBackWords: @unchecked Sendable {
   private static let shortestDistance = 128
   private static let longestDistance = 1024
@@ -45,8 +45,8 @@ final class HeldBackWords: @unchecked Sendable {
   /// Has `free` look at all words; it returns those that stay.
   ///
   /// - Parameters:
-  ///   - mustWait: whether to wait for another thread's look, and look again, so that what could be freed before the call is
-  ///     free after it. Otherwise that thread's look will do.
+  ///   - mustWait: whether to wait for another thread's look, and look again, so that what could be freed before the
+  ///     call is free after it. Otherwise that thread's look will do.
   ///   - free: runs no user's code.
   func look(mustWait: Bool, _ free: (Span<DeferredWord>) -> [DeferredWord]) {
     if count == 0 { return }

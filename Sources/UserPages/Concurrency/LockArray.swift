@@ -1,14 +1,16 @@
 /// Futex locks by index, each in a cache line of its own: for the shards of something.
 ///
 /// When to use which lock:
-/// - `FutexLock`: one lock, held for some tens of instructions. It must not move, so it lives in a class or in raw memory.
+/// - `FutexLock`: one lock, held for some tens of instructions. It must not move, so it lives in a class or in raw
+///   memory.
 /// - `LockArray`: many of those. Neighbours share no cache line.
-/// - `Guarded`: a `FutexLock` together with the value that it guards, for what changes too seldom to be worth a protocol.
+/// - `Guarded`: a `FutexLock` together with the value that it guards, for what changes too seldom to be worth a
+///   protocol.
 /// - `Monitor`: a lock with a condition to wait for. Its holder may sleep until another thread has done something.
 /// - `ReadWriteLock`: many readers or one writer, held over a whole operation. The mmap lock.
 ///
-/// The locks lie apart from what they guard. A change of a field through a pointer is, formally, an access to the whole variable
-/// behind it, and ThreadSanitizer says so when another thread tries a lock in the same variable.
+/// The locks lie apart from what they guard. A change of a field through a pointer is, formally, an access to the whole
+/// variable behind it, and ThreadSanitizer says so when another thread tries a lock in the same variable.
 struct LockArray: @unchecked Sendable {
   private struct PaddedLock: ~Copyable {
     let lock = FutexLock()

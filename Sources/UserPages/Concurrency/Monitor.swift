@@ -3,12 +3,12 @@ import Glibc
 
 /// A lock with a condition to wait for, for work that one thread hands to another.
 ///
-/// Use it where a thread must sleep until another has changed something. If no thread waits, `FutexLock` and `Guarded` are
-/// smaller.
+/// Use it where a thread must sleep until another has changed something. If no thread waits, `FutexLock` and `Guarded`
+/// are smaller.
 ///
-/// It is a `pthread_mutex_t` and a `pthread_cond_t`, because sanitizers know them. What a holder did comes before what the next
-/// holder does. A waiting thread gives the lock up while it sleeps. Inside a read-side section a thread may take the lock if it
-/// does not wait and holds it for some tens of instructions.
+/// It is a `pthread_mutex_t` and a `pthread_cond_t`, because sanitizers know them. What a holder did comes before what
+/// the next holder does. A waiting thread gives the lock up while it sleeps. Inside a read-side section a thread may
+/// take the lock if it does not wait and holds it for some tens of instructions.
 final class Monitor: @unchecked Sendable {
   // Raw memory: neither may move.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>

@@ -2,10 +2,11 @@ import Glibc
 
 /// A lock that may be held over I/O and grace periods, and knows its holder (Linux's `mutex`).
 ///
-/// A holder that runs a user's code may be called back by it. Such a second attempt by the same thread is refused: it would wait for
-/// itself. A thread inside a read-side section traps: the holder may wait for a grace period, which would never end.
-/// Threads get it in the order in which they asked: one that takes it in a loop, to sync, keeps no other from it.
-/// Its holder neither reclaims memory, because reclaim waits for such locks, nor releases objects, whose ends may (`ReclaimScope`).
+/// A holder that runs a user's code may be called back by it. Such a second attempt by the same thread is refused: it
+/// would wait for itself. A thread inside a read-side section traps: the holder may wait for a grace period, which
+/// would never end. Threads get it in the order in which they asked: one that takes it in a loop, to sync, keeps no
+/// other from it. Its holder neither reclaims memory, because reclaim waits for such locks, nor releases objects, whose
+/// ends may (`ReclaimScope`).
 final class OwnedLock: @unchecked Sendable {
   private let monitor = Monitor()
   // All below is only touched under the monitor. The holding thread, 0 for none.

@@ -1,11 +1,11 @@
 /// A value that readers reach without a lock and a writer may replace: it stays where it is until a grace period after
 /// `retired`.
 ///
-/// A trivial handle: to copy it costs no reference counting. It is valid inside a read-side section that was entered before the
-/// value was made unreachable, and under the lock under which values are made unreachable.
+/// A trivial handle: to copy it costs no reference counting. It is valid inside a read-side section that was entered
+/// before the value was made unreachable, and under the lock under which values are made unreachable.
 ///
-/// In memory a value comes behind a word pair that says how it is destroyed. So the queue of deferred frees needs to know no
-/// types, and no object has to be made when a value retires.
+/// In memory a value comes behind a word pair that says how it is destroyed. So the queue of deferred frees needs to
+/// know no types, and no object has to be made when a value retires.
 struct Published<Value: ~Copyable>: @unchecked Sendable {
   // Valid until the queue has freed it.
   private let pointer: UnsafeMutablePointer<Value>

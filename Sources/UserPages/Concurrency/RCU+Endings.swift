@@ -2,17 +2,18 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// Ends of objects whose last reference was given up inside a section, where their end cannot wait as it must, or in a scope that
-/// releases no object.
+/// Ends of objects whose last reference was given up inside a section, where their end cannot wait as it must, or in a
+/// scope that releases no object.
 extension RCU {
   /// Has `successor` end outside of the calling thread's section: soon, on a thread of its own, or in `finishEndings`.
   ///
-  /// For the `deinit` of an object that may find itself inside a section, or in such a scope (`ReclaimScope.mayRelease`). The object
-  /// cannot outlive its own `deinit`, so it hands its parts to a successor, whose `deinit` does the work.
+  /// For the `deinit` of an object that may find itself inside a section, or in such a scope
+  /// (`ReclaimScope.mayRelease`). The object cannot outlive its own `deinit`, so it hands its parts to a successor,
+  /// whose `deinit` does the work.
   static func endOutsideSection(_ successor: AnyObject) {
     endings.enqueue(.object(successor))
-    // ORDERING [ending-then-flag]: enqueued before the exchange, a release. A thread that clears the flag after this finds the
-    // successor; if it cleared the flag before, this starts another thread.
+    // ORDERING [ending-then-flag]: enqueued before the exchange, a release. A thread that clears the flag after this
+    // finds the successor; if it cleared the flag before, this starts another thread.
     if isThreadStarted.exchange(true, ordering: .acquiringAndReleasing) { return }
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
@@ -24,8 +25,9 @@ extension RCU {
       { _ in
         // It has its creator's name otherwise, and that may be a service's.
         cp_name_thread("gup-endings")
-        // ORDERING [ending-then-flag]: cleared before the drain looks, by an exchange that acquires. A store would order nothing that
-        // comes after it: the drain could miss the successor of a thread that found the flag set. On x86-64 both are one instruction.
+        // ORDERING [ending-then-flag]: cleared before the drain looks, by an exchange that acquires. A store would
+        // order nothing that comes after it: the drain could miss the successor of a thread that found the flag set. On
+        // x86-64 both are one instruction.
         _ = RCU.isThreadStarted.exchange(false, ordering: .acquiringAndReleasing)
         RCU.endings.drain()
         return nil

@@ -3,8 +3,8 @@ import Glibc
 
 /// A blocking lock for many readers or one writer, in which a waiting writer goes before new readers (Linux's rwsem).
 ///
-/// The mmap lock is one. It may be held over a whole operation, a grace period included, so no thread waits for it inside a
-/// read-side section. The other locks here are held for some instructions: see `LockArray`.
+/// The mmap lock is one. It may be held over a whole operation, a grace period included, so no thread waits for it
+/// inside a read-side section. The other locks here are held for some instructions: see `LockArray`.
 ///
 /// It is a `pthread_rwlock_t`, because sanitizers know it and because it costs what the kernel's does: one atomic
 /// read-modify-write on a shared line to enter as a reader and one to leave.

@@ -14,10 +14,11 @@ import Synchronization
 ///                                      none under way <-----------  ends round n, wakes waiting threads
 ///                                      ready -------------------->  takes what was appended as round n + 1 ...
 ///
-/// A thread inside a round, of this list or of another, never waits for a round. Each wait leads from a thread outside of all
-/// rounds to a thread inside one, so waits form no cycle.
+/// A thread inside a round, of this list or of another, never waits for a round. Each wait leads from a thread outside
+/// of all rounds to a thread inside one, so waits form no cycle.
 ///
-/// A thread in a scope (`ReclaimScope.mayRelease`) begins no round and waits for none. What runs in a round may wait for that scope's lock:
+/// A thread in a scope (`ReclaimScope.mayRelease`) begins no round and waits for none. What runs in a round may wait
+/// for that scope's lock:
 ///
 ///     in a scope                                   a round, on any thread
 ///     finds objects ready, notes the list
@@ -51,8 +52,9 @@ final class ReadyObjects: @unchecked Sendable {
 
   /// Releases what is ready, and what becomes ready meanwhile. Returns whether there was something.
   ///
-  /// Inside a round of this list it does nothing: that round releases the rest when the present object is done. So the depth
-  /// of calls does not grow with the number of objects. In a scope it does nothing either: the scope's end does it.
+  /// Inside a round of this list it does nothing: that round releases the rest when the present object is done. So the
+  /// depth of calls does not grow with the number of objects. In a scope it does nothing either: the scope's end does
+  /// it.
   ///
   /// - Precondition: the caller holds no lock of the library's and is not inside a section.
   @discardableResult
@@ -76,7 +78,8 @@ final class ReadyObjects: @unchecked Sendable {
     return true
   }
 
-  /// Waits until the rounds that are under way have ended; not at all where the calling thread is in a round itself, or in a scope.
+  /// Waits until the rounds that are under way have ended; not at all where the calling thread is in a round itself, or
+  /// in a scope.
   func waitForRoundsUnderWay() {
     if cp_innermost_release() != nil || !ReclaimScope.mayRelease { return }
     monitor.locked {

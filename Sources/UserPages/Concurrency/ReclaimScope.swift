@@ -2,16 +2,18 @@ import CPlatform
 
 /// What the calling thread may do for memory, by what it holds (Linux's `PF_MEMALLOC` and `PF_MEMALLOC_NOFS`).
 ///
-/// Reclaim takes the locks of page caches and the mmap locks of spaces, and runs a cache's hooks and its store. A thread that holds one
-/// of these locks must not reclaim, whatever code it runs under them. So the scope belongs to the thread, not to a call: a hook that
-/// touches memory is bound by it, too.
+/// Reclaim takes the locks of page caches and the mmap locks of spaces, and runs a cache's hooks and its store. A
+/// thread that holds one of these locks must not reclaim, whatever code it runs under them. So the scope belongs to the
+/// thread, not to a call: a hook that touches memory is bound by it, too.
 ///
-/// Nor does such a thread release objects, whose ends are users' code. An end that syncs this very cache would be refused, and what it had to write
-/// would be lost without a report. An end that syncs another cache could wait for ever:
+/// Nor does such a thread release objects, whose ends are users' code. An end that syncs this very cache would be
+/// refused, and what it had to write would be lost without a report. An end that syncs another cache could wait for
+/// ever:
 ///
 /// 1. a thread is in a hook of cache A, another one in a hook of cache B;
 /// 2. each releases an object;
-/// 3. the first object's end syncs B and waits for the second thread, the second object's end syncs A and waits for the first.
+/// 3. the first object's end syncs B and waits for the second thread, the second object's end syncs A and waits for the
+///    first.
 ///
 /// What such a thread leaves ready it releases at the end of its outermost scope (`ReadyObjects`).
 enum ReclaimScope {
@@ -26,7 +28,8 @@ enum ReclaimScope {
 
   /// Runs `body`, in which the thread holds a lock that reclaim needs (`memalloc_nofs_save`). Scopes nest.
   ///
-  /// The outermost scope's end releases what the thread has left ready. So `body` gives the lock up, and not its caller.
+  /// The outermost scope's end releases what the thread has left ready. So `body` gives the lock up, and not its
+  /// caller.
   @inline(__always)
   static func withoutReclaim<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     cp_add_reclaim_refusals(1)
@@ -37,8 +40,8 @@ enum ReclaimScope {
     return try body()
   }
 
-  /// Runs `body`, the life of a thread that another one waits for, and that therefore neither reclaims nor releases an object. Other threads
-  /// release what it leaves ready.
+  /// Runs `body`, the life of a thread that another one waits for, and that therefore neither reclaims nor releases an
+  /// object. Other threads release what it leaves ready.
   static func leavingObjectsToOthers(_ body: () -> Void) {
     cp_add_reclaim_refusals(1)
     defer {

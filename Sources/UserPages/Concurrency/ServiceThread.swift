@@ -3,11 +3,13 @@ import Glibc
 
 /// A thread of the library's own, which its owner starts at the first work and joins at its end.
 ///
-/// A forked child has no such thread, and cannot miss it: the child's first use of the library ends it (`fork_guard.h`).
+/// A forked child has no such thread, and cannot miss it: the child's first use of the library ends it
+/// (`fork_guard.h`).
 struct ServiceThread: Sendable {
   private let thread: pthread_t
 
-  /// Starts a thread that runs `body`; nil where the process has none to spare. Debuggers and `ps -T` show `name`, at most 15 characters.
+  /// Starts a thread that runs `body`; nil where the process has none to spare. Debuggers and `ps -T` show `name`, at
+  /// most 15 characters.
   static func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> ServiceThread? {
     let box = Unmanaged.passRetained(Body(name: name, run: body))
     var thread = pthread_t()

@@ -1,7 +1,7 @@
 /// A reference to an object that outlives every use of it, without a reference count.
 ///
-/// A copy of a strong reference writes the object's header, a line that all threads that use the object share. A fault refers to
-/// its address space this way: the caller of the fault keeps the space alive.
+/// A copy of a strong reference writes the object's header, a line that all threads that use the object share. A fault
+/// refers to its address space this way: the caller of the fault keeps the space alive.
 struct Unretained<Object: AnyObject & Sendable>: Sendable {
   private let reference: Unmanaged<Object>
 

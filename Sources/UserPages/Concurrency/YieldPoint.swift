@@ -2,8 +2,8 @@ import Synchronization
 
 /// Named places in the protocols where a test may hold a thread up. For the tests of this package.
 ///
-/// They exist in debug builds, and in release builds with `-DUSERPAGES_YIELD_POINTS`. Otherwise `reach` is nothing. A handler may
-/// block: that is what they are for. A place inside a read-side section keeps the section open.
+/// They exist in debug builds, and in release builds with `-DUSERPAGES_YIELD_POINTS`. Otherwise `reach` is nothing. A
+/// handler may block: that is what they are for. A place inside a read-side section keeps the section open.
 @usableFromInline
 package enum YieldPoint: Int, CaseIterable, Sendable {
   /// The fast path has read the entry, inside its section, and has no reference yet.
@@ -12,7 +12,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case pinBetweenReferenceAndSecondLook
   /// The first pin of a page by a slot has read the entry, inside its section, and has not cleared the mark in it.
   case slotPinBetweenEntryAndMark
-  /// A range pin by a list has read entries and written their frames, inside its section, and has not lengthened the list.
+  /// A range pin by a list has read entries and written their frames, inside its section, and has not lengthened the
+  /// list.
   case rangePinBetweenEntriesAndLength
   /// The slow path has found the mapping, inside its section, and has not read the entry.
   case slowPinBetweenMappingAndEntry
@@ -20,7 +21,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case faultBeforeWalk
   /// A fault has prepared its entry, inside its section, and has not locked the place.
   case faultBeforeInstall
-  /// A fault has locked its entry, inside its section, and given its new frame the first reference, and has not stored the entry.
+  /// A fault has locked its entry, inside its section, and given its new frame the first reference, and has not stored
+  /// the entry.
   case faultBetweenBeginAndStore
   /// A copy-on-write fault has retained its anonymous original and has not looked at the entry again.
   case copyBetweenReferenceAndSecondLook
@@ -28,7 +30,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case copyBetweenSecondLookAndContents
   /// A copy-on-write fault has copied the contents and has not locked the entry.
   case copyBetweenContentsAndInstall
-  /// A copy-on-write fault has installed its copy, or has lost its race, and has not put its own reference on the original.
+  /// A copy-on-write fault has installed its copy, or has lost its race, and has not put its own reference on the
+  /// original.
   case copyBetweenInstallAndPut
   /// A walk has found a link empty, inside a section, and has not linked its node there.
   case nodeBeforeLink
@@ -48,7 +51,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case mapBetweenCountAndFlush
   /// An unmap has emptied an entry and has not given its reference up.
   case unmapBetweenClearAndFree
-  /// An operation that shares the mmap lock, or a fault, has emptied entries and has not noted that accesses may be under way.
+  /// An operation that shares the mmap lock, or a fault, has emptied entries and has not noted that accesses may be
+  /// under way.
   case emptiedBetweenEntriesAndNote
   /// A fork has write-protected the parent and has not looked for pins.
   case forkBetweenProtectAndCopy
@@ -102,7 +106,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case cacheBetweenReadAndInstall
   /// A page lies inside the memory file and is not in the cache, and what the file has of it has not been read.
   case cacheBetweenLengthAndContents
-  /// Windows that were read ahead have left the queue, and their thread has neither the content lock nor looked at the length.
+  /// Windows that were read ahead have left the queue, and their thread has neither the content lock nor looked at the
+  /// length.
   case readAheadBeforeLock
   /// A `write` to a memory file holds its page and has not copied into it.
   case cacheBetweenPageAndCopy
@@ -130,7 +135,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case moveOutBetweenTakeAndGrace
   /// A move out of a movable frame has waited for its grace period, and has not looked for holders.
   case moveOutBetweenGraceAndLook
-  /// A truncation or a hole has taken pages out of the page cache, and has neither advanced the sequence nor emptied an entry.
+  /// A truncation or a hole has taken pages out of the page cache, and has neither advanced the sequence nor emptied an
+  /// entry.
   case truncationBetweenDropAndUnmap
   /// A truncation or a hole has emptied its entries, and no grace period has passed.
   case truncationBetweenUnmapAndGrace
@@ -141,8 +147,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   /// A real file was opened and locked, and its name has not been looked up again.
   case lockedFileBetweenLockAndLook
 
-  /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`. It gets the place and, where the thread
-  /// says it, the address of the machine's memory.
+  /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`. It gets the place and, where
+  /// the thread says it, the address of the machine's memory.
   package static func install(_ handler: @escaping @Sendable (YieldPoint, UnsafeRawPointer?) -> Void) {
     slot.withLock { $0 = Handler(call: handler) }
     isInstalled.store(true, ordering: .releasing)
@@ -165,8 +171,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
 
   /// The calling thread has come to this place.
   ///
-  /// - Parameter memory: the address of the machine's memory, which the library's own threads name: a test knows a thread that it did
-  ///   not start by the machine that it works for.
+  /// - Parameter memory: the address of the machine's memory, which the library's own threads name: a test knows a
+  ///   thread that it did not start by the machine that it works for.
   @inlinable @inline(__always)
   func reach(in memory: @autoclosure () -> UnsafeRawPointer? = nil) {
     #if DEBUG || USERPAGES_YIELD_POINTS

@@ -63,10 +63,11 @@ final class Diagnostics: Sendable {
 }
 
 extension PhysicalMemory {
-  /// Calls `handler` for each wrong answer of a backing, instead of printing a line to standard error. Nil prints again.
+  /// Calls `handler` for each wrong answer of a backing, instead of printing a line to standard error. Nil prints
+  /// again.
   ///
-  /// `handler` runs on the faulting thread before its fault fails, under no lock and outside of read-side sections. Debug and release
-  /// builds call it alike.
+  /// `handler` runs on the faulting thread before its fault fails, under no lock and outside of read-side sections.
+  /// Debug and release builds call it alike.
   public func onBackingDiagnostic(_ handler: (@Sendable (BackingDiagnostic) -> Void)?) {
     diagnostics.set(handler)
   }

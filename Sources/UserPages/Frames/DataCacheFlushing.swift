@@ -4,10 +4,11 @@ import Synchronization
 public protocol DataCacheFlushing: Sendable {
   /// Makes what was written to the page, by whatever alias, visible through all others.
   ///
-  /// It must not block, and must not call the library. It may run inside a read-side section, with a mapping of the page in
-  /// progress, under the lock that lets one page of an image move at a time, or under the lock of a page cache's write-back. What would
-  /// wait there is refused, in debug and release builds: an operation or a fault inside the section traps, a migration of the image, a
-  /// sync or a truncation of the cache throws `busy`, and an access to the page that moves is a bus error.
+  /// It must not block, and must not call the library. It may run inside a read-side section, with a mapping of the
+  /// page in progress, under the lock that lets one page of an image move at a time, or under the lock of a page
+  /// cache's write-back. What would wait there is refused, in debug and release builds: an operation or a fault inside
+  /// the section traps, a migration of the image, a sync or a truncation of the cache throws `busy`, and an access to
+  /// the page that moves is a bus error.
   func flush(_ page: PageBytes)
 }
 
@@ -26,19 +27,20 @@ public protocol DataCacheFlushing: Sendable {
 ///     2. marks the frame dirty; if it is mapped, flushes b. if the frame is not clean, flushes
 ///                                                        c. installs the entry
 ///
-/// ORDERING [map-then-flush]: count and bits are one word, so steps 2 and a have an order. If 2 is first, b finds the frame dirty.
-/// If a is first, 2 finds the mapping. Either way one of the two threads flushes after step 1. The parts of a 2 MiB frame
-/// change between two counts when an entry is split, so a write flushes them whether they are mapped or not.
+/// ORDERING [map-then-flush]: count and bits are one word, so steps 2 and a have an order. If 2 is first, b finds the
+/// frame dirty. If a is first, 2 finds the mapping. Either way one of the two threads flushes after step 1. The parts
+/// of a 2 MiB frame change between two counts when an entry is split, so a write flushes them whether they are mapped
+/// or not.
 ///
-/// A flush must not mark clean what was written after the flush began. So only the thread that has set `flushing` marks the frame
-/// clean, and not if a write has set both bits meanwhile. Any other thread that needs the frame flushed flushes it itself: it
-/// cannot know how far the first one is.
+/// A flush must not mark clean what was written after the flush began. So only the thread that has set `flushing` marks
+/// the frame clean, and not if a write has set both bits meanwhile. Any other thread that needs the frame flushed
+/// flushes it itself: it cannot know how far the first one is.
 extension PhysicalMemory {
   /// Flushes a page's lines now, whatever the frame's state says.
   func flushDataCache(_ pfn: PFN) { dataCache?.flush(PageBytes(frames.bytes(of: pfn), isWritable: false)) }
 
-  /// Notes that a frame was written through the kernel's own view (`flush_dcache_page`). A mapped frame is flushed at once,
-  /// another one when it is mapped.
+  /// Notes that a frame was written through the kernel's own view (`flush_dcache_page`). A mapped frame is flushed at
+  /// once, another one when it is mapped.
   func dataCacheDirtied(_ pfn: PFN) {
     let frame = frames.frame(pfn)
     let before = frame.updateDataCacheState { $0 == .flushing || $0 == .dirtied ? .dirtied : .dirty }
@@ -86,10 +88,11 @@ extension Frame {
     DataCacheState(of: descriptor.pointee.state.load(ordering: .acquiring))
   }
 
-  /// Changes the state by `change`; returns what it was, and whether an entry of the lowest level mapped the frame then.
+  /// Changes the state by `change`; returns what it was, and whether an entry of the lowest level mapped the frame
+  /// then.
   ///
-  /// ORDERING [map-then-flush]: a read-modify-write even if nothing changes, so that the thread that counts a mapping later comes
-  /// after the bytes that were stored before.
+  /// ORDERING [map-then-flush]: a read-modify-write even if nothing changes, so that the thread that counts a mapping
+  /// later comes after the bytes that were stored before.
   fileprivate func updateDataCacheState(
     _ change: (DataCacheState) -> DataCacheState
   ) -> (state: DataCacheState, isMapped: Bool) {

@@ -1,11 +1,13 @@
-/// What of a machine waits for a grace period, and how a batch of it is freed: references of frames, nodes of tables, sections.
+/// What of a machine waits for a grace period, and how a batch of it is freed: references of frames, nodes of tables,
+/// sections.
 enum DeferredFrames {
   /// Frees a batch whose grace period is over.
   ///
-  /// ORDERING [slot-then-leave]: a thread that pinned one of these frames by a slot read the entry inside a section that began
-  /// before the grace period, and stored the slot before that section ended. So the slots are looked at now, not earlier. A frame
-  /// found there keeps the reference and is held back. No new slot can appear: no entry leads there. So the next look needs no
-  /// grace period. If no pin by a slot came by the references of the batch, the slots are not looked at.
+  /// ORDERING [slot-then-leave]: a thread that pinned one of these frames by a slot read the entry inside a section
+  /// that began before the grace period, and stored the slot before that section ended. So the slots are looked at now,
+  /// not earlier. A frame found there keeps the reference and is held back. No new slot can appear: no entry leads
+  /// there. So the next look needs no grace period. If no pin by a slot came by the references of the batch, the slots
+  /// are not looked at.
   static func free(
     _ words: Span<DeferredWord>, frames: FrameTable, sections: SectionMap, allocator: FrameAllocator,
     tablePages: ZeroedPagePool
@@ -56,9 +58,10 @@ extension DeferredWord {
   static let sectionTag = firstFreeTag + 2
   static let hugeFrameTag = firstFreeTag + 3
 
-  /// What the words weigh. A frame counts an eighth of its bytes, so that 1 to 4 MiB of frames make a batch: more would not stay in
-  /// the caches until they are cleared again, and fewer would cost a grace period too often. A table's node weighs as much, although it
-  /// is neither cleared nor read as a whole when it is used again: an unmap of 16 pages may unlink three.
+  /// What the words weigh. A frame counts an eighth of its bytes, so that 1 to 4 MiB of frames make a batch: more would
+  /// not stay in the caches until they are cleared again, and fewer would cost a grace period too often. A table's node
+  /// weighs as much, although it is neither cleared nor read as a whole when it is used again: an unmap of 16 pages may
+  /// unlink three.
   static let weights = [
     frameTag: Page.size / 8, tablePageTag: Page.size / 8, sectionTag: BatchSchedule.mostWeight,
     hugeFrameTag: Page.hugeSize / 8,
@@ -72,7 +75,8 @@ extension DeferredWord {
 
   /// An entry's reference of a frame, or of a 2 MiB frame that the entry mapped whole.
   ///
-  /// - Parameter mayBeInSlot: whether a pin by a slot may have come by this entry. It relies on this reference and no other.
+  /// - Parameter mayBeInSlot: whether a pin by a slot may have come by this entry. It relies on this reference and no
+  ///   other.
   static func entry(_ pfn: PFN, isHuge: Bool, mayBeInSlot: Bool) -> DeferredWord {
     let payload = pfn.rawValue << 3 | (mayBeInSlot ? 0 : slotless)
     return DeferredWord(tag: isHuge ? hugeFrameTag : frameTag, payload: payload)

@@ -8,13 +8,14 @@
 ///                        state       flags; how often it is mapped as a part
 ///
 /// An entry says that its frame is part of a huge one (`PTELayout.huge`, at either level) and which is the first
-/// (`PTE.folioPFN`). So a base page is pinned without a look at its state. A thread that has a frame number alone asks the descriptor
-/// (`FrameTable.folio(of:)`), and holds a reference, so that the answer stays true.
+/// (`PTE.folioPFN`). So a base page is pinned without a look at its state. A thread that has a frame number alone asks
+/// the descriptor (`FrameTable.folio(of:)`), and holds a reference, so that the answer stays true.
 extension Frame {
   static let hugeBit: UInt64 = 1 << 38
   static let hugeMapShift: UInt64 = 42
   fileprivate static let oneHugeMapping: UInt64 = 1 << hugeMapShift
-  /// The most entries that map one 2 MiB frame whole. A refused thread counts for a moment, so another may be refused early.
+  /// The most entries that map one 2 MiB frame whole. A refused thread counts for a moment, so another may be refused
+  /// early.
   ///
   /// The field holds twice as many. But a split turns an entry into 512 references, which cannot be refused: these make
   /// 2^30, and with the 2^31 that `retain` grants they stay below what `addReferences` can hold.
@@ -42,8 +43,8 @@ extension Frame {
 }
 
 extension FrameTable {
-  /// The frame whose counts hold for `pfn`, which the caller knows to be in use: itself, or the first of the 2 MiB frame that
-  /// it is a part of (`page_folio`).
+  /// The frame whose counts hold for `pfn`, which the caller knows to be in use: itself, or the first of the 2 MiB
+  /// frame that it is a part of (`page_folio`).
   func folio(of pfn: PFN) -> Frame { frame(pfn).has(Frame.hugeBit) ? frame(pfn.hugeStart) : frame(pfn) }
 
   /// Gives 2 MiB from the allocator their first reference, which is the caller's. As `Frame.begin`.
@@ -77,15 +78,15 @@ extension FrameTable {
     return (0..<Page.pagesPerHuge).reduce(folio.hugeMapCount) { $0 + frame(first + $1).mapCount }
   }
 
-  /// Turns a 2 MiB frame into 512 ordinary ones (`__split_folio_to_order`). Those at `users` go on with one reference each; the
-  /// others have none and are returned, to be freed.
+  /// Turns a 2 MiB frame into 512 ordinary ones (`__split_folio_to_order`). Those at `users` go on with one reference
+  /// each; the others have none and are returned, to be freed.
   ///
-  /// The caller has taken the entries away and waited for a grace period, so no thread retains the frame by an entry. A thread
-  /// may still retain it by number for a moment (`retainFolio(of:)`). If there is such a reference, or any other beside those
-  /// of `users`, nothing changes and the result is nil.
+  /// The caller has taken the entries away and waited for a grace period, so no thread retains the frame by an entry. A
+  /// thread may still retain it by number for a moment (`retainFolio(of:)`). If there is such a reference, or any other
+  /// beside those of `users`, nothing changes and the result is nil.
   ///
-  /// ORDERING [change-then-count]: one exchange looks at the counts and freezes them at 0 (`page_ref_freeze`). A thread that comes
-  /// by number afterwards finds no reference to add to.
+  /// ORDERING [change-then-count]: one exchange looks at the counts and freezes them at 0 (`page_ref_freeze`). A thread
+  /// that comes by number afterwards finds no reference to add to.
   func breakUp(_ first: PFN, users: [PFN]) -> [PFN]? {
     guard
       frame(first).descriptor.pointee.counts.compareExchange(
@@ -100,8 +101,8 @@ extension FrameTable {
 }
 
 extension PhysicalMemory {
-  /// Retains the frame that holds the counts for `pfn`, a number that was not read from an entry. Returns nil if that frame is
-  /// free. Inside a read-side section in which `pfn` was found to have a descriptor.
+  /// Retains the frame that holds the counts for `pfn`, a number that was not read from an entry. Returns nil if that
+  /// frame is free. Inside a read-side section in which `pfn` was found to have a descriptor.
   ///
   /// - Throws: `outOfMemory` where it has too many references.
   func retainFolio(of pfn: PFN) throws(PageError) -> Frame? {

@@ -2,8 +2,9 @@ import Synchronization
 
 /// What the machine remembers of a frame of RAM: 16 bytes for each 4096 (Linux's `struct page` has 64).
 ///
-/// Descriptors are type-stable: those of RAM stay as long as the machine. So the descriptor of a stale frame number may be read;
-/// what it says holds only if the reader has a reference, or reads inside the section that found the number in an entry.
+/// Descriptors are type-stable: those of RAM stay as long as the machine. So the descriptor of a stale frame number may
+/// be read; what it says holds only if the reader has a reference, or reads inside the section that found the number in
+/// an entry.
 ///
 /// `counts`, one atomic word, so that a pin is one addition:
 ///
@@ -16,8 +17,8 @@ import Synchronization
 ///                     2..<2^31          shared
 ///                     2^31 and more     refused with ENOMEM (`Frame.limit`): on top for a moment, until it is put back
 ///
-/// The processor's flags answer both questions of the fast path, so neither addition has to return what it found: after a pin the
-/// sign says whether there are too many references; after an unpin zero says that none is left.
+/// The processor's flags answer both questions of the fast path, so neither addition has to return what it found: after
+/// a pin the sign says whether there are too many references; after an unpin zero says that none is left.
 ///
 /// Linux counts a pin as 1024 references and so can only say that a page *may be* pinned; here it is known.
 ///
@@ -52,8 +53,8 @@ struct FrameDescriptor: ~Copyable {
 
 /// A frame that has a descriptor: the handle through which counts and state are changed.
 ///
-/// Trivial, and valid as long as the descriptor: RAM's stay as long as the machine, which checks at its end that no reference
-/// is left. A device's stay until its last reference is put ([section-end]).
+/// Trivial, and valid as long as the descriptor: RAM's stay as long as the machine, which checks at its end that no
+/// reference is left. A device's stay until its last reference is put ([section-end]).
 @frozen @usableFromInline
 struct Frame: @unchecked Sendable {
   @usableFromInline let descriptor: UnsafeMutablePointer<FrameDescriptor>
@@ -84,19 +85,20 @@ struct Frame: @unchecked Sendable {
 
   // MARK: References and pins
 
-  /// Adds `counts`, `oneReference` or `oneReference + onePin`, for an entry, a get or a pin. Returns false if the frame has too
-  /// many references for another: the caller then puts `counts` back, and fails with `outOfMemory`.
+  /// Adds `counts`, `oneReference` or `oneReference + onePin`, for an entry, a get or a pin. Returns false if the frame
+  /// has too many references for another: the caller then puts `counts` back, and fails with `outOfMemory`.
   ///
-  /// With 2^32 references the frame would seem free. So they are refused at `limit`, half way: until it has put its reference
-  /// back, each thread that is refused has one on top (Linux's `try_grab_folio` refuses since CVE-2019-11487).
+  /// With 2^32 references the frame would seem free. So they are refused at `limit`, half way: until it has put its
+  /// reference back, each thread that is refused has one on top (Linux's `try_grab_folio` refuses since
+  /// CVE-2019-11487).
   ///
-  /// For a walker inside a read-side section that read a present entry to this frame there: the entry's reference cannot
-  /// have been dropped yet, so no test for zero is needed, where Linux (whose pages are freed without waiting for
-  /// walkers) needs a compare-and-swap loop. The walker must look at the entry again afterwards.
+  /// For a walker inside a read-side section that read a present entry to this frame there: the entry's reference
+  /// cannot have been dropped yet, so no test for zero is needed, where Linux (whose pages are freed without waiting
+  /// for walkers) needs a compare-and-swap loop. The walker must look at the entry again afterwards.
   ///
-  /// ORDERING [pin-then-look]: sequentially consistent, pairs with [change-then-count]: the writer changes the entry and
-  /// looks at the counts after. In the single order of these four accesses either the walker's second look comes after
-  /// the change, and it backs out, or its addition comes before the writer's look, and the writer sees the pin.
+  /// ORDERING [pin-then-look]: sequentially consistent, pairs with [change-then-count]: the writer changes the entry
+  /// and looks at the counts after. In the single order of these four accesses either the walker's second look comes
+  /// after the change, and it backs out, or its addition comes before the writer's look, and the writer sees the pin.
   @inlinable @inline(__always)
   func retain(_ counts: UInt64) -> Bool {
     let new = descriptor.pointee.counts.wrappingAdd(counts, ordering: .sequentiallyConsistent).newValue
@@ -109,11 +111,11 @@ struct Frame: @unchecked Sendable {
 
   /// Adds references that cannot be refused. As `retain` otherwise.
   ///
-  /// They are the swap cache's, those of the parts of a 2 MiB frame, and a caller's on a page that a cache, a file or an image keeps. A
-  /// fault adds one to the copy that it tells a backing of.
+  /// They are the swap cache's, those of the parts of a 2 MiB frame, and a caller's on a page that a cache, a file or
+  /// an image keeps. A fault adds one to the copy that it tells a backing of.
   ///
-  /// Each stands for an entry, a page of a cache or a call under way, so memory ends before they do. Should they overflow all the same,
-  /// the process ends: the frame would be freed while it is mapped.
+  /// Each stands for an entry, a page of a cache or a call under way, so memory ends before they do. Should they
+  /// overflow all the same, the process ends: the frame would be freed while it is mapped.
   func addReferences(_ count: Int) {
     let added = UInt64(count) * Self.oneReference
     let old = descriptor.pointee.counts.wrappingAdd(added, ordering: .sequentiallyConsistent).oldValue
@@ -142,7 +144,8 @@ struct Frame: @unchecked Sendable {
 
   /// Gives back what `retain` added. Returns true where that was the last reference: the caller frees the frame.
   ///
-  /// ORDERING [last-put]: acquire and release, so that the thread which frees the frame comes after every other user's accesses.
+  /// ORDERING [last-put]: acquire and release, so that the thread which frees the frame comes after every other user's
+  /// accesses.
   @inlinable @inline(__always)
   func put(_ counts: UInt64) -> Bool {
     let new = descriptor.pointee.counts.wrappingSubtract(counts, ordering: .acquiringAndReleasing).newValue
@@ -152,7 +155,8 @@ struct Frame: @unchecked Sendable {
 
   /// References, pins among them.
   ///
-  /// ORDERING [change-then-count]: sequentially consistent, pairs with [pin-then-look]; asked after the entry was changed.
+  /// ORDERING [change-then-count]: sequentially consistent, pairs with [pin-then-look]; asked after the entry was
+  /// changed.
   var references: Int {
     Int(descriptor.pointee.counts.load(ordering: .sequentiallyConsistent) >> 32)
   }
@@ -188,9 +192,9 @@ struct Frame: @unchecked Sendable {
 
   /// Gives a frame from the allocator its first reference, which is the caller's. The contents are complete.
   ///
-  /// A store, not an addition: no thread adds to a frame without references. `retain` is for frames behind an entry that holds one,
-  /// and `retainUnlessFree` adds to what it found to be more than zero. So a thread with a stale number finds the frame free, or
-  /// adds to what this stored.
+  /// A store, not an addition: no thread adds to a frame without references. `retain` is for frames behind an entry
+  /// that holds one, and `retainUnlessFree` adds to what it found to be more than zero. So a thread with a stale number
+  /// finds the frame free, or adds to what this stored.
   ///
   /// - Parameters:
   ///   - anonymous: whether it is private memory. Says so for the frame's whole life.
@@ -202,7 +206,8 @@ struct Frame: @unchecked Sendable {
     descriptor.pointee.counts.store(Self.oneReference, ordering: .releasing)
   }
 
-  /// Gives a frame that is not the allocator's the reference of its section's owner: it stays until the section ends (`SectionMap`).
+  /// Gives a frame that is not the allocator's the reference of its section's owner: it stays until the section ends
+  /// (`SectionMap`).
   func beginReserved() {
     descriptor.pointee.state.store(Self.reservedBit, ordering: .relaxed)
     descriptor.pointee.counts.wrappingAdd(Self.oneReference, ordering: .releasing)

@@ -4,17 +4,18 @@ import Synchronization
 /// Free frames of RAM.
 ///
 /// Each thread takes from and gives to a small cache of its own shard; caches and the depot behind them exchange frames
-/// in bulk, so two threads that fault and free share a line once in `transfer` frames. If the depot has not what is asked for,
-/// all caches are held and emptied into it at once, and it is asked again: "none free" is true when it is said. A frame is
-/// missed only if its `free` had not returned.
+/// in bulk, so two threads that fault and free share a line once in `transfer` frames. If the depot has not what is
+/// asked for, all caches are held and emptied into it at once, and it is asked again: "none free" is true when it is
+/// said. A frame is missed only if its `free` had not returned.
 ///
-/// The last frames of RAM may be movable: then they have a depot, and each thread another cache, of their own. Pages that can be moved come
-/// from there as long as it has any, all others never.
+/// The last frames of RAM may be movable: then they have a depot, and each thread another cache, of their own. Pages
+/// that can be moved come from there as long as it has any, all others never.
 ///
-/// Huge frames, 512 frames in a row that begin at a multiple of 512, come from the depot and go back to it directly. They
-/// never come from movable frames.
+/// Huge frames, 512 frames in a row that begin at a multiple of 512, come from the depot and go back to it directly.
+/// They never come from movable frames.
 ///
-/// The reserve of the watermarks stays in the depot. So an allocation by a thread that does not reclaim fails while so many are free.
+/// The reserve of the watermarks stays in the depot. So an allocation by a thread that does not reclaim fails while so
+/// many are free.
 ///
 /// Lock order: caches, in the order of their indices, then the depot. All but `gathering` hold one cache at most.
 ///
@@ -94,7 +95,8 @@ final class FrameAllocator: @unchecked Sendable {
   /// Whether a frame is one of RAM.
   func manages(_ pfn: PFN) -> Bool { pfn >= first && pfn < first + count }
 
-  /// Frames of RAM that may have been given out since the machine was made, in order, from each range of whole blocks the beginning. O(1).
+  /// Frames of RAM that may have been given out since the machine was made, in order, from each range of whole blocks
+  /// the beginning. O(1).
   var usedSinceBirth: [Range<PFN>] {
     func ranges(_ depot: FrameDepot, _ start: PFN, _ end: PFN) -> [Range<PFN>] {
       let base = start.hugeStart
@@ -152,8 +154,8 @@ final class FrameAllocator: @unchecked Sendable {
     return other.map(begin)
   }
 
-  /// 512 frames in a row that begin at a multiple of 512, with no references and unspecified contents; nil where no such
-  /// block is free as a whole. O(512), any thread. Waits for no grace period.
+  /// 512 frames in a row that begin at a multiple of 512, with no references and unspecified contents; nil where no
+  /// such block is free as a whole. O(512), any thread. Waits for no grace period.
   ///
   /// From then on each is a frame like any other: they may be freed one by one as well as by `freeHuge`.
   func allocateHuge() -> PFN? {

@@ -3,12 +3,13 @@ import Synchronization
 
 /// The 4096 bytes of a frame, unchecked: an address that must not outlive the hold or section which keeps the frame.
 ///
-/// A device, another address space or the program may write while they are read, as on real hardware. So they are copied in and
-/// out, or reached as single atomic words; `racy_copy.h` says what a copy promises. Only real I/O uses `address`.
+/// A device, another address space or the program may write while they are read, as on real hardware. So they are
+/// copied in and out, or reached as single atomic words; `racy_copy.h` says what a copy promises. Only real I/O uses
+/// `address`.
 ///
-/// ORDERING [revoke-then-change]: every store to a frame is a release, those of a copy by the fence before it. So a reader without a section
-/// that finds a byte which a frame's next owner stored, and has a fence then, knows what came before the frame was freed: (D) of
-/// `Translations`. On x86-64 the fence is no instruction.
+/// ORDERING [revoke-then-change]: every store to a frame is a release, those of a copy by the fence before it. So a
+/// reader without a section that finds a byte which a frame's next owner stored, and has a fence then, knows what came
+/// before the frame was freed: (D) of `Translations`. On x86-64 the fence is no instruction.
 ///
 /// For the inside of the package. `PageBytes`, the public face, has its life bound to a pin's.
 @frozen @usableFromInline
@@ -150,7 +151,8 @@ package struct FrameBytes: @unchecked Sendable {
 
   /// Whether these bytes are a page of a real file that the file no longer has: it was truncated, or its disk failed.
   ///
-  /// Ask after the bytes were read: they were zeroes if the answer is yes. Costs one load as long as no file has lost a page.
+  /// Ask after the bytes were read: they were zeroes if the answer is yes. Costs one load as long as no file has lost a
+  /// page.
   ///
   /// ORDERING [mark-then-replace]: see `memory_failure.h`.
   @inlinable @inline(__always)

@@ -1,7 +1,8 @@
 import Glibc
 import Synchronization
 
-/// Free frames that are in no thread's cache: the frames of RAM as blocks of 512, each as long and as aligned as a huge page.
+/// Free frames that are in no thread's cache: the frames of RAM as blocks of 512, each as long and as aligned as a huge
+/// page.
 ///
 /// A block has a bit for each of its frames and a count of those that are here, from which follows which it is:
 ///
@@ -9,14 +10,17 @@ import Synchronization
 ///     partial   some are
 ///     whole     all 512 are: it can be given out as one huge frame
 ///
-/// It is nothing else: a block that was broken is whole again the moment its last frame comes back. Single frames are taken
-/// from partial blocks before whole ones are broken, and from the lowest numbers on: use gathers in few blocks, and those
-/// that it leaves recombine. RAM that ends within a block has a last one that is never whole and so is used up first.
+/// It is nothing else: a block that was broken is whole again the moment its last frame comes back. Single frames are
+/// taken from partial blocks before whole ones are broken, and from the lowest numbers on: use gathers in few blocks,
+/// and those that it leaves recombine. RAM that ends within a block has a last one that is never whole and so is used
+/// up first.
 ///
-/// Blocks that were never taken from have nothing written about them: `untouched` is the first of them. So a machine is made
-/// in time and memory that do not depend on its RAM. A touched block costs a sixth of a byte for each of its frames.
+/// Blocks that were never taken from have nothing written about them: `untouched` is the first of them. So a machine is
+/// made in time and memory that do not depend on its RAM. A touched block costs a sixth of a byte for each of its
+/// frames.
 ///
-/// `reserve` frames stay here for threads that reclaim. While fewer are here, freed frames come here and not to a thread's cache.
+/// `reserve` frames stay here for threads that reclaim. While fewer are here, freed frames come here and not to a
+/// thread's cache.
 ///
 /// One lock, the innermost there is: no other is taken under it. The allocator's caches come before it.
 final class FrameDepot: @unchecked Sendable {
@@ -40,7 +44,8 @@ final class FrameDepot: @unchecked Sendable {
 
   private typealias Block = InlineArray<8, UInt64>
 
-  /// For the `count` frames from `first` on, which all are here but for the `skipped` first ones, less than a block: another depot has those.
+  /// For the `count` frames from `first` on, which all are here but for the `skipped` first ones, less than a block:
+  /// another depot has those.
   init(first: PFN, count: Int, skipped: Int = 0, watermarks: Watermarks) {
     self.watermarks = watermarks
     precondition(first.rawValue % UInt64(Self.blockSize) == 0, "RAM begins within a block")
@@ -81,7 +86,8 @@ final class FrameDepot: @unchecked Sendable {
   /// Whether frames of the reserve are missing. As `isLow`.
   var isShort: Bool { isShortNow.load(ordering: .relaxed) }
 
-  /// Frames of blocks that were taken from, counted from the first frame. What lies behind them in whole blocks was never used.
+  /// Frames of blocks that were taken from, counted from the first frame. What lies behind them in whole blocks was
+  /// never used.
   var touchedCount: Int {
     lock.lock()
     defer { lock.unlock() }
@@ -100,8 +106,8 @@ final class FrameDepot: @unchecked Sendable {
     return index
   }
 
-  /// Takes `wanted` frames, or what there is, to the beginning of `frames`, the lowest number last; returns how many. The reserve
-  /// stays, unless `fromReserve`.
+  /// Takes `wanted` frames, or what there is, to the beginning of `frames`, the lowest number last; returns how many.
+  /// The reserve stays, unless `fromReserve`.
   ///
   /// Near the low watermark it gives few at a time: frames in threads' caches are no longer seen here.
   func take(_ wanted: Int, to frames: UnsafeMutablePointer<UInt32>, fromReserve: Bool = false) -> Int {

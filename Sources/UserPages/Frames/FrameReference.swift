@@ -2,10 +2,10 @@ import CPlatform
 
 /// One reference on a frame of RAM, or on a 2 MiB frame: how code beside mappings, caches and pins owns a frame.
 ///
-/// `PhysicalMemory.allocate()` makes the first one. The frame goes back to the allocator with its last reference, whatever holds
-/// that: this value, an entry, a get or a pin. The value ends exactly once, by `put` or at the end of its life; it can be handed
-/// to another thread but not copied, and `retain` makes another. It does not keep the machine, which traps at its end if a
-/// reference is left.
+/// `PhysicalMemory.allocate()` makes the first one. The frame goes back to the allocator with its last reference,
+/// whatever holds that: this value, an entry, a get or a pin. The value ends exactly once, by `put` or at the end of
+/// its life; it can be handed to another thread but not copied, and `retain` makes another. It does not keep the
+/// machine, which traps at its end if a reference is left.
 ///
 /// Linux: the reference that `alloc_pages` returns, `folio_get`, `folio_put`.
 public struct FrameReference: ~Copyable, Sendable {
@@ -71,7 +71,8 @@ public struct FrameReference: ~Copyable, Sendable {
   /// Gives the reference up (`folio_put`). The frame is free if that was the last one.
   public consuming func put() {}
 
-  /// Gives the reference to an entry, a cache or another owner that keeps the number and puts it later. Returns the number.
+  /// Gives the reference to an entry, a cache or another owner that keeps the number and puts it later. Returns the
+  /// number.
   package consuming func handOver() -> PFN {
     let pfn = pfn
     discard self
@@ -80,9 +81,11 @@ public struct FrameReference: ~Copyable, Sendable {
 }
 
 extension PhysicalMemory {
-  /// Allocates a frame of zeroes that no entry maps, and returns the one reference to it (`alloc_page` with `__GFP_ZERO`).
+  /// Allocates a frame of zeroes that no entry maps, and returns the one reference to it (`alloc_page` with
+  /// `__GFP_ZERO`).
   ///
-  /// If no frame is free, it frees what was deferred and reclaims, which runs hooks and stores of caches on this thread. Any thread.
+  /// If no frame is free, it frees what was deferred and reclaims, which runs hooks and stores of caches on this
+  /// thread. Any thread.
   ///
   /// - Precondition: not inside a read-side section, nor holding a lock that a hook or a store takes.
   /// - Throws: `outOfMemory` if nothing can be taken back.

@@ -4,8 +4,9 @@ import Synchronization
 
 /// From a frame number to its bytes and its descriptor, by one addition each.
 ///
-/// Address space for all of physical memory and for its descriptors is reserved when the machine is made and filled in as
-/// sections are added, as Linux does with the direct map and the vmemmap. Two bytes for each 2 MiB say what is there.
+/// Address space for all of physical memory and for its descriptors is reserved when the machine is made and filled in
+/// as sections are added, as Linux does with the direct map and the vmemmap. Two bytes for each 2 MiB say what is
+/// there.
 ///
 /// A section may end while other threads look at its frames by number:
 ///
@@ -15,11 +16,12 @@ import Synchronization
 ///       reads the descriptor                         a whole grace period
 ///     }  --------------------------------------->    unmaps descriptors and bytes
 ///
-/// ORDERING [section-end]: a thread that reads a descriptor by a number which no reference protects, asks `kind(of:)` and
-/// reads inside one read-side section. Either it finds a hole, or the descriptors stay mapped until its section has ended.
+/// ORDERING [section-end]: a thread that reads a descriptor by a number which no reference protects, asks `kind(of:)`
+/// and reads inside one read-side section. Either it finds a hole, or the descriptors stay mapped until its section has
+/// ended.
 ///
-/// ORDERING [section-begin]: the word's store is a release, its load an acquire: a thread that finds a section there finds
-/// its descriptors initialised.
+/// ORDERING [section-begin]: the word's store is a release, its load an acquire: a thread that finds a section there
+/// finds its descriptors initialised.
 ///
 /// A trivial value; the reservation lives as long as the machine.
 @frozen @usableFromInline

@@ -11,7 +11,8 @@ public enum Page {
   /// Pages in a huge page.
   public static let pagesPerHuge = 512
 
-  /// How many pages hold `byteCount` bytes, the last page in part. Any length has an answer: a file may have 2^63 - 1 bytes.
+  /// How many pages hold `byteCount` bytes, the last page in part. Any length has an answer: a file may have 2^63 - 1
+  /// bytes.
   package static func count(holding byteCount: Int) -> Int {
     byteCount >> shift + (byteCount & (size - 1) == 0 ? 0 : 1)
   }

@@ -2,11 +2,12 @@ import Synchronization
 
 /// Which frame holds each page of a file, if one does: the index of a page cache (Linux's `i_pages`).
 ///
-/// One atomic word a page. A look-up takes no lock; an entry is changed by one compare-and-swap. The cache has one reference on
-/// each frame that is in the index; the index itself counts nothing.
+/// One atomic word a page. A look-up takes no lock; an entry is changed by one compare-and-swap. The cache has one
+/// reference on each frame that is in the index; the index itself counts nothing.
 ///
-/// A file may be of any length, and most of it a hole. So memory is taken where a page has been (`SparseWords`), and a walk over
-/// the file skips what never had one: each level of marks has a word for 512 of the level below, as a page table does.
+/// A file may be of any length, and most of it a hole. So memory is taken where a page has been (`SparseWords`), and a
+/// walk over the file skips what never had one: each level of marks has a word for 512 of the level below, as a page
+/// table does.
 final class PageCacheIndex: Sendable {
   private static let fanOut = 512
 
@@ -53,7 +54,8 @@ final class PageCacheIndex: Sendable {
   /// Takes out the frame of a page. Returns false if the page has another one, or none.
   func remove(_ pfn: PFN, at index: Int) -> Bool { words.replace(pfn.rawValue + 1, with: 0, at: index) }
 
-  /// Calls `body` for every page of a range that has a frame, in order. A page that gets or loses one meanwhile may be met or not.
+  /// Calls `body` for every page of a range that has a frame, in order. A page that gets or loses one meanwhile may be
+  /// met or not.
   ///
   /// - Complexity: O(pages that ever had a frame, each with its 511 neighbours). Not of the file's length.
   func forEach(in range: Range<Int>, _ body: (_ page: Int, _ pfn: PFN) -> Void) {

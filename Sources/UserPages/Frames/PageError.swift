@@ -2,12 +2,13 @@ import Glibc
 
 /// Why an operation did not happen, named as on Linux.
 public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// `EFAULT`: no mapping there; one that does not allow a pin, a mirror's access or a remote one; or a page that cannot be pinned.
+  /// `EFAULT`: no mapping there; one that does not allow a pin, a mirror's access or a remote one; or a page that
+  /// cannot be pinned.
   case badAddress
   /// `EINVAL`: an argument that no address space could honour.
   case invalidArgument
-  /// `ENOMEM`: no frame is free, even after reclaim; the swap file or the disk is full; a frame has too many references; a long-term
-  /// pin cannot move its page; or a range is not mapped.
+  /// `ENOMEM`: no frame is free, even after reclaim; the swap file or the disk is full; a frame has too many
+  /// references; a long-term pin cannot move its page; or a range is not mapped.
   case outOfMemory
   /// `EAGAIN`: not without doing what the caller excluded.
   case tryAgain
@@ -30,8 +31,8 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// What is done with a real file, named as the message has it.
   public enum FileStep: String, Sendable {
-    /// The system call that failed: `open`, `fstat`, `flock`, `memfd_create`, `mmap`, `pread`, `pwrite`, `ftruncate`, `fallocate`, `fsync`, or
-    /// one that does the same.
+    /// The system call that failed: `open`, `fstat`, `flock`, `memfd_create`, `mmap`, `pread`, `pwrite`, `ftruncate`,
+    /// `fallocate`, `fsync`, or one that does the same.
     case open, inspect, lock, create, map, read, write, resize, punch, sync
   }
 

@@ -42,7 +42,8 @@ public struct FrameInformation: Equatable, Sendable {
 }
 
 extension PhysicalMemory {
-  /// Bytes of RAM that the machine has from the kernel now: of frames that were used since it began, free or not (`st_blocks`).
+  /// Bytes of RAM that the machine has from the kernel now: of frames that were used since it began, free or not
+  /// (`st_blocks`).
   public var residentBytes: Int {
     var status = stat()
     return fstat(arena, &status) == 0 ? Int(status.st_blocks) * 512 : 0
@@ -67,7 +68,8 @@ extension PhysicalMemory {
     return census
   }
 
-  /// What is known of a frame; nil where it has no descriptor. Any thread, any number, at any time: a device may end meanwhile.
+  /// What is known of a frame; nil where it has no descriptor. Any thread, any number, at any time: a device may end
+  /// meanwhile.
   public func frameInformation(of pfn: PFN) -> FrameInformation? {
     // ORDERING [section-end]: the number is looked up and the descriptors are read in one section.
     let found = RCU.read { () -> (folio: Frame, FrameInformation)? in
@@ -107,7 +109,8 @@ extension PhysicalMemory {
     return held.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
   }
 
-  /// Calls `body` for each frame with a descriptor that may have been in use, inside a read-side section for each 2 MiB.
+  /// Calls `body` for each frame with a descriptor that may have been in use, inside a read-side section for each 2
+  /// MiB.
   private func forEachUsedFrame(_ body: (PFN, Frame) -> Void) {
     let used = allocator.usedSinceBirth
     for section in sections.described {

@@ -3,17 +3,17 @@ import Glibc
 
 /// The machine: all physical memory, and what hands it out.
 ///
-/// RAM is one arena (a memory file), so that real I/O can target a frame and other processes could map it. Beside RAM there
-/// can be memory without descriptors (images) and ranges of RAM that belong to devices.
+/// RAM is one arena (a memory file), so that real I/O can target a frame and other processes could map it. Beside RAM
+/// there can be memory without descriptors (images) and ranges of RAM that belong to devices.
 ///
-/// Thread-safe. The machine outlives everything made from it. Address spaces, files and images hold it strongly. Gets and pins
-/// do not, because that would write a line which all of them share: the machine checks at its end that none is left, and
-/// traps if one is.
+/// Thread-safe. The machine outlives everything made from it. Address spaces, files and images hold it strongly. Gets
+/// and pins do not, because that would write a line which all of them share: the machine checks at its end that none is
+/// left, and traps if one is.
 ///
-/// A process that has made a machine, or entered a section, should not go on in the child of a `fork(2)`: RAM is shared with the
-/// parent, and other threads' locks stay locked. The child's first use of the library prints a message and aborts, and physical
-/// memory cannot be reached there. A child may call `exec` or `_exit`, and a program may fork before its first use. Programs are
-/// best started by `posix_spawn` or `Process`, which costs the library nothing.
+/// A process that has made a machine, or entered a section, should not go on in the child of a `fork(2)`: RAM is shared
+/// with the parent, and other threads' locks stay locked. The child's first use of the library prints a message and
+/// aborts, and physical memory cannot be reached there. A child may call `exec` or `_exit`, and a program may fork
+/// before its first use. Programs are best started by `posix_spawn` or `Process`, which costs the library nothing.
 public final class PhysicalMemory: Sendable {
   /// Frames of RAM for contents. Table nodes and the zero page are beside it.
   public let ramPages: Int
@@ -39,17 +39,17 @@ public final class PhysicalMemory: Sendable {
   ///
   /// - Parameters:
   ///   - ramPages: RAM, in pages of 4096 bytes.
-  ///   - movablePages: how many of them, at the end, are movable (`ZONE_MOVABLE`): private memory and pages of a `PageCache` may lie there,
-  ///     and long-term pins may not. A long-term pin moves its page out first.
+  ///   - movablePages: how many of them, at the end, are movable (`ZONE_MOVABLE`): private memory and pages of a
+  ///     `PageCache` may lie there, and long-term pins may not. A long-term pin moves its page out first.
   ///   - spanPages: how many frame numbers there are, RAM, images and devices together; address space is reserved for
   ///     them, memory is not. By default 64 GiB, or four times RAM where that is more, but at most 16 TiB.
   ///   - dataCache: what a flush of the data cache does; nothing by default.
   ///   - swapFile: where anonymous pages go that are advised out or reclaimed; no room by default.
   ///   - reclaim: when and how frames are taken back from page caches and anonymous memory.
-  /// - Throws: `invalidArgument` for a size that is not positive or beyond 8 TiB (RAM, swap) or 16 TiB (all frame numbers), and for
-  ///   watermarks that are out of order or beyond RAM;
-  ///   `outOfMemory` where the process has not the address space, `busy` where another machine uses the swap file, `file` with
-  ///   the errno where it cannot be opened.
+  /// - Throws: `invalidArgument` for a size that is not positive or beyond 8 TiB (RAM, swap) or 16 TiB (all frame
+  ///   numbers), and for watermarks that are out of order or beyond RAM;
+  ///   `outOfMemory` where the process has not the address space, `busy` where another machine uses the swap file,
+  ///   `file` with the errno where it cannot be opened.
   public init(
     ramPages: Int, movablePages: Int = 0, spanPages: Int? = nil, dataCache: (any DataCacheFlushing)? = nil,
     swapFile: SwapFile = .none, reclaim: ReclaimPolicy = ReclaimPolicy()
@@ -133,8 +133,8 @@ public final class PhysicalMemory: Sendable {
   }
 
   deinit {
-    // The last drain waits for a grace period, which cannot end inside a section, and releases objects, which a thread in a scope does not.
-    // Holds are looked for now: a get or a pin that is released later would reach for this object.
+    // The last drain waits for a grace period, which cannot end inside a section, and releases objects, which a thread
+    // in a scope does not. Holds are looked for now: a get or a pin that is released later would reach for this object.
     if RCU.isReading || !ReclaimScope.mayRelease {
       // The writer gives references up. It waits for no thread and no section.
       swap.finishWrites()
@@ -166,9 +166,9 @@ public final class PhysicalMemory: Sendable {
   ///
   /// What is deferred or queued meanwhile is not waited for. Any thread, holding no lock of an address space.
   ///
-  /// It also releases what unmapped ranges showed: a backing's `deinit` may run here, on this thread. Called inside such a
-  /// `deinit`, it frees the memory, and leaves other backings to the operation that releases this one. Called inside a page cache's store or
-  /// `willWriteBack`, it leaves them until that call is over.
+  /// It also releases what unmapped ranges showed: a backing's `deinit` may run here, on this thread. Called inside
+  /// such a `deinit`, it frees the memory, and leaves other backings to the operation that releases this one. Called
+  /// inside a page cache's store or `willWriteBack`, it leaves them until that call is over.
   ///
   /// - Precondition: not inside a read-side section.
   public func flushDeferredFrees() {
@@ -187,7 +187,8 @@ public final class PhysicalMemory: Sendable {
 
   // MARK: For the layers above
 
-  /// Whether a frame's bytes stay mapped until the machine ends, whatever becomes of the frame: those of RAM and of the page of zeroes.
+  /// Whether a frame's bytes stay mapped until the machine ends, whatever becomes of the frame: those of RAM and of the
+  /// page of zeroes.
   func keepsBytes(_ bytes: FrameBytes) -> Bool {
     let pfn = frames.number(of: bytes)
     return allocator.manages(pfn) || (pfn >= zeroPage && pfn < zeroPage + Page.pagesPerHuge)
@@ -227,7 +228,8 @@ public final class PhysicalMemory: Sendable {
     }
   }
 
-  /// Gives back an unpublished section's memory and numbers after a grace period: at once, where the caller may wait for one.
+  /// Gives back an unpublished section's memory and numbers after a grace period: at once, where the caller may wait
+  /// for one.
   func releaseSection(_ first: PFN) {
     if RCU.isReading { return deferred.enqueue(.section(first)) }
     RCU.synchronize()

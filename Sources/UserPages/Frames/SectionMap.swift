@@ -44,8 +44,8 @@ final class SectionMap: @unchecked Sendable {
   ///   - file: what the bytes are: a file descriptor, or a negative number for private zeroes.
   ///   - writable: whether this process may write to them.
   ///   - pattern: fills `file` when a frame is first used by its number, see `fill`; nil where all bytes are there.
-  /// - Throws: `outOfMemory` where there are not as many frame numbers or the process has not the memory; `file` where `file`
-  ///   cannot be mapped.
+  /// - Throws: `outOfMemory` where there are not as many frame numbers or the process has not the memory; `file` where
+  ///   `file` cannot be mapped.
   func add(
     pages: Int, described: Bool, file: Int32, writable: Bool, shared: Bool, pattern: PatternFile? = nil
   ) throws(PageError) -> PFN {
@@ -85,8 +85,8 @@ final class SectionMap: @unchecked Sendable {
   /// Makes the bytes of `count` frames from `pfn` on what they should be, before they are mapped or copied by number.
   /// Returns false where there is no memory for them.
   ///
-  /// O(1) where no frame of the section is filled on demand, or those of the same 2 MiB need nothing. Runs the code that
-  /// defines an image's contents: not inside a read-side section, and under no lock.
+  /// O(1) where no frame of the section is filled on demand, or those of the same 2 MiB need nothing. Runs the code
+  /// that defines an image's contents: not inside a read-side section, and under no lock.
   func fill(_ pfn: PFN, count: Int) -> Bool {
     guard table.isFilledOnDemand(pfn) else { return true }
     let found = withLock { live.first { $0.contains(pfn) } }
@@ -97,13 +97,14 @@ final class SectionMap: @unchecked Sendable {
 
   // MARK: The end
 
-  /// Gives up the references that the owner of a described section has on its frames: one on each. If no frame has another,
-  /// unpublishes the section and returns its first frame: the caller releases it a grace period later.
+  /// Gives up the references that the owner of a described section has on its frames: one on each. If no frame has
+  /// another, unpublishes the section and returns its first frame: the caller releases it a grace period later.
   ///
   /// Where a frame has more, because an entry, a get or a pin holds it, its last put does the rest (`endReference`).
   ///
   /// A reference here falls at once, without a grace period: no entry leads to a frame by the owner's reference, so no
-  /// walker and no pin slot relies on it. Each of them relies on an entry's reference, which the deferred queue gives up.
+  /// walker and no pin slot relies on it. Each of them relies on an entry's reference, which the deferred queue gives
+  /// up.
   func endReferences(from first: PFN, pages: Int) -> PFN? {
     var ended = 0
     for page in 0..<pages {
@@ -114,7 +115,8 @@ final class SectionMap: @unchecked Sendable {
     return ended > 0 ? endReference(on: first, frames: ended) : nil
   }
 
-  /// The last references of `frames` frames in the section around `pfn` are gone. Returns as `endReferences`. O(sections).
+  /// The last references of `frames` frames in the section around `pfn` are gone. Returns as `endReferences`.
+  /// O(sections).
   func endReference(on pfn: PFN, frames: Int = 1) -> PFN? {
     let section = withLock { () -> Section? in
       guard let index = live.firstIndex(where: { $0.contains(pfn) }) else {
@@ -128,8 +130,8 @@ final class SectionMap: @unchecked Sendable {
     return section.first
   }
 
-  /// From now on there is no such memory for any thread that asks `FrameTable.kind(of:)`. The caller knows that no entry and no
-  /// pin is left, and releases the section a grace period later.
+  /// From now on there is no such memory for any thread that asks `FrameTable.kind(of:)`. The caller knows that no
+  /// entry and no pin is left, and releases the section a grace period later.
   func unpublish(_ first: PFN) {
     let section = withLock { live.remove(at: live.firstIndex { $0.first == first }!) }
     for index in Self.units(of: section) { table.setSection(index, .hole, count: 0) }

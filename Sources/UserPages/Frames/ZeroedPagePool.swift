@@ -2,8 +2,8 @@ import CPlatform
 
 /// Page-sized pieces of ordinary memory, handed out zeroed: what table nodes are made of.
 ///
-/// They are beside RAM: taking one needs no frame. Users give them back zeroed (an empty table node is), so a piece that
-/// is used again needs no clearing.
+/// They are beside RAM: taking one needs no frame. Users give them back zeroed (an empty table node is), so a piece
+/// that is used again needs no clearing.
 final class ZeroedPagePool: Sendable {
   private let pieces = FreeListPool(bytes: Page.size, alignment: Page.size)
 

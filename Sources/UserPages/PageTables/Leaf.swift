@@ -1,10 +1,10 @@
 /// Where the descent for an address ends, and the value that was read there.
 ///
-/// The value is read once, at the end of the descent. A later load through `ptep` may differ: that comparison is the second look
-/// of [pin-then-look].
+/// The value is read once, at the end of the descent. A later load through `ptep` may differ: that comparison is the
+/// second look of [pin-then-look].
 ///
-/// A leaf cannot outlive the section that read it. So a function with a leaf runs inside that section, which keeps the entry's node,
-/// and the frame behind the entry with the entry's own reference ([deferred-free]).
+/// A leaf cannot outlive the section that read it. So a function with a leaf runs inside that section, which keeps the
+/// entry's node, and the frame behind the entry with the entry's own reference ([deferred-free]).
 @frozen @usableFromInline
 struct Leaf: ~Escapable {
   /// The entry: of the lowest level, or one of the level above that links no node.
@@ -42,10 +42,11 @@ struct Leaf: ~Escapable {
 extension PageTable {
   /// The end of the descent for `address`; nil if a node above the last two levels is missing.
   ///
-  /// One descent tells a base page, a huge entry and a part of a huge frame apart, so that a miss needs no second one. O(levels).
+  /// One descent tells a base page, a huge entry and a part of a huge frame apart, so that a miss needs no second one.
+  /// O(levels).
   ///
-  /// For pins and accesses. A fault and an operation go by `ptep(for:_:)` and `hugePTEP(for:_:)`, whose loads are ordered after a
-  /// change that the thread made before.
+  /// For pins and accesses. A fault and an operation go by `ptep(for:_:)` and `hugePTEP(for:_:)`, whose loads are
+  /// ordered after a change that the thread made before.
   ///
   /// ORDERING [node-publish]: the loads acquire.
   @inlinable @inline(__always)

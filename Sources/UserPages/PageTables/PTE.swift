@@ -1,6 +1,7 @@
 /// A page-table entry: 64 bits, one atomic word in a table, a plain value here.
 ///
-/// What each bit means is at the layout's declaration. The transitions that may happen to an entry, and what makes them:
+/// What each bit means is at the layout's declaration. The transitions that may happen to an entry, and what makes
+/// them:
 ///
 ///     empty    -> busy -> present     fault: the first touch
 ///     present  -> busy -> present     fault: copy-on-write, write-enable, dirty, unshare
@@ -24,7 +25,8 @@
 ///     guard    -> empty               guard-remove, unmap, exit, remap (at its old address)
 ///     empty    -> guard               also remap (at its new address), fork (in the child)
 ///
-/// An entry of the second-lowest level may map 2 MiB: it is a huge entry, and all of the above holds for it. Besides, there:
+/// An entry of the second-lowest level may map 2 MiB: it is a huge entry, and all of the above holds for it. Besides,
+/// there:
 ///
 ///     empty    -> link                fault, remap, fork: a node of the lowest level
 ///     huge     -> busy -> link        split: the node's 512 entries map what the entry did
@@ -32,8 +34,8 @@
 ///     link     -> migration -> link   collapse: failed, because a page is pinned or got
 ///     link     -> empty               the node is unlinked: nothing is mapped in its span
 ///
-/// Only the thread that locked an entry may change a busy one; others wait until it is something else. Non-present entries
-/// other than `empty` and `busy` hold a swap slot (see `PTE+Swap.swift`), a migration or a guard marker.
+/// Only the thread that locked an entry may change a busy one; others wait until it is something else. Non-present
+/// entries other than `empty` and `busy` hold a swap slot (see `PTE+Swap.swift`), a migration or a guard marker.
 ///
 /// `NormalPage.swift` says which entries are special.
 @frozen @usableFromInline
@@ -98,18 +100,20 @@ struct PTE: RawRepresentable, Equatable, Sendable {
   @inlinable var isWritable: Bool { has(PTELayout.writable) }
   @inlinable var isDirty: Bool { has(PTELayout.dirty) }
   @inlinable var isAccessed: Bool { has(PTELayout.accessed) }
-  /// At the second-lowest level: it maps 2 MiB. At the lowest: it maps a part of a 2 MiB frame, which counts as a whole.
+  /// At the second-lowest level: it maps 2 MiB. At the lowest: it maps a part of a 2 MiB frame, which counts as a
+  /// whole.
   @inlinable var isHuge: Bool { has(PTELayout.huge) }
   @inlinable var isAnonymous: Bool { has(PTELayout.anonymous) }
   /// An anonymous frame that no other address space may map (PageAnonExclusive).
   @inlinable var isExclusive: Bool { isAnonymous && !has(PTELayout.cowShared) }
 
-  /// An exclusive anonymous frame that this entry has mapped from its first fault on, and that no pin slot ever held: the first
-  /// pin by a slot clears the bit before it stores the slot. Base pages only. The bit is clear if the frame's history is unknown.
+  /// An exclusive anonymous frame that this entry has mapped from its first fault on, and that no pin slot ever held:
+  /// the first pin by a slot clears the bit before it stores the slot. Base pages only. The bit is clear if the frame's
+  /// history is unknown.
   @inlinable var isNeverSlotPinned: Bool { has(PTELayout.neverSlotPinned) }
 
-  /// Whether an entry of the second-lowest level maps 2 MiB: it is not a link, not empty and not locked. Of an entry of the lowest
-  /// level it says only that the entry maps a part; `Leaf.mapsHuge` tells the levels apart.
+  /// Whether an entry of the second-lowest level maps 2 MiB: it is not a link, not empty and not locked. Of an entry of
+  /// the lowest level it says only that the entry maps a part; `Leaf.mapsHuge` tells the levels apart.
   @inlinable var mapsHuge: Bool { isMapped && isHuge }
 
   /// The frame whose counts hold for the frame of an entry that is mapped and not special.
@@ -128,8 +132,8 @@ extension PTE {
     case busy = 1
     /// Written out; the payload is the place.
     case swap = 2
-    /// Replaced for a while by an operation that holds the mmap lock: for reading in a page-out, for writing in all others. The
-    /// payload is the frame's number, or nothing.
+    /// Replaced for a while by an operation that holds the mmap lock: for reading in a page-out, for writing in all
+    /// others. The payload is the frame's number, or nothing.
     case migration = 3
     /// No fault fills it: an access is refused (PTE_MARKER_GUARD). No payload.
     case guardMarker = 4

@@ -1,8 +1,8 @@
 /// Where a page-table entry of an architecture keeps one property.
 ///
-/// Mostly one bit. It may be stored inverted: s390 has a *protect* bit, not a writable one. It may be spread over several:
-/// powerpc's present entry is valid, a leaf and readable. Then yes and no differ in all of them, and any other value is neither.
-/// All code above asks `PTE`; only layouts name bits by number.
+/// Mostly one bit. It may be stored inverted: s390 has a *protect* bit, not a writable one. It may be spread over
+/// several: powerpc's present entry is valid, a leaf and readable. Then yes and no differ in all of them, and any other
+/// value is neither. All code above asks `PTE`; only layouts name bits by number.
 @frozen @usableFromInline
 struct PTEBit: Equatable, Sendable {
   @usableFromInline let mask: UInt64

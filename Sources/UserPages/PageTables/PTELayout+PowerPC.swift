@@ -17,16 +17,16 @@
 ///         table. Linux itself needs none: any leaf above the lowest level is huge. At the lowest level: part of a 2 MiB
 ///         frame
 ///
-/// Bits 0 and 3...6 (execute, privileged, memory attributes, busy) are clear. So present is V, L and r, and protnone is V and
-/// L without r.
+/// Bits 0 and 3...6 (execute, privileged, memory attributes, busy) are clear. So present is V, L and r, and protnone is
+/// V and L without r.
 ///
-/// An entry that maps nothing and is not empty has L set and V clear, as Linux's swap entries have, so that it never looks
-/// like a pointer; bits 0...3 tell what it is, and the bits of the PFN are its payload.
+/// An entry that maps nothing and is not empty has L set and V clear, as Linux's swap entries have, so that it never
+/// looks like a pointer; bits 0...3 tell what it is, and the bits of the PFN are its payload.
 ///
 /// A link to a node has V set and L clear: the one of the three architectures that tells entries from links by design.
 ///
-/// Before radix and hash tables shared a layout, each page size had its own, and the special bit its own place in each: bit 16
-/// with pages of 4 KiB (the frame number began at bit 17), bit 10 with those of 64 KiB.
+/// Before radix and hash tables shared a layout, each page size had its own, and the special bit its own place in each:
+/// bit 16 with pages of 4 KiB (the frame number began at bit 17), bit 10 with those of 64 KiB.
 @frozen @usableFromInline
 enum PTELayoutPowerPC {
   @inlinable static var valid: UInt64 { 1 << 63 }

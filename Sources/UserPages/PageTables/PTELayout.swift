@@ -12,10 +12,11 @@
 //     linkMask, linkMark,          the entry of a higher level that leads to a node below is the node's address with
 //     linkAddressMask              `linkMark`; no entry of any kind looks so under `linkMask`
 //
-// The empty entry is the zero word in each of them, because nodes come zeroed from a pool, whatever it is on the machine.
+// The empty entry is the zero word in each of them, because nodes come zeroed from a pool, whatever it is on the
+// machine.
 
-// A build enables the union of the traits that its packages ask for, and documentation is generated with all of them. If both layouts
-// are enabled, s390's takes precedence.
+// A build enables the union of the traits that its packages ask for, and documentation is generated with all of them.
+// If both layouts are enabled, s390's takes precedence.
 #if USERPAGES_PTE_S390
   @usableFromInline typealias PTELayout = PTELayoutS390
 #elseif USERPAGES_PTE_POWERPC

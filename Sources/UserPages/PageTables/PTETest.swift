@@ -54,13 +54,14 @@ struct PTETest: Sendable {
   /// A get or a pin by the fast path.
   ///
   /// - `write`: the entry must be writable; an anonymous frame behind a writable entry is exclusive.
-  /// - a pin for reading must not take an anonymous frame that another space may map too (it would have to be unshared);
-  ///   a plain get may.
+  /// - a pin for reading must not take an anonymous frame that another space may map too (it would have to be
+  ///   unshared); a plain get may.
   /// - a long-term pin for reading takes anonymous frames only: in a private mapping a file's frame would have to be
   ///   unshared, and the entry does not tell a private mapping from a shared one.
-  /// - a long-term pin for writing takes anonymous frames only: of a file's frame the state must be looked at (`mayHold`).
-  /// - the entry must be marked accessed, as for a load: a pin counts as a use of the page (`FOLL_TOUCH`). Reclaim clears the mark, and the
-  ///   next pin sets it out of line (`markedAccessed`).
+  /// - a long-term pin for writing takes anonymous frames only: of a file's frame the state must be looked at
+  ///   (`mayHold`).
+  /// - the entry must be marked accessed, as for a load: a pin counts as a use of the page (`FOLL_TOUCH`). Reclaim
+  ///   clears the mark, and the next pin sets it out of line (`markedAccessed`).
   @inlinable @inline(__always)
   static func pin(write: Bool, get: Bool, longTerm: Bool) -> PTETest {
     var test = PTETest.load

@@ -4,9 +4,9 @@ import Synchronization
 extension PageTable {
   /// Unlinks the nodes on the way to `range` whose whole span lies in `vacant`, and hands them to `deferFree`.
   ///
-  /// The caller holds the mmap lock for writing. No mapping is left in `vacant`, of which `range` is a part, and the entries of
-  /// `range` were emptied. So an unlinked node holds no live entry. None can be installed either: a fault that is under way
-  /// finds its mapping detached ([lock-then-validate]).
+  /// The caller holds the mmap lock for writing. No mapping is left in `vacant`, of which `range` is a part, and the
+  /// entries of `range` were emptied. So an unlinked node holds no live entry. None can be installed either: a fault
+  /// that is under way finds its mapping detached ([lock-then-validate]).
   func unlinkNodes(
     in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>, _ deferFree: (DeferredWord) -> Void
   ) {

@@ -3,11 +3,11 @@ import Synchronization
 
 /// A table of four levels from virtual pages to frames.
 ///
-/// A descent takes no lock. A node is reachable only through its parent's entry. It is unlinked when no mapping is left in its
-/// span, and freed a grace period later. So a descent takes a `NodeGuard`, and meets no freed memory.
+/// A descent takes no lock. A node is reachable only through its parent's entry. It is unlinked when no mapping is left
+/// in its span, and freed a grace period later. So a descent takes a `NodeGuard`, and meets no freed memory.
 ///
-/// Entries are changed one at a time, each under its own lock (the busy encoding). Two faults on neighbouring pages write to no
-/// common line but the table's own.
+/// Entries are changed one at a time, each under its own lock (the busy encoding). Two faults on neighbouring pages
+/// write to no common line but the table's own.
 @frozen @usableFromInline
 struct PageTable: Sendable {
   static let levels = 4
@@ -17,16 +17,17 @@ struct PageTable: Sendable {
 
   init(root: TableNode) { self.root = root }
 
-  /// The entry of the lowest level for `address`; nil if its node does not exist, or 2 MiB are mapped by one entry above.
+  /// The entry of the lowest level for `address`; nil if its node does not exist, or 2 MiB are mapped by one entry
+  /// above.
   ///
   /// `leaf(for:_:)` finds the entry at either level in one descent.
   ///
-  /// ORDERING [node-publish]: loads of links acquire at least, and pair with the link's compare-and-swap in `makeNodes`; a new node is
-  /// all zeroes before it is linked.
+  /// ORDERING [node-publish]: loads of links acquire at least, and pair with the link's compare-and-swap in
+  /// `makeNodes`; a new node is all zeroes before it is linked.
   ///
-  /// ORDERING [lock-then-validate]: here they are sequentially consistent. An operation sets a mapping's state and then looks for
-  /// entries. A fault links a node, locks an entry in it and then looks at the state. An operation that missed the node would miss
-  /// the entry.
+  /// ORDERING [lock-then-validate]: here they are sequentially consistent. An operation sets a mapping's state and then
+  /// looks for entries. A fault links a node, locks an entry in it and then looks at the state. An operation that
+  /// missed the node would miss the entry.
   @inlinable @inline(__always)
   func ptep(
     for address: VirtualAddress, _ proof: some NodeGuard & ~Escapable
@@ -45,8 +46,8 @@ struct PageTable: Sendable {
     return TableNode(link: second[TableNode.index(of: address, level: 2)].load())
   }
 
-  /// The entry of the second-lowest level for `address` (`pmd_offset`): empty, a link to a node of the lowest level, or an
-  /// entry that maps 2 MiB. Nil if its node does not exist.
+  /// The entry of the second-lowest level for `address` (`pmd_offset`): empty, a link to a node of the lowest level, or
+  /// an entry that maps 2 MiB. Nil if its node does not exist.
   func hugePTEP(
     for address: VirtualAddress, _ proof: some NodeGuard & ~Escapable
   ) -> PTEPointer? {
@@ -60,8 +61,8 @@ struct PageTable: Sendable {
   enum WalkEnd {
     /// At an entry of the lowest level.
     case base(PTEPointer)
-    /// At an entry of the second-lowest level that linked no node when the walk read it. Empty only if the caller passed
-    /// `wantsHuge`.
+    /// At an entry of the second-lowest level that linked no node when the walk read it. Empty only if the caller
+    /// passed `wantsHuge`.
     case huge(PTEPointer)
     /// A node is missing, and `spare` is empty.
     case needsNode
@@ -69,7 +70,8 @@ struct PageTable: Sendable {
 
   /// Walks to the entry for `address`, and links nodes from `spare` on the way (`pte_alloc`).
   ///
-  /// - Parameter wantsHuge: whether the walk ends at an empty entry of the second-lowest level instead of linking a node there.
+  /// - Parameter wantsHuge: whether the walk ends at an empty entry of the second-lowest level instead of linking a
+  ///   node there.
   @inline(__always)
   func walk(
     to address: VirtualAddress, wantsHuge: Bool = false, using spare: inout SpareNodes,
@@ -79,9 +81,10 @@ struct PageTable: Sendable {
     return makeNodes(to: address, wantsHuge: wantsHuge, using: &spare)
   }
 
-  /// ORDERING [link-then-look]: the walk links a child into a node, then looks at the link to that node again. An unlinking
-  /// thread clears the link to a node first, and collects its children after. So either the unlinking thread collects the new
-  /// child, or this walk sees that the parent was unlinked, unlinks the child and starts again from the root.
+  /// ORDERING [link-then-look]: the walk links a child into a node, then looks at the link to that node again. An
+  /// unlinking thread clears the link to a node first, and collects its children after. So either the unlinking thread
+  /// collects the new child, or this walk sees that the parent was unlinked, unlinks the child and starts again from
+  /// the root.
   @inline(never)
   private func makeNodes(to address: VirtualAddress, wantsHuge: Bool, using spare: inout SpareNodes) -> WalkEnd {
     restart: while true {
@@ -99,8 +102,8 @@ struct PageTable: Sendable {
             spare.haveBeenLinked = true
             YieldPoint.nodeBetweenLinkAndLook.reach()
             if let above, above.ptep.load() != above.link {
-              // Another thread has unlinked the parent. If it did not collect the new child, this walk unlinks the child.
-              // Another walk may have linked nodes below it, so it is retired, not reused.
+              // Another thread has unlinked the parent. If it did not collect the new child, this walk unlinks the
+              // child. Another walk may have linked nodes below it, so it is retired, not reused.
               if ptep.replace(fresh.link, with: .empty) { spare.retire(fresh, level: level - 1, of: self) }
               continue restart
             }
@@ -118,8 +121,8 @@ struct PageTable: Sendable {
   }
 }
 
-/// Proof that no node which a descent meets is freed meanwhile: a read-side section, the mmap lock held either way, or a cursor,
-/// which one of them lends.
+/// Proof that no node which a descent meets is freed meanwhile: a read-side section, the mmap lock held either way, or
+/// a cursor, which one of them lends.
 ///
 /// Nodes are unlinked under the mmap lock held for writing, and freed a grace period later.
 @usableFromInline
@@ -127,14 +130,14 @@ protocol NodeGuard: ~Escapable {}
 
 extension RCU.Section: NodeGuard {}
 
-/// Zeroed nodes that are in no table yet. They are allocated outside of the read-side section that may link them: sections do not
-/// allocate.
+/// Zeroed nodes that are in no table yet. They are allocated outside of the read-side section that may link them:
+/// sections do not allocate.
 struct SpareNodes: ~Copyable {
   private var nodes: [TableNode] = []
   /// Whether a walk has linked one of them.
   fileprivate(set) var haveBeenLinked = false
-  // Not retained: every fault would write the machine's reference count, a line that all threads share. The address space
-  // keeps the machine.
+  // Not retained: every fault would write the machine's reference count, a line that all threads share. The address
+  // space keeps the machine.
   private let memory: Unmanaged<PhysicalMemory>
 
   init(_ memory: PhysicalMemory) { self.memory = .passUnretained(memory) }

@@ -1,7 +1,7 @@
 /// The special bit of an entry: no descriptor may be used for its frame.
 ///
-/// Compiled for an architecture without a bit to spare (the trait NoSpecialBit), entries say nothing of the kind, and `PTE`
-/// cannot even be asked. Then `NormalPage.swift` alone decides.
+/// Compiled for an architecture without a bit to spare (the trait NoSpecialBit), entries say nothing of the kind, and
+/// `PTE` cannot even be asked. Then `NormalPage.swift` alone decides.
 #if USERPAGES_NO_SPECIAL_BIT
   extension PTE {
     /// The entry, which does not tell.

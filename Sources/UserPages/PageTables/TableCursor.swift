@@ -8,7 +8,8 @@
 ///       }
 ///     }
 ///
-/// Addresses without a node are skipped. A cursor cannot outlive the lock or section that lent it, and so is a guard itself.
+/// Addresses without a node are skipped. A cursor cannot outlive the lock or section that lent it, and so is a guard
+/// itself.
 struct TableCursor: ~Escapable, NodeGuard {
   enum Step {
     case huge(HugeSpan)
@@ -55,7 +56,8 @@ struct TableCursor: ~Escapable, NodeGuard {
     return nil
   }
 
-  /// Makes `next` visit the addresses of the last step again: its user has changed the entry to a link, or lost a race for it.
+  /// Makes `next` visit the addresses of the last step again: its user has changed the entry to a link, or lost a race
+  /// for it.
   mutating func lookAgain() { following = current }
 }
 
@@ -114,7 +116,8 @@ extension PageTable {
     TableCursor(self, range, proof)
   }
 
-  /// The first address behind the span of the missing node that keeps the descent for `address` from the second-lowest level.
+  /// The first address behind the span of the missing node that keeps the descent for `address` from the second-lowest
+  /// level.
   fileprivate func firstAddress(beyondMissingNodeAt address: VirtualAddress) -> VirtualAddress {
     var node = root
     for level in stride(from: Self.levels, to: 2, by: -1) {

@@ -3,9 +3,9 @@ import Synchronization
 
 /// 512 entries: one node of the table.
 ///
-/// In a node of the lowest level an entry is a `PTE`. Above, an entry is nothing (0), a node below, or, one level above the
-/// lowest, a huge `PTE`. A node's address has its low twelve bits clear; `link` marks it as the layout says, so that no `PTE`
-/// looks like one.
+/// In a node of the lowest level an entry is a `PTE`. Above, an entry is nothing (0), a node below, or, one level above
+/// the lowest, a huge `PTE`. A node's address has its low twelve bits clear; `link` marks it as the layout says, so
+/// that no `PTE` looks like one.
 @frozen @usableFromInline
 struct TableNode: Equatable, @unchecked Sendable {
   @usableFromInline static let entryCount = 512
@@ -38,8 +38,8 @@ struct TableNode: Equatable, @unchecked Sendable {
   /// Bytes that one entry of a node of `level` covers.
   static func entrySpan(level: Int) -> UInt64 { 1 << UInt64(12 + 9 * (level - 1)) }
 
-  /// The index of the first entry from `index` on that is not empty, or `entryCount`. The loads are relaxed: the caller has
-  /// issued a fence.
+  /// The index of the first entry from `index` on that is not empty, or `entryCount`. The loads are relaxed: the caller
+  /// has issued a fence.
   func firstLinked(from index: Int) -> Int {
     cp_first_set(UnsafeRawPointer(entries).assumingMemoryBound(to: UInt64.self), index, Self.entryCount)
   }

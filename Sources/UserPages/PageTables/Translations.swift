@@ -3,8 +3,8 @@ import Synchronization
 
 /// What a mirror remembers of one page: where its bytes are and what may be done with them. One word.
 ///
-/// 0 if nothing is remembered. Bits 0...2 say what the entry allowed. Bit 3 marks a claim, which remembers nothing yet. The rest is
-/// the address of the bytes, or in a claim the number of the claiming thread.
+/// 0 if nothing is remembered. Bits 0...2 say what the entry allowed. Bit 3 marks a claim, which remembers nothing yet.
+/// The rest is the address of the bytes, or in a claim the number of the claiming thread.
 @frozen @usableFromInline
 struct Translation: Equatable, Sendable {
   @usableFromInline let rawValue: UInt64
@@ -50,8 +50,8 @@ struct Translation: Equatable, Sendable {
 
 /// The translations of one mirror: a word for each page of its range, and a sequence that tells of revocations.
 ///
-/// `revoke` is what an operation does before it changes entries of the range, and until it has changed them. `fill` is what an access
-/// does that found no translation. The reader is outside of any section; the writer is in one.
+/// `revoke` is what an operation does before it changes entries of the range, and until it has changed them. `fill` is
+/// what an access does that found no translation. The reader is outside of any section; the writer is in one.
 ///
 ///     operation, fault                              fill, in one section
 ///     (r1) sequence: one more, one more active      (f1) sequence: none active, or gives up
@@ -67,26 +67,31 @@ struct Translation: Equatable, Sendable {
 ///     (c) reads the bytes                           (w3) stores to the bytes
 ///     (d) the sequence is as in (a), or again       (w4) leaves the section
 ///
-/// ORDERING [revoke-then-change]: all steps but (c) and (w3) are sequentially consistent, or stronger orders of one word.
+/// ORDERING [revoke-then-change]: all steps but (c) and (w3) are sequentially consistent, or stronger orders of one
+/// word.
 ///
-/// - (A) *Fill against revocation.* Let (f5) succeed. If an operation's (r1) came before (f1), its (r4) did too, because none was active.
-///   So (f2) found what (r3) had left. If (r1) came after (f4), then (r2) comes after (f3), finds the claim or the translation, and
-///   clears it. It did not come between: (f4) found the sequence unchanged. So a translation that stands is what the entry says,
-///   up to (r2) of the next change.
-/// - (B) *Two fills.* A claim names its thread, which has one at a time. So no thread publishes on another's look, and a fill waits for no
-///   other. A fill that takes a claim over makes the first one fail.
-/// - (C) *Writer against revocation.* A writer that found a word read it before (r2), so before (r3). It is an access that read the
-///   entry at that moment, inside a section that has not ended. Every argument about a program's own accesses holds for it: the operation
-///   waits for a grace period where it must, and frees come a grace period later. An entry that allows a store is dirty already.
-/// - (D) *Reader against reuse.* Let (d) find the sequence unchanged. If (b) found a word that (r2) clears later, then (r4) is not in what
-///   (d) read. (r4) comes before (r5), and so before every store of a later owner, on whichever thread. Each of these stores is a release
-///   (`FrameBytes`). A reader that found one of them in (c) would find (r4) in (d). So what it read is older than any reuse. A look at
-///   the word alone would not do: the page may be gone and back, in the same frame, between (b) and (d).
-/// - (E) *Own stores.* A translation is cleared before the new entry can be seen. So a thread that stored by the new entry finds no
-///   older bytes here, whichever thread made the change.
-/// - (F) *Ends.* RAM stays mapped as long as the machine, which the mirror keeps. Bytes beside RAM, of an image or a device, may be
-///   unmapped a grace period after their entries went. They are read inside a section alone (`isPermanent`).
-/// - (G) *Splits.* An entry of 2 MiB that becomes 512 entries shows the same bytes. Nothing is revoked. A later change revokes its pages.
+/// - (A) *Fill against revocation.* Let (f5) succeed. If an operation's (r1) came before (f1), its (r4) did too,
+///   because none was active. So (f2) found what (r3) had left. If (r1) came after (f4), then (r2) comes after (f3),
+///   finds the claim or the translation, and clears it. It did not come between: (f4) found the sequence unchanged. So
+///   a translation that stands is what the entry says, up to (r2) of the next change.
+/// - (B) *Two fills.* A claim names its thread, which has one at a time. So no thread publishes on another's look, and
+///   a fill waits for no other. A fill that takes a claim over makes the first one fail.
+/// - (C) *Writer against revocation.* A writer that found a word read it before (r2), so before (r3). It is an access
+///   that read the entry at that moment, inside a section that has not ended. Every argument about a program's own
+///   accesses holds for it: the operation waits for a grace period where it must, and frees come a grace period later.
+///   An entry that allows a store is dirty already.
+/// - (D) *Reader against reuse.* Let (d) find the sequence unchanged. If (b) found a word that (r2) clears later, then
+///   (r4) is not in what (d) read. (r4) comes before (r5), and so before every store of a later owner, on whichever
+///   thread. Each of these stores is a release (`FrameBytes`). A reader that found one of them in (c) would find (r4)
+///   in (d). So what it read is older than any reuse. A look at the word alone would not do: the page may be gone and
+///   back, in the same frame, between (b) and (d).
+/// - (E) *Own stores.* A translation is cleared before the new entry can be seen. So a thread that stored by the new
+///   entry finds no older bytes here, whichever thread made the change.
+/// - (F) *Ends.* RAM stays mapped as long as the machine, which the mirror keeps. Bytes beside RAM, of an image or a
+///   device, may be unmapped a grace period after their entries went. They are read inside a section alone
+///   (`isPermanent`).
+/// - (G) *Splits.* An entry of 2 MiB that becomes 512 entries shows the same bytes. Nothing is revoked. A later change
+///   revokes its pages.
 @usableFromInline
 final class Translations: @unchecked Sendable {
   /// What is mirrored: whole pages.
@@ -167,8 +172,9 @@ struct TranslationTable: @unchecked Sendable {
   @inlinable @inline(__always)
   subscript(page: Int) -> Translation { Translation(rawValue: words[page].load(ordering: .acquiring)) }
 
-  /// Runs `body` with the bytes of a page, outside of any section, and returns its result if the translation was in force until its
-  /// end: (a) to (d). Nil if there was none, if it was revoked meanwhile, or if the bytes may only be read inside a section.
+  /// Runs `body` with the bytes of a page, outside of any section, and returns its result if the translation was in
+  /// force until its end: (a) to (d). Nil if there was none, if it was revoked meanwhile, or if the bytes may only be
+  /// read inside a section.
   ///
   /// - Parameters:
   ///   - page: the index of the page.
@@ -198,8 +204,8 @@ struct TranslationTable: @unchecked Sendable {
     return value & (Self.revocation - 1) == 0 ? value : nil
   }
 
-  /// Remembers `translation`, which was made of an entry that was read after `before`, unless a revocation began since: (f3) to (f5).
-  /// The section is the one in which the entry was read.
+  /// Remembers `translation`, which was made of an entry that was read after `before`, unless a revocation began since:
+  /// (f3) to (f5). The section is the one in which the entry was read.
   func fill(_ page: Int, with translation: Translation, since before: UInt64, _ section: RCU.Section) {
     let word = words + page
     let old = word.pointee.load(ordering: .sequentiallyConsistent)

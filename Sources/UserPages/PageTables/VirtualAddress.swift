@@ -48,15 +48,16 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
     return self..<self + pages * Page.size
   }
 
-  /// As `range(pages:)`, cut off at the end of the address space, for operations that do what they can and report the rest. Nil
-  /// if it is empty or unaligned, or no part of it is inside the address space.
+  /// As `range(pages:)`, cut off at the end of the address space, for operations that do what they can and report the
+  /// rest. Nil if it is empty or unaligned, or no part of it is inside the address space.
   func reachableRange(pages: Int) -> (range: Range<VirtualAddress>, isWhole: Bool)? {
     if let whole = range(pages: pages) { return (whole, true) }
     return isPageAligned && pages > 0 && self < Self.limit ? (self..<Self.limit, false) : nil
   }
 }
 
-/// The parts of some bytes that lie in one page each, in order. A copy goes from page to page: each has an entry of its own.
+/// The parts of some bytes that lie in one page each, in order. A copy goes from page to page: each has an entry of its
+/// own.
 struct PageParts: Sequence, IteratorProtocol {
   struct Part {
     let address: VirtualAddress

@@ -7,8 +7,8 @@
 ///                  and leaves the section
 ///     Locked       holds the page-table lock, then as Reference      waits for that lock; otherwise as Reference
 ///
-/// The engines are in `Engines/`. What the rest of the address space owes one of them is at the engine, and what it asks of them in
-/// `PinEngine+Rules.swift`. The walk and the slow path are common to all.
+/// The engines are in `Engines/`. What the rest of the address space owes one of them is at the engine, and what it
+/// asks of them in `PinEngine+Rules.swift`. The walk and the slow path are common to all.
 extension AddressSpace {
   /// Whether the fast path may hold what `leaf` maps, whatever its size.
   func mayHold(_ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions) -> Bool {
@@ -26,7 +26,8 @@ extension AddressSpace {
 
   /// The leaf with its entry marked as accessed (`folio_mark_accessed`); nil if the entry changed.
   ///
-  /// A pin is a use of the page. Without the mark, a page that only devices use would be the first to go when its pin ends.
+  /// A pin is a use of the page. Without the mark, a page that only devices use would be the first to go when its pin
+  /// ends.
   @_lifetime(copy leaf)
   func markedAccessed(_ leaf: Leaf) -> Leaf? {
     // A forced pin takes what the program may not even read: that entry is left as it is.
@@ -36,15 +37,15 @@ extension AddressSpace {
     return Leaf(leaf.ptep, pte, isLowestLevel: leaf.isLowestLevel, leaf.section)
   }
 
-  /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed or the frame has too many
-  /// references (`Frame.isAtLimit`).
+  /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed or the frame has too
+  /// many references (`Frame.isAtLimit`).
   ///
-  /// The reference protocol of pins and gets: add, look again, back out. A fault that copies a page adds likewise, and has its
-  /// second look when it locks the entry (`Fault+WriteProtect.swift`).
+  /// The reference protocol of pins and gets: add, look again, back out. A fault that copies a page adds likewise, and
+  /// has its second look when it locks the entry (`Fault+WriteProtect.swift`).
   ///
-  /// ORDERING [pin-then-look]: the addition and the second look are sequentially consistent. A writer changes the entry and looks
-  /// at the counts after ([change-then-count]). The frame cannot be freed in between: the entry's own reference falls only when
-  /// the leaf's section has ended ([deferred-free]).
+  /// ORDERING [pin-then-look]: the addition and the second look are sequentially consistent. A writer changes the entry
+  /// and looks at the counts after ([change-then-count]). The frame cannot be freed in between: the entry's own
+  /// reference falls only when the leaf's section has ended ([deferred-free]).
   ///
   /// - Parameter folio: the frame whose counts hold for the entry.
   @inlinable @inline(__always)

@@ -1,7 +1,8 @@
 /// Pins of one page (`pin_user_pages_fast`, `get_user_pages_fast`).
 ///
-/// The way of a pin: the engine's fast path descends the table once, inside one read-side section, and holds what it finds
-/// (`AddressSpace+Hold.swift`). A miss goes to the slow path, which looks at the mapping, faults, and looks again.
+/// The way of a pin: the engine's fast path descends the table once, inside one read-side section, and holds what it
+/// finds (`AddressSpace+Hold.swift`). A miss goes to the slow path, which looks at the mapping, faults, and looks
+/// again.
 extension AddressSpace {
   /// Pins the page that holds `address`: its frame stays put, and program and holder see one page, until the pin ends.
   ///
@@ -11,12 +12,12 @@ extension AddressSpace {
   /// - Parameters:
   ///   - address: anywhere in the page.
   ///   - options: what the pin is for.
-  /// - Throws: `badAddress` if there is no mapping, or none that may be pinned this way; for a special page; if a fault would be a
-  ///   signal; with `noFault`, if a fault is needed. `outOfMemory` if a fault finds no memory, the frame has too many references, or a
-  ///   long-term pin cannot move its page. `tryAgain` with `fastOnly` if the fast path cannot do it.
-  ///   `invalidArgument` for options that exclude each other.
-  /// - Complexity: O(1) for a resident page. The descent is four loads. Then comes an atomic addition and a load (`reference`), or
-  ///   the load and the store of a slot (`slot`).
+  /// - Throws: `badAddress` if there is no mapping, or none that may be pinned this way; for a special page; if a fault
+  ///   would be a signal; with `noFault`, if a fault is needed. `outOfMemory` if a fault finds no memory, the frame has
+  ///   too many references, or a long-term pin cannot move its page. `tryAgain` with `fastOnly` if the fast path cannot
+  ///   do it. `invalidArgument` for options that exclude each other.
+  /// - Complexity: O(1) for a resident page. The descent is four loads. Then comes an atomic addition and a load
+  ///   (`reference`), or the load and the store of a slot (`slot`).
   @inlinable @inline(__always)
   public func pin(at address: VirtualAddress, _ options: PinOptions = []) throws(PageError) -> PinnedPage {
     // The slot engine's test comes first: the pin is cheap enough for the order to show.
@@ -38,8 +39,8 @@ extension AddressSpace {
 
   /// Gets the page that holds `address`: a plain reference, which keeps the frame and promises nothing else (FOLL_GET).
   ///
-  /// The program may leave the page meanwhile: a copy-on-write then gives the program another frame. Use `pin` if a device or
-  /// another thread is to see the program's stores, or the program the holder's.
+  /// The program may leave the page meanwhile: a copy-on-write then gives the program another frame. Use `pin` if a
+  /// device or another thread is to see the program's stores, or the program the holder's.
   ///
   /// - Throws: as `pin(at:_:)`; `invalidArgument` with `longTerm`.
   @inlinable @inline(__always)

@@ -1,7 +1,8 @@
 /// Pins of many pages at once.
 ///
-/// One section and one descent serve at most 64 pages of one node, so that no grace period waits long. The slot engine holds resident
-/// base pages in a list, up to the first page that needs something else. References hold all others, also those of long-term pins.
+/// One section and one descent serve at most 64 pages of one node, so that no grace period waits long. The slot engine
+/// holds resident base pages in a list, up to the first page that needs something else. References hold all others,
+/// also those of long-term pins.
 extension AddressSpace {
   /// Pins the pages of a range, as many as can be pinned, in order (`pin_user_pages`).
   ///
@@ -10,8 +11,8 @@ extension AddressSpace {
   ///   - pages: how many; none are pinned for 0.
   ///   - options: what the pins are for.
   /// - Returns: the pages up to the first that could not be pinned; with `fastOnly` possibly none.
-  /// - Throws: as `pin(at:_:)` for the first page, except that `fastOnly` never throws for that; `invalidArgument` for a negative
-  ///   count. An error at a later page ends the range instead.
+  /// - Throws: as `pin(at:_:)` for the first page, except that `fastOnly` never throws for that; `invalidArgument` for
+  ///   a negative count. An error at a later page ends the range instead.
   /// - Complexity: O(pages).
   public func pin(
     at address: VirtualAddress, pages: Int, _ options: PinOptions = []
@@ -73,7 +74,8 @@ extension AddressSpace {
   /// Base pages that one section of a range pin holds at most.
   static var pagesPerSection: Int { 64 }
 
-  /// Holds at most `pagesPerSection` pages, or one huge entry's, from `start` on. Returns false if a page could not be held.
+  /// Holds at most `pagesPerSection` pages, or one huge entry's, from `start` on. Returns false if a page could not be
+  /// held.
   @inline(__always)
   private func holdBatch(
     from start: VirtualAddress, pages: Int, _ options: PinOptions, into held: inout HeldFrames, _ section: RCU.Section

@@ -1,7 +1,8 @@
 /// Accesses to a space's memory from another process (`process_vm_readv(2)`, `process_vm_writev(2)`).
 ///
-/// The pages are pinned while they are copied. A remote access asks the mapping for permission, not only the entry, so it takes the slow
-/// path (FOLL_REMOTE): memory that may only be stored to cannot be read, although the program's own loads work there.
+/// The pages are pinned while they are copied. A remote access asks the mapping for permission, not only the entry, so
+/// it takes the slow path (FOLL_REMOTE): memory that may only be stored to cannot be read, although the program's own
+/// loads work there.
 extension AddressSpace {
   /// Reads bytes as another process does. Returns fewer than `count` where a page after the first cannot be read.
   ///
@@ -39,8 +40,8 @@ extension AddressSpace {
     return done
   }
 
-  /// Pins the pages of `count` bytes, at most 1024 at once and before any of them is copied. So a page that is copied on write shows what
-  /// its original showed before the access.
+  /// Pins the pages of `count` bytes, at most 1024 at once and before any of them is copied. So a page that is copied
+  /// on write shows what its original showed before the access.
   ///
   /// Nil for whatever reason the first page cannot be pinned, as the system calls have it.
   private func pinRemotely(at address: VirtualAddress, count: Int, _ options: PinOptions) -> PinnedPages? {

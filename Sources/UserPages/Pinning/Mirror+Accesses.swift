@@ -15,7 +15,8 @@ extension Mirror {
 
   /// Stores an integer of 1, 2, 4 or 8 bytes. Aligned, it is stored whole and with release ordering.
   ///
-  /// - Throws: `badAddress` where the program could not store, outside of the range, or if the mirror is for reading; `outOfMemory`.
+  /// - Throws: `badAddress` where the program could not store, outside of the range, or if the mirror is for reading;
+  ///   `outOfMemory`.
   @inlinable @inline(__always)
   public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at address: VirtualAddress) throws(PageError) {
     let offset = address.pageOffset
@@ -23,7 +24,8 @@ extension Mirror {
     try write(at: address) { $0.store(value, toByteOffset: offset) }
   }
 
-  /// Loads `count` bytes. Those of one page are of one moment as far as the translation goes; stores may race with the copy.
+  /// Loads `count` bytes. Those of one page are of one moment as far as the translation goes; stores may race with the
+  /// copy.
   ///
   /// - Throws: `invalidArgument` for a negative count; otherwise as `load(at:as:)`.
   public func load(at address: VirtualAddress, count: Int) throws(PageError) -> [UInt8] {
@@ -82,12 +84,12 @@ extension Mirror {
     }
   }
 
-  /// Lends `body` the page that holds `address` outside of any section, and returns its result if the translation was in force all the
-  /// time; nil if it was revoked meanwhile.
+  /// Lends `body` the page that holds `address` outside of any section, and returns its result if the translation was
+  /// in force all the time; nil if it was revoked meanwhile.
   ///
-  /// No operation waits for `body`, which may take its time. It may find itself on a page that another program uses by now. So it must
-  /// bear any contents, keep nothing from them but its result, and end. Bytes beside RAM, of an image or a device, are lent inside a
-  /// section all the same.
+  /// No operation waits for `body`, which may take its time. It may find itself on a page that another program uses by
+  /// now. So it must bear any contents, keep nothing from them but its result, and end. Bytes beside RAM, of an image
+  /// or a device, are lent inside a section all the same.
   ///
   /// - Throws: as `load(at:as:)`.
   @inlinable @inline(__always)

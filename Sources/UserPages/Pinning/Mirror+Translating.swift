@@ -2,14 +2,14 @@
 extension Mirror {
   /// The bytes that the entry of a page shows, if it allows the access; remembers them. The section keeps the bytes.
   ///
-  /// They are good in this section whether or not they could be remembered: the access is one that has read the entry, as the program's
-  /// own. So an access goes on while operations keep its page from being translated.
+  /// They are good in this section whether or not they could be remembered: the access is one that has read the entry,
+  /// as the program's own. So an access goes on while operations keep its page from being translated.
   @usableFromInline @inline(never)
   func translate(
     _ page: Int, at address: VirtualAddress, for access: PageAccess, _ section: RCU.Section
   ) -> FrameBytes? {
-    // ORDERING [revoke-then-change]: (f1) of `Translations` before (f2). The entry is read once more, by a load that comes after this
-    // mirror was added to the list: a fault locks its entry and then looks there (`MirrorList`).
+    // ORDERING [revoke-then-change]: (f1) of `Translations` before (f2). The entry is read once more, by a load that
+    // comes after this mirror was added to the list: a fault locks its entry and then looks there (`MirrorList`).
     let before = table.sequenceIfQuiet()
     guard let leaf = space.table.leaf(for: address, section)?.reloaded(), leaf.isLowestLevel || leaf.pte.mapsHuge,
       (access == .write ? PTETest.store : .load).accepts(leaf.pte)

@@ -1,22 +1,24 @@
-/// Translations of a range that are kept without a pin, and revoked when they stop being true (`mmu_interval_notifier`).
+/// Translations of a range that are kept without a pin, and revoked when they stop being true
+/// (`mmu_interval_notifier`).
 ///
-/// A device that keeps a page table of its own, a virtual machine monitor or a cache of decoded pages uses a mirror in place of pins. It
-/// holds no reference. So it shows special pages too, which cannot be pinned, and it keeps nothing from being moved, cleaned or swapped
-/// out. Every change that removes an entry, replaces it or takes permission from it revokes the translation first. The next access
-/// faults in again what it needs, as the program's own would.
+/// A device that keeps a page table of its own, a virtual machine monitor or a cache of decoded pages uses a mirror in
+/// place of pins. It holds no reference. So it shows special pages too, which cannot be pinned, and it keeps nothing
+/// from being moved, cleaned or swapped out. Every change that removes an entry, replaces it or takes permission from
+/// it revokes the translation first. The next access faults in again what it needs, as the program's own would.
 ///
-/// - A load reads outside of any section and validates a sequence afterwards. If a revocation came in between, it reads again.
-/// - A store cannot be taken back. It runs inside a read-side section, for which an operation waits before it returns. The page is
-///   marked dirty as by a store of the program.
+/// - A load reads outside of any section and validates a sequence afterwards. If a revocation came in between, it reads
+///   again.
+/// - A store cannot be taken back. It runs inside a read-side section, for which an operation waits before it returns.
+///   The page is marked dirty as by a store of the program.
 ///
-/// Use a mirror if the memory is touched often, briefly and by this process. Use a pin if something needs the frame to stay put while no
-/// thread of this process looks: real I/O, a device, another process.
+/// Use a mirror if the memory is touched often, briefly and by this process. Use a pin if something needs the frame to
+/// stay put while no thread of this process looks: real I/O, a device, another process.
 ///
-/// The sequence takes the place of a callback. A user's code cannot run where an operation revokes, under the locks of the space. A
-/// device that keeps something derived from a page compares ``sequence`` before it uses that again.
+/// The sequence takes the place of a callback. A user's code cannot run where an operation revokes, under the locks of
+/// the space. A device that keeps something derived from a page compares ``sequence`` before it uses that again.
 ///
-/// A mirror keeps its space, as a subscription keeps the `mm_struct` (`mmgrab`), and with it what the space maps. `AddressSpace.exit` takes the
-/// mappings away, whatever mirrors there are. From then on accesses throw `badAddress`.
+/// A mirror keeps its space, as a subscription keeps the `mm_struct` (`mmgrab`), and with it what the space maps.
+/// `AddressSpace.exit` takes the mappings away, whatever mirrors there are. From then on accesses throw `badAddress`.
 ///
 /// Any thread may call. A fork's child has no mirrors.
 public final class Mirror: Sendable {
@@ -50,8 +52,9 @@ public final class Mirror: Sendable {
 
   /// A number that changes before a translation is revoked, and stays as long as none is.
   ///
-  /// Read it, then load through the mirror and keep what follows from the bytes. While the number is the same, none of the pages has
-  /// been removed, replaced or write-protected. Their contents may have changed: a store is no revocation.
+  /// Read it, then load through the mirror and keep what follows from the bytes. While the number is the same, none of
+  /// the pages has been removed, replaced or write-protected. Their contents may have changed: a store is no
+  /// revocation.
   public var sequence: UInt64 { table.currentSequence }
 
   /// Whether a translation of the page that holds `address` is there, and may still be read, at this moment.
@@ -64,14 +67,15 @@ public final class Mirror: Sendable {
 extension AddressSpace {
   /// Mirrors a range, which need not be mapped.
   ///
-  /// Waits for an operation that is under way. Its memory is address space for a word a page, and frames where pages are translated.
+  /// Waits for an operation that is under way. Its memory is address space for a word a page, and frames where pages
+  /// are translated.
   ///
   /// - Parameters:
   ///   - address: page-aligned.
   ///   - pages: how many.
   ///   - access: whether stores will be made.
-  /// - Throws: `invalidArgument` for an empty or unaligned range, or one that leaves the address space; `outOfMemory` where the process has
-  ///   not the address space.
+  /// - Throws: `invalidArgument` for an empty or unaligned range, or one that leaves the address space; `outOfMemory`
+  ///   where the process has not the address space.
   /// - Complexity: O(mirrors of the space).
   public func mirror(
     at address: VirtualAddress, pages: Int, for access: PageAccess = .read

@@ -7,12 +7,15 @@ public struct PinOptions: OptionSet, Sendable {
 
   /// The holder will store to the page (FOLL_WRITE). The pin breaks copy-on-write first.
   @inlinable public static var write: PinOptions { PinOptions(rawValue: 1) }
-  /// The holder may keep the page for an unbounded time (FOLL_LONGTERM). For pins only: a get with it is `invalidArgument`.
+  /// The holder may keep the page for an unbounded time (FOLL_LONGTERM). For pins only: a get with it is
+  /// `invalidArgument`.
   @inlinable public static var longTerm: PinOptions { PinOptions(rawValue: 2) }
-  /// The mapping's protection does not count (FOLL_FORCE), as for a debugger. A forced write still ends in a private copy.
+  /// The mapping's protection does not count (FOLL_FORCE), as for a debugger. A forced write still ends in a private
+  /// copy.
   @inlinable public static var force: PinOptions { PinOptions(rawValue: 4) }
-  /// The call never leaves the fast path (FOLL_FAST_ONLY): it takes no lock, does not fault, and may run inside a read-side
-  /// section. A page that the fast path cannot hold is `tryAgain`, or ends a range. Engine `locked` has no fast path.
+  /// The call never leaves the fast path (FOLL_FAST_ONLY): it takes no lock, does not fault, and may run inside a
+  /// read-side section. A page that the fast path cannot hold is `tryAgain`, or ends a range. Engine `locked` has no
+  /// fast path.
   @inlinable public static var fastOnly: PinOptions { PinOptions(rawValue: 8) }
   /// The call does not fault a page in (FOLL_NOFAULT). A page that needs a fault is `badAddress`, or ends a range.
   @inlinable public static var noFault: PinOptions { PinOptions(rawValue: 32) }
@@ -27,10 +30,12 @@ public struct PinOptions: OptionSet, Sendable {
   @inlinable @inline(__always)
   var test: PTETest { .pin(write: contains(.write), get: contains(.get), longTerm: contains(.longTerm)) }
 
-  /// Whether the fast path may hold what a base page's entry maps; `test` and the one case that needs a second comparison.
+  /// Whether the fast path may hold what a base page's entry maps; `test` and the one case that needs a second
+  /// comparison.
   ///
-  /// A long-term pin takes anonymous memory, as `test` says, and also any page that its entry lets the program store to: then
-  /// pin and program will always share one page. Whether it may write to a file's page is up to `AddressSpace.mayHold`.
+  /// A long-term pin takes anonymous memory, as `test` says, and also any page that its entry lets the program store
+  /// to: then pin and program will always share one page. Whether it may write to a file's page is up to
+  /// `AddressSpace.mayHold`.
   func accepts(_ pte: PTE) -> Bool {
     if test.accepts(pte) { return true }
     return contains(.longTerm) && PTETest.pin(write: true, get: false, longTerm: false).accepts(pte)

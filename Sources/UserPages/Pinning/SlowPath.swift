@@ -1,8 +1,9 @@
-/// The slow path of pins (`__get_user_pages`): it looks at the mapping, faults in what is missing, and says why a page cannot be
-/// pinned.
+/// The slow path of pins (`__get_user_pages`): it looks at the mapping, faults in what is missing, and says why a page
+/// cannot be pinned.
 ///
-/// Engine `locked` holds the mmap lock for reading over the whole call, as Linux 2.6.24 did. The other engines look at each page
-/// without a lock, as on the fast path. They take the lock only to confirm an error, and to move a page for a long-term pin.
+/// Engine `locked` holds the mmap lock for reading over the whole call, as Linux 2.6.24 did. The other engines look at
+/// each page without a lock, as on the fast path. They take the lock only to confirm an error, and to move a page for a
+/// long-term pin.
 extension AddressSpace {
   @usableFromInline @inline(never)
   func pinSlowly(at address: VirtualAddress, _ options: PinOptions) throws(PageError) -> PinnedPage {
@@ -46,8 +47,8 @@ extension AddressSpace {
 
   /// How often a long-term pin tries to move a page out of its movable frame before it fails with `outOfMemory`.
   ///
-  /// A move fails while another thread holds the page. Ten tries outlast short holds, and a lasting one must end the pin: Linux tries a
-  /// migration ten times as well (`NR_MAX_MIGRATE_PAGES_RETRY`).
+  /// A move fails while another thread holds the page. Ten tries outlast short holds, and a lasting one must end the
+  /// pin: Linux tries a migration ten times as well (`NR_MAX_MIGRATE_PAGES_RETRY`).
   private static var moveLimit: Int { 10 }
 
   /// What one look holds: a base page, or neighbours in a 2 MiB frame by one count.
@@ -77,8 +78,8 @@ extension AddressSpace {
     var moves = 0
     while true {
       var result = look(at: address, options, pages)
-      // While `map` replaces a mapping, a look-up without the lock may find neither the old one nor the new one. So an error is
-      // believed only under the lock.
+      // While `map` replaces a mapping, a look-up without the lock may find neither the old one nor the new one. So an
+      // error is believed only under the lock.
       if case .failed = result, !faultsHoldMmapLock {
         result = mmapLock.reading { _ in look(at: address, options, pages) }
       }
@@ -126,8 +127,8 @@ extension AddressSpace {
     YieldPoint.slowPinBetweenMappingAndEntry.reach()
     guard let leaf = table.leaf(for: address, section) else { return .needs(needed) }
     let pte = leaf.pte
-    // ORDERING [lock-then-validate]: the entry first, the mapping's state after. An entry that another mapping was given since is
-    // not judged by this mapping's rules.
+    // ORDERING [lock-then-validate]: the entry first, the mapping's state after. An entry that another mapping was
+    // given since is not judged by this mapping's rules.
     if pte.isBusy || mapping.value.isDetached { return .again }
     guard pte.isMapped else { return .needs(needed) }
     // While a protection change is under way the entry may still be protnone. A fault waits for it.
@@ -148,8 +149,8 @@ extension AddressSpace {
     return .held(HeldRun(first: frames.frame(leaf.pfn(at: address)), isPart: true, count: count))
   }
 
-  /// Whether a holder may store to the page behind an entry. With `force` also to a private copy that the program itself cannot
-  /// store to (`can_follow_write_pte`).
+  /// Whether a holder may store to the page behind an entry. With `force` also to a private copy that the program
+  /// itself cannot store to (`can_follow_write_pte`).
   private func mayWrite(_ pte: PTE, force: Bool) -> Bool {
     pte.isWritable || (force && pte.isExclusive && pte.isDirty)
   }
@@ -169,7 +170,8 @@ extension VMA {
     if attributes.kind.isPFN || attributes.isSecret { return .badAddress }
     let force = options.contains(.force)
     if options.contains(.write) {
-      // The device could store for ever, and the file would never be clean (`writable_file_mapping_allowed`). A memory file may.
+      // The device could store for ever, and the file would never be clean (`writable_file_mapping_allowed`). A memory
+      // file may.
       if options.contains(.longTerm), attributes.isShared, attributes.writesBack { return .badAddress }
       if attributes.protection.contains(.write) { return nil }
       return force && isPrivate ? nil : .badAddress

@@ -1,6 +1,7 @@
 import UserPages
 
-/// One guest: a machine of its own with the shared image attached, and a space that has touched every page of the image.
+/// One guest: a machine of its own with the shared image attached, and a space that has touched every page of the
+/// image.
 final class DensityGuest {
   private let memory: PhysicalMemory
   private let image: Image

@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 import Scenario
 
-/// The file that a plot is written to. It is opened before the measurement, so that a path that takes no file is reported at
-/// once and not after minutes.
+/// The file that a plot is written to. It is opened before the measurement, so that a path that takes no file is
+/// reported at once and not after minutes.
 final class PlotFile {
   /// A file that cannot be written.
   struct Failure: Error, CustomStringConvertible {

@@ -40,8 +40,8 @@ struct EditedImage {
     bytes.removeLast(bytes.count - count)
   }
 
-  /// Makes the superblock's checksum right again if the image says that it has one. Images by mkfs.erofs say that the sum itself is
-  /// computed as the format wants it.
+  /// Makes the superblock's checksum right again if the image says that it has one. Images by mkfs.erofs say that the
+  /// sum itself is computed as the format wants it.
   mutating func refreshChecksum() {
     guard bytes.count >= 4096, bytes[1032] & 1 != 0 else { return }
     var sum = CRC32C()

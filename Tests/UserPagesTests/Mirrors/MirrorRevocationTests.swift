@@ -3,7 +3,8 @@ import Testing
 
 @testable import UserPages
 
-/// Each operation that takes an entry or its permission away revokes the translation, and a mirror then sees what the program sees.
+/// Each operation that takes an entry or its permission away revokes the translation, and a mirror then sees what the
+/// program sees.
 @Suite struct MirrorRevocationTests {
   /// A page, translated, holding its number plus five.
   private func withPage(

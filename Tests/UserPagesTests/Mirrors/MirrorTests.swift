@@ -111,7 +111,8 @@ extension Mirror {
         try? space.unmap(at: mirrorBase.page(1), pages: 1)
         return page.load(fromByteOffset: 8, as: UInt64.self)
       }
-      // Nothing of the second page was remembered. A revocation of any page counts nevertheless, if there is an entry node.
+      // Nothing of the second page was remembered. A revocation of any page counts nevertheless, if there is an entry
+      // node.
       #expect(again == nil)
       #expect(throws: PageError.badAddress) { _ = try mirror.withPageOptimistically(at: mirrorBase.page(1)) { _ in 0 } }
     }

@@ -5,7 +5,8 @@ import Testing
 
 /// A store that fails: nothing that `sync` called safe is lost, and every error is seen once.
 @Suite struct PageCacheErrorTests {
-  /// A failed write leaves the page dirty. Each handle gets the error once, one that is opened later if none has got it yet.
+  /// A failed write leaves the page dirty. Each handle gets the error once, one that is opened later if none has got it
+  /// yet.
   @Test func onceForEachHandle() throws {
     try CacheStage.run { stage in
       let (first, second) = (stage.cache.open(), stage.cache.open())

@@ -5,8 +5,8 @@ import Testing
 
 @testable import UserPages
 
-/// Pins of a cache's pages without a mapping, reads and writes by spans, a cache that no mapping stores to, and forgetting pages that
-/// another program has changed.
+/// Pins of a cache's pages without a mapping, reads and writes by spans, a cache that no mapping stores to, and
+/// forgetting pages that another program has changed.
 @Suite struct PageCachePinTests {
   @Test(arguments: [true, false])
   func aPinnedPageStaysWithoutAMapping(bySlot: Bool) throws {
@@ -172,7 +172,8 @@ import Testing
     #expect(memory.census().isClean)
   }
 
-  /// Pins and reads from many threads meet evictions, and pages that are forgotten: a pinned frame keeps its page's contents.
+  /// Pins and reads from many threads meet evictions, and pages that are forgotten: a pinned frame keeps its page's
+  /// contents.
   @Test(arguments: [true, false])
   func pinsRaceEvictionsAndForgetting(bySlot: Bool) throws {
     let memory = try PhysicalMemory(ramPages: 256)

@@ -9,8 +9,8 @@ import Testing
 @Suite struct PageCacheStabilityTests {
   static let stable: [PageCache.Stability] = [.waits, .copies, .adapts]
 
-  /// A stable cache writes what a page held before the write began. Where the page is copied, and where nothing is stable, stores come in
-  /// meanwhile.
+  /// A stable cache writes what a page held before the write began. Where the page is copied, and where nothing is
+  /// stable, stores come in meanwhile.
   @Test(arguments: [PageCache.Stability.none] + stable)
   func storesDuringAWrite(stability: PageCache.Stability) throws {
     try CacheStage.run(stability: stability) { stage in
@@ -77,8 +77,8 @@ import Testing
     }
   }
 
-  /// A checksum of the pages that a call writes fits what the call then writes, under threads that store all the time. Without stability it
-  /// does not, so the test can tell.
+  /// A checksum of the pages that a call writes fits what the call then writes, under threads that store all the time.
+  /// Without stability it does not, so the test can tell.
   @Test(arguments: [PageCache.Stability.none] + stable)
   func checksums(stability: PageCache.Stability) throws {
     try CacheStage.run(pages: 4, limit: 4, stability: stability) { stage in
@@ -131,7 +131,8 @@ import Testing
     return sums
   }
 
-  /// The pages that a stable cache has written may be stored to: a checksum fits what is written, under storing threads too.
+  /// The pages that a stable cache has written may be stored to: a checksum fits what is written, under storing threads
+  /// too.
   @Test(arguments: stable)
   func aStoreThatSealsPages(stability: PageCache.Stability) throws {
     let memory = try PhysicalMemory(ramPages: 128)

@@ -168,7 +168,8 @@ import UserPages
     #expect(machine.leaks() == [])
   }
 
-  /// A pin is a use of its page, as a load is: of two pages whose second chance is gone, the one that was pinned since stays.
+  /// A pin is a use of its page, as a load is: of two pages whose second chance is gone, the one that was pinned since
+  /// stays.
   @Test(arguments: Engines.all, [PinOptions.get, [.write], [.longTerm]])
   func aPinCountsAsAnAccess(engine: PinEngine, options: PinOptions) throws {
     try with(anonymous: 0, file: 4, engine: engine) { (machine, space, cache, _) throws in

@@ -92,7 +92,7 @@ import UserPages
     #expect(machine.leaks() == [])
   }
 
-  /// A fault of engine `locked` holds the mmap lock. Reclaim needs the same one, and a writer may stand between the two.
+  /// A fault of engine `locked` holds the mmap lock. Reclaim needs the same one, and a writer may wait between.
   @Test func aLockedFaultLeavesItsLock() throws {
     let machine = try Machine(frames: 8, swapPages: 64)
     do {
@@ -182,8 +182,8 @@ import UserPages
     #expect(machine.leaks() == [])
   }
 
-  /// Under a lock that reclaim needs an allocation takes nothing back, though another cache has pages: that cache's evictor may wait for this
-  /// thread's lock.
+  /// Under a lock that reclaim needs an allocation takes nothing back, though another cache has pages: that cache's
+  /// evictor may wait for this thread's lock.
   @Test(arguments: [false, true])
   func noReclaimUnderALock(inRead: Bool) throws {
     let machine = try Machine(frames: 8)

@@ -86,7 +86,8 @@ import Testing
     }
   }
 
-  /// The page of a slot that another entry still needs goes out again, to the same slot and without being written again.
+  /// The page of a slot that another entry still needs goes out again, to the same slot and without being written
+  /// again.
   @Test func backToTheSameSlot() throws {
     try Swapped.withPages(1) { machine, space in
       try space.advise(at: Swapped.start, pages: 1, .pageOut)

@@ -1,8 +1,8 @@
 import Benchmark
 import UserPages
 
-// Times the operations of the library one by one. An operation takes nanoseconds to microseconds, so each measured iteration runs
-// a thousand of them. Results are of one operation.
+// Times the operations of the library one by one. An operation takes nanoseconds to microseconds, so each measured
+// iteration runs a thousand of them. Results are of one operation.
 
 private let area: VirtualAddress = 0x10_0000_0000
 private let pages = 4096
@@ -20,8 +20,8 @@ private func residentSpace(_ engine: PinEngine) throws -> AddressSpace {
 @inline(__always)
 private func page(_ index: Int) -> VirtualAddress { area + ((index &* 2503) & (pages - 1)) * Page.size }
 
-/// The address of a word in one of 128 pages, each at another offset. The words stay in the cache, so the walk to them is what is
-/// timed.
+/// The address of a word in one of 128 pages, each at another offset. The words stay in the cache, so the walk to them
+/// is what is timed.
 @inline(__always)
 private func word(_ index: Int) -> VirtualAddress { area + (index & 127) * (Page.size + 24) }
 

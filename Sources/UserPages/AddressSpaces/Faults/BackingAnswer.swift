@@ -1,4 +1,5 @@
-/// What a fault asks a backing: for a page, for the 2 MiB that begin with it, or for leave to store to a page that is mapped.
+/// What a fault asks a backing: for a page, for the 2 MiB that begin with it, or for leave to store to a page that is
+/// mapped.
 struct FaultQuestion {
   let backing: any Backing
   let page: Int
@@ -41,7 +42,8 @@ struct BackingAnswer: ~Copyable {
   /// The sequence from before the backing was asked.
   private let before: UInt64
 
-  /// Asks the backing. Not inside a read-side section, and holding no lock: the backing may need other spaces' locks to answer.
+  /// Asks the backing. Not inside a read-side section, and holding no lock: the backing may need other spaces' locks to
+  /// answer.
   init(to question: FaultQuestion, in memory: PhysicalMemory) {
     self.question = question
     sequence = question.backing.sequence
@@ -98,8 +100,8 @@ struct BackingAnswer: ~Copyable {
 
   /// Whether it is of use for `question`.
   ///
-  /// A failure installs nothing, so it holds whatever has moved since. The image's refusal to move a page counts as a move: asked
-  /// again, the fault would be refused again, without end.
+  /// A failure installs nothing, so it holds whatever has moved since. The image's refusal to move a page counts as a
+  /// move: asked again, the fault would be refused again, without end.
   func isUsable(for question: FaultQuestion) -> Bool {
     guard self.question.isSame(as: question) else { return false }
     switch content {

@@ -75,10 +75,11 @@ extension Fault {
 
   func isZeroPage(_ pte: PTE) -> Bool { pte.pfn == zeroPage }
 
-  /// Revokes what mirrors remember of the site's entry, which is locked and about to show something else. A first touch pays nothing: no
-  /// mirror remembers an entry that maps nothing.
+  /// Revokes what mirrors remember of the site's entry, which is locked and about to show something else. A first touch
+  /// pays nothing: no mirror remembers an entry that maps nothing.
   ///
-  /// ORDERING [revoke-then-change]: the entry is locked, so no fill finds the old one between the end of this and the change.
+  /// ORDERING [revoke-then-change]: the entry is locked, so no fill finds the old one between the end of this and the
+  /// change.
   @inline(__always)
   func revokeTranslations(of site: FaultSite) {
     guard site.pte.isMapped else { return }

@@ -62,8 +62,8 @@ extension Fault {
     return .done
   }
 
-  /// The same for an original that the backing names by number and this kind of mapping refcounts. Without a reference the
-  /// original could be freed and become another program's while it is copied.
+  /// The same for an original that the backing names by number and this kind of mapping refcounts. Without a reference
+  /// the original could be freed and become another program's while it is copied.
   private mutating func handleCopyOnWriteFault(
     _ site: FaultSite, retaining original: PFN, _ validity: AnswerValidity
   ) -> Outcome {
@@ -80,7 +80,8 @@ extension Fault {
     return handleCopyOnWriteFault(site, copying: original, validity)
   }
 
-  /// Fills the fault's frame with a page's contents. Returns false if that is a page of a real file that the file no longer has.
+  /// Fills the fault's frame with a page's contents. Returns false if that is a page of a real file that the file no
+  /// longer has.
   mutating func fillFrame(from original: PFN) -> Bool {
     guard let pfn = frame?.pfn else { return false }
     frame = NewFrame(pfn: pfn, isZeroed: false)
@@ -89,8 +90,8 @@ extension Fault {
 
   /// Has the backing told, after the section, that `copy` was installed for one of its pages without a descriptor.
   ///
-  /// ORDERING [deferred-free]: if another thread unmaps the page, the entry's reference falls a grace period later. So there is a
-  /// reference to add to.
+  /// ORDERING [deferred-free]: if another thread unmaps the page, the entry's reference falls a grace period later. So
+  /// there is a reference to add to.
   mutating func tellLater(_ site: FaultSite, copy: PFN) {
     guard let backing = site.mapping.value.attributes.kind.backing else { return }
     frames.frame(copy).addReferences(1)

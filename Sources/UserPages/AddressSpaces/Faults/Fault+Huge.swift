@@ -1,13 +1,13 @@
 /// Faults on entries of the second-lowest level, which map 2 MiB (`do_huge_pmd_anonymous_page`, `do_huge_pmd_wp_page`).
 ///
-/// They follow the protocol of base pages. If there are no 2 MiB, or only a page of them is to be copied, the fault goes on one
-/// level below.
+/// They follow the protocol of base pages. If there are no 2 MiB, or only a page of them is to be copied, the fault
+/// goes on one level below.
 ///
-/// A huge entry lies wholly inside one mapping. An operation that cuts a mapping publishes the parts first and then splits the
-/// entry across the cut. A fault that meets such an entry in between waits for the operation.
+/// A huge entry lies wholly inside one mapping. An operation that cuts a mapping publishes the parts first and then
+/// splits the entry across the cut. A fault that meets such an entry in between waits for the operation.
 extension Fault {
-  /// Whether the fault would rather have a huge entry than an empty node: the mapping covers the 2 MiB around the address, and
-  /// shows them aligned. A private mapping's first store to a file makes one page of its own.
+  /// Whether the fault would rather have a huge entry than an empty node: the mapping covers the 2 MiB around the
+  /// address, and shows them aligned. A private mapping's first store to a file makes one page of its own.
   func wantsHuge(in mapping: VMATree.Mapping) -> Bool {
     guard !isHugeRefused, mapping.value.covers(address.hugeRange) else { return false }
     let attributes = mapping.value.attributes
@@ -82,8 +82,8 @@ extension Fault {
 
   /// Splits the site's entry into 512 entries of a page each (`__split_huge_pmd`).
   ///
-  /// ORDERING [lock-then-validate]: as `FaultSite.lock`, but without its yield point: a test that stops there means the entry
-  /// which a fault installs, not this step on the way.
+  /// ORDERING [lock-then-validate]: as `FaultSite.lock`, but without its yield point: a test that stops there means the
+  /// entry which a fault installs, not this step on the way.
   mutating func split(_ site: FaultSite) -> Outcome {
     guard let node = nodes.take() else { return .needsNode }
     YieldPoint.splitBeforeLock.reach()

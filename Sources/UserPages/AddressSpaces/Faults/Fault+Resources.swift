@@ -11,8 +11,8 @@ struct NewFrame {
 extension Fault {
   /// Gets a frame, cleared if `zeroed`.
   ///
-  /// A page is cleared here and not by the attempt that installs it: no section and no locked entry waits for it, and the atomic
-  /// operations of the attempt do not wait for 64 lines on their way to the cache.
+  /// A page is cleared here and not by the attempt that installs it: no section and no locked entry waits for it, and
+  /// the atomic operations of the attempt do not wait for 64 lines on their way to the cache.
   mutating func getFrame(zeroed: Bool) throws(PageError) {
     let pfn: PFN
     if let frame { pfn = frame.pfn } else { pfn = try allocateFrame() }
@@ -41,7 +41,8 @@ extension Fault {
 
   // MARK: Answers of a backing
 
-  /// What the backing has answered to `question`, and what tells whether that still holds; nil if the backing must be asked.
+  /// What the backing has answered to `question`, and what tells whether that still holds; nil if the backing must be
+  /// asked.
   func usableAnswer(to question: FaultQuestion) -> (content: BackingAnswer.Content, validity: AnswerValidity)? {
     switch answer {
     case .none: return nil
@@ -72,7 +73,8 @@ extension Fault {
     }
   }
 
-  /// How often in a row a backing may say `retry`. The second half of the pauses are a millisecond each: about a second in all.
+  /// How often in a row a backing may say `retry`. The second half of the pauses are a millisecond each: about a second
+  /// in all.
   private static var retryLimit: Int { 2048 }
 
   /// Waits before the backing is asked again, for the `retries`th time in a row.

@@ -1,10 +1,11 @@
 /// Pages in the swap file (`do_swap_page`).
 extension Fault {
-  /// Maps the page that the site's entry leads to: the cached frame if there is one, else the frame that the fault read.
+  /// Maps the page that the site's entry leads to: the cached frame if there is one, else the frame that the fault
+  /// read.
   ///
-  /// The slot is read while the entry is locked, so it is the entry's own and in use. If the page must be read, the fault holds the
-  /// slot before it unlocks the entry. What it then reads outside of the section is this page, whatever becomes of the entry. Linux
-  /// looks at the entry again instead, after it has taken the slot.
+  /// The slot is read while the entry is locked, so it is the entry's own and in use. If the page must be read, the
+  /// fault holds the slot before it unlocks the entry. What it then reads outside of the section is this page, whatever
+  /// becomes of the entry. Linux looks at the entry again instead, after it has taken the slot.
   ///
   /// An exclusive page is writable at once if the mapping allows it. What else a store needs is for the next attempt.
   @inline(never)
@@ -73,9 +74,9 @@ extension AddressSpace {
     return shared
   }
 
-  /// Gives up the swap slot of an entry that was just cleared. Returns whether an access through the entry before it may be under
-  /// way: while the page is in memory, the page-out that replaced that entry may not have waited yet. A page-out that drops a lazily
-  /// freed page leaves a migration entry, and may not have waited either.
+  /// Gives up the swap slot of an entry that was just cleared. Returns whether an access through the entry before it
+  /// may be under way: while the page is in memory, the page-out that replaced that entry may not have waited yet. A
+  /// page-out that drops a lazily freed page leaves a migration entry, and may not have waited either.
   @inline(never)
   func dropUnmapped(_ pte: PTE) -> Bool {
     guard let slot = pte.swapSlot else { return pte.nonPresentKind == .migration }

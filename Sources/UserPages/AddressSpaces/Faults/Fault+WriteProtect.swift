@@ -24,8 +24,8 @@ extension Fault {
     return site.isHuge ? copyHugePage(site) : copyPage(site, writable: true)
   }
 
-  /// Gives a private mapping a page of its own before a pin for reading, without making it writable (FAULT_FLAG_UNSHARE). Pin and
-  /// program then always see one page.
+  /// Gives a private mapping a page of its own before a pin for reading, without making it writable
+  /// (FAULT_FLAG_UNSHARE). Pin and program then always see one page.
   mutating func handleUnshareFault(_ site: FaultSite) -> Outcome {
     let pte = site.pte
     if pte.isExclusive || site.mapping.value.attributes.isShared { return .done }
@@ -46,15 +46,15 @@ extension Fault {
 
   /// Whether only this entry holds the frame, so that it may become exclusive again.
   ///
-  /// This is a first look. `FaultSite.lock` reads the count again when the entry is locked, because a fork of this space may come
-  /// and go in between and leave the entry as it is. Under the lock the answer is sound:
+  /// This is a first look. `FaultSite.lock` reads the count again when the entry is locked, because a fork of this
+  /// space may come and go in between and leave the entry as it is. Under the lock the answer is sound:
   ///
   /// - A walk that still adds a reference for a get reads the entry again and finds it changed.
   /// - A get in a slot came by the entry when it was exclusive, and the slots are looked at.
   /// - A pin never holds a frame that is not exclusive.
   /// - Only a fork of this space can map the frame once more, and it waits for the locked entry.
-  /// - Another space that gave the frame up keeps its reference until a grace period has passed, so no load of its threads is
-  ///   under way.
+  /// - Another space that gave the frame up keeps its reference until a grace period has passed, so no load of its
+  ///   threads is under way.
   private func soleUser(of pte: PTE) -> SoleUser {
     let folio = frames.frame(pte.folioPFN)
     if folio.references == 1 { return engine.holdsUncounted(folio, in: frames) ? .no : .yes }
@@ -83,8 +83,8 @@ extension Fault {
   private mutating func handleSharedWrite(_ site: FaultSite) -> Outcome {
     let attributes = site.mapping.value.attributes
     guard let frame = normalFrame(of: site) else {
-      // A frame number that takes stores is writable from the start. This one does not. With the entry out of the way, the backing
-      // is asked for a page that does: a migrating image moves the page into the page cache.
+      // A frame number that takes stores is writable from the start. This one does not. With the entry out of the way,
+      // the backing is asked for a page that does: a migrating image moves the page into the page cache.
       return attributes.kind.isPFN ? .failed(.busError) : emptyEntry(of: site)
     }
     // A frame of a read-only file: the tail of a file of an image.
@@ -96,7 +96,8 @@ extension Fault {
 
   /// The same for a backing that writes stores back: it is asked first (`do_page_mkwrite`).
   ///
-  /// ORDERING [lock-then-validate]: `FaultSite.lock` looks at the sequence when the entry is locked: (f3) of `PageCache`.
+  /// ORDERING [lock-then-validate]: `FaultSite.lock` looks at the sequence when the entry is locked: (f3) of
+  /// `PageCache`.
   private mutating func handleTrackedWrite(_ site: FaultSite, _ frame: Frame) -> Outcome {
     guard let backing = site.mapping.value.attributes.kind.backing else { return .failed(.busError) }
     let page = site.mapping.value.backingPage(of: site.address)
@@ -113,8 +114,8 @@ extension Fault {
     return .done
   }
 
-  /// Empties the entry, so that the next attempt asks the backing. Loads through the entry may be under way: an unmap that meets
-  /// the empty entry waits for them.
+  /// Empties the entry, so that the next attempt asks the backing. Loads through the entry may be under way: an unmap
+  /// that meets the empty entry waits for them.
   private func emptyEntry(of site: FaultSite) -> Outcome {
     var outcome = Outcome.again
     space.with { space in
@@ -134,10 +135,10 @@ extension Fault {
   /// Copies what the entry shows, a frame with or without a descriptor, or zeroes, and maps the copy in its place
   /// (`wp_page_copy`; for a frame without a descriptor the 2005 mail's `do_wp_reserved`).
   ///
-  /// An anonymous original is retained while it is copied, as in Linux. While the reference is held, no thread finds itself the frame's
-  /// sole user, so no store changes what is copied. The models `copy` and `breakup` hold without it: each operation that brings an
-  /// entry back waits for a grace period, and so for this section. The reference keeps the copy right without that argument, for one
-  /// atomic addition a copy.
+  /// An anonymous original is retained while it is copied, as in Linux. While the reference is held, no thread finds
+  /// itself the frame's sole user, so no store changes what is copied. The models `copy` and `breakup` hold without it:
+  /// each operation that brings an entry back waits for a grace period, and so for this section. The reference keeps
+  /// the copy right without that argument, for one atomic addition a copy.
   private mutating func copyPage(_ site: FaultSite, writable: Bool) -> Outcome {
     let pte = site.pte
     let isZeroPage = isZeroPage(pte)

@@ -1,14 +1,14 @@
 /// One fault: from the access that missed to the entry that allows it (`handle_mm_fault`).
 ///
-/// A fault is a loop of attempts. An attempt runs inside one read-side section and looks everything up anew. It either finishes or
-/// says what it lacks. The fault gets that outside of the section, where it may wait and allocate, and attempts again. So no entry
-/// is locked while memory is allocated, a page is cleared or a backing works, and two faults on different pages share no written
-/// line.
+/// A fault is a loop of attempts. An attempt runs inside one read-side section and looks everything up anew. It either
+/// finishes or says what it lacks. The fault gets that outside of the section, where it may wait and allocate, and
+/// attempts again. So no entry is locked while memory is allocated, a page is cleared or a backing works, and two
+/// faults on different pages share no written line.
 ///
 /// The value owns what the fault has got so far. Its end gives back what no entry took.
 ///
-/// With the `locked` engine the fault runs under the mmap lock, held for reading, as in Linux 2.6.24. It leaves the lock while a
-/// backing's code or a backing's end may run, and while it needs the lock for writing.
+/// With the `locked` engine the fault runs under the mmap lock, held for reading, as in Linux 2.6.24. It leaves the
+/// lock while a backing's code or a backing's end may run, and while it needs the lock for writing.
 struct Fault: ~Copyable {
   let address: VirtualAddress
   let access: FaultAccess
@@ -31,15 +31,16 @@ struct Fault: ~Copyable {
   var hugeFrame: PFN?
   /// Neither the allocator nor the backing has 2 MiB for this fault. It maps a base page.
   var isHugeRefused = false
-  /// What an attempt wants to know of a backing. Here and not in the outcome: this may be the last reference to the backing, and
-  /// must not fall under a lock.
+  /// What an attempt wants to know of a backing. Here and not in the outcome: this may be the last reference to the
+  /// backing, and must not fall under a lock.
   var question: FaultQuestion?
   var answer: BackingAnswer?
   /// The copy of a backing's page that the fault has installed, until the backing has been told.
   var copied: CopiedPage?
   var swapped: SwappedPage?
 
-  /// False once the fault has drained the deferred queue: no reference that waits for a grace period is in its way any more.
+  /// False once the fault has drained the deferred queue: no reference that waits for a grace period is in its way any
+  /// more.
   private(set) var mayDrain = true
   /// False once the fault has looked for memory outside of the allocator.
   private var mayMakeRoom = true
@@ -131,7 +132,8 @@ struct Fault: ~Copyable {
     }
   }
 
-  /// Tells a backing of its copied page, and lets go of the backing. At the end of every fault, in whatever way it ended.
+  /// Tells a backing of its copied page, and lets go of the backing. At the end of every fault, in whatever way it
+  /// ended.
   ///
   /// Under no lock: the mapping may be gone, and this reference to the backing the last one. Its end may run any code.
   mutating func leaveBacking() {
@@ -146,7 +148,8 @@ struct Fault: ~Copyable {
     }
   }
 
-  /// Where the ends of users' objects must not run, the deferred queue lets go of the fault's backings after the fault (`ReclaimScope`).
+  /// Where the ends of users' objects must not run, the deferred queue lets go of the fault's backings after the fault
+  /// (`ReclaimScope`).
   func deferEndsOfBackings(in space: AddressSpace) {
     if ReclaimScope.mayRelease { return }
     func hold(_ backing: any Backing) { space.memory.deferred.enqueue(.object(backing)) }
@@ -166,8 +169,9 @@ struct Fault: ~Copyable {
     space.with { if !$0.faultsHoldMmapLock { $0.mmapLock.waitForWriter() } }
   }
 
-  /// Whether the mapping allows the access while no writer is at work. While `map` replaces a mapping (MAP_FIXED), a look-up without
-  /// the lock may find neither the old one nor the new one. So an error is believed only under the lock.
+  /// Whether the mapping allows the access while no writer is at work. While `map` replaces a mapping (MAP_FIXED), a
+  /// look-up without the lock may find neither the old one nor the new one. So an error is believed only under the
+  /// lock.
   private func isPermittedAfterAll() -> Bool {
     space.with { space in
       guard !space.faultsHoldMmapLock else { return false }
@@ -177,7 +181,8 @@ struct Fault: ~Copyable {
     }
   }
 
-  /// Looks for memory outside of the allocator, if `failure` says that memory is lacking; once. If there is none, throws `failure`.
+  /// Looks for memory outside of the allocator, if `failure` says that memory is lacking; once. If there is none,
+  /// throws `failure`.
   private mutating func makeRoom(after failure: PageError) throws(PageError) {
     guard failure == .outOfMemory else { throw failure }
     // The fault itself may hold 2 MiB that it got before a base page came to be there.
@@ -228,8 +233,8 @@ extension AddressSpace {
     events.add(1, to: Counters.faultIndex)
   }
 
-  /// Unlinks the nodes that a fault or an insertion linked while `unmap` removed its mapping. The unmapping thread did not see
-  /// them. Not holding the mmap lock.
+  /// Unlinks the nodes that a fault or an insertion linked while `unmap` removed its mapping. The unmapping thread did
+  /// not see them. Not holding the mmap lock.
   func unlinkNodesAfterFault(at address: VirtualAddress) {
     mmapLock.writing { writer in
       let page = address.pageStart..<address.pageStart + Page.size

@@ -2,7 +2,8 @@
 enum FaultAccess {
   case read
   case write
-  /// A write that may go where the program may not write (FOLL_FORCE). It breaks copy-on-write and grants no permission.
+  /// A write that may go where the program may not write (FOLL_FORCE). It breaks copy-on-write and grants no
+  /// permission.
   case forcedWrite
   /// A read that may go where the program may not even read (FOLL_FORCE).
   case forcedRead

@@ -1,5 +1,5 @@
-/// Entries for what a backing answers or a caller inserts: Linux's `vm_insert_page`, `vmf_insert_pfn`, `vmf_insert_mixed` and
-/// their 2 MiB twins, after the checks.
+/// Entries for what a backing answers or a caller inserts: Linux's `vm_insert_page`, `vmf_insert_pfn`,
+/// `vmf_insert_mixed` and their 2 MiB twins, after the checks.
 extension FaultSite {
   /// Maps a frame that has a descriptor. If the outcome is `done`, the entry owns the reference that the caller held
   /// (`vm_insert_page`).
@@ -25,7 +25,8 @@ extension FaultSite {
     return outcome
   }
 
-  /// Maps 2 MiB of the page cache. If the outcome is `done`, the entry owns the reference that the caller held (`do_set_pmd`).
+  /// Maps 2 MiB of the page cache. If the outcome is `done`, the entry owns the reference that the caller held
+  /// (`do_set_pmd`).
   func insertHuge(
     _ pfn: PFN, of memory: PhysicalMemory, storesThrough: Bool, validating validity: AnswerValidity
   ) -> Fault.Outcome {
@@ -43,8 +44,8 @@ extension FaultSite {
     return outcome
   }
 
-  /// Maps a frame number, or 512 of them by a huge entry. The entry is special: it holds no reference, even if the frame has a
-  /// descriptor (`vmf_insert_pfn`, `vmf_insert_pfn_pmd`).
+  /// Maps a frame number, or 512 of them by a huge entry. The entry is special: it holds no reference, even if the
+  /// frame has a descriptor (`vmf_insert_pfn`, `vmf_insert_pfn_pmd`).
   func insertPFN(
     _ pfn: PFN, writable: Bool, storesThrough: Bool = false, validating validity: AnswerValidity? = nil
   ) -> Fault.Outcome {
@@ -54,8 +55,8 @@ extension FaultSite {
     return install(finish(new, writable: writable), validating: validity)
   }
 
-  /// Maps a frame number that has a descriptor, and retains the frame for the entry (`vmf_insert_mixed`). Refused if the
-  /// frame is free, or a program's private memory.
+  /// Maps a frame number that has a descriptor, and retains the frame for the entry (`vmf_insert_mixed`). Refused if
+  /// the frame is free, or a program's private memory.
   func insertMixed(
     _ pfn: PFN, of memory: PhysicalMemory, storesThrough: Bool = false, validating validity: AnswerValidity? = nil
   ) -> Fault.Outcome {
@@ -74,14 +75,15 @@ extension FaultSite {
 }
 
 extension PhysicalMemory {
-  /// Retains the frame that holds the counts for `pfn`, a number that a backing or a caller names. Returns nil if the frame is
-  /// free, or a program's private memory: neither may be mapped by number.
+  /// Retains the frame that holds the counts for `pfn`, a number that a backing or a caller names. Returns nil if the
+  /// frame is free, or a program's private memory: neither may be mapped by number.
   ///
-  /// ORDERING [lock-then-begin]: a fault gives its new frame the first reference when the entry is locked and nothing can stop it
-  /// from installing. So a frame that is retained here is installed, or in the page cache, or was so.
+  /// ORDERING [lock-then-begin]: a fault gives its new frame the first reference when the entry is locked and nothing
+  /// can stop it from installing. So a frame that is retained here is installed, or in the page cache, or was so.
   ///
-  /// The first look is a hint. It spares another program's page the moment with one reference more, which would make its next
-  /// store a copy. The second look decides: the frame may have been freed and become private memory before it was retained.
+  /// The first look is a hint. It spares another program's page the moment with one reference more, which would make
+  /// its next store a copy. The second look decides: the frame may have been freed and become private memory before it
+  /// was retained.
   ///
   /// - Throws: `outOfMemory` if the frame has too many references.
   func retainShared(_ pfn: PFN) throws(PageError) -> Frame? {

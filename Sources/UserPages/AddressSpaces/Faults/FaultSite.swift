@@ -1,7 +1,8 @@
 /// Where one attempt installs: an entry as the attempt read it, and the mapping that it found before.
 ///
-/// The entry maps a base page, or 2 MiB if it is of the second-lowest level. A site cannot outlive the read-side section of its
-/// attempt. So what takes a site runs inside that section, which keeps the mapping, the entry's node and the frame that it maps.
+/// The entry maps a base page, or 2 MiB if it is of the second-lowest level. A site cannot outlive the read-side
+/// section of its attempt. So what takes a site runs inside that section, which keeps the mapping, the entry's node and
+/// the frame that it maps.
 struct FaultSite: ~Escapable {
   /// The first address of the 2 MiB; or any address inside the base page.
   let address: VirtualAddress
@@ -35,11 +36,12 @@ extension FaultSite {
 
   /// Locks the entry, if it still is as the attempt found it and the mapping is in force.
   ///
-  /// Returns nil if so. The caller then stores to the entry; nothing can stop it. Otherwise the entry is unlocked, and the result
-  /// says how the attempt ends.
+  /// Returns nil if so. The caller then stores to the entry; nothing can stop it. Otherwise the entry is unlocked, and
+  /// the result says how the attempt ends.
   ///
-  /// ORDERING [lock-then-validate]: the entry is locked first; the mapping's state and the frame's references are read after. A fork
-  /// that shared the frame and ended before the lock left the entry as it was and its mapping live; only the count tells.
+  /// ORDERING [lock-then-validate]: the entry is locked first; the mapping's state and the frame's references are read
+  /// after. A fork that shared the frame and ended before the lock left the entry as it was and its mapping live; only
+  /// the count tells.
   ///
   /// - Parameters:
   ///   - validity: of the backing's answer that the new entry depends on, if any. The answer must still hold.
@@ -64,8 +66,8 @@ extension FaultSite {
     return nil
   }
 
-  /// The entry as the mapping's protection has it: writable only if both allow it; protnone if the mapping allows nothing, which
-  /// only a forced access installs.
+  /// The entry as the mapping's protection has it: writable only if both allow it; protnone if the mapping allows
+  /// nothing, which only a forced access installs.
   func finish(_ pte: PTE, writable: Bool) -> PTE {
     let protection = mapping.value.attributes.protection
     if protection == .none { return pte.withoutAccess }

@@ -4,10 +4,11 @@ extension AddressSpace {
   /// The advice is taken for the mapped parts of a range that has holes, and the holes are reported afterwards.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a mapping
-  ///   in it (`dontNeed` on a pfn mapping or on locked memory, for instance); `notPermitted` if pages would be dropped that are sealed; `outOfMemory` if a part is not mapped, no frame is free, or the swap
-  ///   file is full: the pages from there on stay in memory; `badAddress` if a page to be populated cannot be read or
-  ///   written at all; `tryAgain` if a page to be collapsed is pinned.
+  /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a
+  ///   mapping in it (`dontNeed` on a pfn mapping or on locked memory, for instance); `notPermitted` if pages would be
+  ///   dropped that are sealed; `outOfMemory` if a part is not mapped, no frame is free, or the swap file is full: the
+  ///   pages from there on stay in memory; `badAddress` if a page to be populated cannot be read or written at all;
+  ///   `tryAgain` if a page to be collapsed is pinned.
   public func advise(at address: VirtualAddress, pages: Int, _ advice: Advice) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }
@@ -52,8 +53,8 @@ extension AddressSpace {
     return (parts, hasHole || reached < range.upperBound)
   }
 
-  /// Runs `body` with each mapped part of a range, up to the first one that is refused. Returns the error to report: the refusal, or else
-  /// a hole's.
+  /// Runs `body` with each mapped part of a range, up to the first one that is refused. Returns the error to report:
+  /// the refusal, or else a hole's.
   private func forEachPart(
     of range: Range<VirtualAddress>, _ lock: borrowing MmapReader, unless refusal: (VMA.Attributes) -> PageError?,
     _ body: (Range<VirtualAddress>, VMATree.Mapping) -> Void
@@ -78,8 +79,8 @@ extension AddressSpace {
     }
   }
 
-  /// Changes the entries of each mapped part, up to the first one that is refused. The lock for reading is enough: this and faults
-  /// change entries atomically.
+  /// Changes the entries of each mapped part, up to the first one that is refused. The lock for reading is enough: this
+  /// and faults change entries atomically.
   func changeParts(
     of range: Range<VirtualAddress>, unless refusal: (VMA.Attributes) -> PageError?,
     _ change: (Range<VirtualAddress>, VMATree.Mapping, borrowing MmapReader, inout Teardown) -> Void
@@ -105,7 +106,8 @@ extension AddressSpace {
     if hasHole { throw .outOfMemory }
   }
 
-  /// Clears accessed bits: the next round of reclaim finds the pages unused. A mirror's accesses set none, so its translations go.
+  /// Clears accessed bits: the next round of reclaim finds the pages unused. A mirror's accesses set none, so its
+  /// translations go.
   private func forgetAccesses(to range: Range<VirtualAddress>) throws(PageError) {
     let error = mmapLock.reading { reader in
       forEachPart(of: range, reader, unless: { $0.refusesPageOut }) { part, _ in forgetAccesses(to: part, reader) }

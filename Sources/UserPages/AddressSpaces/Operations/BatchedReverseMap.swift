@@ -1,8 +1,8 @@
 /// The reverse map's last step for many pages of a backing at once: one walk over the mappings for all of them.
 ///
-/// The mmap lock, held for reading, keeps other operations from moving, inheriting or re-protecting entries meanwhile. The backing's
-/// sequence keeps faults off. The backing waits for one grace period, for all of its users. Other operations on a space wait by
-/// themselves: `Teardown.close` has told them.
+/// The mmap lock, held for reading, keeps other operations from moving, inheriting or re-protecting entries meanwhile.
+/// The backing's sequence keeps faults off. The backing waits for one grace period, for all of its users. Other
+/// operations on a space wait by themselves: `Teardown.close` has told them.
 extension AddressSpace {
   func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool {
     mmapLock.reading { reader in
@@ -62,8 +62,8 @@ extension AddressSpace {
     teardown.finishWithoutGracePeriod()
   }
 
-  /// Makes an entry read-only and clean. A protnone entry stays so, but a later `protect` must not find it dirty: it would make it
-  /// writable at once.
+  /// Makes an entry read-only and clean. A protnone entry stays so, but a later `protect` must not find it dirty: it
+  /// would make it writable at once.
   private func writeProtect(
     _ page: Int, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader, _ teardown: inout Teardown
   ) {
@@ -78,7 +78,8 @@ extension AddressSpace {
     if before.isMapped, !before.isAnonymous, before.isWritable { teardown.expectAccess() }
   }
 
-  /// The entry of the lowest level for a page, if there is one. An entry of 2 MiB is split: of those only this page is meant.
+  /// The entry of the lowest level for a page, if there is one. An entry of 2 MiB is split: of those only this page is
+  /// meant.
   func baseEntry(of page: Int, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader) -> PTEPointer? {
     let address = mapping.value.address(ofBackingPage: page)
     if let ptep = table.ptep(for: address, lock) { return ptep }

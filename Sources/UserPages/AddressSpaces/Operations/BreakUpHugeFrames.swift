@@ -1,5 +1,5 @@
-/// 2 MiB frames become base frames again (`split_huge_page`), if the entries of one space are their only holders. Then pages can be
-/// reclaimed one by one, and memory that a partial unmap left behind comes back.
+/// 2 MiB frames become base frames again (`split_huge_page`), if the entries of one space are their only holders. Then
+/// pages can be reclaimed one by one, and memory that a partial unmap left behind comes back.
 ///
 ///     break-up, holding the mmap lock for writing        pins inside a section
 ///     1. mappings are write-locked, the entries of the parts
@@ -19,7 +19,8 @@ extension AddressSpace {
     case leftovers
   }
 
-  /// Breaks up the 2 MiB frames of private memory that `range` shows and that have no other holders. Returns whether there was one.
+  /// Breaks up the 2 MiB frames of private memory that `range` shows and that have no other holders. Returns whether
+  /// there was one.
   ///
   /// Costs two grace periods if there are any.
   @discardableResult
@@ -89,7 +90,8 @@ extension AddressSpace {
         }
       }
     }
-    // A frame with more references than entries here has other holders. The look that counts is the one after the grace period.
+    // A frame with more references than entries here has other holders. The look that counts is the one after the grace
+    // period.
     parts = parts.filter { first, places in
       frames.frame(first).references == places.count && (which == .all || places.count < Page.pagesPerHuge)
     }

@@ -1,5 +1,5 @@
-/// From 512 entries of a page each to one of 2 MiB (`madvise_collapse`, `collapse_huge_page`): the contents are copied into a
-/// 2 MiB frame.
+/// From 512 entries of a page each to one of 2 MiB (`madvise_collapse`, `collapse_huge_page`): the contents are copied
+/// into a 2 MiB frame.
 ///
 ///     collapse, holding the mmap lock for writing          accesses and pins inside a section
 ///     1. the mapping is write-locked                        faults install no more ([lock-then-validate])
@@ -14,8 +14,9 @@ extension AddressSpace {
   ///
   /// Pages that were not touched yet become zeroes. Pages that a fork left shared become this space's own.
   ///
-  /// - Throws: the last obstacle: `invalidArgument` for a mapping that is not private anonymous memory, holds no aligned 2 MiB,
-  ///   or was never touched; `tryAgain` if a page is held by a get or a pin; `outOfMemory` if no 2 MiB are free in one piece.
+  /// - Throws: the last obstacle: `invalidArgument` for a mapping that is not private anonymous memory, holds no
+  ///   aligned 2 MiB, or was never touched; `tryAgain` if a page is held by a get or a pin; `outOfMemory` if no 2 MiB
+  ///   are free in one piece.
   func collapse(_ part: Range<VirtualAddress>) throws(PageError) {
     let first = part.lowerBound.hugeCeiling
     let end = part.upperBound.hugeStart
@@ -71,7 +72,8 @@ extension AddressSpace {
     if hasGuard { throw .invalidArgument }
   }
 
-  /// Collapses one 2 MiB range into a frame. Returns whether the frame is used: it is not if an entry maps 2 MiB already.
+  /// Collapses one 2 MiB range into a frame. Returns whether the frame is used: it is not if an entry maps 2 MiB
+  /// already.
   private func collapse(
     _ start: VirtualAddress, into first: PFN, _ writer: borrowing MmapWriter
   ) -> Result<Bool, PageError> {
@@ -90,8 +92,8 @@ extension AddressSpace {
     YieldPoint.collapseBetweenUnlinkAndLook.reach()
     // Inside the lock, as in a fork: no thread waits for the lock inside a section.
     RCU.synchronize()
-    // ORDERING [change-then-count], [slot-then-leave]: the link was taken away, a grace period has passed, the holders are
-    // looked at now.
+    // ORDERING [change-then-count], [slot-then-leave]: the link was taken away, a grace period has passed, the holders
+    // are looked at now.
     let slots = PinSlotSnapshot(of: frames)
     for index in 0..<TableNode.entryCount where !isMovable(node[index].waitUntilUnlocked(), slots) {
       ptep.store(link)
@@ -117,8 +119,8 @@ extension AddressSpace {
     guard pte.isMapped else { return false }
     if isZeroPage(pte) { return true }
     let folio = frames.frame(pte.folioPFN)
-    // Pins are looked at separately. References and mappings are not read in one moment: a fork of another space that comes in
-    // between adds both for its parts of 2 MiB, so that the mapping it adds would hide a pin's reference.
+    // Pins are looked at separately. References and mappings are not read in one moment: a fork of another space that
+    // comes in between adds both for its parts of 2 MiB, so that the mapping it adds would hide a pin's reference.
     if folio.pins > 0 || slots.holds(folio) { return false }
     switch folio.references - frames.mappings(of: pte.folioPFN) {
     case 0: return true

@@ -1,13 +1,15 @@
 extension AddressSpace {
-  /// A child with the same mappings: private memory is copied on write, shared memory is shared (`fork(2)`'s `dup_mmap`).
+  /// A child with the same mappings: private memory is copied on write, shared memory is shared (`fork(2)`'s
+  /// `dup_mmap`).
   ///
-  /// Anonymous pages that are pinned are copied into the child at once and stay the parent's own, so that a device never
-  /// writes to a page that the parent has left behind. Mappings advised `dontFork` are not inherited, those advised
-  /// `wipeOnFork` without their pages. Locks are not inherited. File mappings without private pages are not copied: the child faults them anew.
+  /// Anonymous pages that are pinned are copied into the child at once and stay the parent's own, so that a device
+  /// never writes to a page that the parent has left behind. Mappings advised `dontFork` are not inherited, those
+  /// advised `wipeOnFork` without their pages. Locks are not inherited. File mappings without private pages are not
+  /// copied: the child faults them anew.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `outOfMemory` if a pinned page cannot be copied or a frame has too many references, after reclaim. Pages may have become
-  ///   copy-on-write.
+  /// - Throws: `outOfMemory` if a pinned page cannot be copied or a frame has too many references, after reclaim. Pages
+  ///   may have become copy-on-write.
   /// - Complexity: O(pages of private memory, and of mappings by number).
   public func fork() throws(PageError) -> AddressSpace {
     var hasDrained = false
@@ -32,8 +34,8 @@ extension AddressSpace {
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, writer.reader) { mapping in
         if mapping.value.attributes.dontFork { return }
         inherited.append(mapping)
-        // ORDERING [lock-then-validate]: write-locked before the fork looks at any entry, so that no fault makes writable a page that the
-        // fork has write-protected.
+        // ORDERING [lock-then-validate]: write-locked before the fork looks at any entry, so that no fault makes
+        // writable a page that the fork has write-protected.
         mapping.value.setState(.writeLocked)
       }
       defer { for mapping in inherited { mapping.value.setState(.live) } }
@@ -44,14 +46,15 @@ extension AddressSpace {
         if writeProtect(mapping.value.range, writer, &shared) { isWriteProtected = true }
       }
       YieldPoint.forkBetweenProtectAndCopy.reach()
-      // Inside the lock, unlike a teardown's grace period: until every store through a writable entry has landed, no page may
-      // be copied or shared, and the faults that would copy one wait for this lock. No thread waits for the lock inside a
-      // section, so this cannot deadlock. Other operations on this space wait for one grace period.
+      // Inside the lock, unlike a teardown's grace period: until every store through a writable entry has landed, no
+      // page may be copied or shared, and the faults that would copy one wait for this lock. No thread waits for the
+      // lock inside a section, so this cannot deadlock. Other operations on this space wait for one grace period.
       if isWriteProtected { RCU.synchronize() }
       // ORDERING [slot-then-leave]: the entries were changed, a grace period has passed, the slots are looked at now.
       let slots = PinSlotSnapshot(of: frames)
 
-      // The child's lock too: a backing that moves pages learns of the child, and must not look at it before it is whole.
+      // The child's lock too: a backing that moves pages learns of the child, and must not look at it before it is
+      // whole.
       child.mmapLock.writing { childWriter in
         do throws(PageError) {
           try inherit(inherited, by: child, slots, shared, writer, childWriter)
@@ -79,15 +82,16 @@ extension AddressSpace {
     var old = VMATree.Replaced()
     child.mayHoldGuards.store(mayHoldGuards.load(ordering: .relaxed), ordering: .relaxed)
     for mapping in inherited {
-      // ORDERING [lock-then-validate]: in one turn of the lock with the entries, so that a backing that moves a page finds the
-      // child.
+      // ORDERING [lock-then-validate]: in one turn of the lock with the entries, so that a backing that moves a page
+      // finds the child.
       mapping.value.attributes.users?.add(child)
       var attributes = mapping.value.attributes
       attributes.isLocked = false
       child.mappings.insert(
         mapping.value.range, attributes, firstPage: mapping.value.firstPage, replacing: &old,
         childWriter)
-      // After a failure the other pages stay as they are: in no other space, and copied on the next store unless they are pinned.
+      // After a failure the other pages stay as they are: in no other space, and copied on the next store unless they
+      // are pinned.
       guard failure == nil else { continue }
       guard copiesEntries(of: mapping, writer) else {
         if mayHoldGuards.load(ordering: .relaxed), mapping.value.attributes.isShared {
@@ -100,8 +104,8 @@ extension AddressSpace {
       }
     }
     child.mappings.publish(childWriter)
-    // The child's merged mappings were never published, so no thread holds one. They take the deferred queue because it is the only
-    // way to free a mapping.
+    // The child's merged mappings were never published, so no thread holds one. They take the deferred queue because it
+    // is the only way to free a mapping.
     var teardown = Teardown(memory.deferred)
     child.mappings.retire(old, &teardown)
     teardown.finishWithoutGracePeriod()
@@ -135,8 +139,9 @@ extension AddressSpace {
     return false
   }
 
-  /// Makes the anonymous pages of a range read-only and no longer exclusive. Returns whether any was exclusive: then stores and
-  /// pins by the old entries may be under way. Adds parts of 2 MiB frames that were not exclusive to `shared`.
+  /// Makes the anonymous pages of a range read-only and no longer exclusive. Returns whether any was exclusive: then
+  /// stores and pins by the old entries may be under way. Adds parts of 2 MiB frames that were not exclusive to
+  /// `shared`.
   private func writeProtect(
     _ range: Range<VirtualAddress>, _ writer: borrowing MmapWriter, _ shared: inout SharedParts
   ) -> Bool {
@@ -169,8 +174,8 @@ extension AddressSpace {
     return isWriteProtected
   }
 
-  /// Makes the pinned pages of a mapping exclusive again after a fork that failed: a copy would part pin and program. The child
-  /// holds none of them: a page that is not exclusive cannot be pinned.
+  /// Makes the pinned pages of a mapping exclusive again after a fork that failed: a copy would part pin and program.
+  /// The child holds none of them: a page that is not exclusive cannot be pinned.
   private func keepPinned(
     _ mapping: VMATree.Mapping, _ slots: PinSlotSnapshot, _ shared: SharedParts, _ writer: borrowing MmapWriter
   ) {
@@ -192,7 +197,8 @@ extension AddressSpace {
     }
   }
 
-  /// Whether a frame is pinned, by its counts or by a slot. Asked when the entry was changed and a grace period has passed.
+  /// Whether a frame is pinned, by its counts or by a slot. Asked when the entry was changed and a grace period has
+  /// passed.
   @inline(__always)
   func isPinned(_ frame: Frame, _ slots: PinSlotSnapshot) -> Bool {
     frame.pins > 0 || slots.isPinned(frame)

@@ -1,6 +1,8 @@
-/// What a fork gives the child for each entry of the parent: the same entry and one more reference, or a copy of a pinned page.
+/// What a fork gives the child for each entry of the parent: the same entry and one more reference, or a copy of a
+/// pinned page.
 ///
-/// The parent's mapping is write-locked, its exclusive pages are write-protected, and a grace period has passed (`Fork.swift`).
+/// The parent's mapping is write-locked, its exclusive pages are write-protected, and a grace period has passed
+/// (`Fork.swift`).
 extension AddressSpace {
   /// Gives the child the parent's entries of a mapping. A reverse map may know the child, and waits for its lock.
   func copyEntries(
@@ -23,7 +25,8 @@ extension AddressSpace {
 
   /// Gives the child the entries of one node of the lowest level.
   ///
-  /// A function of its own, into which `copyEntry` is inlined: the loop is most of a fork's time, and keeps its values in registers.
+  /// A function of its own, into which `copyEntry` is inlined: the loop is most of a fork's time, and keeps its values
+  /// in registers.
   @inline(never)
   private func copyRun(
     _ run: TableCursor.BaseRun, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot,
@@ -53,10 +56,10 @@ extension AddressSpace {
       try retainForEntry(pte)
       return target.store(pte)
     }
-    // ORDERING [change-then-count]: the entry was write-protected and a grace period has passed; the pins are looked at now. A
-    // pin that is not seen here will find the entry write-protected at its second look. Only an exclusive page can have been
-    // pinned, so a page that is pinned was exclusive until this fork, and becomes so again. A part of 2 MiB is no proof: the
-    // pins of a 2 MiB frame are counted as a whole.
+    // ORDERING [change-then-count]: the entry was write-protected and a grace period has passed; the pins are looked at
+    // now. A pin that is not seen here will find the entry write-protected at its second look. Only an exclusive page
+    // can have been pinned, so a page that is pinned was exclusive until this fork, and becomes so again. A part of 2
+    // MiB is no proof: the pins of a 2 MiB frame are counted as a whole.
     guard isPinned(frames.frame(pte.folioPFN), slots), !(pte.isHuge && shared.contains(address)) else {
       try retainForEntry(pte)
       return target.storeUnseen(pte)
@@ -66,8 +69,8 @@ extension AddressSpace {
     target.storeUnseen(try copyPinned(pte, mapping: mapping))
   }
 
-  /// Gives the child an entry that maps 2 MiB. If the frame is pinned, splits the entry, so that each page is copied by itself.
-  /// Returns false if there is no such entry any more.
+  /// Gives the child an entry that maps 2 MiB. If the frame is pinned, splits the entry, so that each page is copied by
+  /// itself. Returns false if there is no such entry any more.
   private func copyHuge(
     _ span: TableCursor.HugeSpan, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot,
     using spare: inout SpareNodes, _ writer: borrowing MmapWriter, _ childWriter: borrowing MmapWriter

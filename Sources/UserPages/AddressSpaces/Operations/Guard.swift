@@ -7,8 +7,9 @@
 ///     2. what the entry held goes, as for `dontNeed`      a pin looks again, or is in a slot before its section ends
 ///     3. a grace period (`Teardown`)                      accesses by the old entry have ended
 ///
-/// ORDERING [lock-then-validate]: the fault locks the entry that it has read, or finds the marker. No fault has an entry unlocked between
-/// its look and its store. So no page is there after step 1, and the mapping needs no write lock.
+/// ORDERING [lock-then-validate]: the fault locks the entry that it has read, or finds the marker. No fault has an
+/// entry unlocked between its look and its store. So no page is there after step 1, and the mapping needs no write
+/// lock.
 extension AddressSpace {
   /// Puts a marker in each entry of a range, and gives up what was there.
   func installGuards(in range: Range<VirtualAddress>) throws(PageError) {

@@ -1,15 +1,15 @@
-/// Entries ahead of a fault, or from inside a backing's own fault handler: Linux's `vm_insert_page`, `vmf_insert_pfn` and
-/// `vmf_insert_mixed`, with their checks.
+/// Entries ahead of a fault, or from inside a backing's own fault handler: Linux's `vm_insert_page`, `vmf_insert_pfn`
+/// and `vmf_insert_mixed`, with their checks.
 ///
-/// A backing that only answers faults needs none of these. They are for a backing that fills in neighbours of the faulting page,
-/// or maps everything at once, as `remap_pfn_range` does. Memory without descriptors that is inserted by number must live as long
-/// as the mapping: the mapping keeps its own backing alive, and no other.
+/// A backing that only answers faults needs none of these. They are for a backing that fills in neighbours of the
+/// faulting page, or maps everything at once, as `remap_pfn_range` does. Memory without descriptors that is inserted by
+/// number must live as long as the mapping: the mapping keeps its own backing alive, and no other.
 extension AddressSpace {
   /// Maps a frame that has a descriptor, and retains it for the entry (`vm_insert_page`).
   ///
-  /// - Throws: `badAddress` if there is no mapping; `invalidArgument` if the mapping is anonymous or a pfn mapping, or if the frame
-  ///   has no descriptor, no user, or is private memory; `busy` if something is mapped there; `outOfMemory` if the frame has too
-  ///   many references.
+  /// - Throws: `badAddress` if there is no mapping; `invalidArgument` if the mapping is anonymous or a pfn mapping, or
+  ///   if the frame has no descriptor, no user, or is private memory; `busy` if something is mapped there;
+  ///   `outOfMemory` if the frame has too many references.
   public func insertPage(_ pfn: PFN, at address: VirtualAddress) throws(PageError) {
     try insert(at: address) { site, attributes in
       guard !attributes.isAnonymous, !attributes.kind.isPFN, !attributes.isSecret, self.frames.isValid(pfn),
@@ -35,8 +35,8 @@ extension AddressSpace {
   ///   - pfn: the frame's number.
   ///   - address: page-aligned.
   ///   - writable: whether stores through a shared mapping may go there.
-  /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there; `outOfMemory` if an image that is filled on
-  ///   demand has no memory for the page; `invalidArgument` in these cases:
+  /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there; `outOfMemory` if an image that
+  ///   is filled on demand has no memory for the page; `invalidArgument` in these cases:
   ///   - The mapping is neither pfn nor mixed, or no memory has that number.
   ///   - The mapping is mixed and the frame has a descriptor: use `insertMixed`.
   ///   - A private pfn mapping would not be linear any more: copy-on-write could not tell the original.
@@ -56,9 +56,9 @@ extension AddressSpace {
   ///   - pfn: the frame's number.
   ///   - address: page-aligned.
   ///   - writable: for a frame without a descriptor, whether stores through a shared mapping may go there.
-  /// - Throws: `badAddress` if there is no mapping; `invalidArgument` if the mapping is not mixed, no memory has that number, or
-  ///   the frame has no user or is private memory; `busy` if something is mapped there; `outOfMemory` if the frame has too many
-  ///   references, or as `insertPFN`.
+  /// - Throws: `badAddress` if there is no mapping; `invalidArgument` if the mapping is not mixed, no memory has that
+  ///   number, or the frame has no user or is private memory; `busy` if something is mapped there; `outOfMemory` if the
+  ///   frame has too many references, or as `insertPFN`.
   public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
     try insert(at: address) { site, attributes in
@@ -78,9 +78,9 @@ extension AddressSpace {
   ///   - pfn: the first of 512, aligned to 2 MiB.
   ///   - address: aligned to 2 MiB.
   ///   - writable: whether stores through a shared mapping may go there.
-  /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there, or was page by page since the range was
-  ///   mapped; `outOfMemory` as `insertPFN`; `invalidArgument` as `insertPFN`, and if something is not aligned, not all of the 2 MiB
-  ///   are memory, or the mapping does not cover them or may not have huge entries.
+  /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there, or was page by page since the
+  ///   range was mapped; `outOfMemory` as `insertPFN`; `invalidArgument` as `insertPFN`, and if something is not
+  ///   aligned, not all of the 2 MiB are memory, or the mapping does not cover them or may not have huge entries.
   public func insertHugePFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
     guard memory.sections.fill(pfn, count: Page.pagesPerHuge) else { throw .outOfMemory }

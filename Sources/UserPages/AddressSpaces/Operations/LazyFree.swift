@@ -1,7 +1,7 @@
 /// Pages that may be dropped until their next store (`MADV_FREE`).
 ///
-/// The frame is marked, and the entry is clean. A store needs a dirty entry, so the first one takes a fault, and the page is kept. A page-out
-/// or reclaim drops the page, without the swap file, if mark and entry say so:
+/// The frame is marked, and the entry is clean. A store needs a dirty entry, so the first one takes a fault, and the
+/// page is kept. A page-out or reclaim drops the page, without the swap file, if mark and entry say so:
 ///
 ///     advice                                   page-out, reclaim                        a store, a pin
 ///     1. marks the frame                       a. finds mark and clean entry;           finds the entry clean: a fault makes it dirty
@@ -11,8 +11,8 @@
 ///        have landed                              left dirty: the entry comes back
 ///                                              d. else it becomes empty, the frame is free
 ///
-/// ORDERING [change-then-count], [slot-then-leave]: the entry was replaced and a grace period has passed before c looks. A pin that c does
-/// not see finds the entry changed, backs out, and then waits for the next page.
+/// ORDERING [change-then-count], [slot-then-leave]: the entry was replaced and a grace period has passed before c
+/// looks. A pin that c does not see finds the entry changed, backs out, and then waits for the next page.
 extension AddressSpace {
   /// Marks the private anonymous pages of a range. Pages in the swap file go at once.
   func freeLazily(_ range: Range<VirtualAddress>) throws(PageError) {
@@ -60,8 +60,8 @@ extension AddressSpace {
     }
   }
 
-  /// Gives up the page of a swap entry, and returns true. If the slot is held, a page-out or a fault is not done with the page, which may
-  /// be pinned: it stays.
+  /// Gives up the page of a swap entry, and returns true. If the slot is held, a page-out or a fault is not done with
+  /// the page, which may be pinned: it stays.
   private func freeSwapped(_ ptep: PTEPointer, _ teardown: inout Teardown) -> Bool {
     while true {
       let pte = ptep.waitUntilUnlocked()
@@ -83,7 +83,8 @@ extension AddressSpace {
     !pte.isDirty && frame.has(Frame.lazilyFreedBit) && !frame.has(Frame.dirtyBit) && frame.mapCount == 1
   }
 
-  /// Step c and d, for an entry that was replaced by `after` a grace period ago. Returns false if the page is held: the caller puts it back.
+  /// Step c and d, for an entry that was replaced by `after` a grace period ago. Returns false if the page is held: the
+  /// caller puts it back.
   func drop(_ pfn: PFN, behind after: PTE, at ptep: PTEPointer, _ slots: PinSlotSnapshot) -> Bool {
     let frame = frames.frame(pfn)
     if frame.references > 1 || slots.holds(frame) || frame.has(Frame.dirtyBit) { return false }

@@ -1,21 +1,22 @@
 /// Memory that is never paged out (`mlock(2)`, `munlock(2)`).
 ///
-/// A locked mapping says so. Page-out, reclaim and eviction ask it under the mmap lock, before they replace an entry of it:
+/// A locked mapping says so. Page-out, reclaim and eviction ask it under the mmap lock, before they replace an entry of
+/// it:
 ///
 ///     lock                                                 page-out, reclaim, eviction
 ///     1. marks the mappings, the lock held for writing     a. finds a mapping, the lock held for reading
 ///     2. faults each page in, holding nothing              b. passes it by if it is marked, or replaces its entries
 ///
-/// If b comes before 1, then 2 finds the page gone and brings it back; it stays from there on. Migration and copy-on-write may still move
-/// a locked page: its bytes are in memory all the time.
+/// If b comes before 1, then 2 finds the page gone and brings it back; it stays from there on. Migration and
+/// copy-on-write may still move a locked page: its bytes are in memory all the time.
 extension AddressSpace {
-  /// Locks the pages that hold `pages` pages' worth of bytes from `address` on, and faults them in: for writing where the memory is private
-  /// and writable. A fork's child does not inherit the lock.
+  /// Locks the pages that hold `pages` pages' worth of bytes from `address` on, and faults them in: for writing where
+  /// the memory is private and writable. A fork's child does not inherit the lock.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for a range that ends beyond 64 bits; `outOfMemory` where a page is not mapped: the pages before it are
-  ///   locked and not faulted in. Where a page cannot be faulted in, all are locked: `outOfMemory` for want of permission or of a file's
-  ///   page, `tryAgain` for want of a frame.
+  /// - Throws: `invalidArgument` for a range that ends beyond 64 bits; `outOfMemory` where a page is not mapped: the
+  ///   pages before it are locked and not faulted in. Where a page cannot be faulted in, all are locked: `outOfMemory`
+  ///   for want of permission or of a file's page, `tryAgain` for want of a frame.
   public func lock(at address: VirtualAddress, pages: Int) throws(PageError) {
     guard let range = try setLocked(true, at: address, pages: pages) else { return }
     try faultIn(range)
@@ -56,7 +57,8 @@ extension AddressSpace {
     return range
   }
 
-  /// Faults every page of a range in, as its mapping allows (`populate_vma_page_range`). What is not mapped any more is passed by.
+  /// Faults every page of a range in, as its mapping allows (`populate_vma_page_range`). What is not mapped any more is
+  /// passed by.
   func faultIn(_ range: Range<VirtualAddress>) throws(PageError) {
     var address = range.lowerBound
     while address < range.upperBound {

@@ -13,8 +13,9 @@ extension AddressSpace {
   ///   - hugePages: whether 2 MiB entries may be used.
   ///   - replaces: whether what is mapped there gives way. If not, nothing may be there.
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `notPermitted` if one is sealed; `invalidArgument` for an empty or unaligned
-  ///   range, a negative offset, or a private mapping of secret memory; `outOfMemory` for a range that is not inside the address space.
+  /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `notPermitted` if one is
+  ///   sealed; `invalidArgument` for an empty or unaligned range, a negative offset, or a private mapping of secret
+  ///   memory; `outOfMemory` for a range that is not inside the address space.
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func map(
     at address: VirtualAddress, pages: Int, protection: Protection, sharing: Sharing = .private,
@@ -55,8 +56,8 @@ extension AddressSpace {
       var old = VMATree.Replaced()
       mappings.carve(range, replacing: &old, writer)
       if !old.isEmpty {
-        // Two steps: if the new mapping were there at once, a fault could meet an old entry under the new mapping's rules. A
-        // fault between them finds no mapping, and believes it only under the lock.
+        // Two steps: if the new mapping were there at once, a fault could meet an old entry under the new mapping's
+        // rules. A fault between them finds no mapping, and believes it only under the lock.
         mappings.publish(writer)
         zap(range, of: old, writer.reader, &teardown)
         // A node that is left behind would keep 2 MiB entries out.

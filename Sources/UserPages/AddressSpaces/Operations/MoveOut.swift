@@ -12,8 +12,8 @@
 ///
 /// Only an exclusive page can be pinned, and it has one entry. So the move needs no reverse map.
 extension AddressSpace {
-  /// Tries to move the page at `address` to a frame that is not movable. If the page is held, it stays where it is. Not inside a read-side
-  /// section, nor holding a lock.
+  /// Tries to move the page at `address` to a frame that is not movable. If the page is held, it stays where it is. Not
+  /// inside a read-side section, nor holding a lock.
   ///
   /// - Throws: `outOfMemory` if no such frame is free, or if the page is another backing's, which does not move pages.
   func moveOut(pageAt address: VirtualAddress) throws(PageError) {
@@ -70,8 +70,8 @@ extension AddressSpace {
     // Inside the lock, as in a fork: no thread waits for the lock inside a section.
     RCU.synchronize()
     YieldPoint.moveOutBetweenGraceAndLook.reach()
-    // ORDERING [change-then-count], [slot-then-leave]: the entry was taken away, a grace period has passed, the holders are looked
-    // at now.
+    // ORDERING [change-then-count], [slot-then-leave]: the entry was taken away, a grace period has passed, the holders
+    // are looked at now.
     let frame = frames.frame(pte.pfn)
     guard frame.references == 1, !PinSlotSnapshot(of: frames).holds(frame) else {
       // Slots may hold the page.

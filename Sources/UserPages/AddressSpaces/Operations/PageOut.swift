@@ -27,7 +27,8 @@ extension AddressSpace {
   /// The most pages of a batch. So many share the cost of one grace period.
   private static let batchSize = 512
 
-  /// Pages out the anonymous pages of a range that are mapped once and neither pinned nor got. Others stay, as on Linux.
+  /// Pages out the anonymous pages of a range that are mapped once and neither pinned nor got. Others stay, as on
+  /// Linux.
   func pageOut(_ range: Range<VirtualAddress>) throws(PageError) {
     // Pages go out one by one.
     if mmapLock.reading({ reader in showsHugeFrames(range, reader) }) { breakUpHugeFrames(in: range) }
@@ -86,7 +87,8 @@ extension AddressSpace {
 
   /// Replaces one entry, if its page may go. Returns false if the swap file is full.
   ///
-  /// The questions about the frame are hints that save work: the answer that counts is asked for after the grace period.
+  /// The questions about the frame are hints that save work: the answer that counts is asked for after the grace
+  /// period.
   ///
   /// - Parameter takesShared: whether a page may go that other spaces map too.
   func takeOut(
@@ -124,8 +126,8 @@ extension AddressSpace {
         case .full: return false
         case .replaced(let slot):
           frame.removeMapping()
-          // Before the page is put back, a fault may bring it in, pins may hold it in slots, and another page-out may take it
-          // again, into the same slot of the file: so it comes back as a page that slots may hold.
+          // Before the page is put back, a fault may bring it in, pins may hold it in slots, and another page-out may
+          // take it again, into the same slot of the file: so it comes back as a page that slots may hold.
           batch.append(PageTakenOut(ptep: ptep, before: pte.without(PTELayout.neverSlotPinned), slot: slot))
           return true
         }
@@ -133,22 +135,23 @@ extension AddressSpace {
     }
   }
 
-  /// Steps B to D. The lock keeps the entries from being moved, inherited or re-protected meanwhile. Returns how many frames are the writer's.
+  /// Steps B to D. The lock keeps the entries from being moved, inherited or re-protected meanwhile. Returns how many
+  /// frames are the writer's.
   ///
   /// - Parameter leavesShared: as for `SwapArea.decide`.
   @discardableResult
   func finish(_ batch: [PageTakenOut], leavesShared: Bool = false, _ lock: borrowing MmapReader) -> Int {
     if batch.isEmpty { return 0 }
     YieldPoint.pageOutBetweenEntriesAndGrace.reach()
-    // ORDERING [swap-then-copy]: the entries were replaced before; when this returns, every store by one of them has landed, and
-    // the frame may be copied to the file.
+    // ORDERING [swap-then-copy]: the entries were replaced before; when this returns, every store by one of them has
+    // landed, and the frame may be copied to the file.
     RCU.synchronize()
     YieldPoint.pageOutBetweenGraceAndLook.reach()
     var out = 0
     var staying = decide(batch, leavesShared: leavesShared, &out)
     if staying.contains(where: { frames.frame($0.before.pfn).pins == 0 }) {
-      // Another space may have unmapped the page; its reference then waits in the deferred queue. Reclaim the queue and decide
-      // again.
+      // Another space may have unmapped the page; its reference then waits in the deferred queue. Reclaim the queue and
+      // decide again.
       memory.deferred.reclaim()
       staying = decide(staying, leavesShared: leavesShared, &out)
     }

@@ -4,8 +4,8 @@ extension AddressSpace {
   /// When it returns, no access that the new protection forbids can still take effect.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for an unaligned range or a negative length; `outOfMemory` where a page of the range is not
-  ///   mapped: the pages before it have been changed, as on Linux. An empty range is no error.
+  /// - Throws: `invalidArgument` for an unaligned range or a negative length; `outOfMemory` where a page of the range
+  ///   is not mapped: the pages before it have been changed, as on Linux. An empty range is no error.
   ///   `notPermitted` where a page is sealed: the pages before it have been changed.
   public func protect(at address: VirtualAddress, pages: Int, _ protection: Protection) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
@@ -33,7 +33,8 @@ extension AddressSpace {
       guard reached > range.lowerBound else { return }
       change(range.lowerBound..<reached, writer, &teardown) { attributes in attributes.protection = protection }
     }
-    // Locked private memory gets its copies now, so that a store takes no fault for them. What fails is left to the store.
+    // Locked private memory gets its copies now, so that a store takes no fault for them. What fails is left to the
+    // store.
     for part in becomeWritable { try? faultIn(part) }
     if isRefused { throw .notPermitted }
     if reached < range.upperBound || !isWhole { throw .outOfMemory }
@@ -65,7 +66,8 @@ extension AddressSpace {
     if parts.isEmpty { return }
     mappings.publish(writer)
     for part in parts {
-      // Where there is only more permission, an entry that allowed an access allows it still: a writable one is dirty or exclusive.
+      // Where there is only more permission, an entry that allowed an access allows it still: a writable one is dirty
+      // or exclusive.
       let takesPermission = !part.attributes.protection.isSuperset(of: part.mapping.value.attributes.protection)
       var cursor = table.cursor(over: part.range, writer)
       while let step = cursor.next() {
@@ -97,8 +99,8 @@ extension AddressSpace {
   ) -> Bool {
     let before = ptep.update { isEntry($0) ? Self.adapt($0, to: attributes) : nil }
     guard isEntry(before) else { return false }
-    // An access that the entry allowed before and does not allow now may be under way. The page lives on and may change, so
-    // every kind of page counts.
+    // An access that the entry allowed before and does not allow now may be under way. The page lives on and may
+    // change, so every kind of page counts.
     let after = Self.adapt(before, to: attributes)
     if (before.isPresent && !after.isPresent) || (before.isWritable && !after.isWritable) { teardown.expectAccess() }
     return true

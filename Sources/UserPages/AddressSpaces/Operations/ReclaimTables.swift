@@ -6,10 +6,12 @@
 ///     3. the entries are looked at: if there is one, the
 ///        link comes back; if not, the node is retired      the next ones find the node as it was, or none
 ///
-/// The lock keeps off every walk that is in no section: `dontneed`, page-out, the reverse map, and all of engine `locked` hold it for
-/// reading; fork, remap and collapse hold it for writing. So after step 2 no thread but this one has the node's address.
+/// The lock keeps off every walk that is in no section: `dontneed`, page-out, the reverse map, and all of engine
+/// `locked` hold it for reading; fork, remap and collapse hold it for writing. So after step 2 no thread but this one
+/// has the node's address.
 ///
-/// The mapping need not be write-locked. A fault that installs before step 2 ends is met by step 3, and none can come after.
+/// The mapping need not be write-locked. A fault that installs before step 2 ends is met by step 3, and none can come
+/// after.
 extension AddressSpace {
   /// A node without entries, and the place of the link to it.
   private struct EmptyNode {
@@ -19,10 +21,12 @@ extension AddressSpace {
 
   /// Gives back each node of the lowest level whose 2 MiB lie wholly in one of `parts` and that has no entry.
   ///
-  /// Each part lies in one mapping: advice that covers 2 MiB of two mappings leaves their table, as on Linux. Guard markers are entries.
+  /// Each part lies in one mapping: advice that covers 2 MiB of two mappings leaves their table, as on Linux. Guard
+  /// markers are entries.
   func reclaimTables(in parts: [Range<VirtualAddress>]) {
     let wide = parts.filter { $0.lowerBound.hugeCeiling + Page.hugeSize <= $0.upperBound }
-    // Often there is none: 2 MiB went as one entry, or an access has come since. Then no other thread waits for this one.
+    // Often there is none: 2 MiB went as one entry, or an access has come since. Then no other thread waits for this
+    // one.
     if wide.isEmpty || mmapLock.reading({ reader in emptyNodes(in: wide, reader).isEmpty }) { return }
     var teardown = Teardown(memory.deferred)
     mmapLock.writing { writer in

@@ -2,22 +2,24 @@ extension AddressSpace {
   /// Moves or resizes a mapping (`mremap(2)`): in place if `newAddress` is `address`, else to exactly `newAddress`,
   /// replacing what was there. The pages move with it, pinned pages too.
   ///
-  /// A range that keeps its length may hold several mappings and holes behind the first, and moves as it is (as on Linux since
-  /// 6.17). The part that is left of any other range must be one mapping.
+  /// A range that keeps its length may hold several mappings and holes behind the first, and moves as it is (as on
+  /// Linux since 6.17). The part that is left of any other range must be one mapping.
   ///
-  /// If `pages` is 0, a shared mapping is duplicated: a second mapping begins with the page at `address`, the first one stays.
+  /// If `pages` is 0, a shared mapping is duplicated: a second mapping begins with the page at `address`, the first one
+  /// stays.
   ///
-  /// If `unmapsOldRange` is false, the pages move and the old range stays mapped without them (`MREMAP_DONTUNMAP`). Anonymous memory
-  /// reads as zero there, and a file's pages are faulted in again.
+  /// If `unmapsOldRange` is false, the pages move and the old range stays mapped without them (`MREMAP_DONTUNMAP`).
+  /// Anonymous memory reads as zero there, and a file's pages are faulted in again.
   ///
-  /// A lock moves along, and where locked memory grows, the new pages are faulted in. It leaves a mapping whose pages have moved away.
+  /// A lock moves along, and where locked memory grows, the new pages are faulted in. It leaves a mapping whose pages
+  /// have moved away.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, a private mapping to duplicate, or, if the old
-  ///   range stays mapped, other lengths, the same place or a pfn mapping;
-  ///   `notPermitted` if a mapping that would move, change its length or give way is sealed: the mappings before it have moved;
-  ///   `badAddress` if the old range does not begin in a mapping, is not inside one and must be, or if a pfn mapping would grow;
-  ///   `outOfMemory` if there is no room.
+  /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, a private mapping to duplicate,
+  ///   or, if the old range stays mapped, other lengths, the same place or a pfn mapping;
+  ///   `notPermitted` if a mapping that would move, change its length or give way is sealed: the mappings before it
+  ///   have moved; `badAddress` if the old range does not begin in a mapping, is not inside one and must be, or if a
+  ///   pfn mapping would grow; `outOfMemory` if there is no room.
   public func remap(
     at address: VirtualAddress, pages: Int, to newAddress: VirtualAddress, newPages: Int, unmapsOldRange: Bool = true
   ) throws(PageError) {
@@ -103,8 +105,8 @@ extension AddressSpace {
     mappings.retire(old, &teardown)
   }
 
-  /// Moves the mappings of a range, or the parts of them that lie in it, one after the other. Holes between them are not moved:
-  /// a mapping at the place that a hole would go to stays.
+  /// Moves the mappings of a range, or the parts of them that lie in it, one after the other. Holes between them are
+  /// not moved: a mapping at the place that a hole would go to stays.
   private func moveEach(
     _ range: Range<VirtualAddress>, to start: VirtualAddress, unmapsOldRange: Bool, _ writer: borrowing MmapWriter,
     _ teardown: inout Teardown
@@ -125,8 +127,9 @@ extension AddressSpace {
 
   /// Moves a part of a mapping.
   ///
-  /// ORDERING [lock-then-validate]: `carve` detaches the mapping before any entry moves. If the old range stays mapped, it gets a mapping
-  /// of its own when every entry has gone. So a fault there either restores its entry, which this moves, or fills an empty one.
+  /// ORDERING [lock-then-validate]: `carve` detaches the mapping before any entry moves. If the old range stays mapped,
+  /// it gets a mapping of its own when every entry has gone. So a fault there either restores its entry, which this
+  /// moves, or fills an empty one.
   private func move(
     _ mapping: VMATree.Mapping, from: Range<VirtualAddress>, to: Range<VirtualAddress>, unmapsOldRange: Bool = true,
     _ writer: borrowing MmapWriter, _ teardown: inout Teardown
@@ -139,8 +142,8 @@ extension AddressSpace {
     // Neither range has a mapping while entries move. A fault that finds none waits for the lock before it believes it.
     mappings.publish(writer)
     zap(to, of: old, writer.reader, &teardown)
-    // A node that is left behind would keep 2 MiB entries out. The addresses around are not vacant: entries wait there to be
-    // moved.
+    // A node that is left behind would keep 2 MiB entries out. The addresses around are not vacant: entries wait there
+    // to be moved.
     if attributes.hugePages { table.unlinkNodes(in: to, vacant: to) { teardown.deferFree($0) } }
     let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
     moveEntries(of: mapping, in: moved, by: to.lowerBound - from.lowerBound, writer, &teardown)
@@ -164,7 +167,8 @@ extension AddressSpace {
     mappings.retire(old, &teardown)
   }
 
-  /// Unlocks what is left of a mapping of which a part's pages have moved to `target`, as Linux does with the whole of it.
+  /// Unlocks what is left of a mapping of which a part's pages have moved to `target`, as Linux does with the whole of
+  /// it.
   private func unlockRest(
     of mapping: VMATree.Mapping, around part: Range<VirtualAddress>, besides target: Range<VirtualAddress>,
     _ writer: borrowing MmapWriter, _ teardown: inout Teardown
@@ -208,9 +212,11 @@ extension AddressSpace {
           for (address, ptep) in run {
             let pte = ptep.clear()
             if pte.isEmpty { continue }
-            // An access that read the entry at the old place may be under way. It acts on the frame that is now at the new place.
+            // An access that read the entry at the old place may be under way. It acts on the frame that is now at the
+            // new place.
             if pte.isMapped { teardown.expectAccess() }
-            // Not a plain store: a fault of a mapping that was at the new place may hold the entry for a moment, and would undo it.
+            // Not a plain store: a fault of a mapping that was at the new place may hold the entry for a moment, and
+            // would undo it.
             let target = makeEntry(for: address + distance, using: &spare, writer)
             _ = target.update { _ in pte }
           }

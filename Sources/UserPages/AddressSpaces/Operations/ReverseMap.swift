@@ -1,7 +1,8 @@
 /// The reverse map's last step: from a backing's page to the entries of one space that show it.
 extension AddressSpace: BackingUser {
   func unmap(page: Int, of backing: any Backing) -> Bool {
-    // The lock keeps other operations from moving or inheriting entries meanwhile. The backing's sequence keeps faults off.
+    // The lock keeps other operations from moving or inheriting entries meanwhile. The backing's sequence keeps faults
+    // off.
     mmapLock.reading { reader in
       let places = places(of: page, in: backing, reader)
       guard places.allSatisfy({ !$0.value.attributes.kind.isPFN }) else { return false }
@@ -9,7 +10,8 @@ extension AddressSpace: BackingUser {
       emptyEntries(reader, &teardown) { teardown in
         for mapping in places { empty(page, in: mapping, reader, &teardown) }
       }
-      // The backing waits, once for all spaces. Other operations on this space wait by themselves: `close` has told them.
+      // The backing waits, once for all spaces. Other operations on this space wait by themselves: `close` has told
+      // them.
       teardown.finishWithoutGracePeriod()
       return true
     }

@@ -1,16 +1,17 @@
 /// Ranges that stay as they are (`mseal(2)`).
 ///
-/// A look under the mmap lock held for writing decides, before the operation has changed anything: a seal comes before the whole operation or
-/// after it. `change` gives the sealed range mappings of its own. Faults, accesses and pins do not ask.
+/// A look under the mmap lock held for writing decides, before the operation has changed anything: a seal comes before
+/// the whole operation or after it. `change` gives the sealed range mappings of its own. Faults, accesses and pins do
+/// not ask.
 extension AddressSpace {
   /// Seals a range, for good: it cannot be unmapped, replaced, moved, resized or given another protection any more.
   ///
-  /// Advice that drops pages is refused where the program could not store instead: private anonymous memory that is not writable. A fork's
-  /// child inherits the seal. The end of the space does not ask for it.
+  /// Advice that drops pages is refused where the program could not store instead: private anonymous memory that is not
+  /// writable. A fork's child inherits the seal. The end of the space does not ask for it.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for an unaligned range, or one that ends beyond 64 bits; `outOfMemory` where a page of the range is not
-  ///   mapped: nothing is sealed then.
+  /// - Throws: `invalidArgument` for an unaligned range, or one that ends beyond 64 bits; `outOfMemory` where a page of
+  ///   the range is not mapped: nothing is sealed then.
   public func seal(at address: VirtualAddress, pages: Int) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }

@@ -1,7 +1,9 @@
-/// Reclaim of anonymous memory: the hand of a clock goes over the entries of a space, and idle pages go out as in a page-out.
+/// Reclaim of anonymous memory: the hand of a clock goes over the entries of a space, and idle pages go out as in a
+/// page-out.
 ///
-/// Other than a page-out it takes pages that spaces share after a fork: each entry gives way to the same swap slot when the hand comes to it.
-/// The frame stays in the swap cache until the last one has (`SwapArea.Verdict.left`). A fault in between gets the same frame.
+/// Other than a page-out it takes pages that spaces share after a fork: each entry gives way to the same swap slot when
+/// the hand comes to it. The frame stays in the swap cache until the last one has (`SwapArea.Verdict.left`). A fault in
+/// between gets the same frame.
 extension AddressSpace: ReclaimableSpace {
   /// Pages of a batch, which share a grace period; entries that are looked at in one turn of the mmap lock.
   private static var swapOutBatch: Int { 32 }
@@ -108,7 +110,8 @@ extension AddressSpace: ReclaimableSpace {
     return nil
   }
 
-  /// Whether an entry maps an anonymous page that may go. One that was accessed loses the mark, and may not if accessed pages are spared.
+  /// Whether an entry maps an anonymous page that may go. One that was accessed loses the mark, and may not if accessed
+  /// pages are spared.
   ///
   /// A mirror's accesses do not mark the entry, so its translation goes with the mark.
   private func takeSecondChance(_ ptep: PTEPointer, of range: Range<VirtualAddress>, _ turn: inout ClockTurn) -> Bool {

@@ -1,9 +1,9 @@
 extension AddressSpace {
   /// Unmaps a range (`munmap(2)`). Parts of it that are not mapped stay so.
   ///
-  /// When it returns, no load or store through an old entry can be noticed any more. It waits for a grace period, unless the memory was
-  /// private and no other space and no pin could reach it. Pins outlive it: a frame is free when its last pin and its last mapping are
-  /// gone.
+  /// When it returns, no load or store through an old entry can be noticed any more. It waits for a grace period,
+  /// unless the memory was private and no other space and no pin could reach it. Pins outlive it: a frame is free when
+  /// its last pin and its last mapping are gone.
   ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for an empty or unaligned range, or one that is not inside the address space;
@@ -94,7 +94,8 @@ extension AddressSpace {
     }
   }
 
-  /// Gives up what an entry of the lowest level held that was just replaced, and notes whether accesses through it count.
+  /// Gives up what an entry of the lowest level held that was just replaced, and notes whether accesses through it
+  /// count.
   @inline(__always)
   func giveUp(
     _ pte: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping, _ teardown: inout Teardown
@@ -118,12 +119,13 @@ extension AddressSpace {
     }
   }
 
-  /// Gives up what a cleared entry held, and notes whether an access through it must have ended when the operation returns.
+  /// Gives up what a cleared entry held, and notes whether an access through it must have ended when the operation
+  /// returns.
   ///
-  /// It need not have if the frame is private memory that is reachable through this entry alone: the bytes stay as they are until
-  /// the frame is freed, a grace period later. All else may change once the caller believes it unmapped: a file is written, a
-  /// device stores, the owner of memory that was mapped by number frees it. A private mapping of a file counts even if it shows a
-  /// copy: the access may have read the entry that the copy replaced.
+  /// It need not have if the frame is private memory that is reachable through this entry alone: the bytes stay as they
+  /// are until the frame is freed, a grace period later. All else may change once the caller believes it unmapped: a
+  /// file is written, a device stores, the owner of memory that was mapped by number frees it. A private mapping of a
+  /// file counts even if it shows a copy: the access may have read the entry that the copy replaced.
   ///
   /// - Parameter isHuge: whether the entry mapped 2 MiB, from `address` on.
   @inline(__always)
@@ -139,16 +141,16 @@ extension AddressSpace {
     }
     // ORDERING [change-then-count]: the entry was cleared, the references are looked at after.
     //
-    // ORDERING [first-slot-pin]: a pin in a slot can only be seen a grace period later. A look at the slots now would come too
-    // early: 1. a pin has read the entry; 2. this looks and finds no slot; 3. the pin stores its slot; 4. the operation
-    // returns; 5. the device writes to the page, and a load by the old entry sees it. But a pin that finds the entry never
-    // slot-pinned changes the entry before it stores its slot. The entry is gone, so there is no such pin and comes none. Nor
-    // has another space the frame: a fork clears the bit, too.
+    // ORDERING [first-slot-pin]: a pin in a slot can only be seen a grace period later. A look at the slots now would
+    // come too early: 1. a pin has read the entry; 2. this looks and finds no slot; 3. the pin stores its slot; 4. the
+    // operation returns; 5. the device writes to the page, and a load by the old entry sees it. But a pin that finds
+    // the entry never slot-pinned changes the entry before it stores its slot. The entry is gone, so there is no such
+    // pin and comes none. Nor has another space the frame: a fork clears the bit, too.
     if !isAnonymousMemory || engine.mayHoldUncounted(pte) || folio.references > 1 { teardown.expectAccess() }
   }
 
-  /// Gives up the mapping and, a grace period later, the reference that an entry stood for. Returns the frame that has the
-  /// counts, or nil for an entry that held none.
+  /// Gives up the mapping and, a grace period later, the reference that an entry stood for. Returns the frame that has
+  /// the counts, or nil for an entry that held none.
   @inline(__always)
   @discardableResult
   func release(

@@ -1,7 +1,7 @@
 /// Windows that wait to be read, and the thread that reads them.
 ///
-/// The thread takes all windows that are queued together, so those of several streams are under way at once (`PageStore.read(into:at:)`). It
-/// begins with the first window and ends with the cache.
+/// The thread takes all windows that are queued together, so those of several streams are under way at once
+/// (`PageStore.read(into:at:)`). It begins with the first window and ends with the cache.
 final class BackgroundReads: Sendable {
   /// A window whose pages are claimed: they are `reading`, and have a place and a frame.
   struct Read: Sendable {
@@ -73,10 +73,11 @@ extension PageReader {
     ReclaimScope.leavingObjectsToOthers { while let reads = background.next() { readAhead(reads) } }
   }
 
-  /// Waits for reads that are under way, and leaves what is queued unread. The cache's end: no thread asks for a page any more.
+  /// Waits for reads that are under way, and leaves what is queued unread. The cache's end: no thread asks for a page
+  /// any more.
   ///
-  /// Where a store releases the cache inside a read, this is the reader's thread, which cannot wait for itself. The pages of that read are given up
-  /// when it is over.
+  /// Where a store releases the cache inside a read, this is the reader's thread, which cannot wait for itself. The
+  /// pages of that read are given up when it is over.
   func end() {
     let rest = background.end()
     giveUp(rest)

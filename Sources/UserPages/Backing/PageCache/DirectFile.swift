@@ -2,10 +2,10 @@ import Synchronization
 
 /// A real file as a ``PageStore``: the disk transfers straight into and out of frames (`O_DIRECT`).
 ///
-/// The file is locked (`flock(2)`) as long as the object lives: a second user, of this process or another, gets `busy`. The lock is
-/// advice: a program that does not ask for it can still change the file, and a page that the file has lost then reads as
-/// `inputOutput`. If the process is killed, the lock lasts until the kernel is done with its writes: a page that the next user has
-/// written is not overwritten by one of them.
+/// The file is locked (`flock(2)`) as long as the object lives: a second user, of this process or another, gets `busy`.
+/// The lock is advice: a program that does not ask for it can still change the file, and a page that the file has lost
+/// then reads as `inputOutput`. If the process is killed, the lock lasts until the kernel is done with its writes: a
+/// page that the next user has written is not overwritten by one of them.
 public final class DirectFile: PageStore {
   private let file: FrameFile
   /// Held while the length changes: also for a moment by a write of the last page, see `write`.
@@ -25,16 +25,17 @@ public final class DirectFile: PageStore {
   /// - Parameters:
   ///   - path: of the file.
   ///   - transfers: what is wanted. Where the kernel has no io_uring, or allows none, it is `calls` all the same.
-  /// - Throws: `busy` where the file has another user; `file` with the errno where it cannot be opened or is no regular file.
+  /// - Throws: `busy` where the file has another user; `file` with the errno where it cannot be opened or is no regular
+  ///   file.
   public convenience init(path: String, transfers: Transfers = .ring) throws(PageError) {
     try self.init(file: FrameFile(path: path, usesRing: transfers == .ring))
   }
 
-  /// A file that the caller has opened for reading and writing, with `O_DIRECT` if transfers are to be direct. The object closes the
-  /// descriptor, also if this throws.
+  /// A file that the caller has opened for reading and writing, with `O_DIRECT` if transfers are to be direct. The
+  /// object closes the descriptor, also if this throws.
   ///
-  /// The caller has locked it, if it is to be: by this descriptor or the one that it duplicates. Writes may outlive a process that is
-  /// killed, and only a lock of the open file that they use lasts as long.
+  /// The caller has locked it, if it is to be: by this descriptor or the one that it duplicates. Writes may outlive a
+  /// process that is killed, and only a lock of the open file that they use lasts as long.
   ///
   /// - Parameters:
   ///   - descriptor: of the file.
@@ -60,8 +61,8 @@ public final class DirectFile: PageStore {
   /// The file's length in bytes. What other programs do to it is noticed by `refreshByteCount` alone.
   public var byteCount: Int { lengthInBytes.load(ordering: .acquiring) }
 
-  /// Asks the kernel for the length again, which another program may have changed (`fstat(2)`). A cache of this file then needs
-  /// `PageCache.invalidate`.
+  /// Asks the kernel for the length again, which another program may have changed (`fstat(2)`). A cache of this file
+  /// then needs `PageCache.invalidate`.
   ///
   /// - Throws: `file` with the errno.
   public func refreshByteCount() throws(PageError) {
@@ -111,8 +112,8 @@ public final class DirectFile: PageStore {
     transfer(pages, numbers, isWrite: true)
   }
 
-  /// Transfers those stretches of consecutive pages that a ring can, all at once. Each of the others has a call of its own: those that
-  /// end beyond the file, one that is alone, what the ring did not finish, and all if there is no ring.
+  /// Transfers those stretches of consecutive pages that a ring can, all at once. Each of the others has a call of its
+  /// own: those that end beyond the file, one that is alone, what the ring did not finish, and all if there is no ring.
   private func transfer(_ pages: borrowing LentPages, _ numbers: [Int], isWrite: Bool) -> [PageError?] {
     let frames = pages.frames
     let stretches = stretches(of: numbers)

@@ -4,8 +4,8 @@ import Synchronization
 extension PageCache {
   /// The bytes at `offset`, fewer at the file's end.
   ///
-  /// - Throws: `invalidArgument` for a negative offset or count, `outOfMemory` where a page is not cached and cannot be, what the
-  ///   store threw.
+  /// - Throws: `invalidArgument` for a negative offset or count, `outOfMemory` where a page is not cached and cannot
+  ///   be, what the store threw.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     var bytes = [UInt8](repeating: 0, count: min(count, max(byteCount - offset, 0)))
@@ -53,8 +53,8 @@ extension PageCache {
 
   /// Writes bytes, and makes the file longer where they end beyond it. They are in the file after the next write-back.
   ///
-  /// - Throws: as `read`; `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for; what the `willStore` hook threw.
-  ///   Pages before the failing one stay written.
+  /// - Throws: as `read`; `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for; what the
+  ///   `willStore` hook threw. Pages before the failing one stay written.
   public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { try write(bytes.span.bytes, at: offset) }
 
   /// Writes the bytes of a span. Otherwise as the other `write`.
@@ -76,8 +76,8 @@ extension PageCache {
 
   /// Copies bytes into a page. Returns false if it was cut off, or must not change before it is written.
   ///
-  /// The mark comes after the bytes: a write-back that cleared it in between would have written a part of them. The reference keeps
-  /// the page from the evictor until then, (e4).
+  /// The mark comes after the bytes: a write-back that cleared it in between would have written a part of them. The
+  /// reference keeps the page from the evictor until then, (e4).
   private func copy(_ bytes: RawSpan, to page: Int, at offset: Int) throws(PageError) -> Bool {
     guard let pfn = try frameInside(page) else { return false }
     let frame = memory.frames.frame(pfn)

@@ -2,8 +2,8 @@ import Synchronization
 
 /// Taking frames back: (e1) to (e5) of the protocol, in the order of a clock (second chance).
 extension PageCache {
-  /// Evicts up to `count` pages that are neither pinned nor got, the least recently used first as far as the cache can tell. Dirty
-  /// ones are written first. Returns how many went.
+  /// Evicts up to `count` pages that are neither pinned nor got, the least recently used first as far as the cache can
+  /// tell. Dirty ones are written first. Returns how many went.
   @discardableResult
   public func evict(_ count: Int) -> Int { count > 0 ? evict(atLeast: count, atMost: count) : 0 }
 
@@ -61,8 +61,8 @@ extension PageCache {
     if sparingAccessed { idle = withoutAccessed(idle, &kept) }
     var batch = take(idle, atMost: most)
     if batch.count < wanted, batch.count < idle.count {
-      // Too few are clean. Dirty pages are written here; for those that another thread writes, the lock is waited for. All then share
-      // the grace period of (e3).
+      // Too few are clean. Dirty pages are written here; for those that another thread writes, the lock is waited for.
+      // All then share the grace period of (e3).
       let taken = Set(batch.map(\.page))
       let dirty = idle.filter { !taken.contains($0.page) }.prefix(most - batch.count)
       writeBackLock.holding { writeBack(dirty.map(\.page), keepingIn: &kept) }
@@ -133,7 +133,8 @@ extension PageCache {
     states.update(page) { $0.kind == .evicting && $0.pfn == pfn ? $0.rescued : nil }
   }
 
-  /// (e2) to (e4): empties the entries of pages that are being evicted, and says of each whether nothing but the cache holds its frame.
+  /// (e2) to (e4): empties the entries of pages that are being evicted, and says of each whether nothing but the cache
+  /// holds its frame.
   ///
   /// - Parameters:
   ///   - pages: in order, each once.
@@ -152,7 +153,8 @@ extension PageCache {
     memory.deferred.reclaim()
     period.wait()
     YieldPoint.evictionBetweenGraceAndLook.reach()
-    // ORDERING [slot-then-leave], [change-then-count]: the entries are gone, a grace period has passed, the holders are looked at now.
+    // ORDERING [slot-then-leave], [change-then-count]: the entries are gone, a grace period has passed, the holders are
+    // looked at now.
     let slots = PinSlotSnapshot(of: memory.frames)
     return pfns.map { pfn in
       let frame = memory.frames.frame(pfn)

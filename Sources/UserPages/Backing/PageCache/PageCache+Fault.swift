@@ -29,8 +29,8 @@ extension PageCache {
     return markDirty(page) ? .allow : .retry
   }
 
-  /// Marks a page dirty, and rescues it from the evictor. Returns false if it is not in the cache, or not in the frame `pfn` if one
-  /// is named.
+  /// Marks a page dirty, and rescues it from the evictor. Returns false if it is not in the cache, or not in the frame
+  /// `pfn` if one is named.
   func markDirty(_ page: Int, in pfn: PFN? = nil) -> Bool {
     var isThere = false
     states.update(page) { state in
@@ -44,8 +44,8 @@ extension PageCache {
 
   /// The frame of a page, with a reference for the caller.
   ///
-  /// - Throws: `busError` for a page beyond the end; `outOfMemory` where no frame can be freed; `busy` inside a call of the store, for a
-  ///   page that is not there; what the store threw.
+  /// - Throws: `busError` for a page beyond the end; `outOfMemory` where no frame can be freed; `busy` inside a call of
+  ///   the store, for a page that is not there; what the store threw.
   func frame(of page: Int) throws(PageError) -> PFN {
     while true {
       if let found = try cachedFrame(of: page) {
@@ -73,10 +73,11 @@ extension PageCache {
 
   /// The frame of a page that is in the cache, with a reference for the caller.
   ///
-  /// The look at the marks costs a comparison: a page in steady use has none of them. So a hit writes nothing but its reference, and takes no lock.
+  /// The look at the marks costs a comparison: a page in steady use has none of them. So a hit writes nothing but its
+  /// reference, and takes no lock.
   ///
-  /// ORDERING [deferred-free]: (l1), (l2): inside one section. The cache's reference falls in a batch whose grace period waits for
-  /// this section, so a frame that is found here can be retained.
+  /// ORDERING [deferred-free]: (l1), (l2): inside one section. The cache's reference falls in a batch whose grace
+  /// period waits for this section, so a frame that is found here can be retained.
   func cachedFrame(of page: Int) throws(PageError) -> Found? {
     try RCU.read { () throws(PageError) -> Found? in
       while true {
@@ -96,8 +97,8 @@ extension PageCache {
     reader.changes.locked { while states[page].kind == .reading { reader.changes.wait() } }
   }
 
-  /// Reads a page that is empty, and some behind it if its reader goes through the file in order. Returns its frame with a reference for
-  /// the caller, or nil if another thread was faster.
+  /// Reads a page that is empty, and some behind it if its reader goes through the file in order. Returns its frame
+  /// with a reference for the caller, or nil if another thread was faster.
   private func readIn(_ page: Int) throws(PageError) -> PFN? {
     missCount.wrappingAdd(1, ordering: .relaxed)
     let size = reader.streams.withLock { $0.size(at: page) }
@@ -148,7 +149,8 @@ extension PageCache {
     }
   }
 
-  /// Evicts a batch. What is in other threads' hands for the moment may go a little later, so one failure is not believed.
+  /// Evicts a batch. What is in other threads' hands for the moment may go a little later, so one failure is not
+  /// believed.
   private func makeRoom(_ failures: inout Int) throws(PageError) {
     if evict(atLeast: 1, atMost: max(1, min(Self.batchSize / 2, limit / 8))) > 0 { return }
     failures += 1

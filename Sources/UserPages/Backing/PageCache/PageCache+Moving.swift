@@ -1,7 +1,7 @@
 /// Moving a page to another frame, for a long-term pin: an eviction whose last step puts the page into a new frame.
 ///
-/// Steps (e1) to (e4) and what orders them are an eviction's. So the page is clean, no entry shows it, and nothing holds it when it is copied. A
-/// look-up that needs it meanwhile rescues it, and the move fails.
+/// Steps (e1) to (e4) and what orders them are an eviction's. So the page is clean, no entry shows it, and nothing
+/// holds it when it is copied. A look-up that needs it meanwhile rescues it, and the move fails.
 ///
 ///     move                                              a look-up, a truncation, a mapping by number
 ///     1. (e1) to (e4): present -> evicting              a look-up rescues the page
@@ -11,13 +11,13 @@
 ///     4. the new frame gets its first reference         a mapping by number may retain it
 ///     5. reading -> present                             a look-up has waited for this
 extension PageCache {
-  /// Moves a page to a frame that is not movable. A dirty page is written first. Returns false if the page is held, or was needed
-  /// meanwhile; true also if it is not in memory.
+  /// Moves a page to a frame that is not movable. A dirty page is written first. Returns false if the page is held, or
+  /// was needed meanwhile; true also if it is not in memory.
   ///
   /// The caller holds no lock and is in no section.
   ///
-  /// - Throws: `outOfMemory` where no such frame is free; also inside `willWriteBack` and inside a call of the store, which hold what a move
-  ///   waits for.
+  /// - Throws: `outOfMemory` where no such frame is free; also inside `willWriteBack` and inside a call of the store,
+  ///   which hold what a move waits for.
   func moveOut(page: Int) throws(PageError) -> Bool {
     if writeBackLock.isHeldByCaller || isInsideStoreCall { throw .outOfMemory }
     guard page >= 0, page < states.capacity, states[page].pfn != nil else { return true }
@@ -57,12 +57,13 @@ extension PageCache {
 
   /// Steps 3 to 5. Returns false if the page is not in the state `taken` any more.
   ///
-  /// ORDERING [lock-then-begin]: as a page that was read. No other thread changes a page that is `reading`, so the new frame is installed
-  /// for certain when it gets its first reference. With the reference first: 1. the move begins the new frame; 2. a thread maps it by its
-  /// number; 3. a look-up rescues the page; 4. the move discards a frame that an entry shows.
+  /// ORDERING [lock-then-begin]: as a page that was read. No other thread changes a page that is `reading`, so the new
+  /// frame is installed for certain when it gets its first reference. With the reference first: 1. the move begins the
+  /// new frame; 2. a thread maps it by its number; 3. a look-up rescues the page; 4. the move discards a frame that an
+  /// entry shows.
   ///
-  /// The content lock keeps a truncation out, which passes a page by that is `reading`. A reader looks at the length instead. A move has
-  /// no read to give up.
+  /// The content lock keeps a truncation out, which passes a page by that is `reading`. A reader looks at the length
+  /// instead. A move has no read to give up.
   private func install(_ new: PFN, at page: Int, from taken: PageState) -> Bool {
     let isInstalled = reader.contentLock.reading {
       guard states.replace(taken, with: taken.beingRead, at: page) else { return false }

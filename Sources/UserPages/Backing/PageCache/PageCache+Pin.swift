@@ -2,16 +2,18 @@
 extension PageCache {
   /// Pins a page for reading: its frame stays in memory, and holds what the file shows, until the pin ends.
   ///
-  /// A hit takes no lock. By a slot it writes no line that two threads share. The evictor leaves the page alone. `write` changes the frame in
-  /// place. After a truncation or `invalidate` the pin keeps the old frame, which the cache has forgotten.
+  /// A hit takes no lock. By a slot it writes no line that two threads share. The evictor leaves the page alone.
+  /// `write` changes the frame in place. After a truncation or `invalidate` the pin keeps the old frame, which the
+  /// cache has forgotten.
   ///
   /// Use `AddressSpace.pin` for a page that a mapping shows.
   ///
   /// - Parameters:
   ///   - page: of the file, from 0.
-  ///   - bySlot: whether a slot of the calling thread holds the page if it has a free one. Otherwise the frame's counts do.
-  /// - Throws: `busError` beyond the end; `outOfMemory` where no frame can be freed; `busy` inside a call of the store, for a page that is not
-  ///   there; what the store threw.
+  ///   - bySlot: whether a slot of the calling thread holds the page if it has a free one. Otherwise the frame's counts
+  ///     do.
+  /// - Throws: `busError` beyond the end; `outOfMemory` where no frame can be freed; `busy` inside a call of the store,
+  ///   for a page that is not there; what the store threw.
   /// - Precondition: not inside a read-side section.
   public func pin(page: Int, bySlot: Bool = true) throws(PageError) -> PinnedPage {
     guard page >= 0, page < pageCount else { throw .busError }
@@ -22,12 +24,13 @@ extension PageCache {
     return PinnedPage(HeldFrame(frame, memory, counts: Frame.oneReference + Frame.onePin), isWritable: false)
   }
 
-  /// Holds a page that is in memory in a slot of the calling thread. Returns nil if it is not there, if the next window of its stream is to
-  /// be read, and if no slot is free: a reference does those.
+  /// Holds a page that is in memory in a slot of the calling thread. Returns nil if it is not there, if the next window
+  /// of its stream is to be read, and if no slot is free: a reference does those.
   ///
-  /// ORDERING [slot-then-leave]: as (g) and (k), with a slot in the place of a reference. The page was `present` inside this section, before
-  /// (e1), so (e3) waits for the section and (e4) sees the slot. A later look-up finds `evicting` and rescues the page. A truncation gives the
-  /// cache's reference up by way of the deferred queue, which looks at the slots after a grace period.
+  /// ORDERING [slot-then-leave]: as (g) and (k), with a slot in the place of a reference. The page was `present` inside
+  /// this section, before (e1), so (e3) waits for the section and (e4) sees the slot. A later look-up finds `evicting`
+  /// and rescues the page. A truncation gives the cache's reference up by way of the deferred queue, which looks at the
+  /// slots after a grace period.
   private func holdInSlot(_ page: Int) -> HeldFrame? {
     let thread = ThreadNumber.current
     return RCU.read { section -> HeldFrame? in

@@ -10,12 +10,13 @@ import Synchronization
 ///     (b7) writes the copies, or where pages lie
 ///     (b8) clears both marks, wakes stores             goes on, and marks the page dirty
 ///
-/// A copy is made when no store is on its way (b4), and none is let in before (b6'). So it is one moment's contents. What a pin's holder stores
-/// meanwhile has no moment: a holder says when it is done by ending its pin.
+/// A copy is made when no store is on its way (b4), and none is let in before (b6'). So it is one moment's contents.
+/// What a pin's holder stores meanwhile has no moment: a holder says when it is done by ending its pin.
 ///
-/// **Which costs less.** To copy a page takes the processor a tenth of a microsecond or two, whether a store comes or not. A store that waits sleeps as
-/// long as the batch is written, some hundred microseconds. So copying pays from one store in some thousand pages on. `adapts` copies
-/// a batch if a store has met it by (b6), or met the writing of the last one. `Benchmarks/RESULTS.md` has what was measured.
+/// **Which costs less.** To copy a page takes the processor a tenth of a microsecond or two, whether a store comes or
+/// not. A store that waits sleeps as long as the batch is written, some hundred microseconds. So copying pays from one
+/// store in some thousand pages on. `adapts` copies a batch if a store has met it by (b6), or met the writing of the
+/// last one. `Benchmarks/RESULTS.md` has what was measured.
 extension PageCache {
   /// Whether what is written of a page is one moment's contents, and how.
   public enum Stability: Sendable {
@@ -47,7 +48,8 @@ extension PageCache {
     reader.changes.locked { reader.changes.wakeAll() }
   }
 
-  /// Waits until a page may change, in a stable cache. The thread that writes does not wait for itself: a hook may store.
+  /// Waits until a page may change, in a stable cache. The thread that writes does not wait for itself: a hook may
+  /// store.
   func waitForContents(of page: Int) {
     guard states[page].isUnderWriteBack, !writeBackLock.isHeldByCaller else { return }
     storesDuringWrites.wrappingAdd(1, ordering: .relaxed)

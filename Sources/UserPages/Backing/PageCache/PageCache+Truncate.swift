@@ -12,29 +12,31 @@ import Synchronization
 ///     5. empties the entries, private copies too                                            finds no entry: faults
 ///     6. a grace period                                                                     those under way are over
 ///
-/// A page that is pinned lives on without the cache until it is released. ORDERING [lock-then-validate]: 4 and 5 against a fault's
-/// lock and look. [deferred-free]: a look-up that found a page before step 3 retains it in its section, and the cache's reference
-/// falls a grace period later.
+/// A page that is pinned lives on without the cache until it is released. ORDERING [lock-then-validate]: 4 and 5
+/// against a fault's lock and look. [deferred-free]: a look-up that found a page before step 3 retains it in its
+/// section, and the cache's reference falls a grace period later.
 extension PageCache {
-  /// Sets the file's length. Beyond a new end, entries and private copies are gone when the call returns, and an access is a bus
-  /// error. What is added reads as zeroes.
+  /// Sets the file's length. Beyond a new end, entries and private copies are gone when the call returns, and an access
+  /// is a bus error. What is added reads as zeroes.
   ///
-  /// - Throws: `invalidArgument` for a negative length; `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for;
-  ///   `busy` inside `willWriteBack` and inside a call of the store; what the store threw: nothing has changed then.
+  /// - Throws: `invalidArgument` for a negative length; `file(.resize, errno: EFBIG)` beyond the most pages that the
+  ///   cache was made for; `busy` inside `willWriteBack` and inside a call of the store; what the store threw: nothing
+  ///   has changed then.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
     try changeLength { _ in count }
   }
 
-  /// Makes the file at least so long for bytes that are written from `offset` on. What a mapping left behind the old end becomes
-  /// zeroes up to there (`pagecache_isize_extended`).
+  /// Makes the file at least so long for bytes that are written from `offset` on. What a mapping left behind the old
+  /// end becomes zeroes up to there (`pagecache_isize_extended`).
   func extend(to count: Int, writingFrom offset: Int) throws(PageError) {
     if count > byteCount { try changeLength(clearingUpTo: offset) { max($0, count) } }
   }
 
   /// Makes whole pages read as zeroes, in the file and in every mapping; private copies stay (`FALLOC_FL_PUNCH_HOLE`).
   ///
-  /// - Throws: `invalidArgument` for a range that is not inside the file; `busy` inside `willWriteBack`; what the store threw.
+  /// - Throws: `invalidArgument` for a range that is not inside the file; `busy` inside `willWriteBack`; what the store
+  ///   threw.
   public func punchHole(_ pages: Range<Int>) throws(PageError) {
     guard pages.lowerBound >= 0, pages.upperBound <= pageCount else { throw .invalidArgument }
     if pages.isEmpty { return }
@@ -48,14 +50,14 @@ extension PageCache {
     }
   }
 
-  /// Forgets every page, those that are dirty too, and asks the store for its length again: another program has changed the file
-  /// (`invalidate_inode_pages2`).
+  /// Forgets every page, those that are dirty too, and asks the store for its length again: another program has changed
+  /// the file (`invalidate_inode_pages2`).
   ///
-  /// When the call returns, no look-up finds what was read or written before. A pinned page lives on without the cache until it is
-  /// released; private copies stay.
+  /// When the call returns, no look-up finds what was read or written before. A pinned page lives on without the cache
+  /// until it is released; private copies stay.
   ///
-  /// - Throws: `file(.resize, errno: EFBIG)` for a length beyond the most pages that the cache was made for, after the pages are gone;
-  ///   `busy` inside `willWriteBack` and inside a call of the store.
+  /// - Throws: `file(.resize, errno: EFBIG)` for a length beyond the most pages that the cache was made for, after the
+  ///   pages are gone; `busy` inside `willWriteBack` and inside a call of the store.
   /// - Complexity: O(pages in memory), and one grace period.
   public func invalidate() throws(PageError) {
     try changingContents { kept throws(PageError) in

@@ -2,8 +2,8 @@ import Synchronization
 
 /// Writing dirty pages to the store: (b1) to (b8) of the protocol.
 extension PageCache {
-  /// Writes what is dirty among some pages, and returns when the writes are over (`sync_file_range(2)`). What the disk caches may
-  /// still be lost: `sync` makes it safe.
+  /// Writes what is dirty among some pages, and returns when the writes are over (`sync_file_range(2)`). What the disk
+  /// caches may still be lost: `sync` makes it safe.
   ///
   /// An error is reported by the next `sync` of each handle. The pages concerned stay dirty.
   ///
@@ -46,14 +46,15 @@ extension PageCache {
   ///   - kept: gets the users that were asked, to be released when no lock is held.
   func writeBack(_ pages: [Int], keepingIn kept: inout [any BackingUser]) { writeBack(pages, isMapped: true, &kept) }
 
-  /// Writes what is dirty when no mapping is left, as the last step of the cache's life. There is no handle to report an error to.
+  /// Writes what is dirty when no mapping is left, as the last step of the cache's life. There is no handle to report
+  /// an error to.
   func writeBackAtEnd() {
     var none: [any BackingUser] = []
     writeBack(dirtyPages(in: 0..<states.capacity), isMapped: false, &none)
   }
 
-  /// The pages of a range that are dirty, in order. Each page that was marked before the call is among them: a page that is under
-  /// write-back meanwhile is none, so the caller holds `writeBackLock`.
+  /// The pages of a range that are dirty, in order. Each page that was marked before the call is among them: a page
+  /// that is under write-back meanwhile is none, so the caller holds `writeBackLock`.
   ///
   /// - Complexity: O(the shorter of the range and the most pages that were ever in memory); O(1) if no page is dirty.
   private func dirtyPages(in range: Range<Int>) -> [Int] {
@@ -93,7 +94,8 @@ extension PageCache {
     memory.frames.frame(pfn).clear(Frame.dirtyBit)
   }
 
-  /// (b2) to (b8). The write-back marks keep the frames: neither the evictor nor a truncation takes a page that has one.
+  /// (b2) to (b8). The write-back marks keep the frames: neither the evictor nor a truncation takes a page that has
+  /// one.
   private func write(_ batch: Batch, isMapped: Bool, _ kept: inout [any BackingUser]) {
     YieldPoint.writeBackBetweenMarksAndSequence.reach()
     // `write` may be copying into a page that it found without the mark.
@@ -130,11 +132,11 @@ extension PageCache {
     reader.changes.locked { reader.changes.wakeAll() }
   }
 
-  /// (b6): the bytes to write: of a page that a pin or a get holds a copy, since its holder may store at any time. Such a page is dirty
-  /// again at once. If no mapping may store, no holder does.
+  /// (b6): the bytes to write: of a page that a pin or a get holds a copy, since its holder may store at any time. Such
+  /// a page is dirty again at once. If no mapping may store, no holder does.
   ///
-  /// ORDERING [slot-then-leave], [change-then-count]: the entries were write-protected, a grace period has passed, slots and counts
-  /// are looked at now.
+  /// ORDERING [slot-then-leave], [change-then-count]: the entries were write-protected, a grace period has passed,
+  /// slots and counts are looked at now.
   private func bytesToWrite(_ batch: Batch, copyingAll: Bool) -> [FrameBytes] {
     let slots = takesStores ? PinSlotSnapshot(of: memory.frames) : nil
     let byteCount = byteCount
@@ -156,8 +158,9 @@ extension PageCache {
     }
   }
 
-  /// Whether a frame has more references than the cache's and its entries': a get's, or one that waits to be put. An entry that goes
-  /// between the looks takes its mapping with it at once and its reference later, so it errs on the safe side.
+  /// Whether a frame has more references than the cache's and its entries': a get's, or one that waits to be put. An
+  /// entry that goes between the looks takes its mapping with it at once and its reference later, so it errs on the
+  /// safe side.
   private func hasOtherReferences(_ frame: Frame) -> Bool {
     let before = frame.mapCount
     let references = frame.references

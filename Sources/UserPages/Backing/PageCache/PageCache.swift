@@ -1,17 +1,17 @@
 import Synchronization
 
-/// A real file behind mappings: pages are read when they are touched, written back when they were stored to, and evicted when
-/// others need their frames (Linux's `address_space`, `mm/filemap.c`).
+/// A real file behind mappings: pages are read when they are touched, written back when they were stored to, and
+/// evicted when others need their frames (Linux's `address_space`, `mm/filemap.c`).
 ///
-/// Any size of file lives in at most `limit` frames. A hit costs what any access costs: the entry is there, and the cache is not
-/// asked. See <doc:PageCaches> for how to use it.
+/// Any size of file lives in at most `limit` frames. A hit costs what any access costs: the entry is there, and the
+/// cache is not asked. See <doc:PageCaches> for how to use it.
 ///
-/// **The protocols.** Other comments cite the letters. A page's state is one atomic word (`PageState`). Stores are noticed by
-/// write protection: a clean page's entries are read-only, and the first store asks `willStore` before its entry becomes
-/// writable. From that follows the invariant on which nothing depends more:
+/// **The protocols.** Other comments cite the letters. A page's state is one atomic word (`PageState`). Stores are
+/// noticed by write protection: a clean page's entries are read-only, and the first store asks `willStore` before its
+/// entry becomes writable. From that follows the invariant on which nothing depends more:
 ///
-/// - (i) A store by an entry or a pin can land in a page's frame only while the page is marked dirty or under write-back, or is in
-///   the cache no more.
+/// - (i) A store by an entry or a pin can land in a page's frame only while the page is marked dirty or under
+///   write-back, or is in the cache no more.
 ///
 ///     write-back of a batch                                 a fault that stores
 ///     (b1) exchanges the dirty marks for write-back marks   (f1) reads the sequence
@@ -25,14 +25,14 @@ import Synchronization
 ///     (b8) clears the write-back marks; after an error
 ///          marks the pages dirty
 ///
-/// - (c) *Fault against write-back.* The marks change before the sequence, not after. If (f2) came before (b1), its mark is gone.
-///   Then (f1) came before (b2) as well. Either (f3) finds the sequence advanced, or it came before (b2), and (b3) finds the entry
-///   locked or writable and protects it ([lock-then-validate]). With (b2) before (b1) a fault could mark, lose its mark, and
-///   install after (b3): its store would be in no write.
-/// - (d) *Store against write-back.* A store by an old writable entry is in a section that (b4) waits for, so (b7) writes it. A pin
-///   by such an entry is counted or in a slot by then ([pin-then-look], [slot-then-leave]). So (b6) sees it, and the page stays
-///   dirty as long as its holder may store. Once (b6) sees no holder, all that holders stored is visible ([last-put],
-///   [slot-release]).
+/// - (c) *Fault against write-back.* The marks change before the sequence, not after. If (f2) came before (b1), its
+///   mark is gone. Then (f1) came before (b2) as well. Either (f3) finds the sequence advanced, or it came before (b2),
+///   and (b3) finds the entry locked or writable and protects it ([lock-then-validate]). With (b2) before (b1) a fault
+///   could mark, lose its mark, and install after (b3): its store would be in no write.
+/// - (d) *Store against write-back.* A store by an old writable entry is in a section that (b4) waits for, so (b7)
+///   writes it. A pin by such an entry is counted or in a slot by then ([pin-then-look], [slot-then-leave]). So (b6)
+///   sees it, and the page stays dirty as long as its holder may store. Once (b6) sees no holder, all that holders
+///   stored is visible ([last-put], [slot-release]).
 ///
 ///     eviction of a batch                                   a look-up
 ///     (e1) present -> evicting, if clean and idle           (l1) in a section: finds `present`, retains the frame
@@ -43,34 +43,36 @@ import Synchronization
 ///     (e5) not held: evicting -> empty, and puts the
 ///          cache's reference; held: evicting -> present
 ///
-/// - (g) *Look-up against eviction.* A look-up that found `present` before (e1) retains inside a section that (e3) waits for, and
-///   (e4) sees the reference. Any later one finds `evicting` and rescues the page, so that (e5) fails. So no look-up holds a frame
-///   number without a reference when (e5) succeeds, and the frame is put at once.
-/// - (h) *Fault against eviction.* A fault's answer has a reference, which becomes the entry's. So (e4) sees one until (e2) has
-///   emptied the entry and (e3) is over. The sequence is not needed here, and an eviction makes no fault start again.
-/// - (j) *Store against eviction.* (e1) succeeds on a clean page only, so by (i) no store is on its way. A store that is about to
-///   come finds `evicting` in (f2) and rescues the page, marked dirty.
+/// - (g) *Look-up against eviction.* A look-up that found `present` before (e1) retains inside a section that (e3)
+///   waits for, and (e4) sees the reference. Any later one finds `evicting` and rescues the page, so that (e5) fails.
+///   So no look-up holds a frame number without a reference when (e5) succeeds, and the frame is put at once.
+/// - (h) *Fault against eviction.* A fault's answer has a reference, which becomes the entry's. So (e4) sees one until
+///   (e2) has emptied the entry and (e3) is over. The sequence is not needed here, and an eviction makes no fault start
+///   again.
+/// - (j) *Store against eviction.* (e1) succeeds on a clean page only, so by (i) no store is on its way. A store that
+///   is about to come finds `evicting` in (f2) and rescues the page, marked dirty.
 /// - (k) *Pin against eviction.* A pin by the old entry is counted or in a slot when (e3) is over, and (e4) sees it.
-/// - (m) *Fork.* A child is attached before it is given entries, and gets them under the parent's mmap lock. So (b3) and (e2) find
-///   it in a further round (`BackingUsers.forEach`).
+/// - (m) *Fork.* A child is attached before it is given entries, and gets them under the parent's mmap lock. So (b3)
+///   and (e2) find it in a further round (`BackingUsers.forEach`).
 ///
-/// Reading, ahead of a thread too, is ordered in `PageReader.swift`, truncation and hole punches in `PageCache+Truncate.swift`. A mapping
-/// keeps its backing alive, so a cache ends when no entry shows its pages and no fault asks it.
+/// Reading, ahead of a thread too, is ordered in `PageReader.swift`, truncation and hole punches in
+/// `PageCache+Truncate.swift`. A mapping keeps its backing alive, so a cache ends when no entry shows its pages and no
+/// fault asks it.
 ///
-/// **Locks**: `evictionLock`, `writeBackLock`, the reader's `contentLock`, in the order of <doc:LockOrder>. None is held while a fault
-/// holds an entry, and none is waited for inside a section.
+/// **Locks**: `evictionLock`, `writeBackLock`, the reader's `contentLock`, in the order of <doc:LockOrder>. None is
+/// held while a fault holds an entry, and none is waited for inside a section.
 public final class PageCache: Backing {
   /// What a cache tells its owner. Each runs on the thread that needs it, under no lock of an address space.
   public struct Hooks: Sendable {
-    /// Called before the first store to a page that is clean, and before each further mapping of it may store (`page_mkwrite`). It
-    /// may wait. If it throws `outOfMemory`, so does the store; any other error is a bus error.
+    /// Called before the first store to a page that is clean, and before each further mapping of it may store
+    /// (`page_mkwrite`). It may wait. If it throws `outOfMemory`, so does the store; any other error is a bus error.
     public var willStore: (@Sendable (_ page: Int) throws(PageError) -> Void)?
 
-    /// Called before pages are written, which then no store can change but a pin's: the place to write a log up to the last change
-    /// of any of them. If it throws, the pages stay dirty, and the error is reported as the write's.
+    /// Called before pages are written, which then no store can change but a pin's: the place to write a log up to the
+    /// last change of any of them. If it throws, the pages stay dirty, and the error is reported as the write's.
     ///
-    /// It runs inside write-back, so it gets `busy` where it syncs, flushes, truncates or extends this cache, and `outOfMemory`
-    /// where it touches a page of it for which another one would have to go.
+    /// It runs inside write-back, so it gets `busy` where it syncs, flushes, truncates or extends this cache, and
+    /// `outOfMemory` where it touches a page of it for which another one would have to go.
     public var willWriteBack: (@Sendable (_ pages: [Int]) throws(PageError) -> Void)?
 
     /// No hook is called unless it is set.
@@ -130,13 +132,15 @@ public final class PageCache: Backing {
   ///   - memory: where the frames come from.
   ///   - store: the file.
   ///   - limit: the most frames that the cache holds.
-  ///   - stability: whether what is written of a page is one moment's contents, which a checksum or a log needs, and how.
-  ///   - takesStores: whether mappings may store to pages. If not, a write-back waits for no grace period and writes a held page from where it
-  ///     lies: `write` alone changes pages, so a hold cannot.
-  ///   - maximumPages: how far the file can grow, in pages; 2^26 or what the file has already. It costs address space, not memory.
+  ///   - stability: whether what is written of a page is one moment's contents, which a checksum or a log needs, and
+  ///     how.
+  ///   - takesStores: whether mappings may store to pages. If not, a write-back waits for no grace period and writes a
+  ///     held page from where it lies: `write` alone changes pages, so a hold cannot.
+  ///   - maximumPages: how far the file can grow, in pages; 2^26 or what the file has already. It costs address space,
+  ///     not memory.
   ///   - hooks: what is called before stores and writes.
-  /// - Throws: `invalidArgument` for a limit that is not positive or beyond 2^31, and for more than 2^40 pages, also if the file has them;
-  ///   `outOfMemory` where the process has not the address space.
+  /// - Throws: `invalidArgument` for a limit that is not positive or beyond 2^31, and for more than 2^40 pages, also if
+  ///   the file has them; `outOfMemory` where the process has not the address space.
   /// - Complexity: O(1), whatever the limit is: the list of places grows with the pages that are in memory together.
   public init(
     _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, stability: Stability = .none,
@@ -189,7 +193,8 @@ public final class PageCache: Backing {
   }
 
   deinit {
-    // The end waits for the reader's thread, for a grace period and for the store. None of those may be waited for inside a section.
+    // The end waits for the reader's thread, for a grace period and for the store. None of those may be waited for
+    // inside a section.
     if RCU.isReading {
       let parts = Parts(
         memory: memory, store: store, limit: limit, stability: stability, takesStores: takesStores, hooks: hooks,
@@ -225,7 +230,8 @@ public final class PageCache: Backing {
   /// Pages that the evictor took away.
   public var evictedPages: Int { evictedCount.load(ordering: .relaxed) }
 
-  /// Pages that were read again after they had been evicted: the sign of a limit that is too low (`workingset_refault`).
+  /// Pages that were read again after they had been evicted: the sign of a limit that is too low
+  /// (`workingset_refault`).
   public var refaults: Int { reader.refaults.load(ordering: .relaxed) }
 
   /// Pages that were read before a thread asked for them, and what became of them.
@@ -239,8 +245,8 @@ public final class PageCache: Backing {
 
   /// Returns when every store that came before the call is in the file, and would survive a loss of power (`fsync(2)`).
   ///
-  /// - Throws: the error of a write or a sync since the last call, once. The pages concerned stay dirty: the next call tries again.
-  ///   `busy` inside `willWriteBack`.
+  /// - Throws: the error of a write or a sync since the last call, once. The pages concerned stay dirty: the next call
+  ///   tries again. `busy` inside `willWriteBack`.
   public func sync() throws(PageError) {
     try syncAll()
     if let error = position.withLock({ position in errors.withLock { $0.report(since: &position) } }) { throw error }
@@ -266,7 +272,8 @@ public final class PageCache: Backing {
       try check()
     }
 
-    /// Reports the error of a write or a sync since the last report, and waits for nothing (`filemap_check_wb_err`): for a handle that flushes.
+    /// Reports the error of a write or a sync since the last report, and waits for nothing (`filemap_check_wb_err`):
+    /// for a handle that flushes.
     ///
     /// - Throws: that error, once.
     public func check() throws(PageError) {

@@ -11,18 +11,19 @@ import Synchronization
 ///     3. reads all of them together                                                  queued together
 ///     4. reading -> present, or empty                                             5. reading -> present, or empty
 ///
-/// A page that is `reading` belongs to one thread or to the queue. Other threads that need it wait. A truncation leaves it alone: the length is looked
-/// at once more before it is read, so a page beyond a new end becomes empty.
+/// A page that is `reading` belongs to one thread or to the queue. Other threads that need it wait. A truncation leaves
+/// it alone: the length is looked at once more before it is read, so a page beyond a new end becomes empty.
 ///
-/// The thread holds the reader and not the cache, so a cache ends on the thread that releases it. That thread calls `end` and joins it.
+/// The thread holds the reader and not the cache, so a cache ends on the thread that releases it. That thread calls
+/// `end` and joins it.
 final class PageReader: Sendable {
   let memory: PhysicalMemory
   let store: any PageStore
   let states: PageStates
   let residents: ResidentPages
   let byteCount: Atomic<Int>
-  /// Held for reading from the look at the length until a page that was read is present; for writing while pages are cut off
-  /// (Linux's `invalidate_lock`).
+  /// Held for reading from the look at the length until a page that was read is present; for writing while pages are
+  /// cut off (Linux's `invalidate_lock`).
   let contentLock = ReadWriteLock()
   /// Waited on for the end of reads and writes.
   let changes = Monitor()
@@ -57,8 +58,8 @@ final class PageReader: Sendable {
 
   // MARK: For the thread that misses
 
-  /// Reads a page that is empty, and the pages of its window that are. Returns its frame with a reference for the caller, or nil if
-  /// another thread was faster. Takes over the place and the frame.
+  /// Reads a page that is empty, and the pages of its window that are. Returns its frame with a reference for the
+  /// caller, or nil if another thread was faster. Takes over the place and the frame.
   ///
   /// - Throws: `busError` beyond the end, what the store threw.
   func read(_ asked: Incoming) throws(PageError) -> PFN? {
@@ -198,10 +199,11 @@ final class PageReader: Sendable {
     }
   }
 
-  /// Makes a page present that the calling thread made `reading`. The frame has its contents, and its first reference is the cache's.
+  /// Makes a page present that the calling thread made `reading`. The frame has its contents, and its first reference
+  /// is the cache's.
   ///
-  /// ORDERING [lock-then-begin]: only that thread can change the state, so the frame is installed for certain when it gets its first
-  /// reference.
+  /// ORDERING [lock-then-begin]: only that thread can change the state, so the frame is installed for certain when it
+  /// gets its first reference.
   func install(_ pfn: PFN, at page: Int, references: Int = 0, marks: UInt64) {
     let frame = memory.frames.frame(pfn)
     frame.begin(anonymous: false, mapped: false)

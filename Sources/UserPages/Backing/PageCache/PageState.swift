@@ -14,7 +14,8 @@
 ///     evicting -> reading                 a move to another frame
 ///     present, evicting -> empty          truncate, hole punch
 ///
-/// Bits 0...1 are the kind, 2...7 the marks, the rest is the frame's number, or of an empty page the number of the eviction.
+/// Bits 0...1 are the kind, 2...7 the marks, the rest is the frame's number, or of an empty page the number of the
+/// eviction.
 struct PageState: RawRepresentable, Equatable, Sendable {
   enum Kind: UInt64 { case empty, reading, present, evicting }
 
@@ -74,8 +75,8 @@ struct PageState: RawRepresentable, Equatable, Sendable {
   /// The same page, back from the evictor.
   var rescued: PageState { PageState(rawValue: rawValue & ~3 | Kind.present.rawValue) }
 
-  /// The state of a page that is in memory, after a look-up: back from the evictor, and no longer only read ahead. A page that is in steady use has
-  /// this state already.
+  /// The state of a page that is in memory, after a look-up: back from the evictor, and no longer only read ahead. A
+  /// page that is in steady use has this state already.
   var used: PageState { rescued.without(Self.aheadMark | Self.triggerMark) }
 
   /// The state of the page in the evictor's hands, if it may get there: nil unless the page is clean and in memory.

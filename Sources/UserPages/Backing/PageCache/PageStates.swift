@@ -50,7 +50,8 @@ final class PageStates: Sendable {
     }
   }
 
-  /// Changes a page's state by `change`, which returns nil to leave it alone. Returns what it was, or nil if it was left alone.
+  /// Changes a page's state by `change`, which returns nil to leave it alone. Returns what it was, or nil if it was
+  /// left alone.
   @discardableResult
   func update(_ page: Int, _ change: (PageState) -> PageState?) -> PageState? {
     while true {

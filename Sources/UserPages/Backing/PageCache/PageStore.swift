@@ -1,24 +1,28 @@
 /// Where a ``PageCache`` keeps its pages: a file that is read into frames and written from them.
 ///
-/// ``DirectFile`` is a real file. A database may write its own: one that compresses, checks sums, or talks to another machine.
+/// ``DirectFile`` is a real file. A database may write its own: one that compresses, checks sums, or talks to another
+/// machine.
 ///
-/// The cache calls from the thread that faulted, synced or evicted, and to read ahead from a thread of its own. Each holds no lock of an
-/// address space and is in no read-side section, so a store may wait. Reads come from many threads at once, beside at most one of the other calls. No two reads of a
-/// page overlap, and no read overlaps a write of the same page. An error is thrown as `PageError.file`.
+/// The cache calls from the thread that faulted, synced or evicted, and to read ahead from a thread of its own. Each
+/// holds no lock of an address space and is in no read-side section, so a store may wait. Reads come from many threads
+/// at once, beside at most one of the other calls. No two reads of a page overlap, and no read overlaps a write of the
+/// same page. An error is thrown as `PageError.file`.
 ///
-/// The calling thread holds locks of the cache. So a call must not use the cache that it serves, nor memory that maps it. What would
-/// wait there is refused: it throws `busy`, and an access to a page that is not in memory is a bus error.
+/// The calling thread holds locks of the cache. So a call must not use the cache that it serves, nor memory that maps
+/// it. What would wait there is refused: it throws `busy`, and an access to a page that is not in memory is a bus
+/// error.
 public protocol PageStore: AnyObject, Sendable {
   /// The file's length in bytes, which need not be a multiple of 4096.
   var byteCount: Int { get }
 
-  /// Reads consecutive pages, from `page` on, into `pages`. The file has a part of each at least; what its last page lacks is
-  /// filled with zeroes.
+  /// Reads consecutive pages, from `page` on, into `pages`. The file has a part of each at least; what its last page
+  /// lacks is filled with zeroes.
   ///
   /// An error leaves the contents unspecified. The cache may then ask for fewer of the pages.
   func read(from page: Int, into pages: borrowing LentPages) throws(PageError)
 
-  /// Reads pages that need not be consecutive. Otherwise as `read(from:into:)`, which the default calls for each stretch that is.
+  /// Reads pages that need not be consecutive. Otherwise as `read(from:into:)`, which the default calls for each
+  /// stretch that is.
   ///
   /// - Parameters:
   ///   - pages: what is read into.
@@ -26,16 +30,17 @@ public protocol PageStore: AnyObject, Sendable {
   /// - Returns: what went wrong with each page; nil for one that was read.
   func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?]
 
-  /// Writes `pages`, which are consecutive from `page` on. The file has a part of each at least. Its length stays: bytes of the last
-  /// page beyond it are not written.
+  /// Writes `pages`, which are consecutive from `page` on. The file has a part of each at least. Its length stays:
+  /// bytes of the last page beyond it are not written.
   ///
-  /// If the cache is stable, `pages` may be stored to: a checksum belongs there. A program's page then has it too, or at the next
-  /// write.
+  /// If the cache is stable, `pages` may be stored to: a checksum belongs there. A program's page then has it too, or
+  /// at the next write.
   ///
   /// An error leaves it open which pages were written. The cache writes all of them again.
   func write(from page: Int, _ pages: borrowing LentPages) throws(PageError)
 
-  /// Writes pages that need not be consecutive. Otherwise as `write(from:_:)`, which the default calls for each stretch that is.
+  /// Writes pages that need not be consecutive. Otherwise as `write(from:_:)`, which the default calls for each stretch
+  /// that is.
   ///
   /// - Parameters:
   ///   - pages: what is written.

@@ -1,8 +1,8 @@
 /// Which pages of a file are read before a thread asks for them (`struct file_ra_state`, `mm/readahead.c`).
 ///
-/// **Streams.** A stream is a reader that goes through the file in order. It has a window: the pages that were last read for it. A
-/// stream is known by where its window ends, not by a mapping or a thread. So readers that take turns in one mapping, or share one,
-/// each have a window of their own, and a stream goes on if its thread changes.
+/// **Streams.** A stream is a reader that goes through the file in order. It has a window: the pages that were last
+/// read for it. A stream is known by where its window ends, not by a mapping or a thread. So readers that take turns in
+/// one mapping, or share one, each have a window of their own, and a stream goes on if its thread changes.
 ///
 ///     a miss behind a page that missed alone   begins a stream, with a window of `initialSize`
 ///     the first use of a window's trigger      has the next window read, twice as large, while the reader uses this one
@@ -11,11 +11,12 @@
 ///     a trigger whose predecessors are unused  the reader does not go through the file in order: the stream is forgotten
 ///     any other miss                           reads its page alone, and is remembered
 ///
-/// A window that was read on a trigger has its trigger on its first page. So a reader that keeps its pace never waits: it uses one
-/// window while the next one is read.
+/// A window that was read on a trigger has its trigger on its first page. So a reader that keeps its pace never waits:
+/// it uses one window while the next one is read.
 ///
-/// **Shared** by all threads that read a file, under a lock of its own, which is taken at a miss and at a trigger and never at another hit. What
-/// orders a trigger is the page's state: one look-up exchanges the mark, and has the next window read.
+/// **Shared** by all threads that read a file, under a lock of its own, which is taken at a miss and at a trigger and
+/// never at another hit. What orders a trigger is the page's state: one look-up exchanges the mark, and has the next
+/// window read.
 struct ReadAhead: Sendable {
   /// Pages to read: the first one is a page that missed or the first one behind a window.
   struct Window: Equatable, Sendable {
@@ -76,10 +77,11 @@ struct ReadAhead: Sendable {
     }
   }
 
-  /// What to read for a miss at `page`, that page first. The page is the caller's to read, so each miss is counted once.
+  /// What to read for a miss at `page`, that page first. The page is the caller's to read, so each miss is counted
+  /// once.
   ///
-  /// - Parameter wasEvicted: whether the page was in memory before. A page of a window that was not is still to be read by another thread,
-  ///   or could not be.
+  /// - Parameter wasEvicted: whether the page was in memory before. A page of a window that was not is still to be read
+  ///   by another thread, or could not be.
   mutating func miss(at page: Int, wasEvicted: Bool) -> Window {
     switch kind(of: page) {
     case .endOfWindow(let stream): return asked(stream, page, grown(streams[stream].window.count))
@@ -101,8 +103,8 @@ struct ReadAhead: Sendable {
   /// - Parameters:
   ///   - page: the trigger.
   ///   - isInOrder: whether a page before it was used.
-  ///   - absent: the first page behind it that is not in memory. Asked if the stream has given way to others: the page's trigger is what
-  ///     is left of it.
+  ///   - absent: the first page behind it that is not in memory. Asked if the stream has given way to others: the
+  ///     page's trigger is what is left of it.
   mutating func reached(_ page: Int, isInOrder: Bool, firstAbsent absent: () -> Int) -> Window? {
     let known = streams.firstIndex { $0.contains(page) }
     guard isInOrder else {

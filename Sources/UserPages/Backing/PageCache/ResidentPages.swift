@@ -1,11 +1,13 @@
-/// Which pages a cache holds: as many places as it may hold frames, and the hand of the clock that the evictor walks them with.
+/// Which pages a cache holds: as many places as it may hold frames, and the hand of the clock that the evictor walks
+/// them with.
 ///
-/// A place is reserved before a frame is allocated, so the limit is never exceeded. It gets its page once the page's state is
-/// `reading`, and loses it in the step in which the state becomes `empty` (`release(_:of:if:)`). So a page that is present or being
-/// evicted has exactly one place, and of two threads that would take it away one frees the place.
+/// A place is reserved before a frame is allocated, so the limit is never exceeded. It gets its page once the page's
+/// state is `reading`, and loses it in the step in which the state becomes `empty` (`release(_:of:if:)`). So a page
+/// that is present or being evicted has exactly one place, and of two threads that would take it away one frees the
+/// place.
 ///
-/// The list grows when all of its places are taken, up to the limit. So it costs what was once in memory together, and not what the
-/// limit would allow. It does not shrink.
+/// The list grows when all of its places are taken, up to the limit. So it costs what was once in memory together, and
+/// not what the limit would allow. It does not shrink.
 final class ResidentPages: Sendable {
   /// A place, by index.
   struct Place: Equatable, Sendable { fileprivate let index: Int }
@@ -63,9 +65,11 @@ final class ResidentPages: Sendable {
     }
   }
 
-  /// Frees the place of `page` if `empty` makes that page empty, which is one change of its state. Returns whether it did.
+  /// Frees the place of `page` if `empty` makes that page empty, which is one change of its state. Returns whether it
+  /// did.
   ///
-  /// A place may have been given to another page since the caller looked. Then the page has left it, and nothing happens.
+  /// A place may have been given to another page since the caller looked. Then the page has left it, and nothing
+  /// happens.
   func release(_ place: Place, of page: Int, if empty: () -> Bool) -> Bool {
     places.withLock { places in
       guard places.pages[place.index] == page, empty() else { return false }

@@ -3,10 +3,12 @@ import Glibc
 
 /// A real file that is read into frames and written from them, several pages with one system call.
 ///
-/// With `O_DIRECT` the disk transfers into and out of the frame itself: frames are aligned to 4096 bytes and lie in memory of this
-/// process. A file system that has no `O_DIRECT` is used through the kernel's page cache, and `isDirect` says so.
+/// With `O_DIRECT` the disk transfers into and out of the frame itself: frames are aligned to 4096 bytes and lie in
+/// memory of this process. A file system that has no `O_DIRECT` is used through the kernel's page cache, and `isDirect`
+/// says so.
 ///
-/// Any thread may call, holding no lock that a section waits for. The file is locked (`LockedFile`) as long as the object lives.
+/// Any thread may call, holding no lock that a section waits for. The file is locked (`LockedFile`) as long as the
+/// object lives.
 final class FrameFile: Sendable {
   /// Whether transfers bypass the kernel's page cache.
   let isDirect: Bool
@@ -139,8 +141,8 @@ final class FrameFile: Sendable {
     }
   }
 
-  /// A short transfer, and one that the kernel did not carry out, for lack of memory or because the ring cannot do it here, is done
-  /// once more. Any other error is the disk's.
+  /// A short transfer, and one that the kernel did not carry out, for lack of memory or because the ring cannot do it
+  /// here, is done once more. Any other error is the disk's.
   private static func outcome(_ result: Int, byteCount: Int) -> Outcome {
     if result >= 0 { return result == byteCount ? .whole : .again }
     switch Int32(-result) {
@@ -152,8 +154,8 @@ final class FrameFile: Sendable {
   /// How often in a row the kernel may say `EAGAIN`.
   private static let patience = 64
 
-  /// A short transfer goes on at the start of the page that it stopped in: direct transfers begin and end at pages. Returns the
-  /// bytes that were transferred once a transfer makes no progress.
+  /// A short transfer goes on at the start of the page that it stopped in: direct transfers begin and end at pages.
+  /// Returns the bytes that were transferred once a transfer makes no progress.
   private func transfer(_ frames: [FrameBytes], from page: Int, isWrite: Bool) throws(PageError) -> Int {
     let total = frames.count * Page.size
     var (done, refusals) = (0, 0)

@@ -63,8 +63,8 @@ final class TransferRing: @unchecked Sendable {
 
 /// The rings of one file: as many as threads transfer at once, up to a few.
 ///
-/// A thread takes a ring for its transfers and gives it back. One that finds none left transfers without: threads that are many have
-/// many transfers under way as it is.
+/// A thread takes a ring for its transfers and gives it back. One that finds none left transfers without: threads that
+/// are many have many transfers under way as it is.
 final class TransferRings: Sendable {
   static let limit = 4
 

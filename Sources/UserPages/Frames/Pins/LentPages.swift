@@ -1,7 +1,7 @@
 /// Pages that are lent for one call: what a ``PageStore`` reads into and writes from.
 ///
-/// They lie anywhere in memory, in the order of the file. It can be neither copied out of the call nor kept, and the compiler holds to
-/// that. Each page has an address for system calls: see `PageBytes`.
+/// They lie anywhere in memory, in the order of the file. It can be neither copied out of the call nor kept, and the
+/// compiler holds to that. Each page has an address for system calls: see `PageBytes`.
 public struct LentPages: ~Escapable {
   let frames: [FrameBytes]
   /// Whether the pages may be stored to.

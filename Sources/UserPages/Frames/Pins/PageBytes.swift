@@ -1,8 +1,9 @@
 /// The bytes of a page, lent for as long as a pin or a reference is borrowed, or for one closure.
 ///
-/// A program, a device or another holder may write to the page meanwhile, as on real hardware. So bytes are copied in and out, or
-/// loaded and stored whole; a torn copy of racing bytes is possible, undefined behaviour is not. For `pread(2)`, `O_DIRECT` or
-/// io_uring, which need an address, use `withUnsafeBytes` and `withUnsafeMutableBytes`. Offsets count from the start of the page.
+/// A program, a device or another holder may write to the page meanwhile, as on real hardware. So bytes are copied in
+/// and out, or loaded and stored whole; a torn copy of racing bytes is possible, undefined behaviour is not. For
+/// `pread(2)`, `O_DIRECT` or io_uring, which need an address, use `withUnsafeBytes` and `withUnsafeMutableBytes`.
+/// Offsets count from the start of the page.
 @frozen
 public struct PageBytes: ~Escapable {
   @usableFromInline let frame: FrameBytes
@@ -28,7 +29,8 @@ public struct PageBytes: ~Escapable {
 
   /// Stores an aligned integer of 1, 2, 4 or 8 bytes, whole and with release ordering.
   ///
-  /// - Precondition: the page was lent for writing; `offset` is aligned to the integer's size, and the bytes lie in the page.
+  /// - Precondition: the page was lent for writing; `offset` is aligned to the integer's size, and the bytes lie in the
+  ///   page.
   @inlinable @inline(__always)
   public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
     precondition(isWritable, "a page that was pinned or lent for reading cannot be stored to")
@@ -59,10 +61,11 @@ public struct PageBytes: ~Escapable {
     frame.copy(from: bytes, toByteOffset: offset)
   }
 
-  /// Calls `body` with the address of the page's 4096 bytes, page-aligned: for `pwrite(2)`, `O_DIRECT`, registered buffers.
+  /// Calls `body` with the address of the page's 4096 bytes, page-aligned: for `pwrite(2)`, `O_DIRECT`, registered
+  /// buffers.
   ///
-  /// The address is good as long as the pin, the reference or the closure that lent the page. Reading it through the pointer is a
-  /// data race if the program or a device stores meanwhile; the kernel may.
+  /// The address is good as long as the pin, the reference or the closure that lent the page. Reading it through the
+  /// pointer is a data race if the program or a device stores meanwhile; the kernel may.
   @inlinable
   public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

@@ -4,8 +4,8 @@ import Synchronization
 
 /// The frames of a range pin, in a list that scans read: a page costs a load of its entry and a store to the list.
 ///
-/// The list that a range pin needs anyway is its own hazard list (Michael, "Hazard Pointers", 2004). A slot of the pinning thread has
-/// its address, and its length says how much of it counts:
+/// The list that a range pin needs anyway is its own hazard list (Michael, "Hazard Pointers", 2004). A slot of the
+/// pinning thread has its address, and its length says how much of it counts:
 ///
 ///     the pinning thread                                   the thread that wants a frame for itself alone
 ///     claims a slot: length <- 0, slot <- list
@@ -17,17 +17,18 @@ import Synchronization
 ///     uses the frames
 ///     slot <- 0 (any thread, one store)  --------------->  a later scan finds the slot free
 ///
-/// ORDERING [slot-then-leave]: frames and length are stored inside the section that read the entries. If that section began before an
-/// entry changed, a scan after the grace period sees slot, length and frame. As long as the pins are held, the slot is constant, the
-/// length only grows, and no frame in the list is written again. So a scan misses none. It may find too many: of a slot that
-/// was vacated and claimed again meanwhile it reads frames of either list. A frame that is found for nothing waits for the
-/// next look.
+/// ORDERING [slot-then-leave]: frames and length are stored inside the section that read the entries. If that section
+/// began before an entry changed, a scan after the grace period sees slot, length and frame. As long as the pins are
+/// held, the slot is constant, the length only grows, and no frame in the list is written again. So a scan misses none.
+/// It may find too many: of a slot that was vacated and claimed again meanwhile it reads frames of either list. A frame
+/// that is found for nothing waits for the next look.
 ///
-/// ORDERING [slot-release]: the length's store is a release, its load in a scan an acquire: a scan that comes early reads no frame
-/// that is not written. The owner's claim comes after the last access of the slot's former holder, as for a single frame.
+/// ORDERING [slot-release]: the length's store is a release, its load in a scan an acquire: a scan that comes early
+/// reads no frame that is not written. The owner's claim comes after the last access of the slot's former holder, as
+/// for a single frame.
 ///
-/// Frames lie in chunks of a page. A slot keeps its chunks for good, linked in the order in which they were needed, so a scan may follow
-/// the links at any time. A trivial value: its owner vacates it exactly once.
+/// Frames lie in chunks of a page. A slot keeps its chunks for good, linked in the order in which they were needed, so
+/// a scan may follow the links at any time. A trivial value: its owner vacates it exactly once.
 struct PinList: @unchecked Sendable {
   /// Frames in a chunk: a page of words less the two before the frames.
   static let framesPerChunk = Page.size / 8 - PinListChunk.frames
@@ -46,8 +47,8 @@ struct PinList: @unchecked Sendable {
     last = first
   }
 
-  /// Takes a free slot of the calling thread for a list that is empty. Returns nil if all are taken, or if there is no memory for a
-  /// chunk. Not inside a read-side section: it may allocate.
+  /// Takes a free slot of the calling thread for a list that is empty. Returns nil if all are taken, or if there is no
+  /// memory for a chunk. Not inside a read-side section: it may allocate.
   ///
   /// Lists take the last slots and single pins the first, so that neither looks at the other's.
   static func claim(isPin: Bool) -> PinList? {
@@ -68,7 +69,8 @@ struct PinList: @unchecked Sendable {
 
   private static func listBits(isPin: Bool) -> UInt64 { PinSlot.listBit | (isPin ? PinSlot.pinBit : 0) }
 
-  /// Makes room behind the list's end. Returns for how many frames: 0 if there is no memory. Not inside a read-side section.
+  /// Makes room behind the list's end. Returns for how many frames: 0 if there is no memory. Not inside a read-side
+  /// section.
   mutating func makeRoom() -> Int {
     if used == Self.framesPerChunk {
       guard let next = last.next() else { return 0 }
@@ -109,7 +111,8 @@ struct PinList: @unchecked Sendable {
   /// Frees the slot. Any thread, once.
   func vacate() { slot.vacate() }
 
-  /// Calls `body` with each frame of the list that a slot's word names, as that word would name it alone. Any thread, at any time.
+  /// Calls `body` with each frame of the list that a slot's word names, as that word would name it alone. Any thread,
+  /// at any time.
   static func forEach(in word: UInt64, _ body: (UInt64) -> Void) {
     let pinBit = word & PinSlot.pinBit
     let first = PinListChunk(address: word & ~(PinSlot.pinBit | PinSlot.listBit))

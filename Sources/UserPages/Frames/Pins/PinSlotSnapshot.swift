@@ -2,8 +2,8 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// What the pin slots of all threads held of one machine's frames, at one look: what an operation scans that must know whether a frame
-/// is held.
+/// What the pin slots of all threads held of one machine's frames, at one look: what an operation scans that must know
+/// whether a frame is held.
 ///
 /// It says something about a frame only a grace period after the frame's entries changed ([slot-then-leave]).
 struct PinSlotSnapshot {
@@ -53,7 +53,8 @@ struct PinSlotSnapshot {
 }
 
 extension PinSlot {
-  /// How many pins, gets not counted, of `frame` there are in slots and lists now. O(threads + pages in lists): for diagnostics.
+  /// How many pins, gets not counted, of `frame` there are in slots and lists now. O(threads + pages in lists): for
+  /// diagnostics.
   static func pins(of frame: Frame, in frames: FrameTable) -> Int {
     var count = 0
     forEachHeld(of: frames) { word, _ in if word == frame.slotWord | pinBit { count += 1 } }

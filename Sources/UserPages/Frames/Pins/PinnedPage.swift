@@ -1,8 +1,8 @@
 /// One page that stays put, held by a pin or a get.
 ///
-/// The holder gives it back exactly once: by `release`, or at the end of the value's life. It can be handed to another thread but
-/// not copied. It outlives its mapping and its address space. The machine must outlive it: the machine's end checks that no page is
-/// held. Many pages at once are a `PinnedPages`.
+/// The holder gives it back exactly once: by `release`, or at the end of the value's life. It can be handed to another
+/// thread but not copied. It outlives its mapping and its address space. The machine must outlive it: the machine's end
+/// checks that no page is held. Many pages at once are a `PinnedPages`.
 @frozen
 public struct PinnedPage: ~Copyable, Sendable {
   @usableFromInline let held: HeldFrame
@@ -33,7 +33,8 @@ public struct PinnedPage: ~Copyable, Sendable {
 
   /// Stores an aligned integer of 1, 2, 4 or 8 bytes, whole and with release ordering.
   ///
-  /// - Precondition: the page was pinned for writing; `offset` is aligned to the integer's size, and the bytes lie in the page.
+  /// - Precondition: the page was pinned for writing; `offset` is aligned to the integer's size, and the bytes lie in
+  ///   the page.
   @inlinable @inline(__always)
   public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
     precondition(isWritable, "a page that was pinned for reading cannot be stored to")
@@ -49,8 +50,8 @@ public struct PinnedPage: ~Copyable, Sendable {
 
   /// The bytes of the page, for as long as the pin is borrowed.
   ///
-  /// Swift 6.3 lets a `let` pin whose bytes were borrowed end by itself, but not by `release`. Before a `release`, use `load`, `store`,
-  /// `copy` or `withUnsafeBytes` of the pin itself.
+  /// Swift 6.3 lets a `let` pin whose bytes were borrowed end by itself, but not by `release`. Before a `release`, use
+  /// `load`, `store`, `copy` or `withUnsafeBytes` of the pin itself.
   @inlinable public var bytes: PageBytes {
     @_lifetime(borrow self)
     get { _overrideLifetime(PageBytes(held.bytes, isWritable: isWritable), borrowing: self) }
@@ -59,10 +60,11 @@ public struct PinnedPage: ~Copyable, Sendable {
   /// The frame's bytes as a device sees them: stores are not checked, and the value must not outlive the pin.
   package var deviceBytes: FrameBytes { held.bytes }
 
-  /// Calls `body` with the address of the page's 4096 bytes, page-aligned: for `pwrite(2)`, `O_DIRECT`, registered buffers.
+  /// Calls `body` with the address of the page's 4096 bytes, page-aligned: for `pwrite(2)`, `O_DIRECT`, registered
+  /// buffers.
   ///
-  /// The address is good until the pin ends. Reading it through the pointer is a data race if the program or a device stores
-  /// meanwhile; the kernel and `bytes` may.
+  /// The address is good until the pin ends. Reading it through the pointer is a data race if the program or a device
+  /// stores meanwhile; the kernel and `bytes` may.
   @inlinable
   public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

@@ -2,9 +2,9 @@ import Glibc
 
 /// A run of pages that stay put, pinned together and given back together.
 ///
-/// Neighbours in one 2 MiB frame that were found behind one huge entry are held by a single count. The value can be handed to
-/// another thread but not copied. It outlives its mapping and its address space. The machine must outlive it. One page alone is a
-/// `PinnedPage`, which allocates nothing.
+/// Neighbours in one 2 MiB frame that were found behind one huge entry are held by a single count. The value can be
+/// handed to another thread but not copied. It outlives its mapping and its address space. The machine must outlive it.
+/// One page alone is a `PinnedPage`, which allocates nothing.
 public struct PinnedPages: ~Copyable, Sendable {
   private let frames: HeldFrames
   /// Whether they were pinned for writing.
@@ -23,8 +23,8 @@ public struct PinnedPages: ~Copyable, Sendable {
   /// Whether no page was pinned.
   public var isEmpty: Bool { frames.count == 0 }
 
-  /// How many of the pages, from the first, are held by a list that scans read: no count of their frames shows them. 0 with
-  /// `longTerm`, and for an engine other than `slot`.
+  /// How many of the pages, from the first, are held by a list that scans read: no count of their frames shows them. 0
+  /// with `longTerm`, and for an engine other than `slot`.
   package var listedCount: Int { frames.listed }
 
   /// The indices of the pages, in the order of their addresses.
@@ -32,10 +32,11 @@ public struct PinnedPages: ~Copyable, Sendable {
 
   /// The bytes of the page at `index`, for as long as the pins are borrowed.
   ///
-  /// Swift 6.3 lets `let` pins whose bytes were borrowed end by themselves, but not by `release`. Before a `release`, use
-  /// `withUnsafeBytes(at:_:)`.
+  /// Swift 6.3 lets `let` pins whose bytes were borrowed end by themselves, but not by `release`. Before a `release`,
+  /// use `withUnsafeBytes(at:_:)`.
   ///
-  /// - Complexity: O(log n) in the number of huge entries that the range met; O(index / 510) for a page that a list holds.
+  /// - Complexity: O(log n) in the number of huge entries that the range met; O(index / 510) for a page that a list
+  ///   holds.
   public subscript(index: Int) -> PageBytes {
     @_lifetime(borrow self)
     get { _overrideLifetime(PageBytes(frames[index].bytes, isWritable: isWritable), borrowing: self) }
@@ -44,8 +45,8 @@ public struct PinnedPages: ~Copyable, Sendable {
   /// The number of the frame behind the page at `index`.
   public func pfn(at index: Int) -> PFN { frames[index].pfn }
 
-  /// The frame's bytes of the page at `index` as a device sees them: stores are not checked, and the value must not outlive the
-  /// pins.
+  /// The frame's bytes of the page at `index` as a device sees them: stores are not checked, and the value must not
+  /// outlive the pins.
   package func deviceBytes(at index: Int) -> FrameBytes { frames[index].bytes }
 
   /// Calls `body` with the address of the 4096 bytes of the page at `index`; see `PageBytes.withUnsafeBytes(_:)`.

@@ -2,7 +2,8 @@ import Synchronization
 
 /// Makes allocations of frames fail, for the tests of this package (Linux's `fail_page_alloc`).
 ///
-/// Like yield points it exists in debug builds, and in release builds with `-DUSERPAGES_YIELD_POINTS`. Otherwise it does nothing.
+/// Like yield points it exists in debug builds, and in release builds with `-DUSERPAGES_YIELD_POINTS`. Otherwise it
+/// does nothing.
 package final class AllocationFailures: Sendable {
   /// Allocations until one fails; 0: none does.
   private let countdown = Atomic<Int>(0)

@@ -4,10 +4,12 @@
 enum AllocationMode {
   /// Nothing: the caller can do without (`GFP_NOWAIT`). It holds any lock but the allocator's, and is in no section.
   case noWait
-  /// Frees deferred memory, and waits for the swap file's writer (`GFP_NOFS`). The caller may hold an mmap lock. It must be ready for
-  /// `outOfMemory` although an object that waits for its release holds memory: objects are released under no lock.
+  /// Frees deferred memory, and waits for the swap file's writer (`GFP_NOFS`). The caller may hold an mmap lock. It
+  /// must be ready for `outOfMemory` although an object that waits for its release holds memory: objects are released
+  /// under no lock.
   case underLock
-  /// Releases objects and reclaims besides (`GFP_KERNEL`). The caller holds no lock of the library's. If the thread holds one all the
-  /// same, as under a hook of a page cache, the thread's scope says so (`ReclaimScope`), and nothing is reclaimed.
+  /// Releases objects and reclaims besides (`GFP_KERNEL`). The caller holds no lock of the library's. If the thread
+  /// holds one all the same, as under a hook of a page cache, the thread's scope says so (`ReclaimScope`), and nothing
+  /// is reclaimed.
   case mayReclaim
 }

@@ -12,8 +12,8 @@ import Glibc
 extension PhysicalMemory {
   /// A frame with unspecified contents and no references.
   ///
-  /// - Parameter movable: whether the page can be moved to another frame for a long-term pin (`__GFP_MOVABLE`). If so, the frame is a
-  ///   movable one as long as there is one.
+  /// - Parameter movable: whether the page can be moved to another frame for a long-term pin (`__GFP_MOVABLE`). If so,
+  ///   the frame is a movable one as long as there is one.
   /// - Precondition: not inside a read-side section.
   /// - Throws: `outOfMemory` where none is free, and none comes free by what `mode` allows.
   func allocateFrame(_ mode: AllocationMode, movable: Bool = false) throws(PageError) -> PFN {
@@ -21,9 +21,9 @@ extension PhysicalMemory {
     if let pfn = takeFrame(movable) { return pfn }
     if mode == .noWait { throw .outOfMemory }
     let mode = permitted(mode)
-    // A few rounds before it is believed that there is none. More where other threads took what came free: on a busy machine one of them
-    // may run alone between a round's drain and its look, touch all free pages and give them up again. And more where another thread is
-    // releasing objects at this moment, which may hold memory.
+    // A few rounds before it is believed that there is none. More where other threads took what came free: on a busy
+    // machine one of them may run alone between a round's drain and its look, touch all free pages and give them up
+    // again. And more where another thread is releasing objects at this moment, which may hold memory.
     var round = 0
     var mayWait = true
     while round < 8 || (round < 64 && mayWait) {
@@ -53,11 +53,11 @@ extension PhysicalMemory {
   /// Gives back a frame that was allocated and never used.
   func discardFrame(_ pfn: PFN) { allocator.free(pfn) }
 
-  /// The first of 512 frames that begin at a multiple of 512, with unspecified contents and no references; nil where there
-  /// are none in one piece. Waits for the deferred frees once where that could help.
+  /// The first of 512 frames that begin at a multiple of 512, with unspecified contents and no references; nil where
+  /// there are none in one piece. Waits for the deferred frees once where that could help.
   ///
-  /// 2 MiB are never movable: a long-term pin of a part would have to move all of them, or to break them up. It never reclaims
-  /// (`GFP_TRANSHUGE_LIGHT`): reclaim frees single frames, and a caller that gets none goes on with those.
+  /// 2 MiB are never movable: a long-term pin of a part would have to move all of them, or to break them up. It never
+  /// reclaims (`GFP_TRANSHUGE_LIGHT`): reclaim frees single frames, and a caller that gets none goes on with those.
   ///
   /// - Precondition: not inside a read-side section.
   func allocateHugeFrame(_ mode: AllocationMode) -> PFN? {

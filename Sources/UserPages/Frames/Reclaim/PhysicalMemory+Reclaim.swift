@@ -1,13 +1,16 @@
 /// Taking frames back from caches and programs (`shrink_node`).
 ///
-/// Second chance: a page that was accessed since the last look loses the sign of it and stays. So a first turn of all clocks takes the pages
-/// that no thread used since the last reclaim, a second one those that no thread used in between, a third one any. Caches come first, all
-/// of them: their pages can be read again. Pages that a pin or a get holds stay in every turn.
+/// Second chance: a page that was accessed since the last look loses the sign of it and stays. So a first turn of all
+/// clocks takes the pages that no thread used since the last reclaim, a second one those that no thread used in
+/// between, a third one any. Caches come first, all of them: their pages can be read again. Pages that a pin or a get
+/// holds stay in every turn.
 extension PhysicalMemory {
-  /// Takes back `pages` frames: those of page caches first, where dirty pages are written, then those of anonymous memory as far as the
-  /// swap file has room. Returns how many are free now that were not; fewer where no more could be taken.
+  /// Takes back `pages` frames: those of page caches first, where dirty pages are written, then those of anonymous
+  /// memory as far as the swap file has room. Returns how many are free now that were not; fewer where no more could be
+  /// taken.
   ///
-  /// It runs hooks and stores of caches on this thread. Inside one of those, or in a call that such a hook makes, it returns 0.
+  /// It runs hooks and stores of caches on this thread. Inside one of those, or in a call that such a hook makes, it
+  /// returns 0.
   ///
   /// - Precondition: not inside a read-side section, and holding no lock that a hook or a store needs.
   @discardableResult
@@ -22,8 +25,8 @@ extension PhysicalMemory {
     return freed
   }
 
-  /// What an allocation takes back at once (direct reclaim). If another thread has reclaimed while this one waited, it takes nothing, and
-  /// returns what came of that. More than zero: the caller tries again.
+  /// What an allocation takes back at once (direct reclaim). If another thread has reclaimed while this one waited, it
+  /// takes nothing, and returns what came of that. More than zero: the caller tries again.
   func reclaimForAllocation() -> Int {
     reclaim(
       atMost: reclaimBatch, swapping: reclaimer.policy.swapsForAllocations,
@@ -81,7 +84,8 @@ extension PhysicalMemory {
     swap.finishWrites()
     for isSparing in Self.turns {
       for space in reclaimer.spaces(keepingIn: &kept) where missing() > 0 {
-        // Not again for what comes back meanwhile: programs that use their pages all the time would keep the thread here for ever.
+        // Not again for what comes back meanwhile: programs that use their pages all the time would keep the thread
+        // here for ever.
         _ = space.swapOut(atMost: missing(), sparingAccessed: isSparing)
         swap.finishWrites()
       }

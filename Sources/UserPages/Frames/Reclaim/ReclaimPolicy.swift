@@ -1,8 +1,10 @@
-/// How a machine gets frames back when few are free (the settings of Linux under "vm": the least of free memory, and swappiness).
+/// How a machine gets frames back when few are free (the settings of Linux under "vm": the least of free memory, and
+/// swappiness).
 public struct ReclaimPolicy: Equatable, Sendable {
   /// How many frames are few; nil for what suits the machine's size.
   public var watermarks: Watermarks?
-  /// Whether a background thread reclaims below the low watermark (kswapd). It begins with the first need, and ends with the machine.
+  /// Whether a background thread reclaims below the low watermark (kswapd). It begins with the first need, and ends
+  /// with the machine.
   public var usesBackgroundThread: Bool
   /// Whether an allocation that finds no frame may swap anonymous memory out. `reclaim(pages:)` does so in either case.
   public var swapsForAllocations: Bool
@@ -34,7 +36,8 @@ public struct Watermarks: Equatable, Sendable {
     self.high = high
   }
 
-  /// What suits a machine: none below 64 MiB, else a reserve of 1/1024 of RAM, and up to 1/256 of RAM free, at most 64 MiB.
+  /// What suits a machine: none below 64 MiB, else a reserve of 1/1024 of RAM, and up to 1/256 of RAM free, at most 64
+  /// MiB.
   init(ramPages: Int) {
     if ramPages < 1 << 14 {
       self = .none

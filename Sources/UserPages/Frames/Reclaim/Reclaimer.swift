@@ -5,8 +5,9 @@ protocol ReclaimableCache: AnyObject, Sendable {
   /// Frames that the cache holds now. As many looks are a turn of its clock.
   var residentPages: Int { get }
 
-  /// Looks at up to `count` pages from the hand of the clock on, and frees up to `most` that are neither held nor, if `sparingAccessed`,
-  /// were accessed since the last look. Dirty ones are written first. Returns how many frames are free.
+  /// Looks at up to `count` pages from the hand of the clock on, and frees up to `most` that are neither held nor, if
+  /// `sparingAccessed`, were accessed since the last look. Dirty ones are written first. Returns how many frames are
+  /// free.
   ///
   /// - Parameter kept: gets what must be released when no lock is held.
   func shrink(looking count: Int, atMost most: Int, sparingAccessed: Bool, keepingIn kept: inout [AnyObject]) -> Int
@@ -14,16 +15,17 @@ protocol ReclaimableCache: AnyObject, Sendable {
 
 /// Anonymous memory that can be swapped out, which reclaim takes last.
 protocol ReclaimableSpace: AnyObject, Sendable {
-  /// Turns the hand of a clock over the memory's entries, at most once. Up to `most` pages that are neither held nor, if
-  /// `sparingAccessed`, were accessed since the last look are left to the swap file's writer, which frees them. Returns how many.
+  /// Turns the hand of a clock over the memory's entries, at most once. Up to `most` pages that are neither held nor,
+  /// if `sparingAccessed`, were accessed since the last look are left to the swap file's writer, which frees them.
+  /// Returns how many.
   func swapOut(atMost most: Int, sparingAccessed: Bool) -> Int
 }
 
-/// Whose pages a machine can take back, the lock under which that happens, and the background thread that does it (Linux's
-/// `mm/vmscan.c`).
+/// Whose pages a machine can take back, the lock under which that happens, and the background thread that does it
+/// (Linux's `mm/vmscan.c`).
 ///
-/// Caches and spaces are registered when they are made, and not kept alive. One thread reclaims at a time. The others wait and find what it
-/// has freed; so the thread that finds nothing to take back can be believed.
+/// Caches and spaces are registered when they are made, and not kept alive. One thread reclaims at a time. The others
+/// wait and find what it has freed; so the thread that finds nothing to take back can be believed.
 ///
 /// Lock order: `lock` comes before all locks of caches and spaces, one of which is taken at a time.
 final class Reclaimer: @unchecked Sendable {
@@ -116,8 +118,8 @@ final class Reclaimer: @unchecked Sendable {
 
   // MARK: The background thread
 
-  /// Has the background thread look whether few frames are free. Any thread that holds no lock of the allocator's. One relaxed load if
-  /// the thread is at work.
+  /// Has the background thread look whether few frames are free. Any thread that holds no lock of the allocator's. One
+  /// relaxed load if the thread is at work.
   func wake(for memory: PhysicalMemory) {
     guard policy.usesBackgroundThread, !ignoresWakes.load(ordering: .relaxed) else { return }
     monitor.locked {
@@ -150,8 +152,8 @@ final class Reclaimer: @unchecked Sendable {
     thread?.join()
   }
 
-  /// The thread's life. It holds the machine only while it works: the machine may end with that last reference, on this thread, which then
-  /// ends as well.
+  /// The thread's life. It holds the machine only while it works: the machine may end with that last reference, on this
+  /// thread, which then ends as well.
   private func runInBackground() {
     while let memory = waitForWork() {
       let isFutile = !memory.reclaimInBackground()

@@ -83,11 +83,11 @@ extension SwapArea {
 
   /// Waits for work, and copies a stretch of queued pages; nil at the end.
   ///
-  /// The file and the checksum get the same bytes, because both come from the copy: a fault may take the page back, and the program
-  /// store to it at once. The copy is made under the monitor, where a cached frame stays cached.
+  /// The file and the checksum get the same bytes, because both come from the copy: a fault may take the page back, and
+  /// the program store to it at once. The copy is made under the monitor, where a cached frame stays cached.
   ///
-  /// ORDERING [swap-then-copy]: a page was queued a grace period after its entry was replaced, so every store by that entry has
-  /// landed before the copy.
+  /// ORDERING [swap-then-copy]: a page was queued a grace period after its entry was replaced, so every store by that
+  /// entry has landed before the copy.
   private func takeStretch(into room: UnsafeMutableRawBufferPointer) -> (first: SwapSlot, count: Int)? {
     var stretch: (first: SwapSlot, count: Int)?
     while true {
@@ -125,7 +125,8 @@ extension SwapArea {
     let freed = monitor.locked {
       (0..<count).compactMap { page -> PFN? in
         let slot = SwapSlot(first.index + page)
-        // The frame may be gone by now, even for good. It is not another one: the slot is one page's until the writer is done.
+        // The frame may be gone by now, even for good. It is not another one: the slot is one page's until the writer
+        // is done.
         slots[slot.index].writing = .idle
         defer { freeIfUnused(slot) }
         if succeeded {

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The swap file's slots, and the frames that are on their way to it or back (Linux's `swap_info_struct` and swap cache).
+/// The swap file's slots, and the frames that are on their way to it or back (`swap_info_struct`, Linux's swap cache).
 ///
 /// The states of a slot, and what `SwapSlotState` says in each:
 ///
@@ -14,17 +14,17 @@ import Synchronization
 ///     both     set    true       idle      in the file, and in a frame that is shared  -> written  `trim`, `decide`
 ///     any                                  no entry leads here, nothing holds the slot -> free     `freeIfUnused`
 ///
-/// A fault that comes back while `frame` is set takes that frame, and nothing is read. While the writer has a slot, its page may
-/// be taken back or given up (`frame` is nil then): the slot stays until the writer is done with it.
+/// A fault that comes back while `frame` is set takes that frame, and nothing is read. While the writer has a slot, its
+/// page may be taken back or given up (`frame` is nil then): the slot stays until the writer is done with it.
 ///
-/// It lies in the layer of the frames, because `PhysicalMemory` answers for both: a frame that is being written is not free
-/// yet, and a thread that looks for a free one waits for the write.
+/// It lies in the layer of the frames, because `PhysicalMemory` answers for both: a frame that is being written is not
+/// free yet, and a thread that looks for a free one waits for the write.
 ///
-/// Lock: one monitor for everything, held no longer than it takes to copy a page; <doc:LockOrder> says where it stands. Under it an entry
-/// is changed by compare-and-swap only, which never waits.
+/// Lock: one monitor for everything, held no longer than it takes to copy a page; <doc:LockOrder> says where it stands.
+/// Under it an entry is changed by compare-and-swap only, which never waits.
 ///
-/// References of a cached frame: the cache's one, and one for each entry that maps it. The cache's falls at once: no entry leads
-/// to the frame by it, so no section and no pin slot relies on it. An entry's own falls by way of the deferred frees, as always.
+/// References of a cached frame: the cache's one, and one for each entry that maps it. The cache's falls at once: no
+/// entry leads to the frame by it, so no section and no pin slot relies on it. An entry's own is deferred, as always.
 final class SwapArea: @unchecked Sendable {
   let frames: FrameTable
   private let allocator: FrameAllocator
@@ -77,8 +77,8 @@ final class SwapArea: @unchecked Sendable {
     case full
   }
 
-  /// Puts a frame into the cache, unless it is there, and has `exchange` put its slot in the place of an entry that maps it.
-  /// Both in one step under the monitor: a fault that finds the entry changed finds the frame.
+  /// Puts a frame into the cache, unless it is there, and has `exchange` put its slot in the place of an entry that
+  /// maps it. Both in one step under the monitor: a fault that finds the entry changed finds the frame.
   ///
   /// The section is the one that read the entry, which is why the frame has a reference to add to.
   func replace(_ pfn: PFN, _ section: RCU.Section, _ exchange: (SwapSlot) -> Bool) -> Replacement {
@@ -103,12 +103,12 @@ final class SwapArea: @unchecked Sendable {
 
   /// What a page-out finds about a frame a grace period later.
   enum Verdict {
-    /// A fault took the page back, or an unmap gave it up. The slot is not held any more; the caller has the entry's reference.
+    /// A fault took the page back, or an unmap gave it up. The slot is held no more; the caller has the reference.
     case gone
     /// Another entry, a get or a pin has the frame. The caller still holds the slot and has the reference.
     case stays
-    /// Other entries map the frame, and nothing else has it. The entry leads to the slot from now on, and the frame stays in the cache until
-    /// the other entries do so, too. The slot is not held any more, the reference is given up.
+    /// Other entries map the frame, and nothing else has it. The entry leads to the slot from now on, and the frame
+    /// stays in the cache until the other entries do so, too. The slot is not held any more, the reference is given up.
     case left
     /// The frame is the writer's, or free already; the slot is not held any more, the reference is given up.
     case out
@@ -116,13 +116,12 @@ final class SwapArea: @unchecked Sendable {
 
   /// Decides whether a frame leaves memory, a grace period after its entry was replaced.
   ///
-  /// ORDERING [change-then-count]: the entry was replaced, the references are looked at now: the cache's and the caller's, or
-  /// more. A pin that is not among them will find the entry changed, and back out.
+  /// ORDERING [change-then-count]: the entry was replaced, the references are looked at now: the cache's and the
+  /// caller's, or more. A pin that is not among them will find the entry changed, and back out.
   ///
   /// - Parameters:
   ///   - isPinned: whether a pin slot holds the frame, looked at after the grace period.
-  ///   - leavesShared: whether the verdict may be `left`. It need not be right: a frame that is held stays in the cache, and a fault gets
-  ///     that frame.
+  ///   - leavesShared: whether the verdict may be `left`. It need not be right: a held frame stays in the cache.
   func decide(_ slot: SwapSlot, _ pfn: PFN, isPinned: Bool, leavesShared: Bool = false) -> Verdict {
     let (verdict, freed) = monitor.locked { () -> (Verdict, PFN?) in
       guard slots[slot.index].frame == pfn else {
@@ -161,7 +160,7 @@ final class SwapArea: @unchecked Sendable {
     case unread
   }
 
-  /// Takes the page back for an entry that leads to the slot. The caller has locked the entry, so the slot is this page's.
+  /// Takes the page back for an entry that leads to the slot. The caller has locked the entry.
   ///
   /// - Parameter own: a frame that no other thread knows, with the slot's contents. It is used if none is cached.
   func claim(_ slot: SwapSlot, own: PFN? = nil) -> Claim {
@@ -197,8 +196,8 @@ final class SwapArea: @unchecked Sendable {
     }
   }
 
-  /// Reads a held slot into a frame that no other thread knows. Returns false where the file cannot be read, or holds something
-  /// else than was written there: the program gets a bus error for this page.
+  /// Reads a held slot into a frame that no other thread knows. Returns false where the file cannot be read, or holds
+  /// something else than was written there: the program gets a bus error for this page.
   func read(_ slot: SwapSlot, into pfn: PFN) -> Bool {
     let bytes = frames.bytes(of: pfn)
     guard store.read(slot, into: bytes) else { return false }
@@ -268,7 +267,8 @@ final class SwapArea: @unchecked Sendable {
     slots[slot.index].frame = nil
   }
 
-  /// Gives up the cache's reference of a frame, or the entry's of one that is dropped. Not under the monitor: freeing may fill the page.
+  /// Gives up the cache's reference of a frame, or the entry's of one that is dropped. Not under the monitor: freeing
+  /// may fill the page.
   ///
   /// - Parameter isNeeded: whether entries still lead to the page.
   func giveUp(_ pfn: PFN?, isNeeded: Bool = true) {

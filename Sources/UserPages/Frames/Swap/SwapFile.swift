@@ -1,7 +1,7 @@
 import Glibc
 
-/// Where anonymous pages go that are advised out of memory (`advise(at:pages:_:)` with `pageOut`), and how many fit: what
-/// `swapon(2)` is told.
+/// Where anonymous pages go that are advised out of memory (`advise(at:pages:_:)` with `pageOut`), and how many fit:
+/// what `swapon(2)` is told.
 ///
 /// The contents are no data to keep: they mean nothing to another machine, and are overwritten without asking.
 public struct SwapFile: Equatable, Sendable {
@@ -13,21 +13,25 @@ public struct SwapFile: Equatable, Sendable {
   /// No slots: no page ever leaves memory, and paging out fails with `outOfMemory`.
   public static let none = SwapFile(pages: 0, path: nil)
 
-  /// A file without a name in `$TMPDIR`, else in `/var/tmp`; made when the first page goes there, and gone with the machine.
-  /// It takes as much disk as pages have been out at once.
+  /// A file without a name in `$TMPDIR`, else in `/var/tmp`; made when the first page goes there, and gone with the
+  /// machine. It takes as much disk as pages have been out at once.
   public static func temporary(pages: Int) -> SwapFile { SwapFile(pages: pages, path: nil) }
 
-  /// The real file at `path`, made where there is none, opened and locked with the machine; it stays when the machine goes.
+  /// The real file at `path`, made where there is none, opened and locked with the machine; it stays when the machine
+  /// goes.
   ///
-  /// One machine at a time may use it, of this process or another: for a second one `PhysicalMemory.init` throws `busy`.
+  /// One machine at a time may use it, of this process or another: for a second one `PhysicalMemory.init` throws
+  /// `busy`.
   public static func file(at path: String, pages: Int) -> SwapFile { SwapFile(pages: pages, path: path) }
 }
 
 /// The real file behind a swap area.
 ///
-/// A file with a name is locked (`flock(2)`) as long as the machine lives: two machines would overwrite each other's pages.
+/// A file with a name is locked (`flock(2)`) as long as the machine lives: two machines would overwrite each other's
+/// pages.
 final class SwapStore: @unchecked Sendable {
-  /// What a test has in the way of writes: called with a stretch of slots before it is written; false makes the write fail.
+  /// What a test has in the way of writes: called with a stretch of slots before it is written; false makes the write
+  /// fail.
   typealias WriteHook = @Sendable (_ first: SwapSlot, _ count: Int) -> Bool
 
   let pages: Int
@@ -35,8 +39,8 @@ final class SwapStore: @unchecked Sendable {
   // Opened once, guarded by itself; -2 before the first use, -1 where it could not be opened.
   private let file: Guarded<Int32>
 
-  /// - Throws: `busy` where another machine uses the file that is named, in this process or another; `file` with the errno
-  ///   where it cannot be opened or is neither a regular file nor a block device.
+  /// - Throws: `busy` where another machine uses the file that is named, in this process or another; `file` with the
+  ///   errno where it cannot be opened or is neither a regular file nor a block device.
   init(_ place: SwapFile) throws(PageError) {
     pages = place.pages
     var descriptor: Int32 = -2

@@ -21,8 +21,8 @@ struct SwapSlotState {
   var users: Int32 = 0
   /// Faults that read from here, page-outs that are not over: the slot is not used for another page meanwhile.
   var holds: Int32 = 0
-  /// The frame that has the contents (Linux's swap cache): one reference of it is the slot's. No program stores to it: it is
-  /// mapped nowhere, or read-only by the spaces that share it.
+  /// The frame that has the contents (Linux's swap cache): one reference of it is the slot's. No program stores to it:
+  /// it is mapped nowhere, or read-only by the spaces that share it.
   var frame: PFN?
   var writing = Writing.idle
   /// Whether the file has the contents.
@@ -35,8 +35,9 @@ struct SwapSlotState {
 
 /// A page's checksum: it tells that a page came back from the swap file as it went.
 ///
-/// Four lanes of FNV-1a over 64-bit words, because one lane would wait for its multiplication at every word. Each step of a
-/// lane is invertible, so a change within one word, and any swap of two different words in a lane, changes the sum.
+/// Four lanes of FNV-1a over 64-bit words, because one lane would wait for its multiplication at every word. Each step
+/// of a lane is invertible, so a change within one word, and any swap of two different words in a lane, changes the
+/// sum.
 enum SwapChecksum {
   /// The checksum of `bytes`: one page, aligned to words, which no other thread writes to. O(page).
   static func of(_ bytes: UnsafeRawBufferPointer) -> UInt64 {

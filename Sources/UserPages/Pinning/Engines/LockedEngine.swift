@@ -1,9 +1,9 @@
-/// Pins as Linux 2.6.24 took them: the mmap lock for reading, then the page-table lock. The baseline that the other engines are
-/// measured against.
+/// Pins as Linux 2.6.24 took them: the mmap lock for reading, then the page-table lock. The baseline that the other
+/// engines are measured against.
 ///
-/// There is no fast path: each pin goes through the slow path (`SlowPath.swift`), which holds the mmap lock over the whole call
-/// and the page-table lock over each look. Under the locks it holds a frame as `ReferenceEngine` does. Faults of such a space
-/// take the same two locks.
+/// There is no fast path: each pin goes through the slow path (`SlowPath.swift`), which holds the mmap lock over the
+/// whole call and the page-table lock over each look. Under the locks it holds a frame as `ReferenceEngine` does.
+/// Faults of such a space take the same two locks.
 enum LockedEngine {
   /// The page-table locks of a space with this engine.
   static func makeTableLocks() -> PageTableLocks { PageTableLocks() }
@@ -24,8 +24,8 @@ extension AddressSpace {
     return try mmapLock.reading { _ throws(Failure) in try body() }
   }
 
-  /// Runs `body` without that lock: a backing's code, a backing's end, or what needs the lock for writing. The caller is inside
-  /// `underFaultLock`, and takes no mapping or entry that it found before for granted after.
+  /// Runs `body` without that lock: a backing's code, a backing's end, or what needs the lock for writing. The caller
+  /// is inside `underFaultLock`, and takes no mapping or entry that it found before for granted after.
   @inline(__always)
   func leavingFaultLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     guard faultsHoldMmapLock else { return try body() }

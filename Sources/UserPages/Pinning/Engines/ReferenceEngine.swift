@@ -1,8 +1,8 @@
 /// Pins as Linux has taken them since 2008: no lock, one atomic addition, a second look at the entry (`gup_fast`).
 ///
-/// Every pin is visible in the frame's counts at once, so the rest of the address space owes this engine nothing: an operation
-/// that changed an entry looks at the counts. Two threads that pin one page meet on the line of its counts. `SlotEngine` avoids
-/// that; `LockedEngine` is the baseline with locks.
+/// Every pin is visible in the frame's counts at once, so the rest of the address space owes this engine nothing: an
+/// operation that changed an entry looks at the counts. Two threads that pin one page meet on the line of its counts.
+/// `SlotEngine` avoids that; `LockedEngine` is the baseline with locks.
 @frozen @usableFromInline
 enum ReferenceEngine {
   /// Holds the resident page at `address`. Four loads, one atomic addition, one more load.
@@ -23,8 +23,8 @@ enum ReferenceEngine {
     }
   }
 
-  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a part of 2 MiB, or a page that needs a second comparison.
-  /// Returns nil if the fast path cannot hold it. Out of line, so that base pages pay nothing.
+  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a part of 2 MiB, or a page that needs a second
+  /// comparison. Returns nil if the fast path cannot hold it. Out of line, so that base pages pay nothing.
   @usableFromInline @inline(never)
   static func holdOther(
     _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
@@ -38,8 +38,8 @@ enum ReferenceEngine {
       : HeldFrame(page, space.memory, counts: options.holdDelta)
   }
 
-  /// Holds the pages from `address` on that one huge entry maps, at most `pages` of them, by one addition. Returns false if
-  /// `leaf` is no such entry, or cannot be held.
+  /// Holds the pages from `address` on that one huge entry maps, at most `pages` of them, by one addition. Returns
+  /// false if `leaf` is no such entry, or cannot be held.
   static func holdRun(
     _ leaf: Leaf, at address: VirtualAddress, pages: Int, _ options: PinOptions, in space: AddressSpace,
     into held: inout HeldFrames

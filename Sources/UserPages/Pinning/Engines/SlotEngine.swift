@@ -1,14 +1,16 @@
 /// Pins that are a store into a slot of the pinning thread: no lock, no atomic addition, no second look.
 ///
-/// Two pins of one page share no written line. The price is on the other side: an operation that must know whether a frame is
-/// held waits for a grace period and scans the slots. A range is a list of frames in one slot (`PinList`). Long-term pins, 2 MiB of a
-/// range, and pins that find all slots of their thread taken are references, as `ReferenceEngine` takes them.
+/// Two pins of one page share no written line. The price is on the other side: an operation that must know whether a
+/// frame is held waits for a grace period and scans the slots. A range is a list of frames in one slot (`PinList`).
+/// Long-term pins, 2 MiB of a range, and pins that find all slots of their thread taken are references, as
+/// `ReferenceEngine` takes them.
 ///
 /// What the rest of the address space owes this engine:
 /// - A first touch marks its entry "never slot-pinned" (`markOwn`): the allocator gives out no frame that a slot holds.
 /// - The first pin by a slot clears that mark in the entry before it stores the slot (`holdOther`).
 /// - An unmap waits for a grace period unless it found the mark (`mayHoldUncounted`).
-/// - Fork, frame reuse, page-out, migration and collapse wait for a grace period and scan the slots (`PinSlotSnapshot`).
+/// - Fork, frame reuse, page-out, migration and collapse wait for a grace period and scan the slots
+///   (`PinSlotSnapshot`).
 @frozen @usableFromInline
 enum SlotEngine {
   /// Holds the resident page at `address` by a slot of the calling thread, whose number is `thread`.
@@ -37,12 +39,13 @@ enum SlotEngine {
     }
   }
 
-  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a page that no slot ever held, a part of 2 MiB, or one that
-  /// needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that other pages pay nothing.
+  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a page that no slot ever held, a part of 2 MiB,
+  /// or one that needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that other
+  /// pages pay nothing.
   ///
-  /// ORDERING [first-slot-pin]: the mark in the entry is cleared first, by one compare-and-swap against what was read, and the
-  /// slot is stored after. A writer that clears the entry finds the mark gone and waits for this section, or this finds the entry
-  /// changed and holds nothing.
+  /// ORDERING [first-slot-pin]: the mark in the entry is cleared first, by one compare-and-swap against what was read,
+  /// and the slot is stored after. A writer that clears the entry finds the mark gone and waits for this section, or
+  /// this finds the entry changed and holds nothing.
   ///
   /// ORDERING [slot-then-leave]: for a part of 2 MiB the slot has the first frame, the one that a scan asks for.
   @usableFromInline @inline(never)
@@ -71,18 +74,20 @@ enum SlotEngine {
   /// A fault installs a new frame as the mapping's own: no slot has ever held it.
   static func markOwn(_ pte: inout PTE) { pte.set(PTELayout.neverSlotPinned) }
 
-  /// Whether a get in a slot holds a frame that copy-on-write found with one reference, behind an entry that is not exclusive. Then
-  /// the store must go to a copy, or the holder would see what another program stores (CVE-2020-29374).
+  /// Whether a get in a slot holds a frame that copy-on-write found with one reference, behind an entry that is not
+  /// exclusive. Then the store must go to a copy, or the holder would see what another program stores (CVE-2020-29374).
   ///
-  /// ORDERING [slot-then-leave]: a grace period has passed since a get that matters read its entry. Another space's entry kept its reference
-  /// until one had passed. By this entry, when it was exclusive: the fork that shared it waited for one. A get that reads this entry now
-  /// meets the store, as one that comes later does: holder and program see one page.
+  /// ORDERING [slot-then-leave]: a grace period has passed since a get that matters read its entry. Another space's
+  /// entry kept its reference until one had passed. By this entry, when it was exclusive: the fork that shared it
+  /// waited for one. A get that reads this entry now meets the store, as one that comes later does: holder and program
+  /// see one page.
   static func holdsUncounted(_ folio: Frame, in frames: FrameTable) -> Bool { PinSlot.holds(folio, in: frames) }
 
   /// Whether a slot may hold the frame behind an entry that was just cleared. The counts do not show such a pin.
   ///
-  /// ORDERING [first-slot-pin]: to look at the slots now would not do. A pin that read the entry may store its slot after that
-  /// look, and then see a store by the cleared entry land in its page. With the mark there is no such pin, and none comes: it
-  /// would have changed the entry first. No other space ever mapped the frame, since a fork changes the entry too.
+  /// ORDERING [first-slot-pin]: to look at the slots now would not do. A pin that read the entry may store its slot
+  /// after that look, and then see a store by the cleared entry land in its page. With the mark there is no such pin,
+  /// and none comes: it would have changed the entry first. No other space ever mapped the frame, since a fork changes
+  /// the entry too.
   static func mayHoldUncounted(_ pte: PTE) -> Bool { !pte.isNeverSlotPinned }
 }

@@ -80,7 +80,8 @@ func loadAgainstReuse(_ engine: PinEngine) {
   setting.end()
 }
 
-/// Parent and child store to the page that they share. Each has its own after that, and one of them may keep the old frame.
+/// Parent and child store to the page that they share. Each has its own after that, and one of them may keep the old
+/// frame.
 func storesOfParentAndChild(_ engine: PinEngine) {
   let setting = Setting(engine: engine)
   let child = setting.fork()

@@ -7,7 +7,8 @@ private final class LockedNumber: @unchecked Sendable {
   var value = 0
 }
 
-/// Each thread adds to a plain variable under the lock that sleeps in the kernel. The waiting threads come as far as that.
+/// Each thread adds to a plain variable under the lock that sleeps in the kernel. The waiting threads come as far as
+/// that.
 func locks(threads: Int) {
   mm_let_loops_end()
   let number = LockedNumber()
@@ -112,7 +113,8 @@ private final class Cell: @unchecked Sendable {
   }
 }
 
-/// A section reads a value. A writer hides the value by a plain release, and waits for a grace period that the third thread may run.
+/// A section reads a value. A writer hides the value by a plain release, and waits for a grace period that the third
+/// thread may run.
 func sharedGracePeriod() {
   let cell = Cell()
   inParallel(

@@ -64,7 +64,8 @@ func writeAgainstTruncation(_ engine: PinEngine) {
   files.end()
 }
 
-/// A store, an operation that empties its entry, and an unmap that finds the entry empty. Once the unmap has returned, no store lands.
+/// A store, an operation that empties its entry, and an unmap that finds the entry empty. Once the unmap has returned,
+/// no store lands.
 func storeAgainstEmptyingAndUnmap(_ engine: PinEngine) {
   let files = FileSetting(engine)
   let elsewhere = files.address + 8 * Page.size

@@ -221,7 +221,8 @@ func mirroredStoreAgainstCopyOnWrite(_ engine: PinEngine) {
   mirrored.end()
 }
 
-/// A page that goes to the swap file while a mirror loads from it: the same contents before and after, never another program's.
+/// A page that goes to the swap file while a mirror loads from it: the same contents before and after, never another
+/// program's.
 func mirroredLoadAgainstPageOut(_ engine: PinEngine) {
   let mirrored = MirrorSetting(engine, swapPages: 2)
   inParallel(

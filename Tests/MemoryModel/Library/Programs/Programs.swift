@@ -3,7 +3,8 @@ import MemoryModel
 
 /// The protocols of the operation matrix, each as a program of two or three threads on the smallest machine.
 ///
-/// `repin`: the page was pinned before. In the slot engine the first pin of a page goes another way than the later ones.
+/// `repin`: the page was pinned before. In the slot engine the first pin of a page goes another way than the later
+/// ones.
 private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("pin-unmap", { pinAgainstUnmap(Setting(engine: $0)) }),
   ("repin-unmap", { pinAgainstUnmap(Setting(engine: $0, wasPinned: true)) }),

@@ -22,7 +22,8 @@ func check(_ holds: Bool, _ what: StaticString) {
   mm_assert(holds ? 1 : 0, UnsafeRawPointer(what.utf8Start).assumingMemoryBound(to: CChar.self))
 }
 
-/// What one thread tells another that waits for its end, or for a lock: a plain variable, so that a missing order is a race.
+/// What one thread tells another that waits for its end, or for a lock: a plain variable, so that a missing order is a
+/// race.
 final class Flag: @unchecked Sendable {
   private(set) var isSet = false
   func set() { isSet = true }
