@@ -69,7 +69,7 @@ uint64_t rangeLoop(void *context, floor_work *work, uint64_t iterations) {
   Frame *held[floor_range];
   uint64_t failures = 0;
   for (uint64_t i = 0; i < iterations; i++) {
-    uint64_t page = work->first + random_below(work->state, work->span - floor_range + 1);
+    uint64_t page = work->first + random_below(&work->state, work->span - floor_range + 1);
     int pinned = 0;
     while (pinned < floor_range && (held[pinned] = pin(space, page + pinned)))
       pinned++;
