@@ -27,7 +27,7 @@ public enum TestSeed {
 public enum TortureTime {
   /// Seconds for each racing pair and engine: `GUP_TORTURE_SECONDS`, or a length that keeps the whole suite under a
   /// minute.
-  public static let perPair = TestEnvironment.number("GUP_TORTURE_SECONDS", in: 0.01...86_400, default: 0.05)
+  public static let perPair = TestEnvironment.number("GUP_TORTURE_SECONDS", in: 0.01...86_400, default: 0.04)
 }
 
 /// The length of the model tests.

@@ -190,7 +190,7 @@ extension TortureTests {
         let publishedThere = Board(2 * other.region.pages)
         let region = Region(at: 0x1000_0000, pages: 40)
         try race.space.map(at: region.start, pages: region.pages, protection: .readWrite)
-        let children = torture.tally("children", goal: 4)
+        let children = torture.tally("children", goal: 2)
         torture.run([
           race.counting(published, threads: 2, torture), race.syncing(published, threads: 2, torture),
           other.counting(publishedThere, threads: 2, torture), other.syncing(publishedThere, threads: 2, torture),
