@@ -165,15 +165,13 @@ extension AddressSpace {
   ///
   /// Under the lock: a look-up without it finds a hole while an operation replaces a mapping.
   private func refusesPopulation(of address: VirtualAddress, _ access: FaultAccess) -> PageError? {
-    mmapLock.reading { _ in
-      RCU.read { section in
-        guard let mapping = mappings.find(address, section) else { return .outOfMemory }
-        let attributes = mapping.value.attributes
-        if attributes.kind.isPFN || attributes.isSecret || !mapping.value.permits(access) { return .invalidArgument }
-        // Populating is no load: it needs PROT_READ itself.
-        if access == .read, !attributes.protection.contains(.read) { return .invalidArgument }
-        return nil
-      }
+    mmapLock.reading { reader in
+      guard let mapping = mappings.find(address, reader) else { return .outOfMemory }
+      let attributes = mapping.value.attributes
+      if attributes.kind.isPFN || attributes.isSecret || !mapping.value.permits(access) { return .invalidArgument }
+      // Populating is no load: it needs PROT_READ itself.
+      if access == .read, !attributes.protection.contains(.read) { return .invalidArgument }
+      return nil
     }
   }
 }
