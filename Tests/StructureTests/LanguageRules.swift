@@ -82,7 +82,8 @@ enum LanguageRules {
       let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false)
       return lines.indices.compactMap { index in
         let line = lines[index]
-        guard line.firstMatch(of: declaration) != nil, line.firstMatch(of: inherited) == nil,
+        // The first question is a cheap one.
+        guard line.contains("public "), line.firstMatch(of: declaration) != nil, line.firstMatch(of: inherited) == nil,
           line.firstMatch(of: requirement) == nil
         else { return nil }
         var above = index - 1
@@ -102,7 +103,7 @@ enum LanguageRules {
     return lines.indices.filter { index in
       let line = lines[index]
       let indent = line.prefix { $0 == " " }.count
-      if line.contains(/\bpublic (?:indirect )?enum\b/), !line.hasSuffix("}") { inside = indent + 2 }
+      if line.contains("enum "), line.contains(/\bpublic (?:indirect )?enum\b/), !line.hasSuffix("}") { inside = indent + 2 }
       if let body = inside, indent < body, line.hasSuffix("}") { inside = nil }
       guard inside == indent, line.dropFirst(indent).hasPrefix("case "), index > 0 else { return false }
       return !lines[index - 1].drop { $0 == " " }.hasPrefix("///")

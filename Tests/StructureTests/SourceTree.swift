@@ -1,7 +1,7 @@
 import Foundation
 
 /// One source file as the checks see it.
-struct SourceFile {
+struct SourceFile: Sendable {
   /// Its path below the repository's root.
   let path: String
   /// All of it.
@@ -24,7 +24,7 @@ struct SourceFile {
   }
 
   /// The number of its lines.
-  var lineCount: Int { text.split(separator: "\n", omittingEmptySubsequences: false).count - 1 }
+  var lineCount: Int { text.utf8.count { $0 == UInt8(ascii: "\n") } }
 
   /// The words of its code that could name something.
   var identifiers: Set<String> {
@@ -101,8 +101,13 @@ private struct Lexer {
 
   mutating func code() -> String {
     var code: [UInt8] = []
+    code.reserveCapacity(text.count)
     while position < text.count {
-      if starts(with: "//") {
+      let byte = text[position]
+      if byte != UInt8(ascii: "/"), byte != UInt8(ascii: "\"") {
+        code.append(byte)
+        position += 1
+      } else if starts(with: "//") {
         while position < text.count, text[position] != UInt8(ascii: "\n") { position += 1 }
       } else if starts(with: "/*") {
         skipComment()
@@ -115,7 +120,7 @@ private struct Lexer {
         skipLiteral(delimiter: "\"")
         code += Array("\"\"".utf8)
       } else {
-        code.append(text[position])
+        code.append(byte)
         position += 1
       }
     }
@@ -124,8 +129,8 @@ private struct Lexer {
 
   private func starts(with word: StaticString) -> Bool {
     let count = word.utf8CodeUnitCount
-    guard position + count <= text.count else { return false }
-    return (0..<count).allSatisfy { text[position + $0] == word.utf8Start[$0] }
+    guard position + count <= text.count, text[position] == word.utf8Start[0] else { return false }
+    return (1..<count).allSatisfy { text[position + $0] == word.utf8Start[$0] }
   }
 
   private mutating func skipComment() {
@@ -179,9 +184,20 @@ enum SourceTree {
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
   }
 
+  private static let folders = ["Sources", "Tests", "Benchmarks"]
+  /// The paths of all files below the folders, in order.
+  private static let paths = folders.flatMap(paths(in:)).sorted()
+  /// What the checks read. Read once: they ask for it some thirty times.
+  private static let texts = Result {
+    let extensions: Set<String> = ["swift", "c", "h", "pml", "cpp", "hpp", "md"]
+    return try paths.filter { extensions.contains(($0 as NSString).pathExtension) }.map(file)
+  }
+
   /// The files below the given folders with one of the extensions, in order of their paths.
   static func files(in folders: [String], extensions: Set<String> = ["swift"]) throws -> [SourceFile] {
-    try paths(in: folders).filter { extensions.contains(($0 as NSString).pathExtension) }.map(file)
+    try texts.get().filter { file in
+      folders.contains { file.path.hasPrefix("\($0)/") } && extensions.contains((file.path as NSString).pathExtension)
+    }
   }
 
   /// Some files by their paths.
@@ -190,22 +206,20 @@ enum SourceTree {
   /// The names, without folders, of all files.
   static func names() throws -> Set<String> {
     let top = try FileManager.default.contentsOfDirectory(atPath: root.path)
-    return Set(top + paths(in: ["Sources", "Tests", "Benchmarks"]).map { ($0 as NSString).lastPathComponent })
+    return Set(top + paths.map { ($0 as NSString).lastPathComponent })
   }
 
   private static func file(_ path: String) throws -> SourceFile {
     SourceFile(path: path, text: try String(contentsOf: root.appendingPathComponent(path), encoding: .utf8))
   }
 
-  private static func paths(in folders: [String]) -> [String] {
-    folders.flatMap { folder -> [String] in
-      let below = FileManager.default.enumerator(atPath: root.appendingPathComponent(folder).path)
-      var paths: [String] = []
-      while let name = below?.nextObject() as? String {
-        if name.hasSuffix(".build") { below?.skipDescendants() }
-        if !"/\(name)".contains("/.build") { paths.append("\(folder)/\(name)") }
-      }
-      return paths
-    }.sorted()
+  private static func paths(in folder: String) -> [String] {
+    let below = FileManager.default.enumerator(atPath: root.appendingPathComponent(folder).path)
+    var paths: [String] = []
+    while let name = below?.nextObject() as? String {
+      if name.hasSuffix(".build") { below?.skipDescendants() }
+      if !"/\(name)".contains("/.build") { paths.append("\(folder)/\(name)") }
+    }
+    return paths
   }
 }
