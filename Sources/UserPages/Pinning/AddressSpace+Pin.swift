@@ -29,6 +29,8 @@ extension AddressSpace {
         return PinnedPage(held, isWritable: options.contains(.write))
       }
     } else if engine.hasFastPath, options.isLegal {
+      // Read before: what is read behind the atomic addition waits for it.
+      let events = events
       if let held = ReferenceEngine.hold(at: address, options, in: self) {
         events.add(1, to: Counters.fastIndex)
         return PinnedPage(held, isWritable: options.contains(.write))
