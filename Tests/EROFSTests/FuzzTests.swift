@@ -41,7 +41,7 @@ struct FuzzTests {
     let metadata = try Self.metadata(of: original.open())
     let first = TestEnvironment.number("EROFS_FUZZ_FIRST", in: 0...Int.max >> 8, default: 0)
     // At least one case for each set of options.
-    let cases = TestEnvironment.number("EROFS_FUZZ_CASES", in: Self.options.count...1 << 40, default: 2500)
+    let cases = TestEnvironment.number("EROFS_FUZZ_CASES", in: Self.options.count...1 << 40, default: 1500)
     var opened = 0
     var reported = 0
     for number in first..<first + cases / Self.options.count {

@@ -103,7 +103,9 @@ enum LanguageRules {
     return lines.indices.filter { index in
       let line = lines[index]
       let indent = line.prefix { $0 == " " }.count
-      if line.contains("enum "), line.contains(/\bpublic (?:indirect )?enum\b/), !line.hasSuffix("}") { inside = indent + 2 }
+      if line.contains("enum "), line.contains(/\bpublic (?:indirect )?enum\b/), !line.hasSuffix("}") {
+        inside = indent + 2
+      }
       if let body = inside, indent < body, line.hasSuffix("}") { inside = nil }
       guard inside == indent, line.dropFirst(indent).hasPrefix("case "), index > 0 else { return false }
       return !lines[index - 1].drop { $0 == " " }.hasPrefix("///")
