@@ -90,6 +90,46 @@ import Testing
     #expect(judge.outcomes == [["1", "ok", "02"]])
   }
 
+  /// A remote access to one page gets it and copies, and something may come in between.
+  @Test func getsComeApart() throws {
+    let divided = DividedPair(
+      try pair("rread A 0x1001 2\nrwrite A 0x1fff 0102\nand\nrwrite A 0x2001 03\nread A 0x2001 1"))
+    let finer = divided.withGetsApart
+    let texts = finer.map { $0.steps.map { $0.map { ($0.continues ? "+ " : "") + $0.statement.description } } }
+    let (read, load) = ("rread A 0x1001 2", "read A 0x2001 1")
+    let overTwo = ["rwrite A 0x1fff 01", "+ rwrite A 0x2000 02"]
+    #expect(
+      texts == [
+        [
+          ["get remote.0.0 A 0x1000 1", "+ peek remote.0.0 1 2", "+ release remote.0.0"] + overTwo,
+          ["rwrite A 0x2001 03", load],
+        ],
+        [
+          [read] + overTwo,
+          ["get remote.1.0 A 0x2000 1 write", "+ poke remote.1.0 1 03", "+ release remote.1.0 dirty", load],
+        ],
+      ])
+    // The copy answers for the access; without the page there is none.
+    #expect(finer[0].halves[0][0].composed(["0a0b", "ok"]) == "0a0b")
+    #expect(finer[0].halves[0][0].composed(["skipped", "skipped"]) == "EFAULT")
+    #expect(finer[1].halves[1][0].composed(["ok", "ok"]) == "ok")
+  }
+
+  /// A page that was got is read though it has gone from the space: only an order with the get apart explains that.
+  @Test func aPageThatWasGotIsRead() throws {
+    let pair = try pair(
+      "rread A 0x1000 1\nand\nunmap A 0x1000 1\npoke p 0 05",
+      setup: "space A\nmap A 0x1000 1 rw private anon\npin p A 0x1000 1 write longterm")
+    let racer = try LibraryRacer(engine: .reference)
+    let divided = DividedPair(pair)
+    var judge = RaceJudge(pair, divided, divided.orders.map { racer.answers(to: divided, in: $0) })
+    let outcome = [["05", "ok", "ok"]: 1]
+    #expect(judge.failure(in: outcome, by: "the library") != nil)
+    for finer in divided.withGetsApart { judge.allow(finer, finer.orders.map { racer.answers(to: finer, in: $0) }) }
+    #expect(judge.failure(in: outcome, by: "the library") == nil)
+    #expect(racer.leak() == nil)
+  }
+
   /// Whether `outcome` is allowed for the pair, if its orders answer `answers`.
   private func failure(
     _ halves: String, _ looks: String, setup: String = "space A", answers: [[String]], outcome: [String]

@@ -60,8 +60,9 @@ public struct RaceFailure: Sendable, CustomStringConvertible {
 /// Asks both sides for what two halves may show, one after the other, and what they do show, at once.
 ///
 /// Every order of the halves' single-page steps runs on both sides, and the answers must be the same. They are all that
-/// is allowed, but for what a fault explains that comes apart from its access (`DividedPair.withFaultsApart`). Then the
-/// halves run at once, in the library with every engine and on the kernel.
+/// is allowed, but for what a fault explains that comes apart from its access (`DividedPair.withFaultsApart`), or the get
+/// of a page that comes apart from the remote access's copy (`DividedPair.withGetsApart`). Then the halves run at once,
+/// in the library with every engine and on the kernel.
 public final class RaceComparer {
   private let oracle: KernelOracle
   private var racers: [LibraryRacer]
@@ -91,12 +92,15 @@ public final class RaceComparer {
     }
     var judge = RaceJudge(pair, divided, allowed)
     result.allowed = judge.outcomes.count
-    var knowsFaults = false
+    var knowsParts = false
     // Rarely needed, and many orders: only for an outcome that the orders of whole accesses do not explain.
     func failure(in outcomes: [[String]: Int], by side: String) throws(KernelOracle.Problem) -> RaceFailure? {
-      if !knowsFaults, judge.failure(in: outcomes, by: side) != nil {
-        knowsFaults = true
+      if !knowsParts, judge.failure(in: outcomes, by: side) != nil {
+        knowsParts = true
         for finer in divided.withFaultsApart { judge.allow(finer, try oracle.answers(to: finer, in: finer.orders)) }
+        for finer in divided.withGetsApart {
+          judge.allow(finer, finer.orders.map { racers[0].answers(to: finer, in: $0) })
+        }
       }
       return judge.failure(in: outcomes, by: side)
     }
@@ -153,7 +157,7 @@ struct RaceJudge {
     let found = answers.map { answers in
       var rest = answers.dropFirst(before)
       let statements = divided.halves.flatMap { $0 }.map { statement in
-        rest = rest.dropFirst(statement.faults.count)
+        rest = rest.dropFirst(statement.preludes.count)
         defer { rest = rest.dropFirst(statement.steps.count) }
         return statement.composed(Array(rest.prefix(statement.steps.count)))
       }

@@ -12,7 +12,8 @@ struct RaceStep {
   /// Whether an answer to this step says that the next part of its statement is skipped.
   func hasFailed(_ answer: String) -> Bool {
     switch statement {
-    case .access(.read), .access(.readRemotely): answer.first?.isUppercase ?? false || answer == Self.skipped
+    case .access(.read), .access(.readRemotely), .pin(.peek):
+      answer.first?.isUppercase ?? false || answer == Self.skipped
     case .pin(.pin), .pin(.get): answer != "1"
     default: answer != "ok"
     }
@@ -22,13 +23,18 @@ struct RaceStep {
 /// A statement of a half with its steps.
 struct DividedStatement {
   var statement: Statement
-  /// The faults of an access, if they are apart from it. They have no part in its answer.
-  var faults: [RaceStep] = []
+  /// What an access does first, if that is apart from it: its faults, or the get of the page. They have no part in its
+  /// answer.
+  var preludes: [RaceStep] = []
   var steps: [RaceStep]
 
   /// The answer of the whole statement, from those of its steps.
   func composed(_ answers: [String]) -> String {
     guard steps.count > 1 else { return answers[0] }
+    if let access = steps.first, case .pin = access.statement, case .access = statement {
+      // A remote access by way of a get: the copy has the answer, and none could be made without the page.
+      return answers[0] == RaceStep.skipped ? "EFAULT" : answers[0]
+    }
     let failed = zip(steps, answers).prefix { !$0.hasFailed($1) }.count
     switch statement {
     case .access(.read): return failed == answers.count ? Self.joined(answers) : answers[failed]
@@ -69,7 +75,7 @@ struct DividedPair {
   }
 
   /// The steps of each half.
-  var steps: [[RaceStep]] { halves.map { $0.flatMap { $0.faults + $0.steps } } }
+  var steps: [[RaceStep]] { halves.map { $0.flatMap { $0.preludes + $0.steps } } }
 
   /// The same pair for each of its loads and stores, whose faults are steps of their own.
   ///
@@ -79,8 +85,26 @@ struct DividedPair {
     halves.indices.flatMap { half in
       halves[half].indices.compactMap { index in
         var pair = self
-        pair.halves[half][index].faults = halves[half][index].statement.faults
-        return pair.halves[half][index].faults.isEmpty ? nil : pair
+        pair.halves[half][index].preludes = halves[half][index].statement.faults
+        return pair.halves[half][index].preludes.isEmpty ? nil : pair
+      }
+    }
+  }
+
+  /// The same pair for each of its remote accesses to one page, divided into getting the page and copying.
+  ///
+  /// The other half may unmap, replace or move the page in between; what was got is copied all the same. So it is on
+  /// the kernel (`process_vm_rw_single_vec`). No statement there gets a page for a store, so these orders are run in the
+  /// library alone.
+  var withGetsApart: [DividedPair] {
+    halves.indices.flatMap { half in
+      halves[half].indices.compactMap { index in
+        let name = "remote.\(half).\(index)"
+        guard let (get, rest) = halves[half][index].statement.getAndCopy(name) else { return nil }
+        var pair = self
+        pair.halves[half][index].preludes = [get]
+        pair.halves[half][index].steps = rest
+        return pair
       }
     }
   }
@@ -135,6 +159,31 @@ extension Statement {
         .space(.advise(space: space, PageRange(address: address & ~4095, pages: 1), .populateWrite))
       }.map { RaceStep(statement: $0.statement) }
     default: []
+    }
+  }
+
+  /// What a remote access to one page does in turn: it gets the page, copies, and gives the page back. Nil for other
+  /// statements.
+  fileprivate func getAndCopy(_ name: String) -> (get: RaceStep, rest: [RaceStep])? {
+    func get(_ space: String, _ address: UInt64, _ options: Set<PinOption>) -> RaceStep {
+      RaceStep(
+        statement: .pin(.get(name: name, space: space, PageRange(address: address & ~4095, pages: 1), options)))
+    }
+    func rest(_ copy: Statement, dirty: Bool) -> [RaceStep] {
+      [
+        RaceStep(statement: copy, continues: true),
+        RaceStep(statement: .pin(.release(name: name, dirty: dirty)), continues: true),
+      ]
+    }
+    switch self {
+    case .access(.readRemotely(let space, let address, let count)) where Int(address % 4096) + count <= 4096:
+      let copy = Statement.pin(.peek(name: name, offset: Int(address % 4096), count: count))
+      return (get(space, address, []), rest(copy, dirty: false))
+    case .access(.writeRemotely(let space, let address, let bytes))
+    where Int(address % 4096) + bytes.bytes.count <= 4096:
+      let copy = Statement.pin(.poke(name: name, offset: Int(address % 4096), bytes))
+      return (get(space, address, [.write]), rest(copy, dirty: true))
+    default: return nil
     }
   }
 
