@@ -50,7 +50,7 @@ final class Coherence: Sendable {
   private let file: DirectFile
   private let cache: PageCache
   private let descriptor: Int32
-  private let state = Mutex(State())
+  private let state = Guarded(State())
   // `State.position` for a look without the lock.
   private let salt = Atomic<UInt64>(0)
   private let backfilled = Atomic<UInt64>(noNumber)

@@ -20,15 +20,15 @@ final class Pool: Sendable {
   let sharedMemory = ProcessSharedMemory()
   private let memory: PhysicalMemory
   /// Held around a fetch and its end if the engine is `locked`.
-  private let engineLock = Mutex<Void>(())
-  private let counters = Mutex<[ConnectionCounters]>([])
+  private let engineLock = Guarded<Void>(())
+  private let counters = Guarded<[ConnectionCounters]>([])
   // Those of connections that are closed.
   private let closedFetches = Atomic<Int>(0)
   private let closedReads = Atomic<Int>(0)
 
   /// What wraps the file at a path, for pools that begin from now on. For tests, which let transfers fail and write
   /// them down.
-  static let storeWrappers = Mutex<[String: @Sendable (PoolFile) -> any PageStore]>([:])
+  static let storeWrappers = Guarded<[String: @Sendable (PoolFile) -> any PageStore]>([:])
 
   /// A pool without a page.
   ///

@@ -1,6 +1,5 @@
 import CPlatform
 import Glibc
-import Synchronization
 import UserPages
 
 /// Which file it is, by whatever name.
@@ -79,7 +78,7 @@ enum PoolRegistry {
     var parked: [FileIdentity: PoolFile] = [:]
   }
 
-  private static let state = Mutex(State())
+  private static let state = Guarded(State())
 
   /// The pool of the file at `path`, for one more connection.
   ///

@@ -1,6 +1,5 @@
 import CSQLite
 import Glibc
-import Synchronization
 import UserPages
 
 /// The locks of a database file among the connections of this process, if the pool refuses all others (`exclusive=1`).
@@ -23,7 +22,7 @@ final class ProcessLocks: Sendable {
   /// PENDING, RESERVED, and the 510 of SHARED.
   private static let byteCount = 512
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// Locks the file behind `descriptor` against every other open file, until that is closed.
   ///

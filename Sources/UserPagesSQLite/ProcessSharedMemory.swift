@@ -1,5 +1,5 @@
 import CSQLite
-import Synchronization
+import UserPages
 
 /// The index of a WAL and its locks among the connections of this process, if the pool refuses all others
 /// (`exclusive=1`).
@@ -25,7 +25,7 @@ final class ProcessSharedMemory: Sendable {
     var slots = [Slot](repeating: Slot(), count: Int(SQLITE_SHM_NLOCK))
   }
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
 
   /// The region of this number, for a connection that uses the index from now on. Without `extends` it is nil if no
   /// connection has made it.

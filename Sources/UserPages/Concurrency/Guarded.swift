@@ -11,7 +11,7 @@ package final class Guarded<Value>: @unchecked Sendable {
 
   /// Runs `body` with the value, alone. `body` is short and runs no user's code: what it takes out is released after
   /// it.
-  package func withLock<Result, Failure: Error>(
+  package func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout Value) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     lock.lock()
