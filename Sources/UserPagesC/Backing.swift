@@ -3,6 +3,7 @@
 
 import CUserPages
 import Glibc
+import Synchronization
 import UserPages
 
 /// What a handle of a backing retains.
@@ -20,23 +21,50 @@ final class BackingHandle: Sendable {
 ///
 /// Sendable: the program promises that its callbacks may run on any thread, several at once.
 final class CallbackBacking: Backing, @unchecked Sendable {
-  private let operations: up_backing_operations
-  private let fault: @convention(c) (UnsafeMutableRawPointer?, UInt64, Int32, UnsafeMutablePointer<up_answer>?) -> Int32
+  typealias Answer =
+    @convention(c) (UnsafeMutableRawPointer?, UInt64, Int32, UnsafeMutablePointer<up_answer>?) -> Int32
 
-  let pageCount: Int
+  /// The most pages that a backing can have.
+  static let maximumPages: UInt64 = 1 << 40
+
+  private let operations: up_backing_operations
+  private let fault: Answer
+  private let pages: Atomic<Int>
+  /// Advanced before the entries of a page are emptied or write-protected.
+  let moves = InvalidationSequence()
+  let spaces = BackingUsers()
 
   /// Returns nil without `fault`, or with more pages than a backing can have.
   init?(_ operations: up_backing_operations) {
-    guard let fault = operations.fault, operations.page_count <= 1 << 40 else { return nil }
+    guard let fault = operations.fault, operations.page_count <= Self.maximumPages else { return nil }
     self.operations = operations
     self.fault = fault
-    pageCount = Int(operations.page_count)
+    pages = Atomic(Int(operations.page_count))
   }
 
   deinit { operations.release?(operations.context) }
 
+  var pageCount: Int { pages.load(ordering: .sequentiallyConsistent) }
+  var firstFrame: PFN? { operations.first_number == 0 ? nil : PFN(operations.first_number) }
+  var sequence: InvalidationSequence? { moves }
+  var users: BackingUsers? { spaces }
+  var writesBack: Bool { operations.will_store != nil }
+
+  /// Before the entries beyond a new end are emptied.
+  func setPageCount(_ count: Int) { pages.store(count, ordering: .sequentiallyConsistent) }
+
   func fault(page: Int, write: Bool) -> FaultAnswer {
     guard page >= 0, page < pageCount else { return .busError }
+    return ask(fault, page, write) ?? .busError
+  }
+
+  func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
+    guard let fault = operations.huge_fault, !writesBack else { return nil }
+    return ask(fault, page, write)
+  }
+
+  /// The answer of a callback; nil for UP_ANSWER_NONE.
+  private func ask(_ fault: Answer, _ page: Int, _ write: Bool) -> FaultAnswer? {
     var answer = up_answer()
     switch fault(operations.context, UInt64(page), write ? 1 : 0, &answer) {
     case 0: break
@@ -47,12 +75,25 @@ final class CallbackBacking: Backing, @unchecked Sendable {
     switch Int(answer.kind) {
     case UP_ANSWER_FRAME:
       guard let reference = answer.frame.reference() else { return .busError }
-      return .frame(reference)
-    case UP_ANSWER_NUMBER:
-      return .frameNumber(PFN(answer.number), writable: answer.writable != 0)
-    default:
-      return .busError
+      return .frame(reference, page: count(answer.page))
+    case UP_ANSWER_NUMBER: return .frameNumber(PFN(answer.number), writable: answer.writable != 0)
+    case UP_ANSWER_NONE: return nil
+    default: return .busError
     }
+  }
+
+  func willStore(page: Int) -> StoreAnswer {
+    switch operations.will_store?(operations.context, UInt64(page)) ?? 0 {
+    case 0: .allow
+    case -ENOMEM: .outOfMemory
+    case -EAGAIN: .retry
+    default: .busError
+    }
+  }
+
+  func didCopy(page: Int, to copy: PageBytes) {
+    guard let tell = operations.did_copy else { return }
+    copy.withUnsafeBytes { tell(operations.context, UInt64(page), $0.baseAddress) }
   }
 }
 
@@ -101,6 +142,55 @@ public func up_image_open(
   guard let path else { return -EINVAL }
   return makeBacking(machine, backing) { (memory) throws(PageError) in
     try Image(memory, path: String(cString: path))
+  }
+}
+
+@c @implementation
+public func up_image_create(
+  _ machine: OpaquePointer?, _ bytes: UnsafeRawPointer?, _ count: Int, _ backing: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  guard let bytes, count > 0 else { return -EINVAL }
+  return makeBacking(machine, backing) { (memory) throws(PageError) in
+    try Image(memory, contents: [UInt8](UnsafeRawBufferPointer(start: bytes, count: count)))
+  }
+}
+
+extension BackingHandle {
+  /// The image.
+  ///
+  /// - Throws: `invalidArgument` if the backing is none.
+  fileprivate func image() throws(PageError) -> Image {
+    guard let image = backing as? Image else { throw .invalidArgument }
+    return image
+  }
+}
+
+@c @implementation
+public func up_image_move(_ backing: OpaquePointer?, _ page: UInt64, _ toCache: Int32) -> Int32 {
+  attempt(backing, BackingHandle.self) { (handle) throws(PageError) in
+    let image = try handle.image()
+    if toCache != 0 {
+      try image.migrateToCache(page: count(page))
+    } else {
+      try image.migrateToImage(page: count(page))
+    }
+  }
+}
+
+@c @implementation
+public func up_image_is_cached(_ backing: OpaquePointer?, _ page: UInt64) -> Int32 {
+  Int32(
+    counting(backing, BackingHandle.self) { (handle) throws(PageError) in
+      try handle.image().isCached(page: count(page)) ? 1 : 0
+    })
+}
+
+@c @implementation
+public func up_image_run_policy(_ backing: OpaquePointer?, _ hotAfter: UInt32, _ coldAfter: UInt32) -> Int64 {
+  guard hotAfter > 0, coldAfter > 0 else { return Int64(-EINVAL) }
+  return counting(backing, BackingHandle.self) { (handle) throws(PageError) in
+    let moved = try handle.image().runPolicy(MigrationPolicy(hotAfter: Int(hotAfter), coldAfter: Int(coldAfter)))
+    return moved.toCache + moved.toImage
   }
 }
 

@@ -29,7 +29,7 @@ extension BackingHandle {
   /// The page cache.
   ///
   /// - Throws: `invalidArgument` if the backing is none.
-  fileprivate func cache() throws(PageError) -> PageCache {
+  func cache() throws(PageError) -> PageCache {
     guard let cache = backing as? PageCache else { throw .invalidArgument }
     return cache
   }
@@ -49,7 +49,16 @@ public func up_file_read(
 ) -> Int64 {
   guard count == 0 || bytes != nil, count >= 0, let offset = Int(exactly: offset) else { return Int64(-EINVAL) }
   return counting(backing, BackingHandle.self) { (handle) throws(PageError) in
-    let found = try handle.file().read(at: offset, count: count)
+    if let cache = handle.backing as? PageCache {
+      var span = UnsafeMutableRawBufferPointer(start: bytes, count: count).mutableBytes
+      return try cache.read(at: offset, into: &span)
+    }
+    let found =
+      if let image = handle.backing as? Image {
+        try image.read(at: offset, count: count)
+      } else {
+        try handle.file().read(at: offset, count: count)
+      }
     if let bytes { UnsafeMutableRawBufferPointer(start: bytes, count: count).copyBytes(from: found) }
     return found.count
   }
@@ -61,7 +70,12 @@ public func up_file_write(
 ) -> Int64 {
   guard count == 0 || bytes != nil, count >= 0, let offset = Int(exactly: offset) else { return Int64(-EINVAL) }
   return counting(backing, BackingHandle.self) { (handle) throws(PageError) in
-    try handle.file().write([UInt8](UnsafeRawBufferPointer(start: bytes, count: count)), at: offset)
+    let part = UnsafeRawBufferPointer(start: bytes, count: count)
+    if let cache = handle.backing as? PageCache {
+      try cache.write(part.bytes, at: offset)
+    } else {
+      try handle.file().write([UInt8](part), at: offset)
+    }
     return count
   }
 }
@@ -80,51 +94,5 @@ public func up_file_punch_hole(_ backing: OpaquePointer?, _ firstPage: UInt64, _
   guard !overflows, let end = Int(exactly: end) else { return -EINVAL }
   return attempt(backing, BackingHandle.self) { (handle) throws(PageError) in
     try handle.file().punchHole(Int(firstPage)..<end)
-  }
-}
-
-// MARK: The page cache
-
-@c @implementation
-public func up_cache_open(
-  _ machine: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<up_cache_options>?,
-  _ backing: UnsafeMutablePointer<OpaquePointer?>?
-) -> Int32 {
-  guard let path, let options = options?.pointee else { return -EINVAL }
-  return makeBacking(machine, backing) { (memory) throws(PageError) in
-    // Before the file is made: an argument that is refused leaves nothing behind.
-    guard options.limit > 0 else { throw .invalidArgument }
-    return try PageCache(
-      memory, try DirectFile(path: String(cString: path)), limit: count(options.limit),
-      stability: options.is_stable != 0 ? .adapts : .none,
-      maximumPages: options.maximum_pages == 0 ? nil : count(options.maximum_pages))
-  }
-}
-
-@c @implementation
-public func up_cache_sync(_ backing: OpaquePointer?) -> Int32 {
-  attempt(backing, BackingHandle.self) { (handle) throws(PageError) in try handle.cache().sync() }
-}
-
-@c @implementation
-public func up_cache_flush(_ backing: OpaquePointer?, _ firstPage: UInt64, _ pages: UInt64) -> Int32 {
-  let (end, overflows) = firstPage.addingReportingOverflow(pages)
-  let range = count(firstPage)..<(overflows ? Int.max : count(end))
-  return attempt(backing, BackingHandle.self) { (handle) throws(PageError) in try handle.cache().flush(range) }
-}
-
-@c @implementation
-public func up_cache_evict(_ backing: OpaquePointer?, _ pages: UInt64) -> Int64 {
-  counting(backing, BackingHandle.self) { (handle) throws(PageError) in try handle.cache().evict(count(pages)) }
-}
-
-@c @implementation
-public func up_cache_count(_ backing: OpaquePointer?, _ counters: UnsafeMutablePointer<up_cache_counters>?) -> Int32 {
-  guard let counters else { return -EINVAL }
-  return attempt(backing, BackingHandle.self) { (handle) throws(PageError) in
-    let cache = try handle.cache()
-    counters.pointee = up_cache_counters(
-      limit: UInt64(cache.limit), resident_pages: UInt64(cache.residentPages), dirty_pages: UInt64(cache.dirtyPages),
-      refaults: UInt64(cache.refaults), copied_pages: UInt64(cache.copiedPages))
   }
 }

@@ -63,6 +63,13 @@ enum Handles {
   }
 }
 
+/// What a program has passed to it again.
+///
+/// Sendable: the program promises that its callbacks may run on any thread.
+struct CallbackContext: @unchecked Sendable {
+  let pointer: UnsafeMutableRawPointer?
+}
+
 /// Calls `body` with the object behind a handle, without a change of its reference count: the caller of C keeps it
 /// alive.
 @inline(__always)
@@ -80,6 +87,16 @@ extension PageError {
     case .segmentationViolation: -EFAULT
     case .busError: -ENXIO
     default: -(self.errno ?? EINVAL)
+    }
+  }
+
+  /// The error for the negated errno value that a callback returned while it did `step` of a file.
+  init(code: Int32, _ step: FileStep) {
+    switch code {
+    case -ENOMEM: self = .outOfMemory
+    case -EAGAIN: self = .tryAgain
+    case -EBUSY: self = .busy
+    default: self = .file(step, errno: code < 0 && code > -4096 ? -code : EIO)
     }
   }
 }

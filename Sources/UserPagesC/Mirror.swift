@@ -53,6 +53,12 @@ public func up_mirror_store_word(
 }
 
 @c @implementation
+public func up_mirror_holds(_ mirror: OpaquePointer?, _ address: UInt64) -> Int32 {
+  guard let mirror else { return -EINVAL }
+  return lending(mirror, Mirror.self) { $0.holdsTranslation(at: VirtualAddress(address)) ? 1 : 0 }
+}
+
+@c @implementation
 public func up_mirror_sequence(_ mirror: OpaquePointer?, _ sequence: UnsafeMutablePointer<UInt64>?) -> Int32 {
   guard let sequence else { return -EINVAL }
   return attempt(mirror, Mirror.self) { mirror in sequence.pointee = mirror.sequence }

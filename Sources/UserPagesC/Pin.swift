@@ -25,7 +25,7 @@ extension PinOptions {
   /// The options that C names; nil for unknown bits.
   @inline(__always)
   init?(flags: UInt32) {
-    let known = UP_PIN_WRITE | UP_PIN_LONG_TERM | UP_PIN_FORCE | UP_PIN_FAST_ONLY | UP_PIN_NO_FAULT
+    let known = UP_PIN_WRITE | UP_PIN_LONG_TERM | UP_PIN_FORCE | UP_PIN_FAST_ONLY | UP_PIN_NO_FAULT | UP_PIN_GET
     guard flags & ~UInt32(known) == 0 else { return nil }
     self.init(rawValue: flags)
   }
@@ -65,6 +65,19 @@ private func hold(
     } catch {
       return error.code
     }
+  }
+}
+
+/// A page of a cache, whose pin a mapping's is like.
+@c @implementation
+public func up_cache_pin(
+  _ backing: OpaquePointer?, _ page: UInt64, _ pin: UnsafeMutablePointer<up_pin>?
+) -> Int32 {
+  guard let pin else { return -EINVAL }
+  return attempt(backing, BackingHandle.self) { (handle) throws(PageError) in
+    let held = try handle.cache().pin(page: count(page))
+    pin.pointee.bytes = held.withUnsafeBytes { UnsafeMutableRawPointer(mutating: $0.baseAddress) }
+    storage(pin).initialize(to: held)
   }
 }
 
@@ -114,6 +127,15 @@ public func up_pins_bytes(_ pins: UnsafePointer<up_pins>?, _ index: UInt64) -> U
   return storage(UnsafeMutablePointer(mutating: pins)).pointee.withUnsafeBytes(at: Int(index)) {
     UnsafeMutableRawPointer(mutating: $0.baseAddress)
   }
+}
+
+@c @implementation
+public func up_pins_frame_number(
+  _ pins: UnsafePointer<up_pins>?, _ index: UInt64, _ number: UnsafeMutablePointer<UInt64>?
+) -> Int32 {
+  guard let pins, let number, index < pins.pointee.count else { return -EINVAL }
+  number.pointee = storage(UnsafeMutablePointer(mutating: pins)).pointee.pfn(at: Int(index)).rawValue
+  return 0
 }
 
 @c @implementation

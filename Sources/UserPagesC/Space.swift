@@ -53,10 +53,13 @@ extension Protection {
 extension MappingKind {
   /// What `flags` make of a backing; nil if they exclude each other, or need one.
   init?(_ backing: OpaquePointer?, _ flags: UInt32) {
-    let rule = Int(flags) & (UP_MAP_MIXED | UP_MAP_PFN | UP_MAP_IO)
+    let rule = Int(flags) & (UP_MAP_MIXED | UP_MAP_PFN | UP_MAP_IO | UP_MAP_SECRET)
     guard let backing else {
-      guard rule == 0 else { return nil }
-      self = .anonymous
+      switch rule {
+      case 0: self = .anonymous
+      case UP_MAP_SECRET: self = .secret
+      default: return nil
+      }
       return
     }
     let shown = lending(backing, BackingHandle.self) { $0.backing }
@@ -76,7 +79,7 @@ public func up_space_map(
   _ backing: OpaquePointer?, _ firstPage: UInt64
 ) -> Int32 {
   let known =
-    UP_MAP_SHARED | UP_MAP_HUGE | UP_MAP_NO_REPLACE | UP_MAP_MIXED | UP_MAP_PFN | UP_MAP_IO
+    UP_MAP_SHARED | UP_MAP_HUGE | UP_MAP_NO_REPLACE | UP_MAP_MIXED | UP_MAP_PFN | UP_MAP_IO | UP_MAP_SECRET
   guard Int(flags) & ~known == 0, backing != nil || firstPage == 0, let protection = Protection(protection),
     let kind = MappingKind(backing, flags)
   else { return -EINVAL }
@@ -107,11 +110,14 @@ public func up_space_protect(
 
 @c @implementation
 public func up_space_remap(
-  _ space: OpaquePointer?, _ address: UInt64, _ pages: UInt64, _ newAddress: UInt64, _ newPages: UInt64
+  _ space: OpaquePointer?, _ address: UInt64, _ pages: UInt64, _ newAddress: UInt64, _ newPages: UInt64,
+  _ flags: UInt32
 ) -> Int32 {
-  attempt(space, AddressSpace.self) { (space) throws(PageError) in
+  guard Int(flags) & ~UP_REMAP_DONT_UNMAP == 0 else { return -EINVAL }
+  return attempt(space, AddressSpace.self) { (space) throws(PageError) in
     try space.remap(
-      at: VirtualAddress(address), pages: count(pages), to: VirtualAddress(newAddress), newPages: count(newPages))
+      at: VirtualAddress(address), pages: count(pages), to: VirtualAddress(newAddress), newPages: count(newPages),
+      unmapsOldRange: Int(flags) & UP_REMAP_DONT_UNMAP == 0)
   }
 }
 
@@ -126,10 +132,37 @@ public func up_space_advise(_ space: OpaquePointer?, _ address: UInt64, _ pages:
   case UP_ADVICE_POPULATE_READ: chosen = .populateRead
   case UP_ADVICE_POPULATE_WRITE: chosen = .populateWrite
   case UP_ADVICE_COLLAPSE: chosen = .collapse
+  case UP_ADVICE_FREE: chosen = .free
+  case UP_ADVICE_COLD: chosen = .cold
+  case UP_ADVICE_WIPE_ON_FORK: chosen = .wipeOnFork
+  case UP_ADVICE_KEEP_ON_FORK: chosen = .keepOnFork
+  case UP_ADVICE_GUARD_INSTALL: chosen = .guardInstall
+  case UP_ADVICE_GUARD_REMOVE: chosen = .guardRemove
   default: return -EINVAL
   }
   return attempt(space, AddressSpace.self) { (space) throws(PageError) in
     try space.advise(at: VirtualAddress(address), pages: count(pages), chosen)
+  }
+}
+
+@c @implementation
+public func up_space_lock(_ space: OpaquePointer?, _ address: UInt64, _ pages: UInt64) -> Int32 {
+  attempt(space, AddressSpace.self) { (space) throws(PageError) in
+    try space.lock(at: VirtualAddress(address), pages: count(pages))
+  }
+}
+
+@c @implementation
+public func up_space_unlock(_ space: OpaquePointer?, _ address: UInt64, _ pages: UInt64) -> Int32 {
+  attempt(space, AddressSpace.self) { (space) throws(PageError) in
+    try space.unlock(at: VirtualAddress(address), pages: count(pages))
+  }
+}
+
+@c @implementation
+public func up_space_seal(_ space: OpaquePointer?, _ address: UInt64, _ pages: UInt64) -> Int32 {
+  attempt(space, AddressSpace.self) { (space) throws(PageError) in
+    try space.seal(at: VirtualAddress(address), pages: count(pages))
   }
 }
 
@@ -172,4 +205,56 @@ public func up_space_store_word(
   _ space: OpaquePointer?, _ address: UInt64, _ size: UInt32, _ value: UInt64
 ) -> Int32 {
   storeWord(space, AddressSpace.self, address, size, value)
+}
+
+// MARK: Accesses of another process
+
+/// What one call of the library is asked for: so a large count takes little memory.
+private let remoteBytes = 1 << 20
+
+@c @implementation
+public func up_space_read_remotely(
+  _ space: OpaquePointer?, _ address: UInt64, _ bytes: UnsafeMutableRawPointer?, _ count: Int
+) -> Int64 {
+  remotely(space, address, bytes.map { UnsafeRawPointer($0) }, count) {
+    space, address, done, length throws(PageError) in
+    let found = try space.readRemotely(at: address, count: length)
+    if let bytes {
+      UnsafeMutableRawBufferPointer(start: bytes + done, count: length).copyBytes(from: found)
+    }
+    return found.count
+  }
+}
+
+@c @implementation
+public func up_space_write_remotely(
+  _ space: OpaquePointer?, _ address: UInt64, _ bytes: UnsafeRawPointer?, _ count: Int
+) -> Int64 {
+  remotely(space, address, bytes, count) { space, address, done, length throws(PageError) in
+    let part = UnsafeRawBufferPointer(start: bytes.map { $0 + done }, count: length)
+    return try space.writeRemotely([UInt8](part), at: address)
+  }
+}
+
+/// Accesses part after part, up to the first that is not done whole. An error counts if it comes with the first part.
+private func remotely(
+  _ space: OpaquePointer?, _ address: UInt64, _ bytes: UnsafeRawPointer?, _ count: Int,
+  _ access: (AddressSpace, VirtualAddress, _ done: Int, _ length: Int) throws(PageError) -> Int
+) -> Int64 {
+  guard count == 0 || bytes != nil, count >= 0 else { return Int64(-EINVAL) }
+  return counting(space, AddressSpace.self) { (space) throws(PageError) in
+    var done = 0
+    while done < count {
+      let length = min(count - done, remoteBytes)
+      do throws(PageError) {
+        let part = try access(space, VirtualAddress(address) + done, done, length)
+        done += part
+        if part < length { return done }
+      } catch {
+        if done == 0 { throw error }
+        return done
+      }
+    }
+    return done
+  }
 }

@@ -1,7 +1,4 @@
-// Backings of callbacks, devices, images and memory files.
-#include <fcntl.h>
-#include <unistd.h>
-
+// Backings of callbacks, devices and memory files.
 #include "checks.h"
 
 /// A backing of two frames, which it owns. Its third page is not there, its fourth is given at the second time.
@@ -165,38 +162,6 @@ void test_devices(void) {
   CHECK_IS(face_word(fixture.space, BASE + PAGE), 6);
   CHECK_OK(up_backing_destroy(device));
   CHECK_IS(face_word(fixture.space, BASE + PAGE), 6);
-  face_end(fixture);
-}
-
-void test_images(void) {
-  struct fixture fixture = face_begin(UP_ENGINE_SLOT, 64, 0);
-  up_backing *image = NULL;
-  CHECK_IS(up_image_open(fixture.machine, face_path("no image"), &image), -ENOENT);
-  char path[4096];
-  snprintf(path, sizeof path, "%s", face_path("image"));
-  int file = open(path, O_RDWR | O_CREAT, 0600);
-  CHECK(file >= 0);
-  CHECK_IS(up_image_open(fixture.machine, path, &image), -EINVAL);
-  CHECK(image == NULL);
-  CHECK_IS(pwrite(file, "code", 4, PAGE), 4);
-  close(file);
-  CHECK_OK(up_image_open(fixture.machine, path, &image));
-  CHECK_IS(up_backing_page_count(image), 2);
-  CHECK_OK(up_space_map(fixture.space, BASE, 2, READ_WRITE, UP_MAP_MIXED, image, 0));
-  char text[4];
-  CHECK_OK(up_space_load(fixture.space, BASE + PAGE, text, 4));
-  CHECK_IS(memcmp(text, "code", 4), 0);
-  up_census census;
-  CHECK_OK(up_machine_census(fixture.machine, &census));
-  CHECK_IS(census.used_pages, 0);
-  // Memory without descriptors cannot be pinned for reading. A store copies, and the copy can.
-  up_pin pin;
-  CHECK_IS(up_space_pin(fixture.space, BASE + PAGE, 0, &pin), -EFAULT);
-  CHECK_OK(up_space_store(fixture.space, BASE + PAGE, "data", 4));
-  CHECK_OK(up_space_pin(fixture.space, BASE + PAGE, 0, &pin));
-  CHECK_IS(memcmp(pin.bytes, "data", 4), 0);
-  CHECK_OK(up_unpin(&pin, 0));
-  CHECK_OK(up_backing_destroy(image));
   face_end(fixture);
 }
 

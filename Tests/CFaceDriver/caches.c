@@ -26,7 +26,7 @@ void test_cache(void) {
   char path[4096];
   snprintf(path, sizeof path, "%s", face_path("cached"));
   up_backing *cache;
-  CHECK_OK(up_cache_open(fixture.machine, path, &(up_cache_options){.limit = 32, .is_stable = 1}, &cache));
+  CHECK_OK(up_cache_open(fixture.machine, path, &(up_cache_options){.limit = 32, .stability = UP_STABILITY_ADAPTS}, &cache));
   CHECK_OK(up_file_resize(cache, 16 * PAGE));
   CHECK_IS(up_backing_page_count(cache), 16);
   CHECK_OK(up_space_map(fixture.space, BASE, 16, READ_WRITE, UP_MAP_SHARED, cache, 0));

@@ -64,6 +64,12 @@ uint64_t face_word(up_space *space, uint64_t address);
   test(backings_that_are_no_files)                                                                                     \
   test(cache) test(cache_errors) test(cache_in_few_frames) test(cache_length)                                          \
   test(mirrors) test(mirror_errors)                                                                                    \
+  test(reclaim_policy) test(frames_of_2_mib) test(diagnostics) test(image_pages_move)                                  \
+  test(locking) test(sealing) test(secret_memory) test(more_advice) test(moving_without_unmapping)                     \
+  test(remote_accesses) test(gets) test(mappings_are_described) test(entries_and_frames_are_described)                 \
+  test(pages_of_a_backing_move) test(a_backing_is_resized) test(stores_are_noticed) test(answers_of_2_mib)             \
+  test(private_mappings_by_number) test(entries_ahead_of_faults)                                                       \
+  test(a_store_of_callbacks) test(pages_of_a_cache_are_pinned)                                                         \
   test(pins_race_with_unmap) test(pins_race_with_fork) test(handles_race)
 
 #define DECLARE_TEST(name) void test_##name(void);

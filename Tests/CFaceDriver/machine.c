@@ -157,3 +157,103 @@ void test_reclaim(void) {
     CHECK_IS(face_word(fixture.space, BASE + page * PAGE), page + 1);
   face_end(fixture);
 }
+
+void test_reclaim_policy(void) {
+  up_machine *machine = NULL;
+  CHECK_IS(up_machine_create(&(up_machine_options){.ram_pages = 64, .flags = 8}, &machine), -EINVAL);
+  up_machine_options options = {.ram_pages = 64, .min_free_pages = 8, .low_free_pages = 4, .high_free_pages = 16};
+  CHECK_IS(up_machine_create(&options, &machine), -EINVAL);
+  options.low_free_pages = 12;
+  options.flags = UP_MACHINE_NO_WATERMARKS;
+  CHECK_IS(up_machine_create(&options, &machine), -EINVAL);
+  CHECK_IS(up_machine_create(&(up_machine_options){.ram_pages = 64, .span_pages = 64}, &machine), -EINVAL);
+  CHECK(machine == NULL);
+  // A reserve that only a thread that reclaims may have.
+  options.flags = UP_MACHINE_NO_BACKGROUND_RECLAIM;
+  options.span_pages = 4096;
+  CHECK_OK(up_machine_create(&options, &machine));
+  CHECK_IS(up_machine_free_pages(machine), 64);
+  CHECK(up_machine_resident_bytes(machine) >= 0);
+  up_frame frames[64];
+  int count = 0;
+  while (count < 64 && up_frame_allocate(machine, &frames[count]) == 0)
+    count++;
+  CHECK_IS(count, 56);
+  CHECK_IS(up_machine_free_pages(machine), 8);
+  CHECK(up_machine_resident_bytes(machine) >= 56 * PAGE);
+  while (count > 0)
+    CHECK_OK(up_frame_put(&frames[--count]));
+  CHECK_OK(up_machine_destroy(machine));
+  // Without swap for allocations what is anonymous stays, until reclaim is asked for.
+  options = (up_machine_options){
+      .ram_pages = 32, .swap_pages = 64, .flags = UP_MACHINE_NO_SWAP_FOR_ALLOCATIONS | UP_MACHINE_NO_WATERMARKS};
+  CHECK_OK(up_machine_create(&options, &machine));
+  up_space *space;
+  CHECK_OK(up_space_create(machine, UP_ENGINE_SLOT, &space));
+  face_fill(space, 32);
+  CHECK_OK(up_space_map(space, BASE + 64 * PAGE, 1, READ_WRITE, 0, NULL, 0));
+  CHECK_IS(up_space_store_word(space, BASE + 64 * PAGE, 8, 1), -ENOMEM);
+  CHECK(up_machine_reclaim(machine, 4) >= 4);
+  CHECK_OK(up_space_store_word(space, BASE + 64 * PAGE, 8, 1));
+  CHECK_OK(up_space_destroy(space));
+  CHECK_OK(up_machine_destroy(machine));
+}
+
+void test_frames_of_2_mib(void) {
+  struct fixture fixture = face_begin(UP_ENGINE_SLOT, 1200, 0);
+  up_frame huge, more, third;
+  CHECK_OK(up_frame_allocate_huge(fixture.machine, &huge));
+  CHECK_OK(up_frame_retain(&huge, &more));
+  CHECK_IS(more.pages, UP_PAGES_PER_HUGE);
+  memset(huge.bytes, 3, (size_t)UP_PAGES_PER_HUGE * PAGE);
+  CHECK_OK(up_frame_put(&huge));
+  CHECK_IS(((char *)more.bytes)[UP_PAGES_PER_HUGE * PAGE - 1], 3);
+  CHECK_OK(up_frame_allocate_huge(fixture.machine, &huge));
+  CHECK_IS(up_frame_allocate_huge(fixture.machine, &third), -ENOMEM);
+  CHECK_OK(up_frame_put(&more));
+  CHECK_OK(up_frame_put(&huge));
+  CHECK_IS(up_frame_allocate_huge(NULL, &huge), -EINVAL);
+  CHECK_IS(up_frame_allocate_huge(fixture.machine, NULL), -EINVAL);
+  face_end(fixture);
+}
+
+struct complaints {
+  int count, reason;
+  uint64_t page;
+};
+
+static void note_complaint(void *context, const up_diagnostic *diagnostic) {
+  struct complaints *complaints = context;
+  CHECK(strlen(diagnostic->text) > 10);
+  complaints->count++;
+  complaints->reason = diagnostic->reason;
+  complaints->page = diagnostic->page;
+}
+
+static int fault_nowhere(void *context, uint64_t page, int write, up_answer *answer) {
+  (void)context, (void)write;
+  answer->kind = UP_ANSWER_NUMBER;
+  answer->number = UINT32_MAX;
+  return page == 1 ? -EAGAIN : 0;
+}
+
+void test_diagnostics(void) {
+  struct fixture fixture = face_begin(UP_ENGINE_SLOT, 64, 0);
+  struct complaints complaints = {.count = 0};
+  up_backing *backing;
+  up_backing_operations operations = {.page_count = 2, .fault = fault_nowhere};
+  CHECK_OK(up_backing_create(fixture.machine, &operations, &backing));
+  CHECK_OK(up_space_map(fixture.space, BASE, 2, READ_WRITE, UP_MAP_SHARED, backing, 0));
+  CHECK_OK(up_machine_on_diagnostic(fixture.machine, note_complaint, &complaints));
+  uint64_t value;
+  CHECK_IS(up_space_load_word(fixture.space, BASE, 8, &value), -ENXIO);
+  CHECK_IS(complaints.count, 1);
+  CHECK_IS(complaints.reason, UP_WRONG_NUMBER);
+  CHECK_IS(up_space_load_word(fixture.space, BASE + PAGE, 8, &value), -ENXIO);
+  CHECK_IS(complaints.count, 2);
+  CHECK_IS(complaints.reason, UP_WRONG_ENDLESS_RETRY);
+  CHECK_IS(complaints.page, 1);
+  CHECK_OK(up_machine_on_diagnostic(fixture.machine, NULL, NULL));
+  CHECK_OK(up_backing_destroy(backing));
+  face_end(fixture);
+}

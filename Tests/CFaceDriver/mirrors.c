@@ -19,6 +19,8 @@ void test_mirrors(void) {
   CHECK_OK(up_mirror_load_word(mirror, BASE + PAGE - 1, 2, &value));
   CHECK_IS(value, 'r' | 'o' << 8);
 
+  CHECK_IS(up_mirror_holds(mirror, BASE + 2 * PAGE), 1);
+  CHECK_IS(up_mirror_holds(mirror, BASE + 4 * PAGE), 0);
   // A store is no revocation, an unmap is one.
   CHECK_OK(up_mirror_sequence(mirror, &before));
   CHECK_OK(up_space_store_word(fixture.space, BASE, 8, 5));
@@ -27,6 +29,7 @@ void test_mirrors(void) {
   CHECK_OK(up_space_unmap(fixture.space, BASE, 1));
   CHECK_OK(up_mirror_sequence(mirror, &after));
   CHECK(after != before);
+  CHECK_IS(up_mirror_holds(mirror, BASE), 0);
   CHECK_IS(up_mirror_load_word(mirror, BASE, 8, &value), -EFAULT);
   // It keeps no page: this one goes, and comes back.
   CHECK_OK(up_space_advise(fixture.space, BASE + 2 * PAGE, 1, UP_ADVICE_PAGE_OUT));

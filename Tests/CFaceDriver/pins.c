@@ -103,8 +103,7 @@ void test_pin_errors(void) {
     up_pin pin = {NULL, {0}};
     CHECK_IS(up_space_pin(space, BASE, 0, &pin), -EFAULT);
     CHECK_IS(up_space_pin(space, UINT64_MAX, 0, &pin), -EFAULT);
-    // Also the flag of a get, which C does not have.
-    CHECK_IS(up_space_pin(space, BASE, 16, &pin), -EINVAL);
+    CHECK_IS(up_space_pin(space, BASE, UP_PIN_GET | UP_PIN_LONG_TERM, &pin), -EINVAL);
     CHECK_IS(up_space_pin(space, BASE, 64, &pin), -EINVAL);
     CHECK_OK(up_space_map(space, BASE, 5, READ_WRITE, 0, NULL, 0));
     for (uint64_t page = 0; page < 4; page++)

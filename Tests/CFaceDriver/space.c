@@ -10,7 +10,7 @@ void test_mapping_arguments(void) {
   CHECK_IS(up_space_map(space, BASE + 1, 1, UP_READ, 0, NULL, 0), -EINVAL);
   CHECK_IS(up_space_map(space, BASE, 0, UP_READ, 0, NULL, 0), -EINVAL);
   CHECK_IS(up_space_map(space, BASE, 1, 4, 0, NULL, 0), -EINVAL);
-  CHECK_IS(up_space_map(space, BASE, 1, UP_READ, 64, NULL, 0), -EINVAL);
+  CHECK_IS(up_space_map(space, BASE, 1, UP_READ, 128, NULL, 0), -EINVAL);
   CHECK_IS(up_space_map(space, BASE, 1, UP_READ, UP_MAP_MIXED, NULL, 0), -EINVAL);
   CHECK_IS(up_space_map(space, BASE, 1, UP_READ, 0, NULL, 1), -EINVAL);
   CHECK_IS(up_space_map(space, (UINT64_C(1) << 47) - 4096, 1, UP_READ, 0, NULL, 0), -ENOMEM);
@@ -121,9 +121,9 @@ void test_remapping(void) {
   const uint64_t there = BASE + 64 * PAGE;
   uint64_t value;
   face_fill(space, 3);
-  CHECK_IS(up_space_remap(space, BASE, 2, BASE + PAGE, 2), -EINVAL);
-  CHECK_IS(up_space_remap(space, there, 2, BASE, 2), -EFAULT);
-  CHECK_OK(up_space_remap(space, BASE, 3, there, 4));
+  CHECK_IS(up_space_remap(space, BASE, 2, BASE + PAGE, 2, 0), -EINVAL);
+  CHECK_IS(up_space_remap(space, there, 2, BASE, 2, 0), -EFAULT);
+  CHECK_OK(up_space_remap(space, BASE, 3, there, 4, 0));
   CHECK_IS(up_space_load_word(space, BASE, 8, &value), -EFAULT);
   CHECK_IS(face_word(space, there + 2 * PAGE), 3);
   CHECK_IS(face_word(space, there + 3 * PAGE), 0);
@@ -134,7 +134,7 @@ void test_advice(void) {
   struct fixture fixture = face_begin(UP_ENGINE_SLOT, 1200, 1);
   up_space *space = fixture.space;
   face_fill(space, 4);
-  CHECK_IS(up_space_advise(space, BASE, 4, 7), -EINVAL);
+  CHECK_IS(up_space_advise(space, BASE, 4, 13), -EINVAL);
   CHECK_IS(up_space_advise(space, BASE, 5, UP_ADVICE_DONT_NEED), -ENOMEM);
   CHECK_IS(face_word(space, BASE), 0);
   CHECK_OK(up_space_store_word(space, BASE, 8, 9));

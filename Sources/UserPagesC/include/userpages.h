@@ -14,6 +14,8 @@
 //     -EAGAIN  not without what the flags exclude
 //     -EBUSY   pins or handles are in the way; or a file has another user
 //     -EEXIST  a mapping is there that was not to be replaced
+//     -EPERM   the range is sealed
+//     -EROFS   what is written to can only be read
 //     -EIO     a real file was truncated, or its disk failed
 //     and the errno of the system call on a real file that failed
 //
@@ -39,5 +41,7 @@
 #include "userpages/space.h"
 #include "userpages/pin.h"
 #include "userpages/mirror.h"
+#include "userpages/inspect.h"
+#include "userpages/entries.h"
 
 #endif

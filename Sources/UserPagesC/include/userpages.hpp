@@ -95,6 +95,13 @@ public:
   /// The 4096 bytes of a page; null if there is no such page.
   void *operator[](std::size_t index) const noexcept { return up_pins_bytes(&value_, index); }
 
+  /// The number of the frame of a page.
+  std::uint64_t frame_number(std::size_t index) const {
+    std::uint64_t number = 0;
+    check(up_pins_frame_number(&value_, index, &number), "up_pins_frame_number");
+    return number;
+  }
+
   /// I/O vectors over all pages, for `preadv(2)`.
   std::vector<iovec> vectors() const {
     std::vector<iovec> vectors(size());
@@ -149,6 +156,21 @@ public:
   std::uint64_t reclaim(std::uint64_t pages) {
     return static_cast<std::uint64_t>(check(up_machine_reclaim(get(), pages), "up_machine_reclaim"));
   }
+  std::uint64_t free_pages() const {
+    return static_cast<std::uint64_t>(check(up_machine_free_pages(get()), "up_machine_free_pages"));
+  }
+  std::uint64_t resident_bytes() const {
+    return static_cast<std::uint64_t>(check(up_machine_resident_bytes(get()), "up_machine_resident_bytes"));
+  }
+  /// `handler` throws nothing.
+  void on_diagnostic(void (*handler)(void *context, const up_diagnostic *diagnostic), void *context) {
+    check(up_machine_on_diagnostic(get(), handler, context), "up_machine_on_diagnostic");
+  }
+  up_frame_state frame(std::uint64_t number) const {
+    up_frame_state state{};
+    check(up_machine_frame(get(), number, &state), "up_machine_frame");
+    return state;
+  }
   up_census census() const {
     up_census census{};
     check(up_machine_census(get(), &census), "up_machine_census");
@@ -175,6 +197,17 @@ public:
       return up_cache_open(machine.get(), path.c_str(), &options, made);
     });
   }
+  static backing cached_file(const machine &machine, int descriptor, const up_cache_options &options) {
+    return make("up_cache_open_descriptor", [&](up_backing **made) {
+      return up_cache_open_descriptor(machine.get(), descriptor, &options, made);
+    });
+  }
+  static backing cached_store(
+      const machine &machine, const up_store_operations &operations, const up_cache_options &options) {
+    return make("up_cache_create", [&](up_backing **made) {
+      return up_cache_create(machine.get(), &operations, &options, made);
+    });
+  }
   static backing memory_file(const machine &machine, std::uint64_t pages, std::uint64_t maximum_pages) {
     return make("up_memory_file_create", [&](up_backing **made) {
       return up_memory_file_create(machine.get(), pages, maximum_pages, made);
@@ -185,6 +218,17 @@ public:
   }
   static backing image(const machine &machine, const std::string &path) {
     return make("up_image_open", [&](up_backing **made) { return up_image_open(machine.get(), path.c_str(), made); });
+  }
+  static backing image(const machine &machine, const void *bytes, std::size_t count) {
+    return make("up_image_create", [&](up_backing **made) {
+      return up_image_create(machine.get(), bytes, count, made);
+    });
+  }
+  /// The callbacks of C, for what a handler of faults alone cannot say.
+  static backing callbacks(const machine &machine, const up_backing_operations &operations) {
+    return make("up_backing_create", [&](up_backing **made) {
+      return up_backing_create(machine.get(), &operations, made);
+    });
   }
   static backing callbacks(const machine &machine, std::uint64_t pages, fault_handler handler) {
     auto owned = std::make_unique<fault_handler>(std::move(handler));
@@ -234,11 +278,42 @@ public:
   std::uint64_t evict(std::uint64_t pages) {
     return static_cast<std::uint64_t>(check(up_cache_evict(get(), pages), "up_cache_evict"));
   }
+  userpages::pin pin(std::uint64_t page) {
+    up_pin value;
+    check(up_cache_pin(get(), page, &value), "up_cache_pin");
+    return userpages::pin(value);
+  }
+  bool is_resident(std::uint64_t page) const {
+    return check(up_cache_is_resident(get(), page), "up_cache_is_resident") != 0;
+  }
+  void forget() { check(up_cache_invalidate(get()), "up_cache_invalidate"); }
   up_cache_counters cache_counters() const {
     up_cache_counters counters{};
     check(up_cache_count(get(), &counters), "up_cache_count");
     return counters;
   }
+  void move(std::uint64_t page, bool to_cache) { check(up_image_move(get(), page, to_cache), "up_image_move"); }
+  bool is_cached(std::uint64_t page) const {
+    return check(up_image_is_cached(get(), page), "up_image_is_cached") != 0;
+  }
+  std::uint64_t run_policy(unsigned hot_after, unsigned cold_after) {
+    return static_cast<std::uint64_t>(
+        check(up_image_run_policy(get(), hot_after, cold_after), "up_image_run_policy"));
+  }
+
+  void invalidate(std::uint64_t first_page, std::uint64_t pages) {
+    check(up_backing_invalidate(get(), first_page, pages), "up_backing_invalidate");
+  }
+  void write_protect(std::uint64_t first_page, std::uint64_t pages) {
+    check(up_backing_write_protect(get(), first_page, pages), "up_backing_write_protect");
+  }
+  std::vector<unsigned char> take_accessed(std::uint64_t first_page, std::uint64_t pages) {
+    std::vector<unsigned char> accessed(pages);
+    check(up_backing_take_accessed(get(), first_page, pages, accessed.data()), "up_backing_take_accessed");
+    return accessed;
+  }
+  void set_page_count(std::uint64_t pages) { check(up_backing_resize(get(), pages), "up_backing_resize"); }
+
   void *device_bytes(std::uint64_t page) const noexcept { return up_device_bytes(get(), page); }
   std::uint64_t device_first_number() const {
     std::uint64_t number = 0;
@@ -291,11 +366,60 @@ public:
   void protect(std::uint64_t address, std::uint64_t pages, unsigned protection) {
     check(up_space_protect(get(), address, pages, protection), "up_space_protect");
   }
-  void remap(std::uint64_t address, std::uint64_t pages, std::uint64_t new_address, std::uint64_t new_pages) {
-    check(up_space_remap(get(), address, pages, new_address, new_pages), "up_space_remap");
+  void remap(
+      std::uint64_t address, std::uint64_t pages, std::uint64_t new_address, std::uint64_t new_pages,
+      unsigned flags = 0) {
+    check(up_space_remap(get(), address, pages, new_address, new_pages, flags), "up_space_remap");
   }
   void advise(std::uint64_t address, std::uint64_t pages, int advice) {
     check(up_space_advise(get(), address, pages, advice), "up_space_advise");
+  }
+  void lock(std::uint64_t address, std::uint64_t pages) {
+    check(up_space_lock(get(), address, pages), "up_space_lock");
+  }
+  void unlock(std::uint64_t address, std::uint64_t pages) {
+    check(up_space_unlock(get(), address, pages), "up_space_unlock");
+  }
+  void seal(std::uint64_t address, std::uint64_t pages) {
+    check(up_space_seal(get(), address, pages), "up_space_seal");
+  }
+
+  std::size_t read_remotely(std::uint64_t address, void *bytes, std::size_t count) {
+    return static_cast<std::size_t>(
+        check(up_space_read_remotely(get(), address, bytes, count), "up_space_read_remotely"));
+  }
+  std::size_t write_remotely(std::uint64_t address, const void *bytes, std::size_t count) {
+    return static_cast<std::size_t>(
+        check(up_space_write_remotely(get(), address, bytes, count), "up_space_write_remotely"));
+  }
+
+  void insert_page(std::uint64_t address, std::uint64_t number) {
+    check(up_space_insert_page(get(), address, number), "up_space_insert_page");
+  }
+  void insert_number(std::uint64_t address, std::uint64_t number, bool writable = false) {
+    check(up_space_insert_number(get(), address, number, writable), "up_space_insert_number");
+  }
+  void insert_mixed(std::uint64_t address, std::uint64_t number, bool writable = false) {
+    check(up_space_insert_mixed(get(), address, number, writable), "up_space_insert_mixed");
+  }
+  void insert_huge_number(std::uint64_t address, std::uint64_t number, bool writable = false) {
+    check(up_space_insert_huge_number(get(), address, number, writable), "up_space_insert_huge_number");
+  }
+
+  up_mapping mapping(std::uint64_t address) const {
+    up_mapping mapping{};
+    check(up_space_mapping(get(), address, &mapping), "up_space_mapping");
+    return mapping;
+  }
+  up_entry entry(std::uint64_t address) const {
+    up_entry entry{};
+    check(up_space_entry(get(), address, &entry), "up_space_entry");
+    return entry;
+  }
+  up_frame_state frame(std::uint64_t address) const {
+    up_frame_state state{};
+    check(up_space_frame(get(), address, &state), "up_space_frame");
+    return state;
   }
 
   void load(std::uint64_t address, void *bytes, std::size_t count) const {
@@ -363,6 +487,8 @@ public:
   template <typename T> void store(std::uint64_t address, T value) {
     check(up_mirror_store_word(get(), address, sizeof(T), static_cast<std::uint64_t>(value)), "up_mirror_store_word");
   }
+  /// Whether there is a translation of the page of `address` that may still be read.
+  bool holds(std::uint64_t address) const { return check(up_mirror_holds(get(), address), "up_mirror_holds") != 0; }
   std::uint64_t sequence() const {
     std::uint64_t sequence = 0;
     check(up_mirror_sequence(get(), &sequence), "up_mirror_sequence");

@@ -17,13 +17,17 @@ typedef struct up_answer {
   uint64_t number;
   /// UP_ANSWER_FRAME: the reference that the entry is to hold. The answer takes it over.
   up_frame frame;
+  /// UP_ANSWER_FRAME, of 2 MiB: which of its pages is meant.
+  uint64_t page;
 } up_answer;
 
 enum {
   /// A frame with a descriptor, which mappings count: `frame`.
   UP_ANSWER_FRAME = 0,
   /// A frame number, with no reference. UP_MAP_PFN counts nothing; any other mapping retains the frame if it has a descriptor.
-  UP_ANSWER_NUMBER = 1
+  UP_ANSWER_NUMBER = 1,
+  /// Of `huge_fault` alone: there are no 2 MiB, and pages will be asked for.
+  UP_ANSWER_NONE = 2
 };
 
 /// The callbacks of a program's own backing (`vm_operations_struct`).
@@ -31,7 +35,7 @@ enum {
 /// Each runs on the thread that faulted, which holds no lock of the library, so it may wait and call any function. Many threads may
 /// call at once. An exception or `longjmp` out of a callback is undefined.
 typedef struct up_backing_operations {
-  /// How many pages there are. A fault beyond is -ENXIO for the program.
+  /// How many pages there are at first. A fault beyond is -ENXIO for the program. See `up_backing_resize`.
   uint64_t page_count;
   /// Handed to each callback.
   void *context;
@@ -41,6 +45,20 @@ typedef struct up_backing_operations {
   /// other negative number for a bus error. It may be called more often than pages are installed. A wrong answer is a bus error and a line on
   /// standard error.
   int (*fault)(void *context, uint64_t page, int write, up_answer *answer);
+  /// Answers a fault on the 2 MiB that begin with `page`, a multiple of 512, with the first of 512 frames or numbers in a row that begin at a
+  /// multiple of 512, or with UP_ANSWER_NONE. May be null. Asked for mappings with UP_MAP_HUGE, and otherwise like `fault`.
+  ///
+  /// It is not asked if there is `will_store`: stores are noticed page by page.
+  int (*huge_fault)(void *context, uint64_t page, int write, up_answer *answer);
+  /// A program is about to store to a page that a shared mapping shows read-only (`page_mkwrite`). May be null: every store is allowed.
+  ///
+  /// Returns 0; or -ENOMEM; or -EAGAIN to have the page faulted in again; or any other negative number for a bus error. A backing that writes pages
+  /// back notes the page as dirty here, and when `fault` is called with `write`. See `up_backing_write_protect`.
+  int (*will_store)(void *context, uint64_t page);
+  /// A private mapping has copied a page that was shown by number into `bytes`, which are good during the call. May be null.
+  void (*did_copy)(void *context, uint64_t page, const void *bytes);
+  /// Not 0: the frame number of page 0, and page n is always the frame n further on. A private mapping with UP_MAP_PFN needs it.
+  uint64_t first_number;
   /// Called once, when the last mapping and the handle have gone. May be null. It runs in a call of any thread, and after a grace period.
   void (*release)(void *context);
 } up_backing_operations;
@@ -79,6 +97,26 @@ UP_API int up_device_first_number(up_backing *backing, uint64_t *number);
 /// Errors: the errno of the system call that failed; -EINVAL for an empty file; -ENOMEM. Threads: any.
 UP_API int up_image_open(up_machine *machine, const char *path, up_backing **backing);
 
+/// Makes an image of `count` bytes, which are copied. The rest of its last page reads as zeroes.
+///
+/// Errors: -EINVAL for 0 bytes; -ENOMEM. Threads: any.
+UP_API int up_image_create(up_machine *machine, const void *bytes, size_t count, up_backing **backing);
+
+/// Moves a page of an image into the page cache, where it is a frame with a descriptor, or back to where it lies. Mappings see the same bytes.
+///
+/// Nothing happens if it is there already. Errors: -EINVAL for a page that is not there, or another backing; -ENOMEM; -EBUSY if a pin holds the
+/// page, or a mapping with UP_MAP_PFN shows it; -EROFS if the page is dirty and the image's file cannot be written. Threads: any.
+UP_API int up_image_move(up_backing *backing, uint64_t page, int to_cache);
+
+/// Returns 1 if a page of an image is in the page cache at this moment, else 0. Errors: -EINVAL. Threads: any.
+UP_API int up_image_is_cached(up_backing *backing, uint64_t page);
+
+/// One pass of a policy: moves pages into the page cache that were accessed in `hot_after` passes in a row, and cached ones back that were not in
+/// `cold_after`. For a caller's own clock.
+///
+/// Returns how many pages moved. Pages that cannot move stay for the next pass. Errors: -EINVAL, also for a number that is not positive. Threads: any.
+UP_API int64_t up_image_run_policy(up_backing *backing, unsigned hot_after, unsigned cold_after);
+
 /// Ends a handle. Mappings keep what the backing shows until they are unmapped.
 ///
 /// A page cache writes its dirty pages back when the last mapping has gone too. Errors of these writes are lost: `up_cache_sync` before.
@@ -92,7 +130,7 @@ UP_API int64_t up_backing_page_count(up_backing *backing);
 /// The length in bytes of a memory file or a cached file, in `*length`. Errors: -EINVAL for another backing. Threads: any.
 UP_API int up_file_length(up_backing *backing, uint64_t *length);
 
-/// Reads up to `count` bytes at `offset` of a memory file or a cached file (`pread(2)`). Mappings see the same pages.
+/// Reads up to `count` bytes at `offset` of a memory file, a cached file or an image (`pread(2)`). Mappings see the same pages.
 ///
 /// Returns how many bytes: fewer at the file's end. Errors: -EINVAL for another backing; -ENOMEM; what the store said. Threads: any.
 UP_API int64_t up_file_read(up_backing *backing, uint64_t offset, void *bytes, size_t count);

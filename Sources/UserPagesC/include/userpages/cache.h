@@ -3,8 +3,21 @@
 #define USERPAGES_CACHE_H
 
 #include "base.h"
+#include "pin.h"
 
 UP_BEGIN
+
+/// Whether what is written of a page is one moment's contents, which a checksum or a log needs.
+enum {
+  /// A page may change while it is written. It is dirty then, and is written again.
+  UP_STABILITY_NONE = 0,
+  /// A store waits until its page is written (Linux's stable pages).
+  UP_STABILITY_WAITS = 1,
+  /// Pages are copied, and the copies are written. A store waits until its page is copied.
+  UP_STABILITY_COPIES = 2,
+  /// Copies where stores meet pages that are written, and waits elsewhere.
+  UP_STABILITY_ADAPTS = 3
+};
 
 /// How a file is cached. All that is 0 is left out.
 typedef struct up_cache_options {
@@ -12,9 +25,25 @@ typedef struct up_cache_options {
   uint64_t limit;
   /// How far the file can grow, in pages; 0 for 2^26. It costs address space, not memory.
   uint64_t maximum_pages;
-  /// Not 0: what is written of a page is one moment's contents. A store to a page that is being written waits until the page is copied or
-  /// written (Linux's stable pages).
-  int is_stable;
+  /// One of `UP_STABILITY_...`.
+  int stability;
+  /// Not 0: mappings may not store to pages. `up_file_write` alone changes them, and a write-back waits for no store.
+  int refuses_stores;
+  /// Not 0: the disk is asked by `preadv(2)` and `pwritev(2)`, and not by io_uring where that is there.
+  int uses_calls;
+  /// Handed to each hook.
+  void *context;
+  /// Called before the first store to a page that is clean, and before each further mapping of it may store (`page_mkwrite`). May be null.
+  ///
+  /// It may wait. It returns 0; or -ENOMEM for the store; or any other negative number for a bus error.
+  int (*will_store)(void *context, uint64_t page);
+  /// Called before pages are written, which then no store can change but a pin's: the place to write a log up to the last change of any of them.
+  /// May be null. It returns 0, or a negated errno value: the pages then stay dirty, and `up_cache_sync` reports the error.
+  ///
+  /// It gets -EBUSY where it syncs, flushes or resizes the same cache. One call at a time.
+  int (*will_write_back)(void *context, const uint64_t *pages, size_t count);
+  /// Called once, when the cache has ended. May be null. It runs in a call of any thread, and not if the cache could not be made.
+  void (*release)(void *context);
 } up_cache_options;
 
 /// Opens the file at `path`, and makes an empty one if there is none, behind a cache of its own (`open(2)` with O_DIRECT).
@@ -22,9 +51,67 @@ typedef struct up_cache_options {
 /// The disk transfers straight into and out of frames. The file is locked (`flock(2)`) until the cache ends. Afterwards `*backing` is a handle,
 /// which maps by `up_space_map` with UP_MAP_SHARED, or privately.
 ///
-/// Errors: -EBUSY if the file has another user; the errno where it cannot be opened; -EINVAL for a limit of 0; -ENOMEM. Threads: any.
+/// Errors: -EBUSY if the file has another user; the errno where it cannot be opened; -EINVAL for a limit of 0 and unknown values; -ENOMEM.
+/// Threads: any.
 UP_API int up_cache_open(
     up_machine *machine, const char *path, const up_cache_options *options, up_backing **backing);
+
+/// As `up_cache_open`, for a regular file that is open for reading and writing. After a success `descriptor` is the cache's; after an error it is
+/// the caller's. The caller has locked it, if it is to be.
+///
+/// Errors: as `up_cache_open`; -EBADF. Threads: any.
+UP_API int up_cache_open_descriptor(
+    up_machine *machine, int descriptor, const up_cache_options *options, up_backing **backing);
+
+struct iovec;
+
+/// A program's own store behind a page cache: one that compresses, checks sums, or talks to another machine.
+///
+/// Each callback returns 0 or a negated errno value. It runs on the thread that faulted, synced or evicted, or on one that reads ahead. Reads come
+/// from several threads at once, beside at most one of the other calls. No two calls touch one page at the same time, unless both write nothing.
+///
+/// Locks of the cache are held: a callback must not use the cache that it serves, nor memory that maps it. What would wait there is -EBUSY.
+typedef struct up_store_operations {
+  /// Handed to each callback.
+  void *context;
+  /// The length in bytes at first.
+  uint64_t length;
+  /// Reads `count` pages in a row, from `page` on, into as many vectors of 4096 bytes. What the file's last page lacks is filled with zeroes.
+  int (*read)(void *context, uint64_t page, const struct iovec *pages, size_t count);
+  /// Writes `count` pages in a row, from `page` on. The length stays: bytes beyond it are not written.
+  int (*write)(void *context, uint64_t page, const struct iovec *pages, size_t count);
+  /// Sets the length. What is added reads as zeroes, the rest of a last page that was cut included.
+  int (*resize)(void *context, uint64_t length);
+  /// Makes whole pages read as zeroes.
+  int (*punch_hole)(void *context, uint64_t first_page, uint64_t pages);
+  /// Returns when all that was written before would survive a loss of power.
+  int (*sync)(void *context);
+  /// Called once, when the cache has ended. May be null. It runs in a call of any thread.
+  void (*release)(void *context);
+} up_store_operations;
+
+/// Makes a page cache over a program's own store. `operations` and `options` are copied; `uses_calls` has no meaning here.
+///
+/// Errors: -EINVAL without one of the callbacks, for a limit of 0 and for unknown values; -ENOMEM. No `release` is called then. Threads: any.
+UP_API int up_cache_create(
+    up_machine *machine, const up_store_operations *operations, const up_cache_options *options, up_backing **backing);
+
+/// Pins a page of the file without a mapping: a hit takes no lock. The pin is for reading; `up_file_write` changes the page in place.
+///
+/// The evictor leaves the page alone. After a truncation or `up_cache_invalidate` the pin keeps the old frame. It ends by `up_unpin`.
+///
+/// Errors: -ENXIO beyond the end; -ENOMEM if no frame can be freed; -EINVAL if `backing` is no cache; what the store said. Threads: any.
+UP_API int up_cache_pin(up_backing *backing, uint64_t page, up_pin *pin);
+
+/// Returns 1 if a page is in memory at this moment, else 0. Errors: -EINVAL if `backing` is no cache. Threads: any.
+UP_API int up_cache_is_resident(up_backing *backing, uint64_t page);
+
+/// Forgets every page, dirty ones too, and asks a real file for its length again: another program has changed it (`invalidate_inode_pages2`).
+///
+/// When it returns, no look-up finds what was read or written before. Pins keep their frames, and private copies stay.
+///
+/// Errors: -EINVAL if `backing` is no cache; -EFBIG for a length beyond the most pages of the cache; -EBUSY inside a hook. Threads: any.
+UP_API int up_cache_invalidate(up_backing *backing);
 
 /// Returns when every store that came before the call is in the file and would survive a loss of power (`fsync(2)`).
 ///
@@ -53,8 +140,14 @@ typedef struct up_cache_counters {
   uint64_t dirty_pages;
   /// Pages that were read again after an eviction: the sign of a limit that is too low (`workingset_refault`).
   uint64_t refaults;
-  /// Pages that were written from a copy, because a pin held them.
+  /// Pages that were written from a copy, because a pin held them, or for stability.
   uint64_t copied_pages;
+  /// Look-ups that did not find their page, and read it.
+  uint64_t misses;
+  /// Pages that the evictor took away.
+  uint64_t evicted_pages;
+  /// Pages that were read before a thread asked for them; those that one then asked for; those that left the cache unused.
+  uint64_t read_ahead_pages, read_ahead_hits, read_ahead_wasted;
 } up_cache_counters;
 
 /// Reads the counters. Errors: -EINVAL if `backing` is no cache. Threads: any.

@@ -41,6 +41,11 @@ UP_API int up_mirror_load_word(up_mirror *mirror, uint64_t address, unsigned siz
 /// Errors: as `up_mirror_store`; -EINVAL for another size. Threads: any.
 UP_API int up_mirror_store_word(up_mirror *mirror, uint64_t address, unsigned size, uint64_t value);
 
+/// Returns 1 if the mirror has a translation of the page of `address` that may still be read at this moment, else 0.
+///
+/// Errors: -EINVAL. Threads: any.
+UP_API int up_mirror_holds(up_mirror *mirror, uint64_t address);
+
 /// A number that changes before a translation is revoked, in `*sequence` (`mmu_interval_read_begin`).
 ///
 /// Read it, load through the mirror, and keep what follows from the bytes. As long as the number is the same, none of the pages was removed,

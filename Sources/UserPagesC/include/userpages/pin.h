@@ -18,6 +18,9 @@ enum {
   UP_PIN_FORCE = 4,
   /// Only the fast path: no lock and no fault, or -EAGAIN (FOLL_FAST_ONLY).
   UP_PIN_FAST_ONLY = 8,
+  /// A plain reference instead of a pin (FOLL_GET). It keeps the frame and promises nothing else: copy-on-write may give the program another
+  /// frame, and then holder and program do not see one page. Not with UP_PIN_LONG_TERM. It ends as a pin does.
+  UP_PIN_GET = 16,
   /// No fault: a page that is not there is -EFAULT (FOLL_NOFAULT).
   UP_PIN_NO_FAULT = 32
 };
@@ -81,6 +84,9 @@ UP_API int up_unpin_range(up_pins *pins, int dirty);
 ///
 /// Threads: any.
 UP_API void *up_pins_bytes(const up_pins *pins, uint64_t index);
+
+/// The number of the frame of the page at `index`, in `*number`. Errors: -EINVAL, also if there is no such page. Threads: any.
+UP_API int up_pins_frame_number(const up_pins *pins, uint64_t index, uint64_t *number);
 
 /// Describes the pages from `first` on by I/O vectors, for `preadv(2)` and `pwritev(2)`. Adjacent frames are one vector.
 ///
