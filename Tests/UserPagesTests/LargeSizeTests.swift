@@ -41,7 +41,7 @@ import Testing
     #expect(throws: tooLong) { try cache.setByteCount(.max) }
     #expect(throws: tooLong) { try cache.write([1], at: .max - 1) }
     #expect(throws: PageError.invalidArgument) { try cache.write([1], at: .max) }
-    #expect(throws: PageError.invalidArgument) { try cache.punchHole(0..<Int.max) }
+    try cache.punchHole(0..<Int.max)
     #expect(try cache.read(at: .max, count: 1) == [])
     #expect(try cache.read(at: 0, count: .max).count == Page.size)
     try cache.flush(0..<Int.max)
@@ -55,7 +55,7 @@ import Testing
     let tooLong = PageError.file(.resize, errno: EFBIG)
     #expect(throws: tooLong) { try file.setByteCount(.max) }
     #expect(throws: tooLong) { try file.write([1], at: .max - 1) }
-    #expect(throws: PageError.invalidArgument) { try file.punchHole(0..<Int.max) }
+    try file.punchHole(0..<Int.max)
     #expect(try file.read(at: .max, count: 1) == [])
     #expect(file.byteCount == Page.size)
   }

@@ -165,7 +165,12 @@ import Testing
       #expect(throws: PageError.file(.resize, errno: 27)) { try file.setByteCount(32 * Page.size + 1) }
       #expect(throws: PageError.invalidArgument) { try file.write([1], at: -1) }
       #expect(throws: PageError.invalidArgument) { try file.setByteCount(-1) }
-      #expect(throws: PageError.invalidArgument) { try file.punchHole(0..<11) }
+      #expect(throws: PageError.invalidArgument) { try file.punchHole(-1..<11) }
+      // Beyond the end there is nothing to punch.
+      try file.punchHole(9..<Int.max)
+      try file.punchHole(10..<11)
+      #expect(try space.load(at: address(9), count: 1) == [0])
+      #expect(try space.load(at: address(8) + 4095, count: 1) == [1])
       #expect(throws: PageError.invalidArgument) {
         _ = try PageCacheFile(space.memory, pages: 1, maximumPages: -1)
       }

@@ -12,12 +12,12 @@ extension ScenarioMachine {
         throw images[name] == nil ? .invalidArgument : .readOnly
       }
     case .punch(let name, let page, let count):
-      // As fallocate(2): no hole has no pages, and one beyond the end changes nothing.
+      // As fallocate(2): no hole has no pages.
       guard count > 0 else { throw .invalidArgument }
       if let disk = diskFiles[name] {
-        try disk.cache.punchHole((page..<page + count).clamped(to: 0..<disk.cache.pageCount))
+        try disk.cache.punchHole(page..<page + count)
       } else if let file = files[name] {
-        try file.punchHole((page..<page + count).clamped(to: 0..<file.pageCount))
+        try file.punchHole(page..<page + count)
       } else {
         throw images[name] == nil ? .invalidArgument : .readOnly
       }

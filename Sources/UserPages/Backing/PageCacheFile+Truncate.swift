@@ -40,10 +40,11 @@ extension PageCacheFile {
   }
 
   /// Makes whole pages read as zeroes, in the file and in every mapping; private copies stay (`FALLOC_FL_PUNCH_HOLE`).
+  /// Pages beyond the end are left out: there is nothing.
   ///
-  /// - Throws: `invalidArgument` for a range that is not inside the file.
+  /// - Throws: `invalidArgument` for a range that begins below zero.
   public func punchHole(_ pages: Range<Int>) throws(PageError) {
-    guard pages.lowerBound >= 0, pages.upperBound <= pageCount else { throw .invalidArgument }
+    guard pages.lowerBound >= 0 else { throw .invalidArgument }
     changing { kept in
       let pages = pages.clamped(to: 0..<pageCount)
       original.withLock { $0.punch(pages) }

@@ -116,7 +116,12 @@ import Testing
       try stage.cache.sync()
       #expect((0..<8).map { stage.written($0) } == [100, 101, 0, 0, 0, 0, 106, 107])
       try stage.cache.punchHole(4..<4)
-      #expect(throws: PageError.invalidArgument) { try stage.cache.punchHole(10..<17) }
+      #expect(throws: PageError.invalidArgument) { try stage.cache.punchHole(-1..<2) }
+      // Beyond the end there is nothing to punch.
+      try stage.cache.punchHole(7..<Int.max)
+      try stage.cache.punchHole(16..<17)
+      #expect(stage.cache.byteCount == 16 * Page.size)
+      #expect(try (6..<9).map { try stage.word($0) } == [106, 0, 0])
     }
   }
 

@@ -34,14 +34,16 @@ extension PageCache {
   }
 
   /// Makes whole pages read as zeroes, in the file and in every mapping; private copies stay (`FALLOC_FL_PUNCH_HOLE`).
+  /// Pages beyond the end are left out: there is nothing.
   ///
-  /// - Throws: `invalidArgument` for a range that is not inside the file; `busy` inside `willWriteBack`; what the store
+  /// - Throws: `invalidArgument` for a range that begins below zero; `busy` inside `willWriteBack`; what the store
   ///   threw.
   public func punchHole(_ pages: Range<Int>) throws(PageError) {
-    guard pages.lowerBound >= 0, pages.upperBound <= pageCount else { throw .invalidArgument }
-    if pages.isEmpty { return }
+    guard pages.lowerBound >= 0 else { throw .invalidArgument }
     try changingContents { kept throws(PageError) in
+      // The end as it is under the lock: another thread may have moved it.
       let pages = pages.clamped(to: 0..<pageCount)
+      if pages.isEmpty { return }
       try callingStore { () throws(PageError) in try store.punchHole(pages) }
       let dropped = drop(pages)
       moves.advance()
