@@ -59,10 +59,10 @@ public struct RaceFailure: Sendable, CustomStringConvertible {
 
 /// Asks both sides for what two halves may show, one after the other, and what they do show, at once.
 ///
-/// Every order of the halves' single-page steps runs on both sides, and the answers must be the same. They are all that
-/// is allowed, but for what a fault explains that comes apart from its access (`DividedPair.withFaultsApart`), or the get
-/// of a page that comes apart from the remote access's copy (`DividedPair.withGetsApart`). Then the halves run at once,
-/// in the library with every engine and on the kernel.
+/// Every order of the halves' single-page steps runs on both sides, and the answers must be the same. They are all
+/// that is allowed, but for two things: a fault comes apart from its access (`DividedPair.withFaultsApart`), and the
+/// pin of a page from the copy of a remote access (`DividedPair.withPinsApart`). Then the halves run at once, in the
+/// library with every engine and on the kernel.
 public final class RaceComparer {
   private let oracle: KernelOracle
   private var racers: [LibraryRacer]
@@ -98,7 +98,7 @@ public final class RaceComparer {
       if !knowsParts, judge.failure(in: outcomes, by: side) != nil {
         knowsParts = true
         for finer in divided.withFaultsApart { judge.allow(finer, try oracle.answers(to: finer, in: finer.orders)) }
-        for finer in divided.withGetsApart {
+        for finer in divided.withPinsApart {
           judge.allow(finer, finer.orders.map { racers[0].answers(to: finer, in: $0) })
         }
       }

@@ -23,7 +23,7 @@ struct RaceStep {
 /// A statement of a half with its steps.
 struct DividedStatement {
   var statement: Statement
-  /// What an access does first, if that is apart from it: its faults, or the get of the page. They have no part in its
+  /// What an access does first, if that is apart from it: its faults, or the pin of the page. They have no part in its
   /// answer.
   var preludes: [RaceStep] = []
   var steps: [RaceStep]
@@ -32,7 +32,7 @@ struct DividedStatement {
   func composed(_ answers: [String]) -> String {
     guard steps.count > 1 else { return answers[0] }
     if let access = steps.first, case .pin = access.statement, case .access = statement {
-      // A remote access by way of a get: the copy has the answer, and none could be made without the page.
+      // A remote access by way of a pin: the copy has the answer, and none could be made without the page.
       return answers[0] == RaceStep.skipped ? "EFAULT" : answers[0]
     }
     let failed = zip(steps, answers).prefix { !$0.hasFailed($1) }.count
@@ -91,18 +91,18 @@ struct DividedPair {
     }
   }
 
-  /// The same pair for each of its remote accesses to one page, divided into getting the page and copying.
+  /// The same pair for each of its remote accesses to one page, divided into pinning the page and copying.
   ///
-  /// The other half may unmap, replace or move the page in between; what was got is copied all the same. So it is on
-  /// the kernel (`process_vm_rw_single_vec`). No statement there gets a page for a store, so these orders are run in the
+  /// The other half may unmap, replace or share the page in between; what was pinned is copied all the same. So it is
+  /// on the kernel (`process_vm_rw_single_vec`). No statement there pins for so short, so these orders are run in the
   /// library alone.
-  var withGetsApart: [DividedPair] {
+  var withPinsApart: [DividedPair] {
     halves.indices.flatMap { half in
       halves[half].indices.compactMap { index in
         let name = "remote.\(half).\(index)"
-        guard let (get, rest) = halves[half][index].statement.getAndCopy(name) else { return nil }
+        guard let (pin, rest) = halves[half][index].statement.pinAndCopy(name) else { return nil }
         var pair = self
-        pair.halves[half][index].preludes = [get]
+        pair.halves[half][index].preludes = [pin]
         pair.halves[half][index].steps = rest
         return pair
       }
@@ -162,12 +162,12 @@ extension Statement {
     }
   }
 
-  /// What a remote access to one page does in turn: it gets the page, copies, and gives the page back. Nil for other
+  /// What a remote access to one page does in turn: it pins the page, copies, and gives the page back. Nil for other
   /// statements.
-  fileprivate func getAndCopy(_ name: String) -> (get: RaceStep, rest: [RaceStep])? {
-    func get(_ space: String, _ address: UInt64, _ options: Set<PinOption>) -> RaceStep {
+  fileprivate func pinAndCopy(_ name: String) -> (pin: RaceStep, rest: [RaceStep])? {
+    func pin(_ space: String, _ address: UInt64, _ options: Set<PinOption>) -> RaceStep {
       RaceStep(
-        statement: .pin(.get(name: name, space: space, PageRange(address: address & ~4095, pages: 1), options)))
+        statement: .pin(.pin(name: name, space: space, PageRange(address: address & ~4095, pages: 1), options)))
     }
     func rest(_ copy: Statement, dirty: Bool) -> [RaceStep] {
       [
@@ -178,11 +178,11 @@ extension Statement {
     switch self {
     case .access(.readRemotely(let space, let address, let count)) where Int(address % 4096) + count <= 4096:
       let copy = Statement.pin(.peek(name: name, offset: Int(address % 4096), count: count))
-      return (get(space, address, []), rest(copy, dirty: false))
+      return (pin(space, address, []), rest(copy, dirty: false))
     case .access(.writeRemotely(let space, let address, let bytes))
     where Int(address % 4096) + bytes.bytes.count <= 4096:
       let copy = Statement.pin(.poke(name: name, offset: Int(address % 4096), bytes))
-      return (get(space, address, [.write]), rest(copy, dirty: true))
+      return (pin(space, address, [.write]), rest(copy, dirty: true))
     default: return nil
     }
   }
