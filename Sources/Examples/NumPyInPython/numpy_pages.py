@@ -22,7 +22,9 @@ PIN_WRITE = 1
 
 class MachineOptions(ctypes.Structure):
     _fields_ = [("ram_pages", ctypes.c_uint64), ("movable_pages", ctypes.c_uint64),
-                ("swap_pages", ctypes.c_uint64), ("swap_path", ctypes.c_char_p)]
+                ("swap_pages", ctypes.c_uint64), ("swap_path", ctypes.c_char_p),
+                ("span_pages", ctypes.c_uint64), ("flags", ctypes.c_uint), ("min_free_pages", ctypes.c_uint64),
+                ("low_free_pages", ctypes.c_uint64), ("high_free_pages", ctypes.c_uint64)]
 
 
 class Pins(ctypes.Structure):
