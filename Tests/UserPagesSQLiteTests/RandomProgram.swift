@@ -6,6 +6,8 @@ import SeededRandom
 struct RandomProgram {
   /// Stands for the URI of a second database, which is attached as `x`.
   static let attached = "@"
+  /// Each sync waits for the disk, so most programs make none.
+  private static let syncs = ["OFF", "OFF", "OFF", "OFF", "OFF", "OFF", "NORMAL", "FULL"]
 
   let statements: [String]
 
@@ -26,8 +28,7 @@ struct RandomProgram {
         "PRAGMA page_size=\(one(of: StatementTests.pageSizes))",
         "PRAGMA auto_vacuum=\(random.below(3))",
         "PRAGMA journal_mode=\(one(of: ["DELETE", "WAL", "TRUNCATE", "PERSIST", "MEMORY"]))",
-        // Each sync waits for the disk.
-        "PRAGMA synchronous=\(one(of: ["OFF", "OFF", "OFF", "OFF", "OFF", "OFF", "NORMAL", "FULL"]))",
+        "PRAGMA synchronous=\(one(of: RandomProgram.syncs))",
         "PRAGMA cache_size=\(one(of: [2, 10, 200]))", "PRAGMA mmap_size=\(one(of: [0, 50_000, 1 << 28, 1 << 28]))",
         "PRAGMA locking_mode=\(random.oneIn(6) ? "EXCLUSIVE" : "NORMAL")",
         "CREATE TABLE t(a INTEGER PRIMARY KEY, b, c)", "CREATE TABLE u(a, b UNIQUE)", "CREATE INDEX ti ON t(b, c)",
@@ -72,7 +73,10 @@ struct RandomProgram {
           "PRAGMA journal_mode=WAL", "PRAGMA journal_mode=DELETE", "PRAGMA wal_checkpoint(PASSIVE)",
           "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA wal_checkpoint(RESTART)",
         ])
-      case 20: return "ATTACH '\(RandomProgram.attached)' AS x; CREATE TABLE IF NOT EXISTS x.w(a, b)"
+      case 20:
+        // What is attached begins with FULL, whatever the first database has. Last: in a transaction it is an error.
+        return "ATTACH '\(RandomProgram.attached)' AS x; CREATE TABLE IF NOT EXISTS x.w(a, b); "
+          + "PRAGMA x.synchronous=\(one(of: RandomProgram.syncs))"
       case 21: return "INSERT INTO x.w SELECT a, c FROM main.t WHERE a>\(low) LIMIT 60"
       case 22: return "SELECT count(*), sum(a), sum(length(b)) FROM x.w"
       case 23: return random.oneIn(3) ? "DETACH x" : "DELETE FROM x.w WHERE a<\(low)"

@@ -149,7 +149,7 @@ UP_API int up_file_resize(up_backing *backing, uint64_t length);
 
 /// Makes whole pages read as zeroes, in the file and in every mapping; private copies stay (FALLOC_FL_PUNCH_HOLE).
 ///
-/// Errors: -EINVAL for a range that is not inside the file, or another backing; what the store said. Threads: any.
+/// Pages beyond the end are left out. Errors: -EINVAL for a range beyond 2^63, or another backing; what the store said. Threads: any.
 UP_API int up_file_punch_hole(up_backing *backing, uint64_t first_page, uint64_t pages);
 
 UP_END
