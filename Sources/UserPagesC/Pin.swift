@@ -33,15 +33,28 @@ extension PinOptions {
 
 // MARK: One page
 
-/// The two commonest kinds of pins are compiled by themselves, so that each compares an entry with a constant.
+/// The two commonest kinds of pins are functions of their own, so that each compares an entry with a constant.
+///
+/// Each is called in place of a return, and no register is saved before it is. A second fast path that were inlined
+/// here would stay a call of one that tests every option.
 @c @implementation
 public func up_space_pin(
   _ space: OpaquePointer?, _ address: UInt64, _ flags: UInt32, _ pin: UnsafeMutablePointer<up_pin>?
 ) -> Int32 {
   guard let space, let pin else { return -EINVAL }
-  if flags == 0 { return hold(space, address, [], pin) }
-  if Int(flags) == UP_PIN_WRITE { return hold(space, address, .write, pin) }
+  if Int(flags) == UP_PIN_WRITE { return holdToWrite(space, address, pin) }
+  if flags == 0 { return holdToRead(space, address, pin) }
   return holdOtherwise(space, address, flags, pin)
+}
+
+@inline(never)
+private func holdToRead(_ space: OpaquePointer, _ address: UInt64, _ pin: UnsafeMutablePointer<up_pin>) -> Int32 {
+  hold(space, address, [], pin)
+}
+
+@inline(never)
+private func holdToWrite(_ space: OpaquePointer, _ address: UInt64, _ pin: UnsafeMutablePointer<up_pin>) -> Int32 {
+  hold(space, address, .write, pin)
 }
 
 @inline(never)

@@ -100,7 +100,11 @@ struct FrameTable: @unchecked Sendable {
   func frame(_ pfn: PFN) -> Frame { Frame(descriptors + Int(pfn.rawValue)) }
 
   @inlinable @inline(__always)
-  func number(of frame: Frame) -> PFN { PFN(UInt64(frame.descriptor - descriptors)) }
+  func number(of frame: Frame) -> PFN {
+    // Unsigned: no descriptor lies before the first one. So it is a shift, and no sign is looked at.
+    let distance = UInt(bitPattern: frame.descriptor) - UInt(bitPattern: descriptors)
+    return PFN(UInt64(distance / UInt(MemoryLayout<FrameDescriptor>.stride)))
+  }
 
   /// The same table, for a machine some of whose frames are movable.
   func with(movable frames: Range<PFN>) -> FrameTable {
