@@ -6,6 +6,9 @@
   extension TortureTests {
     /// Threads that are frozen while they link or unlink table nodes, or look into the page cache.
     @Suite struct FrozenNodes {
+      /// A whole stripe. An operation on it holds the whole space, and so unlinks the nodes of the third level too.
+      private static let stripePages = (1 << 30) / Page.size
+
       @Test func nodeTakenBackWithChildren() throws {
         // A fault links a node into a parent that is being unlinked; another fault has linked a node below it
         // meanwhile.
@@ -23,7 +26,7 @@
           #expect(linker.waitUntilFrozen())
           #expect(try space.load(at: second, as: UInt8.self) == 0)
           let unlinker = freezer.start("unmap", freezeAt: .unlinkBetweenLinkAndCollect) {
-            try space.unmap(at: first, pages: 2 * Page.pagesPerHuge)
+            try space.unmap(at: first, pages: Self.stripePages)
           }
           #expect(unlinker.waitUntilFrozen())
           linker.thaw()
@@ -63,7 +66,9 @@
               walker.walk(to: address, in: space, freezer)
             }
             #expect(linker.waitUntilFrozen())
-            let unlinker = freezer.start("unmap", freezeAt: place) { try space.unmap(at: address, pages: 1) }
+            let unlinker = freezer.start("unmap", freezeAt: place) {
+              try space.unmap(at: address, pages: Self.stripePages)
+            }
             if place == nil { try unlinker.join() } else { #expect(unlinker.waitUntilFrozen()) }
             linker.thaw()
             _ = linker.mayFinish()
@@ -88,7 +93,7 @@
               walker.walk(to: address, in: space, freezer)
             }
             #expect(linker.waitUntilFrozen())
-            try space.unmap(at: address, pages: 1)
+            try space.unmap(at: address, pages: Self.stripePages)
             linker.thaw()
             try linker.join()
             space.exit()
@@ -115,7 +120,7 @@
           }
           #expect(stander.waitUntilFrozen())
           let unlinker = freezer.start("unmap", freezeAt: .unlinkBetweenLinkAndCollect) {
-            try space.unmap(at: first, pages: 2 * Page.pagesPerHuge)
+            try space.unmap(at: first, pages: Self.stripePages)
           }
           #expect(unlinker.waitUntilFrozen())
           // It takes its node back. It waits for the unmap then; were the node used again, it would be frozen with it.

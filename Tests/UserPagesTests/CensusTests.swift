@@ -34,6 +34,8 @@ import UserPages
       try space.unmap(at: 0x10000, pages: 2)
       try space.unmap(at: 0x20000, pages: 2)
       file.drop()
+      // Takes the node of the third level, which no operation in a stripe does.
+      space.exit()
       memory.flushDeferredFrees()
       census = memory.census()
       #expect(census.framesInUse == 2, "the pin and the get hold one each")

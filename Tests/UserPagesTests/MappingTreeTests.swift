@@ -15,17 +15,32 @@ import Testing
   }
 
   private static let window = 24
+  /// Where the pages lie: inside a stripe, at its end, and at the end of one whose slot several others share.
+  private static let bases: [UInt64] = [0x10_0000, Stripe.size - 0xc000, Stripe.size * 64 - 0x5000]
+
+  /// A space's mappings, and the address of page 0.
+  private struct Tree {
+    let mappings: VMATree
+    let base: UInt64
+
+    func address(_ page: Int) -> VirtualAddress { VirtualAddress(base + UInt64(page * Page.size)) }
+
+    func addresses(_ range: Range<Int>) -> Range<VirtualAddress> {
+      address(range.lowerBound)..<address(range.upperBound)
+    }
+  }
 
   private let memory: PhysicalMemory
   private let lock = MmapLock()
 
   init() throws { memory = try PhysicalMemory(ramPages: 8) }
 
-  @Test func randomEdits() throws {
+  @Test(arguments: bases)
+  func randomEdits(base: UInt64) throws {
     let file = try PageCacheFile(memory, pages: 64)
     var random = SeededGenerator(seed: TestSeed.named("mapping tree"))
-    for _ in 0..<300 {
-      let tree = VMATree(queue: memory.deferredQueue)
+    for _ in 0..<200 {
+      let tree = Tree(mappings: VMATree(queue: memory.deferredQueue), base: base)
       var model: [Int: Word] = [:]
       for _ in 0..<40 {
         let first = random.below(Self.window)
@@ -38,13 +53,13 @@ import Testing
         compare(tree, model)
       }
       remove(0..<Self.window, from: tree, &model)
-      #expect(tree.count == 0)
+      #expect(tree.mappings.count == 0)
     }
     memory.flushDeferredFrees()
   }
 
   private func insert(
-    _ range: Range<Int>, into tree: VMATree, _ model: inout [Int: Word], file: PageCacheFile,
+    _ range: Range<Int>, into tree: Tree, _ model: inout [Int: Word], file: PageCacheFile,
     _ random: inout SeededGenerator
   ) {
     let fromFile = random.oneIn(2)
@@ -56,9 +71,9 @@ import Testing
     var attributes = VMA.Attributes(
       protection: word.protection, isShared: word.isShared, kind: fromFile ? .file(file) : .anonymous, hugePages: false)
     attributes.dontFork = word.dontFork
-    edit(tree) { writer, old in
-      tree.carve(addresses(range), replacing: &old, writer)
-      tree.insert(addresses(range), attributes, firstPage: firstPage, replacing: &old, writer)
+    edit(range, of: tree) { mappings, writer, old in
+      mappings.carve(tree.addresses(range), replacing: &old, writer)
+      mappings.insert(tree.addresses(range), attributes, firstPage: firstPage, replacing: &old, writer)
     }
     for page in range {
       model[page] = word
@@ -66,33 +81,38 @@ import Testing
     }
   }
 
-  private func remove(_ range: Range<Int>, from tree: VMATree, _ model: inout [Int: Word]) {
-    edit(tree) { writer, old in tree.carve(addresses(range), replacing: &old, writer) }
+  private func remove(_ range: Range<Int>, from tree: Tree, _ model: inout [Int: Word]) {
+    edit(range, of: tree) { mappings, writer, old in
+      mappings.carve(tree.addresses(range), replacing: &old, writer)
+    }
     for page in range { model[page] = nil }
   }
 
-  private func edit(_ tree: VMATree, _ body: (borrowing MmapWriter, inout VMATree.Replaced) -> Void) {
-    lock.writing { writer in
+  private func edit(
+    _ range: Range<Int>, of tree: Tree, _ body: (VMATree, borrowing MmapWriter, inout VMATree.Replaced) -> Void
+  ) {
+    // The whole space the first time in a stripe, and where a wide mapping is or comes.
+    lock.writing(tree.addresses(range), in: tree.mappings) { writer in
       var old = VMATree.Replaced()
-      body(writer, &old)
-      tree.publish(writer)
+      body(tree.mappings, writer, &old)
+      tree.mappings.publish(writer)
       var teardown = Teardown(memory.deferred)
-      tree.retire(old, &teardown)
+      tree.mappings.retire(old, &teardown)
       teardown.finishWithoutGracePeriod()
     }
   }
 
-  private func compare(_ tree: VMATree, _ model: [Int: Word]) {
+  private func compare(_ tree: Tree, _ model: [Int: Word]) {
     RCU.read { section in
       var mappings = 0
       var before: Word?
       for page in 0..<Self.window {
-        let mapping = tree.find(address(page) + 123, section)
+        let mapping = tree.mappings.find(tree.address(page) + 123, section)
         let found = mapping.map { mapping in
           Word(
             protection: mapping.value.attributes.protection, isShared: mapping.value.attributes.isShared,
             dontFork: mapping.value.attributes.dontFork,
-            filePage: mapping.value.attributes.isAnonymous ? nil : mapping.value.backingPage(of: address(page)))
+            filePage: mapping.value.attributes.isAnonymous ? nil : mapping.value.backingPage(of: tree.address(page)))
         }
         #expect(found == model[page], "page \(page)")
         #expect(mapping?.value.isLive ?? true)
@@ -100,7 +120,7 @@ import Testing
         if let word = model[page], !continues(before, word) { mappings += 1 }
         before = model[page]
       }
-      #expect(tree.count == mappings)
+      #expect(tree.mappings.count == mappings)
     }
   }
 
@@ -108,11 +128,5 @@ import Testing
     guard var expected = before else { return false }
     expected.filePage = expected.filePage.map { $0 + 1 }
     return expected == word
-  }
-
-  private func address(_ page: Int) -> VirtualAddress { VirtualAddress(UInt64(0x10_0000 + page * Page.size)) }
-
-  private func addresses(_ range: Range<Int>) -> Range<VirtualAddress> {
-    address(range.lowerBound)..<address(range.upperBound)
   }
 }

@@ -37,6 +37,12 @@ struct Faults: MeasuringTool {
   @Option(help: "What the library's threads share: space, machine, nothing.")
   var sharing = LibrarySubject.Sharing.space
 
+  @Option(
+    help: ArgumentHelp(
+      "How far the threads' mappings lie apart in one space, in MiB: 1024 is a stripe, 2 is a table's node.",
+      valueName: "n"))
+  var distance = 1024
+
   @Option(help: "The work that is measured, all by default: fault, map-unmap, map-touch-unmap, fork.")
   var work: [FaultWork] = []
 
@@ -55,6 +61,7 @@ struct Faults: MeasuringTool {
     }
     guard (1024...1 << 22).contains(pages) else { throw ValidationError("--pages must be from 1024 to \(1 << 22)") }
     guard (1...1_000_000).contains(mappings) else { throw ValidationError("--mappings must be from 1 to 1000000") }
+    guard (1...1 << 16).contains(distance) else { throw ValidationError("--distance must be from 1 to 65536") }
     guard (1...1000).contains(rounds) else { throw ValidationError("--rounds must be from 1 to 1000") }
   }
 
@@ -63,11 +70,13 @@ struct Faults: MeasuringTool {
     let machine = Machine.current
     let engine = self.engine.rawValue
     try Standard.output(
-      "\(pages) pages, \(mappings) mappings a thread, \(rounds) rounds, engine \(engine), threads share \(sharing.rawValue); "
+      "\(pages) pages, \(mappings) mappings a thread, \(rounds) rounds, engine \(engine), threads share \(sharing.rawValue), "
+        + "\(distance) MiB apart; "
         + "\(machine.description)\n")
     var subjects: [any FaultSubject] = [
       try LibrarySubject(
-        pages: pages, engine: self.engine, sharing: sharing, threads: sharing == .space ? 1 : threads.counts.max() ?? 1)
+        pages: pages, engine: self.engine, sharing: sharing, distance: distance << 20,
+        threads: sharing == .space ? 1 : threads.counts.max() ?? 1)
     ]
     if !libraryAlone { subjects += [KernelSubject(), try MemsetSubject(pages: pages)] }
     let works = work.isEmpty ? FaultWork.allCases : work
@@ -98,7 +107,7 @@ struct Faults: MeasuringTool {
     }
     let report = FaultsReport(
       config: FaultsConfig(
-        pages: pages, mappings: mappings, rounds: rounds, engine: engine, sharing: sharing.rawValue,
+        pages: pages, mappings: mappings, rounds: rounds, engine: engine, sharing: sharing.rawValue, distance: distance,
         processorTime: processorTime, machine: machine),
       rows: rows)
     try Standard.output(report.text)

@@ -25,11 +25,13 @@ struct FaultsConfig: Encodable {
   var engine: String
   /// What the library's threads share.
   var sharing: String
+  /// How far their mappings lie apart, in MiB.
+  var distance: Int
   var processorTime: Bool
   var machine: Machine
 
   enum CodingKeys: String, CodingKey {
-    case pages, mappings, rounds, engine, sharing, machine
+    case pages, mappings, rounds, engine, sharing, distance, machine
     case processorTime = "processor_time"
   }
 }

@@ -18,11 +18,13 @@ final class LibrarySubject: FaultSubject {
   // One of them, or one for each thread.
   private let machines: [PhysicalMemory]
   private let spaces: [AddressSpace]
+  /// Bytes between the mappings of two threads.
+  private let distance: Int
   private let child = Mutex<AddressSpace?>(nil)
 
   /// Frames for `pages` pages in each machine, all of them touched once, so that the host has given the memory behind
   /// them.
-  init(pages: Int, engine: PinEngine, sharing: Sharing, threads: Int) throws(Failure) {
+  init(pages: Int, engine: PinEngine, sharing: Sharing, distance: Int, threads: Int) throws(Failure) {
     var machines: [PhysicalMemory] = []
     var spaces: [AddressSpace] = []
     do throws(PageError) {
@@ -42,6 +44,7 @@ final class LibrarySubject: FaultSubject {
       throw Failure("cannot make \(pages) frames: \(error.name)")
     }
     self.machines = machines
+    self.distance = distance
     self.spaces = spaces
   }
 
@@ -68,7 +71,7 @@ final class LibrarySubject: FaultSubject {
         let copy = try space.fork()
         child.withLock { $0 = copy }
       case .mapUnmap, .mapTouchUnmap:
-        let start = Self.area + (thread << 30)
+        let start = Self.area + thread * distance
         for _ in 0..<operations {
           try space.map(at: start, pages: FaultWork.mappingPages, protection: .readWrite)
           if work == .mapTouchUnmap {

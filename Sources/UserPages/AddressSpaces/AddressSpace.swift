@@ -3,8 +3,9 @@ import Synchronization
 /// One address space: mappings, a page table, and the operations on them (Linux's `mm_struct`).
 ///
 /// Thread-safe throughout. Operations that change mappings, or replace entries for a while, hold the mmap lock for
-/// writing, one at a time; page-out and advice that empties entries hold it for reading. A fault waits for them. A
-/// load, store or pin whose entry allows it does not, except with engine `locked`.
+/// writing: of the stripe that they are in, one at a time, or of the whole space (`MmapLock`). Page-out and advice that
+/// empties entries hold it for reading. A fault waits for them. A load, store or pin whose entry allows it does not,
+/// except with engine `locked`.
 ///
 /// A fault that fails, and a slow pin before it reports an error, take the lock for a moment. A long-term pin takes it
 /// for writing to move its page out of a movable frame. <doc:OperationLabels> lists the holders, <doc:LockOrder> has
@@ -30,7 +31,7 @@ public final class AddressSpace: Sendable {
   @usableFromInline let events: ShardedCounters
 
   let mappings: VMATree
-  let mmapLock = MmapLock()
+  let mmapLock: MmapLock
   let staleAccesses = StaleAccesses()
   /// The mirrors of the space, each of which keeps it.
   let mirrors = MirrorList()
@@ -50,6 +51,7 @@ public final class AddressSpace: Sendable {
     events = ShardedCounters()
     mappings = VMATree(queue: memory.deferredQueue)
     tableLocks = engine.makeTableLocks()
+    mmapLock = MmapLock(isStriped: tableLocks == nil)
     if memory.swap.store.pages > 0 { memory.reclaimer.add(self) }
   }
 
@@ -62,6 +64,7 @@ public final class AddressSpace: Sendable {
     events = parts.events
     mappings = parts.mappings
     tableLocks = parts.tableLocks
+    mmapLock = MmapLock(isStriped: tableLocks == nil)
   }
 
   private struct Parts {

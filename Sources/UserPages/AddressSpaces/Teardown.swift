@@ -110,16 +110,17 @@ final class StaleAccesses: Sendable {
 }
 
 extension AddressSpace {
-  /// Runs `body`, which changes mappings and entries, under the mmap lock held for writing. Returns when no access
-  /// through an entry that it took away is left.
+  /// Runs `body`, which changes mappings and entries of `range`, under the mmap lock held for writing there. Returns
+  /// when no access through an entry that it took away is left.
   ///
   /// - Precondition: the caller holds no lock and is in no read-side section.
   @inline(__always)
   func changeMappings<Result, Failure: Error>(
+    in range: Range<VirtualAddress>,
     _ body: (borrowing MmapWriter, inout Teardown) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     var teardown = Teardown(memory.deferred)
-    let result = mmapLock.writing { writer -> Swift.Result<Result, Failure> in
+    let result = mmapLock.writing(range, in: mappings) { writer -> Swift.Result<Result, Failure> in
       defer { teardown.close(with: staleAccesses) }
       do throws(Failure) { return .success(try body(writer, &teardown)) } catch { return .failure(error) }
     }
@@ -127,13 +128,13 @@ extension AddressSpace {
     return try result.get()
   }
 
-  /// Runs `body`, which empties entries and leaves the mappings as they are, under the mmap lock held for reading.
-  /// Returns when no access through an entry that it took away is left.
+  /// Runs `body`, which empties entries of `range` and leaves the mappings as they are, under the mmap lock held for
+  /// reading there. Returns when no access through an entry that it took away is left.
   ///
   /// - Precondition: the caller holds no lock and is in no read-side section.
-  func emptyEntries(_ body: (borrowing MmapReader, inout Teardown) -> Void) {
+  func emptyEntries(in range: Range<VirtualAddress>, _ body: (borrowing MmapReader, inout Teardown) -> Void) {
     var teardown = Teardown(memory.deferred)
-    mmapLock.reading { reader in emptyEntries(reader, &teardown) { teardown in body(reader, &teardown) } }
+    mmapLock.reading(range) { reader in emptyEntries(reader, &teardown) { teardown in body(reader, &teardown) } }
     teardown.finish()
   }
 

@@ -1,18 +1,51 @@
+import Synchronization
+
 /// An address space's mappings, ordered by address, disjoint (Linux's maple tree of `vm_area_struct`).
 ///
-/// Look-ups take no lock and run inside a read-side section. A writer changes the tree in one step: `carve` and
+/// Look-ups take no lock and run inside a read-side section. A writer changes the mappings in one step: `carve` and
 /// `insert` prepare, `publish` makes all of it visible. A replaced mapping is detached before. The writer gives it to
 /// `retire` when its entries are gone: until a grace period after that, the mapping keeps its backing's memory for
 /// threads that read through such an entry.
+///
+/// Narrow mappings (`Stripe`) are in the tree of their stripe's slot, which the holder of the stripe's lock edits. Wide
+/// ones are in one further tree, which only the holder of the whole edits, and which the holder of a stripe may read.
+///
+/// A tree's publication is one step. An edit that moves addresses between the trees is two, and a look-up between them
+/// would find neither mapping. `publications` is odd meanwhile:
+///
+///     the holder of the whole                      a look-up
+///                                                  a. reads `publications`
+///     1. `publications` becomes odd                b. looks into the stripe's tree, then into that of the wide
+///     2. stores the roots                          c. a mapping is found: it was there at some moment
+///     3. `publications` becomes even               d. none is found: believed if `publications` is even, as in a
+///
+/// ORDERING [wide-step]: the roots are stored with release and loaded with acquire. A look-up that has read a new root
+/// sees in d that `publications` is odd, or larger. One that has read an even number in a, stored with release, sees
+/// the roots stored before it. The fence before d keeps the loads of b from passing it. The holder of the whole never
+/// waits between 1 and 3, so a section may wait for it, as for an entry.
 final class VMATree: Sendable {
   typealias Mapping = Published<VMA>
 
-  private let tree: COWBTree
+  let wide: COWBTree
+  /// A tree for each slot of stripes. Set by the first writer that adds a narrow mapping.
+  let narrow: SetOnceArray<COWBTree>
+  let publications = Atomic<UInt64>(0)
+  let queue: DeferredQueue
 
-  init(queue: DeferredQueue) { tree = COWBTree(queue: queue) }
+  init(queue: DeferredQueue) {
+    self.queue = queue
+    wide = COWBTree(queue: queue)
+    narrow = SetOnceArray(count: Stripe.slots)
+  }
 
   deinit {
     // No thread can look a mapping up any more.
+    Self.destroyMappings(of: wide)
+    narrow.forEach(Self.destroyMappings)
+    narrow.release()
+  }
+
+  private static func destroyMappings(of tree: COWBTree) {
     var next = tree.workingCeiling(0)
     while let (key, word) = next {
       Mapping(word: word)?.destroy()
@@ -20,13 +53,37 @@ final class VMATree: Sendable {
     }
   }
 
-  /// The number of mappings, changes that are not published yet included.
-  var count: Int { tree.count }
+  /// The number of mappings, changes that are not published yet included. Exact while no other thread changes any.
+  var count: Int {
+    var count = wide.count
+    narrow.forEach { count += $0.count }
+    return count
+  }
 
   // MARK: Reading, in a section
 
   /// The mapping that holds `address`. O(log n), no lock, no reference counting.
+  @inline(__always)
   func find(_ address: VirtualAddress, _ section: RCU.Section) -> Mapping? {
+    var turns = 0
+    while true {
+      // ORDERING [wide-step].
+      let before = publications.load(ordering: .acquiring)
+      if let tree = narrow[Stripe.slot(of: address)],
+        let mapping = tree.with({ Self.find(address, in: $0, section) })
+      {
+        return mapping
+      }
+      YieldPoint.lookUpBetweenTrees.reach()
+      if let mapping = Self.find(address, in: wide, section) { return mapping }
+      atomicMemoryFence(ordering: .acquiring)
+      if before & 1 == 0, publications.load(ordering: .relaxed) == before { return nil }
+      PTEPointer.wait(&turns)
+    }
+  }
+
+  @inline(__always)
+  private static func find(_ address: VirtualAddress, in tree: COWBTree, _ section: RCU.Section) -> Mapping? {
     guard let (_, word) = tree.floor(address.rawValue, section), let mapping = Mapping(word: word),
       address < mapping.value.range.upperBound
     else { return nil }
@@ -35,25 +92,97 @@ final class VMATree: Sendable {
 
   // MARK: Reading, under the mmap lock
 
-  /// The mapping that holds `address`, changes that are not published yet included.
+  // What the lock is not held for is not looked at: under a stripe's lock these functions find its narrow mappings and
+  // all wide ones, with changes that are not published yet.
+
+  /// The mapping that holds `address`.
   func find(_ address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
     first(endingAbove: address, lock).flatMap { $0.value.range.contains(address) ? $0 : nil }
   }
 
-  /// The first mapping that ends above `address`, changes that are not published yet included.
+  /// The first mapping that ends above `address`.
+  @inline(__always)
   func first(endingAbove address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
-    if let (_, word) = tree.workingFloor(address.rawValue), let mapping = Mapping(word: word),
-      mapping.value.range.upperBound > address
+    let wide = Self.first(endingAbove: address, in: self.wide)
+    let stripe = Stripe.range(of: address)
+    if lock.extent.contains(address), let tree = narrow[Stripe.slot(of: address)],
+      let own = tree.with({ Self.first(endingAbove: address, in: $0) }),
+      stripe.contains(own.value.range.lowerBound)
     {
-      return mapping
+      return Self.lower(own, wide)
     }
+    return lock.extent.upperBound <= stripe.upperBound ? wide : first(behind: stripe, orWide: wide)
+  }
+
+  /// The first of `wide` and the narrow mappings that begin behind `stripe`. The caller holds the whole.
+  @inline(never)
+  private func first(behind stripe: Range<VirtualAddress>, orWide wide: Mapping?) -> Mapping? {
+    (0..<Stripe.slots).reduce(wide) { best, slot in
+      guard let tree = narrow[slot] else { return best }
+      return Self.lower(tree.with { Self.first(endingAbove: stripe.upperBound, in: $0) }, best)
+    }
+  }
+
+  /// The last mapping that begins below `address`.
+  @inline(__always)
+  func last(beginningBelow address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
+    guard address.rawValue > 0 else { return nil }
+    let before = VirtualAddress(address.rawValue - 1)
+    let wide = Self.last(beginningAtOrBelow: before, in: self.wide)
+    guard lock.extent.contains(before) else { return wide }
+    let stripe = Stripe.range(of: before)
+    if let tree = narrow[Stripe.slot(of: before)],
+      let own = tree.with({ Self.last(beginningAtOrBelow: before, in: $0) }),
+      stripe.contains(own.value.range.lowerBound)
+    {
+      return Self.higher(own, wide)
+    }
+    return stripe.lowerBound <= lock.extent.lowerBound ? wide : last(before: stripe, orWide: wide)
+  }
+
+  /// The last of `wide` and the narrow mappings that lie before `stripe`. The caller holds the whole.
+  @inline(never)
+  private func last(before stripe: Range<VirtualAddress>, orWide wide: Mapping?) -> Mapping? {
+    let below = VirtualAddress(stripe.lowerBound.rawValue - 1)
+    return (0..<Stripe.slots).reduce(wide) { best, slot in
+      guard let tree = narrow[slot] else { return best }
+      return Self.higher(tree.with { Self.last(beginningAtOrBelow: below, in: $0) }, best)
+    }
+  }
+
+  /// Whether a wide mapping overlaps `range` or touches it, so that a change of `range` might change that mapping.
+  @inline(__always)
+  func isWide(at range: Range<VirtualAddress>, _ lock: borrowing MmapReader) -> Bool {
+    guard let last = Self.last(beginningAtOrBelow: range.upperBound, in: wide) else { return false }
+    return last.value.range.upperBound >= range.lowerBound
+  }
+
+  @inline(__always)
+  private static func first(endingAbove address: VirtualAddress, in tree: COWBTree) -> Mapping? {
+    if tree.working == nil { return nil }
+    return firstOfSome(endingAbove: address, in: tree)
+  }
+
+  private static func firstOfSome(endingAbove address: VirtualAddress, in tree: COWBTree) -> Mapping? {
+    if let last = last(beginningAtOrBelow: address, in: tree), last.value.range.upperBound > address { return last }
     return tree.workingCeiling(address.rawValue).flatMap { Mapping(word: $0.word) }
   }
 
-  /// The last mapping that begins below `address`, changes that are not published yet included.
-  func last(beginningBelow address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
-    guard address.rawValue > 0 else { return nil }
-    return tree.workingFloor(address.rawValue - 1).flatMap { Mapping(word: $0.word) }
+  @inline(__always)
+  private static func last(beginningAtOrBelow address: VirtualAddress, in tree: COWBTree) -> Mapping? {
+    tree.working == nil ? nil : tree.workingFloor(address.rawValue).flatMap { Mapping(word: $0.word) }
+  }
+
+  @inline(__always)
+  private static func lower(_ one: Mapping?, _ other: Mapping?) -> Mapping? {
+    guard let one, let other else { return one ?? other }
+    return one.value.range.lowerBound < other.value.range.lowerBound ? one : other
+  }
+
+  @inline(__always)
+  private static func higher(_ one: Mapping?, _ other: Mapping?) -> Mapping? {
+    guard let one, let other else { return one ?? other }
+    return one.value.range.lowerBound > other.value.range.lowerBound ? one : other
   }
 
   /// Calls `body` with every mapping that overlaps `range`, in order.
@@ -66,105 +195,5 @@ final class VMATree: Sendable {
       position = mapping.value.range.upperBound
       body(mapping)
     }
-  }
-
-  // MARK: Changing, under the mmap lock held for writing
-
-  /// Cuts `range` out of every mapping: what lies outside of it on either side stays mapped. Adds the mappings that
-  /// were replaced to `old`.
-  func carve(_ range: Range<VirtualAddress>, replacing old: inout Replaced, _ writer: borrowing MmapWriter) {
-    while let mapping = first(endingAbove: range.lowerBound, writer.reader),
-      mapping.value.range.lowerBound < range.upperBound
-    {
-      let whole = mapping.value.range
-      remove(mapping, replacing: &old)
-      if whole.lowerBound < range.lowerBound {
-        add(
-          VMA(
-            range: whole.lowerBound..<range.lowerBound, attributes: mapping.value.attributes,
-            firstPage: mapping.value.firstPage))
-      }
-      if range.upperBound < whole.upperBound {
-        add(
-          VMA(
-            range: range.upperBound..<whole.upperBound, attributes: mapping.value.attributes,
-            firstPage: mapping.value.backingPage(of: range.upperBound)))
-      }
-      // What comes next begins above it.
-      if range.upperBound <= whole.upperBound { return }
-    }
-  }
-
-  /// Adds a mapping where there is none. Merges it with neighbours that match and continue it (`vma_merge`).
-  func insert(
-    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, replacing old: inout Replaced,
-    _ writer: borrowing MmapWriter
-  ) {
-    var range = range
-    var firstPage = firstPage
-    let anonymous = attributes.isAnonymous
-    if let left = last(beginningBelow: range.lowerBound, writer.reader),
-      left.value.range.upperBound == range.lowerBound,
-      left.value.attributes.matches(attributes), anonymous || left.value.backingPage(of: range.lowerBound) == firstPage
-    {
-      range = left.value.range.lowerBound..<range.upperBound
-      firstPage = left.value.firstPage
-      remove(left, replacing: &old)
-    }
-    if let right = first(endingAbove: range.upperBound, writer.reader),
-      right.value.range.lowerBound == range.upperBound,
-      right.value.attributes.matches(attributes),
-      anonymous || right.value.firstPage == firstPage + (range.upperBound - range.lowerBound) / Page.size
-    {
-      range = range.lowerBound..<right.value.range.upperBound
-      remove(right, replacing: &old)
-    }
-    add(VMA(range: range, attributes: attributes, firstPage: firstPage))
-  }
-
-  /// Makes the changes visible to look-ups in one step.
-  func publish(_ writer: borrowing MmapWriter) { tree.publish() }
-
-  /// Frees replaced mappings a grace period after the teardown. Their entries are gone, or belong to other mappings
-  /// now.
-  func retire(_ old: borrowing Replaced, _ teardown: inout Teardown) {
-    old.forEach { teardown.deferFree($0.retired()) }
-  }
-
-  /// The mappings that an edit has replaced. The first four need no memory of their own: most edits replace fewer.
-  struct Replaced: ~Copyable {
-    private static let near = 4
-
-    private var count = 0
-    private var words = InlineArray<4, UInt64>(repeating: 0)
-    private var more: [UInt64] = []
-
-    init() {}
-
-    var isEmpty: Bool { count == 0 }
-
-    mutating func append(_ mapping: Mapping) {
-      if count < Self.near { words[count] = mapping.word } else { more.append(mapping.word) }
-      count += 1
-    }
-
-    @inline(__always)
-    func forEach(_ body: (Mapping) -> Void) {
-      for index in 0..<count {
-        if let mapping = Mapping(word: index < Self.near ? words[index] : more[index - Self.near]) { body(mapping) }
-      }
-    }
-  }
-
-  private func add(_ vma: consuming VMA) {
-    let start = vma.range.lowerBound.rawValue
-    tree.insert(start, Published(vma).word)
-  }
-
-  private func remove(_ mapping: Mapping, replacing old: inout Replaced) {
-    // ORDERING [lock-then-validate]: detached before the operation looks at any entry.
-    mapping.value.setState(.detached)
-    tree.remove(mapping.value.range.lowerBound.rawValue)
-    old.append(mapping)
   }
 }

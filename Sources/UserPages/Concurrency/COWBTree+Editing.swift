@@ -81,13 +81,17 @@ extension COWBTree {
   /// - Precondition: the key is there.
   func remove(_ key: UInt64) {
     guard let old = working else { preconditionFailure("removing from an empty tree") }
+    if old.pointee.height == 0, old.pointee.count == 1 {
+      // Nothing is left to be copied.
+      precondition(old.pointee.keys[0] == key, "removing a key that is not in the tree")
+      count = 0
+      working = nil
+      return discard(old)
+    }
     let root = own(old)
     remove(key, from: root)
     count -= 1
-    if root.pointee.count == 0 {
-      discard(root)
-      working = nil
-    } else if root.pointee.height > 0, root.pointee.count == 1 {
+    if root.pointee.height > 0, root.pointee.count == 1 {
       working = Self.child(root, 0)
       discard(root)
     } else {

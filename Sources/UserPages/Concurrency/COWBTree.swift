@@ -48,6 +48,8 @@ final class COWBTree: @unchecked Sendable {
   /// Above all keys, and the largest number whose distance from a key has the highest bit clear.
   static let noKey = UInt64(Int64.max)
 
+  // What edits write shares no line with other objects of the heap: other threads edit trees of their own.
+  private let paddingBefore: InlineArray<8, UInt64> = .init(repeating: 0)
   let published = Atomic<UInt>(0)
   let queue: DeferredQueue.Handle
   // Keeps the queue alive for the nodes that are left at the end.
@@ -59,6 +61,7 @@ final class COWBTree: @unchecked Sendable {
   @exclusivity(unchecked) var edit: UInt64 = 1
   @exclusivity(unchecked) var replaced: Node?
   @exclusivity(unchecked) var count = 0
+  private let paddingBehind: InlineArray<8, UInt64> = .init(repeating: 0)
 
   /// - Parameter queue: where replaced nodes are left for a grace period.
   init(queue: DeferredQueue) {
@@ -83,6 +86,9 @@ final class COWBTree: @unchecked Sendable {
     var node: Node? { Node(bitPattern: word & ~UInt(COWBTree.nodeAlignment - 1)) }
     var height: UInt { word & UInt(COWBTree.nodeAlignment - 1) }
   }
+
+  /// Whether the edit in progress has changed anything. For the writer.
+  var isEdited: Bool { published.load(ordering: .relaxed) != Root(working).word }
 
   private var root: Root { Root(word: published.load(ordering: .acquiring)) }
 

@@ -82,6 +82,7 @@ final class DeferredQueue: @unchecked Sendable {
     var weights = InlineArray<8, Int>(repeating: BatchSchedule.leastWeight / Self.batch)
     weights[Int(DeferredWord.treeNodeTag)] = Self.nodeBytes
     weights[Int(DeferredWord.publishedTag)] = DeferredWord.publishedWeight
+    weights[Int(DeferredWord.plainPublishedTag)] = DeferredWord.publishedWeight
     for (tag, weight) in others { weights[Int(tag)] = weight }
     self.weights = weights
     schedules = .allocate(capacity: Self.shardCount)
@@ -250,6 +251,8 @@ final class DeferredQueue: @unchecked Sendable {
         weight += weights[Int(word.tag)]
         if word.isTreeNode {
           treeNodes.free(word.pointer)
+        } else if word.isPlainPublished {
+          PublishedCell.destroy(word.pointer)
         } else if word.isObject {
           ready.append(word)
         } else {

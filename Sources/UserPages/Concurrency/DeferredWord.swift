@@ -1,7 +1,7 @@
 /// Something to free after a grace period, in one word: its kind in the low three bits, its address or number above
 /// them.
 ///
-/// This layer knows three kinds. Layers above define theirs with the tags that are left, and free those.
+/// This layer knows four kinds. Layers above define theirs with the tags that are left, and free those.
 struct DeferredWord {
   let rawValue: UInt64
 
@@ -30,17 +30,26 @@ struct DeferredWord {
     DeferredWord(tag: publishedTag, payload: UInt64(UInt(bitPattern: cell)))
   }
 
+  /// A published value that holds no object: its end runs no user's code.
+  static func plainPublished(_ cell: UnsafeMutableRawPointer) -> DeferredWord {
+    DeferredWord(tag: plainPublishedTag, payload: UInt64(UInt(bitPattern: cell)))
+  }
+
   static let objectTag: UInt64 = 0
   static let treeNodeTag: UInt64 = 1
   static let publishedTag: UInt64 = 2
+  static let plainPublishedTag: UInt64 = 3
   /// The first tag that a layer above may use.
-  static let firstFreeTag: UInt64 = 3
+  static let firstFreeTag: UInt64 = 4
 
   /// What a published value weighs in a batch: about the bytes of a mapping.
   static let publishedWeight = 256
 
   /// Whether its end is a user's `deinit` or closure: an object, or a published value, which may hold one.
   @inline(__always) var isObject: Bool { tag == Self.objectTag || tag == Self.publishedTag }
+
+  /// Whether it is a published value that is freed like memory.
+  @inline(__always) var isPlainPublished: Bool { tag == Self.plainPublishedTag }
 
   /// Whether it is a node of the queue's pool.
   @inline(__always) var isTreeNode: Bool { tag == Self.treeNodeTag }

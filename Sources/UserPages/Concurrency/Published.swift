@@ -36,7 +36,12 @@ struct Published<Value: ~Copyable>: @unchecked Sendable {
   static func == (left: Published, right: Published) -> Bool { left.pointer == right.pointer }
 
   /// What frees the value after a grace period.
-  func retired() -> DeferredWord { .published(UnsafeMutableRawPointer(pointer) - PublishedCell.headerBytes) }
+  ///
+  /// - Parameter holdsObject: whether the value's end may be the end of a user's object, which runs a user's code.
+  func retired(holdsObject: Bool = true) -> DeferredWord {
+    let cell = UnsafeMutableRawPointer(pointer) - PublishedCell.headerBytes
+    return holdsObject ? .published(cell) : .plainPublished(cell)
+  }
 
   /// Frees at once a value that no reader has seen, or can still see.
   func destroy() { PublishedCell.destroy(UnsafeMutableRawPointer(pointer) - PublishedCell.headerBytes) }

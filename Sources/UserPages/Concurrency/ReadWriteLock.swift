@@ -9,11 +9,14 @@ import Glibc
 /// It is a `pthread_rwlock_t`, because sanitizers know it and because it costs what the kernel's does: one atomic
 /// read-modify-write on a shared line to enter as a reader and one to leave.
 final class ReadWriteLock: @unchecked Sendable {
-  // Raw memory: a pthread lock must not move.
+  // Raw memory: a pthread lock must not move. Lines of its own: threads that take different locks do not meet.
   private let lock: UnsafeMutablePointer<pthread_rwlock_t>
+  private static let line = 64
 
   init() {
-    lock = .allocate(capacity: 1)
+    let bytes = (MemoryLayout<pthread_rwlock_t>.size + Self.line - 1) & ~(Self.line - 1)
+    lock = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: Self.line)
+      .bindMemory(to: pthread_rwlock_t.self, capacity: 1)
     var attributes = pthread_rwlockattr_t()
     pthread_rwlockattr_init(&attributes)
     // Not recursive: no operation takes the lock twice, and only this kind prefers writers.
@@ -24,7 +27,7 @@ final class ReadWriteLock: @unchecked Sendable {
 
   deinit {
     pthread_rwlock_destroy(lock)
-    lock.deallocate()
+    UnsafeMutableRawPointer(lock).deallocate()
   }
 
   func lockForReading() {

@@ -8,6 +8,10 @@ struct Unretained<Object: AnyObject & Sendable>: Sendable {
   @inline(__always)
   init(_ object: borrowing Object) { reference = .passUnretained(copy object) }
 
+  /// The object that `reference` stands for, without a reference of its own.
+  @inline(__always)
+  init(_ reference: Unmanaged<Object>) { self.reference = reference }
+
   /// Lends the object to `body`.
   @inline(__always)
   func with<Result, Failure: Error>(_ body: (Object) throws(Failure) -> Result) throws(Failure) -> Result {

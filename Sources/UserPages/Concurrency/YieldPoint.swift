@@ -54,6 +54,14 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   /// An operation that shares the mmap lock, or a fault, has emptied entries and has not noted that accesses may be
   /// under way.
   case emptiedBetweenEntriesAndNote
+  /// An operation on the whole space has counted itself, and has not waited for operations in stripes.
+  case wholeBetweenCountAndStripes
+  /// An operation has locked its stripe and has not looked for one that holds the whole space.
+  case stripeBetweenLockAndLook
+  /// A look-up has found nothing in its stripe's tree, inside a section, and has not looked among the wide mappings.
+  case lookUpBetweenTrees
+  /// The trees of stripes are published, and that of the wide mappings is not.
+  case publicationBetweenTrees
   /// A fork has write-protected the parent and has not looked for pins.
   case forkBetweenProtectAndCopy
   /// A fork has copied a pinned page and has not made the parent's entry exclusive again.

@@ -81,7 +81,7 @@ extension AddressSpace {
       // While `map` replaces a mapping, a look-up without the lock may find neither the old one nor the new one. So an
       // error is believed only under the lock.
       if case .failed = result, !faultsHoldMmapLock {
-        result = mmapLock.reading { _ in look(at: address, options, pages) }
+        result = mmapLock.reading(at: address) { _ in look(at: address, options, pages) }
       }
       switch result {
       case .held(let run):

@@ -166,7 +166,7 @@ struct Fault: ~Copyable {
 
   private func waitForWriter() {
     // With engine `locked` the fault holds the lock, so no writer has write-locked the mapping.
-    space.with { if !$0.faultsHoldMmapLock { $0.mmapLock.waitForWriter() } }
+    space.with { if !$0.faultsHoldMmapLock { $0.mmapLock.waitForWriter(at: address) } }
   }
 
   /// Whether the mapping allows the access while no writer is at work. While `map` replaces a mapping (MAP_FIXED), a
@@ -175,7 +175,7 @@ struct Fault: ~Copyable {
   private func isPermittedAfterAll() -> Bool {
     space.with { space in
       guard !space.faultsHoldMmapLock else { return false }
-      return space.mmapLock.reading { _ in
+      return space.mmapLock.reading(at: address) { _ in
         RCU.read { space.mappings.find(address, $0)?.value.permits(access) ?? false }
       }
     }
@@ -236,8 +236,8 @@ extension AddressSpace {
   /// Unlinks the nodes that a fault or an insertion linked while `unmap` removed its mapping. The unmapping thread did
   /// not see them. Not holding the mmap lock.
   func unlinkNodesAfterFault(at address: VirtualAddress) {
-    mmapLock.writing { writer in
-      let page = address.pageStart..<address.pageStart + Page.size
+    let page = address.pageStart..<address.pageStart + Page.size
+    mmapLock.writing(page, in: mappings) { writer in
       if mappings.find(page.lowerBound, writer.reader) != nil { return }
       var teardown = Teardown(memory.deferred)
       unlinkVacantNodes(around: page, writer, &teardown)

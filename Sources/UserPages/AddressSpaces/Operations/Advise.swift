@@ -86,7 +86,7 @@ extension AddressSpace {
     _ change: (Range<VirtualAddress>, VMATree.Mapping, borrowing MmapReader, inout Teardown) -> Void
   ) throws(PageError) {
     var error: PageError?
-    emptyEntries { reader, teardown in
+    emptyEntries(in: range) { reader, teardown in
       error = forEachPart(of: range, reader, unless: refusal) { part, mapping in
         change(part, mapping, reader, &teardown)
       }
@@ -95,7 +95,7 @@ extension AddressSpace {
   }
 
   private func collapseParts(_ range: Range<VirtualAddress>) throws(PageError) {
-    let (parts, hasHole) = mmapLock.reading { reader -> ([Range<VirtualAddress>?], Bool) in
+    let (parts, hasHole) = mmapLock.reading(range) { reader -> ([Range<VirtualAddress>?], Bool) in
       let (found, hasHole) = self.parts(of: range, reader)
       return (found.map { $0.1.value.mayCollapse ? $0.0 : nil }, hasHole)
     }
@@ -109,7 +109,7 @@ extension AddressSpace {
   /// Clears accessed bits: the next round of reclaim finds the pages unused. A mirror's accesses set none, so its
   /// translations go.
   private func forgetAccesses(to range: Range<VirtualAddress>) throws(PageError) {
-    let error = mmapLock.reading { reader in
+    let error = mmapLock.reading(range) { reader in
       forEachPart(of: range, reader, unless: { $0.refusesPageOut }) { part, _ in forgetAccesses(to: part, reader) }
     }
     if let error { throw error }
@@ -137,7 +137,7 @@ extension AddressSpace {
     of range: Range<VirtualAddress>, unless refusal: (VMA.Attributes) -> PageError?,
     _ change: (inout VMA.Attributes) -> Void
   ) throws(PageError) {
-    let error = changeMappings { writer, teardown in
+    let error = changeMappings(in: range) { writer, teardown in
       forEachPart(of: range, writer.reader, unless: refusal) { part, _ in
         self.change(part, writer, &teardown, change)
       }
@@ -165,7 +165,7 @@ extension AddressSpace {
   ///
   /// Under the lock: a look-up without it finds a hole while an operation replaces a mapping.
   private func refusesPopulation(of address: VirtualAddress, _ access: FaultAccess) -> PageError? {
-    mmapLock.reading { reader in
+    mmapLock.reading(at: address) { reader in
       guard let mapping = mappings.find(address, reader) else { return .outOfMemory }
       let attributes = mapping.value.attributes
       if attributes.kind.isPFN || attributes.isSecret || !mapping.value.permits(access) { return .invalidArgument }

@@ -28,7 +28,7 @@ extension AddressSpace {
     let wide = range.lowerBound.hugeStart..<min(range.upperBound.hugeCeiling, .limit)
     // A reference that waits in the deferred queue would look like a holder's.
     memory.deferred.reclaim()
-    let freed = mmapLock.writing { writer in
+    let freed = mmapLock.writing(wide, in: mappings) { writer in
       var writeLocked: [VMATree.Mapping] = []
       mappings.forEach(in: wide, writer.reader) { mapping in
         // ORDERING [lock-then-validate]: write-locked before the break-up looks at any entry.

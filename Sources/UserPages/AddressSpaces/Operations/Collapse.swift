@@ -42,7 +42,7 @@ extension AddressSpace {
     if top.isEmpty { throw .invalidArgument }
     try bringIn(start.hugeRange)
     guard let frame = memory.allocateHugeFrame(.mayReclaim) else { throw .outOfMemory }
-    let result = mmapLock.writing { writer in collapse(start, into: frame, writer) }
+    let result = mmapLock.writing(start.hugeRange, in: mappings) { writer in collapse(start, into: frame, writer) }
     memory.deferred.drainIfFull()
     switch result {
     case .success(true): break
@@ -56,7 +56,7 @@ extension AddressSpace {
   /// Faults in the pages that are swapped out: a collapse copies mapped pages only.
   private func bringIn(_ range: Range<VirtualAddress>) throws(PageError) {
     var hasGuard = false
-    let swapped = mmapLock.reading { reader in
+    let swapped = mmapLock.reading(range) { reader in
       var swapped: [VirtualAddress] = []
       var cursor = table.cursor(over: range, reader)
       while let step = cursor.next() {

@@ -129,12 +129,12 @@ extension AddressSpace {
       case .done: return
       case .failed(let error):
         // From inside, the replacement of a mapping (MAP_FIXED) looks like a hole.
-        if error == .badAddress, mmapLock.reading({ mappings.find(address, $0) != nil }) { continue }
+        if error == .badAddress, mmapLock.reading(at: address, { mappings.find(address, $0) != nil }) { continue }
         if spare.haveBeenLinked { unlinkNodesAfterFault(at: address) }
         throw error
       case .needsNode: spare.add()
       case .writeLocked:
-        mmapLock.waitForWriter()
+        mmapLock.waitForWriter(at: address)
         // A page-out holds the lock for reading only.
         PTEPointer.wait(&turns)
       default: PTEPointer.wait(&turns)

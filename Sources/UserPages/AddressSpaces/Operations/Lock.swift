@@ -42,7 +42,7 @@ extension AddressSpace {
     guard UInt64(count) <= (UInt64.max - start.rawValue) / UInt64(Page.size) else { throw .invalidArgument }
     guard let (range, isWhole) = start.reachableRange(pages: count) else { throw .outOfMemory }
     var hasHole = false
-    changeMappings { writer, teardown in
+    changeMappings(in: range) { writer, teardown in
       var end = range.lowerBound
       while end < range.upperBound, let mapping = mappings.find(end, writer.reader) {
         end = min(mapping.value.range.upperBound, range.upperBound)
@@ -75,7 +75,7 @@ extension AddressSpace {
   ///
   /// Under the lock: a look-up without it finds a hole while an operation replaces a mapping.
   private func accessThatLocks(_ address: VirtualAddress) throws(PageError) -> FaultAccess? {
-    try mmapLock.reading { reader throws(PageError) in
+    try mmapLock.reading(at: address) { reader throws(PageError) in
       guard let mapping = mappings.find(address, reader), !mapping.value.attributes.kind.isPFN else { return nil }
       let attributes = mapping.value.attributes
       let access: FaultAccess = !attributes.isShared && attributes.protection.contains(.write) ? .write : .read

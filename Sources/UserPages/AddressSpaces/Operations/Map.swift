@@ -46,7 +46,7 @@ extension AddressSpace {
     attributes.isLocked = isSecret
     // Before a fault can ask for a page: a backing that moves pages must know the spaces that may show them.
     attributes.users?.add(self)
-    try changeMappings { writer, teardown throws(PageError) in
+    try changeMappings(in: range) { writer, teardown throws(PageError) in
       if !replaces {
         var isTaken = false
         mappings.forEach(in: range, writer.reader) { _ in isTaken = true }

@@ -31,7 +31,7 @@ extension AddressSpace {
   }
 
   private func placeToMove(_ address: VirtualAddress) throws(PageError) -> MovePlace {
-    try mmapLock.reading { reader throws(PageError) in
+    try mmapLock.reading(at: address) { reader throws(PageError) in
       guard let mapping = mappings.first(endingAbove: address, reader), mapping.value.range.contains(address),
         let pte = table.ptep(for: address, reader)?.waitUntilUnlocked(), pte.isMapped, frames.isMovable(pte.pfn)
       else { return .nothing }
@@ -45,7 +45,9 @@ extension AddressSpace {
     let pfn = try memory.allocateFrame(.mayReclaim)
     // A reference that waits in the deferred queue would look like a holder's.
     memory.deferred.reclaim()
-    let isUsed = mmapLock.writing { writer in moveAnonymous(at: address, to: pfn, writer) }
+    let isUsed = mmapLock.writing(address..<address, in: mappings) { writer in
+      moveAnonymous(at: address, to: pfn, writer)
+    }
     if !isUsed { memory.discardFrame(pfn) }
     memory.deferred.drainIfFull()
   }

@@ -31,13 +31,13 @@ extension AddressSpace {
   /// Linux.
   func pageOut(_ range: Range<VirtualAddress>) throws(PageError) {
     // Pages go out one by one.
-    if mmapLock.reading({ reader in showsHugeFrames(range, reader) }) { breakUpHugeFrames(in: range) }
+    if mmapLock.reading(range, { reader in showsHugeFrames(range, reader) }) { breakUpHugeFrames(in: range) }
     var error: PageError?
     var next = range.lowerBound
     var lastFull: VirtualAddress?
     while next < range.upperBound {
       var isFull = false
-      mmapLock.reading { reader in
+      mmapLock.reading(next..<range.upperBound) { reader in
         let (parts, hasHole) = parts(of: next..<range.upperBound, reader)
         next = range.upperBound
         if hasHole { error = .outOfMemory }

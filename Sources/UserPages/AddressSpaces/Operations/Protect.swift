@@ -14,7 +14,7 @@ extension AddressSpace {
     var reached = range.lowerBound
     var isRefused = false
     var becomeWritable: [Range<VirtualAddress>] = []
-    changeMappings { writer, teardown in
+    changeMappings(in: range) { writer, teardown in
       // How far the range is mapped without a hole, and not sealed.
       while reached < range.upperBound, let mapping = mappings.first(endingAbove: reached, writer.reader),
         mapping.value.range.lowerBound <= reached

@@ -27,9 +27,11 @@ extension AddressSpace {
     let wide = parts.filter { $0.lowerBound.hugeCeiling + Page.hugeSize <= $0.upperBound }
     // Often there is none: 2 MiB went as one entry, or an access has come since. Then no other thread waits for this
     // one.
-    if wide.isEmpty || mmapLock.reading({ reader in emptyNodes(in: wide, reader).isEmpty }) { return }
+    guard let first = wide.first, let last = wide.last else { return }
+    let hull = first.lowerBound..<last.upperBound
+    if mmapLock.reading(hull, { reader in emptyNodes(in: wide, reader).isEmpty }) { return }
     var teardown = Teardown(memory.deferred)
-    mmapLock.writing { writer in
+    mmapLock.writing(hull, in: mappings) { writer in
       let nodes = emptyNodes(in: wide, writer.reader)
       if nodes.isEmpty { return }
       // No translation is revoked: an empty node has none, and what a fault installs in it stays mapped.

@@ -33,7 +33,7 @@ extension AddressSpace {
     guard let from = address.range(pages: pages) else { throw address < .limit ? .invalidArgument : .badAddress }
     if address != newAddress, from.overlaps(to) { throw .invalidArgument }
     var isLocked = false
-    try changeMappings { writer, teardown throws(PageError) in
+    try changeMappings(in: Self.hull(from, to)) { writer, teardown throws(PageError) in
       guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
       if mapping.value.attributes.isSealed { throw .notPermitted }
       if newPages > pages {
@@ -66,10 +66,15 @@ extension AddressSpace {
     if isLocked { try? faultIn(to.lowerBound + pages * Page.size..<to.upperBound) }
   }
 
+  /// What lies between two ranges, and the ranges themselves.
+  private static func hull(_ one: Range<VirtualAddress>, _ other: Range<VirtualAddress>) -> Range<VirtualAddress> {
+    min(one.lowerBound, other.lowerBound)..<max(one.upperBound, other.upperBound)
+  }
+
   private func duplicate(at address: VirtualAddress, to: Range<VirtualAddress>) throws(PageError) {
     // An empty range lies in another where that begins before it and ends behind it.
     if to.lowerBound < address, address < to.upperBound { throw .invalidArgument }
-    try changeMappings { writer, teardown throws(PageError) in
+    try changeMappings(in: Self.hull(address..<address, to)) { writer, teardown throws(PageError) in
       guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
       if mapping.value.attributes.isSealed { throw .notPermitted }
       if mapping.value.isPrivate { throw .invalidArgument }

@@ -17,7 +17,7 @@ extension AddressSpace {
     if pages == 0 { return }
     guard UInt64(pages) <= (UInt64.max - address.rawValue) / UInt64(Page.size) else { throw .invalidArgument }
     guard let (range, isWhole) = address.reachableRange(pages: pages), isWhole else { throw .outOfMemory }
-    try changeMappings { writer, teardown throws(PageError) in
+    try changeMappings(in: range) { writer, teardown throws(PageError) in
       if parts(of: range, writer.reader).hasHole { throw .outOfMemory }
       change(range, writer, &teardown) { $0.isSealed = true }
     }

@@ -11,7 +11,7 @@ extension AddressSpace {
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func unmap(at address: VirtualAddress, pages: Int) throws(PageError) {
     guard let range = address.range(pages: pages) else { throw .invalidArgument }
-    try changeMappings { writer, teardown throws(PageError) in
+    try changeMappings(in: range) { writer, teardown throws(PageError) in
       try requireMutable(range, writer.reader)
       remove(range, writer, &teardown)
     }
@@ -49,9 +49,10 @@ extension AddressSpace {
   ) {
     let left = mappings.last(beginningBelow: range.lowerBound, writer.reader)
     let right = mappings.first(endingAbove: range.upperBound, writer.reader)
-    let floor = left?.value.range.upperBound ?? VirtualAddress(0)
-    // The top of the address space is not a multiple of a node's span: the last nodes count as vacant too.
-    let ceiling = right?.value.range.lowerBound ?? VirtualAddress(1 << 48)
+    // What lies outside of the extent may be mapped by another thread at this moment: nodes that reach there stay.
+    let extent = writer.extent
+    let floor = max(left?.value.range.upperBound ?? extent.lowerBound, extent.lowerBound)
+    let ceiling = min(right?.value.range.lowerBound ?? extent.upperBound, extent.upperBound)
     table.unlinkNodes(in: range, vacant: floor..<ceiling) { teardown.deferFree($0) }
   }
 
