@@ -56,14 +56,10 @@ struct DeferredLists: @unchecked Sendable {
 
   init(count: Int) {
     self.count = count
-    adding = .allocate(capacity: count)
-    taking = .allocate(capacity: count)
-    positions = .allocate(capacity: count)
-    for index in 0..<count {
-      (adding + index).initialize(to: Adding())
-      (taking + index).initialize(to: Taking())
-      (positions + index).initialize(to: Positions())
-    }
+    // Few threads use a machine, so few of the lists are ever touched.
+    adding = ZeroedMemory.allocate(count)
+    taking = ZeroedMemory.allocate(count)
+    positions = ZeroedMemory.allocate(count)
   }
 
   /// Frees the memory. No thread may use the lists any more, and all of them are empty.
@@ -78,10 +74,9 @@ struct DeferredLists: @unchecked Sendable {
         one.deallocate()
       }
     }
-    adding.deallocate()
-    taking.deallocate()
-    positions.deinitialize(count: count)
-    positions.deallocate()
+    ZeroedMemory.release(adding, count: count)
+    ZeroedMemory.release(taking, count: count)
+    ZeroedMemory.release(positions, count: count)
   }
 
   // MARK: Any thread

@@ -73,8 +73,7 @@ final class FreeListPool: @unchecked Sendable {
     self.bytes = bytes
     self.alignment = alignment
     isMapped = bytes % Self.systemPage == 0 && alignment <= Self.systemPage
-    shards = .allocate(capacity: Self.shardCount)
-    for index in 0..<Self.shardCount { (shards + index).initialize(to: Shard()) }
+    shards = ZeroedMemory.allocate(Self.shardCount)
   }
 
   deinit {
@@ -83,7 +82,7 @@ final class FreeListPool: @unchecked Sendable {
       shards[index].below.release(giveBack)
     }
     depot.withLock { stacks in for index in stacks.indices { stacks[index].release(giveBack) } }
-    shards.deallocate()
+    ZeroedMemory.release(shards, count: Self.shardCount)
     out.release()
   }
 

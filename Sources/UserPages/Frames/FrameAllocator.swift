@@ -31,7 +31,7 @@ final class FrameAllocator: @unchecked Sendable {
   let count: Int
   private let table: FrameTable
   // Guarded by the lock of the same index.
-  private let caches: UnsafeMutableRawPointer
+  private let caches: UnsafeMutablePointer<UInt32>
   private let locks = LockArray(count: shardCount)
   private let depot: FrameDepot
   /// What of RAM is movable; nil for nothing.
@@ -41,8 +41,8 @@ final class FrameAllocator: @unchecked Sendable {
 
   /// A thread's frames: a word that counts them, and a stack of as many.
   private struct Cache {
-    // Ten lines: neighbours share none.
-    static let stride = 640
+    // Words of ten lines: neighbours share none.
+    static let stride = 160
 
     let words: UnsafeMutablePointer<UInt32>
 
@@ -72,8 +72,7 @@ final class FrameAllocator: @unchecked Sendable {
     self.table = table
     self.first = first
     self.count = count
-    caches = .allocate(byteCount: 2 * Self.shardCount * Cache.stride, alignment: 64)
-    caches.initializeMemory(as: UInt32.self, repeating: 0, count: 2 * Self.shardCount * Cache.stride / 4)
+    caches = ZeroedMemory.allocate(2 * Self.shardCount * Cache.stride)
     // Descriptors of zeroes are those of free frames: nothing is written for each.
     depot = FrameDepot(first: first, count: count - movableCount, watermarks: watermarks)
     movableStart = first + (count - movableCount)
@@ -88,7 +87,7 @@ final class FrameAllocator: @unchecked Sendable {
   }
 
   deinit {
-    caches.deallocate()
+    ZeroedMemory.release(caches, count: 2 * Self.shardCount * Cache.stride)
     locks.release()
   }
 
@@ -113,7 +112,7 @@ final class FrameAllocator: @unchecked Sendable {
   @inline(__always)
   private func cache(_ shard: Int, movable: Bool = false) -> Cache {
     let index = movable ? Self.shardCount + shard : shard
-    return Cache(words: (caches + index * Cache.stride).assumingMemoryBound(to: UInt32.self))
+    return Cache(words: caches + index * Cache.stride)
   }
 
   /// Whether fewer frames may be free than the low watermark. A hint, one relaxed load.

@@ -1,0 +1,24 @@
+import CPlatform
+
+/// Memory that begins as zeroes and takes room page by page, where it is stored to: for arrays of which a small machine
+/// uses little, such as those with a part for each thread.
+///
+/// A private mapping of whole pages, so it costs two system calls and at least a page. Memory from the heap does not
+/// do: it may have been used before, and would have to be cleared whole. An index of single words is `SparseWords`.
+///
+/// Zeroes must be a valid `Element`: integers, atomic words of 0, nil pointers.
+enum ZeroedMemory {
+  /// `count` elements of zeroes. The process ends where it has not the address space.
+  static func allocate<Element: ~Copyable>(_ count: Int) -> UnsafeMutablePointer<Element> {
+    let bytes = count * MemoryLayout<Element>.stride
+    guard let start = cp_reserve(bytes), cp_commit(start, bytes, -1, 0, 1, 0) == 0 else {
+      fatalError("out of memory for \(bytes) bytes")
+    }
+    return start.assumingMemoryBound(to: Element.self)
+  }
+
+  /// Gives back what `allocate` gave. The elements need no end of their own.
+  static func release<Element: ~Copyable>(_ start: UnsafeMutablePointer<Element>, count: Int) {
+    cp_release(UnsafeMutableRawPointer(start), count * MemoryLayout<Element>.stride)
+  }
+}
