@@ -87,7 +87,7 @@ public func up_space_map(
     try space.map(
       at: VirtualAddress(address), pages: count(pages), protection: protection,
       sharing: Int(flags) & UP_MAP_SHARED != 0 ? .shared : .private, backing: kind, offset: count(firstPage),
-      hugePages: Int(flags) & UP_MAP_HUGE != 0, replaces: Int(flags) & UP_MAP_NO_REPLACE == 0)
+      hugePages: Int(flags) & UP_MAP_HUGE != 0 ? true : nil, replaces: Int(flags) & UP_MAP_NO_REPLACE == 0)
   }
 }
 

@@ -92,6 +92,8 @@ public final class EROFSFile: Backing {
 
   public var takesStores: Bool { false }
 
+  public var prefersHugePages: Bool { true }
+
   public func fault(page: Int, write: Bool) -> FaultAnswer {
     guard !write, page >= 0, page < inode.pages else { return .busError }
     if page == inode.pages - 1, let tail { return tail.fault(page: 0, write: false) }

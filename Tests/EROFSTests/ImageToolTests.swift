@@ -113,6 +113,9 @@ struct ImageToolTests {
     // Each guest writes 64 bytes for each page; the kernel counts whole pages.
     let linux = try #require(last["linuxDescriptors"] as? Int)
     #expect((5 * pages * 64..<5 * pages * 64 * 2).contains(linux))
+    // Four nodes a guest: two levels above, one for 2 MiB each, one for the pages that do not fill 2 MiB.
+    #expect(result["tableNodesPerGuest"] as? Int == 4)
+    #expect(last["special"] as? Int == 5 * 4 * 4096)
     let own = try #require(last["descriptors"] as? Int)
     #expect((5 * pages * 8..<linux).contains(own))
     let plot = try String(contentsOfFile: directory["plot"], encoding: .utf8)

@@ -138,7 +138,10 @@ struct BackingTests {
       let image = try Image(memory, pages: pages) { _ in 0 }
       var spaces = (0..<64).map { _ in AddressSpace(memory) }
       let before = memory.census()
-      for space in spaces { try space.map(at: 0x1_0000_0000, pages: pages, protection: .read, backing: .mixed(image)) }
+      for space in spaces {
+        try space.map(
+          at: 0x1_0000_0000, pages: pages, protection: .read, backing: .mixed(image), hugePages: false)
+      }
       let mapped = memory.census()
       #expect(mapped == before)
       // A touch in each 2 MiB of the first 256 MiB: one node of the lowest level each, and two above.

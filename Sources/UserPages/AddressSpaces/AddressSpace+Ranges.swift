@@ -6,7 +6,7 @@ extension AddressSpace {
   /// Maps exactly `range`; see `map(at:pages:protection:sharing:backing:offset:hugePages:replaces:)`.
   public func map(
     _ range: Range<VirtualAddress>, protection: Protection, sharing: Sharing = .private,
-    backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false,
+    backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool? = nil,
     replaces: Bool = true
   ) throws(PageError) {
     try map(

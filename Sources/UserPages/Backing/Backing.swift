@@ -32,6 +32,11 @@ public protocol Backing: AnyObject, Sendable {
   /// them. Not for a backing that `writesBack`: stores are noticed page by page.
   func hugeFault(page: Int, write: Bool) -> FaultAnswer?
 
+  /// Whether mappings of the backing use 2 MiB entries unless `map` is told otherwise; false by default. True for
+  /// images, whose memory has no descriptors: a table node for each 2 MiB would be all that a mapping of them costs.
+  /// Read once for each mapping, when it is made.
+  var prefersHugePages: Bool { get }
+
   /// What the backing advances before a page moves; nil, the default, if no page ever does.
   ///
   /// It is the same object as long as the backing lives. A fault asks for it together with an answer, holding no lock.
@@ -85,6 +90,7 @@ public enum StoreAnswer: Sendable {
 extension Backing {
   public var firstFrame: PFN? { nil }
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? { nil }
+  public var prefersHugePages: Bool { false }
   public var sequence: InvalidationSequence? { nil }
   public var users: BackingUsers? { nil }
   public func didCopy(page: Int, to copy: PageBytes) {}

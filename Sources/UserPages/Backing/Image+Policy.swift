@@ -23,6 +23,9 @@ extension Image {
   /// One pass of a policy: looks at which pages were accessed since the last pass (the accessed bits of the entries,
   /// which are cleared), and moves what has become hot or cold. For a caller's own clock.
   ///
+  /// An entry of 2 MiB has one accessed bit for all of its pages: map with `hugePages: false` what the policy is to
+  /// tell apart page by page.
+  ///
   /// Pages that cannot move (pinned, no frame to be had) stay for the next pass. Costs one look at each entry that maps
   /// the image; remembers only pages that were accessed lately.
   ///

@@ -91,6 +91,8 @@ public final class Image: Backing {
     }
   }
 
+  public var prefersHugePages: Bool { true }
+
   /// The frame numbers of 2 MiB, if all of them are where they lie.
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
     guard !write, page >= 0, page <= section.pages - Page.pagesPerHuge, isInPlace(page..<page + Page.pagesPerHuge)

@@ -9,7 +9,8 @@ struct DensityCommand: ParsableCommand {
     abstract: "Measures what guests that share one image pay for it, with special entries and with descriptors.",
     discussion: """
       Makes an EROFS image of a directory tree and a machine for each guest, attaches the image to each machine, and touches \
-      every page of it. Then each machine gets a descriptor for every page of the image: first this library's, then one of 64 \
+      every page of it. Tables are the nodes of the page tables; machines are all else that a guest costs beside the image. \
+      Then each machine gets a descriptor for every page of the image: first this library's, then one of 64 \
       bytes, as Linux has. The memory is what the kernel counts for this process. Only the number of guests that fit is \
       calculated.
 

@@ -24,7 +24,10 @@ struct DensityMeasurement {
 
     var points = try measure { _ in
       made.append(try DensityGuest(image: image.path, pages: pages))
-    }.map { DensityResult.Point(guests: $0.guests, special: $0.bytes) }
+    }.map { point in
+      let tables = made[..<point.guests].reduce(0) { $0 + $1.tableNodes } * Page.size
+      return DensityResult.Point(guests: point.guests, special: tables, machine: max(0, point.bytes - tables))
+    }
     for (index, step) in try measure({ try made[$0].describe() }).enumerated() {
       points[index].descriptors = step.bytes
     }
@@ -53,7 +56,7 @@ struct DensityMeasurement {
   private func fit(_ last: DensityResult.Point, imageBytes: Int) -> DensityResult.Fit {
     let room = max(0, memory - imageBytes)
     func count(_ more: Int) -> Int {
-      room / max(1, guestMemory + (last.special + more) / guests)
+      room / max(1, guestMemory + (last.withoutDescriptors + more) / guests)
     }
     return DensityResult.Fit(
       memory: memory, guestMemory: guestMemory, special: count(0), descriptors: count(last.descriptors),

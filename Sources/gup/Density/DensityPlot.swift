@@ -24,9 +24,10 @@ struct DensityPlot {
     }
     let own = String(format: "%.0f-byte", result.descriptorBytes)
     return [
-      Series(name: "64-byte descriptors", color: "#c0392b", values: values { $0.special + $0.linuxDescriptors }),
-      Series(name: "\(own) descriptors", color: "#2471a3", values: values { $0.special + $0.descriptors }),
-      Series(name: "special entries", color: "#1e8449", values: values { $0.special }),
+      Series(
+        name: "64-byte descriptors", color: "#c0392b", values: values { $0.withoutDescriptors + $0.linuxDescriptors }),
+      Series(name: "\(own) descriptors", color: "#2471a3", values: values { $0.withoutDescriptors + $0.descriptors }),
+      Series(name: "special entries", color: "#1e8449", values: values { $0.withoutDescriptors }),
       Series(
         name: "the image itself", color: "#7f8c8d",
         values: [(0, result.imageBytes), (points.last?.guests ?? 1, result.imageBytes)]),

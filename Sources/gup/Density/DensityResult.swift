@@ -3,12 +3,17 @@ struct DensityResult: Encodable {
   /// The memory of a number of guests, in bytes, beside the image and the guests' own memory.
   struct Point: Encodable {
     let guests: Int
-    /// With special entries: machines and page tables; no descriptors for the image.
+    /// Nodes of the page tables, in which special entries show the image.
     let special: Int
+    /// The rest of the machines and spaces, which does not depend on the image.
+    let machine: Int
     /// In addition, this library's descriptors for the image.
     var descriptors = 0
     /// In their place, descriptors of 64 bytes.
     var linuxDescriptors = 0
+
+    /// Without any descriptor for the image.
+    var withoutDescriptors: Int { special + machine }
   }
 
   /// How many guests fit in some memory.

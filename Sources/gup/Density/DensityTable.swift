@@ -10,14 +10,16 @@ struct DensityTable {
     var lines = [
       "image: \(mebibytes(result.imageBytes)) MiB, \(result.imagePages) pages\(origin)",
       "memory beside the image, in MiB, as the kernel counts it:",
-      row("guests", "special entries", own + " descriptors", "64-byte descriptors", "64-byte / image"),
+      row(
+        "guests", "tables", "machines", own + " descriptors", "64-byte descriptors", "tables / image", "64-byte / image"
+      ),
     ]
     for point in result.points {
       lines.append(
         row(
-          String(point.guests), mebibytes(point.special), "+ " + mebibytes(point.descriptors),
-          "+ " + mebibytes(point.linuxDescriptors),
-          String(format: "%.2f", Double(point.linuxDescriptors) / Double(max(1, result.imageBytes)))))
+          String(point.guests), mebibytes(point.special), "+ " + mebibytes(point.machine),
+          "+ " + mebibytes(point.descriptors), "+ " + mebibytes(point.linuxDescriptors),
+          overImage(point.special, digits: 4), overImage(point.linuxDescriptors, digits: 2)))
     }
     if let guests = result.outweighedAt {
       lines.append("64-byte descriptors outweigh the image at \(guests) guests or before")
@@ -32,10 +34,14 @@ struct DensityTable {
     return lines
   }
 
+  private func overImage(_ bytes: Int, digits: Int) -> String {
+    String(format: "%.\(digits)f", Double(bytes) / Double(max(1, result.imageBytes)))
+  }
+
   private func mebibytes(_ bytes: Int) -> String { String(format: "%.1f", Double(bytes) / 1_048_576) }
 
   private func row(_ cells: String...) -> String {
-    zip(cells, [8, 17, 22, 22, 17]).map { cell, width in
+    zip(cells, [8, 9, 11, 22, 22, 17, 18]).map { cell, width in
       String(repeating: " ", count: max(0, width - cell.count)) + cell
     }.joined()
   }

@@ -10,7 +10,7 @@ extension AddressSpace {
   ///   - sharing: whether stores go to the backing or to private copies.
   ///   - kind: what the pages show.
   ///   - offset: which page of the backing comes first, in pages.
-  ///   - hugePages: whether 2 MiB entries may be used.
+  ///   - hugePages: whether 2 MiB entries may be used. If nil, as the backing prefers: images do.
   ///   - replaces: whether what is mapped there gives way. If not, nothing may be there.
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `notPermitted` if one is
@@ -19,7 +19,7 @@ extension AddressSpace {
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func map(
     at address: VirtualAddress, pages: Int, protection: Protection, sharing: Sharing = .private,
-    backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool = false,
+    backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool? = nil,
     replaces: Bool = true
   ) throws(PageError) {
     guard address.isPageAligned, pages > 0, offset >= 0, offset <= Int.max / Page.size - pages else {
@@ -40,6 +40,7 @@ extension AddressSpace {
       isSecret = true
       kind = .file(try SecretMemory(memory, pages: pages))
     }
+    let hugePages = hugePages ?? kind.backing?.prefersHugePages ?? false
     var attributes = VMA.Attributes(
       protection: protection, isShared: sharing == .shared, kind: kind, hugePages: hugePages)
     attributes.isSecret = isSecret
