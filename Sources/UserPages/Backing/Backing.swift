@@ -34,7 +34,7 @@ public protocol Backing: AnyObject, Sendable {
 
   /// Whether mappings of the backing use 2 MiB entries unless `map` is told otherwise; false by default. True for
   /// images, whose memory has no descriptors: a table node for each 2 MiB would be all that a mapping of them costs.
-  /// Read once for each mapping, when it is made.
+  /// Not for images whose pages are filled when they are used. Read once for each mapping, when it is made.
   var prefersHugePages: Bool { get }
 
   /// What the backing advances before a page moves; nil, the default, if no page ever does.

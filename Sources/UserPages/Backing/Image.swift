@@ -91,7 +91,8 @@ public final class Image: Backing {
     }
   }
 
-  public var prefersHugePages: Bool { true }
+  // An entry of 2 MiB would fill 512 pages for one that is used.
+  public var prefersHugePages: Bool { !section.isFilledOnDemand }
 
   /// The frame numbers of 2 MiB, if all of them are where they lie.
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {

@@ -52,6 +52,9 @@ final class MemorySection: Sendable {
     return pwrite(file, bytes.address, Page.size, off_t(page * Page.size)) == Page.size
   }
 
+  /// Whether a page takes memory when it is first used, and not before.
+  var isFilledOnDemand: Bool { pattern != nil }
+
   /// Makes a page's bytes what they should be, before they are read or copied by number. As
   /// `SectionMap.fill(_:count:)`.
   func fill(page: Int) throws(PageError) {

@@ -10,7 +10,7 @@ extension AddressSpace {
   ///   - sharing: whether stores go to the backing or to private copies.
   ///   - kind: what the pages show.
   ///   - offset: which page of the backing comes first, in pages.
-  ///   - hugePages: whether 2 MiB entries may be used. If nil, as the backing prefers: images do.
+  ///   - hugePages: whether 2 MiB entries may be used. If nil, as the backing prefers: images of files and contents do.
   ///   - replaces: whether what is mapped there gives way. If not, nothing may be there.
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `notPermitted` if one is

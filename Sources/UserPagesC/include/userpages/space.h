@@ -23,7 +23,7 @@ enum { UP_READ = 1, UP_WRITE = 2 };
 enum {
   /// Stores go to what is mapped, not to a private copy (MAP_SHARED).
   UP_MAP_SHARED = 1,
-  /// Entries of 2 MiB may be used. Images and their files use them without it.
+  /// Entries of 2 MiB may be used. Images of files use them without it.
   UP_MAP_HUGE = 2,
   /// Fails if a page of the range is mapped (MAP_FIXED_NOREPLACE).
   UP_MAP_NO_REPLACE = 4,
