@@ -97,10 +97,12 @@ import Testing
       }
       stage.store.onWrite { pages in
         let sums = Self.sums(pages)
-        // Stores come in, if they may. Threads that wait for this very call are not waited for.
+        // Stores come in, if they may. Threads that wait for this very call, or have ended, are not waited for.
         let before = stores.load(ordering: .relaxed)
         var turns = 0
-        while stores.load(ordering: .relaxed) < before + 16, stability == .none || turns < 20 {
+        while stores.load(ordering: .relaxed) < before + 16, stability == .none || turns < 20,
+          !isOver.load(ordering: .acquiring)
+        {
           usleep(200)
           turns += 1
         }
