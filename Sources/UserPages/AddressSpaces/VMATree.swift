@@ -21,8 +21,8 @@ import Synchronization
 ///
 /// ORDERING [wide-step]: the roots are stored with release and loaded with acquire. A look-up that has read a new root
 /// sees in d that `publications` is odd, or larger. One that has read an even number in a, stored with release, sees
-/// the roots stored before it. The fence before d keeps the loads of b from passing it. The holder of the whole never
-/// waits between 1 and 3, so a section may wait for it, as for an entry.
+/// the roots stored before it. The loads of b acquire, so d stays behind them. The holder of the whole never waits
+/// between 1 and 3, so a section may wait for it, as for an entry.
 final class VMATree: Sendable {
   typealias Mapping = Published<VMA>
 
@@ -76,7 +76,6 @@ final class VMATree: Sendable {
       }
       YieldPoint.lookUpBetweenTrees.reach()
       if let mapping = Self.find(address, in: wide, section) { return mapping }
-      atomicMemoryFence(ordering: .acquiring)
       if before & 1 == 0, publications.load(ordering: .relaxed) == before { return nil }
       PTEPointer.wait(&turns)
     }

@@ -41,6 +41,11 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("fault-fork", faultAgainstFork),
   ("fault-publish", faultAgainstPublish),
 
+  ("stripe-first", firstMapsInAStripe),
+  ("stripe-whole", mapInAStripeAgainstTheWhole),
+  ("stripe-advice-whole", adviceInAStripeAgainstTheWhole),
+  ("look-up-widens", lookUpWhileItWidens),
+
   ("pin-pageout", pinAgainstPageOut),
   ("store-pageout", storeAgainstPageOut),
   ("swapin-swapin", swapInAgainstSwapIn),
@@ -88,6 +93,7 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("new-section", lookAgainstNewSection),
   ("guarded", { _ in guardedValue() }),
   ("published", { _ in publishedValue() }),
+  ("set-once", { _ in setOnce() }),
   ("shared-grace", { _ in sharedGracePeriod() }),
   ("cookie", { _ in cookie() }),
   ("queue-drain", { _ in drainAgainstEnqueue() }),
