@@ -51,30 +51,35 @@
 
       @Test func wordsThatCameWhileItRanAreNotServed() throws {
         try play { freezer, _ in
-          let freed = Atomic<Int>(0)
-          let tag = DeferredWord.firstFreeTag
-          let queue = DeferredQueue(weights: [tag: BatchSchedule.leastWeight / 8]) { words in
-            freed.add(words.count, ordering: .acquiringAndReleasing)
-            return []
+          // A grace period of another test's thread may serve the second word in good time: then another attempt.
+          for attempt in 1...20 {
+            let freed = Atomic<Int>(0)
+            let tag = DeferredWord.firstFreeTag
+            let queue = DeferredQueue(weights: [tag: BatchSchedule.leastWeight / 8]) { words in
+              freed.add(words.count, ordering: .acquiringAndReleasing)
+              return []
+            }
+            /// Defers a word, which is due to be looked at.
+            func deferWord() {
+              queue.enqueue(DeferredWord(tag: tag, payload: 8))
+              queue.drainIfFull()
+            }
+            deferWord()
+            let isOver = Flag()
+            let runner = freezeGracePeriod(freezer, isOver)
+            #expect(runner.waitUntilFrozen())
+            // A section may meet this one now, and last longer than the grace period.
+            deferWord()
+            isOver.set()
+            runner.thaw()
+            try runner.join()
+            deferWord()
+            let early = freed.load(ordering: .acquiring)
+            queue.drainAll()
+            #expect(freed.load(ordering: .acquiring) == 3)
+            if early <= 1 { return }
+            #expect(attempt < 20, "a word was freed that came after its grace period had begun")
           }
-          /// Defers a word, which is due to be looked at.
-          func deferWord() {
-            queue.enqueue(DeferredWord(tag: tag, payload: 8))
-            queue.drainIfFull()
-          }
-          deferWord()
-          let isOver = Flag()
-          let runner = freezeGracePeriod(freezer, isOver)
-          #expect(runner.waitUntilFrozen())
-          // A section may meet this one now, and last longer than the grace period.
-          deferWord()
-          isOver.set()
-          runner.thaw()
-          try runner.join()
-          deferWord()
-          #expect(freed.load(ordering: .acquiring) <= 1, "a word was freed that came after its grace period had begun")
-          queue.drainAll()
-          #expect(freed.load(ordering: .acquiring) == 3)
         }
       }
 
