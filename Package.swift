@@ -189,7 +189,8 @@ let package = Package(
     ),
     // Runs a model checker over Tests/Models, where there is one.
     .testTarget(
-      name: "ProtocolTests"
+      name: "ProtocolTests",
+      dependencies: ["TestSupport"]
     ),
     // Reads Tests/scenarios from where it lies, and runs the tool that is built beside it.
     .testTarget(

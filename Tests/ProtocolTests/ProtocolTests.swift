@@ -1,10 +1,11 @@
+import TestSupport
 import Testing
 
 /// The models of the library's protocols, checked in every interleaving. With a step removed, a model must fail its
 /// check.
 ///
 /// The head of each model says which code it describes.
-@Suite(.enabled(if: Spin.missing == nil, "the model checker is \(Spin.missing ?? "")"))
+@Suite(.enabled(if: Spin.missing == nil, "the model checker is \(Spin.missing ?? "")"), .offThePool)
 struct ProtocolTests {
   @Test(arguments: Check.protocols)
   func holds(check: Check) throws {

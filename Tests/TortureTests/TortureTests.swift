@@ -5,7 +5,7 @@ import UserPages
 /// Threads that race against each other, one file per racing pair.
 ///
 /// The suites below run one after the other: each wants the cores for itself, and the yield points have one handler.
-@Suite(.serialized)
+@Suite(.serialized, .offThePool)
 enum TortureTests {}
 
 /// Runs one race and looks at what is left of it.

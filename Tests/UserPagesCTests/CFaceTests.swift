@@ -7,7 +7,7 @@ import UserPagesC
 /// The C face by its users' own means: every function, its errors and its races, from programs written in C.
 ///
 /// One test at a time: the driver has one list of failures.
-@Suite(.serialized) struct CFaceTests {
+@Suite(.serialized, .offThePool) struct CFaceTests {
   static let names = (0..<face_test_count()).map { String(cString: face_test_name($0)) }
 
   @Test(arguments: names)

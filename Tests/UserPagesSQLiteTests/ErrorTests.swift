@@ -8,7 +8,7 @@ import UserPages
 @testable import UserPagesSQLite
 
 /// What goes wrong with the file comes up as an error of SQLite, and never as a signal.
-@Suite(.serialized) struct ErrorTests {
+@Suite(.serialized, .offThePool) struct ErrorTests {
   /// A file whose transfers fail on demand.
   final class FailingStore: PageStore {
     struct Failures: OptionSet, Sendable {
