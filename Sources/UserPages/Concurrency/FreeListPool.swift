@@ -1,5 +1,3 @@
-import CPlatform
-
 /// Blocks of memory of one size that are used again: nodes that every change of a mapping makes and frees.
 ///
 /// Each thread keeps two stacks of free blocks and takes from them: no lock and no atomic addition. Only threads beyond
@@ -22,11 +20,12 @@ final class FreeListPool: @unchecked Sendable {
   static let depotBytes = 4 << 20
   private static let shardCount = 64
   private static let systemPage = 4096
+  /// Blocks of whole pages that are mapped at once. They take room as they are used.
+  private static let runLength = 16
 
   let bytes: Int
   private let alignment: Int
-  /// Blocks of whole pages are mapped one by one. The heap puts a header before each block, so that a page takes two of
-  /// its pages.
+  /// Blocks of whole pages are mapped. The heap puts a header before each block, so that a page takes two of its pages.
   private let isMapped: Bool
   // Raw memory: neighbours must not share a line. The last one is the shared one, guarded by `sharedLock`.
   private let shards: UnsafeMutablePointer<Shard>
@@ -65,7 +64,10 @@ final class FreeListPool: @unchecked Sendable {
     var top = Stack()
     /// Full or empty.
     var below = Stack()
-    private let padding: InlineArray<12, UInt64> = .init(repeating: 0)
+    /// Mapped blocks that were never taken, side by side. Not in a stack: the link would make each take room.
+    var fresh: UnsafeMutableRawPointer?
+    var freshCount = 0
+    private let padding: InlineArray<10, UInt64> = .init(repeating: 0)
   }
 
   /// - Parameter bytes: the size of a block, at least a word.
@@ -80,6 +82,7 @@ final class FreeListPool: @unchecked Sendable {
     for index in 0..<Self.shardCount {
       shards[index].top.release(giveBack)
       shards[index].below.release(giveBack)
+      if let fresh = shards[index].fresh { ZeroedMemory.release(fresh, bytes: shards[index].freshCount * bytes) }
     }
     depot.withLock { stacks in for index in stacks.indices { stacks[index].release(giveBack) } }
     ZeroedMemory.release(shards, count: Self.shardCount)
@@ -97,14 +100,17 @@ final class FreeListPool: @unchecked Sendable {
   @inline(never)
   func make() -> UnsafeMutableRawPointer {
     guard isMapped else { return .allocate(byteCount: bytes, alignment: alignment) }
-    guard let block = cp_reserve(bytes), cp_commit(block, bytes, -1, 0, 1, 0) == 0 else {
-      fatalError("out of memory for a block of \(bytes) bytes")
+    return withShard { shard in
+      let block = shard.pointee.fresh ?? ZeroedMemory.allocate(bytes: Self.runLength * bytes)
+      let left = (shard.pointee.fresh == nil ? Self.runLength : shard.pointee.freshCount) - 1
+      shard.pointee.fresh = left == 0 ? nil : block + bytes
+      shard.pointee.freshCount = left
+      return block
     }
-    return block
   }
 
   private func giveBack(_ block: UnsafeMutableRawPointer) {
-    if isMapped { cp_release(block, bytes) } else { block.deallocate() }
+    if isMapped { ZeroedMemory.release(block, bytes: bytes) } else { block.deallocate() }
   }
 
   /// Gives a block back.

@@ -1,4 +1,3 @@
-import CPlatform
 import Synchronization
 
 /// Atomic words that begin as 0, and take memory where one was stored to: an index of which most is empty.
@@ -20,18 +19,13 @@ final class SparseWords: @unchecked Sendable {
       for index in 0..<count { (words + index).initialize(to: Atomic(0)) }
       return
     }
-    let bytes = count * MemoryLayout<UInt64>.stride
-    guard let start = cp_reserve(bytes) else { return nil }
-    guard cp_commit(start, bytes, -1, 0, 1, 0) == 0 else {
-      cp_release(start, bytes)
-      return nil
-    }
+    guard let start = ZeroedMemory.allocateIfPossible(bytes: count * MemoryLayout<UInt64>.stride) else { return nil }
     words = start.assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 
   deinit {
     guard count > Self.mostFromHeap else { return words.deallocate() }
-    cp_release(UnsafeMutableRawPointer(words), count * MemoryLayout<UInt64>.stride)
+    ZeroedMemory.release(UnsafeMutableRawPointer(words), bytes: count * MemoryLayout<UInt64>.stride)
   }
 
   subscript(index: Int) -> UInt64 {

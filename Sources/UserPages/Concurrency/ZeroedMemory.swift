@@ -10,15 +10,30 @@ import CPlatform
 enum ZeroedMemory {
   /// `count` elements of zeroes. The process ends where it has not the address space.
   static func allocate<Element: ~Copyable>(_ count: Int) -> UnsafeMutablePointer<Element> {
-    let bytes = count * MemoryLayout<Element>.stride
-    guard let start = cp_reserve(bytes), cp_commit(start, bytes, -1, 0, 1, 0) == 0 else {
-      fatalError("out of memory for \(bytes) bytes")
-    }
-    return start.assumingMemoryBound(to: Element.self)
+    allocate(bytes: count * MemoryLayout<Element>.stride).assumingMemoryBound(to: Element.self)
   }
 
   /// Gives back what `allocate` gave. The elements need no end of their own.
   static func release<Element: ~Copyable>(_ start: UnsafeMutablePointer<Element>, count: Int) {
-    cp_release(UnsafeMutableRawPointer(start), count * MemoryLayout<Element>.stride)
+    release(UnsafeMutableRawPointer(start), bytes: count * MemoryLayout<Element>.stride)
   }
+
+  /// `bytes` bytes of zeroes. The process ends where it has not the address space.
+  static func allocate(bytes: Int) -> UnsafeMutableRawPointer {
+    guard let start = allocateIfPossible(bytes: bytes) else { fatalError("out of memory for \(bytes) bytes") }
+    return start
+  }
+
+  /// `bytes` bytes of zeroes, or nil where the process has not the address space.
+  static func allocateIfPossible(bytes: Int) -> UnsafeMutableRawPointer? {
+    guard let start = cp_reserve(bytes) else { return nil }
+    guard cp_commit(start, bytes, -1, 0, 1, 0) == 0 else {
+      cp_release(start, bytes)
+      return nil
+    }
+    return start
+  }
+
+  /// Gives back what `allocate` gave, or whole pages of it.
+  static func release(_ start: UnsafeMutableRawPointer, bytes: Int) { cp_release(start, bytes) }
 }
