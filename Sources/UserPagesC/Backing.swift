@@ -44,6 +44,9 @@ final class CallbackBacking: Backing, @unchecked Sendable {
 
   deinit { operations.release?(operations.context) }
 
+  /// What the callbacks are called with.
+  var context: UnsafeRawPointer? { UnsafeRawPointer(operations.context) }
+
   var pageCount: Int { pages.load(ordering: .sequentiallyConsistent) }
   var firstFrame: PFN? { operations.first_number == 0 ? nil : PFN(operations.first_number) }
   var sequence: InvalidationSequence? { moves }

@@ -109,7 +109,9 @@ public func up_machine_on_diagnostic(
     guard let handler else { return memory.onBackingDiagnostic(nil) }
     memory.onBackingDiagnostic { found in
       found.description.withCString { text in
-        var diagnostic = up_diagnostic(page: UInt64(found.page), reason: Int32(found.reason.number), text: text)
+        var diagnostic = up_diagnostic(
+          page: UInt64(found.page), reason: Int32(found.reason.number), text: text,
+          backing_context: (found.backing as? CallbackBacking)?.context)
         handler(context.pointer, &diagnostic)
       }
     }

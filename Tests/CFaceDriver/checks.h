@@ -61,6 +61,7 @@ uint64_t face_word(up_space *space, uint64_t address);
   test(pins) test(pins_outlive) test(pin_flags) test(pin_errors) test(many_pins) test(movable_pages)                   \
   test(ranges) test(range_errors) test(vectors)                                                                        \
   test(callbacks) test(callback_errors) test(callback_numbers) test(devices) test(images) test(memory_files)           \
+  test(frames_after_their_end) test(long_term_pins_of_written_pages)                                                   \
   test(backings_that_are_no_files)                                                                                     \
   test(cache) test(cache_errors) test(cache_in_few_frames) test(cache_length)                                          \
   test(mirrors) test(mirror_errors)                                                                                    \

@@ -220,6 +220,7 @@ void test_frames_of_2_mib(void) {
 struct complaints {
   int count, reason;
   uint64_t page;
+  const void *backing_context;
 };
 
 static void note_complaint(void *context, const up_diagnostic *diagnostic) {
@@ -228,6 +229,7 @@ static void note_complaint(void *context, const up_diagnostic *diagnostic) {
   complaints->count++;
   complaints->reason = diagnostic->reason;
   complaints->page = diagnostic->page;
+  complaints->backing_context = diagnostic->backing_context;
 }
 
 static int fault_nowhere(void *context, uint64_t page, int write, up_answer *answer) {
@@ -241,7 +243,7 @@ void test_diagnostics(void) {
   struct fixture fixture = face_begin(UP_ENGINE_SLOT, 64, 0);
   struct complaints complaints = {.count = 0};
   up_backing *backing;
-  up_backing_operations operations = {.page_count = 2, .fault = fault_nowhere};
+  up_backing_operations operations = {.page_count = 2, .context = &complaints, .fault = fault_nowhere};
   CHECK_OK(up_backing_create(fixture.machine, &operations, &backing));
   CHECK_OK(up_space_map(fixture.space, BASE, 2, READ_WRITE, UP_MAP_SHARED, backing, 0));
   CHECK_OK(up_machine_on_diagnostic(fixture.machine, note_complaint, &complaints));
@@ -249,6 +251,7 @@ void test_diagnostics(void) {
   CHECK_IS(up_space_load_word(fixture.space, BASE, 8, &value), -ENXIO);
   CHECK_IS(complaints.count, 1);
   CHECK_IS(complaints.reason, UP_WRONG_NUMBER);
+  CHECK(complaints.backing_context == &complaints);
   CHECK_IS(up_space_load_word(fixture.space, BASE + PAGE, 8, &value), -ENXIO);
   CHECK_IS(complaints.count, 2);
   CHECK_IS(complaints.reason, UP_WRONG_ENDLESS_RETRY);

@@ -37,6 +37,29 @@
         }
       }
 
+      /// [count-then-mark]: a thread stops between counting a page and marking it, or the other way round. Another
+      /// stores to the page and syncs.
+      @Test(arguments: Engines.lockless)
+      func aMarkThatIsNotCounted(engine: PinEngine) throws {
+        try withFrozenCache(engine) { [first, second] stage in
+          let (space, cache) = (stage.space, stage.cache)
+          _ = try space.load(at: first, count: 1)
+          _ = try space.load(at: second, count: 1)
+          let store = stage.freezer.start("store", freezeAt: .dirtyBetweenCountAndMark) {
+            try space.store(UInt64(5), at: first)
+          }
+          #expect(store.waitUntilFrozen())
+          try space.store(UInt64(6), at: second)
+          try cache.sync()
+          #expect(stage.written() == 6, "sync believed that no page was dirty")
+          store.thaw()
+          try store.join()
+          try cache.sync()
+          #expect(stage.written() == 5)
+          #expect(cache.dirtyPages == 0)
+        }
+      }
+
       /// (d): a store by the old entry lands before the page is written.
       @Test(arguments: Engines.lockless)
       func aStoreThatHasReadItsEntry(engine: PinEngine) throws {

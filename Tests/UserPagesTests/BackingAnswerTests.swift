@@ -237,31 +237,4 @@ struct BackingAnswerTests {
     }
     #expect(other.leaks() == [])
   }
-
-  @Test func anEndlessRetryEnds() throws {
-    try withMachine { machine in
-      let space = AddressSpace(machine.memory)
-      final class Undecided: Backing {
-        let pageCount = 2
-        let asked = Atomic<Int>(0)
-        func fault(page: Int, write: Bool) -> FaultAnswer {
-          let count = asked.wrappingAdd(1, ordering: .relaxed).newValue
-          return page == 1 && count % 1000 == 0 ? .busError : .retry
-        }
-      }
-      let backing = Undecided()
-      let reasons = Locked<[BackingDiagnostic.Reason]>([])
-      machine.memory.onBackingDiagnostic { diagnostic in
-        reasons.withLock { $0.append(diagnostic.reason) }
-      }
-      try space.map(
-        at: 0x10000, pages: 2, protection: .read, sharing: .shared, backing: .mixed(backing))
-      #expect(throws: PageError.busError) { try space.load(at: 0x11000, as: UInt8.self) }
-      #expect(reasons.withLock { $0 } == [], "it answered in time")
-      #expect(throws: PageError.busError) { try space.load(at: 0x10000, as: UInt8.self) }
-      #expect(reasons.withLock { $0 } == [.endlessRetry])
-      #expect(backing.asked.load(ordering: .relaxed) == 1000 + 2049)
-      space.exit()
-    }
-  }
 }

@@ -121,6 +121,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case cacheBetweenPageAndCopy
   /// A `write` has copied into a page of the page cache and has not marked it dirty.
   case cacheBetweenCopyAndMark
+  /// A thread has counted a dirty page of the page cache and has not marked it.
+  case dirtyBetweenCountAndMark
   /// A write-back has chosen its pages and has not touched their dirty marks.
   case writeBackBeforeMarks
   /// A write-back has cleared dirty marks and has not advanced the sequence.

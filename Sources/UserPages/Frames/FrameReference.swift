@@ -68,6 +68,9 @@ public struct FrameReference: ~Copyable, Sendable {
   /// Whether the frame is one of `memory`.
   func isOf(_ memory: PhysicalMemory) -> Bool { self.memory.toOpaque() == Unmanaged.passUnretained(memory).toOpaque() }
 
+  /// Whether the frame has references, and is no program's private memory: as a frame may be that a backing shows.
+  var isShared: Bool { frame.references > 0 && !frame.has(Frame.anonymousBit) }
+
   /// Gives the reference up (`folio_put`). The frame is free if that was the last one.
   public consuming func put() {}
 

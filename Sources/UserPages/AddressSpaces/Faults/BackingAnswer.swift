@@ -56,8 +56,15 @@ struct BackingAnswer: ~Copyable {
     let given = question.ask()
     switch consume given {
     case .some(.frame(let given, let page)):
-      content = Self.check(given, page: page, for: question, in: memory)
-      reference = consume given
+      let found = Self.check(given, page: page, for: question, in: memory)
+      content = found
+      if case .mistake(.frameNotShared) = found {
+        // There is no reference to put.
+        _ = given.handOver()
+        reference = nil
+      } else {
+        reference = consume given
+      }
     case .some(.frameNumber(let pfn, let writable)):
       content = Self.check(pfn, writable: writable, for: question, in: memory)
       reference = nil
@@ -81,6 +88,8 @@ struct BackingAnswer: ~Copyable {
     in memory: PhysicalMemory
   ) -> Content {
     guard given.isOf(memory) else { return .mistake(.frameOfAnotherMachine) }
+    // A value of C can be used after its end. In Swift the type rules that out.
+    guard given.isShared else { return .mistake(.frameNotShared) }
     guard page >= 0, page < given.pageCount else { return .mistake(.noSuchPageOfFrame) }
     if question.isHuge, given.pageCount < Page.pagesPerHuge || page != 0 { return .noHugeFrame }
     return .frame(given.pfn + page)

@@ -52,44 +52,51 @@ extension Fault {
 
   /// Ends an attempt that cannot go on without an answer to `question`.
   mutating func ask(_ question: FaultQuestion) -> Outcome {
+    // The last answer to it was `retry`, which left the question, or did not hold until the attempt.
+    let isRepeated: Bool
+    switch answer {
+    case .some(let answer): isRepeated = answer.question.isSame(as: question)
+    case .none: isRepeated = self.question?.isSame(as: question) ?? false
+    }
+    repeats = isRepeated ? repeats + 1 : 0
     self.question = question
     return .needsAnswer
   }
 
-  /// Asks the backing. Returns false if it says to ask again.
-  mutating func getAnswer() -> Bool {
+  /// Asks the backing, after a pause if the same question was asked in vain.
+  ///
+  /// - Throws: `busError` after `repeatLimit` questions in a row, and reports the backing.
+  mutating func getAnswer() throws(PageError) {
+    guard repeats <= Self.repeatLimit else {
+      report(.endlessRetry)
+      throw .busError
+    }
+    let repeats = repeats
+    // Without the mmap lock: what the backing waits for may need it. Without the last answer: its reference may be what
+    // a move of the page waits for.
     space.with { space in
       space.leavingFaultLock {
         deferEndsOfBackings(in: space)
         answer = nil
-        guard let question else { return true }
+        Self.pause(beforeRepeat: repeats)
+        guard let question else { return }
         let given = BackingAnswer(to: question, in: space.memory)
-        if case .retry = given.content { return false }
+        if case .retry = given.content { return }
         if case .noHugeFrame = given.content { isHugeRefused = true }
         answer = consume given
         self.question = nil
-        return true
       }
     }
   }
 
-  /// How often in a row a backing may say `retry`. The second half of the pauses are a millisecond each: about a second
-  /// in all.
-  private static var retryLimit: Int { 2048 }
+  /// How often in a row a backing may answer `retry`, or with what no longer holds when the fault looks at it. The
+  /// second half of the pauses are a millisecond each: about a second in all.
+  private static var repeatLimit: Int { 2048 }
 
-  /// Waits before the backing is asked again, for the `retries`th time in a row.
-  mutating func pause(beforeRetry retries: Int) throws(PageError) {
-    guard retries <= Self.retryLimit else {
-      report(.endlessRetry)
-      throw .busError
-    }
-    // Without the mmap lock: what the backing waits for may need it.
-    space.with { space in
-      space.leavingFaultLock {
-        var turns = retries
-        if retries <= Self.retryLimit / 2 { PTEPointer.wait(&turns) } else { usleep(1000) }
-      }
-    }
+  private static func pause(beforeRepeat repeats: Int) {
+    if repeats == 0 { return }
+    var turns = repeats
+    if repeats <= repeatLimit / 2 { PTEPointer.wait(&turns) } else { usleep(1000) }
   }
 
   /// Tells the machine of a mistake in the answer, or of the question that gets none. Under no lock.

@@ -35,6 +35,8 @@ struct Fault: ~Copyable {
   /// backing, and must not fall under a lock.
   var question: FaultQuestion?
   var answer: BackingAnswer?
+  /// How often in a row the same question was asked in vain.
+  var repeats = 0
   /// The copy of a backing's page that the fault has installed, until the backing has been told.
   var copied: CopiedPage?
   var swapped: SwappedPage?
@@ -94,7 +96,6 @@ struct Fault: ~Copyable {
   /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
   mutating func resolve() throws(PageError) {
     var turns = 0
-    var retries = 0
     while true {
       switch attempt() {
       case .done:
@@ -112,8 +113,7 @@ struct Fault: ~Copyable {
       case .needsHugeFrame:
         getHugeFrame()
       case .needsAnswer:
-        retries = getAnswer() ? 0 : retries + 1
-        if retries > 0 { try pause(beforeRetry: retries) }
+        try getAnswer()
       case .needsSwapped(let slot):
         do throws(PageError) { try getSwapped(slot) } catch { try makeRoom(after: error) }
       case .needsDrain:

@@ -11,6 +11,8 @@ extension FaultSite {
     let frame = memory.frames.frame(pfn)
     var new = PTE(mapping: pfn)
     if frame.has(Frame.hugeBit) { new.set(PTELayout.huge) }
+    // Before the entry is there: a pin by the fast path sees the frame, and not the mapping.
+    if mapping.value.attributes.writesBack { memory.frames.frame(new.folioPFN).set(Frame.writtenBackBit) }
     if storesThrough {
       new.set(PTELayout.dirty)
       frame.set(Frame.dirtyBit)

@@ -58,6 +58,7 @@ extension PageCache {
   ///
   /// - Complexity: O(the shorter of the range and the most pages that were ever in memory); O(1) if no page is dirty.
   private func dirtyPages(in range: Range<Int>) -> [Int] {
+    // ORDERING [count-then-mark]: no mark that the calling thread may have seen is missing in the count.
     if dirtyPages == 0 { return [] }
     if range.count < residents.extent { return range.filter { states[$0].isDirty } }
     return residents.pages(in: range) { states[$0].isDirty }.map(\.page)

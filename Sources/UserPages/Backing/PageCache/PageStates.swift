@@ -20,7 +20,7 @@ final class PageStates: Sendable {
   /// The most pages that there can be.
   var capacity: Int { words.count }
 
-  /// Pages with the dirty mark. Exact while none changes.
+  /// Pages with the dirty mark. Exact while none changes, otherwise never too few ([count-then-mark]).
   var dirtyCount: Int { dirtyPages.load(ordering: .relaxed) }
 
   /// What read-ahead has done. Exact while no state changes.
@@ -33,9 +33,25 @@ final class PageStates: Sendable {
   subscript(page: Int) -> PageState { PageState(rawValue: words[page]) }
 
   /// Replaces a page's state if it still is `old`.
+  ///
+  /// A write-back that counts no dirty page looks at none, so the count is never below the number of marks:
+  ///
+  ///     a thread marks a page      another finds the mark, stores, and syncs
+  ///     1. counts the mark
+  ///     2. sets it                 3. reads the mark, stores to the page
+  ///                                4. reads the count: 1 at least
+  ///
+  /// ORDERING [count-then-mark]: 2 is sequentially consistent, so a thread that has read the mark, or an entry made
+  /// writable behind it, reads the count of 1 or a later one. A mark that is taken away is uncounted after.
   func replace(_ old: PageState, with new: PageState, at page: Int) -> Bool {
-    guard words.replace(old.rawValue, with: new.rawValue, at: page) else { return false }
-    if old.isDirty != new.isDirty { dirtyPages.wrappingAdd(new.isDirty ? 1 : -1, ordering: .relaxed) }
+    let isMarking = new.isDirty && !old.isDirty
+    if isMarking {
+      dirtyPages.wrappingAdd(1, ordering: .relaxed)
+      YieldPoint.dirtyBetweenCountAndMark.reach()
+    }
+    let isReplaced = words.replace(old.rawValue, with: new.rawValue, at: page)
+    if isReplaced ? old.isDirty && !new.isDirty : isMarking { dirtyPages.wrappingSubtract(1, ordering: .relaxed) }
+    guard isReplaced else { return false }
     if old.isAhead != new.isAhead { countAhead(new) }
     return true
   }

@@ -85,7 +85,7 @@ enum {
   UP_WRONG_FRAME_IN_PFN_MAPPING = 2,
   /// No memory has the frame number.
   UP_WRONG_NUMBER = 3,
-  /// The number is that of a free frame, or of a program's private memory.
+  /// The number, or the `up_frame`, is that of a free frame, or of a program's private memory.
   UP_WRONG_FRAME_NOT_SHARED = 4,
   /// A private mapping by number shows page n as the first frame plus n. The number is another one.
   UP_WRONG_ORDER = 5,
@@ -101,6 +101,8 @@ typedef struct up_diagnostic {
   int reason;
   /// One line without its end, good during the call.
   const char *text;
+  /// The `context` of the backing's `up_backing_operations`, good during the call; null if it was not made by `up_backing_create`.
+  const void *backing_context;
 } up_diagnostic;
 
 /// Calls `handler` for each wrong answer of a backing, instead of printing a line on standard error. Null prints again.
