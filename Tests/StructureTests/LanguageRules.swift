@@ -51,19 +51,19 @@ enum LanguageRules {
     }
   }
 
-  /// What is named in backticks with a dot or parentheses, as code is, is declared or used in the code.
-  ///
-  /// - Parameter identifiers: all words of the code.
-  static func symbols(_ texts: [(place: String, text: Substring)], identifiers: Set<String>) -> [String] {
+  /// What is named in backticks is declared or used in the code: with a dot or parentheses, or alone in camel case. A
+  /// member is declared where its type is, or is extended.
+  static func symbols(_ texts: [(place: String, text: Substring)], _ declarations: Declarations) -> [String] {
     let symbol = /`([A-Za-z][A-Za-z0-9]*(?:\.[A-Za-z][A-Za-z0-9]*)*)(\([A-Za-z:_]*\))?`/
     return texts.flatMap { place, text -> [String] in
-      text.matches(of: symbol).flatMap { match -> [String] in
+      // The first question is a cheap one.
+      guard text.utf8.contains(UInt8(ascii: "`")) else { return [] }
+      return text.matches(of: symbol).compactMap { match -> String? in
         let name = match.output.1
-        guard name.contains(".") || match.output.2 != nil else { return [] }
         // A file's name is another rule's.
-        if name.firstMatch(of: /\.(?:swift|md|c|h|cpp|hpp|erofs|so|a)$/) != nil { return [] }
-        return name.split(separator: ".").map(String.init).filter { !identifiers.contains($0) }.map {
-          "\(place) names \(match.output.0), but no code says \($0)"
+        if name.firstMatch(of: /\.(?:swift|md|c|h|cpp|hpp|erofs|so|a)$/) != nil { return nil }
+        return declarations.refusal(of: String(name), isCode: match.output.2 != nil).map {
+          "\(place) names \(match.output.0), but \($0)"
         }
       }
     }

@@ -31,11 +31,16 @@ import Testing
     #expect(LanguageRules.references(texts, names: names) == [])
   }
 
-  @Test func symbolsThatAreNamedExist() {
-    // Declared by the standard library or by C.
-    let foreign: Set<String> = ["Synchronization", "Mutex"]
-    let identifiers = code.reduce(into: foreign) { $0.formUnion($1.identifiers) }
-    #expect(LanguageRules.symbols(texts, identifiers: identifiers) == [])
+  @Test func symbolsThatAreNamedExist() throws {
+    // Declared by the standard library, by C, by Linux (`PageAnonExclusive`, `VmRSS`), by SQLite or by swift-format.
+    var foreign: Set<String> = [
+      "Synchronization", "Mutex", "PageAnonExclusive", "VmRSS", "sqlite3WalSavepointUndo", "iReCksum", "lineLength",
+    ]
+    // Articles, folders, targets and products are no code either.
+    foreign.formUnion(names.map { String($0.prefix { $0 != "." }) })
+    foreign.formUnion(code.flatMap { $0.path.split(separator: "/").map(String.init) })
+    foreign.formUnion(try SourceTree.files(named: ["Package.swift"]).flatMap(\.wordsOfText))
+    #expect(LanguageRules.symbols(texts, Declarations(code, foreign: foreign)) == [])
   }
 
   @Test func publicDeclarationsHaveComments() {
@@ -72,11 +77,15 @@ import Testing
 
   @Test func symbols() {
     func findings(_ text: String) -> Int {
-      LanguageRules.symbols([("here", Substring(text))], identifiers: ["Frame", "put", "pin", "at"]).count
+      let frame = file("struct Frame { func put() {} }\nenum Kind {\n  case one, two\n}")
+      let other = SourceFile(path: "Sources/UserPages/Frames/B.swift", text: "struct Other { func pin(at: Int) {} }")
+      return LanguageRules.symbols([("here", Substring(text))], Declarations([frame, other])).count
     }
-    #expect(findings("`Frame.put` and `pin(at:)` and `whatever`") == 0)
+    #expect(findings("`Frame.put` and `pin(at:)` and `Kind.two` and `whatever`") == 0)
     #expect(findings("`Frame.take`") == 1)
     #expect(findings("`settled()`") == 1)
+    #expect(findings("`Frame.pin`") == 1, "another type's member")
+    #expect(findings("`takeForMapping`") == 1)
   }
 
   @Test func documentation() {

@@ -26,10 +26,14 @@ struct SourceFile: Sendable {
   /// The number of its lines.
   var lineCount: Int { text.utf8.count { $0 == UInt8(ascii: "\n") } }
 
-  /// The words of its code that could name something.
-  var identifiers: Set<String> {
-    Set(code.matches(of: /[A-Za-z_][A-Za-z0-9_]*/).map { String($0.output) })
-  }
+  /// The words of its code that could name something, in order.
+  var words: [String] { code.matches(of: /[A-Za-z_][A-Za-z0-9_]*/).map { String($0.output) } }
+
+  /// The words of all of it, comments and strings included.
+  var wordsOfText: [String] { text.matches(of: /[A-Za-z_][A-Za-z0-9_]*/).map { String($0.output) } }
+
+  /// The words of its code, each once.
+  var identifiers: Set<String> { Set(words) }
 
   /// The types that it declares outside any braces.
   var declaredTypes: Set<String> {

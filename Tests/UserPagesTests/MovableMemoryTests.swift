@@ -51,6 +51,41 @@ import Testing
     }
   }
 
+  /// An allocation that needs an unmovable frame takes back none that is movable, and ends.
+  @Test func reclaimTakesWhatIsOfUse() throws {
+    try with(frames: 32, movable: 16) { (memory, space) throws in
+      func fill(_ start: VirtualAddress) throws -> PageCache {
+        let cache = try PageCache(memory, MemoryStore(pages: 8), limit: 8, maximumPages: 8)
+        try space.map(at: start, pages: 8, protection: .read, sharing: .shared, backing: .file(cache))
+        for page in 0..<8 { _ = try space.load(at: start + page * Page.size, count: 1) }
+        return cache
+      }
+      let cache = try fill(file)
+      let owned = Locked<[PFN]>([])
+      while let reference = try? memory.allocate() {
+        let pfn = reference.handOver()
+        owned.withLock { $0.append(pfn) }
+      }
+      #expect(owned.withLock { $0.count } == 16)
+      #expect(cache.residentPages == 8 && memory.freePages == 8, "movable frames were taken back for nothing")
+      // Now the other movable ones are a program's, and a second cache is in unmovable ones.
+      try space.map(at: place, pages: 8, protection: .readWrite)
+      for page in 0..<8 { try space.store(UInt64(page), at: place + page * Page.size) }
+      let last = owned.withLock { Array($0.suffix(8)) }
+      for pfn in last { FrameReference(owning: pfn, in: memory).put() }
+      owned.withLock { $0.removeLast(8) }
+      let other = try fill(file + 8 * Page.size)
+      for _ in 0..<4 {
+        let pfn = try memory.allocate().handOver()
+        #expect(!memory.frames.isMovable(pfn))
+        owned.withLock { $0.append(pfn) }
+      }
+      #expect(cache.residentPages == 8 && other.residentPages == 4)
+      #expect(try (0..<8).allSatisfy { try isMovable(place + $0 * Page.size, space) }, "a page went out for nothing")
+      for pfn in owned.withLock({ $0 }) { FrameReference(owning: pfn, in: memory).put() }
+    }
+  }
+
   @Test func theUnmovableEnd() throws {
     try with(frames: 8, movable: 6) { (memory, _) throws in
       let first = try memory.allocate()

@@ -4,16 +4,16 @@ import Measuring
 
 /// The kernel's `mmap(2)` of the file.
 ///
-/// A process cannot limit its own share of the kernel's page cache without a memory cgroup, which takes rights that a
-/// benchmark has seldom. So a thread of its own takes pages out (`MADV_PAGEOUT`) as fast as faults bring them in. It
-/// knows no order of use: it goes round the file.
+/// A memory cgroup limits what faults bring in, where the process may make one. Elsewhere a thread of its own takes
+/// pages out (`MADV_PAGEOUT`) as fast as they come in. It knows no order of use: it goes round the file.
 final class MappedFileSubject: PoolSubject, @unchecked Sendable {
   // Sendable: the mapping stays where it is; words of it are loaded and stored whole.
   let name = "mmap"
   private let file: PoolFile
   private let base: UnsafeMutableRawPointer
   private let descriptor: Int32
-  private let trimmer: ThreadGroup
+  private let group: MemoryCgroup?
+  private let trimmer: ThreadGroup?
   private let stop = StopFlag()
   private let faultsBefore = Int(major_faults())
 
@@ -30,21 +30,41 @@ final class MappedFileSubject: PoolSubject, @unchecked Sendable {
     self.base = base
     // Faults read one page, as the other subjects do.
     madvise(base, size, MADV_RANDOM)
+    // A little more than the pages: their entries, and what the measurement itself needs.
+    group = MemoryCgroup(limit: limit * 4096 * 33 / 32)
+    if let group {
+      trimmer = nil
+      try MemoryCgroup.enter(group.folder)
+      return
+    }
     let (stop, descriptor) = (stop, descriptor)
     let start = UInt(bitPattern: base)
-    trimmer = try ThreadGroup(1) { _ in
+    let trimmer = try ThreadGroup(1) { _ in
       var residency = Residency(start: start, pages: file.pages, descriptor: descriptor, limit: limit)
       while !stop.isRaised { residency.trim() }
     }
     trimmer.open()
+    self.trimmer = trimmer
   }
 
   deinit {
     stop.raise()
-    trimmer.join()
+    trimmer?.join()
     munmap(base, file.pages * 4096)
     close(descriptor)
     file.dropCache()
+    // The process was let in, so it is let out.
+    try? group?.leave()
+    group?.remove()
+  }
+
+  /// How the pages in memory are limited.
+  static func limiting() -> String {
+    guard let group = MemoryCgroup(limit: 1 << 30) else {
+      return "mmap: no memory cgroup can be made here, so a thread takes pages out (MADV_PAGEOUT)."
+    }
+    group.remove()
+    return "mmap: limited by a memory cgroup."
   }
 
   func can(_ work: PoolWork) -> Bool { true }

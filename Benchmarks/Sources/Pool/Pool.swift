@@ -12,8 +12,8 @@ struct Pool: MeasuringTool {
     abstract: "A file eight times as large as its memory: hits, misses, stores, and what they cost.",
     discussion: """
       cache-locked, -reference and -slot pin a page of a mapping, use it and release it; cache-load loads and stores by address. \
-      bare- subjects do the same pins on anonymous memory. mmap is the kernel's, kept at the same residency by a thread that \
-      takes pages out (MADV_PAGEOUT): a limit of its own takes a memory cgroup. textbook is a hash table and a list \
+      bare- subjects do the same pins on anonymous memory. mmap is the kernel's, kept at the same residency by a memory \
+      cgroup, or where none can be made by a thread that takes pages out (MADV_PAGEOUT). textbook is a hash table and a list \
       under a mutex; rocksdb is RocksDB's block cache, where a store is written at once. disk reads and writes each page.
 
       Every subject has a turn in every round, is made for it and ended after it. Reads are direct (O_DIRECT) except mmap's. RSS/limit \
@@ -88,6 +88,7 @@ struct Pool: MeasuringTool {
     progress.clear()
     try Standard.output(
       "\(pages) pages, \(limit) in memory, \(rounds) rounds of \(seconds) s; \(machine.description)")
+    try Standard.output(MappedFileSubject.limiting())
     let config = PoolConfig(
       filePages: pages, limitPages: limit, storeShare: stores / 100, rounds: rounds, seconds: seconds, seed: seed,
       processorTime: processorTime, machine: machine)

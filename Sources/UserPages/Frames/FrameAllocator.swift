@@ -115,6 +115,9 @@ final class FrameAllocator: @unchecked Sendable {
     return Cache(words: caches + index * Cache.stride)
   }
 
+  /// Whether some of the frames are movable, free or not.
+  var hasMovableFrames: Bool { movable != nil }
+
   /// Whether fewer frames may be free than the low watermark. A hint, one relaxed load.
   var isLow: Bool { depot.isLow && (movable?.isLow ?? true) }
 

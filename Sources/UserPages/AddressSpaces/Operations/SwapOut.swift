@@ -9,7 +9,7 @@ extension AddressSpace: ReclaimableSpace {
   private static var swapOutBatch: Int { 32 }
   private static var looksUnderLock: Int { 4096 }
 
-  func swapOut(atMost most: Int, sparingAccessed: Bool) -> Int {
+  func swapOut(atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool) -> Int {
     var out = 0
     let start = clockHand.withLock { $0 }
     for range in [start..<VirtualAddress.limit, VirtualAddress(0)..<start] {
@@ -17,7 +17,8 @@ extension AddressSpace: ReclaimableSpace {
       // The last 2 MiB that were broken up, or could not be.
       var brokenUp: VirtualAddress?
       while next < range.upperBound, out < most {
-        var turn = ClockTurn(most: min(most - out, Self.swapOutBatch), sparesAccessed: sparingAccessed, skips: brokenUp)
+        var turn = ClockTurn(
+          most: min(most - out, Self.swapOutBatch), zone: zone, sparesAccessed: sparingAccessed, skips: brokenUp)
         mmapLock.reading { reader in
           next = look(from: next, to: range.upperBound, &turn, reader)
           out += finish(turn.batch, leavesShared: true, reader)
@@ -43,6 +44,7 @@ extension AddressSpace: ReclaimableSpace {
   private struct ClockTurn {
     /// Pages that it may take.
     let most: Int
+    let zone: ReclaimZone
     let sparesAccessed: Bool
     /// The 2 MiB whose huge frames are left alone.
     let skips: VirtualAddress?
@@ -53,8 +55,9 @@ extension AddressSpace: ReclaimableSpace {
     /// 2 MiB of which a part was met that is no frame of its own.
     var huge: VirtualAddress?
 
-    init(most: Int, sparesAccessed: Bool, skips: VirtualAddress?) {
+    init(most: Int, zone: ReclaimZone, sparesAccessed: Bool, skips: VirtualAddress?) {
       self.most = most
+      self.zone = zone
       self.sparesAccessed = sparesAccessed
       self.skips = skips
     }
@@ -117,6 +120,7 @@ extension AddressSpace: ReclaimableSpace {
   private func takeSecondChance(_ ptep: PTEPointer, of range: Range<VirtualAddress>, _ turn: inout ClockTurn) -> Bool {
     let pte = ptep.waitUntilUnlocked()
     guard pte.isMapped, pte.isAnonymous else { return false }
+    if turn.zone == .unmovable, frames.isMovable(pte.pfn) { return false }
     guard turn.sparesAccessed, pte.isAccessed else { return true }
     _ = revokingTranslations(of: range) {
       ptep.update { $0.isMapped && $0.isAnonymous && $0.isAccessed ? $0.without(PTELayout.accessed) : nil }

@@ -13,12 +13,12 @@ extension PageCache {
     defer { withExtendedLifetime(kept) {} }
     // A first look takes the second chance away, a second one evicts. From the third on an access is no excuse.
     let count = max(residents.count, 1)
-    return evict(atLeast: wanted, atMost: most, looking: 3 * count, sparingAccessedUntil: count, &kept)
+    return evict(atLeast: wanted, atMost: most, of: .any, looking: 3 * count, sparingAccessedUntil: count, &kept)
   }
 
   /// The same within `looks` looks, which spare accessed pages until `last` of them are left.
   private func evict(
-    atLeast wanted: Int, atMost most: Int, looking looks: Int, sparingAccessedUntil last: Int,
+    atLeast wanted: Int, atMost most: Int, of zone: ReclaimZone, looking looks: Int, sparingAccessedUntil last: Int,
     _ kept: inout [any BackingUser]
   ) -> Int {
     // Inside `willWriteBack`: an evictor that waits for the write-back lock may hold the eviction lock.
@@ -35,11 +35,14 @@ extension PageCache {
         let isLast = looks <= last
         looks -= candidates.count
         evicted += evict(
-          candidates, atLeast: wanted - evicted, atMost: most - evicted, sparingAccessed: !isLast, &held, &kept)
+          candidates.filter { zone == .any || !isMovable($0.page) }, atLeast: wanted - evicted,
+          atMost: most - evicted, sparingAccessed: !isLast, &held, &kept)
       }
       return evicted
     } ?? 0
   }
+
+  private func isMovable(_ page: Int) -> Bool { states[page].pfn.map { memory.frames.isMovable($0) } ?? false }
 
   private struct Candidate {
     let place: ResidentPages.Place
@@ -166,11 +169,12 @@ extension PageCache {
 /// What the machine asks of the cache when memory is short.
 extension PageCache: ReclaimableCache {
   func shrink(
-    looking count: Int, atMost most: Int, sparingAccessed: Bool, keepingIn kept: inout [AnyObject]
+    looking count: Int, atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool,
+    keepingIn kept: inout [AnyObject]
   ) -> Int {
     var users: [any BackingUser] = []
     defer { kept += users.map { $0 as AnyObject } }
     return evict(
-      atLeast: most, atMost: most, looking: count, sparingAccessedUntil: sparingAccessed ? 0 : count, &users)
+      atLeast: most, atMost: most, of: zone, looking: count, sparingAccessedUntil: sparingAccessed ? 0 : count, &users)
   }
 }

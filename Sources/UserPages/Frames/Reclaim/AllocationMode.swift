@@ -1,3 +1,10 @@
+/// Which frames an allocation lacks, and reclaim takes back (Linux's `reclaim_idx`).
+enum ReclaimZone {
+  case any
+  /// Those that a long-term pin may hold. Pages in movable frames stay: their frames would be of no use.
+  case unmovable
+}
+
 /// What an allocation of a frame may do if none is free (Linux's GFP flags).
 ///
 /// The caller chooses by what it holds. <doc:LockOrder> lists every allocation of the library.

@@ -26,6 +26,7 @@ extension PhysicalMemory {
     // again. And more where another thread is releasing objects at this moment, which may hold memory.
     var round = 0
     var mayWait = true
+    let zone: ReclaimZone = movable || !allocator.hasMovableFrames ? .any : .unmovable
     while round < 8 || (round < 64 && mayWait) {
       let freed = deferred.freedCount
       drain(mode)
@@ -35,7 +36,7 @@ extension PhysicalMemory {
       swap.finishWrites()
       if let pfn = takeFrame(movable) { return pfn }
       // As long as something is taken back, memory has not come to its end.
-      if mode == .mayReclaim, reclaimForAllocation() > 0 { round = 0 } else { round += 1 }
+      if mode == .mayReclaim, reclaimForAllocation(of: zone) > 0 { round = 0 } else { round += 1 }
       if let pfn = takeFrame(movable) { return pfn }
       mayWait = deferred.freedCount != freed || (mode == .mayReclaim && deferred.isReleasing)
       sched_yield()

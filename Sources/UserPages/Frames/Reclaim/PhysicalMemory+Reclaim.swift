@@ -27,9 +27,9 @@ extension PhysicalMemory {
 
   /// What an allocation takes back at once (direct reclaim). If another thread has reclaimed while this one waited, it
   /// takes nothing, and returns what came of that. More than zero: the caller tries again.
-  func reclaimForAllocation() -> Int {
+  func reclaimForAllocation(of zone: ReclaimZone = .any) -> Int {
     reclaim(
-      atMost: reclaimBatch, swapping: reclaimer.policy.swapsForAllocations,
+      atMost: reclaimBatch, of: zone, swapping: reclaimer.policy.swapsForAllocations,
       unlessDoneSince: reclaimer.passes.load(ordering: .sequentiallyConsistent))
   }
 
@@ -50,16 +50,19 @@ extension PhysicalMemory {
   /// Frames that are taken back together: they share a grace period or two.
   private var reclaimBatch: Int { min(32, max(ramPages / 16, 1)) }
 
-  private func reclaim(atMost most: Int, swapping: Bool, unlessDoneSince before: Int? = nil) -> Int {
+  private func reclaim(
+    atMost most: Int, of zone: ReclaimZone = .any, swapping: Bool, unlessDoneSince before: Int? = nil
+  ) -> Int {
     guard ReclaimScope.mayReclaim else { return 0 }
     // Released when no lock is held: a cache or a space may end with that.
     var kept: [AnyObject] = []
     defer { withExtendedLifetime(kept) {} }
     return reclaimer.lock.holding {
-      if let before, reclaimer.passes.load(ordering: .sequentiallyConsistent) != before {
+      // What another thread took back may all be movable, and then does not count as progress.
+      if zone == .any, let before, reclaimer.passes.load(ordering: .sequentiallyConsistent) != before {
         return reclaimer.lastFreed.load(ordering: .relaxed)
       }
-      let freed = ReclaimScope.reclaiming { takeBack(most, swapping: swapping, &kept) }
+      let freed = ReclaimScope.reclaiming { takeBack(most, of: zone, swapping: swapping, &kept) }
       reclaimer.lastFreed.store(freed, ordering: .relaxed)
       reclaimer.passes.wrappingAdd(1, ordering: .sequentiallyConsistent)
       if freed > 0 { reclaimer.noteProgress() }
@@ -70,11 +73,13 @@ extension PhysicalMemory {
   /// Whether a turn of the clocks spares what was accessed, for three turns in a row.
   private static let turns = [true, true, false]
 
-  private func takeBack(_ most: Int, swapping: Bool, _ kept: inout [AnyObject]) -> Int {
+  private func takeBack(
+    _ most: Int, of zone: ReclaimZone, swapping: Bool, _ kept: inout [AnyObject]
+  ) -> Int {
     var freed = 0
     let caches = reclaimer.caches(keepingIn: &kept)
     for isSparing in Self.turns where freed < most {
-      freed += shrink(caches, atMost: most - freed, sparingAccessed: isSparing, &kept)
+      freed += shrink(caches, atMost: most - freed, of: zone, sparingAccessed: isSparing, &kept)
     }
     guard freed < most, swapping, swap.usedCount > 0 || swap.hasRoom else { return freed }
     let before = swap.freedCount
@@ -86,7 +91,7 @@ extension PhysicalMemory {
       for space in reclaimer.spaces(keepingIn: &kept) where missing() > 0 {
         // Not again for what comes back meanwhile: programs that use their pages all the time would keep the thread
         // here for ever.
-        _ = space.swapOut(atMost: missing(), sparingAccessed: isSparing)
+        _ = space.swapOut(atMost: missing(), of: zone, sparingAccessed: isSparing)
         swap.finishWrites()
       }
     }
@@ -95,7 +100,8 @@ extension PhysicalMemory {
 
   /// Turns the clocks of all caches once, a stretch of each after the other: each loses pages by its size.
   private func shrink(
-    _ caches: [any ReclaimableCache], atMost most: Int, sparingAccessed: Bool, _ kept: inout [AnyObject]
+    _ caches: [any ReclaimableCache], atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool,
+    _ kept: inout [AnyObject]
   ) -> Int {
     var freed = 0
     var turns = caches.map { (cache: $0, looks: $0.residentPages, stretch: max($0.residentPages / 8, 16)) }
@@ -104,7 +110,7 @@ extension PhysicalMemory {
         let stretch = min(turns[index].stretch, turns[index].looks)
         turns[index].looks -= stretch
         freed += turns[index].cache.shrink(
-          looking: stretch, atMost: most - freed, sparingAccessed: sparingAccessed, keepingIn: &kept)
+          looking: stretch, atMost: most - freed, of: zone, sparingAccessed: sparingAccessed, keepingIn: &kept)
       }
     }
     return freed

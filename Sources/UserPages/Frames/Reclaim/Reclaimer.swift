@@ -5,20 +5,23 @@ protocol ReclaimableCache: AnyObject, Sendable {
   /// Frames that the cache holds now. As many looks are a turn of its clock.
   var residentPages: Int { get }
 
-  /// Looks at up to `count` pages from the hand of the clock on, and frees up to `most` that are neither held nor, if
-  /// `sparingAccessed`, were accessed since the last look. Dirty ones are written first. Returns how many frames are
-  /// free.
+  /// Looks at up to `count` pages from the hand of the clock on, and frees up to `most` of `zone` that are neither held
+  /// nor, if `sparingAccessed`, were accessed since the last look. Dirty ones are written first. Returns how many
+  /// frames are free.
   ///
   /// - Parameter kept: gets what must be released when no lock is held.
-  func shrink(looking count: Int, atMost most: Int, sparingAccessed: Bool, keepingIn kept: inout [AnyObject]) -> Int
+  func shrink(
+    looking count: Int, atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool,
+    keepingIn kept: inout [AnyObject]
+  ) -> Int
 }
 
 /// Anonymous memory that can be swapped out, which reclaim takes last.
 protocol ReclaimableSpace: AnyObject, Sendable {
-  /// Turns the hand of a clock over the memory's entries, at most once. Up to `most` pages that are neither held nor,
-  /// if `sparingAccessed`, were accessed since the last look are left to the swap file's writer, which frees them.
-  /// Returns how many.
-  func swapOut(atMost most: Int, sparingAccessed: Bool) -> Int
+  /// Turns the hand of a clock over the memory's entries, at most once. Up to `most` pages of `zone` that are neither
+  /// held nor, if `sparingAccessed`, were accessed since the last look are left to the swap file's writer, which frees
+  /// them. Returns how many.
+  func swapOut(atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool) -> Int
 }
 
 /// Whose pages a machine can take back, the lock under which that happens, and the background thread that does it

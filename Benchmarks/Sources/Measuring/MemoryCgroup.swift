@@ -1,21 +1,24 @@
 import Foundation
 import Glibc
-import Measuring
 
-/// A memory cgroup for one turn: it counts what a process has, the kernel's cache of its files included, and may limit
-/// it.
+/// A memory cgroup for one subject's turn: it counts what a process has, the kernel's cache of its files included, and
+/// may limit it.
 ///
 /// Making one takes rights that a benchmark may lack. Then there is none, and the report says so.
-struct MemoryCgroup {
-  let folder: String
+public struct MemoryCgroup: Sendable {
+  /// Where it is.
+  public let folder: String
+  /// The one that the process was in.
+  private let parent: String
   private let isFirstVersion: Bool
 
   /// A new cgroup below the calling process's own. Returns nil where that is not allowed.
-  init?(limit: Int?) {
+  public init?(limit: Int?) {
     guard let (parent, isFirstVersion) = Self.parent else { return nil }
-    let folder = "\(parent)/sqlite-benchmark-\(getpid())"
+    let folder = "\(parent)/user-pages-benchmark-\(getpid())"
     guard mkdir(folder, 0o755) == 0 || errno == EEXIST else { return nil }
     self.folder = folder
+    self.parent = parent
     self.isFirstVersion = isFirstVersion
     let limitFile = isFirstVersion ? "memory.limit_in_bytes" : "memory.max"
     guard access("\(folder)/\(limitFile)", W_OK) == 0 else {
@@ -45,12 +48,12 @@ struct MemoryCgroup {
   }()
 
   /// Puts the calling process into the cgroup in `folder`.
-  static func enter(_ folder: String) throws(Failure) {
+  public static func enter(_ folder: String) throws(Failure) {
     guard write("0", "\(folder)/cgroup.procs") else { throw Failure("enter the cgroup", folder, errno: errno) }
   }
 
   /// Bytes that its processes have now.
-  static func usage(_ folder: String) -> Int? {
+  public static func usage(_ folder: String) -> Int? {
     for name in ["memory.usage_in_bytes", "memory.current"] {
       let text = try? String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
       if let bytes = text.flatMap({ Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }) { return bytes }
@@ -58,8 +61,11 @@ struct MemoryCgroup {
     return nil
   }
 
+  /// Takes the calling process out again. What it was charged for here stays charged here.
+  public func leave() throws(Failure) { try Self.enter(parent) }
+
   /// Removes it, once its processes have ended.
-  func remove() {
+  public func remove() {
     for _ in 0..<100 where rmdir(folder) != 0 && errno == EBUSY { usleep(10_000) }
   }
 
