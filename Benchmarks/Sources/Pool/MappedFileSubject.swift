@@ -30,8 +30,9 @@ final class MappedFileSubject: PoolSubject, @unchecked Sendable {
     self.base = base
     // Faults read one page, as the other subjects do.
     madvise(base, size, MADV_RANDOM)
-    // A little more than the pages: their entries, and what the measurement itself needs.
-    group = MemoryCgroup(limit: limit * 4096 * 33 / 32)
+    // A little more than the pages: their entries, what is charged in advance for each processor, and what the
+    // measurement itself needs.
+    group = MemoryCgroup(limit: limit * 4096 * 33 / 32 + 4 << 20)
     if let group {
       trimmer = nil
       try MemoryCgroup.enter(group.folder)
