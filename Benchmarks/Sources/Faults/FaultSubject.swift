@@ -10,6 +10,10 @@ enum FaultWork: String, CaseIterable, Sendable {
   case mapTouchUnmap = "map-touch-unmap"
   /// A fork of a space with resident pages. The child ends at once.
   case fork
+  /// A look-up of a mapping among many others, in no order.
+  case lookUp = "look-up"
+  /// A mapping of one page made and unmapped between two of many others.
+  case mapUnmapAmong = "map-unmap-among"
 
   static let mappingPages = 16
 
@@ -19,11 +23,16 @@ enum FaultWork: String, CaseIterable, Sendable {
     case .fault: "page"
     case .mapUnmap, .mapTouchUnmap: "mapping"
     case .fork: "page"
+    case .lookUp: "look-up"
+    case .mapUnmapAmong: "mapping"
     }
   }
 
   /// Whether several threads can do it at once.
-  var isParallel: Bool { self != .fork }
+  var isParallel: Bool { self != .fork && self != .mapUnmapAmong }
+
+  /// Whether it needs many mappings that are there before.
+  var isAmongMany: Bool { self == .lookUp || self == .mapUnmapAmong }
 }
 
 /// What does that work: the library, the kernel, or `memset`. Each measurement prepares the work, times it and undoes

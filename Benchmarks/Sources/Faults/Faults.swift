@@ -13,7 +13,7 @@ struct Faults: MeasuringTool {
       fault: the first store to each page, from memory that is resident in the host. memset clears as many pages and \
       does nothing else: compare the others' scaling with its own, which is the memory's. map-unmap: 16 pages; \
       map-touch-unmap: with a store to each. fork: of a space with resident pages, a page's share; the end of the child is \
-      not counted. The kernel's figures include entering and leaving it, and the library's translation by the processor is \
+      not counted. look-up and map-unmap-among: in a space with --among mappings of a page each. The kernel's figures include entering and leaving it, and the library's translation by the processor is \
       part of neither. So the comparison says what the same operation costs a program that keeps its own address spaces, \
       not that a kernel could be that fast.
       """
@@ -43,7 +43,13 @@ struct Faults: MeasuringTool {
       valueName: "n"))
   var distance = 1024
 
-  @Option(help: "The work that is measured, all by default: fault, map-unmap, map-touch-unmap, fork.")
+  @Option(help: ArgumentHelp("Mappings that are there for look-up and map-unmap-among.", valueName: "n"))
+  var among = 100_000
+
+  @Option(
+    help: """
+      The work that is measured, all by default: fault, map-unmap, map-touch-unmap, fork, look-up, map-unmap-among.
+      """)
   var work: [FaultWork] = []
 
   @Flag(help: "Only the library, neither the kernel nor memset.")
@@ -61,6 +67,7 @@ struct Faults: MeasuringTool {
     }
     guard (1024...1 << 22).contains(pages) else { throw ValidationError("--pages must be from 1024 to \(1 << 22)") }
     guard (1...1_000_000).contains(mappings) else { throw ValidationError("--mappings must be from 1 to 1000000") }
+    guard (1...1_000_000).contains(among) else { throw ValidationError("--among must be from 1 to 1000000") }
     guard (1...1 << 16).contains(distance) else { throw ValidationError("--distance must be from 1 to 65536") }
     guard (1...1000).contains(rounds) else { throw ValidationError("--rounds must be from 1 to 1000") }
   }
@@ -71,11 +78,11 @@ struct Faults: MeasuringTool {
     let engine = self.engine.rawValue
     try Standard.output(
       "\(pages) pages, \(mappings) mappings a thread, \(rounds) rounds, engine \(engine), threads share \(sharing.rawValue), "
-        + "\(distance) MiB apart; "
+        + "\(distance) MiB apart, among \(among) mappings; "
         + "\(machine.description)\n")
     var subjects: [any FaultSubject] = [
       try LibrarySubject(
-        pages: pages, engine: self.engine, sharing: sharing, distance: distance << 20,
+        pages: pages, engine: self.engine, sharing: sharing, distance: distance << 20, others: among,
         threads: sharing == .space ? 1 : threads.counts.max() ?? 1)
     ]
     if !libraryAlone { subjects += [KernelSubject(), try MemsetSubject(pages: pages)] }
@@ -108,7 +115,7 @@ struct Faults: MeasuringTool {
     let report = FaultsReport(
       config: FaultsConfig(
         pages: pages, mappings: mappings, rounds: rounds, engine: engine, sharing: sharing.rawValue, distance: distance,
-        processorTime: processorTime, machine: machine),
+        among: among, processorTime: processorTime, machine: machine),
       rows: rows)
     try Standard.output(report.text)
     try results?.write(json: report)
@@ -118,7 +125,13 @@ struct Faults: MeasuringTool {
   /// own times would say less: if there are more threads than processors, short ones run one after the other, each as
   /// if alone.
   private func time(_ subject: any FaultSubject, _ work: FaultWork, _ threads: Int) throws(Failure) -> Double {
-    let operations = work == .fault || work == .fork ? pages / threads : mappings
+    let operations =
+      switch work {
+      case .fault, .fork: pages / threads
+      case .mapUnmap, .mapTouchUnmap, .mapUnmapAmong: mappings
+      // As many as lie in no cache, unless few mappings are there.
+      case .lookUp: among
+      }
     try subject.prepare(work, operations: operations, threads: threads)
     if work == .fork, let kernel = subject as? KernelSubject {
       let elapsed = try kernel.timeFork()

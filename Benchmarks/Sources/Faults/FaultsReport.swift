@@ -27,11 +27,13 @@ struct FaultsConfig: Encodable {
   var sharing: String
   /// How far their mappings lie apart, in MiB.
   var distance: Int
+  /// Mappings that are there for look-up and map-unmap-among.
+  var among: Int
   var processorTime: Bool
   var machine: Machine
 
   enum CodingKeys: String, CodingKey {
-    case pages, mappings, rounds, engine, sharing, distance, machine
+    case pages, mappings, rounds, engine, sharing, distance, among, machine
     case processorTime = "processor_time"
   }
 }

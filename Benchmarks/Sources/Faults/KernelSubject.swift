@@ -8,7 +8,8 @@ final class KernelSubject: FaultSubject {
   let name = "kernel"
   private let memory = Mutex<UInt>(0)
 
-  func can(_ work: FaultWork) -> Bool { true }
+  // The kernel has no system call that only looks a mapping up, and allows for 65,530 mappings.
+  func can(_ work: FaultWork) -> Bool { !work.isAmongMany }
 
   func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(Failure) {
     guard work == .fault || work == .fork else { return }
@@ -26,6 +27,8 @@ final class KernelSubject: FaultSubject {
       Self.touch(address, pages: operations)
     case .fork:
       preconditionFailure("a fork times itself")
+    case .lookUp, .mapUnmapAmong:
+      preconditionFailure("the kernel cannot do that")
     case .mapUnmap, .mapTouchUnmap:
       for _ in 0..<operations {
         let address = try Self.map(pages: FaultWork.mappingPages)

@@ -20,11 +20,13 @@ final class LibrarySubject: FaultSubject {
   private let spaces: [AddressSpace]
   /// Bytes between the mappings of two threads.
   private let distance: Int
+  /// Mappings of one page each, every second page, that are there while a work among many is timed.
+  private let others: Int
   private let child = Mutex<AddressSpace?>(nil)
 
   /// Frames for `pages` pages in each machine, all of them touched once, so that the host has given the memory behind
   /// them.
-  init(pages: Int, engine: PinEngine, sharing: Sharing, distance: Int, threads: Int) throws(Failure) {
+  init(pages: Int, engine: PinEngine, sharing: Sharing, distance: Int, others: Int, threads: Int) throws(Failure) {
     var machines: [PhysicalMemory] = []
     var spaces: [AddressSpace] = []
     do throws(PageError) {
@@ -45,6 +47,7 @@ final class LibrarySubject: FaultSubject {
     }
     self.machines = machines
     self.distance = distance
+    self.others = others
     self.spaces = spaces
   }
 
@@ -52,8 +55,17 @@ final class LibrarySubject: FaultSubject {
 
   func can(_ work: FaultWork) -> Bool { true }
 
+  /// The first page of one of the others. The page behind it is not mapped.
+  private func other(_ index: Int) -> VirtualAddress { Self.area + index * 2 * Page.size }
+
   func prepare(_ work: FaultWork, operations: Int, threads: Int) throws(Failure) {
     try named(work) { () throws(PageError) in
+      if work.isAmongMany {
+        for space in spaces {
+          for index in 0..<others { try space.map(at: other(index), pages: 1, protection: .readWrite) }
+        }
+        for machine in machines { machine.flushDeferredFrees() }
+      }
       guard work == .fault || work == .fork else { return }
       for space in spaces { try space.map(at: Self.area, pages: operations * threads, protection: .readWrite) }
       if work == .fork { try spaces[0].advise(at: Self.area, pages: operations, .populateWrite) }
@@ -79,6 +91,18 @@ final class LibrarySubject: FaultSubject {
           }
           try space.unmap(at: start, pages: FaultWork.mappingPages)
         }
+      case .lookUp:
+        var random = XorShift(seed: UInt64(thread))
+        var found = 0
+        for _ in 0..<operations where space.mapping(at: other(random.below(others))) != nil { found += 1 }
+        precondition(found == operations, "a mapping is not found")
+      case .mapUnmapAmong:
+        var random = XorShift(seed: UInt64(thread))
+        for _ in 0..<operations {
+          let place = other(random.below(others)) + Page.size
+          try space.map(at: place, pages: 1, protection: .read)
+          try space.unmap(at: place, pages: 1)
+        }
       }
     }
   }
@@ -92,6 +116,7 @@ final class LibrarySubject: FaultSubject {
       if work == .fault || work == .fork {
         for space in spaces { try space.unmap(at: Self.area, pages: operations * threads) }
       }
+      if work.isAmongMany { for space in spaces { try space.unmap(at: Self.area, pages: others * 2) } }
       for machine in machines { machine.flushDeferredFrees() }
     }
   }

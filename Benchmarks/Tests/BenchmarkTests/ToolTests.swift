@@ -7,7 +7,7 @@ import Testing
 @Suite struct ToolTests {
   let folder: TemporaryFolder
   static let pins = ["--threads", "1", "--rounds", "1", "--seconds", "0.01", "--pages", "1024"]
-  static let faults = ["--threads", "1", "--rounds", "1", "--mappings", "10", "--pages", "1024"]
+  static let faults = ["--threads", "1", "--rounds", "1", "--mappings", "10", "--pages", "1024", "--among", "100"]
 
   init() throws {
     folder = try TemporaryFolder()
