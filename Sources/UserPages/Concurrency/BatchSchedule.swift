@@ -7,7 +7,7 @@ struct BatchSchedule {
   /// A grace period costs 1 us while no other thread of the process runs, and some tens while others do. What a small
   /// batch frees is used again while the caches hold it. A large one interrupts the other threads less often.
   static let leastWeight = 128 << 10
-  static let mostWeight = 512 << 10
+  static let mostWeight = 256 << 10
   /// What a batch weighs, within those bounds, for each microsecond that the thread waited for a grace period.
   private static let weightPerMicrosecond = 16 << 10
 

@@ -42,8 +42,8 @@ struct DeferredWord {
   /// The first tag that a layer above may use.
   static let firstFreeTag: UInt64 = 4
 
-  /// What a published value weighs in a batch: about the bytes of a mapping.
-  static let publishedWeight = 256
+  /// What a published value weighs in a batch: the bytes of a mapping.
+  static let publishedWeight = 128
 
   /// Whether its end is a user's `deinit` or closure: an object, or a published value, which may hold one.
   @inline(__always) var isObject: Bool { tag == Self.objectTag || tag == Self.publishedTag }
