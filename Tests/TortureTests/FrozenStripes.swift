@@ -115,6 +115,27 @@
         }
       }
 
+      /// A word of the leaf is the new mapping's already, its key is the old one's still.
+      @Test func anEditOfALeaf() throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory)
+          try space.map(at: one, pages: 1, protection: .readWrite)
+          let mapper = freezer.start("map", freezeAt: .leafBetweenWordAndKey) {
+            try space.map(at: one + -2 * Page.size, pages: 1, protection: .readWrite)
+          }
+          #expect(mapper.waitUntilFrozen())
+          let looker = freezer.start("look") {
+            let found = space.mapping(at: one)
+            freezer.expect(found?.range.lowerBound == one, "found \(String(describing: found))")
+          }
+          #expect(!looker.mayFinish(), "a look-up believed a leaf that was being edited")
+          mapper.thaw()
+          try mapper.join()
+          try looker.join()
+          space.exit()
+        }
+      }
+
       /// The narrow mapping has left its tree, and the wide one that holds its address is not published.
       @Test func aMappingThatBecomesWide() throws {
         try play { freezer, machine in

@@ -62,6 +62,42 @@ extension TortureTests {
       }
     }
 
+    /// Mappings of one leaf that come, go, split and join, beside look-ups of those that stay.
+    @Test(arguments: Engines.all)
+    func lookUpsInOneLeaf(engine: PinEngine) throws {
+      try race("look-ups in a leaf that is edited", engine: engine) { torture, machine in
+        let space = AddressSpace(machine.memory, engine: engine)
+        let start = VirtualAddress(5 << 30)
+        let whole = start + 16 * Page.size..<start + 32 * Page.size
+        try space.map(whole, protection: .readWrite)
+        torture.run([
+          Worker("map below") { run in
+            while run.next() {
+              let page = start + 2 * run.random.below(7) * Page.size
+              try space.map(at: page, pages: 1, protection: .read)
+              try space.unmap(at: page, pages: 1 + run.random.below(2))
+            }
+          },
+          Worker("protect") { run in
+            while run.next() {
+              let page = whole.lowerBound + run.random.below(14) * Page.size
+              try space.protect(at: page, pages: 1 + run.random.below(2), run.random.oneIn(2) ? .read : .readWrite)
+            }
+          },
+          Worker("look", threads: 2) { run in
+            while run.next() {
+              let page = whole.lowerBound + run.random.below(16) * Page.size
+              let found = space.mapping(at: page + run.random.below(Page.size))
+              torture.expect(found?.range.contains(page) == true, "\(page) was not found")
+              let hole = start + -2 * Page.size
+              torture.expect(space.mapping(at: hole) == nil, "a hole was found")
+            }
+          },
+        ])
+        space.exit()
+      }
+    }
+
     /// A wide mapping that two threads cut at its ends and make whole again, with pages in its middle that stay.
     @Test(arguments: Engines.all)
     func cutAtBothEnds(engine: PinEngine) throws {

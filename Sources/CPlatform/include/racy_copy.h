@@ -67,4 +67,24 @@ static inline ptrdiff_t cp_first_set(const uint64_t *words, ptrdiff_t from, ptrd
   return from;
 }
 
+/// How many of 32 keys are above `key`. Keys are below 2^63, and so is `key`.
+///
+/// The highest bit of `key - other` says whether `other` is above. Other threads may store to the keys meanwhile: each
+/// is read whole. `keys` is aligned to 16 bytes.
+static inline ptrdiff_t cp_count_above(const uint64_t *keys, uint64_t key) {
+#if defined(__x86_64__) && !defined(CPLATFORM_TSAN)
+  // Two keys in one load: see above.
+  typedef uint64_t pair __attribute__((vector_size(16), may_alias));
+  const volatile pair *at = (const volatile pair *)keys;
+  pair wanted = {key, key}, above = {0, 0};
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 16; i++) above += (wanted - at[i]) >> 63;
+  return (ptrdiff_t)(above[0] + above[1]);
+#else
+  ptrdiff_t above = 0;
+  for (int i = 0; i < 32; i++) above += (ptrdiff_t)((key - __atomic_load_n(&keys[i], __ATOMIC_RELAXED)) >> 63);
+  return above;
+#endif
+}
+
 #endif

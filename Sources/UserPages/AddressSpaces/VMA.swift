@@ -9,10 +9,11 @@ import Synchronization
 struct VMA: ~Copyable, Sendable {
   /// Page-aligned byte addresses.
   let range: Range<VirtualAddress>
+  // Beside the range: a look-up reads both, on one cache line.
+  private let state: Atomic<State.RawValue>
   let attributes: Attributes
   /// The page of the backing that the first page of the range shows. Meaningless for anonymous memory.
   let firstPage: Int
-  private let state: Atomic<State.RawValue>
 
   /// What must be equal for neighbours to be one mapping.
   struct Attributes: Sendable {

@@ -10,19 +10,19 @@ import Synchronization
 /// Narrow mappings (`Stripe`) are in the tree of their stripe's slot, which the holder of the stripe's lock edits. Wide
 /// ones are in one further tree, which only the holder of the whole edits, and which the holder of a stripe may read.
 ///
-/// A tree's publication is one step. An edit that moves addresses between the trees is two, and a look-up between them
-/// would find neither mapping. `publications` is odd meanwhile:
+/// A tree's publication is one step for a look-up. An edit that moves addresses between the trees is two, and a look-up
+/// between them would find neither mapping. `publications` is odd meanwhile:
 ///
 ///     the holder of the whole                      a look-up
 ///                                                  a. reads `publications`
 ///     1. `publications` becomes odd                b. looks into the stripe's tree, then into that of the wide
-///     2. stores the roots                          c. a mapping is found: it was there at some moment
+///     2. publishes the trees                       c. a mapping is found: it was there at some moment
 ///     3. `publications` becomes even               d. none is found: believed if `publications` is even, as in a
 ///
-/// ORDERING [wide-step]: the roots are stored with release and loaded with acquire. A look-up that has read a new root
-/// sees in d that `publications` is odd, or larger. One that has read an even number in a, stored with release, sees
-/// the roots stored before it. The loads of b acquire, so d stays behind them. The holder of the whole never waits
-/// between 1 and 3, so a section may wait for it, as for an entry.
+/// ORDERING [wide-step]: roots, and versions of leaves, are stored with release and loaded with acquire. A look-up that
+/// has read a new one sees in d that `publications` is odd, or larger. One that has read an even number in a, stored
+/// with release, sees what was published before it. The loads of b acquire, so d stays behind them. The holder of the
+/// whole never waits between 1 and 3, so a section may wait for it, as for an entry.
 final class VMATree: Sendable {
   typealias Mapping = Published<VMA>
 
@@ -83,7 +83,13 @@ final class VMATree: Sendable {
 
   @inline(__always)
   private static func find(_ address: VirtualAddress, in tree: COWBTree, _ section: RCU.Section) -> Mapping? {
-    guard let (_, word) = tree.floor(address.rawValue, section), let mapping = Mapping(word: word),
+    // An edit that takes several mappings out of a leaf detaches them before. So one that holds the address and is not
+    // detached is as good as one from a leaf that no writer changes.
+    func isCurrent(_ word: UInt64) -> Bool {
+      guard let mapping = Mapping(word: word) else { return false }
+      return mapping.value.range.contains(address) && !mapping.value.isDetached
+    }
+    guard let word = tree.find(address.rawValue, section, isCurrent: isCurrent), let mapping = Mapping(word: word),
       address < mapping.value.range.upperBound
     else { return nil }
     return mapping
@@ -158,7 +164,7 @@ final class VMATree: Sendable {
 
   @inline(__always)
   private static func first(endingAbove address: VirtualAddress, in tree: COWBTree) -> Mapping? {
-    if tree.working == nil { return nil }
+    if tree.count == 0 { return nil }
     return firstOfSome(endingAbove: address, in: tree)
   }
 
@@ -169,7 +175,7 @@ final class VMATree: Sendable {
 
   @inline(__always)
   private static func last(beginningAtOrBelow address: VirtualAddress, in tree: COWBTree) -> Mapping? {
-    tree.working == nil ? nil : tree.workingFloor(address.rawValue).flatMap { Mapping(word: $0.word) }
+    tree.count == 0 ? nil : tree.workingFloor(address.rawValue).flatMap { Mapping(word: $0.word) }
   }
 
   @inline(__always)

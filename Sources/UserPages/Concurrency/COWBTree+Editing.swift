@@ -1,23 +1,80 @@
 /// Edits, by one writer at a time.
+///
+/// An edit begins with the draft of a leaf, if one leaf is all that it changes. It goes on by copying nodes where it
+/// splits or joins one, changes a leaf's smallest key below an inner node, or comes to a second leaf.
 extension COWBTree {
   /// Sets the word of `key` in the edit in progress.
   ///
   /// - Precondition: `key` is below `noKey`.
   func insert(_ key: UInt64, _ word: UInt64) {
-    guard let old = working else {
+    if insertInDraft(key, word, of: workingLeaf(for: key)) { return }
+    guard let root = workByCopies() else {
       let leaf = makeNode(height: 0)
       Self.place(key, word, at: 0, in: leaf)
       working = leaf
       count = 1
       return
     }
-    let root = own(old)
-    working = root
     guard let right = insert(key, word, into: root, isRightmost: true) else { return }
     let top = makeNode(height: root.pointee.height + 1)
     Self.place(root.pointee.keys[0], UInt64(UInt(bitPattern: root)), at: 0, in: top)
     Self.place(right.pointee.keys[0], UInt64(UInt(bitPattern: right)), at: 1, in: top)
     working = top
+  }
+
+  /// The published leaf that `key` is in, or belongs in, and whether it is the root.
+  private func workingLeaf(for key: UInt64) -> (leaf: Node, isRoot: Bool)? {
+    guard !isCopying, var node = working else { return nil }
+    let isRoot = node.pointee.height == 0
+    while node.pointee.height > 0 { node = Self.child(node, max(Self.lastCounted(in: node, notAbove: key), 0)) }
+    return mayDraft(node) ? (node, isRoot) : nil
+  }
+
+  /// Inserts in the draft of a leaf, if that keeps the leaf's place. Returns whether it has.
+  private func insertInDraft(_ key: UInt64, _ word: UInt64, of place: (leaf: Node, isRoot: Bool)?) -> Bool {
+    guard let (leaf, isRoot) = place else { return false }
+    let now = edited(leaf)
+    let index = Self.lastCounted(in: now, notAbove: key)
+    if index >= 0, now.pointee.keys[index] == key {
+      draft(of: leaf).pointee.slots[index] = word
+      return true
+    }
+    guard index >= 0 || isRoot, Int(now.pointee.count) < Self.fanout else { return false }
+    Self.place(key, word, at: index + 1, in: draft(of: leaf))
+    count += 1
+    return true
+  }
+
+  /// Removes in the draft of a leaf, if that keeps the leaf's place. Returns whether it has.
+  private func removeInDraft(_ key: UInt64, of place: (leaf: Node, isRoot: Bool)?) -> Bool {
+    guard let (leaf, isRoot) = place else { return false }
+    let now = edited(leaf)
+    let index = Self.lastCounted(in: now, notAbove: key)
+    precondition(index >= 0 && now.pointee.keys[index] == key, "removing a key that is not in the tree")
+    guard isRoot || (index > 0 && Int(now.pointee.count) > Self.fanout / 4) else { return false }
+    Self.close(index, in: draft(of: leaf))
+    count -= 1
+    return true
+  }
+
+  /// Goes on by copies: the draft takes its leaf's place below copies of the nodes above. Returns the root, which this
+  /// edit owns; nil if there is none.
+  private func workByCopies() -> Node? {
+    isCopying = true
+    guard let root = working.map(own) else { return nil }
+    working = root
+    guard let target else { return root }
+    // It is in the leaf: smallest keys below an inner node change by copies alone.
+    let key = target.pointee.keys[0]
+    var node = root
+    while node.pointee.height > 0 {
+      let index = max(Self.lastCounted(in: node, notAbove: key), 0)
+      let below = own(Self.child(node, index))
+      node.pointee.slots[index] = UInt64(UInt(bitPattern: below))
+      node = below
+    }
+    precondition(draft == nil, "the draft's leaf is not where its keys are")
+    return root
   }
 
   /// Inserts below a node that this edit owns. Returns the new right half if the node had to be split.
@@ -54,6 +111,7 @@ extension COWBTree {
     for i in half..<Self.fanout {
       Self.place(node.pointee.keys[i], node.pointee.slots[i], at: i - half, in: right)
       node.pointee.keys[i] = Self.noKey
+      node.pointee.slots[i] = 0
     }
     node.pointee.count = Int32(half)
     if index + 1 > half || half == Self.fanout {
@@ -80,22 +138,13 @@ extension COWBTree {
   ///
   /// - Precondition: the key is there.
   func remove(_ key: UInt64) {
-    guard let old = working else { preconditionFailure("removing from an empty tree") }
-    if old.pointee.height == 0, old.pointee.count == 1 {
-      // Nothing is left to be copied.
-      precondition(old.pointee.keys[0] == key, "removing a key that is not in the tree")
-      count = 0
-      working = nil
-      return discard(old)
-    }
-    let root = own(old)
+    if removeInDraft(key, of: workingLeaf(for: key)) { return }
+    guard let root = workByCopies() else { preconditionFailure("removing from an empty tree") }
     remove(key, from: root)
     count -= 1
     if root.pointee.height > 0, root.pointee.count == 1 {
       working = Self.child(root, 0)
       discard(root)
-    } else {
-      working = root
     }
   }
 
@@ -142,13 +191,21 @@ extension COWBTree {
     }
     node.pointee.count -= 1
     node.pointee.keys[Int(node.pointee.count)] = noKey
+    node.pointee.slots[Int(node.pointee.count)] = 0
   }
 
   /// Makes the edit visible to readers, as one step, and begins the next.
   func publish() {
+    edit += 1
+    if let target, let draft {
+      self.target = nil
+      self.draft = nil
+      return publishDraft(draft, of: target)
+    }
+    guard isCopying else { return }
+    isCopying = false
     // ORDERING [tree-root]: release, pairs with the acquire in `root`.
     published.store(Root(working).word, ordering: .releasing)
-    edit += 1
     while let node = replaced {
       replaced = node.pointee.nextReplaced
       queue.enqueue(.treeNode(node))
@@ -158,10 +215,16 @@ extension COWBTree {
   /// A version of `node` that the edit in progress may change.
   private func own(_ node: Node) -> Node {
     if node.pointee.edit == edit { return node }
+    replace(node)
+    if let draft, node == target {
+      self.draft = nil
+      target = nil
+      return draft
+    }
     let copy = newNode()
     copy.initialize(to: node.pointee)
     copy.pointee.edit = edit
-    replace(node)
+    copy.pointee.version = 0
     return copy
   }
 
@@ -171,7 +234,7 @@ extension COWBTree {
     return node
   }
 
-  private func newNode() -> Node {
+  func newNode() -> Node {
     queue.takeTreeNode().bindMemory(to: NodeBody.self, capacity: 1)
   }
 

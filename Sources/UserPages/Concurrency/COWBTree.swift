@@ -1,10 +1,18 @@
+import CPlatform
 import Synchronization
 
 /// An ordered map from 64-bit keys to words that is read without a lock and edited by one writer at a time.
 ///
-/// A B+ tree whose published nodes never change. An edit copies the nodes on its path, once each, works on the copies,
-/// and publishes them together by storing one root word: a reader sees the tree before the edit or after it, never
-/// between.
+/// A B+ tree. Its inner nodes never change once they are published: an edit that changes them copies the nodes on its
+/// path, once each, works on the copies, and publishes them together by storing one root word. Replaced nodes wait for
+/// a grace period.
+///
+/// Most edits change one leaf and no node above it. Such an edit works on a *draft* of the leaf, which no reader sees,
+/// and `publish` stores the draft's words into the leaf itself (`COWBTree+Leaves.swift`). So it defers no memory. A
+/// copied leaf is 576 bytes; with those, two threads that map and unmap filled a batch of deferred frees after 630
+/// operations and then stopped each other for a grace period. Why drafts and not stores at once: an edit of several
+/// steps stays invisible until `publish`, by whichever of the two ways. Why not smaller leaves: among many mappings the
+/// inner nodes of each path would still be copied and deferred.
 ///
 /// ORDERING [tree-root]: `publish` stores the root with release after the new nodes are complete; `root` is loaded
 /// with acquire, so a reader that sees a root sees whole nodes. Replaced nodes are given to the queue of deferred frees
@@ -13,6 +21,9 @@ import Synchronization
 /// The keys of an inner node are exactly the smallest keys of its children; that makes a floor search one descent. A
 /// level of it counts the keys that are above, all 32 of them: a few vector instructions and no branch to mispredict,
 /// and the node's cache lines are fetched side by side. A search by halves would wait for one line after the other.
+///
+/// A reader in an old root may meet a leaf that was edited since. It misses nothing: an address moves from one leaf to
+/// another by an edit that replaces both, and a replaced leaf is not edited any more.
 final class COWBTree: @unchecked Sendable {
   static let fanout = 32
 
@@ -21,10 +32,12 @@ final class COWBTree: @unchecked Sendable {
 
   /// What a floor search reads comes first, on eight whole cache lines; the rest is the writer's.
   struct NodeBody {
-    /// Ascending; `noKey` behind the last one.
+    /// Ascending; `noKey` behind the last one. Readers of a leaf may be at these and the slots while they change.
     var keys: InlineArray<32, UInt64>
-    /// Words in a leaf, nodes above.
+    /// Words in a leaf, nodes above; 0 behind the last one.
     var slots: InlineArray<32, UInt64>
+    /// Of a leaf: odd while a writer changes it, and larger by two afterwards. Else 0.
+    var version: UInt64 = 0
     /// 0 for a leaf.
     var height: Int32
     var count: Int32
@@ -32,7 +45,7 @@ final class COWBTree: @unchecked Sendable {
     var edit: UInt64
     /// The list of nodes that the edit replaced.
     var nextReplaced: Node?
-    private let padding: InlineArray<5, UInt64> = .init(repeating: 0)
+    private let padding: InlineArray<4, UInt64> = .init(repeating: 0)
 
     init(height: Int32, edit: UInt64) {
       keys = .init(repeating: COWBTree.noKey)
@@ -61,6 +74,11 @@ final class COWBTree: @unchecked Sendable {
   @exclusivity(unchecked) var edit: UInt64 = 1
   @exclusivity(unchecked) var replaced: Node?
   @exclusivity(unchecked) var count = 0
+  /// The one leaf that the edit changes, which is published, and the copy with its changes.
+  @exclusivity(unchecked) var target: Node?
+  @exclusivity(unchecked) var draft: Node?
+  /// Whether the edit copies nodes instead.
+  @exclusivity(unchecked) var isCopying = false
   private let paddingBehind: InlineArray<8, UInt64> = .init(repeating: 0)
 
   /// - Parameter queue: where replaced nodes are left for a grace period.
@@ -72,6 +90,7 @@ final class COWBTree: @unchecked Sendable {
   deinit {
     // No thread can reach the tree any more, so its nodes need no grace period.
     if let working { freeAll(working) }
+    if let draft { queue.freeTreeNode(draft) }
   }
 
   // MARK: Reading
@@ -88,22 +107,47 @@ final class COWBTree: @unchecked Sendable {
   }
 
   /// Whether the edit in progress has changed anything. For the writer.
-  var isEdited: Bool { published.load(ordering: .relaxed) != Root(working).word }
+  var isEdited: Bool { target != nil || published.load(ordering: .relaxed) != Root(working).word }
 
   private var root: Root { Root(word: published.load(ordering: .acquiring)) }
 
-  /// The entry with the largest key that is not above `key`. O(log n).
-  func floor(_ key: UInt64, _ section: RCU.Section) -> (key: UInt64, word: UInt64)? { Self.floor(key, in: root) }
-
-  /// The entry with the smallest key that is not below `key`. O(log n).
-  func ceiling(_ key: UInt64, _ section: RCU.Section) -> (key: UInt64, word: UInt64)? {
-    root.node.flatMap { Self.ceiling(key, in: $0) }
+  /// The word of the largest key that is not above `key`, where `isCurrent` may say of a word that the caller needs no
+  /// other. O(log n).
+  ///
+  /// `isCurrent` is asked about a word that the tree has held since the section began. It may be another key's, or one
+  /// that was replaced meanwhile. If it says no, the search begins again and waits for an edit of the leaf.
+  ///
+  /// ORDERING [leaf-edit]: a current word needs no look at the leaf's version. It is loaded with acquire, so what it
+  /// stands for is complete.
+  @inline(__always)
+  func find(_ key: UInt64, _ section: RCU.Section, isCurrent: (UInt64) -> Bool) -> UInt64? {
+    guard let leaf = leaf(for: key) else { return nil }
+    let index = Self.lastIndex(in: leaf, notAbove: min(key, Self.noKey - 1))
+    if index >= 0 {
+      let word = Self.word(index, of: leaf).pointee.load(ordering: .acquiring)
+      if isCurrent(word) { return word }
+    }
+    return floor(key, section)?.word
   }
 
-  /// As `floor` and `ceiling`, of the edit in progress. For the writer.
+  /// The leaf that `key` is in, if it is in the tree.
+  @inline(__always)
+  func leaf(for key: UInt64) -> Node? {
+    let root = root
+    guard var node = root.node else { return nil }
+    let key = min(key, Self.noKey - 1)
+    for _ in 0..<root.height {
+      // Below the smallest key only in the root: a child's smallest key is its parent's.
+      node = Self.child(node, max(Self.lastIndex(in: node, notAbove: key), 0))
+    }
+    return node
+  }
+
+  /// As a floor search, of the edit in progress. For the writer.
   func workingFloor(_ key: UInt64) -> (key: UInt64, word: UInt64)? {
     guard var node = working else { return nil }
     while true {
+      node = edited(node)
       let index = Self.lastCounted(in: node, notAbove: key)
       guard index >= 0 else { return nil }
       if node.pointee.height == 0 { return (node.pointee.keys[index], node.pointee.slots[index]) }
@@ -111,31 +155,17 @@ final class COWBTree: @unchecked Sendable {
     }
   }
 
-  func workingCeiling(_ key: UInt64) -> (key: UInt64, word: UInt64)? {
-    guard let working else { return nil }
-    return Self.ceiling(key, in: working)
-  }
+  /// The entry with the smallest key that is not below `key`, of the edit in progress. For the writer. O(log n).
+  func workingCeiling(_ key: UInt64) -> (key: UInt64, word: UInt64)? { working.flatMap { ceiling(key, in: $0) } }
 
-  private static func floor(_ key: UInt64, in root: Root) -> (key: UInt64, word: UInt64)? {
-    guard var node = root.node else { return nil }
-    let key = min(key, noKey - 1)
-    var index = lastIndex(in: node, notAbove: key)
-    // Only in the root: a child's smallest key is its parent's.
-    guard index >= 0 else { return nil }
-    for _ in 0..<root.height {
-      node = child(node, index)
-      index = lastIndex(in: node, notAbove: key)
-    }
-    return (node.pointee.keys[index], node.pointee.slots[index])
-  }
-
-  private static func ceiling(_ key: UInt64, in node: Node) -> (key: UInt64, word: UInt64)? {
-    let key = min(key, noKey - 1)
-    var index = max(lastCounted(in: node, notAbove: key), 0)
+  private func ceiling(_ key: UInt64, in node: Node) -> (key: UInt64, word: UInt64)? {
+    let node = edited(node)
+    let key = min(key, Self.noKey - 1)
+    var index = max(Self.lastCounted(in: node, notAbove: key), 0)
     while index < Int(node.pointee.count) {
       if node.pointee.height == 0 {
         if node.pointee.keys[index] >= key { return (node.pointee.keys[index], node.pointee.slots[index]) }
-      } else if let found = ceiling(key, in: child(node, index)) {
+      } else if let found = ceiling(key, in: Self.child(node, index)) {
         return found
       }
       index += 1
@@ -143,18 +173,20 @@ final class COWBTree: @unchecked Sendable {
     return nil
   }
 
+  /// The node as the edit in progress has it.
+  @inline(__always)
+  func edited(_ node: Node) -> Node {
+    if let draft, node == target { return draft }
+    return node
+  }
+
   @inline(__always)
   static func child(_ node: Node, _ index: Int) -> Node { Node(bitPattern: UInt(node.pointee.slots[index]))! }
 
-  /// The index of the last key that is not above `key`, or -1.
-  ///
-  /// The highest bit of `key - other` says whether `other` is above, since both are at most `noKey`.
+  /// The index of the last key that is not above `key`, or -1. A leaf may be edited meanwhile.
   @inline(__always)
-  private static func lastIndex(in node: Node, notAbove key: UInt64) -> Int {
-    let keys = UnsafeRawPointer(node).assumingMemoryBound(to: UInt64.self)
-    var above: UInt64 = 0
-    for index in 0..<fanout { above &+= (key &- keys[index]) &>> 63 }
-    return fanout - 1 - Int(above)
+  static func lastIndex(in node: Node, notAbove key: UInt64) -> Int {
+    fanout - 1 - cp_count_above(UnsafeRawPointer(node).assumingMemoryBound(to: UInt64.self), key)
   }
 
   /// The same for the writer, which has the count at hand. Most edits are of trees of few entries, and search them six

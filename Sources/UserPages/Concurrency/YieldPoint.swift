@@ -60,6 +60,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case stripeBetweenLockAndLook
   /// A look-up has found nothing in its stripe's tree, inside a section, and has not looked among the wide mappings.
   case lookUpBetweenTrees
+  /// A writer has stored a word of a leaf, inside an odd version, and has not stored the word's key.
+  case leafBetweenWordAndKey
   /// The trees of stripes are published, and that of the wide mappings is not.
   case publicationBetweenTrees
   /// A fork has write-protected the parent and has not looked for pins.

@@ -1,5 +1,3 @@
-import CPlatform
-import Glibc
 import Synchronization
 
 /// The address of an entry in a table.
@@ -83,8 +81,5 @@ struct PTEPointer: @unchecked Sendable {
   func clear() -> PTE { update { $0.isEmpty ? nil : .empty } }
 
   /// One turn of waiting for a busy entry. The thread that locked it never blocks, but may be preempted.
-  static func wait(_ turns: inout Int) {
-    turns += 1
-    if turns % 64 == 0 { sched_yield() } else { cp_pause() }
-  }
+  static func wait(_ turns: inout Int) { BusyWait.turn(&turns) }
 }

@@ -185,7 +185,7 @@ func faultAgainstFork(_ engine: PinEngine) {
   setting.end()
 }
 
-/// A first touch finds its mapping while a neighbour joins it, and the old tree of mappings is freed.
+/// A first touch finds its mapping while a neighbour joins it, and the mapping that it was is freed.
 func faultAgainstPublish(_ engine: PinEngine) {
   let setting = Setting(engine: engine, pages: 2)
   let second = Setting.address + Page.size

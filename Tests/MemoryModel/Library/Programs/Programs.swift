@@ -45,6 +45,9 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("stripe-whole", mapInAStripeAgainstTheWhole),
   ("stripe-advice-whole", adviceInAStripeAgainstTheWhole),
   ("look-up-widens", lookUpWhileItWidens),
+  ("look-up-first", lookUpOfTheFirst),
+  ("look-up-shifts", lookUpWhileItShifts),
+  ("look-up-shifts-back", lookUpWhileItShiftsBack),
 
   ("pin-pageout", pinAgainstPageOut),
   ("store-pageout", storeAgainstPageOut),

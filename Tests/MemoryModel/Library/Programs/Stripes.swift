@@ -62,3 +62,35 @@ func lookUpWhileItWidens(_ engine: PinEngine) {
     { try! setting.space.map(at: lastPage, pages: 1, protection: .readWrite) })
   setting.end()
 }
+
+/// A mapping is found while one below it takes its place in the leaf.
+func lookUpWhileItShifts(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  inParallel(
+    { check(setting.space.mapping(at: Setting.address) != nil, "a mapping was between two places") },
+    { try! setting.space.map(at: Setting.address + -2 * Page.size, pages: 1, protection: .readWrite) })
+  setting.end()
+}
+
+/// The same while one below it goes.
+func lookUpWhileItShiftsBack(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let below = Setting.address + -2 * Page.size
+  try! setting.space.map(at: below, pages: 1, protection: .readWrite)
+  inParallel(
+    { check(setting.space.mapping(at: Setting.address) != nil, "a mapping was between two places") },
+    { try! setting.space.unmap(at: below, pages: 1) })
+  setting.end()
+}
+
+/// A look-up finds nothing, or the first mapping of a stripe whole.
+func lookUpOfTheFirst(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  inParallel(
+    {
+      let found = setting.space.mapping(at: untouched)?.range.lowerBound
+      check(found == nil || found == untouched, "a mapping was half there")
+    },
+    { try! setting.space.map(at: untouched, pages: 1, protection: .readWrite) })
+  setting.end()
+}
