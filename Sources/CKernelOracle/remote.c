@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -40,6 +41,25 @@ static int open_memory(pid_t process) {
   return memory;
 }
 
+// Linux's `PROCMAP_QUERY` (6.11), which the headers may lack.
+struct mapping_query {
+  uint64_t size, flags, address, start, end, permissions, page_size, offset, inode;
+  uint32_t device[2], name_size, build_id_size;
+  uint64_t name, build_id;
+};
+
+// Whether a mapping that holds `address` is known to forbid stores. A read to find that out would map a page of zeroes.
+static bool forbids_stores(pid_t process, uint64_t address) {
+  const uint64_t writable = 2;
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/maps", (int)process);
+  int maps = open(path, O_RDONLY | O_CLOEXEC);
+  struct mapping_query query = {.size = sizeof query, .address = address};
+  bool is_known = maps >= 0 && ioctl(maps, _IOWR('f', 17, struct mapping_query), &query) == 0;
+  if (maps >= 0) close(maps);
+  return is_known && !(query.permissions & writable);
+}
+
 int64_t try_remote(pid_t process, bool force, bool write_in, uint64_t address, uint64_t pages) {
   int memory = open_memory(process);
   int error = 0;
@@ -47,6 +67,8 @@ int64_t try_remote(pid_t process, bool force, bool write_in, uint64_t address, u
   while (done < pages) {
     uint64_t at = address + done * page_size;
     unsigned char byte;
+    if (!force && write_in && forbids_stores(process, at)) error = -EFAULT;
+    if (error) break;
     // Writing the byte that is there makes the kernel take the page for writing. Read it by the call that changes least.
     if (force || write_in) error = force_piece(memory, false, at, &byte, 1);
     if (!error && force && write_in) error = force_piece(memory, true, at, &byte, 1);

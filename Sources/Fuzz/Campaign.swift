@@ -12,8 +12,6 @@ public struct Campaign {
     public var compared = 0
     /// The programs that real memory cannot answer, by the first statement that it cannot.
     public var incomparable: [String: Int] = [:]
-    /// The programs whose answers differ for a reason that a scenario does not state.
-    public var chances: [Chance: Int] = [:]
     /// Each shrunk difference with the number of its program.
     public var differences: [(program: Int, Difference)] = []
   }
@@ -58,7 +56,6 @@ public struct Campaign {
       switch try comparer.compare(file) {
       case .same: summary.compared += 1
       case .incomparable(let line): summary.incomparable["\(line.statement)", default: 0] += 1
-      case .chance(let chance): summary.chances[chance, default: 0] += 1
       case .different(let difference):
         summary.compared += 1
         let shrunk = try shrinker.shrink(difference)

@@ -50,8 +50,6 @@ public enum Comparison: Sendable {
   case same
   /// Real memory cannot answer this line.
   case incomparable(ScenarioLine)
-  /// The kernel's answer depends on something that a scenario does not state. Later answers mean nothing.
-  case chance(Chance)
   /// The answers differ.
   case different(Difference)
 }
@@ -95,9 +93,6 @@ public struct Comparer {
       if line.statement.isPageOut { mayBeOut = true }
       if mayBeOut, line.statement.isFrameLook { continue }
       if kernel[index] == Self.untold || line.statement.comparable(library[index]) == kernel[index] { continue }
-      if let chance = Chance.explaining(index, of: file, library: library[index], kernel: kernel[index]) {
-        return .chance(chance)
-      }
       return .different(Difference(file: file, place: index, library: library, kernel: kernel))
     }
     guard let leak = report.leak else { return .same }

@@ -88,6 +88,31 @@
         }
       }
 
+      /// A first touch is about to give the mapping its `anon_vma`, and has no page there. Were the page there before,
+      /// another thread's store would be in it, and the fork would pass the mapping by.
+      @Test(arguments: Engines.lockless, [PrivatePage.anonymous, .copyOfFile])
+      func aFirstTouchBeforeItsAnonVMA(engine: PinEngine, page: PrivatePage) throws {
+        try play { freezer, machine in
+          let space = AddressSpace(machine.memory, engine: engine)
+          let kind: MappingKind =
+            page == .anonymous ? .anonymous : .file(try PageCacheFile(machine.memory, pages: 1))
+          try space.map(at: start, pages: 1, protection: .readWrite, backing: kind)
+          let toucher = freezer.start("touch", freezeAt: .anonVMABeforePrepare) {
+            try space.advise(at: start, pages: 1, .populateWrite)
+          }
+          #expect(toucher.waitUntilFrozen())
+          try space.store(UInt64(7), at: start)
+          let child = try space.fork()
+          #expect(try child.load(at: start, as: UInt64.self) == 7, "the child lost its parent's page")
+          toucher.thaw()
+          try toucher.join()
+          child.exit()
+          space.exit()
+        }
+      }
+
+      enum PrivatePage: CaseIterable { case anonymous, copyOfFile }
+
       private let start: VirtualAddress = 0x5000
 
       /// A space whose pages begin with 7, as a child that is gone has left them. The next fork finds no entry to

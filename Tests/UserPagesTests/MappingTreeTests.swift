@@ -67,7 +67,9 @@ import Testing
       protection: random.oneIn(2) ? .read : .readWrite, isShared: random.oneIn(2), dontFork: random.oneIn(4),
       filePage: nil)
     // Often the page that continues what lies to the left, so that neighbours can merge.
-    let firstPage = fromFile ? (random.oneIn(2) ? range.lowerBound + 3 : random.below(20)) : 0
+    let firstPage =
+      fromFile
+      ? (random.oneIn(2) ? range.lowerBound + 3 : random.below(20)) : tree.address(range.lowerBound).pageNumber
     var attributes = VMA.Attributes(
       protection: word.protection, isShared: word.isShared, kind: fromFile ? .file(file) : .anonymous, hugePages: false)
     attributes.dontFork = word.dontFork

@@ -7,7 +7,8 @@ import Synchronization
 /// empties entries hold it for reading. A fault waits for them. A load, store or pin whose entry allows it does not,
 /// except with engine `locked`.
 ///
-/// A fault that fails, and a slow pin before it reports an error, take the lock for a moment. A long-term pin takes it
+/// A fault that fails, a slow pin before it reports an error, and the fault that gives a mapping its `anon_vma`, take the
+/// lock for a moment. A long-term pin takes it
 /// for writing to move its page out of a movable frame. <doc:OperationLabels> lists the holders, <doc:LockOrder> has
 /// the order of all locks.
 ///
@@ -116,4 +117,5 @@ public struct Counters: Equatable, Sendable {
   static let slowIndex = 1
   static let faultIndex = 2
   static let copyIndex = 3
+  static let anonVMAIndex = 4
 }

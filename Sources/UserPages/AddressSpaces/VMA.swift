@@ -12,8 +12,10 @@ struct VMA: ~Copyable, Sendable {
   // Beside the range: a look-up reads both, on one cache line.
   private let state: Atomic<State.RawValue>
   let attributes: Attributes
-  /// The page of the backing that the first page of the range shows. Meaningless for anonymous memory.
+  /// The page of the backing that the first page of the range shows. Of private anonymous memory, the number of the
+  /// virtual page that the first page of the range was when it was mapped, or was moved empty (`vm_pgoff`).
   let firstPage: Int
+  let anonVMACell: AnonVMACell
 
   /// What must be equal for neighbours to be one mapping.
   struct Attributes: Sendable {
@@ -43,6 +45,8 @@ struct VMA: ~Copyable, Sendable {
     var isSecret = false
     /// Its pages are never paged out (`VM_LOCKED`).
     var isLocked = false
+    /// Its pages count as memory that the program was promised (`VM_ACCOUNT`): it is private and was writable once.
+    var isAccounted: Bool
     /// May use 2 MiB entries (`VM_HUGEPAGE`).
     var hugePages: Bool
 
@@ -52,6 +56,7 @@ struct VMA: ~Copyable, Sendable {
       self.isShared = isShared
       self.kind = kind
       self.hugePages = hugePages
+      isAccounted = !isShared && protection.contains(.write)
       if case .anonymous = kind { isAnonymous = true } else { isAnonymous = false }
       let backing = kind.backing
       users = backing?.users
@@ -63,7 +68,7 @@ struct VMA: ~Copyable, Sendable {
     func matches(_ other: Attributes) -> Bool {
       protection == other.protection && isShared == other.isShared && dontFork == other.dontFork
         && wipesOnFork == other.wipesOnFork && isSealed == other.isSealed && isLocked == other.isLocked
-        && hugePages == other.hugePages
+        && isAccounted == other.isAccounted && hugePages == other.hugePages
         && kind.matches(other.kind)
     }
   }
@@ -77,10 +82,11 @@ struct VMA: ~Copyable, Sendable {
     case detached
   }
 
-  init(range: Range<VirtualAddress>, attributes: Attributes, firstPage: Int) {
+  init(range: Range<VirtualAddress>, attributes: Attributes, firstPage: Int, anonVMA: AnonVMA) {
     self.range = range
     self.attributes = attributes
     self.firstPage = firstPage
+    anonVMACell = AnonVMACell(anonVMA)
     state = Atomic(State.live.rawValue)
   }
 
@@ -93,6 +99,12 @@ struct VMA: ~Copyable, Sendable {
   /// The page of the backing that `address` shows.
   func backingPage(of address: VirtualAddress) -> Int { firstPage + (address - range.lowerBound) / Page.size }
 
+  /// The first page of a mapping at `target` to which the pages of the mapping from `address` on move. Where there are
+  /// none yet, they count from the new place.
+  func firstPage(movedFrom address: VirtualAddress, to target: VirtualAddress) -> Int {
+    attributes.isAnonymous && anonVMA == .none ? target.pageNumber : backingPage(of: address)
+  }
+
   /// Whether all of `other` lies in the mapping.
   func covers(_ other: Range<VirtualAddress>) -> Bool {
     range.lowerBound <= other.lowerBound && other.upperBound <= range.upperBound
@@ -101,6 +113,9 @@ struct VMA: ~Copyable, Sendable {
   /// Whether a store gives the mapping a copy of its own (`is_cow_mapping`).
   var isPrivate: Bool { !attributes.isShared }
 
+  /// Whether a fork's child gets the private pages of the mapping, or would if it had any.
+  var inheritsPages: Bool { anonVMA != .none && !attributes.wipesOnFork }
+
   /// Whether a fork shares its private pages by copy-on-write.
-  var sharesPagesOnFork: Bool { isPrivate && !attributes.wipesOnFork }
+  var sharesPagesOnFork: Bool { isPrivate && inheritsPages }
 }

@@ -11,47 +11,96 @@ extension VMATree {
       let whole = mapping.value.range
       remove(mapping, replacing: &old, writer)
       if whole.lowerBound < range.lowerBound {
-        add(
-          VMA(
-            range: whole.lowerBound..<range.lowerBound, attributes: mapping.value.attributes,
-            firstPage: mapping.value.firstPage), writer)
+        add(part(whole.lowerBound..<range.lowerBound, of: mapping), writer)
       }
       if range.upperBound < whole.upperBound {
-        add(
-          VMA(
-            range: range.upperBound..<whole.upperBound, attributes: mapping.value.attributes,
-            firstPage: mapping.value.backingPage(of: range.upperBound)), writer)
+        add(part(range.upperBound..<whole.upperBound, of: mapping), writer)
       }
       // What comes next begins above it.
       if range.upperBound <= whole.upperBound { return }
     }
   }
 
-  /// Adds a mapping where there is none. Merges it with neighbours that match and continue it (`vma_merge`).
+  /// Cuts a mapping in two at `address`, inside it. Adds it to `old`.
+  func divide(
+    _ mapping: Mapping, at address: VirtualAddress, replacing old: inout Replaced, _ writer: borrowing MmapWriter
+  ) {
+    let whole = mapping.value.range
+    remove(mapping, replacing: &old, writer)
+    add(part(whole.lowerBound..<address, of: mapping), writer)
+    add(part(address..<whole.upperBound, of: mapping), writer)
+  }
+
+  /// A mapping of a part of another one's range.
+  private func part(_ range: Range<VirtualAddress>, of mapping: Mapping) -> VMA {
+    VMA(
+      range: range, attributes: mapping.value.attributes, firstPage: mapping.value.backingPage(of: range.lowerBound),
+      anonVMA: mapping.value.anonVMA)
+  }
+
+  /// Adds a mapping where there is none. Merges it with neighbours that match and continue it (`vma_merge_new_range`,
+  /// `vma_merge_existing_range`).
+  ///
+  /// - Parameters:
+  ///   - mergesLeft: whether it may be merged with its left neighbour.
+  ///   - mergesRight: the same for the right one.
   func insert(
-    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, replacing old: inout Replaced,
-    _ writer: borrowing MmapWriter
+    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, _ anonVMA: AnonVMA = .none,
+    mergesLeft: Bool = true, mergesRight: Bool = true, replacing old: inout Replaced, _ writer: borrowing MmapWriter
   ) {
     var range = range
     var firstPage = firstPage
-    let anonymous = attributes.isAnonymous
-    if let left = last(beginningBelow: range.lowerBound, writer.reader),
-      left.value.range.upperBound == range.lowerBound,
-      left.value.attributes.matches(attributes), anonymous || left.value.backingPage(of: range.lowerBound) == firstPage
-    {
+    let merge = merge(range, attributes, firstPage: firstPage, anonVMA, left: mergesLeft, right: mergesRight, writer)
+    if let left = merge.left {
       range = left.value.range.lowerBound..<range.upperBound
       firstPage = left.value.firstPage
       remove(left, replacing: &old, writer)
     }
-    if let right = first(endingAbove: range.upperBound, writer.reader),
-      right.value.range.lowerBound == range.upperBound,
-      right.value.attributes.matches(attributes),
-      anonymous || right.value.firstPage == firstPage + (range.upperBound - range.lowerBound) / Page.size
-    {
+    if let right = merge.right {
       range = range.lowerBound..<right.value.range.upperBound
       remove(right, replacing: &old, writer)
     }
-    add(VMA(range: range, attributes: attributes, firstPage: firstPage), writer)
+    add(VMA(range: range, attributes: attributes, firstPage: firstPage, anonVMA: merge.anonVMA), writer)
+  }
+
+  /// The neighbours that a mapping would be merged with, and the `anon_vma` of what it would become.
+  private func merge(
+    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, _ anonVMA: AnonVMA,
+    left mergesLeft: Bool, right mergesRight: Bool, _ writer: borrowing MmapWriter
+  ) -> (left: Mapping?, right: Mapping?, anonVMA: AnonVMA) {
+    var merge: (left: Mapping?, right: Mapping?, anonVMA: AnonVMA) = (nil, nil, anonVMA)
+    if mergesLeft, let left = last(beginningBelow: range.lowerBound, writer.reader),
+      left.value.range.upperBound == range.lowerBound, left.value.backingPage(of: range.lowerBound) == firstPage,
+      left.value.attributes.matches(attributes), let merged = AnonVMA.merged(left.value.anonVMA, anonVMA)
+    {
+      merge.left = left
+      merge.anonVMA = merged
+    }
+    let behind = firstPage + (range.upperBound - range.lowerBound) / Page.size
+    if mergesRight, let right = first(endingAbove: range.upperBound, writer.reader),
+      right.value.range.lowerBound == range.upperBound, right.value.firstPage == behind,
+      right.value.attributes.matches(attributes), AnonVMA.merged(anonVMA, right.value.anonVMA) != nil
+    {
+      let own = right.value.anonVMA
+      // Two neighbours that both match may not match each other.
+      if merge.anonVMA != .none, own != .none, merge.anonVMA != own { return merge }
+      merge.right = right
+      if merge.anonVMA == .none { merge.anonVMA = own }
+    }
+    return merge
+  }
+
+  /// The `anon_vma` of a mapping that is made without huge pages and wants them at once. On Linux the wish is a call of
+  /// its own (`MADV_HUGEPAGE`), before which the mapping may have been one with its neighbours.
+  func anonVMABeforeHugePages(
+    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, _ writer: borrowing MmapWriter
+  ) -> AnonVMA {
+    var plain = attributes
+    plain.hugePages = false
+    let merge = merge(range, plain, firstPage: firstPage, .none, left: true, right: true, writer)
+    merge.left?.value.anonVMACell.set(merge.anonVMA)
+    merge.right?.value.anonVMACell.set(merge.anonVMA)
+    return merge.anonVMA
   }
 
   /// Makes the changes visible to look-ups in one step.
@@ -103,7 +152,8 @@ extension VMATree {
     }
   }
 
-  private func add(_ vma: consuming VMA, _ writer: borrowing MmapWriter) {
+  /// Adds a mapping where there is none, as it is.
+  func add(_ vma: consuming VMA, _ writer: borrowing MmapWriter) {
     let range = vma.range
     let mapping = Mapping(vma)
     edit(treeOf: range, writer) { $0.insert(range.lowerBound.rawValue, mapping.word) }

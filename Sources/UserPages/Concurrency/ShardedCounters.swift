@@ -1,7 +1,7 @@
 import CPlatform
 import Synchronization
 
-/// Four counters that many threads add to and few read.
+/// Four counters that many threads add to and few read, and four sources of numbers.
 ///
 /// Each thread adds to a cache line of its own, without a read-modify-write. Only threads beyond the 63rd share one.
 @frozen @usableFromInline
@@ -37,6 +37,14 @@ struct ShardedCounters: @unchecked Sendable {
     } else {
       (words + ((Self.shardCount - 1) &* Self.stride &+ index)).pointee.wrappingAdd(amount, ordering: .relaxed)
     }
+  }
+
+  /// A number that no other call returns for `index` (4...7). Greater than 0.
+  func next(_ index: Int) -> UInt64 {
+    let shard = min(Int(cp_thread_index()), Self.shardCount - 1)
+    let word = words + (shard &* Self.stride &+ index)
+    let turn = word.pointee.wrappingAdd(1, ordering: .relaxed).newValue
+    return turn &* UInt64(Self.shardCount) &+ UInt64(shard)
   }
 
   /// The sum over all threads. Exact while no thread adds.

@@ -17,6 +17,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case rangePinBetweenEntriesAndLength
   /// The slow path has found the mapping, inside its section, and has not read the entry.
   case slowPinBetweenMappingAndEntry
+  /// A fault has found its mapping without an `anon_vma`, and has not given it one.
+  case anonVMABeforePrepare
   /// A fault has found its mapping, inside its section, and has not gone down the table.
   case faultBeforeWalk
   /// A fault has prepared its entry, inside its section, and has not locked the place.

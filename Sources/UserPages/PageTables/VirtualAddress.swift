@@ -28,6 +28,8 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
   @inlinable public var isPageAligned: Bool { rawValue & UInt64(Page.size - 1) == 0 }
   /// The address of the page that holds this address.
   @inlinable public var pageStart: Self { Self(rawValue & ~UInt64(Page.size - 1)) }
+  /// The number of the page that holds this address.
+  var pageNumber: Int { Int(rawValue >> UInt64(Page.shift)) }
   /// The address of the aligned 2 MiB that hold this address.
   var hugeStart: Self { Self(rawValue & ~UInt64(Page.hugeSize - 1)) }
   /// The first address from this one on at which aligned 2 MiB begin.

@@ -175,7 +175,6 @@ struct FuzzCommand: ParsableCommand {
         Output.standard.line("\(file.path): the same")
       case .incomparable(let line):
         Output.standard.line("\(file.path):\(line.number): not compared: real memory cannot answer '\(line.statement)'")
-      case .chance(let chance): Output.standard.line("\(file.path): not compared: \(chance.rawValue)")
       case .different(let difference):
         differs = true
         Output.standard.line("\(file.path): different\n\(difference)")

@@ -14,9 +14,6 @@ struct FuzzReport {
       \(summary.compared) programs compared, \(summary.differences.count) differences, \(seconds) s
       """
     ]
-    for (chance, count) in summary.chances.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-      lines.append("not compared: \(count) programs (\(chance.rawValue))")
-    }
     if let example = summary.incomparable.keys.min() {
       let count = summary.incomparable.values.reduce(0, +)
       lines.append("not compared: \(count) programs (real memory cannot answer a statement such as '\(example)')")

@@ -5,6 +5,7 @@ extension Fault {
       // The zero page. The entry is special: all spaces map this one frame, and none counts references on it.
       return site.install(site.finish(PTE(mapping: zeroPage).asSpecial, writable: false))
     }
+    if site.lacksAnonVMA { return .needsAnonVMA }
     guard let frame, frame.isZeroed else { return .needsFrame(zeroed: true) }
     return installFrame(at: site)
   }

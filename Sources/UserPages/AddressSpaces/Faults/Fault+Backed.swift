@@ -4,8 +4,9 @@ extension Fault {
     guard let wanted = question(about: site, isHuge: false) else { return .failed(.busError) }
     let attributes = site.mapping.value.attributes
     let storesThrough = wanted.write
-    guard let (content, validity) = usableAnswer(to: wanted) else { return ask(wanted) }
     let copies = access.isWrite && !attributes.isShared
+    if copies, site.lacksAnonVMA { return .needsAnonVMA }
+    guard let (content, validity) = usableAnswer(to: wanted) else { return ask(wanted) }
     switch content {
     case .failure(let error): return .failed(error)
     case .mistake(let reason): return .refused(reason)

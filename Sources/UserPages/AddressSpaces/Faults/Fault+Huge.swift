@@ -19,6 +19,8 @@ extension Fault {
   // MARK: An empty entry
 
   mutating func handleHugeAnonymousFault(_ site: FaultSite) -> Outcome {
+    // For the page of zeroes, too, unlike a base page's.
+    if site.lacksAnonVMA { return .needsAnonVMA }
     if access.isWrite { return installHugeFrame(at: site) }
     // The huge zero page.
     return site.install(site.finish(PTE(mapping: zeroPage).asSpecial.with(PTELayout.huge), writable: false))
@@ -67,6 +69,7 @@ extension Fault {
   /// Copies a page of 2 MiB that are not the mapping's own, one level below. Of the zero page all 2 MiB become new.
   mutating func copyHugePage(_ site: FaultSite) -> Outcome {
     guard isZeroPage(site.pte), !isHugeRefused else { return split(site) }
+    if site.lacksAnonVMA { return .needsAnonVMA }
     let outcome = installHugeFrame(at: site)
     if case .done = outcome { events.add(1, to: Counters.copyIndex) }
     return outcome

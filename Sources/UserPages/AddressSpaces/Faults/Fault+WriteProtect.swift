@@ -142,6 +142,7 @@ extension Fault {
   private mutating func copyPage(_ site: FaultSite, writable: Bool) -> Outcome {
     let pte = site.pte
     let isZeroPage = isZeroPage(pte)
+    if site.lacksAnonVMA { return .needsAnonVMA }
     guard let copy = frame, copy.isZeroed || !isZeroPage else { return .needsFrame(zeroed: isZeroPage) }
     let original = normalFrame(of: site)
     let folio = frames.frame(pte.folioPFN)

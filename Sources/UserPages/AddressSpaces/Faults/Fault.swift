@@ -75,6 +75,8 @@ struct Fault: ~Copyable {
     /// An operation is changing the mapping or the entry: the fault waits for a writer, then attempts again.
     case writeLocked
     case needsNode
+    /// The mapping may get a private page, and has no `anon_vma`.
+    case needsAnonVMA
     /// A frame with any contents, or one of zeroes.
     case needsFrame(zeroed: Bool)
     case needsHugeFrame
@@ -108,6 +110,8 @@ struct Fault: ~Copyable {
         PTEPointer.wait(&turns)
       case .needsNode:
         nodes.add()
+      case .needsAnonVMA:
+        space.with { space in space.leavingFaultLock { space.prepareAnonVMA(at: address) } }
       case .needsFrame(let zeroed):
         do throws(PageError) { try getFrame(zeroed: zeroed) } catch { try makeRoom(after: error) }
       case .needsHugeFrame:

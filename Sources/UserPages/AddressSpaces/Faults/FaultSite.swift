@@ -26,6 +26,13 @@ struct FaultSite: ~Escapable {
 }
 
 extension FaultSite {
+  /// Whether the mapping has no `anon_vma`, so that no private page may be installed.
+  ///
+  /// ORDERING [prepare-then-lock]: asked before the entry is locked. A mapping never loses its own: an operation that
+  /// takes it away replaces the mapping, and `lock` finds that.
+  @inline(__always)
+  var lacksAnonVMA: Bool { mapping.value.anonVMA == .none }
+
   /// Replaces the entry by `new` if `lock` succeeds.
   @inline(__always)
   func install(_ new: PTE, validating validity: AnswerValidity? = nil) -> Fault.Outcome {

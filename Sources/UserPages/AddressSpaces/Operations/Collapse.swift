@@ -14,9 +14,10 @@ extension AddressSpace {
   ///
   /// Pages that were not touched yet become zeroes. Pages that a fork left shared become this space's own.
   ///
-  /// - Throws: the last obstacle: `invalidArgument` for a mapping that is not private anonymous memory, holds no
-  ///   aligned 2 MiB, or was never touched; `tryAgain` if a page is held by a get or a pin; `outOfMemory` if no 2 MiB
-  ///   are free in one piece.
+  /// - Throws: the last obstacle: `tryAgain` if a page is held by a get or a pin. The others end the advice:
+  ///   `invalidArgument` for 2 MiB that were never touched or hold a guard marker, and for a mapping that is not
+  ///   private anonymous memory, holds no aligned 2 MiB, or was never stored to; `outOfMemory` if no 2 MiB are free in
+  ///   one piece.
   func collapse(_ part: Range<VirtualAddress>) throws(PageError) {
     let first = part.lowerBound.hugeCeiling
     let end = part.upperBound.hugeStart
@@ -28,12 +29,16 @@ extension AddressSpace {
     while address < end {
       do throws(PageError) { try collapseOne(address) } catch {
         failure = error
-        if error == .outOfMemory { break }
+        // As on Linux: a page that is held ends the attempt at these 2 MiB, everything else the whole advice.
+        if error != .tryAgain, hasTables(for: address) { break }
       }
       address = address + Page.hugeSize
     }
     if let failure { throw failure }
   }
+
+  /// Whether the GiB around an address has a node of the second-lowest level.
+  private func hasTables(for start: VirtualAddress) -> Bool { RCU.read { table.hugePTEP(for: start, $0) != nil } }
 
   private func collapseOne(_ start: VirtualAddress) throws(PageError) {
     let top = RCU.read { table.hugePTEP(for: start, $0)?.waitUntilUnlocked() ?? .empty }
@@ -53,9 +58,11 @@ extension AddressSpace {
     }
   }
 
-  /// Faults in the pages that are swapped out: a collapse copies mapped pages only.
+  /// Faults in the pages that are swapped out: a collapse copies mapped pages only. Where there is a guard marker,
+  /// looks whether a page is held, which is reported first.
   private func bringIn(_ range: Range<VirtualAddress>) throws(PageError) {
     var hasGuard = false
+    var pages: [PTE] = []
     let swapped = mmapLock.reading(range) { reader in
       var swapped: [VirtualAddress] = []
       var cursor = table.cursor(over: range, reader)
@@ -63,13 +70,18 @@ extension AddressSpace {
         guard case .base(let run) = step else { continue }
         for (address, ptep) in run {
           let pte = ptep.load()
-          if pte.isSwapped { swapped.append(address) } else if pte.isGuard { hasGuard = true }
+          if pte.isSwapped { swapped.append(address) }
+          if pte.isGuard { hasGuard = true }
+          if pte.isMapped { pages.append(pte) }
         }
       }
       return swapped
     }
+    if hasGuard {
+      let slots = PinSlotSnapshot(of: frames)
+      throw pages.allSatisfy { isMovable($0, slots) } ? .invalidArgument : .tryAgain
+    }
     for address in swapped { try fault(at: address, .forcedRead) }
-    if hasGuard { throw .invalidArgument }
   }
 
   /// Collapses one 2 MiB range into a frame. Returns whether the frame is used: it is not if an entry maps 2 MiB
@@ -78,7 +90,7 @@ extension AddressSpace {
     _ start: VirtualAddress, into first: PFN, _ writer: borrowing MmapWriter
   ) -> Result<Bool, PageError> {
     guard let mapping = mappings.find(start, writer.reader), mapping.value.covers(start.hugeRange),
-      mapping.value.attributes.isAnonymous
+      mapping.value.attributes.isAnonymous, mapping.value.anonVMA != .none
     else { return .failure(.invalidArgument) }
     // ORDERING [lock-then-validate]: write-locked before the collapse looks at any entry.
     mapping.value.setState(.writeLocked)
@@ -144,8 +156,9 @@ extension AddressSpace {
 }
 
 extension VMA {
-  /// Whether a collapse can make a 2 MiB entry here: private memory that holds an aligned 2 MiB.
+  /// Whether a collapse can make a 2 MiB entry here: private memory that holds an aligned 2 MiB, and may
+  /// hold pages.
   var mayCollapse: Bool {
-    attributes.isAnonymous && range.lowerBound.hugeCeiling + Page.hugeSize <= range.upperBound
+    attributes.isAnonymous && anonVMA != .none && range.lowerBound.hugeCeiling + Page.hugeSize <= range.upperBound
   }
 }

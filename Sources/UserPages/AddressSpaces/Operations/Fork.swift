@@ -4,8 +4,8 @@ extension AddressSpace {
   ///
   /// Anonymous pages that are pinned are copied into the child at once and stay the parent's own, so that a device
   /// never writes to a page that the parent has left behind. Mappings advised `dontFork` are not inherited, those
-  /// advised `wipeOnFork` without their pages. Locks are not inherited. File mappings without private pages are not
-  /// copied: the child faults them anew.
+  /// advised `wipeOnFork` without their pages. Locks are not inherited. Mappings that never had a private page are not
+  /// copied: the child faults their pages anew.
   ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `outOfMemory` if a pinned page cannot be copied or a frame has too many references, after reclaim. Pages
@@ -79,7 +79,6 @@ extension AddressSpace {
     _ writer: borrowing MmapWriter, _ childWriter: borrowing MmapWriter
   ) throws(PageError) {
     var failure: PageError?
-    var old = VMATree.Replaced()
     child.mayHoldGuards.store(mayHoldGuards.load(ordering: .relaxed), ordering: .relaxed)
     for mapping in inherited {
       // ORDERING [lock-then-validate]: in one turn of the lock with the entries, so that a backing that moves a page
@@ -87,13 +86,16 @@ extension AddressSpace {
       mapping.value.attributes.users?.add(child)
       var attributes = mapping.value.attributes
       attributes.isLocked = false
-      child.mappings.insert(
-        mapping.value.range, attributes, firstPage: mapping.value.firstPage, replacing: &old,
-        childWriter)
+      // Each as it is in the parent: neighbours that could be one mapping stay two (`dup_mmap`).
+      child.mappings.add(
+        VMA(
+          range: mapping.value.range, attributes: attributes, firstPage: mapping.value.firstPage,
+          anonVMA: mapping.value.inheritsPages ? AnonVMA(in: child, hasParents: true) : .none), childWriter)
       // After a failure the other pages stay as they are: in no other space, and copied on the next store unless they
       // are pinned.
       guard failure == nil else { continue }
-      guard copiesEntries(of: mapping, writer) else {
+      // ORDERING [prepare-then-lock]: the mmap lock is held, so no fault gives it an `anon_vma` now.
+      guard mapping.value.copiesEntries else {
         if mayHoldGuards.load(ordering: .relaxed), mapping.value.attributes.isShared {
           copyGuards(of: mapping, to: child, writer, childWriter)
         }
@@ -104,39 +106,7 @@ extension AddressSpace {
       }
     }
     child.mappings.publish(childWriter)
-    // The child's merged mappings were never published, so no thread holds one. They take the deferred queue because it
-    // is the only way to free a mapping.
-    var teardown = Teardown(memory.deferred)
-    child.mappings.retire(old, &teardown)
-    teardown.finishWithoutGracePeriod()
     if let failure { throw failure }
-  }
-
-  /// Whether the child needs the parent's entries. It faults the others anew (`vma_needs_copy`).
-  private func copiesEntries(of mapping: VMATree.Mapping, _ writer: borrowing MmapWriter) -> Bool {
-    let kind = mapping.value.attributes.kind
-    if kind.isPFN || kind.isMixed { return true }
-    guard mapping.value.sharesPagesOnFork else { return false }
-    var cursor = table.cursor(over: mapping.value.range, writer)
-    while let step = cursor.next() {
-      switch step {
-      case .huge(let span):
-        let pte = span.ptep.waitUntilUnlocked()
-        guard pte.mapsHuge else {
-          cursor.lookAgain()
-          continue
-        }
-        // Linux inherits a huge page of zeroes, too.
-        if pte.isAnonymous || mapping.value.attributes.isAnonymous { return true }
-      case .base(let run):
-        for (_, ptep) in run {
-          // A fault may hold the one private page for a moment before it finds the mapping write-locked.
-          let pte = ptep.waitUntilUnlocked()
-          if pte.isMapped ? pte.isAnonymous : pte.isSwapped || pte.isGuard { return true }
-        }
-      }
-    }
-    return false
   }
 
   /// Makes the anonymous pages of a range read-only and no longer exclusive. Returns whether any was exclusive: then
@@ -209,4 +179,9 @@ extension AddressSpace {
     let writable = mapping.value.attributes.protection.contains(.write) && !pte.isProtNone
     return writable ? exclusive.with(PTELayout.writable) : exclusive
   }
+}
+
+extension VMA {
+  /// Whether a fork's child needs the parent's entries. It faults the others anew (`vma_needs_copy`).
+  fileprivate var copiesEntries: Bool { attributes.kind.isPFN || attributes.kind.isMixed || sharesPagesOnFork }
 }

@@ -32,13 +32,12 @@ extension AddressSpace {
     _ run: TableCursor.BaseRun, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot,
     _ shared: SharedParts, using spare: inout SpareNodes, _ childWriter: borrowing MmapWriter
   ) throws(PageError) {
-    var childNode: TableNode?
+    // Also for a node without a page, as on Linux: only where there is one, 2 MiB can be collapsed.
+    let node = child.makeNode(for: run.start, using: &spare, childWriter)
     for (address, ptep) in run {
       // A fault may hold an entry for a moment before it finds the mapping write-locked.
       let pte = ptep.waitUntilUnlocked()
       guard pte.isMapped || pte.isSwapped || pte.isGuard else { continue }
-      let node = childNode ?? child.makeNode(for: run.start, using: &spare, childWriter)
-      childNode = node
       let target = node[TableNode.index(of: address, level: 1)]
       try copyEntry(pte, ptep, at: address, of: mapping, to: target, slots, shared)
     }

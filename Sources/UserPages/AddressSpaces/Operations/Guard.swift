@@ -17,6 +17,8 @@ extension AddressSpace {
     mayHoldGuards.store(true, ordering: .relaxed)
     try changeParts(of: range, unless: { $0.refusesDiscard ?? $0.refusesPageOut ?? $0.refusesGuards }) {
       part, mapping, lock, teardown in
+      // As a fault would: a fork copies the entries of mappings that have one.
+      prepareAnonVMA(of: mapping, lock)
       installGuards(in: part, of: mapping, lock, &teardown)
     }
   }

@@ -29,9 +29,12 @@ extension AddressSpace {
     var kind = kind
     var firstPage = offset
     if case .anonymous = kind {
-      firstPage = 0
+      firstPage = address.pageNumber
       // Shared anonymous memory is a file without a name.
-      if sharing == .shared { kind = .file(try PageCacheFile(memory, pages: pages)) }
+      if sharing == .shared {
+        firstPage = 0
+        kind = .file(try PageCacheFile(memory, pages: pages))
+      }
     }
     var isSecret = false
     if case .secret = kind {
@@ -53,7 +56,7 @@ extension AddressSpace {
         mappings.forEach(in: range, writer.reader) { _ in isTaken = true }
         if isTaken { throw .alreadyMapped }
       }
-      try requireMutable(range, writer.reader)
+      try requireUnmappable(range, writer, &teardown)
       var old = VMATree.Replaced()
       mappings.carve(range, replacing: &old, writer)
       if !old.isEmpty {
@@ -64,7 +67,11 @@ extension AddressSpace {
         // A node that is left behind would keep 2 MiB entries out.
         if hugePages { table.unlinkNodes(in: range, vacant: range) { teardown.deferFree($0) } }
       }
-      mappings.insert(range, attributes, firstPage: firstPage, replacing: &old, writer)
+      var anonVMA = AnonVMA.none
+      if hugePages, sharing == .private, !kind.isPFN, !kind.isMixed {
+        anonVMA = mappings.anonVMABeforeHugePages(range, attributes, firstPage: firstPage, writer)
+      }
+      mappings.insert(range, attributes, firstPage: firstPage, anonVMA, replacing: &old, writer)
       mappings.publish(writer)
       mappings.retire(old, &teardown)
     }

@@ -54,14 +54,14 @@ extension AddressSpace {
       edit(&attributes)
       // A mapping that does not change keeps its 2 MiB entries.
       if attributes.matches(mapping.value.attributes) { return }
+      attributes.isAccounted = isAccounted(mapping, under: attributes.protection)
       parts.append((part, attributes, mapping.value.backingPage(of: part.lowerBound), mapping))
     }
     var old = VMATree.Replaced()
     for part in parts {
       mappings.carve(part.range, replacing: &old, writer)
       mappings.insert(
-        part.range, part.attributes, firstPage: part.attributes.isAnonymous ? 0 : part.firstPage, replacing: &old,
-        writer)
+        part.range, part.attributes, firstPage: part.firstPage, part.mapping.value.anonVMA, replacing: &old, writer)
     }
     if parts.isEmpty { return }
     mappings.publish(writer)
@@ -90,6 +90,15 @@ extension AddressSpace {
       }
     }
     mappings.retire(old, &teardown)
+  }
+
+  /// Whether a mapping's memory is accounted for once it has another protection (`mprotect_fixup`): private memory from
+  /// the first time that it is writable. It stays so, unless it is anonymous and has no page yet.
+  private func isAccounted(_ mapping: VMATree.Mapping, under protection: Protection) -> Bool {
+    let before = mapping.value.attributes
+    if protection == before.protection { return before.isAccounted }
+    if protection.contains(.write) { return mapping.value.isPrivate }
+    return before.isAccounted && !(before.isAnonymous && mapping.value.anonVMA == .none)
   }
 
   /// Puts an entry under other rules if `isEntry` says that it is one; returns what that said.

@@ -41,7 +41,7 @@ extension AddressSpace {
         if mapping.value.attributes.kind.isPFN { throw .badAddress }
         isLocked = mapping.value.attributes.isLocked
         if address == newAddress { return try growInPlace(mapping, from: from, to: to, writer, &teardown) }
-        try requireMutable(to, writer.reader)
+        try requireUnmappable(to, writer, &teardown)
         return move(mapping, from: from, to: to, writer, &teardown)
       }
       let kept = from.lowerBound..<(from.lowerBound + (to.upperBound - to.lowerBound))
@@ -50,8 +50,8 @@ extension AddressSpace {
       }
       let cutOff = kept.upperBound..<from.upperBound
       if !cutOff.isEmpty {
-        if address != newAddress { try requireMutable(to, writer.reader) }
-        do throws(PageError) { try requireMutable(cutOff, writer.reader) } catch {
+        if address != newAddress { try requireUnmappable(to, writer, &teardown) }
+        do throws(PageError) { try requireUnmappable(cutOff, writer, &teardown) } catch {
           // As on Linux, what was at the new place has gone by then.
           if address != newAddress { remove(to, writer, &teardown) }
           throw error
@@ -81,12 +81,13 @@ extension AddressSpace {
       if mapping.value.attributes.kind.isPFN { throw .badAddress }
       // In place there is no room: the mapping itself is there.
       if address == to.lowerBound { throw .outOfMemory }
-      try requireMutable(to, writer.reader)
+      try requireUnmappable(to, writer, &teardown)
       let attributes = mapping.value.attributes
       let firstPage = mapping.value.backingPage(of: address)
+      let anonVMA = mapping.value.anonVMA
       remove(to, writer, &teardown)
       var old = VMATree.Replaced()
-      mappings.insert(to, attributes, firstPage: firstPage, replacing: &old, writer)
+      mappings.insert(to, attributes, firstPage: firstPage, anonVMA, replacing: &old, writer)
       mappings.publish(writer)
       mappings.retire(old, &teardown)
     }
@@ -104,8 +105,9 @@ extension AddressSpace {
     }
     var old = VMATree.Replaced()
     let attributes = mapping.value.attributes
-    let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.upperBound)
-    mappings.insert(from.upperBound..<to.upperBound, attributes, firstPage: firstPage, replacing: &old, writer)
+    let firstPage = mapping.value.backingPage(of: from.upperBound)
+    mappings.insert(
+      from.upperBound..<to.upperBound, attributes, firstPage: firstPage, mapping.value.anonVMA, replacing: &old, writer)
     mappings.publish(writer)
     mappings.retire(old, &teardown)
   }
@@ -124,7 +126,7 @@ extension AddressSpace {
       if mapping.value.attributes.isSealed { throw .notPermitted }
       let start = start + (piece.lowerBound - range.lowerBound)
       let target = start..<(start + (piece.upperBound - piece.lowerBound))
-      try requireMutable(target, writer.reader)
+      try requireUnmappable(target, writer, &teardown)
       move(mapping, from: piece, to: target, unmapsOldRange: unmapsOldRange, writer, &teardown)
       next = piece.upperBound
     }
@@ -140,7 +142,8 @@ extension AddressSpace {
     _ writer: borrowing MmapWriter, _ teardown: inout Teardown
   ) {
     let attributes = mapping.value.attributes
-    let firstPage = attributes.isAnonymous ? 0 : mapping.value.backingPage(of: from.lowerBound)
+    let firstPage = mapping.value.firstPage(movedFrom: from.lowerBound, to: to.lowerBound)
+    let anonVMA = mapping.value.anonVMA
     var old = VMATree.Replaced()
     mappings.carve(from, replacing: &old, writer)
     mappings.carve(to, replacing: &old, writer)
@@ -151,39 +154,47 @@ extension AddressSpace {
     // to be moved.
     if attributes.hugePages { table.unlinkNodes(in: to, vacant: to) { teardown.deferFree($0) } }
     let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
-    moveEntries(of: mapping, in: moved, by: to.lowerBound - from.lowerBound, writer, &teardown)
+    let distance = to.lowerBound - from.lowerBound
+    moveEntries(of: mapping, in: moved, by: distance, writer, &teardown)
     if moved.upperBound < from.upperBound {
       zap(moved.upperBound..<from.upperBound, in: mapping, writer.reader, &teardown)
     }
-    mappings.insert(to, attributes, firstPage: firstPage, replacing: &old, writer)
+    mappings.insert(to, attributes, firstPage: firstPage, anonVMA, replacing: &old, writer)
     if unmapsOldRange {
       mappings.publish(writer)
       // Not before the new mapping is there: its entries may be in the same nodes.
       unlinkVacantNodes(around: from, writer, &teardown)
     } else {
-      // As at the new place. Linux moves the table of whole 2 MiB with its entries.
-      if attributes.hugePages { table.unlinkNodes(in: from, vacant: from) { teardown.deferFree($0) } }
+      // Linux moves the table of whole 2 MiB with its entries, if the new place is aligned like the old one.
+      if distance % Page.hugeSize == 0 { table.unlinkNodes(in: from, vacant: from) { teardown.deferFree($0) } }
       var left = attributes
       left.isLocked = false
-      mappings.insert(from, left, firstPage: firstPage, replacing: &old, writer)
+      let (below, above) = rest(of: mapping, around: from, besides: to)
+      // The mapping stays as it is, but loses its `anon_vma` if it has no page any more (`dontunmap_complete`).
+      mappings.insert(
+        from, left, firstPage: mapping.value.backingPage(of: from.lowerBound),
+        below.isEmpty && above.isEmpty ? .none : anonVMA,
+        mergesLeft: !below.isEmpty || to.upperBound == from.lowerBound,
+        mergesRight: !above.isEmpty || to.lowerBound == from.upperBound, replacing: &old, writer)
       mappings.publish(writer)
-      if attributes.isLocked { unlockRest(of: mapping, around: from, besides: to, writer, &teardown) }
+      // As Linux does with the whole of it.
+      if attributes.isLocked {
+        for rest in [below, above] where !rest.isEmpty { change(rest, writer, &teardown) { $0.isLocked = false } }
+      }
     }
     mappings.retire(old, &teardown)
   }
 
-  /// Unlocks what is left of a mapping of which a part's pages have moved to `target`, as Linux does with the whole of
-  /// it.
-  private func unlockRest(
-    of mapping: VMATree.Mapping, around part: Range<VirtualAddress>, besides target: Range<VirtualAddress>,
-    _ writer: borrowing MmapWriter, _ teardown: inout Teardown
-  ) {
+  /// What is left of a mapping on either side of `part`, whose pages have moved to `target`.
+  private func rest(
+    of mapping: VMATree.Mapping, around part: Range<VirtualAddress>, besides target: Range<VirtualAddress>
+  ) -> (below: Range<VirtualAddress>, above: Range<VirtualAddress>) {
     let whole = mapping.value.range
     let isBelow = target.upperBound <= part.lowerBound
     let below = (isBelow ? max(whole.lowerBound, target.upperBound) : whole.lowerBound)..<part.lowerBound
     let above =
       part.upperBound..<(isBelow ? whole.upperBound : max(part.upperBound, min(whole.upperBound, target.lowerBound)))
-    for rest in [below, above] where !rest.isEmpty { change(rest, writer, &teardown) { $0.isLocked = false } }
+    return (below, above)
   }
 
   /// Moves the entries of a range by `distance` bytes (`move_page_tables`). No mapping is published at either place.
@@ -213,6 +224,10 @@ extension AddressSpace {
         target.store(pte.mapsHuge ? pte : .empty)
         if pte.mapsHuge { teardown.expectAccess() } else { cursor.lookAgain() }
       case .base(let run):
+        // Also for entries that map nothing, as on Linux: only where there is a node, 2 MiB can be collapsed.
+        for index in [0, run.indices.count - 1] {
+          _ = makeNode(for: run.start + index * Page.size + distance, using: &spare, writer)
+        }
         revokingTranslations(of: run.range) {
           for (address, ptep) in run {
             let pte = ptep.clear()

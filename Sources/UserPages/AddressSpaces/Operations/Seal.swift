@@ -29,6 +29,34 @@ extension AddressSpace {
     mappings.forEach(in: range, lock) { if $0.value.attributes.isSealed { isSealed = true } }
     if isSealed { throw .notPermitted }
   }
+
+  /// The same for a range that is about to be unmapped. As on Linux, a refusal leaves the first mapping cut at the
+  /// start of the range, unless it is that one which is sealed (`vms_gather_munmap_vmas`).
+  func requireUnmappable(
+    _ range: Range<VirtualAddress>, _ writer: borrowing MmapWriter, _ teardown: inout Teardown
+  ) throws(PageError) {
+    do throws(PageError) { try requireMutable(range, writer.reader) } catch {
+      divide(at: range.lowerBound, writer, &teardown)
+      throw error
+    }
+  }
+
+  /// Makes two mappings of the one around `address`, unless it is sealed.
+  private func divide(at address: VirtualAddress, _ writer: borrowing MmapWriter, _ teardown: inout Teardown) {
+    guard let mapping = mappings.find(address, writer.reader), mapping.value.range.lowerBound < address,
+      !mapping.value.attributes.isSealed
+    else { return }
+    var old = VMATree.Replaced()
+    mappings.divide(mapping, at: address, replacing: &old, writer)
+    mappings.publish(writer)
+    var cursor = table.cursor(over: address..<min(address.hugeCeiling, mapping.value.range.upperBound), writer)
+    while let step = cursor.next() {
+      guard case .huge(let span) = step, !span.isWhole else { continue }
+      split(span, in: mapping, writer.reader)
+      cursor.lookAgain()
+    }
+    mappings.retire(old, &teardown)
+  }
 }
 
 extension VMA.Attributes {

@@ -7,12 +7,12 @@ extension AddressSpace {
   ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `invalidArgument` for an empty or unaligned range, or one that is not inside the address space;
-  ///   `notPermitted` if a part of it is sealed: then all of it stays.
+  ///   `notPermitted` if a part of it is sealed: then all of it stays mapped.
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func unmap(at address: VirtualAddress, pages: Int) throws(PageError) {
     guard let range = address.range(pages: pages) else { throw .invalidArgument }
     try changeMappings(in: range) { writer, teardown throws(PageError) in
-      try requireMutable(range, writer.reader)
+      try requireUnmappable(range, writer, &teardown)
       remove(range, writer, &teardown)
     }
   }

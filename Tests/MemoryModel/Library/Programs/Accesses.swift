@@ -185,6 +185,21 @@ func faultAgainstFork(_ engine: PinEngine) {
   setting.end()
 }
 
+/// Two first stores to a mapping, one by the thread that forks then: whichever fault gives the mapping its `anon_vma`,
+/// the child gets the page.
+func firstStoresAgainstFork(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  try! setting.space.map(at: untouched, pages: 1, protection: .readWrite)
+  inParallel(
+    { try! setting.space.store(Setting.foreign, at: untouched + 8) },
+    {
+      try! setting.space.store(Setting.other, at: untouched)
+      check(Setting.settledValue(setting.fork(), at: untouched) == Setting.other, "the child lost its parent's page")
+    })
+  check(Setting.settledValue(setting.space, at: untouched + 8) == Setting.foreign, "the parent's store is lost")
+  setting.end()
+}
+
 /// A first touch finds its mapping while a neighbour joins it, and the mapping that it was is freed.
 func faultAgainstPublish(_ engine: PinEngine) {
   let setting = Setting(engine: engine, pages: 2)

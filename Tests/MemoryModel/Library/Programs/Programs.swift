@@ -39,6 +39,7 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("fault-unmap-nodes", faultAgainstUnmapOfNodes),
   ("fault-fault-nodes", faultAgainstFaultOfNodes),
   ("fault-fork", faultAgainstFork),
+  ("first-stores-fork", firstStoresAgainstFork),
   ("fault-publish", faultAgainstPublish),
 
   ("stripe-first", firstMapsInAStripe),
