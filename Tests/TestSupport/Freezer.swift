@@ -5,20 +5,21 @@
 
   /// Stops chosen threads at chosen yield points, and tells which thread has passed where.
   ///
-  /// One freezer at a time: it owns the library's yield-point handler. Threads that it did not start pass every point
-  /// unhindered.
+  /// Threads that it did not start pass every point unhindered.
   public final class Freezer: Sendable {
     private let actors = ActorTable()
+    // The number of the yield points' handler.
+    private let handler: Int
     private let collected = Locked<[String]>([])
 
-    /// Takes the handler.
+    /// Installs a handler of yield points.
     public init() {
-      YieldPoint.install { [actors] point, memory in actors.actor(at: point, in: memory)?.reached(point) }
+      handler = YieldPoint.install { [actors] point, memory in actors.actor(at: point, in: memory)?.reached(point) }
     }
 
-    /// Gives the handler back.
+    /// Removes the handler.
     public func remove() {
-      YieldPoint.removeHandler()
+      YieldPoint.remove(handler)
     }
 
     /// What staged threads saw and must not see.

@@ -5,19 +5,22 @@ import UserPages
 /// Makes threads hesitate at the library's yield points now and then: what is a few instructions wide otherwise becomes
 /// wide enough for another thread to come in between. Does nothing in builds without yield points.
 public final class Jitter: Sendable {
+  // The number of the yield points' handler.
+  private let handler = Locked<Int?>(nil)
   private let dice = Atomic<UInt64>(TestSeed.named("jitter"))
 
-  /// Takes the yield points' handler.
+  /// Installs a handler of yield points.
   public init() {
     #if DEBUG
-      YieldPoint.install { [self] _, _ in hesitate() }
+      let number = YieldPoint.install { [self] _, _ in hesitate() }
+      handler.withLock { $0 = number }
     #endif
   }
 
-  /// Gives the handler back.
+  /// Removes the handler.
   public func remove() {
     #if DEBUG
-      YieldPoint.removeHandler()
+      if let number = handler.withLock({ $0 }) { YieldPoint.remove(number) }
     #endif
   }
 

@@ -4,7 +4,7 @@ import UserPages
 
 /// Threads that race against each other, one file per racing pair.
 ///
-/// The suites below run one after the other: each wants the cores for itself, and the yield points have one handler.
+/// The suites below run one after the other: each wants the cores for itself.
 @Suite(.serialized, .offThePool)
 enum TortureTests {}
 

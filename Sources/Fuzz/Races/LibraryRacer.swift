@@ -41,14 +41,14 @@ final class LibraryRacer {
       for statement in pair.setup { _ = machine.execute(statement) }
       let hesitates = round % 2 == 1
       let dice = Dice(random.next())
-      if hesitates { YieldPoint.install { _, _ in dice.hesitate() } }
+      let handler = hesitates ? YieldPoint.install { _, _ in dice.hesitate() } : nil
       // Mostly one half is a little later than the other.
       let late = random.below(2)
       let delay = random.below(1 << random.below(12))
       let (first, second) = machine.execute(pair.halves[0], besides: pair.halves[1], with: partner) { half in
         if half == late { dice.spin(delay) }
       }
-      if hesitates { YieldPoint.removeHandler() }
+      if let handler { YieldPoint.remove(handler) }
       let looks = pair.looks.map { machine.execute($0) }
       machine.clear()
       outcomes[(first + second + looks).map(\.description), default: 0] += 1

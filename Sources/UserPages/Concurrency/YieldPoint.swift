@@ -161,25 +161,39 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   /// A real file was opened and locked, and its name has not been looked up again.
   case lockedFileBetweenLockAndLook
 
-  /// Calls `handler` on every thread that reaches a yield point, until `removeHandler`. It gets the place and, where
-  /// the thread says it, the address of the machine's memory.
-  package static func install(_ handler: @escaping @Sendable (YieldPoint, UnsafeRawPointer?) -> Void) {
-    slot.withLock { $0 = Handler(call: handler) }
-    isInstalled.store(true, ordering: .releasing)
+  /// Calls `handler` on every thread that reaches a yield point, until `remove` with the number that is returned. It gets
+  /// the place and, where the thread says it, the address of the machine's memory.
+  ///
+  /// Tests that run side by side each have a handler of their own: all are called.
+  package static func install(_ handler: @escaping @Sendable (YieldPoint, UnsafeRawPointer?) -> Void) -> Int {
+    installed.withLock { installed in
+      installed.lastNumber += 1
+      installed.handlers.append(Handler(number: installed.lastNumber, call: handler))
+      isInstalled.store(true, ordering: .releasing)
+      return installed.lastNumber
+    }
   }
 
   /// Ends what `install` began.
-  package static func removeHandler() {
-    isInstalled.store(false, ordering: .releasing)
-    slot.withLock { $0 = nil }
+  package static func remove(_ number: Int) {
+    installed.withLock { installed in
+      installed.handlers.removeAll { $0.number == number }
+      if installed.handlers.isEmpty { isInstalled.store(false, ordering: .releasing) }
+    }
   }
 
   @usableFromInline static let isInstalled = Atomic<Bool>(false)
   // Behind a lock that ThreadSanitizer knows: tests with yield points run under it too.
-  private static let slot = Guarded<Handler?>(nil)
+  private static let installed = Guarded(Installed())
+
+  private struct Installed {
+    var handlers: [Handler] = []
+    var lastNumber = 0
+  }
 
   /// In a struct, because a closure that is read out of a generic place and put back is wrapped once more each time.
   private struct Handler {
+    let number: Int
     let call: @Sendable (YieldPoint, UnsafeRawPointer?) -> Void
   }
 
@@ -196,7 +210,6 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
 
   @usableFromInline @inline(never)
   func callHandler(_ memory: UnsafeRawPointer?) {
-    let handler = Self.slot.withLock { $0 }
-    handler?.call(self, memory)
+    for handler in Self.installed.withLock({ $0.handlers }) { handler.call(self, memory) }
   }
 }
