@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `gup image` and `gup density`, as programs.
-@Suite(.enabled(if: Tool.hasMkfs, "mkfs.erofs is not installed"))
+@Suite(.enabled(if: Tool.hasMkfs, "mkfs.erofs is not installed"), .offThePool)
 struct ImageToolTests {
   private let directory: TemporaryDirectory
   private var image: String { directory["image"] }

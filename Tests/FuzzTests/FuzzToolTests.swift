@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `gup fuzz` as a program.
-@Suite struct FuzzToolTests {
+@Suite(.offThePool) struct FuzzToolTests {
   /// Numbers that would trap, or that would make the run pass without a program.
   @Test(arguments: [
     ["--minutes", "nan"], ["--minutes", "inf"], ["--minutes", "1e300"], ["--minutes", "0"], ["--minutes=-1"],
@@ -55,7 +55,7 @@ import Testing
 }
 
 /// `gup fuzz` against the running kernel.
-@Suite(.enabled(if: RunningKernel.missing == nil, "\(RunningKernel.missing ?? "")"))
+@Suite(.enabled(if: RunningKernel.missing == nil, "\(RunningKernel.missing ?? "")"), .offThePool)
 struct FuzzRunTests {
   /// The program needs nothing beside it: a copy of `gup` alone compares.
   @Test func gupAloneAsksTheKernel() throws {

@@ -6,7 +6,7 @@ import Testing
 import UserPages
 
 /// The running kernel as oracle.
-@Suite(.enabled(if: RunningKernel.missing == nil, "\(RunningKernel.missing ?? "")"))
+@Suite(.enabled(if: RunningKernel.missing == nil, "\(RunningKernel.missing ?? "")"), .offThePool)
 struct KernelOracleTests {
   /// A fixed run, so that a failure is the same on every machine. `gup fuzz` explores further.
   static let seed: UInt64 = 20080725

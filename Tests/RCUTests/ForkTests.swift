@@ -6,7 +6,7 @@ import Testing
 ///
 /// Another program forks, see `Tests/ForkProbe`: a process full of test threads is no place for it.
 @Suite(
-  .enabled(if: !Sanitizer.isPresent, "a sanitizer takes locks of its own in a forked child"), .serialized,
+  .enabled(if: !Sanitizer.isPresent, "a sanitizer takes locks of its own in a forked child"), .serialized, .offThePool,
   .timeLimit(.minutes(2)))
 struct ForkTests {
   private static let rounds = 20

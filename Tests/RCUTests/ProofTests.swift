@@ -6,7 +6,7 @@ import Testing
 /// it.
 ///
 /// Each program is compiled against the library as it was built beside the tests.
-@Suite(.timeLimit(.minutes(5))) struct ProofTests {
+@Suite(.timeLimit(.minutes(5)), .offThePool) struct ProofTests {
   @Test(arguments: Program.sound)
   func aProofCanBePassedOn(program: Program) throws {
     let run = try compile(program)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The memory that a scenario takes from the computer.
-@Suite struct MemoryUseTests {
+@Suite(.offThePool) struct MemoryUseTests {
   /// Pages of 1 GiB. `image rom 0x1ff000` took 8.3 GB.
   private static let pages = 1 << 18
   private static let mebibytes = 1 << 20

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `gup` and `gup scenario` as programs: what they write to which stream, and their exit status.
-@Suite struct ToolTests {
+@Suite(.offThePool) struct ToolTests {
   /// Runs `gup scenario` on a file that holds `text`.
   private func run(_ text: String, _ options: String...) throws -> (run: Tool.Run, path: String) {
     try Tool.withFolder { folder in

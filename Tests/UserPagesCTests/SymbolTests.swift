@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Headers and library declare and define the same functions.
-@Suite struct SymbolTests {
+@Suite(.offThePool) struct SymbolTests {
   /// The dynamic library that the build puts beside the tests exports what the headers declare: no function less, and
   /// none more.
   @Test func headersAndLibraryAgree() throws {

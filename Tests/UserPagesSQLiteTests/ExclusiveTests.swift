@@ -8,7 +8,7 @@ import UserPages
 @testable import UserPagesSQLite
 
 /// `exclusive=1`: one process, whose connections have locks and the WAL's index among themselves.
-@Suite struct ExclusiveTests {
+@Suite(.offThePool) struct ExclusiveTests {
   @Test(arguments: ["DELETE", "WAL"], [1024, 4096, 8192])
   func answersAreThoseOfStock(journal: String, pageSize: Int) throws {
     try Tool.withFolder { folder in

@@ -9,7 +9,7 @@ import Testing
 ///
 /// SQLite must find the database whole, with every transaction that it had reported as committed, and with nothing of a
 /// later one.
-@Suite struct PowerFailureTests {
+@Suite(.offThePool) struct PowerFailureTests {
   enum Journal: String, CaseIterable {
     case delete, truncate, persist, wal
 

@@ -9,7 +9,7 @@ import Testing
 ///
 /// Most of the time goes to syncs of the disk and to files that are made and deleted. So several threads run programs
 /// at once, each in a folder of its own.
-@Suite struct RandomProgramTests {
+@Suite(.offThePool) struct RandomProgramTests {
   private static let threads = 6
 
   @Test func programsDoTheSameAsOnStock() throws {

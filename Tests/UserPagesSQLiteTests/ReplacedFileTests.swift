@@ -7,7 +7,7 @@ import Testing
 
 /// A program takes every lock of a WAL, spoils the index, and puts another database in the file's place, as SQLite's
 /// own tests do (`superlock`).
-@Suite struct ReplacedFileTests {
+@Suite(.offThePool) struct ReplacedFileTests {
   /// The connection that stays open reads the other database, as over the default VFS. It makes the index anew, which
   /// must not pass for a checkpoint or a new WAL of its own.
   @Test(arguments: [false, true], ["pool=1M", nil])

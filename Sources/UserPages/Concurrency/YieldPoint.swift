@@ -161,8 +161,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   /// A real file was opened and locked, and its name has not been looked up again.
   case lockedFileBetweenLockAndLook
 
-  /// Calls `handler` on every thread that reaches a yield point, until `remove` with the number that is returned. It gets
-  /// the place and, where the thread says it, the address of the machine's memory.
+  /// Calls `handler` on every thread that reaches a yield point, until `remove` with the number that is returned. It
+  /// gets the place and, where the thread says it, the address of the machine's memory.
   ///
   /// Tests that run side by side each have a handler of their own: all are called.
   package static func install(_ handler: @escaping @Sendable (YieldPoint, UnsafeRawPointer?) -> Void) -> Int {
