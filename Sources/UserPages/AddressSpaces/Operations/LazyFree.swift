@@ -45,8 +45,9 @@ extension AddressSpace {
         guard pte.isMapped, pte.isAnonymous, let frame = normalFrame(pte, at: address, in: mapping) else { return }
         // Another space's entry of a page that came back from the swap file is clean, and not for this advice.
         guard pte.isExclusive || memory.swap.isUnused else { return }
-        // What a device has stored so far may go.
-        if pte.isExclusive, !pte.isHuge { frame.clear(Frame.dirtyBit) }
+        // What a device has stored so far may go (`madvise_free_pte_range`). After a fork a page may be down to this
+        // entry, which no store has made exclusive again. A fork that would add an entry waits for the lock.
+        if pte.isExclusive || frame.mapCount == 1, !pte.isHuge { frame.clear(Frame.dirtyBit) }
         frame.set(Frame.lazilyFreedBit)
         YieldPoint.freeBetweenMarkAndEntry.reach()
         // A mirror that remembers the page would store to it without a fault.
