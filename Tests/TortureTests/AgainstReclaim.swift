@@ -176,8 +176,8 @@ extension TortureTests {
     }
 
     /// More than RAM, by many threads, each with all that may wait: faults, writes, syncs, forks, and the background
-    /// thread. No deadlock, no error, no lost word.
-    @Test(arguments: Engines.all, [true, false])
+    /// thread. No deadlock, no error, no lost word. A sanitizer takes a quarter of a minute for each case.
+    @Test(arguments: Engines.all, Sanitizer.isPresent ? [true] : [true, false])
     func tinyMemory(engine: PinEngine, inBackground: Bool) throws {
       let policy = ReclaimPolicy(
         watermarks: inBackground ? Watermarks(min: 2, low: 8, high: 16) : nil, usesBackgroundThread: inBackground)

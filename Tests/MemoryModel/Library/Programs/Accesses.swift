@@ -162,6 +162,8 @@ func faultAgainstFaultOfNodes(_ engine: PinEngine) {
   let setting = Setting(engine: engine)
   let far: VirtualAddress = 0x10_0000_0000
   try! setting.space.map(at: far, pages: 2, protection: .readWrite)
+  // Otherwise there are twenty times as many executions. `faultAgainstFault` has two faults that prepare.
+  setting.space.prepareAnonVMA(at: far)
   inParallel(
     { try! setting.space.store(UInt64(1), at: far) },
     { try! setting.space.store(UInt64(2), at: far + Page.size) })
