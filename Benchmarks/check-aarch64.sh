@@ -22,7 +22,7 @@ sources=(
   PageTables/{SpecialBit,TableNode,Translations,VirtualAddress}.swift
   Frames/{Frame,FrameBytes,FrameTable,LittleEndianBytes,Page}.swift
   Frames/Pins/{HeldFrame,PageBytes,PinList,PinnedPage,PinSlot,PinSlotSnapshot}.swift
-  Concurrency/{Range+Partition,RCU,ShardedCounters,ThreadNumber,YieldPoint}.swift
+  Concurrency/{BusyWait,Range+Partition,RCU,ShardedCounters,ThreadNumber,YieldPoint}.swift
 )
 
 # Step, its instructions on Armv8.0, those on Armv8.3; why these. An instruction that orders nothing is not listed.

@@ -4,8 +4,8 @@ import Measuring
 
 /// The kernel's `mmap(2)` of the file.
 ///
-/// A memory cgroup limits what faults bring in, where the process may make one. Elsewhere a thread of its own takes
-/// pages out (`MADV_PAGEOUT`) as fast as they come in. It knows no order of use: it goes round the file.
+/// A memory cgroup limits what faults bring in, where that is much and the process may make one. Elsewhere a thread of
+/// its own takes pages out (`MADV_PAGEOUT`) as fast as they come in. It knows no order of use: it goes round the file.
 final class MappedFileSubject: PoolSubject, @unchecked Sendable {
   // Sendable: the mapping stays where it is; words of it are loaded and stored whole.
   let name = "mmap"
@@ -30,9 +30,7 @@ final class MappedFileSubject: PoolSubject, @unchecked Sendable {
     self.base = base
     // Faults read one page, as the other subjects do.
     madvise(base, size, MADV_RANDOM)
-    // A little more than the pages: their entries, what is charged in advance for each processor, and what the
-    // measurement itself needs.
-    group = MemoryCgroup(limit: limit * 4096 * 33 / 32 + 4 << 20)
+    group = Self.group(limit)
     if let group {
       trimmer = nil
       try MemoryCgroup.enter(group.folder)
@@ -59,10 +57,16 @@ final class MappedFileSubject: PoolSubject, @unchecked Sendable {
     group?.remove()
   }
 
-  /// How the pages in memory are limited.
-  static func limiting() -> String {
-    guard let group = MemoryCgroup(limit: 1 << 30) else {
-      return "mmap: no memory cgroup can be made here, so a thread takes pages out (MADV_PAGEOUT)."
+  /// A cgroup for `limit` pages and a little more: their entries, what is charged in advance for each processor, and
+  /// what the measurement itself needs. Nil where none can be made, or where that would be most of it.
+  private static func group(_ limit: Int) -> MemoryCgroup? {
+    limit < 1 << 14 ? nil : MemoryCgroup(limit: limit * 4096 * 33 / 32 + 8 << 20)
+  }
+
+  /// How `limit` pages in memory are kept to.
+  static func limiting(_ limit: Int) -> String {
+    guard let group = group(limit) else {
+      return "mmap: no memory cgroup for so much can be made here, so a thread takes pages out (MADV_PAGEOUT)."
     }
     group.remove()
     return "mmap: limited by a memory cgroup."

@@ -88,7 +88,7 @@ struct Pool: MeasuringTool {
     progress.clear()
     try Standard.output(
       "\(pages) pages, \(limit) in memory, \(rounds) rounds of \(seconds) s; \(machine.description)")
-    try Standard.output(MappedFileSubject.limiting())
+    try Standard.output(MappedFileSubject.limiting(limit))
     let config = PoolConfig(
       filePages: pages, limitPages: limit, storeShare: stores / 100, rounds: rounds, seconds: seconds, seed: seed,
       processorTime: processorTime, machine: machine)
