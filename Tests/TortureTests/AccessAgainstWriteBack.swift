@@ -106,12 +106,7 @@ extension TortureTests {
               }
             }
           },
-          Worker("sync") { run in
-            while run.next() {
-              try race.cache.sync()
-              run.pauseRandomly()
-            }
-          },
+          .syncing(race.cache),
         ])
         race.store.onWrite(nil)
         try race.compare(torture)

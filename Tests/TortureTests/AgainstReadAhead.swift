@@ -47,12 +47,7 @@ extension TortureTests {
             }
           },
           race.evicting(torture, goal: 4),
-          Worker("sync") { run in
-            while run.next() {
-              try cache.sync()
-              run.pauseRandomly()
-            }
-          },
+          .syncing(cache),
         ])
         let counts = cache.readAheadCounts
         torture.expect(counts.pages > 0 && counts.pages >= counts.hits + counts.wasted, "\(counts)")

@@ -73,3 +73,15 @@ struct CacheRace {
     }
   }
 }
+
+extension Worker {
+  /// Syncs a cache, over and over.
+  static func syncing(_ cache: PageCache) -> Worker {
+    Worker("sync") { run in
+      while run.next() {
+        try cache.sync()
+        run.pauseRandomly()
+      }
+    }
+  }
+}

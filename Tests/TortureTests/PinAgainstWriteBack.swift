@@ -125,12 +125,7 @@ extension TortureTests {
             }
           },
           race.evicting(torture, goal: 4),
-          Worker("sync") { run in
-            while run.next() {
-              try cache.sync()
-              run.pauseRandomly()
-            }
-          },
+          .syncing(cache),
         ])
         try race.compare(torture)
         race.space.exit()
