@@ -65,12 +65,16 @@ struct CutFile {
 
   // MARK: The cut
 
-  /// Cuts, looks, and makes the file as long as before.
-  func cutting(_ kind: Kind, also firstPages: [Int] = [], children: Children? = nil, _ torture: Torture) -> Worker {
+  /// Runs `prepare`, cuts, looks, and makes the file as long as before.
+  func cutting(
+    _ kind: Kind, also firstPages: [Int] = [], children: Children? = nil,
+    after prepare: @escaping @Sendable () throws -> Void = {}, _ torture: Torture
+  ) -> Worker {
     let cuts = torture.tally("cuts", goal: 8)
     return Worker("cut") { run in
       let firstPages = firstPages + [firstCut]
       while run.next() {
+        try prepare()
         let first = firstPages[run.random.below(firstPages.count)]
         if kind != .harmlessHole { rounds.announce(0, UInt64(run.turn)) }
         switch kind {

@@ -1,4 +1,5 @@
 #if DEBUG
+  import Dispatch
   import Synchronization
   import TestSupport
   import Testing
@@ -49,75 +50,60 @@
         }
       }
 
-      @Test func wordsThatCameWhileItRanAreNotServed() throws {
-        try play { freezer, _ in
-          // A grace period of another test's thread may serve the second word in good time: then another attempt.
-          for attempt in 1...20 {
-            let freed = Atomic<Int>(0)
-            let tag = DeferredWord.firstFreeTag
-            let queue = DeferredQueue(weights: [tag: BatchSchedule.leastWeight / 8]) { words in
-              freed.add(words.count, ordering: .acquiringAndReleasing)
-              return []
-            }
-            /// Defers a word, which is due to be looked at.
-            func deferWord() {
-              queue.enqueue(DeferredWord(tag: tag, payload: 8))
-              queue.drainIfFull()
-            }
-            deferWord()
-            let isOver = Flag()
-            let runner = freezeGracePeriod(freezer, isOver)
-            #expect(runner.waitUntilFrozen())
-            // A section may meet this one now, and last longer than the grace period.
-            deferWord()
-            isOver.set()
-            runner.thaw()
-            try runner.join()
-            deferWord()
-            let early = freed.load(ordering: .acquiring)
-            queue.drainAll()
-            #expect(freed.load(ordering: .acquiring) == 3)
-            if early <= 1 { return }
-            #expect(attempt < 20, "a word was freed that came after its grace period had begun")
-          }
+      @Test func wordsThatCameWhileItRanAreNotServed() {
+        let freed = Atomic<Int>(0)
+        let tag = DeferredWord.firstFreeTag
+        let queue = DeferredQueue(weights: [tag: BatchSchedule.leastWeight / 8]) { words in
+          freed.add(words.count, ordering: .acquiringAndReleasing)
+          return []
         }
+        /// Defers a word, which is due to be looked at.
+        func deferWord() {
+          queue.enqueue(DeferredWord(tag: tag, payload: 8))
+          queue.drainIfFull()
+        }
+        let gate = GracePeriodGate()
+        deferWord()
+        // The one that serves the first word runs now.
+        gate.letOneGo()
+        // A section may meet this one now, and last longer than the grace period.
+        deferWord()
+        gate.letOneGo()
+        deferWord()
+        let early = freed.load(ordering: .acquiring)
+        #expect(early == 1, "the first word alone has had its grace period")
+        gate.open()
+        queue.drainAll()
+        #expect(freed.load(ordering: .acquiring) == 3)
       }
 
       @Test func aThreadGoesOnWhileOneServesItsBatch() throws {
         try play { freezer, _ in
-          // A grace period of another test's thread may have served the word before this one is frozen: then another
-          // attempt.
-          for attempt in 1...20 {
-            let queue = DeferredQueue(weights: [DeferredWord.firstFreeTag: BatchSchedule.leastWeight / 8]) { _ in [] }
-            /// Defers words that are due to be looked at.
-            @Sendable func deferWords(_ count: Int) {
-              for _ in 0..<count {
-                queue.enqueue(DeferredWord(tag: DeferredWord.firstFreeTag, payload: 8))
-                queue.drainIfFull()
-              }
+          let queue = DeferredQueue(weights: [DeferredWord.firstFreeTag: BatchSchedule.leastWeight / 8]) { _ in [] }
+          /// Defers words that are due to be looked at.
+          @Sendable func deferWords(_ count: Int) {
+            for _ in 0..<count {
+              queue.enqueue(DeferredWord(tag: DeferredWord.firstFreeTag, payload: 8))
+              queue.drainIfFull()
             }
-            let (isCut, isOver) = (Flag(), Flag())
-            let filler = freezer.start("fill") {
-              deferWords(1)
-              isCut.set()
-              while !isOver.isSet {}
-              // As much as a batch and a half.
-              deferWords(11)
-            }
-            while !isCut.isSet {}
-            let isEnding = Flag()
-            let runner = freezeGracePeriod(freezer, isEnding)
-            #expect(runner.waitUntilFrozen())
-            isOver.set()
-            let hasFinished = filler.mayFinish()
-            isEnding.set()
-            runner.thaw()
-            try runner.join()
-            try filler.join()
-            queue.drainAll()
-            if hasFinished { return }
-            #expect(attempt < 20, "a thread waited for a grace period while another one served its batch")
           }
+          let gate = GracePeriodGate()
+          let (isCut, isServed) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+          let filler = freezer.start("fill") {
+            deferWords(1)
+            isCut.signal()
+            isServed.wait()
+            // As much as a batch and a half.
+            deferWords(11)
+          }
+          isCut.wait()
+          // The one that serves the first word runs now.
+          gate.letOneGo()
+          isServed.signal()
+          #expect(filler.mayFinish(), "a thread waits for a grace period while another one serves its batch")
+          gate.open()
+          try filler.join()
+          queue.drainAll()
         }
       }
 

@@ -131,8 +131,13 @@ extension TortureTests {
         let children = Children()
         let made = torture.tally("children", goal: 8)
         let out = torture.tally("pages out", goal: 1)
+        @Sendable func pageOut() throws {
+          try cut.space.advise(at: cut.region.start, pages: cut.region.pages, .pageOut)
+          let kinds = (0..<cut.region.pages).map { cut.space.entry(at: cut.region.address($0)).kind }
+          if kinds.contains(.swap) { out.count() }
+        }
         torture.run([
-          cut.cutting(kind, children: children, torture),
+          cut.cutting(kind, children: children, after: pageOut, torture),
           // One mapping: copies of the other are pages of their own.
           cut.counting(by: [.table, .pin, .mirror], torture),
           Worker("fork") { run in
@@ -149,9 +154,7 @@ extension TortureTests {
           },
           Worker("page out") { run in
             while run.next() {
-              try cut.space.advise(at: cut.region.start, pages: cut.region.pages, .pageOut)
-              let kinds = (0..<cut.region.pages).map { cut.space.entry(at: cut.region.address($0)).kind }
-              if kinds.contains(.swap) { out.count() }
+              try pageOut()
               if run.random.oneIn(4) { _ = machine.memory.reclaim(pages: 2) }
               usleep(200)
             }
