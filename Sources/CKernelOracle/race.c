@@ -4,8 +4,9 @@
 //
 // - `order 0110`: the statements before `par`, then those of the halves in this order (0 is the first half), then those after `end`.
 //   Prints a line with all answers.
-// - `race N SEED`: the same N times, with the halves on two threads that start together. Prints a line `TIMES ANSWERS` for each different
-//   outcome: the answers of the halves and of the statements after `end`.
+// - `race MOST FEWEST GOAL SEED`: the same, with the halves on two threads that start together, MOST times; or, after FEWEST times, until
+//   GOAL different outcomes have come out. Prints a line `TIMES ANSWERS` for each different outcome: the answers of the halves and of
+//   the statements after `end`.
 //
 // A statement that begins with `+ ` goes on with the one before it in its half. It is skipped if that one failed.
 #define _GNU_SOURCE
@@ -142,14 +143,14 @@ static void choose_delays(void) {
   atomic_store(&delay[1 - late], 0);
 }
 
-static void run_many(uint64_t times, uint64_t seed) {
+static void run_many(uint64_t most, uint64_t fewest, uint64_t goal, uint64_t seed) {
   static struct {
     char *text;
     uint64_t times;
   } outcomes[most_outcomes];
   int count = 0;
   random_state = seed | 1;
-  for (uint64_t i = 0; i < times; i++) {
+  for (uint64_t i = 0; i < most && (i < fewest || (uint64_t)count < goal); i++) {
     begin_run();
     run_part(setup);
     choose_delays();
@@ -203,9 +204,9 @@ static void run_program(char *text) {
   // The first line is `halves`.
   strtok_r(text, "\n", &rest);
   for (char *line; (line = strtok_r(NULL, "\n", &rest));) {
-    unsigned long long times, seed;
+    unsigned long long most, fewest, goal, seed;
     if (strncmp(line, "order ", 6) == 0) run_order(line + 6);
-    else if (sscanf(line, "race %llu %llu", &times, &seed) == 2) run_many(times, seed);
+    else if (sscanf(line, "race %llu %llu %llu %llu", &most, &fewest, &goal, &seed) == 4) run_many(most, fewest, goal, seed);
     else take_line(line, &part);
   }
 }

@@ -10,8 +10,9 @@ import Testing
     ["--minutes", "nan"], ["--minutes", "inf"], ["--minutes", "1e300"], ["--minutes", "0"], ["--minutes=-1"],
     ["--first", "9223372036854775807"], ["--first=-9223372036854775808"], ["--first=-1"],
     ["--programs", "0"], ["--programs=-1"], ["--programs", "9223372036854775807"], ["--differences", "0"],
-    ["--programs", "1", "--differences=-1"], ["--races", "--times", "0"], ["--times", "3"], ["--minutes", "many"],
-    ["--keep", ""],
+    ["--programs", "1", "--differences=-1"], ["--races", "--times", "0"], ["--times", "3"], ["--fewest", "3"],
+    ["--races", "--fewest", "0"], ["--races", "--fewest", "101"], ["--races", "--times", "4", "--fewest", "5"],
+    ["--minutes", "many"], ["--keep", ""],
   ])
   func refuses(arguments: [String]) throws {
     let run = try Tool.gup(["fuzz"] + arguments)
@@ -96,9 +97,10 @@ struct FuzzRunTests {
   }
 
   @Test func halvesAreRaced() throws {
-    let run = try Tool.gup(["fuzz", "--races", "--programs", "3", "--times", "4"])
+    let run = try Tool.gup(["fuzz", "--races", "--programs", "3", "--times", "4", "--fewest", "4"])
     #expect(run.status == 0)
     #expect(run.output.contains(/seed 1, pairs 0\.\.<3: \d+ orders, \d+ outcomes allowed; raced: .*; 0 failures/))
+    #expect(run.output.contains("; 48 rounds; "))
     let text = "space A\nmap A 0x10000 1 rw private anon\npar\nwrite A 0x10000 01\nand\nread A 0x10000 1\nend\n"
     let file = try Tool.gup(["fuzz", "--races", "--times", "4", "-"], input: text)
     #expect(file.status == 0)

@@ -65,7 +65,8 @@ struct KernelOracleTests {
 
   /// Pairs of halves that race: what they show is what some order of their steps shows, here and on the kernel.
   @Test func racesShowWhatSomeOrderShows() throws {
-    let comparer = try RaceComparer(oracle: try KernelOracle(program: Tool.gup), times: 20)
+    let rounds = RaceRounds(most: 20, fewest: 8)
+    let comparer = try RaceComparer(oracle: try KernelOracle(program: Tool.gup), rounds: rounds)
     let clock = ContinuousClock()
     let deadline = clock.now + Self.enoughTimeForPairs
     let summary = try RaceCampaign(seed: Self.seed, comparer: comparer).run { summary in

@@ -203,6 +203,21 @@ import Testing
     #expect(try failure(halves, "", answers: answers, outcome: ["SIGSEGV", "ok", "00"]) != nil)
   }
 
+  /// A side that has shown as much as the orders have stops after the fewest rounds. Others run them all.
+  @Test func racesEndEarly() throws {
+    let rounds = RaceRounds(most: 20, fewest: 5)
+    #expect([4, 5, 19, 20].map { rounds.areEnough($0, showing: 2, goal: 2) } == [false, true, true, true])
+    #expect([4, 5, 19, 20].map { rounds.areEnough($0, showing: 1, goal: 2) } == [false, false, false, true])
+    #expect(RaceRounds(most: 3).areEnough(3, showing: 0, goal: 1))
+
+    let pair = try pair(
+      "write A 0x1000 01\nand\nread A 0x2000 1", setup: "space A\nmap A 0x1000 2 rw private anon", looks: "")
+    let racer = try LibraryRacer(engine: .reference)
+    #expect(racer.outcomes(of: pair, rounds: rounds, goal: 1, seed: 1) == [["ok", "00"]: 5])
+    #expect(racer.outcomes(of: pair, rounds: rounds, goal: 2, seed: 1) == [["ok", "00"]: 20])
+    #expect(racer.leak() == nil)
+  }
+
   @Test func pairsAreFunctionsOfTheirSeeds() {
     func text(_ seed: UInt64, _ number: Int) -> String {
       var generator = RaceGenerator(seed: seed, pair: number)

@@ -16,9 +16,12 @@ extension KernelOracle {
 
   /// Runs the halves at once, many times, and counts each different outcome: the answers of both halves and of the
   /// looks.
-  func outcomes(of pair: RacePair, times: Int, seed: UInt64) throws(Problem) -> [[String]: Int] {
+  ///
+  /// - Parameter goal: how many different outcomes are enough.
+  func outcomes(of pair: RacePair, rounds: RaceRounds, goal: Int, seed: UInt64) throws(Problem) -> [[String]: Int] {
     try send(
-      Self.program(pair.setup, pair.halves.map { $0.map(\.description) }, pair.looks) + ["race \(times) \(seed)"])
+      Self.program(pair.setup, pair.halves.map { $0.map(\.description) }, pair.looks)
+        + ["race \(rounds.most) \(rounds.fewest) \(goal) \(seed)"])
     var outcomes: [[String]: Int] = [:]
     while true {
       let line = try line()

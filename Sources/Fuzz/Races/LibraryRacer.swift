@@ -34,10 +34,14 @@ final class LibraryRacer {
   /// Runs the halves at once, many times, and counts each different outcome.
   ///
   /// Every other time the threads hesitate at yield points now and then, in builds that have them.
-  func outcomes(of pair: RacePair, times: Int, seed: UInt64) -> [[String]: Int] {
+  ///
+  /// - Parameter goal: how many different outcomes are enough.
+  func outcomes(of pair: RacePair, rounds: RaceRounds, goal: Int, seed: UInt64) -> [[String]: Int] {
     var random = SplitMix64(seed: seed)
     var outcomes: [[String]: Int] = [:]
-    for round in 0..<times {
+    var round = 0
+    while !rounds.areEnough(round, showing: outcomes.count, goal: goal) {
+      defer { round += 1 }
       for statement in pair.setup { _ = machine.execute(statement) }
       let hesitates = round % 2 == 1
       let dice = Dice(random.next())

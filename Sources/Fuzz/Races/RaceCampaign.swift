@@ -15,6 +15,8 @@ public struct RaceCampaign {
     public var byLibrary = 0
     public var byKernel = 0
     public var byKernelAlone = 0
+    /// How often halves ran at once, in the library with each engine and on the kernel.
+    public var rounds = 0
     /// The pairs whose outcome on the kernel only a processor's stale translation explains.
     public var staleTranslations = 0
     /// The pairs with an outcome that no order explains, by number.
@@ -61,6 +63,7 @@ public struct RaceCampaign {
       summary.byLibrary += result.byLibrary
       summary.byKernel += result.byKernel
       summary.byKernelAlone += result.byKernelAlone
+      summary.rounds += result.rounds
       if result.showsStaleTranslation { summary.staleTranslations += 1 }
       if let failure = result.failure {
         summary.failures.append((number, failure))

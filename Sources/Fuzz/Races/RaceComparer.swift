@@ -11,6 +11,8 @@ public struct RaceResult: Sendable {
   public var byLibrary = 0
   public var byKernel = 0
   public var byKernelAlone = 0
+  /// How often the halves ran at once, with all engines and on the kernel.
+  public var rounds = 0
   /// Whether the kernel showed an outcome that only a processor's stale translation explains.
   public var showsStaleTranslation = false
   /// The first thing that is wrong.
@@ -57,6 +59,25 @@ public struct RaceFailure: Sendable, CustomStringConvertible {
   }
 }
 
+/// How often two halves run at once on one side.
+///
+/// After the fewest rounds the side stops once it has shown as many different outcomes as the orders have. Later rounds
+/// would look only for an outcome that no order explains and that these have not shown.
+public struct RaceRounds: Sendable {
+  public var most: Int
+  public var fewest: Int
+
+  public init(most: Int = 100, fewest: Int = 25) {
+    self.most = most
+    self.fewest = min(fewest, most)
+  }
+
+  /// Whether `done` rounds are enough, in which `shown` different outcomes came out.
+  func areEnough(_ done: Int, showing shown: Int, goal: Int) -> Bool {
+    done >= most || (done >= fewest && shown >= goal)
+  }
+}
+
 /// Asks both sides for what two halves may show, one after the other, and what they do show, at once.
 ///
 /// Every order of the halves' single-page steps runs on both sides, and the answers must be the same. They are all
@@ -67,12 +88,12 @@ public final class RaceComparer {
   private let oracle: KernelOracle
   private var racers: [LibraryRacer]
   /// How often the halves run at once, with each engine and on the kernel.
-  private let times: Int
+  private let rounds: RaceRounds
 
-  /// - Parameter times: how often the halves run at once, with each engine and on the kernel.
-  public init(oracle: KernelOracle, times: Int = 100) throws(PageError) {
+  /// - Parameter rounds: how often the halves run at once, with each engine and on the kernel.
+  public init(oracle: KernelOracle, rounds: RaceRounds = RaceRounds()) throws(PageError) {
     self.oracle = oracle
-    self.times = times
+    self.rounds = rounds
     var racers: [LibraryRacer] = []
     for engine in PinEngine.allCases { racers.append(try LibraryRacer(engine: engine)) }
     self.racers = racers
@@ -106,12 +127,14 @@ public final class RaceComparer {
     }
     var ofLibrary: Set<[String]> = []
     for racer in racers {
-      let outcomes = racer.outcomes(of: pair, times: times, seed: seed)
+      let outcomes = racer.outcomes(of: pair, rounds: rounds, goal: result.allowed, seed: seed)
+      result.rounds += outcomes.values.reduce(0, +)
       ofLibrary.formUnion(outcomes.keys)
       let found = try failure(in: outcomes, by: "the library, \(racer.engine)")
       result.failure = result.failure ?? found
     }
-    let ofKernel = try oracle.outcomes(of: pair, times: times, seed: seed)
+    let ofKernel = try oracle.outcomes(of: pair, rounds: rounds, goal: result.allowed, seed: seed)
+    result.rounds += ofKernel.values.reduce(0, +)
     if let failure = try failure(in: ofKernel, by: "the kernel") {
       if pair.mayUseStaleTranslations {
         result.showsStaleTranslation = true

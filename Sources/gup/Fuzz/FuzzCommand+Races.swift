@@ -8,7 +8,9 @@ extension FuzzCommand {
   func runRaces(keptIn folder: DifferenceFolder?) throws -> ExitCode {
     let comparer: RaceComparer
     do {
-      comparer = try RaceComparer(oracle: try KernelOracle(), times: times ?? 100)
+      let most = times ?? 100
+      comparer = try RaceComparer(
+        oracle: try KernelOracle(), rounds: RaceRounds(most: most, fewest: fewest ?? min(25, most)))
     } catch let error as PageError {
       Output.error.line("gup fuzz: no machine to race on: \(error.name)")
       return Self.unanswered
@@ -45,7 +47,7 @@ extension FuzzCommand {
       """
       seed \(seed), pairs \(first)..<\(first + summary.pairs): \(summary.orders) orders, \(summary.allowed) outcomes allowed; \
       raced: \(summary.byLibrary) by the library, \(summary.byKernel) by the kernel, \(summary.byKernelAlone) by the kernel alone; \
-      \(summary.staleTranslations) pairs with stale translations of the kernel's; \(summary.failures.count) failures, \(seconds) s
+      \(summary.rounds) rounds; \(summary.staleTranslations) pairs with stale translations of the kernel's; \(summary.failures.count) failures, \(seconds) s
       """)
     if !summary.failures.isEmpty { return Self.differs }
     return Interruption.isRequested ? Self.interrupted : summary.pairs == 0 ? Self.unanswered : .success

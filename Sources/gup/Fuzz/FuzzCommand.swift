@@ -20,6 +20,10 @@ struct FuzzCommand: ParsableCommand {
       in pages whose entries the other half changes: until that statement returns, a processor may act on an entry of before. Such pairs \
       are counted. A file may have one 'par'.
 
+      Each engine, and the kernel, ends its races of a pair after --fewest of them, once it has shown as many different outcomes as \
+      the orders have. What no order explains, and is rarer than one race in --fewest, may then be missed. With --fewest equal to \
+      --times all races run.
+
       Ctrl-C ends the run and prints what it has.
 
       Exit status: 0 if there was no difference and no failure; 1 if there was; 2 if the kernel cannot be asked, or if no program could be \
@@ -34,8 +38,12 @@ struct FuzzCommand: ParsableCommand {
   @Flag(help: "Compare what two halves show that run at once.")
   var races = false
 
-  @Option(help: "With --races: how often the halves run at once, with each engine and on the kernel (default: 100).")
+  @Option(
+    help: "With --races: how often the halves run at once at most, with each engine and on the kernel (default: 100).")
   var times: Int?
+
+  @Option(help: "With --races: how often they do at least, also if all outcomes have come out (default: 25).")
+  var fewest: Int?
 
   @Option(help: "The seed. The same seed gives the same programs.")
   var seed: UInt64?
@@ -81,6 +89,10 @@ struct FuzzCommand: ParsableCommand {
       throw ValidationError("--times \(times): a number from 1 to \(Self.mostTimes) is needed.")
     }
     if times != nil, !races { throw ValidationError("--times goes with --races only.") }
+    if fewest != nil, !races { throw ValidationError("--fewest goes with --races only.") }
+    if let fewest, !(1...(times ?? 100) ~= fewest) {
+      throw ValidationError("--fewest \(fewest): a number from 1 to that of --times (\(times ?? 100)) is needed.")
+    }
     if let differences, !counts.contains(differences) {
       throw ValidationError("--differences \(differences): a number from 1 to \(Self.largestNumber) is needed.")
     }
