@@ -31,7 +31,7 @@ import Testing
         RCU.read { section in
           #expect(tree.floor(key, section)?.key == floor)
           #expect(tree.floor(key, section)?.word == floor.flatMap { model[$0] })
-          #expect(tree.find(key, section, isCurrent: { _ in false }) == floor.flatMap { model[$0] })
+          #expect(tree.find(key, section, currentKey: { _ in nil })?.word == floor.flatMap { model[$0] })
         }
         #expect(tree.count == model.count)
         if turn % 8 == 0 { expectSound(tree, model) }
@@ -155,8 +155,8 @@ import Testing
           torture.expect(found?.key == key && (found?.word ?? 0) >> 32 == key, "found \(String(describing: found))")
           torture.expect((found?.word ?? 0) & 0xffff_ffff >= latest, "an older edit came back")
           latest = (found?.word ?? 0) & 0xffff_ffff
-          let word = RCU.read { tree.find(key + 4, $0, isCurrent: { $0 >> 32 == key }) }
-          torture.expect((word ?? 0) >> 32 == key, "found the word of another key")
+          let entry = RCU.read { tree.find(key + 4, $0, currentKey: { $0 >> 32 == key ? key : nil }) }
+          torture.expect(entry?.key == key && (entry?.word ?? 0) >> 32 == key, "found \(String(describing: entry))")
         }
       },
     ])

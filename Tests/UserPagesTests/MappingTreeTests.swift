@@ -58,6 +58,32 @@ import Testing
     memory.flushDeferredFrees()
   }
 
+  /// A leaf's word has 16 bits for the number of pages.
+  @Test(arguments: [1, 65_535, 65_536, 65_537, 300_000])
+  func aLeafSaysWhatItsMappingIs(pages: Int) {
+    for protection in [Protection.none, .read, .write, .readWrite] {
+      for isShared in [false, true] {
+        let tree = Tree(mappings: VMATree(queue: memory.deferredQueue), base: 1 << 30)
+        let range = 0..<pages
+        let attributes = VMA.Attributes(protection: protection, isShared: isShared, kind: .anonymous, hugePages: false)
+        edit(range, of: tree) { mappings, writer, old in
+          mappings.insert(tree.addresses(range), attributes, firstPage: 0, replacing: &old, writer)
+        }
+        RCU.read { section in
+          for page in [0, pages - 1] {
+            let entry = tree.mappings.entry(at: tree.address(page), section)
+            #expect(entry?.range == tree.addresses(range))
+            #expect(entry?.protection == protection && entry?.isShared == isShared)
+            #expect(entry?.mapping.value.range == tree.addresses(range))
+          }
+          for hole in [tree.address(0) + -1, tree.address(pages)] {
+            #expect(tree.mappings.entry(at: hole, section) == nil)
+          }
+        }
+      }
+    }
+  }
+
   private func insert(
     _ range: Range<Int>, into tree: Tree, _ model: inout [Int: Word], file: PageCacheFile,
     _ random: inout SeededGenerator

@@ -41,11 +41,9 @@ extension AddressSpace {
   /// The mapping that holds `address` at this moment. O(log n) of the mappings, no lock.
   public func mapping(at address: VirtualAddress) -> MappingInformation? {
     RCU.read { section in
-      guard let mapping = mappings.find(address, section) else { return nil }
-      let attributes = mapping.value.attributes
-      return MappingInformation(
-        range: mapping.value.range, protection: attributes.protection, sharing: attributes.isShared ? .shared : .private
-      )
+      mappings.entry(at: address, section).map {
+        MappingInformation(range: $0.range, protection: $0.protection, sharing: $0.isShared ? .shared : .private)
+      }
     }
   }
 

@@ -5,9 +5,8 @@ extension VMATree {
   /// Cuts `range` out of every mapping: what lies outside of it on either side stays mapped. Adds the mappings that
   /// were replaced to `old`.
   func carve(_ range: Range<VirtualAddress>, replacing old: inout Replaced, _ writer: borrowing MmapWriter) {
-    while let mapping = first(endingAbove: range.lowerBound, writer.reader),
-      mapping.value.range.lowerBound < range.upperBound
-    {
+    while let entry = firstEntry(endingAbove: range.lowerBound, writer.reader), entry.start < range.upperBound {
+      let mapping = entry.mapping
       let whole = mapping.value.range
       remove(mapping, replacing: &old, writer)
       if whole.lowerBound < range.lowerBound {
@@ -69,17 +68,19 @@ extension VMATree {
     left mergesLeft: Bool, right mergesRight: Bool, _ writer: borrowing MmapWriter
   ) -> (left: Mapping?, right: Mapping?, anonVMA: AnonVMA) {
     var merge: (left: Mapping?, right: Mapping?, anonVMA: AnonVMA) = (nil, nil, anonVMA)
-    if mergesLeft, let left = last(beginningBelow: range.lowerBound, writer.reader),
-      left.value.range.upperBound == range.lowerBound, left.value.backingPage(of: range.lowerBound) == firstPage,
-      left.value.attributes.matches(attributes), let merged = AnonVMA.merged(left.value.anonVMA, anonVMA)
+    if mergesLeft, let left = lastEntry(beginningBelow: range.lowerBound, writer.reader),
+      left.end == range.lowerBound, left.mayMatch(attributes), case let left = left.mapping,
+      left.value.backingPage(of: range.lowerBound) == firstPage, left.value.attributes.matches(attributes),
+      let merged = AnonVMA.merged(left.value.anonVMA, anonVMA)
     {
       merge.left = left
       merge.anonVMA = merged
     }
     let behind = firstPage + (range.upperBound - range.lowerBound) / Page.size
-    if mergesRight, let right = first(endingAbove: range.upperBound, writer.reader),
-      right.value.range.lowerBound == range.upperBound, right.value.firstPage == behind,
-      right.value.attributes.matches(attributes), AnonVMA.merged(anonVMA, right.value.anonVMA) != nil
+    if mergesRight, let right = firstEntry(endingAbove: range.upperBound, writer.reader),
+      right.start == range.upperBound, right.mayMatch(attributes), case let right = right.mapping,
+      right.value.firstPage == behind, right.value.attributes.matches(attributes),
+      AnonVMA.merged(anonVMA, right.value.anonVMA) != nil
     {
       let own = right.value.anonVMA
       // Two neighbours that both match may not match each other.
@@ -156,7 +157,7 @@ extension VMATree {
   func add(_ vma: consuming VMA, _ writer: borrowing MmapWriter) {
     let range = vma.range
     let mapping = Mapping(vma)
-    edit(treeOf: range, writer) { $0.insert(range.lowerBound.rawValue, mapping.word) }
+    edit(treeOf: range, writer) { $0.insert(range.lowerBound.rawValue, Entry.word(of: mapping)) }
   }
 
   private func remove(_ mapping: Mapping, replacing old: inout Replaced, _ writer: borrowing MmapWriter) {

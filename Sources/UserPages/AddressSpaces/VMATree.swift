@@ -2,7 +2,8 @@ import Synchronization
 
 /// An address space's mappings, ordered by address, disjoint (Linux's maple tree of `vm_area_struct`).
 ///
-/// Look-ups take no lock and run inside a read-side section. A writer changes the mappings in one step: `carve` and
+/// Look-ups take no lock and run inside a read-side section. They read the leaf, which says of a mapping all that most
+/// of them ask (`Entry`), and mappings only where that is more. A writer changes the mappings in one step: `carve` and
 /// `insert` prepare, `publish` makes all of it visible. A replaced mapping is detached before. The writer gives it to
 /// `retire` when its entries are gone: until a grace period after that, the mapping keeps its backing's memory for
 /// threads that read through such an entry.
@@ -48,7 +49,7 @@ final class VMATree: Sendable {
   private static func destroyMappings(of tree: COWBTree) {
     var next = tree.workingCeiling(0)
     while let (key, word) = next {
-      Mapping(word: word)?.destroy()
+      Entry((key, word)).mapping.destroy()
       next = tree.workingCeiling(key + 1)
     }
   }
@@ -64,35 +65,39 @@ final class VMATree: Sendable {
 
   /// The mapping that holds `address`. O(log n), no lock, no reference counting.
   @inline(__always)
-  func find(_ address: VirtualAddress, _ section: RCU.Section) -> Mapping? {
+  func find(_ address: VirtualAddress, _ section: RCU.Section) -> Mapping? { entry(at: address, section)?.mapping }
+
+  /// The entry of the mapping that holds `address`. Does not read the mapping, unless that is large or a writer changes
+  /// the leaf.
+  @inline(__always)
+  func entry(at address: VirtualAddress, _ section: RCU.Section) -> Entry? {
     var turns = 0
     while true {
       // ORDERING [wide-step].
       let before = publications.load(ordering: .acquiring)
       if let tree = narrow[Stripe.slot(of: address)],
-        let mapping = tree.with({ Self.find(address, in: $0, section) })
+        let entry = tree.with({ Self.entry(at: address, in: $0, section) })
       {
-        return mapping
+        return entry
       }
       YieldPoint.lookUpBetweenTrees.reach()
-      if let mapping = Self.find(address, in: wide, section) { return mapping }
+      if let entry = Self.entry(at: address, in: wide, section) { return entry }
       if before & 1 == 0, publications.load(ordering: .relaxed) == before { return nil }
       PTEPointer.wait(&turns)
     }
   }
 
   @inline(__always)
-  private static func find(_ address: VirtualAddress, in tree: COWBTree, _ section: RCU.Section) -> Mapping? {
+  private static func entry(at address: VirtualAddress, in tree: COWBTree, _ section: RCU.Section) -> Entry? {
     // An edit that takes several mappings out of a leaf detaches them before. So one that holds the address and is not
     // detached is as good as one from a leaf that no writer changes.
-    func isCurrent(_ word: UInt64) -> Bool {
-      guard let mapping = Mapping(word: word) else { return false }
-      return mapping.value.range.contains(address) && !mapping.value.isDetached
+    func currentKey(_ word: UInt64) -> UInt64? {
+      guard let mapping = Entry.mapping(of: word), mapping.value.range.contains(address), !mapping.value.isDetached
+      else { return nil }
+      return mapping.value.range.lowerBound.rawValue
     }
-    guard let word = tree.find(address.rawValue, section, isCurrent: isCurrent), let mapping = Mapping(word: word),
-      address < mapping.value.range.upperBound
-    else { return nil }
-    return mapping
+    let found = tree.find(address.rawValue, section, currentKey: currentKey).map(Entry.init)
+    return found.flatMap { address < $0.end ? $0 : nil }
   }
 
   // MARK: Reading, under the mmap lock
@@ -102,17 +107,22 @@ final class VMATree: Sendable {
 
   /// The mapping that holds `address`.
   func find(_ address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
-    first(endingAbove: address, lock).flatMap { $0.value.range.contains(address) ? $0 : nil }
+    firstEntry(endingAbove: address, lock).flatMap { $0.start <= address ? $0.mapping : nil }
   }
 
   /// The first mapping that ends above `address`.
   @inline(__always)
   func first(endingAbove address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
+    firstEntry(endingAbove: address, lock)?.mapping
+  }
+
+  /// The entry of the first mapping that ends above `address`.
+  @inline(__always)
+  func firstEntry(endingAbove address: VirtualAddress, _ lock: borrowing MmapReader) -> Entry? {
     let wide = Self.first(endingAbove: address, in: self.wide)
     let stripe = Stripe.range(of: address)
     if lock.extent.contains(address), let tree = narrow[Stripe.slot(of: address)],
-      let own = tree.with({ Self.first(endingAbove: address, in: $0) }),
-      stripe.contains(own.value.range.lowerBound)
+      let own = tree.with({ Self.first(endingAbove: address, in: $0) }), stripe.contains(own.start)
     {
       return Self.lower(own, wide)
     }
@@ -121,7 +131,7 @@ final class VMATree: Sendable {
 
   /// The first of `wide` and the narrow mappings that begin behind `stripe`. The caller holds the whole.
   @inline(never)
-  private func first(behind stripe: Range<VirtualAddress>, orWide wide: Mapping?) -> Mapping? {
+  private func first(behind stripe: Range<VirtualAddress>, orWide wide: Entry?) -> Entry? {
     (0..<Stripe.slots).reduce(wide) { best, slot in
       guard let tree = narrow[slot] else { return best }
       return Self.lower(tree.with { Self.first(endingAbove: stripe.upperBound, in: $0) }, best)
@@ -131,14 +141,19 @@ final class VMATree: Sendable {
   /// The last mapping that begins below `address`.
   @inline(__always)
   func last(beginningBelow address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {
+    lastEntry(beginningBelow: address, lock)?.mapping
+  }
+
+  /// The entry of the last mapping that begins below `address`.
+  @inline(__always)
+  func lastEntry(beginningBelow address: VirtualAddress, _ lock: borrowing MmapReader) -> Entry? {
     guard address.rawValue > 0 else { return nil }
     let before = VirtualAddress(address.rawValue - 1)
     let wide = Self.last(beginningAtOrBelow: before, in: self.wide)
     guard lock.extent.contains(before) else { return wide }
     let stripe = Stripe.range(of: before)
     if let tree = narrow[Stripe.slot(of: before)],
-      let own = tree.with({ Self.last(beginningAtOrBelow: before, in: $0) }),
-      stripe.contains(own.value.range.lowerBound)
+      let own = tree.with({ Self.last(beginningAtOrBelow: before, in: $0) }), stripe.contains(own.start)
     {
       return Self.higher(own, wide)
     }
@@ -147,7 +162,7 @@ final class VMATree: Sendable {
 
   /// The last of `wide` and the narrow mappings that lie before `stripe`. The caller holds the whole.
   @inline(never)
-  private func last(before stripe: Range<VirtualAddress>, orWide wide: Mapping?) -> Mapping? {
+  private func last(before stripe: Range<VirtualAddress>, orWide wide: Entry?) -> Entry? {
     let below = VirtualAddress(stripe.lowerBound.rawValue - 1)
     return (0..<Stripe.slots).reduce(wide) { best, slot in
       guard let tree = narrow[slot] else { return best }
@@ -159,46 +174,46 @@ final class VMATree: Sendable {
   @inline(__always)
   func isWide(at range: Range<VirtualAddress>, _ lock: borrowing MmapReader) -> Bool {
     guard let last = Self.last(beginningAtOrBelow: range.upperBound, in: wide) else { return false }
-    return last.value.range.upperBound >= range.lowerBound
+    return last.end >= range.lowerBound
   }
 
   @inline(__always)
-  private static func first(endingAbove address: VirtualAddress, in tree: COWBTree) -> Mapping? {
+  private static func first(endingAbove address: VirtualAddress, in tree: COWBTree) -> Entry? {
     if tree.count == 0 { return nil }
     return firstOfSome(endingAbove: address, in: tree)
   }
 
-  private static func firstOfSome(endingAbove address: VirtualAddress, in tree: COWBTree) -> Mapping? {
-    if let last = last(beginningAtOrBelow: address, in: tree), last.value.range.upperBound > address { return last }
-    return tree.workingCeiling(address.rawValue).flatMap { Mapping(word: $0.word) }
+  private static func firstOfSome(endingAbove address: VirtualAddress, in tree: COWBTree) -> Entry? {
+    if let last = last(beginningAtOrBelow: address, in: tree), last.end > address { return last }
+    return tree.workingCeiling(address.rawValue).map(Entry.init)
   }
 
   @inline(__always)
-  private static func last(beginningAtOrBelow address: VirtualAddress, in tree: COWBTree) -> Mapping? {
-    tree.count == 0 ? nil : tree.workingFloor(address.rawValue).flatMap { Mapping(word: $0.word) }
+  private static func last(beginningAtOrBelow address: VirtualAddress, in tree: COWBTree) -> Entry? {
+    tree.count == 0 ? nil : tree.workingFloor(address.rawValue).map(Entry.init)
   }
 
   @inline(__always)
-  private static func lower(_ one: Mapping?, _ other: Mapping?) -> Mapping? {
+  private static func lower(_ one: Entry?, _ other: Entry?) -> Entry? {
     guard let one, let other else { return one ?? other }
-    return one.value.range.lowerBound < other.value.range.lowerBound ? one : other
+    return one.start < other.start ? one : other
   }
 
   @inline(__always)
-  private static func higher(_ one: Mapping?, _ other: Mapping?) -> Mapping? {
+  private static func higher(_ one: Entry?, _ other: Entry?) -> Entry? {
     guard let one, let other else { return one ?? other }
-    return one.value.range.lowerBound > other.value.range.lowerBound ? one : other
+    return one.start > other.start ? one : other
   }
 
   /// Calls `body` with every mapping that overlaps `range`, in order.
   @inline(__always)
   func forEach(in range: Range<VirtualAddress>, _ lock: borrowing MmapReader, _ body: (Mapping) -> Void) {
     var position = range.lowerBound
-    while position < range.upperBound, let mapping = first(endingAbove: position, lock),
-      mapping.value.range.lowerBound < range.upperBound
+    while position < range.upperBound, let entry = firstEntry(endingAbove: position, lock),
+      entry.start < range.upperBound
     {
-      position = mapping.value.range.upperBound
-      body(mapping)
+      position = entry.end
+      body(entry.mapping)
     }
   }
 }

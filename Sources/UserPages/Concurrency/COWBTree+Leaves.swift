@@ -2,13 +2,13 @@ import Synchronization
 
 /// Leaves, which edits change in place while readers are in them.
 ///
-///     writer: publish                              reader: floor
-///                                                  a. version, with acquire: even, or begins again
+///     writer: publish                              reader: look
+///                                                  a. version, with acquire: even, or no result
 ///     1. version <- odd
 ///     2. fence (release)
 ///     3. words and keys that differ                b. keys, and the word of the one it is for
 ///                                                  c. fence (acquire)
-///     4. version <- even (release)                 d. version again: the same, or begins again
+///     4. version <- even (release)                 d. version again: the same, or no result
 ///
 /// ORDERING [leaf-edit]: if b reads what a step 3 has stored, the fences make d see the odd number of its step 1, or a
 /// later one. If a reads the number of a step 4, it is release and acquire: b sees all that came before. So b is what
@@ -19,21 +19,30 @@ import Synchronization
 extension COWBTree {
   /// The entry with the largest key that is not above `key`, in a leaf that no writer was changing. O(log n).
   @inline(never)
-  func floor(_ key: UInt64, _ section: RCU.Section) -> (key: UInt64, word: UInt64)? {
+  func floor(_ key: UInt64, _ section: RCU.Section) -> Entry? {
     var turns = 0
     while let leaf = leaf(for: key) {
-      let version = Self.version(of: leaf)
-      // ORDERING [leaf-edit].
-      let before = version.pointee.load(ordering: .acquiring)
-      let index = Self.lastIndex(in: leaf, notAbove: min(key, Self.noKey - 1))
-      let place = max(index, 0)
-      let found = Self.key(place, of: leaf).pointee.load(ordering: .relaxed)
-      let word = Self.word(place, of: leaf).pointee.load(ordering: .acquiring)
-      atomicMemoryFence(ordering: .acquiring)
-      if before & 1 == 0, version.pointee.load(ordering: .relaxed) == before { return index < 0 ? nil : (found, word) }
+      let (entry, isWhole) = Self.look(in: leaf, notAbove: key)
+      if isWhole { return entry }
       BusyWait.turn(&turns)
     }
     return nil
+  }
+
+  /// The entry with the largest key that is not above `key`, and whether the leaf held it at one moment. If not, key
+  /// and word may not belong together.
+  @inline(__always)
+  static func look(in leaf: Node, notAbove key: UInt64) -> (entry: Entry?, isWhole: Bool) {
+    let version = version(of: leaf)
+    // ORDERING [leaf-edit].
+    let before = version.pointee.load(ordering: .acquiring)
+    let index = lastIndex(in: leaf, notAbove: min(key, noKey - 1))
+    let place = max(index, 0)
+    let found = Self.key(place, of: leaf).pointee.load(ordering: .relaxed)
+    let word = Self.word(place, of: leaf).pointee.load(ordering: .acquiring)
+    atomicMemoryFence(ordering: .acquiring)
+    let isWhole = before & 1 == 0 && version.pointee.load(ordering: .relaxed) == before
+    return (index < 0 ? nil : (found, word), isWhole)
   }
 
   // MARK: The writer

@@ -93,6 +93,8 @@ final class COWBTree: @unchecked Sendable {
     if let draft { queue.freeTreeNode(draft) }
   }
 
+  typealias Entry = (key: UInt64, word: UInt64)
+
   // MARK: Reading
 
   /// A root's address, and its height in the bits that the alignment leaves.
@@ -111,23 +113,21 @@ final class COWBTree: @unchecked Sendable {
 
   private var root: Root { Root(word: published.load(ordering: .acquiring)) }
 
-  /// The word of the largest key that is not above `key`, where `isCurrent` may say of a word that the caller needs no
-  /// other. O(log n).
+  /// The entry with the largest key that is not above `key`. If a writer is changing its leaf, `currentKey` may give
+  /// the key of a word, so that the search waits for no writer. O(log n).
   ///
-  /// `isCurrent` is asked about a word that the tree has held since the section began. It may be another key's, or one
-  /// that was replaced meanwhile. If it says no, the search begins again and waits for an edit of the leaf.
+  /// `currentKey` is asked about a word that the tree has held since the section began. It may be another key's, or one
+  /// that was replaced meanwhile. If it returns nil, the search begins again and waits for the edit of the leaf.
   ///
   /// ORDERING [leaf-edit]: a current word needs no look at the leaf's version. It is loaded with acquire, so what it
   /// stands for is complete.
   @inline(__always)
-  func find(_ key: UInt64, _ section: RCU.Section, isCurrent: (UInt64) -> Bool) -> UInt64? {
+  func find(_ key: UInt64, _ section: RCU.Section, currentKey: (UInt64) -> UInt64?) -> Entry? {
     guard let leaf = leaf(for: key) else { return nil }
-    let index = Self.lastIndex(in: leaf, notAbove: min(key, Self.noKey - 1))
-    if index >= 0 {
-      let word = Self.word(index, of: leaf).pointee.load(ordering: .acquiring)
-      if isCurrent(word) { return word }
-    }
-    return floor(key, section)?.word
+    let (entry, isWhole) = Self.look(in: leaf, notAbove: key)
+    if isWhole { return entry }
+    if let word = entry?.word, let current = currentKey(word) { return (current, word) }
+    return floor(key, section)
   }
 
   /// The leaf that `key` is in, if it is in the tree.
@@ -144,7 +144,7 @@ final class COWBTree: @unchecked Sendable {
   }
 
   /// As a floor search, of the edit in progress. For the writer.
-  func workingFloor(_ key: UInt64) -> (key: UInt64, word: UInt64)? {
+  func workingFloor(_ key: UInt64) -> Entry? {
     guard var node = working else { return nil }
     while true {
       node = edited(node)
@@ -156,9 +156,9 @@ final class COWBTree: @unchecked Sendable {
   }
 
   /// The entry with the smallest key that is not below `key`, of the edit in progress. For the writer. O(log n).
-  func workingCeiling(_ key: UInt64) -> (key: UInt64, word: UInt64)? { working.flatMap { ceiling(key, in: $0) } }
+  func workingCeiling(_ key: UInt64) -> Entry? { working.flatMap { ceiling(key, in: $0) } }
 
-  private func ceiling(_ key: UInt64, in node: Node) -> (key: UInt64, word: UInt64)? {
+  private func ceiling(_ key: UInt64, in node: Node) -> Entry? {
     let node = edited(node)
     let key = min(key, Self.noKey - 1)
     var index = max(Self.lastCounted(in: node, notAbove: key), 0)

@@ -47,12 +47,12 @@ extension AddressSpace {
   func unlinkVacantNodes(
     around range: Range<VirtualAddress>, _ writer: borrowing MmapWriter, _ teardown: inout Teardown
   ) {
-    let left = mappings.last(beginningBelow: range.lowerBound, writer.reader)
-    let right = mappings.first(endingAbove: range.upperBound, writer.reader)
+    let left = mappings.lastEntry(beginningBelow: range.lowerBound, writer.reader)
+    let right = mappings.firstEntry(endingAbove: range.upperBound, writer.reader)
     // What lies outside of the extent may be mapped by another thread at this moment: nodes that reach there stay.
     let extent = writer.extent
-    let floor = max(left?.value.range.upperBound ?? extent.lowerBound, extent.lowerBound)
-    let ceiling = min(right?.value.range.lowerBound ?? extent.upperBound, extent.upperBound)
+    let floor = max(left?.end ?? extent.lowerBound, extent.lowerBound)
+    let ceiling = min(right?.start ?? extent.upperBound, extent.upperBound)
     table.unlinkNodes(in: range, vacant: floor..<ceiling) { teardown.deferFree($0) }
   }
 
