@@ -90,6 +90,30 @@ import Testing
     #expect(judge.outcomes == [["1", "ok", "02"]])
   }
 
+  /// The kernel empties the entries of a guard, and then stores the markers.
+  @Test func guardsComeApart() throws {
+    let pair = try pair(
+      "advise A 0x1000 2 guard-install\nand\npin p A 0x1000 1 write longterm\npeek p 0 1",
+      setup: "space A\nmap A 0x1000 2 rw private anon\nwrite A 0x1000 01")
+    let divided = DividedPair(pair)
+    let finer = try #require(divided.withGuardsApart)
+    #expect(
+      finer.steps[0].map(\.statement.description) == [
+        "advise A 0x1000 1 dontneed", "advise A 0x2000 1 dontneed", "advise A 0x1000 1 guard-install",
+        "advise A 0x2000 1 guard-install",
+      ])
+    #expect(DividedPair(try self.pair("read A 0x1000 1\nand")).withGuardsApart?.setup == nil)
+
+    // Only in between the pin finds zeroes. Seed 401, pair 7917.
+    let racer = try LibraryRacer(engine: .reference)
+    let outcome = [["ok", "1", "00"]: 1]
+    var judge = RaceJudge(pair, divided, divided.orders.map { racer.answers(to: divided, in: $0) })
+    #expect(judge.failure(in: outcome, by: "the kernel") != nil)
+    judge.allow(finer, finer.orders.map { racer.answers(to: finer, in: $0) })
+    #expect(judge.failure(in: outcome, by: "the kernel") == nil)
+    #expect(racer.leak() == nil)
+  }
+
   /// A remote access to one page pins it and copies, and something may come in between.
   @Test func pinsComeApart() throws {
     let divided = DividedPair(

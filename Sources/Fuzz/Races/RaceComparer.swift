@@ -82,7 +82,8 @@ public struct RaceRounds: Sendable {
 ///
 /// Every order of the halves' single-page steps runs on both sides, and the answers must be the same. They are all
 /// that is allowed, but for two things: a fault comes apart from its access (`DividedPair.withFaultsApart`), and the
-/// pin of a page from the copy of a remote access (`DividedPair.withPinsApart`). Then the halves run at once, in the
+/// pin of a page from the copy of a remote access (`DividedPair.withPinsApart`). On the kernel a guard is two steps
+/// (`withGuardsApart`). Then the halves run at once, in the
 /// library with every engine and on the kernel.
 public final class RaceComparer {
   private let oracle: KernelOracle
@@ -135,7 +136,7 @@ public final class RaceComparer {
     }
     let ofKernel = try oracle.outcomes(of: pair, rounds: rounds, goal: result.allowed, seed: seed)
     result.rounds += ofKernel.values.reduce(0, +)
-    if let failure = try failure(in: ofKernel, by: "the kernel") {
+    if let failure = try failure(in: ofKernel, by: "the kernel"), try !doGuardsExplain(ofKernel, divided, judge) {
       if pair.mayUseStaleTranslations {
         result.showsStaleTranslation = true
       } else {
@@ -154,6 +155,16 @@ public final class RaceComparer {
     result.byKernel = ofKernel.count
     result.byKernelAlone = Set(ofKernel.keys).subtracting(ofLibrary).count
     return result
+  }
+
+  /// Whether the kernel's outcomes are those of orders in which a guard is two steps.
+  private func doGuardsExplain(
+    _ outcomes: [[String]: Int], _ divided: DividedPair, _ judge: RaceJudge
+  ) throws(KernelOracle.Problem) -> Bool {
+    guard let finer = divided.withGuardsApart else { return false }
+    var judge = judge
+    judge.allow(finer, try oracle.answers(to: finer, in: finer.orders))
+    return judge.failure(in: outcomes, by: "the kernel") == nil
   }
 }
 

@@ -13,9 +13,6 @@ import Scenario
 ///
 /// No order of the statements leaves the bytes of 2 without those of 3. The kernel promises an order only to what
 /// begins after 4. The library reads the entry for each access, so of its outcomes none is excused.
-///
-/// Some changes are two there: `guard-install` empties an entry, then stores the marker. A load in between finds
-/// zeroes.
 extension RacePair {
   /// Whether one half loads or stores in pages whose entries the other half changes.
   var mayUseStaleTranslations: Bool {

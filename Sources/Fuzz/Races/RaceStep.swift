@@ -91,6 +91,29 @@ struct DividedPair {
     }
   }
 
+  /// The same pair with each guard of the kernel's in two steps, or nil if it has none.
+  ///
+  /// The kernel empties the entries, then stores the markers (`madvise_guard_install`). In between a load or a pin
+  /// finds zeroes.
+  var withGuardsApart: DividedPair? {
+    var pair = self
+    var hasGuards = false
+    for half in halves.indices {
+      for index in halves[half].indices {
+        guard case .space(.advise(let space, let range, .guardInstall)) = halves[half][index].statement else {
+          continue
+        }
+        hasGuards = true
+        pair.halves[half][index].preludes = Self.emptied(range, in: space)
+      }
+    }
+    return hasGuards ? pair : nil
+  }
+
+  private static func emptied(_ range: PageRange, in space: String) -> [RaceStep] {
+    Statement.space(.advise(space: space, range, .dontNeed)).steps([:])
+  }
+
   /// The same pair for each of its remote accesses to one page, divided into pinning the page and copying.
   ///
   /// The other half may unmap, replace or share the page in between; what was pinned is copied all the same. So it is
