@@ -3,11 +3,12 @@
  *
  * One page, whose entry maps a frame or leads to a slot; two slots. THREADS threads load and store, faulting the page in from the
  * cache or the file; one pins (PINNERS, by REFERENCE, SLOT or MIXED); OUTERS page out, ROUNDS times; the writer writes. DROP:
- * one throws the page away (`dontNeed`). STRANGER: another page goes out to a slot that is free, and comes back.
+ * one throws the page away (`dontNeed`). STRANGER: another page goes out to a slot that is free, and comes back. GETS: what is taken
+ * is a get, under which the page goes out; its frame stays in the cache until the get has ended and reclaim has it written.
  *
  *   Pinning/AddressSpace+Hold.swift, Engines/*     retain, hold, holdOther            [pin-then-look] [slot-then-leave]
  *   Operations/PageOut.swift          takeOut, finish, putBack      [change-then-count] [swap-then-copy]
- *   Frames/Swap/SwapArea.swift        replace, decide, claim, removeUser: a step each, under the monitor
+ *   Frames/Swap/SwapArea.swift        replace, decide, claim, removeUser, trim: a step each, under the monitor
  *   Frames/Swap/SwapArea+Writing.swift  takeStretch, finish         [swap-then-copy] [last-put]
  *   Faults/Fault+SwapIn.swift        handleSwapFault, giveBack     [lock-then-validate]
  *
@@ -222,6 +223,11 @@ proctype Writer() {
   bool writeFailed;
 end:
   do
+#ifdef GETS
+  /* Reclaim has what nothing holds any more written. */
+  :: d_step { cached[0] != 0 && references[cached[0] - 1] == 1 && writing[0] == IDLE -> writing[0] = QUEUED }
+  :: d_step { cached[1] != 0 && references[cached[1] - 1] == 1 && writing[1] == IDLE -> writing[1] = QUEUED }
+#endif
   :: d_step {
        writing[0] == QUEUED || writing[1] == QUEUED ->
        s = (writing[0] == QUEUED -> 0 : 1);
@@ -254,7 +260,7 @@ inline scan(f) { d_step { if :: slot == f + 1 -> stays = true :: else fi } }
 proctype PageOut() {
   byte seen[READERS];
   byte i, n, e, f, s;
-  bool stays, isGone;
+  bool stays, isGone, isInSlot;
   do
   :: n < ROUNDS ->
     n++;
@@ -287,6 +293,7 @@ proctype PageOut() {
 #if !defined(NO_SCAN) && !defined(SCAN_BEFORE_GRACE) && !defined(COUNT_BEFORE_CHANGE)
     scan(f);
 #endif
+    isInSlot = stays;
     d_step {
       isGone = cached[s] != f + 1;
       if
@@ -302,6 +309,15 @@ proctype PageOut() {
           if :: writing[s] == IDLE -> writing[s] = QUEUED :: else fi
         fi
       fi;
+#ifdef GETS
+      /* Left in the cache. The entry's reference falls at once, or waits for the slot. */
+      if
+      :: !isGone && stays ->
+        if :: isInSlot -> isGone = true :: else -> references[f]-- fi;
+        stays = false
+      :: else
+      fi;
+#endif
       if :: isGone || !stays -> holds[s]-- :: else fi
     };
     if
@@ -367,6 +383,9 @@ proctype Dropper() {
 #endif
   (done == THREADS + PINNERS + STRANGERS + OUTERS && writing[0] == IDLE && writing[1] == IDLE);
   drop(e);
+#ifdef GETS
+  (writing[0] == IDLE && writing[1] == IDLE);
+#endif
   /* Nothing is left. */
   assert(is_unused(0) && is_unused(1) && cached[0] == 0 && cached[1] == 0);
   (isFree[0] && isFree[1] && isFree[2]);

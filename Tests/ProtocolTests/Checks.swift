@@ -57,6 +57,7 @@ struct Check: Sendable, CustomTestStringConvertible {
     holds("breakup", "MIXED LEFTOVER"), holds("breakup", "SHARED"), holds("breakup", "SHARED LEFTOVER"),
     holds("breakup", "SHARED UNREFERENCED"),
     holds("swap", "REFERENCE"), holds("swap", "SLOT"), holds("swap", "MIXED"), holds("swap", "SLOT FAILING"),
+    holds("swap", "REFERENCE GETS"), holds("swap", "SLOT GETS"), holds("swap", "MIXED GETS DROP STORES=1 ROUNDS=1"),
     holds("swap", "MIXED DROP ROUNDS=1"), holds("swap", "PINNERS=0 STRANGER"),
     holds("swap", "PINNERS=0 STRANGER THREADS=2 STORES=1 ROUNDS=1"), holds("swap", "PINNERS=0 THREADS=2 STORES=1"),
     holds("swap", "REFERENCE PINNERS=1 OUTERS=2 STORES=1 ROUNDS=1"), holds("swap", "PINNERS=0 OUTERS=2 ROUNDS=1"),
@@ -149,5 +150,6 @@ struct Check: Sendable, CustomTestStringConvertible {
     caught("swap", "PINNERS=0 THREADS=2 STORES=1 NO_HOLD", "isStale[e]"),
     caught("swap", "PINNERS=0 THREADS=2 STORES=1 STRANGER NO_HOLD", "isStale[e]"),
     caught("swap", "SLOT DROP STORES=1 ROUNDS=1 PUT_AT_ONCE", "pinned!="),
+    caught("swap", "SLOT GETS STORES=1 ROUNDS=1 PUT_AT_ONCE", "pinned!="),
   ]
 }

@@ -21,11 +21,11 @@
         }
       }
 
-      /// The page stays because of a get. Before it is put back a store takes it back, and a second page-out takes it
-      /// out again, into another slot.
+      /// The page stays because a slot has pinned it. Before it is put back a store takes it back, and a second
+      /// page-out takes it out again, into another slot of the file.
       @Test func aPageThatWentOutAgain() throws {
-        try withPage { [address] freezer, machine, space in
-          let get = try space.get(at: address)
+        try withPage(.slot) { [address] freezer, machine, space in
+          let pin = try space.pin(at: address, .write)
           let first = freezer.start("page out", freezeAt: .pageOutBetweenLookAndPutBack) {
             try space.advise(at: address, pages: 1, .pageOut)
           }
@@ -40,9 +40,9 @@
           try first.join()
           second.thaw()
           try second.join()
-          #expect(get.deviceBytes.load(as: UInt64.self) == 8)
+          #expect(pin.deviceBytes.load(as: UInt64.self) == 8)
           #expect(try space.load(at: address, as: UInt64.self) == 8)
-          get.release()
+          pin.release()
         }
       }
 
@@ -92,8 +92,8 @@
 
       enum Overtaking { case pageOut, dontNeed, dontNeedAndStore }
 
-      /// A page is taken back while it is written, and shared with a child; it goes out again, and stays because of a
-      /// get. The writer may not let the frame go that the page-out is about to put back.
+      /// A page is taken back while it is written, and shared with a child; it goes out again under a get. The writer
+      /// may not let the frame go: the page-out leaves it in the cache.
       @Test func aFrameThatIsUsedAgainWhileItIsWritten() throws {
         try withPage { [address] freezer, machine, space in
           let writer = freezer.freezeThread(of: machine.memory, at: .swapWriteBetweenCopyAndFile)
@@ -102,7 +102,7 @@
           let child = try space.fork()
           #expect(try space.load(at: address, as: UInt64.self) == 7)
           let get = try space.get(at: address)
-          let out = freezer.start("page out", freezeAt: .pageOutBetweenLookAndPutBack) {
+          let out = freezer.start("page out", freezeAt: .pageOutBetweenGraceAndLook) {
             try space.advise(at: address, pages: 1, .pageOut)
           }
           #expect(out.waitUntilFrozen())
@@ -113,6 +113,9 @@
           #expect(get.deviceBytes.load(as: UInt64.self) == 7)
           for space in [space, child] { #expect(try space.load(at: address, as: UInt64.self) == 7) }
           #expect(space.frame(at: address) == child.frame(at: address), "parent and child see two frames")
+          let again = try space.get(at: address)
+          #expect(again.pfn == get.pfn, "the program and the holder see two frames")
+          again.release()
           get.release()
           child.exit()
         }

@@ -72,10 +72,12 @@
           reader.thaw()
           try out.join()
           while flags[0] == 0 {}
-          #expect(space.entry(at: address).description == "normal rw dirty", "a pinned page went out")
-          #expect(space.frame(at: address)?.isExclusive == true)
+          // A get keeps its frame, and not the entry.
+          #expect(space.entry(at: address).description == (isGet ? "swap" : "normal rw dirty"))
           machine.memory.flushDeferredFrees()
+          #expect(machine.memory.reclaim(pages: 1) == 0, "a frame went under its holder")
           try space.store(UInt64(8), at: address)
+          #expect(space.frame(at: address)?.isExclusive == true)
           flags[1] = 1
           try reader.join()
         }

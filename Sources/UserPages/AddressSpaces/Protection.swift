@@ -27,9 +27,10 @@ public enum Advice: Sendable {
   /// Drop the pages; the next touch faults anew (`MADV_DONTNEED`).
   case dontNeed
   /// Write anonymous pages out to the swap file and free their frames (`MADV_PAGEOUT`). Pages of files stay, and so do
-  /// pages that are mapped more than once, pinned or got. When the call returns, frames may still be being written; an
-  /// allocation that finds no free frame waits for them. The next touch brings a page back with the same contents. A
-  /// page that was exclusive to its mapping is so again.
+  /// pages that are mapped more than once or pinned. A page that is got loses its entry; its frame stays, and the next
+  /// touch maps that frame again. When the call returns, frames may still be being written; an allocation that finds no
+  /// free frame waits for them. The next touch brings a page back with the same contents. A page that was exclusive to
+  /// its mapping is so again.
   case pageOut
   /// The pages are not needed unless the program stores to them again: until then they may be dropped, and read as zero
   /// (`MADV_FREE`). `pageOut` and reclaim drop them at once. Private anonymous memory alone.

@@ -112,11 +112,9 @@ import Testing
     }
   }
 
-  /// Every way of holding a page keeps it in memory; the program and the holder go on seeing one page.
-  @Test(
-    arguments: Engines.all,
-    [PinOptions.write, [], .longTerm, [.write, .longTerm], .get, [.get, .write]])
-  func aHeldPageStays(engine: PinEngine, options: PinOptions) throws {
+  /// Every pin keeps its page mapped; the program and the holder go on seeing one page.
+  @Test(arguments: Engines.all, [PinOptions.write, [], .longTerm, [.write, .longTerm]])
+  func aPinnedPageStays(engine: PinEngine, options: PinOptions) throws {
     try Swapped.withPages(2, engine: engine) { machine, space in
       let pin = try space.pin(at: Swapped.start, options)
       try space.advise(at: Swapped.start, pages: 2, .pageOut)
@@ -129,6 +127,56 @@ import Testing
       try space.advise(at: Swapped.start, pages: 2, .pageOut)
       #expect(space.entry(at: Swapped.start).description == "swap")
       #expect(try space.load(at: Swapped.start, as: UInt64.self) == 3)
+    }
+  }
+
+  /// A get keeps its frame, and not the entry: the program's next access finds the frame in the cache.
+  @Test(arguments: Engines.all, [PinOptions.get, [.get, .write]])
+  func aGotPageGoesToTheCache(engine: PinEngine, options: PinOptions) throws {
+    try Swapped.withPages(2, engine: engine) { machine, space in
+      let get = try space.pin(at: Swapped.start, options)
+      for turn in UInt64(1)...2 {
+        try space.advise(at: Swapped.start, pages: 2, .pageOut)
+        #expect(space.entry(at: Swapped.start).description == "swap")
+        machine.memory.flushDeferredFrees()
+        // Reclaim has nothing written that a get has.
+        #expect(machine.memory.reclaim(pages: 2) == 0)
+        #expect(machine.memory.freePages == 63)
+        try space.store(turn, at: Swapped.start)
+        #expect(space.frame(at: Swapped.start)?.isExclusive == true)
+        #expect(get.deviceBytes.load(as: UInt64.self) == turn)
+        get.deviceBytes.store(turn + 10, toByteOffset: 8)
+        #expect(try space.load(at: Swapped.start + 8, as: UInt64.self) == turn + 10)
+      }
+      try space.advise(at: Swapped.start, pages: 2, .pageOut)
+      machine.memory.flushDeferredFrees()
+      get.deviceBytes.store(UInt64(20), toByteOffset: 8)
+      get.release(dirty: true)
+      machine.memory.flushDeferredFrees()
+      #expect(machine.memory.freePages == 63)
+      #expect(machine.memory.reclaim(pages: 1) == 1)
+      #expect(machine.memory.freePages == 64)
+      #expect(try space.load(at: Swapped.start, as: UInt64.self) == 2)
+      #expect(try space.load(at: Swapped.start + 8, as: UInt64.self) == 20)
+    }
+  }
+
+  /// The space ends, or throws the page away, while a get has it in the cache.
+  @Test(arguments: Engines.all)
+  func aGotPageIsGivenUp(engine: PinEngine) throws {
+    try Swapped.withPages(2, engine: engine) { machine, space in
+      let first = try space.pin(at: Swapped.start, .get)
+      let second = try space.pin(at: Swapped.address(1), .get)
+      try space.advise(at: Swapped.start, pages: 2, .pageOut)
+      try space.advise(at: Swapped.start, pages: 1, .dontNeed)
+      #expect(try space.load(at: Swapped.start, as: UInt64.self) == 0)
+      space.exit()
+      machine.memory.flushDeferredFrees()
+      #expect(machine.memory.freePages == 62)
+      #expect(first.deviceBytes.load(as: UInt64.self) == Swapped.word(0))
+      #expect(second.deviceBytes.load(as: UInt64.self) == Swapped.word(1))
+      first.release()
+      second.release()
     }
   }
 
@@ -216,6 +264,8 @@ import Testing
       try space.advise(at: Swapped.start, pages: 2, .pageOut)
       #expect(space.entry(at: Swapped.start).description == "swap")
       #expect(space.entry(at: Swapped.address(1)).description == "swap")
+      machine.memory.flushDeferredFrees()
+      #expect(machine.memory.freePages == 64)
       child.exit()
     }
   }

@@ -4,8 +4,13 @@
 ///
 ///     A. an entry gives way to a swap entry; its frame goes into the swap cache, its reference becomes the batch's
 ///     B. one grace period for all of them
-///     C. a frame with references beside the cache's and the batch's, or in a pin slot, comes back as it was
+///     C. a pinned frame comes back as it was, and so does one that other entries map; one that gets have stays in the
+///        cache
 ///     D. the other frames are left to the swap file's writer, which frees each when the file has it
+///
+/// A get does not keep its page mapped. The next access finds the same frame in the cache, because the get has a
+/// reference; or it has a pin slot, and the entry's reference waits for that among the deferred frees. When the get has
+/// ended, reclaim writes the page (`SwapArea.trim`).
 ///
 /// A page that was freed lazily is dropped instead: see `LazyFree.swift`.
 ///
@@ -27,8 +32,7 @@ extension AddressSpace {
   /// The most pages of a batch. So many share the cost of one grace period.
   private static let batchSize = 512
 
-  /// Pages out the anonymous pages of a range that are mapped once and neither pinned nor got. Others stay, as on
-  /// Linux.
+  /// Pages out the anonymous pages of a range that are mapped once and not pinned. Others stay, as on Linux.
   func pageOut(_ range: Range<VirtualAddress>) throws(PageError) {
     // Pages go out one by one.
     if mmapLock.reading(range, { reader in showsHugeFrames(range, reader) }) { breakUpHugeFrames(in: range) }
@@ -148,12 +152,12 @@ extension AddressSpace {
     RCU.synchronize()
     YieldPoint.pageOutBetweenGraceAndLook.reach()
     var out = 0
-    var staying = decide(batch, leavesShared: leavesShared, &out)
+    var staying = decide(batch, leavesShared: leavesShared, leavesGot: false, &out)
     if staying.contains(where: { frames.frame($0.before.pfn).pins == 0 }) {
       // Another space may have unmapped the page; its reference then waits in the deferred queue. Reclaim the queue and
-      // decide again.
+      // decide again. What has a reference now is got.
       memory.deferred.reclaim()
-      staying = decide(staying, leavesShared: leavesShared, &out)
+      staying = decide(staying, leavesShared: leavesShared, leavesGot: true, &out)
     }
     if staying.isEmpty { return out }
     YieldPoint.pageOutBetweenLookAndPutBack.reach()
@@ -162,7 +166,9 @@ extension AddressSpace {
   }
 
   /// Lets go of the frames without other holders, and counts them in `out`; returns the rest.
-  private func decide(_ pages: [PageTakenOut], leavesShared: Bool, _ out: inout Int) -> [PageTakenOut] {
+  private func decide(
+    _ pages: [PageTakenOut], leavesShared: Bool, leavesGot: Bool, _ out: inout Int
+  ) -> [PageTakenOut] {
     // ORDERING [slot-then-leave]: the entries were replaced, a grace period has passed, the slots are looked at now.
     let slots = PinSlotSnapshot(of: frames)
     return pages.filter { page in
@@ -172,13 +178,13 @@ extension AddressSpace {
         out += 1
         return false
       }
-      let isPinned = slots.holds(frames.frame(pfn))
-      switch memory.swap.decide(slot, pfn, isPinned: isPinned, leavesShared: leavesShared) {
+      let holder = slots.holder(of: frames.frame(pfn))
+      switch memory.swap.decide(slot, pfn, holder: holder, leavesShared: leavesShared, leavesGot: leavesGot) {
       case .out:
         out += 1
         return false
       case .left: return false
-      case .gone:
+      case .gone, .leftToSlot:
         // By way of the deferred frees, where pin slots are looked at before the last reference falls.
         memory.putAfterGracePeriod(pfn)
         return false

@@ -26,6 +26,16 @@ struct PinSlotSnapshot {
     held.sort()
   }
 
+  /// What a frame was held by.
+  enum Holder {
+    /// A pin at least.
+    case pin
+    case get
+  }
+
+  /// What held `frame` in a slot or in a list. Nil if nothing did.
+  func holder(of frame: Frame) -> Holder? { isPinned(frame) ? .pin : holds(frame) ? .get : nil }
+
   /// Whether no frame was held.
   private var isEmpty: Bool { held.isEmpty && listed == nil }
 

@@ -2,7 +2,7 @@
 ///
 /// Second chance: a page that was accessed since the last look loses the sign of it and stays. So a first turn of all
 /// clocks takes the pages that no thread used since the last reclaim, a second one those that no thread used in
-/// between, a third one any. Caches come first, all of them: their pages can be read again. Pages that a pin or a get
+/// between, a third one any. Caches come first, all of them: their pages can be read again. Frames that a pin or a get
 /// holds stay in every turn.
 extension PhysicalMemory {
   /// Takes back `pages` frames: those of page caches first, where dirty pages are written, then those of anonymous

@@ -101,55 +101,6 @@ final class SwapArea: @unchecked Sendable {
     }
   }
 
-  /// What a page-out finds about a frame a grace period later.
-  enum Verdict {
-    /// A fault took the page back, or an unmap gave it up. The slot is held no more; the caller has the reference.
-    case gone
-    /// Another entry, a get or a pin has the frame. The caller still holds the slot and has the reference.
-    case stays
-    /// Other entries map the frame, and nothing else has it. The entry leads to the slot from now on, and the frame
-    /// stays in the cache until the other entries do so, too. The slot is not held any more, the reference is given up.
-    case left
-    /// The frame is the writer's, or free already; the slot is not held any more, the reference is given up.
-    case out
-  }
-
-  /// Decides whether a frame leaves memory, a grace period after its entry was replaced.
-  ///
-  /// ORDERING [change-then-count]: the entry was replaced, the references are looked at now: the cache's and the
-  /// caller's, or more. A pin that is not among them will find the entry changed, and back out.
-  ///
-  /// - Parameters:
-  ///   - isPinned: whether a pin slot holds the frame, looked at after the grace period.
-  ///   - leavesShared: whether the verdict may be `left`. It need not be right: a held frame stays in the cache.
-  func decide(_ slot: SwapSlot, _ pfn: PFN, isPinned: Bool, leavesShared: Bool = false) -> Verdict {
-    let (verdict, freed) = monitor.locked { () -> (Verdict, PFN?) in
-      guard slots[slot.index].frame == pfn else {
-        unhold(slot)
-        return (.gone, nil)
-      }
-      let frame = frames.frame(pfn)
-      let references = frame.references
-      if isPinned || references > 2 {
-        markIdle(slot)
-        guard leavesShared, !isPinned, frame.pins == 0, references - 2 <= frame.mapCount else { return (.stays, nil) }
-        // Not the last reference: the cache has one.
-        _ = frame.put(Frame.oneReference)
-        unhold(slot)
-        return (.left, nil)
-      }
-      _ = frame.put(Frame.oneReference)
-      // What a device wrote is on its way to the file with the rest.
-      frame.clear(Frame.dirtyBit)
-      let freed = slots[slot.index].isWritten ? uncache(slot) : nil
-      if freed == nil { enqueue(slot) }
-      unhold(slot)
-      return (.out, freed)
-    }
-    giveUp(freed)
-    return verdict
-  }
-
   // MARK: In
 
   /// What a fault gets for an entry that leads to a slot.
@@ -287,7 +238,7 @@ final class SwapArea: @unchecked Sendable {
     return SwapSlot(slots.count - 1)
   }
 
-  private func unhold(_ slot: SwapSlot) {
+  func unhold(_ slot: SwapSlot) {
     slots[slot.index].holds -= 1
     freeIfUnused(slot)
   }
