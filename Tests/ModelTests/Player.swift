@@ -31,9 +31,7 @@ final class Player {
     }
 
     func differs() -> String? {
-      guard let bytes = pin?.deviceBytes.copy(fromByteOffset: 0, count: Page.size), bytes != frame.bytes else {
-        return nil
-      }
+      guard let bytes = pin?.deviceBytes.copy(fromByteOffset: 0, count: Page.size) else { return nil }
       return difference(bytes, frame.bytes).map { "through the pin: \($0)" }
     }
 

@@ -49,9 +49,10 @@ public final class Machine: Sendable {
 
 /// The engines that every test of pinning runs over.
 public enum Engines {
-  /// All of them. A new engine is added here and is tortured by every pair. Under a sanitizer those without locks: the
-  /// locks are what orders the baseline, and the run must end in time.
-  public static let all: [PinEngine] = Sanitizer.isPresent ? lockless : [.locked, .reference, .slot]
+  /// All of them, or the one that `GUP_ENGINE` names. A new engine is added here and is tortured by every pair. Under a
+  /// sanitizer those without locks: the locks are what orders the baseline, and the run must end in time.
+  public static let all: [PinEngine] =
+    TestEnvironment.choice("GUP_ENGINE").map { [$0] } ?? (Sanitizer.isPresent ? lockless : PinEngine.allCases)
   /// The engines whose pins and faults take no lock, and which can therefore be frozen in the middle.
   public static let lockless: [PinEngine] = [.reference, .slot]
   /// Those that take a reference and look again.

@@ -24,6 +24,16 @@ public enum TestEnvironment {
     }
   }
 
+  /// Returns the case that `name` names, or nil if the variable is not set. Ends the process if there is no such case.
+  public static func choice<Choice: RawRepresentable & CaseIterable>(_ name: String) -> Choice?
+  where Choice.RawValue == String {
+    guard let text = ProcessInfo.processInfo.environment[name] else { return nil }
+    if let choice = Choice(rawValue: text) { return choice }
+    let words = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+    FileHandle.standardError.write(Data("error: \(name)=\(text): one of \(words) is needed\n".utf8))
+    exit(2)
+  }
+
   /// Returns the number that `text`, the value of the variable `name`, stands for.
   public static func parse<Number: SettingNumber>(
     _ text: String, _ name: String, in range: ClosedRange<Number>

@@ -39,14 +39,15 @@ import Testing
   }
 
   /// The whole way: a test process with a wrong seed fails and names it.
-  @Test(arguments: ["GUP_SEED=abc", "GUP_MODEL_PROGRAMS=0", "GUP_TORTURE_SECONDS=abc"])
+  @Test(arguments: ["GUP_SEED=abc", "GUP_MODEL_PROGRAMS=0", "GUP_TORTURE_SECONDS=abc", "GUP_ENGINE=abc"])
   func aWrongSettingEndsTheRun(setting: String) throws {
     let tests = CommandLine.arguments[0]
     let run = try Tool.run(
       "/usr/bin/env",
       [setting, tests, "--testing-library", "swift-testing", "--filter", "settingsAreRead"])
     #expect(run.status == 2)
-    #expect(run.errors.contains("error: \(setting): a number from "))
+    let needed = setting.hasPrefix("GUP_ENGINE") ? "one of locked, reference, slot" : "a number from "
+    #expect(run.errors.contains("error: \(setting): \(needed)"))
   }
 
   /// Reads every setting, for the test above.
@@ -54,5 +55,6 @@ import Testing
     #expect(TestSeed.named("settings") == TestSeed.named("settings"))
     #expect(TortureTime.perPair > 0)
     #expect(ModelPrograms.count > 0)
+    #expect(!Engines.all.isEmpty)
   }
 }

@@ -48,6 +48,19 @@ import Testing
     }
   }
 
+  /// Dirty pages of a mapping that has gone may go, although the references of its entries wait to be put.
+  @Test(arguments: Engines.all)
+  func theUnmappedGo(engine: PinEngine) throws {
+    try CacheStage.run(limit: 2, engine: engine) { stage in
+      for page in 0..<2 { try stage.space.store(UInt64(70 + page), at: stage.address(page)) }
+      try stage.space.unmap(at: stage.address(0), pages: 2)
+      #expect(stage.memory.deferred.isAnythingPending)
+      #expect(try MemoryStore.word(stage.cache.read(at: 9 * Page.size, count: 8), at: 0) == originalWord(9))
+      try stage.cache.sync()
+      for page in 0..<2 { #expect(stage.written(page) == UInt64(70 + page)) }
+    }
+  }
+
   /// A page that is used has its second chance: the others go first.
   @Test func secondChance() throws {
     try CacheStage.run(limit: 8) { stage in

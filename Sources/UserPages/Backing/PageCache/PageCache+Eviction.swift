@@ -68,6 +68,11 @@ extension PageCache {
       // All then share the grace period of (e3).
       let taken = Set(batch.map(\.page))
       let dirty = idle.filter { !taken.contains($0.page) }.prefix(most - batch.count)
+      // An entry that went leaves its reference to be put. Write-back takes it for a holder's, and the page would be
+      // dirty again at once, however often it is tried.
+      if dirty.contains(where: { states[$0.page].pfn.map { hasOtherReferences(memory.frames.frame($0)) } ?? false }) {
+        memory.deferred.reclaim()
+      }
       writeBackLock.holding { writeBack(dirty.map(\.page), keepingIn: &kept) }
       batch = (batch + take(Array(dirty), atMost: dirty.count)).sorted { $0.page < $1.page }
     }

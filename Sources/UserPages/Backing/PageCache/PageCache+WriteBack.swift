@@ -162,7 +162,7 @@ extension PageCache {
   /// Whether a frame has more references than the cache's and its entries': a get's, or one that waits to be put. An
   /// entry that goes between the looks takes its mapping with it at once and its reference later, so it errs on the
   /// safe side.
-  private func hasOtherReferences(_ frame: Frame) -> Bool {
+  func hasOtherReferences(_ frame: Frame) -> Bool {
     let before = frame.mapCount
     let references = frame.references
     return references > 1 + min(before, frame.mapCount)
