@@ -76,6 +76,33 @@
         }
       }
 
+      /// A store has read the entry of a part that is all zeroes so far. The break-up must not free that part.
+      @Test(arguments: Engines.lockless)
+      func aStoreIntoZeroes(engine: PinEngine) throws {
+        try play(frames: 2048) { freezer, machine in
+          let space = try spaceWith2MiB(machine, engine: engine)
+          let place = pageOf2MiB + Page.size
+          #expect(try space.load(at: place, as: UInt64.self) == 0)
+          // Otherwise the break-up would wait for a grace period before it begins.
+          machine.memory.flushDeferredFrees()
+          let writer = freezer.start("store", freezeAt: .accessBetweenEntryAndBytes) {
+            try space.store(UInt64(8), at: place)
+          }
+          #expect(writer.waitUntilFrozen())
+          let breaker = freezer.start("break-up") {
+            let isBroken = space.breakUpHugeFrames(in: HugeRegion.start..<HugeRegion.start + Page.hugeSize)
+            freezer.expect(isBroken, "there is another holder")
+          }
+          #expect(breaker.waitUntilPast(.breakUpBetweenTakeAndLook))
+          #expect(!breaker.mayFinish(), "2 MiB were broken up under a store")
+          writer.thaw()
+          try writer.join()
+          try breaker.join()
+          #expect(try space.load(at: place, as: UInt64.self) == 8, "a store was lost")
+          space.exit()
+        }
+      }
+
       /// A break-up has noted the entries of the parts, and puts those back in the end. A store must not change one in
       /// between.
       @Test(arguments: Engines.lockless)

@@ -31,6 +31,32 @@ import Testing
     }
   }
 
+  /// A part of zeroes is freed, and its entry shows the zero page. Locked memory keeps its frames.
+  @Test(arguments: Engines.all, [false, true])
+  func zeroesAreTheZeroPage(engine: PinEngine, isLocked: Bool) throws {
+    try withHugePages(engine: engine) { machine, space in
+      try space.mapHuge(pages: 512)
+      try space.store(UInt8(7), at: hugeBase.page(3) + 4095)
+      try space.store(UInt8(8), at: hugeBase.page(4))
+      #expect(space.says(hugeBase) == "huge rw dirty")
+      if isLocked { try space.lock(at: hugeBase, pages: 512) }
+      try space.protect(at: hugeBase.page(6), pages: 1, .none)
+      #expect(space.breakUpHugeFrames(in: whole))
+      let frames = isLocked ? 512 : 2
+      let census = machine.memory.census()
+      #expect(census.framesInUse == frames && census.mapcounts == frames && census.references == frames)
+      for page in [3, 4] { #expect(space.says(hugeBase.page(page)) == "normal rw dirty") }
+      let zeroes = isLocked ? "normal rw dirty" : "zero r"
+      for page in [0, 2, 5, 511] { #expect(space.says(hugeBase.page(page)) == zeroes) }
+      #expect(space.says(hugeBase.page(6)) == (isLocked ? "normal none dirty" : "zero none"))
+      try space.protect(at: hugeBase.page(6), pages: 1, .readWrite)
+      try space.store(UInt8(9), at: hugeBase.page(6))
+      #expect(try space.load(at: hugeBase.page(3) + 4095, as: UInt8.self) == 7)
+      #expect(try space.load(at: hugeBase.page(5), as: UInt64.self) == 0)
+      #expect(try space.load(at: hugeBase.page(6), as: UInt64.self) == 9)
+    }
+  }
+
   @Test func aReferenceByNumberKeepsItWhole() throws {
     try withHugePages(engine: .reference) { machine, space in
       try space.mapNumbered(pages: 512)

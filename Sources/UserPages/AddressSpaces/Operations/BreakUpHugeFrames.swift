@@ -10,6 +10,12 @@
 ///     4. each part gets counts of its own, unused parts
 ///        are freed, the entries come back without the
 ///        huge bit                                        the next ones count the part alone
+///
+/// A part that is all zeroes is freed as well, and its entry shows the zero page (`try_to_map_unused_to_zeropage`).
+/// Locked memory keeps its frames.
+///
+/// ORDERING [swap-then-copy]: the entries were taken away, and a grace period has passed before the bytes are looked
+/// at. No thread holds the frame. So every store has landed, and none can come.
 extension AddressSpace {
   /// Which 2 MiB frames are broken up.
   enum BreakUp {
@@ -65,7 +71,7 @@ extension AddressSpace {
     around range: Range<VirtualAddress>, _ writer: borrowing MmapWriter
   ) -> Bool {
     // The entries that map parts of a 2 MiB frame, by its first frame.
-    var parts: [PFN: [(address: VirtualAddress, ptep: PTEPointer, pte: PTE)]] = [:]
+    var parts: [PFN: [(address: VirtualAddress, ptep: PTEPointer, pte: PTE, isLocked: Bool)]] = [:]
     for mapping in mappings {
       var cursor = table.cursor(over: mapping.value.range.clamped(to: wide), writer)
       while let step = cursor.next() {
@@ -85,7 +91,7 @@ extension AddressSpace {
           for (address, ptep) in run {
             let pte = ptep.waitUntilUnlocked()
             guard pte.isMapped, pte.isAnonymous, pte.isHuge else { continue }
-            parts[pte.folioPFN, default: []].append((address, ptep, pte))
+            parts[pte.folioPFN, default: []].append((address, ptep, pte, mapping.value.attributes.isLocked))
           }
         }
       }
@@ -98,7 +104,7 @@ extension AddressSpace {
     if parts.isEmpty { return false }
     YieldPoint.breakUpBetweenLookAndTake.reach()
     for (_, places) in parts {
-      for (address, ptep, pte) in places {
+      for (address, ptep, pte, _) in places {
         _ = revokingTranslation(at: address) { ptep.update { _ in PTE(.migration, payload: pte.pfn.rawValue) } }
       }
     }
@@ -115,7 +121,16 @@ extension AddressSpace {
         for pfn in unused { memory.discardFrame(pfn) }
         any = true
       }
-      for (_, ptep, pte) in places { ptep.store(isAlone ? pte.without(PTELayout.huge) : pte) }
+      for (_, ptep, pte, isLocked) in places {
+        if isAlone, !isLocked, frames.bytes(of: pte.pfn).firstOther(than: 0) == nil {
+          let zeroes = PTE(mapping: memory.zeroPage).asSpecial
+          ptep.store(pte.isProtNone ? zeroes.withoutAccess : zeroes)
+          frames.frame(pte.pfn).removeMapping()
+          memory.put(frames.frame(pte.pfn), Frame.oneReference)
+        } else {
+          ptep.store(isAlone ? pte.without(PTELayout.huge) : pte)
+        }
+      }
     }
     return any
   }
