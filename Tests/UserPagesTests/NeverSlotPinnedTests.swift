@@ -71,19 +71,36 @@ import Testing
     child.exit()
   }
 
+  #if DEBUG
+    @Test func pagesThatComeBack() throws {
+      let memory = try PhysicalMemory(ramPages: 64, swapFile: .temporary(pages: 16))
+      let space = try resident(memory, .slot)
+      let pfn = RCU.read { space.table.ptep(for: Self.address, $0)?.load().pfn }
+      let frame = memory.frames.frame(try #require(pfn))
+      #expect(isNeverSlotPinned(space))
+      let freezer = Freezer()
+      defer { freezer.remove() }
+      let pageOut = freezer.start("page out", freezeAt: .pageOutBetweenGraceAndLook) {
+        try space.advise(at: Self.address, pages: 1, .pageOut)
+      }
+      #expect(pageOut.waitUntilFrozen())
+      // The pin of a reader that has not looked again: the page is seen to be held, and comes back. No slot was ever
+      // used.
+      #expect(frame.retain(Frame.oneReference + Frame.onePin))
+      pageOut.thaw()
+      try pageOut.join()
+      #expect(space.entry(at: Self.address).kind == .normal)
+      #expect(!isNeverSlotPinned(space))
+      #expect(!frame.put(Frame.oneReference + Frame.onePin))
+    }
+  #endif
+
   @Test func pagesThatWereOut() throws {
     let memory = try PhysicalMemory(ramPages: 64, swapFile: .temporary(pages: 16))
     let space = try resident(memory, .slot)
-    // A reference of a reader that has not looked again: the page goes, is seen to be held, and comes back. No slot was
-    // ever used.
-    let pfn = RCU.read { space.table.ptep(for: Self.address, $0)?.load().pfn }
-    let frame = memory.frames.frame(try #require(pfn))
-    #expect(isNeverSlotPinned(space) && frame.retain(Frame.oneReference))
+    #expect(isNeverSlotPinned(space))
     try space.advise(at: Self.address, pages: 1, .pageOut)
-    #expect(space.entry(at: Self.address).kind == .normal)
-    #expect(!isNeverSlotPinned(space))
-    #expect(!frame.put(Frame.oneReference))
-    try space.advise(at: Self.address, pages: 1, .pageOut)
+    #expect(space.entry(at: Self.address).kind == .swap)
     #expect(try space.load(at: Self.address, as: UInt8.self) == 1)
     #expect(!isNeverSlotPinned(space))
   }

@@ -135,6 +135,18 @@ final class FrameAllocator: @unchecked Sendable {
     return fromReserve ? takeFromReserve().map(begin) : nil
   }
 
+  /// As `allocate`, but from the calling thread's cache alone; nil where that has none, or another thread has its lock.
+  /// Waits for nothing.
+  ///
+  /// - Parameter movable: whether the frame is a movable one, where some are.
+  func allocateCached(movable isMovable: Bool) -> PFN? {
+    let shard = ownShard
+    guard locks.tryLock(shard) else { return nil }
+    let own = cache(shard, movable: isMovable && movable != nil).pop()
+    locks.unlock(shard)
+    return own.map(begin)
+  }
+
   /// One frame only: what is left of the reserve stays in the depot.
   private func takeFromReserve() -> PFN? {
     var number: UInt32 = 0

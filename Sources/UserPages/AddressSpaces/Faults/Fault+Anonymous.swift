@@ -6,7 +6,7 @@ extension Fault {
       return site.install(site.finish(PTE(mapping: zeroPage).asSpecial, writable: false))
     }
     if site.lacksAnonVMA { return .needsAnonVMA }
-    guard let frame, frame.isZeroed else { return .needsFrame(zeroed: true) }
+    guard hasZeroedFrame || getCachedFrame() else { return .needsFrame(zeroed: true) }
     return installFrame(at: site)
   }
 

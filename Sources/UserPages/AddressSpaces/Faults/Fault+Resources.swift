@@ -20,6 +20,20 @@ extension Fault {
     frame = NewFrame(pfn: pfn, isZeroed: zeroed)
   }
 
+  var hasZeroedFrame: Bool { frame?.isZeroed ?? false }
+
+  /// Gets a cleared frame from the calling thread's cache, if that has one, and spares the fault a second attempt.
+  ///
+  /// Inside the attempt's section, which lasts longer by the time that clearing takes. No entry is locked yet.
+  mutating func getCachedFrame() -> Bool {
+    guard frame == nil, hugeFrame == nil else { return false }
+    let mayUseMovableFrame = mayUseMovableFrame
+    guard let pfn = space.with({ $0.memory.allocateCachedFrame(movable: mayUseMovableFrame) }) else { return false }
+    frames.bytes(of: pfn).fill(0)
+    frame = NewFrame(pfn: pfn, isZeroed: true)
+    return true
+  }
+
   private mutating func allocateFrame() throws(PageError) -> PFN {
     // The fault maps a base page after all. The 2 MiB that were meant for it may be all the memory there is.
     if let hugeFrame { space.with { $0.memory.discardHugeFrame(hugeFrame) } }

@@ -25,6 +25,16 @@ package final class AllocationFailures: Sendable {
     return failures.load(ordering: .sequentiallyConsistent)
   }
 
+  /// Whether one of the next allocations fails.
+  @inline(__always)
+  var isAwaited: Bool {
+    #if DEBUG || USERPAGES_YIELD_POINTS
+      return countdown.load(ordering: .relaxed) != 0
+    #else
+      return false
+    #endif
+  }
+
   /// Whether the allocation that is about to be made fails.
   @inline(__always)
   func isNext() -> Bool {

@@ -44,6 +44,13 @@ extension PhysicalMemory {
     throw .outOfMemory
   }
 
+  /// As `allocateFrame`, but nil unless the calling thread's cache has a frame and memory is not short. Waits for
+  /// nothing, so a read-side section may call it.
+  func allocateCachedFrame(movable: Bool) -> PFN? {
+    if allocator.isLow || allocationFailures.isAwaited { return nil }
+    return allocator.allocateCached(movable: movable)
+  }
+
   /// A free frame, of the reserve too for a thread that reclaims; nil where there is none.
   private func takeFrame(_ movable: Bool) -> PFN? {
     let pfn = allocator.allocate(movable: movable, fromReserve: ReclaimScope.isReclaiming)
