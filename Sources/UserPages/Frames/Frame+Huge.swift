@@ -72,23 +72,17 @@ extension FrameTable {
   }
 
   /// Entries of either level that map a frame, or any part of the 2 MiB frame that `first` is the first of. O(512).
-  func mappings(of first: PFN) -> Int {
+  ///
+  /// - Parameter limit: how many are enough to know of. The count ends with the part at which it is reached.
+  func mappings(of first: PFN, upTo limit: Int = .max) -> Int {
     let folio = frame(first)
     guard folio.has(Frame.hugeBit) else { return folio.mapCount }
-    return (0..<Page.pagesPerHuge).reduce(folio.hugeMapCount) { $0 + frame(first + $1).mapCount }
-  }
-
-  /// Whether one entry of either level maps the frame, or any part of the 2 MiB frame that `first` is the first of.
-  /// O(512), and O(1) where a whole entry and another one do.
-  func isMappedOnce(_ first: PFN) -> Bool {
-    let folio = frame(first)
-    guard folio.has(Frame.hugeBit) else { return folio.mapCount == 1 }
     var (count, index) = (folio.hugeMapCount, 0)
-    while count <= 1, index < Page.pagesPerHuge {
+    while count < limit, index < Page.pagesPerHuge {
       count += frame(first + index).mapCount
       index += 1
     }
-    return count == 1
+    return count
   }
 
   /// Turns a 2 MiB frame into 512 ordinary ones (`__split_folio_to_order`). Those at `users` go on with one reference

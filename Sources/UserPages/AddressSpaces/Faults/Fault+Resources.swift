@@ -24,11 +24,15 @@ extension Fault {
 
   /// Gets a cleared frame from the calling thread's cache, if that has one, and spares the fault a second attempt.
   ///
-  /// Inside the attempt's section, which lasts longer by the time that clearing takes. No entry is locked yet.
+  /// Inside the attempt's section, which lasts longer by the time that clearing takes. No entry is locked yet. With the
+  /// `locked` engine the attempt holds a page-table lock, and the frame is cleared before it.
   mutating func getCachedFrame() -> Bool {
     guard frame == nil, hugeFrame == nil else { return false }
     let mayUseMovableFrame = mayUseMovableFrame
-    guard let pfn = space.with({ $0.memory.allocateCachedFrame(movable: mayUseMovableFrame) }) else { return false }
+    let pfn = space.with { space in
+      space.faultsHoldMmapLock ? nil : space.memory.allocateCachedFrame(movable: mayUseMovableFrame)
+    }
+    guard let pfn else { return false }
     frames.bytes(of: pfn).fill(0)
     frame = NewFrame(pfn: pfn, isZeroed: true)
     return true

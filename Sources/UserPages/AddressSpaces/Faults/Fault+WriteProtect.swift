@@ -59,7 +59,7 @@ extension Fault {
     let folio = frames.frame(pte.folioPFN)
     if folio.references == 1 { return engine.holdsUncounted(folio, in: frames) ? .no : .yes }
     // The mapcount falls at once, the reference only after a grace period: the surplus may be just that.
-    return mayDrain && folio.pins == 0 && frames.isMappedOnce(pte.folioPFN) ? .afterDrain : .no
+    return mayDrain && folio.pins == 0 && frames.mappings(of: pte.folioPFN, upTo: 2) == 1 ? .afterDrain : .no
   }
 
   /// Locks the entry if it is the only user of `folio`. Nil stands for an exclusive page, which needs no look.
