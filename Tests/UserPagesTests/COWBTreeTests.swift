@@ -28,6 +28,10 @@ import Testing
         let ceiling = model.keys.filter { $0 >= key }.min()
         #expect(tree.workingCeiling(key)?.key == ceiling)
         #expect(tree.workingFloor(key)?.key == floor)
+        let neighbours = tree.workingNeighbours(of: key)
+        #expect(neighbours.floor?.key == floor && neighbours.floor?.word == floor.flatMap { model[$0] })
+        let above = model.keys.filter { $0 > key }.min()
+        #expect(neighbours.above?.key == above && neighbours.above?.word == above.flatMap { model[$0] })
         RCU.read { section in
           #expect(tree.floor(key, section)?.key == floor)
           #expect(tree.floor(key, section)?.word == floor.flatMap { model[$0] })

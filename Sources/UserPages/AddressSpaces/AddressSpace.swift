@@ -39,6 +39,8 @@ public final class AddressSpace: Sendable {
   let clockHand = Guarded(VirtualAddress(0))
   /// Whether an entry may be a guard marker. Never false again.
   let mayHoldGuards = Atomic<Bool>(false)
+  /// Whether a mapping may be sealed. Never false again. The mmap lock orders it with the mappings that it is for.
+  let mayHoldSeals = Atomic<Bool>(false)
   /// The page-table locks, where the engine takes them.
   let tableLocks: PageTableLocks?
 

@@ -68,18 +68,18 @@ extension VMATree {
     left mergesLeft: Bool, right mergesRight: Bool, _ writer: borrowing MmapWriter
   ) -> (left: Mapping?, right: Mapping?, anonVMA: AnonVMA) {
     var merge: (left: Mapping?, right: Mapping?, anonVMA: AnonVMA) = (nil, nil, anonVMA)
-    if mergesLeft, let left = lastEntry(beginningBelow: range.lowerBound, writer.reader),
-      left.end == range.lowerBound, left.mayMatch(attributes), case let left = left.mapping,
-      left.value.backingPage(of: range.lowerBound) == firstPage, left.value.attributes.matches(attributes),
+    let neighbours = neighbours(of: range, writer.reader)
+    if mergesLeft, let left = neighbours.left, left.end == range.lowerBound, left.mayMatch(attributes),
+      case let left = left.mapping, left.value.backingPage(of: range.lowerBound) == firstPage,
+      left.value.attributes.matches(attributes),
       let merged = AnonVMA.merged(left.value.anonVMA, anonVMA)
     {
       merge.left = left
       merge.anonVMA = merged
     }
     let behind = firstPage + (range.upperBound - range.lowerBound) / Page.size
-    if mergesRight, let right = firstEntry(endingAbove: range.upperBound, writer.reader),
-      right.start == range.upperBound, right.mayMatch(attributes), case let right = right.mapping,
-      right.value.firstPage == behind, right.value.attributes.matches(attributes),
+    if mergesRight, let right = neighbours.right, right.start == range.upperBound, right.mayMatch(attributes),
+      case let right = right.mapping, right.value.firstPage == behind, right.value.attributes.matches(attributes),
       AnonVMA.merged(anonVMA, right.value.anonVMA) != nil
     {
       let own = right.value.anonVMA

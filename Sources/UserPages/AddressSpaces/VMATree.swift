@@ -170,6 +170,32 @@ final class VMATree: Sendable {
     }
   }
 
+  /// The entries of the last mapping below `range`, in which no mapping is, and of the first one above it.
+  @inline(__always)
+  func neighbours(
+    of range: Range<VirtualAddress>, _ lock: borrowing MmapReader
+  ) -> (left: Entry?, right: Entry?) {
+    let stripe = Stripe.range(of: range.lowerBound)
+    guard lock.extent == stripe, let tree = narrow[Stripe.slot(of: range.lowerBound)] else {
+      return (lastEntry(beginningBelow: range.lowerBound, lock), firstEntry(endingAbove: range.upperBound, lock))
+    }
+    let own = tree.with { Self.neighbours(of: range.lowerBound, in: $0) }
+    let wide = Self.neighbours(of: range.lowerBound, in: self.wide)
+    return (
+      Self.higher(own.left.flatMap { stripe.contains($0.start) ? $0 : nil }, wide.left),
+      Self.lower(own.right.flatMap { stripe.contains($0.start) ? $0 : nil }, wide.right)
+    )
+  }
+
+  @inline(__always)
+  private static func neighbours(
+    of address: VirtualAddress, in tree: COWBTree
+  ) -> (left: Entry?, right: Entry?) {
+    if tree.count == 0 { return (nil, nil) }
+    let (floor, above) = tree.workingNeighbours(of: address.rawValue)
+    return (floor.map(Entry.init), above.map(Entry.init))
+  }
+
   /// Whether a wide mapping overlaps `range` or touches it, so that a change of `range` might change that mapping.
   @inline(__always)
   func isWide(at range: Range<VirtualAddress>, _ lock: borrowing MmapReader) -> Bool {
@@ -184,8 +210,9 @@ final class VMATree: Sendable {
   }
 
   private static func firstOfSome(endingAbove address: VirtualAddress, in tree: COWBTree) -> Entry? {
-    if let last = last(beginningAtOrBelow: address, in: tree), last.end > address { return last }
-    return tree.workingCeiling(address.rawValue).map(Entry.init)
+    let (floor, above) = tree.workingNeighbours(of: address.rawValue)
+    if let last = floor.map(Entry.init), last.end > address { return last }
+    return above.map(Entry.init)
   }
 
   @inline(__always)
@@ -203,6 +230,11 @@ final class VMATree: Sendable {
   private static func higher(_ one: Entry?, _ other: Entry?) -> Entry? {
     guard let one, let other else { return one ?? other }
     return one.start > other.start ? one : other
+  }
+
+  /// Whether a mapping overlaps `range`.
+  func isAny(in range: Range<VirtualAddress>, _ lock: borrowing MmapReader) -> Bool {
+    firstEntry(endingAbove: range.lowerBound, lock).map { $0.start < range.upperBound } ?? false
   }
 
   /// Calls `body` with every mapping that overlaps `range`, in order.

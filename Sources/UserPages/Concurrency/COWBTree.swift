@@ -156,21 +156,42 @@ final class COWBTree: @unchecked Sendable {
   }
 
   /// The entry with the smallest key that is not below `key`, of the edit in progress. For the writer. O(log n).
-  func workingCeiling(_ key: UInt64) -> Entry? { working.flatMap { ceiling(key, in: $0) } }
+  func workingCeiling(_ key: UInt64) -> Entry? {
+    let (floor, above) = workingNeighbours(of: key)
+    return floor?.key == key ? floor : above
+  }
 
-  private func ceiling(_ key: UInt64, in node: Node) -> Entry? {
-    let node = edited(node)
+  /// The entry with the largest key that is not above `key`, and the next one, of the edit in progress. For the writer.
+  /// One descent. O(log n).
+  func workingNeighbours(of key: UInt64) -> (floor: Entry?, above: Entry?) {
+    guard var node = working else { return (nil, nil) }
     let key = min(key, Self.noKey - 1)
-    var index = max(Self.lastCounted(in: node, notAbove: key), 0)
-    while index < Int(node.pointee.count) {
+    // The next subtree, where the entry above is if the leaf has none.
+    var next: Node?
+    while true {
+      node = edited(node)
+      let index = Self.lastCounted(in: node, notAbove: key)
+      let hasMore = index + 1 < Int(node.pointee.count)
       if node.pointee.height == 0 {
-        if node.pointee.keys[index] >= key { return (node.pointee.keys[index], node.pointee.slots[index]) }
-      } else if let found = ceiling(key, in: Self.child(node, index)) {
-        return found
+        let above = hasMore ? Self.entry(index + 1, of: node) : next.map(smallestEntry)
+        return (index < 0 ? nil : Self.entry(index, of: node), above)
       }
-      index += 1
+      // Below the smallest key only in the root: then the leaf has the entry above.
+      let place = max(index, 0)
+      if hasMore { next = Self.child(node, index + 1) }
+      node = Self.child(node, place)
     }
-    return nil
+  }
+
+  private func smallestEntry(in node: Node) -> Entry {
+    var node = node
+    while node.pointee.height > 0 { node = Self.child(node, 0) }
+    return Self.entry(0, of: edited(node))
+  }
+
+  @inline(__always)
+  private static func entry(_ index: Int, of leaf: Node) -> Entry {
+    (leaf.pointee.keys[index], leaf.pointee.slots[index])
   }
 
   /// The node as the edit in progress has it.

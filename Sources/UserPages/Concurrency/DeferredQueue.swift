@@ -252,7 +252,7 @@ final class DeferredQueue: @unchecked Sendable {
         if word.isTreeNode {
           treeNodes.free(word.pointer)
         } else if word.isPlainPublished {
-          PublishedCell.destroy(word.pointer)
+          PublishedCell.deallocate(word.pointer)
         } else if word.isObject {
           ready.append(word)
         } else {

@@ -30,7 +30,7 @@ struct DeferredWord {
     DeferredWord(tag: publishedTag, payload: UInt64(UInt(bitPattern: cell)))
   }
 
-  /// A published value that holds no object: its end runs no user's code.
+  /// A published value that holds no object and no other memory: it is freed and not destroyed.
   static func plainPublished(_ cell: UnsafeMutableRawPointer) -> DeferredWord {
     DeferredWord(tag: plainPublishedTag, payload: UInt64(UInt(bitPattern: cell)))
   }

@@ -37,7 +37,8 @@ struct Published<Value: ~Copyable>: @unchecked Sendable {
 
   /// What frees the value after a grace period.
   ///
-  /// - Parameter holdsObject: whether the value's end may be the end of a user's object, which runs a user's code.
+  /// - Parameter holdsObject: whether the value holds an object, whose end may run a user's code. A value that holds
+  ///   none, and no other memory, is freed without being destroyed.
   func retired(holdsObject: Bool = true) -> DeferredWord {
     let cell = UnsafeMutableRawPointer(pointer) - PublishedCell.headerBytes
     return holdsObject ? .published(cell) : .plainPublished(cell)
@@ -64,6 +65,9 @@ enum PublishedCell {
 
   static func destroy(_ cell: UnsafeMutableRawPointer) {
     cell.load(as: (any Destroyer.Type).self).destroy(cell + headerBytes)
-    cell.deallocate()
+    deallocate(cell)
   }
+
+  /// Frees the memory of a value that holds nothing.
+  static func deallocate(_ cell: UnsafeMutableRawPointer) { cell.deallocate() }
 }

@@ -80,6 +80,7 @@ extension AddressSpace {
   ) throws(PageError) {
     var failure: PageError?
     child.mayHoldGuards.store(mayHoldGuards.load(ordering: .relaxed), ordering: .relaxed)
+    child.mayHoldSeals.store(mayHoldSeals.load(ordering: .relaxed), ordering: .relaxed)
     for mapping in inherited {
       // ORDERING [lock-then-validate]: in one turn of the lock with the entries, so that a backing that moves a page
       // finds the child.

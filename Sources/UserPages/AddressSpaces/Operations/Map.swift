@@ -51,11 +51,7 @@ extension AddressSpace {
     // Before a fault can ask for a page: a backing that moves pages must know the spaces that may show them.
     attributes.users?.add(self)
     try changeMappings(in: range) { writer, teardown throws(PageError) in
-      if !replaces {
-        var isTaken = false
-        mappings.forEach(in: range, writer.reader) { _ in isTaken = true }
-        if isTaken { throw .alreadyMapped }
-      }
+      if !replaces, mappings.isAny(in: range, writer.reader) { throw .alreadyMapped }
       try requireUnmappable(range, writer, &teardown)
       var old = VMATree.Replaced()
       mappings.carve(range, replacing: &old, writer)

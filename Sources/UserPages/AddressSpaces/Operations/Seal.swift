@@ -19,12 +19,15 @@ extension AddressSpace {
     guard let (range, isWhole) = address.reachableRange(pages: pages), isWhole else { throw .outOfMemory }
     try changeMappings(in: range) { writer, teardown throws(PageError) in
       if parts(of: range, writer.reader).hasHole { throw .outOfMemory }
+      mayHoldSeals.store(true, ordering: .relaxed)
       change(range, writer, &teardown) { $0.isSealed = true }
     }
   }
 
   /// - Throws: `notPermitted` if a part of `range` is immutable (`can_modify_vma`).
   func requireMutable(_ range: Range<VirtualAddress>, _ lock: borrowing MmapReader) throws(PageError) {
+    // An operation that finds none spares the look at its mappings.
+    guard mayHoldSeals.load(ordering: .relaxed) else { return }
     var isSealed = false
     mappings.forEach(in: range, lock) { if $0.value.attributes.isSealed { isSealed = true } }
     if isSealed { throw .notPermitted }

@@ -47,8 +47,7 @@ extension AddressSpace {
   func unlinkVacantNodes(
     around range: Range<VirtualAddress>, _ writer: borrowing MmapWriter, _ teardown: inout Teardown
   ) {
-    let left = mappings.lastEntry(beginningBelow: range.lowerBound, writer.reader)
-    let right = mappings.firstEntry(endingAbove: range.upperBound, writer.reader)
+    let (left, right) = mappings.neighbours(of: range, writer.reader)
     // What lies outside of the extent may be mapped by another thread at this moment: nodes that reach there stay.
     let extent = writer.extent
     let floor = max(left?.end ?? extent.lowerBound, extent.lowerBound)
