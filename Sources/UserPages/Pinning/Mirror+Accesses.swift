@@ -84,6 +84,15 @@ extension Mirror {
     }
   }
 
+  /// Lends `body` the page that holds `address`, as the other `withPage` does. The closure may throw: its error is the
+  /// call's.
+  @inlinable @inline(__always)
+  public func withPage<Result>(
+    at address: VirtualAddress, for access: PageAccess, _ body: (PageBytes) throws -> Result
+  ) throws -> Result {
+    try withPage(at: address, for: access) { page in Swift.Result { try body(page) } }.get()
+  }
+
   /// Lends `body` the page that holds `address` outside of any section, and returns its result if the translation was
   /// in force all the time; nil if it was revoked meanwhile.
   ///
@@ -103,6 +112,15 @@ extension Mirror {
       if !isInRAM { return try readHeld(at: address) { body(PageBytes($0, isWritable: false)) } }
     }
     return table.readUnheld(page) { body(PageBytes($0, isWritable: false)) }
+  }
+
+  /// Lends `body` the page that holds `address` outside of any section, as the other `withPageOptimistically` does. The
+  /// closure may throw: its error is the call's, unless the translation was revoked meanwhile.
+  @inlinable @inline(__always)
+  public func withPageOptimistically<Result>(
+    at address: VirtualAddress, _ body: (PageBytes) throws -> Result
+  ) throws -> Result? {
+    try withPageOptimistically(at: address) { page in Swift.Result { try body(page) } }?.get()
   }
 
   // MARK: One access

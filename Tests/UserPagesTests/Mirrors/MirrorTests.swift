@@ -93,31 +93,6 @@ extension Mirror {
     }
   }
 
-  @Test(.disabled(if: Sanitizer.isThread, "there the load is in a section, which the reuse waits for"))
-  func wholePages() throws {
-    try withMirror { _, space, mirror in
-      try space.map(at: mirrorBase, pages: 2, protection: .readWrite)
-      let outcome: Bool = try mirror.withPage(at: mirrorBase, for: .write) { page in
-        page.store(UInt64(5), toByteOffset: 8)
-        return RCU.isReading
-      }
-      #expect(outcome)
-      #expect(try mirror.withPage(at: mirrorBase, for: .read) { $0.load(fromByteOffset: 8, as: UInt64.self) } == 5)
-      let seen: UInt64? = try mirror.withPageOptimistically(at: mirrorBase) { page in
-        page.load(fromByteOffset: 8, as: UInt64.self)
-      }
-      #expect(seen == 5)
-      let again: UInt64? = try mirror.withPageOptimistically(at: mirrorBase) { page in
-        try? space.unmap(at: mirrorBase.page(1), pages: 1)
-        return page.load(fromByteOffset: 8, as: UInt64.self)
-      }
-      // Nothing of the second page was remembered. A revocation of any page counts nevertheless, if there is an entry
-      // node.
-      #expect(again == nil)
-      #expect(throws: PageError.badAddress) { _ = try mirror.withPageOptimistically(at: mirrorBase.page(1)) { _ in 0 } }
-    }
-  }
-
   /// A page that changes while it is read: what was read does not count, and is read again.
   @Test(.disabled(if: Sanitizer.isThread, "there the load is in a section, which the reuse waits for"))
   func aReadIsRepeated() throws {
