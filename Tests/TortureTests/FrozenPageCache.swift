@@ -110,6 +110,52 @@
         }
       }
 
+      /// (b1), (b2): stores that come when the mark is gone and the sequence stands. One by an entry that has been
+      /// writable is written. One that makes an entry writable marks the page again; the entry is read-only after.
+      @Test(arguments: Engines.lockless, [false, true])
+      func aStoreBeforeTheSequence(engine: PinEngine, byWritableEntry: Bool) throws {
+        try withFrozenCache(engine) { [first, second] stage in
+          let (space, cache) = (stage.space, stage.cache)
+          try space.store(UInt64(5), at: first)
+          _ = try space.load(at: second, count: 1)
+          let sync = stage.freezer.start("sync", freezeAt: .writeBackBetweenMarksAndSequence) { try cache.sync() }
+          #expect(sync.waitUntilFrozen())
+          try space.store(UInt64(6), at: byWritableEntry ? first : second)
+          sync.thaw()
+          try sync.join()
+          #expect(stage.written() == 6, "a store was not written whose entry was writable before")
+          #expect(cache.dirtyPages == (byWritableEntry ? 0 : 1))
+          try cache.sync()
+          try space.store(UInt64(7), at: second)
+          try space.store(UInt64(8), at: first)
+          #expect(cache.dirtyPages == 1, "an entry stayed writable")
+          try cache.sync()
+          #expect(stage.written() == 8)
+        }
+      }
+
+      /// (b6): a pin for writing that comes after the grace period faults, and is seen by the look, or marks the page
+      /// that was looked at before.
+      @Test(arguments: Engines.lockless, [false, true])
+      func aPinAfterTheGracePeriod(engine: PinEngine, isGet: Bool) throws {
+        try withFrozenCache(engine) { [first] stage in
+          let (space, cache) = (stage.space, stage.cache)
+          try space.store(UInt64(5), at: first)
+          let sync = stage.freezer.start("sync", freezeAt: .writeBackBetweenGraceAndLook) { try cache.sync() }
+          #expect(sync.waitUntilFrozen())
+          let pin = try space.pin(at: first, isGet ? [.get, .write] : .write)
+          pin.deviceBytes.store(UInt64(6))
+          sync.thaw()
+          try sync.join()
+          #expect(cache.dirtyPages == 1, "a device stores to a page that the cache believes to be clean")
+          pin.deviceBytes.store(UInt64(7))
+          pin.release(dirty: true)
+          stage.memory.flushDeferredFrees()
+          try cache.sync()
+          #expect(stage.written() == 7 && cache.dirtyPages == 0)
+        }
+      }
+
       /// `write` copies, a write-back comes and goes, and only then is the page marked.
       @Test func aWriteThatHasCopied() throws {
         try withFrozenCache { stage in
