@@ -134,6 +134,32 @@ public func up_cache_sync(_ backing: OpaquePointer?) -> Int32 {
 }
 
 @c @implementation
+public func up_cache_handle_create(
+  _ backing: OpaquePointer?, _ handle: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+  guard let handle else { return -EINVAL }
+  return attempt(backing, BackingHandle.self) { (backing) throws(PageError) in
+    handle.pointee = Handles.make(try backing.cache().open(), .cacheHandle, of: backing.memory)
+  }
+}
+
+@c @implementation
+public func up_cache_handle_sync(_ handle: OpaquePointer?) -> Int32 {
+  attempt(handle, PageCache.Handle.self) { (handle) throws(PageError) in try handle.sync() }
+}
+
+@c @implementation
+public func up_cache_handle_check(_ handle: OpaquePointer?) -> Int32 {
+  attempt(handle, PageCache.Handle.self) { (handle) throws(PageError) in try handle.check() }
+}
+
+@c @implementation
+public func up_cache_handle_destroy(_ handle: OpaquePointer?) -> Int32 {
+  guard let handle else { return -EINVAL }
+  return Handles.end(handle, .cacheHandle, PageCache.Handle.self) ? 0 : -EINVAL
+}
+
+@c @implementation
 public func up_cache_flush(_ backing: OpaquePointer?, _ firstPage: UInt64, _ pages: UInt64) -> Int32 {
   let (end, overflows) = firstPage.addingReportingOverflow(pages)
   let range = count(firstPage)..<(overflows ? Int.max : count(end))

@@ -9,7 +9,7 @@ import UserPages
 /// and not corruption.
 enum Handles {
   /// What a handle refers to.
-  enum Kind { case machine, space, backing, mirror }
+  enum Kind { case machine, space, backing, mirror, cacheHandle }
 
   private struct Entry {
     let kind: Kind

@@ -9,6 +9,7 @@ void test_null_arguments(void) {
   up_space *space = fixture.space;
   up_backing *file;
   up_mirror *mirror;
+  up_cache_handle *handle;
   up_pin pin = {NULL, {0}};
   up_pins pins = {0, {0}};
   uint64_t value = 0;
@@ -70,6 +71,13 @@ void test_null_arguments(void) {
   CHECK_IS(up_cache_open(machine, NULL, &(up_cache_options){.limit = 1}, &file), -EINVAL);
   CHECK_IS(up_cache_open(machine, face_path("nulls"), NULL, &file), -EINVAL);
   CHECK_IS(up_cache_sync(NULL), -EINVAL);
+  CHECK_IS(up_cache_handle_create(NULL, &handle), -EINVAL);
+  CHECK_IS(up_cache_handle_create(file, NULL), -EINVAL);
+  CHECK_IS(up_cache_handle_create(file, &handle), -EINVAL);
+  CHECK_IS(up_cache_handle_sync(NULL), -EINVAL);
+  CHECK_IS(up_cache_handle_check(NULL), -EINVAL);
+  CHECK_IS(up_cache_handle_destroy(NULL), -EINVAL);
+  CHECK_IS(up_cache_handle_destroy((up_cache_handle *)mirror), -EINVAL);
   CHECK_IS(up_cache_flush(NULL, 0, 1), -EINVAL);
   CHECK_IS(up_cache_evict(NULL, 1), -EINVAL);
   CHECK_IS(up_cache_count(NULL, &(up_cache_counters){0}), -EINVAL);

@@ -133,6 +133,62 @@ void test_a_store_of_callbacks(void) {
   face_end(fixture);
 }
 
+void test_errors_are_reported_to_each_handle(void) {
+  struct fixture fixture = face_begin(UP_ENGINE_SLOT, 128, 0);
+  static struct store store;
+  memset(&store, 0, sizeof store);
+  up_store_operations operations = all_operations;
+  operations.context = &store;
+  up_backing *cache = NULL;
+  up_cache_handle *first = NULL, *second = NULL, *late = NULL;
+  CHECK_OK(up_cache_create(fixture.machine, &operations, &(up_cache_options){.limit = 8}, &cache));
+  CHECK_OK(up_cache_handle_create(cache, &first));
+  CHECK_OK(up_cache_handle_create(cache, &second));
+  CHECK_OK(up_cache_handle_sync(first));
+  CHECK_IS(up_file_write(cache, 0, "a", 1), 1);
+  atomic_store(&store.fails, 1);
+  // The write-back of any call: each of the three users gets its error once, whatever the others got.
+  CHECK_OK(up_cache_flush(cache, 0, 1));
+  atomic_store(&store.fails, 0);
+  CHECK_IS(up_cache_handle_check(first), -ENOSPC);
+  CHECK_OK(up_cache_handle_check(first));
+  CHECK_OK(up_cache_handle_sync(first));
+  CHECK_IS(store.bytes[0], 'a');
+  // It came after the error, which another user has seen.
+  CHECK_OK(up_cache_handle_create(cache, &late));
+  CHECK_OK(up_cache_handle_sync(late));
+  CHECK_IS(up_cache_handle_sync(second), -ENOSPC);
+  CHECK_OK(up_cache_handle_sync(second));
+  CHECK_IS(up_cache_sync(cache), -ENOSPC);
+  CHECK_OK(up_cache_sync(cache));
+  CHECK_OK(up_cache_handle_destroy(late));
+  CHECK_IS(up_cache_handle_destroy(late), -EINVAL);
+  // A sync that fails is the error of the call, and of each other user.
+  CHECK_IS(up_file_write(cache, 0, "b", 1), 1);
+  atomic_store(&store.fails, 1);
+  CHECK_IS(up_cache_handle_sync(second), -ENOSPC);
+  // No other user has seen the next one: it is the one's too that comes late.
+  CHECK_OK(up_cache_flush(cache, 0, 1));
+  CHECK_OK(up_cache_handle_create(cache, &late));
+  CHECK_IS(up_cache_handle_check(late), -ENOSPC);
+  atomic_store(&store.fails, 0);
+  CHECK_IS(up_cache_handle_sync(first), -ENOSPC);
+  CHECK_OK(up_cache_handle_destroy(first));
+  CHECK_OK(up_cache_handle_destroy(second));
+  // A handle keeps the cache, and the machine, after the backing's end.
+  CHECK_IS(up_file_write(cache, 0, "c", 1), 1);
+  CHECK_OK(up_backing_destroy(cache));
+  CHECK_IS(store.bytes[0], 'b');
+  CHECK_IS(up_machine_destroy(fixture.machine), -EBUSY);
+  CHECK_OK(up_cache_handle_check(late));
+  CHECK_OK(up_cache_handle_sync(late));
+  CHECK_IS(store.bytes[0], 'c');
+  CHECK_OK(up_cache_handle_destroy(late));
+  CHECK_OK(up_machine_flush(fixture.machine));
+  CHECK_IS(atomic_load(&store.releases), 1);
+  face_end(fixture);
+}
+
 void test_pages_of_a_cache_are_pinned(void) {
   struct fixture fixture = face_begin(UP_ENGINE_SLOT, 128, 0);
   char path[4096];

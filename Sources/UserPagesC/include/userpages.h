@@ -19,9 +19,9 @@
 //     -EIO     a real file was truncated, or its disk failed
 //     and the errno of the system call on a real file that failed
 //
-// **Handles** (`up_machine`, `up_space`, `up_backing`, `up_mirror`) are references. The function that makes one gives it to the
-// caller, which ends it once, by the function named `..._destroy`. To end one twice, or one of another kind, is -EINVAL as long as
-// no new handle has the same address. Any other use of a handle that has ended is undefined, as for `free(3)`.
+// **Handles** (`up_machine`, `up_space`, `up_backing`, `up_mirror`, `up_cache_handle`) are references. The function that makes one
+// gives it to the caller, which ends it once, by the function named `..._destroy`. To end one twice, or one of another kind, is -EINVAL
+// as long as no new handle has the same address. Any other use of a handle that has ended is undefined, as for `free(3)`.
 //
 // **Threads.** "Threads: any" says that any thread may call at any time, also beside every other call with the same handle except
 // its end. "Threads: last" says that no other call with the handle may be under way, or come later. No function may be called in a

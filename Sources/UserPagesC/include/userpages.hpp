@@ -129,6 +129,7 @@ struct ends {
   void operator()(up_space *space) const noexcept { up_space_destroy(space); }
   void operator()(up_backing *backing) const noexcept { up_backing_destroy(backing); }
   void operator()(up_mirror *mirror) const noexcept { up_mirror_destroy(mirror); }
+  void operator()(up_cache_handle *handle) const noexcept { up_cache_handle_destroy(handle); }
 };
 template <typename Handle> using owned = std::unique_ptr<Handle, ends>;
 } // namespace detail
@@ -331,6 +332,25 @@ private:
   }
   backing() = default;
   detail::owned<up_backing> handle_;
+};
+
+/// One user's view of the errors of a page cache: each gets every error once.
+class cache_handle {
+public:
+  explicit cache_handle(const backing &cache) {
+    up_cache_handle *made = nullptr;
+    check(up_cache_handle_create(cache.get(), &made), "up_cache_handle_create");
+    handle_.reset(made);
+  }
+
+  up_cache_handle *get() const noexcept { return handle_.get(); }
+
+  void sync() { check(up_cache_handle_sync(get()), "up_cache_handle_sync"); }
+  /// Throws the error since the last report, and waits for nothing.
+  void check_errors() { check(up_cache_handle_check(get()), "up_cache_handle_check"); }
+
+private:
+  detail::owned<up_cache_handle> handle_;
 };
 
 /// An address space.

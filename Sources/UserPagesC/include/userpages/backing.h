@@ -119,7 +119,8 @@ UP_API int64_t up_image_run_policy(up_backing *backing, unsigned hot_after, unsi
 
 /// Ends a handle. Mappings keep what the backing shows until they are unmapped.
 ///
-/// A page cache writes its dirty pages back when the last mapping has gone too. Errors of these writes are lost: `up_cache_sync` before.
+/// A page cache writes its dirty pages back when the last mapping and the last `up_cache_handle` have gone too. Errors of these writes are
+/// lost: `up_cache_sync` before.
 ///
 /// Errors: -EINVAL. Threads: last.
 UP_API int up_backing_destroy(up_backing *backing);

@@ -34,6 +34,8 @@ typedef struct up_space up_space;
 typedef struct up_backing up_backing;
 /// Translations of a range that are kept without a pin (`mmu_interval_notifier`).
 typedef struct up_mirror up_mirror;
+/// One user's view of the errors of a page cache (`struct file`).
+typedef struct up_cache_handle up_cache_handle;
 
 /// The library's version: the major number times 65536, plus the minor number times 256, plus the patch number.
 ///

@@ -115,13 +115,35 @@ UP_API int up_cache_invalidate(up_backing *backing);
 
 /// Returns when every store that came before the call is in the file and would survive a loss of power (`fsync(2)`).
 ///
-/// A write or a sync that failed since the last call is reported once. Its pages stay dirty, so the next call tries again.
+/// A write or a sync that failed since the last call is reported once. Its pages stay dirty, so the next call tries again. Users that are
+/// each to get every error have an `up_cache_handle` each.
 ///
 /// Errors: that error's number; -EINVAL if `backing` is no cache. Threads: any.
 UP_API int up_cache_sync(up_backing *backing);
 
+/// Opens a cache once more, for a user that gets each error once, whatever others got (`struct file`, `errseq_t`).
+///
+/// An error that no user has seen yet is the new one's too. Afterwards `*handle` is a handle of the caller. It keeps the cache: the cache's last
+/// writes come when its backing, its mappings and its handles have gone.
+///
+/// Errors: -EINVAL if `backing` is no cache. Threads: any.
+UP_API int up_cache_handle_create(up_backing *backing, up_cache_handle **handle);
+
+/// As `up_cache_sync`, and reports the errors since this handle's last report, or since it was made.
+///
+/// Errors that no call looked for in between count as one, and the last one is reported. Errors: as `up_cache_sync`; -EINVAL. Threads: any.
+UP_API int up_cache_handle_sync(up_cache_handle *handle);
+
+/// Reports the error since this handle's last report, and waits for nothing (`filemap_check_wb_err`): after `up_cache_flush`.
+///
+/// Errors: that error's number; -EINVAL. Threads: any.
+UP_API int up_cache_handle_check(up_cache_handle *handle);
+
+/// Ends a handle of a cache. It writes nothing back, unless it was the last to keep the cache. Errors: -EINVAL. Threads: last.
+UP_API int up_cache_handle_destroy(up_cache_handle *handle);
+
 /// Writes the dirty pages of a range, and returns when the writes are over (`sync_file_range(2)`). `up_cache_sync` makes them safe and
-/// reports their errors.
+/// reports their errors; `up_cache_handle_check` reports them at once.
 ///
 /// Errors: -EINVAL if `backing` is no cache. Threads: any.
 UP_API int up_cache_flush(up_backing *backing, uint64_t first_page, uint64_t pages);
