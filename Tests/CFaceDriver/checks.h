@@ -71,7 +71,7 @@ uint64_t face_word(up_space *space, uint64_t address);
   test(pages_of_a_backing_move) test(a_backing_is_resized) test(stores_are_noticed) test(answers_of_2_mib)             \
   test(private_mappings_by_number) test(entries_ahead_of_faults)                                                       \
   test(a_store_of_callbacks) test(pages_of_a_cache_are_pinned) test(errors_are_reported_to_each_handle)                \
-  test(pins_race_with_unmap) test(pins_race_with_fork) test(handles_race)
+  test(pins_race_with_unmap) test(pins_race_with_fork) test(handles_race) test(a_file_is_cut_beside_writers)
 
 #define DECLARE_TEST(name) void test_##name(void);
 FACE_TESTS(DECLARE_TEST)
