@@ -38,6 +38,36 @@
         }
       }
 
+      /// A pin that goes on elsewhere where it would have to call: it has a section and a slot of its own.
+      @Test func unmapWaitsForAPinAtOnce() throws {
+        try play { freezer, machine in
+          let space = try machine.space(engine: .slot, holding: 7)
+          let flags = Board(1)
+          // The first way through the point is that of the first pin.
+          let reader = freezer.start("pin", freezeAt: .pinBetweenEntryAndReference, after: 1) {
+            var bytes: FrameBytes?
+            freezer.expect(
+              space.pinAtOnce(at: 0x5000, .write, &bytes) == nil && bytes == nil, "held with the mark in the entry")
+            try space.pin(at: 0x5000, .write).release()
+            guard let pin = space.pinAtOnce(at: 0x5000, .write, &bytes) else { return }
+            flags[0] = 1
+            freezer.expect(pin.deviceBytes.address == bytes?.address, "not the bytes of the page")
+            freezer.expect(pin.deviceBytes.load(as: UInt64.self) == 7, "the frame was taken away from its pin")
+            // The first slot is taken.
+            freezer.expect(space.pinAtOnce(at: 0x5000, [], &bytes) == nil, "two pins in one slot")
+            pin.release()
+          }
+          #expect(reader.waitUntilFrozen())
+          let unmapper = freezer.start("unmap") { try space.unmap(at: 0x5000, pages: 1) }
+          #expect(unmapper.waitUntilPast(.unmapBetweenClearAndFree))
+          #expect(!unmapper.mayFinish(), "unmap did not wait for a pin that it cannot see yet")
+          reader.thaw()
+          try reader.join()
+          try unmapper.join()
+          #expect(flags[0] == 1)
+        }
+      }
+
       @Test func unmapDoesNotWaitWhereNoSlotCanHaveThePage() throws {
         try play { freezer, machine in
           let space = try machine.space(engine: .slot, holding: 7)

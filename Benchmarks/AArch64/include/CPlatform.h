@@ -4,6 +4,7 @@
 #define AARCH64_CPLATFORM_H
 
 void cp_read_lock(void);
+int cp_try_read_lock(void);
 void cp_read_unlock(void);
 int cp_read_ongoing(void);
 

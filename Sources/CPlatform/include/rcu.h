@@ -36,6 +36,13 @@ static inline __attribute__((always_inline)) void cp_read_lock(void) {
   _urcu_bp_read_lock();
 }
 
+/// Begins a section for a thread that is registered, and calls nothing. Returns 0, and begins none, for another thread.
+static inline __attribute__((always_inline)) int cp_try_read_lock(void) {
+  if (__builtin_expect(!URCU_TLS(urcu_bp_reader), 0)) return 0;
+  _urcu_bp_read_lock();
+  return 1;
+}
+
 static inline __attribute__((always_inline)) void cp_read_unlock(void) {
   CPLATFORM_RELEASE(&urcu_bp_gp);
   _urcu_bp_read_unlock();

@@ -14,6 +14,9 @@ static inline __attribute__((always_inline)) int cp_thread_index(void) {
   return __builtin_expect(index != 0, 1) ? index - 1 : cp_register_thread_index();
 }
 
+/// The calling thread's number, or -1 before its first use. No call.
+static inline __attribute__((always_inline)) int cp_known_thread_index(void) { return cp_thread_index_plus_one - 1; }
+
 /// One more than the highest number that was ever given out.
 int cp_thread_index_bound(void);
 

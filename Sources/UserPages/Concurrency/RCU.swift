@@ -54,6 +54,20 @@ public enum RCU {
     return try body()
   }
 
+  /// Runs `body` inside a read-side section, as `read`, unless the thread was never in one. Returns nil for such a
+  /// thread: it must be registered first, which is a call.
+  @inlinable @inline(__always)
+  static func readIfRegistered<Result>(_ body: (Section) -> Result?) -> Result? {
+    guard _fastPath(cp_try_read_lock() != 0) else { return nil }
+    // Each way leaves the section by itself: the compiler then keeps no result in a register that says which it was.
+    guard let result = body(Section()) else {
+      cp_read_unlock()
+      return nil
+    }
+    cp_read_unlock()
+    return result
+  }
+
   /// Proof that the calling thread is inside a read-side section.
   ///
   /// `RCU.read` lends it. It has no size and costs nothing. The compiler refuses a program that keeps it longer than

@@ -10,4 +10,8 @@ enum ThreadNumber {
   /// The calling thread's number, from 0. One load of the thread's own memory.
   @inlinable @inline(__always)
   static var current: Int32 { cp_thread_index() }
+
+  /// The calling thread's number, or -1 for a thread that has none yet. It calls nothing.
+  @inlinable @inline(__always)
+  static var known: Int32 { cp_known_thread_index() }
 }

@@ -102,7 +102,7 @@ struct FrameTable: @unchecked Sendable {
   @inlinable @inline(__always)
   func number(of frame: Frame) -> PFN {
     // Unsigned: no descriptor lies before the first one. So it is a shift, and no sign is looked at.
-    let distance = UInt(bitPattern: frame.descriptor) - UInt(bitPattern: descriptors)
+    let distance = UInt(bitPattern: frame.descriptor) &- UInt(bitPattern: descriptors)
     return PFN(UInt64(distance / UInt(MemoryLayout<FrameDescriptor>.stride)))
   }
 

@@ -39,6 +39,25 @@ extension AddressSpace {
     return try pinSlowly(at: address, options)
   }
 
+  /// Pins a resident page as `pin` does, if that takes no call; nil otherwise, and the caller goes on with `pin`.
+  ///
+  /// For a function that is called for each pin. One that calls nothing on its way saves no registers.
+  ///
+  /// - Parameter bytes: where the page's bytes are, if it is pinned.
+  @inlinable @inline(__always)
+  package func pinAtOnce(
+    at address: VirtualAddress, _ options: PinOptions, _ bytes: inout FrameBytes?
+  ) -> PinnedPage? {
+    let thread = ThreadNumber.known
+    guard _fastPath(engine == .slot), !options.contains(.longTerm),
+      let held = SlotEngine.holdAtOnce(at: address, options, thread: thread, in: self)
+    else { return nil }
+    events.add(1, to: Counters.fastIndex, thread: thread)
+    // By this space's copy of the table, which is at hand.
+    bytes = frames.bytes(of: frames.number(of: held.frame))
+    return PinnedPage(held, isWritable: options.contains(.write))
+  }
+
   /// Gets the page that holds `address`: a plain reference, which keeps the frame and promises nothing else (FOLL_GET).
   ///
   /// The program may leave the page meanwhile: a copy-on-write then gives the program another frame. Use `pin` if a

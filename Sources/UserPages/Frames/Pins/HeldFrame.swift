@@ -38,14 +38,18 @@ struct HeldFrame: @unchecked Sendable {
     hold = slot.address
   }
 
+  /// Whether a slot has it, and not the counts.
+  @inlinable @inline(__always)
+  var isInSlot: Bool { hold & Self.countedBit == 0 }
+
   /// Whether the first frame of its 2 MiB counts for it.
   @inlinable @inline(__always)
-  var isPart: Bool { hold & Self.countedBit != 0 && hold & Self.partBit != 0 }
+  var isPart: Bool { !isInSlot && hold & Self.partBit != 0 }
 
   /// Gives the hold back. The frame is free if that was its last reference.
   @inlinable @inline(__always)
   func put() {
-    if hold & Self.countedBit == 0 {
+    if isInSlot {
       PinSlot(address: hold).vacate()
     } else if isPart {
       putPart()

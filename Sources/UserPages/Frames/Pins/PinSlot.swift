@@ -49,15 +49,36 @@ struct PinSlot: @unchecked Sendable {
   @inlinable @inline(__always)
   static func claim(_ frame: Frame, isPin: Bool, thread: Int32, _ section: RCU.Section) -> PinSlot? {
     guard _fastPath(thread < Int32(cp_slot_threads)) else { return nil }
-    let block = UnsafeMutableRawPointer(cp_slot_block(thread)).unsafelyUnwrapped
-      .assumingMemoryBound(to: Atomic<UInt64>.self)
-    let value = UInt64(UInt(bitPattern: frame.descriptor)) | (isPin ? pinBit : 0)
-    // ORDERING [slot-release]: acquire and release.
-    if _fastPath(block.pointee.load(ordering: .acquiring) == 0) {
-      block.pointee.store(value, ordering: .releasing)
-      return PinSlot(block)
-    }
-    return claimOther(block, value)
+    let (block, value) = (block(of: thread), word(for: frame, isPin: isPin))
+    return claim(firstOf: block, value) ?? claimOther(block, value)
+  }
+
+  /// Claims the first slot of the calling thread as `claim` does; nil where it is not free. It calls nothing.
+  ///
+  /// ORDERING [slot-then-leave]: as `claim`.
+  @inlinable @inline(__always)
+  static func claimFirst(_ frame: Frame, isPin: Bool, thread: Int32, _ section: RCU.Section) -> PinSlot? {
+    // Without a sign: a thread without a number has none of the blocks.
+    guard _fastPath(UInt32(bitPattern: thread) < UInt32(cp_slot_threads)) else { return nil }
+    return claim(firstOf: block(of: thread), word(for: frame, isPin: isPin))
+  }
+
+  @inlinable @inline(__always)
+  static func block(of thread: Int32) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    UnsafeMutableRawPointer(cp_slot_block(thread)).unsafelyUnwrapped.assumingMemoryBound(to: Atomic<UInt64>.self)
+  }
+
+  @inlinable @inline(__always)
+  static func word(for frame: Frame, isPin: Bool) -> UInt64 {
+    UInt64(UInt(bitPattern: frame.descriptor)) | (isPin ? pinBit : 0)
+  }
+
+  /// ORDERING [slot-release]: acquire and release.
+  @inlinable @inline(__always)
+  static func claim(firstOf block: UnsafeMutablePointer<Atomic<UInt64>>, _ value: UInt64) -> PinSlot? {
+    guard _fastPath(block.pointee.load(ordering: .acquiring) == 0) else { return nil }
+    block.pointee.store(value, ordering: .releasing)
+    return PinSlot(block)
   }
 
   @usableFromInline @inline(never)

@@ -39,6 +39,28 @@ enum SlotEngine {
     }
   }
 
+  /// Holds the resident page at `address` as `hold` does, if that takes no call: the thread is known, the entry is of
+  /// the common kind, and the first slot is free. Returns nil otherwise.
+  ///
+  /// ORDERING [slot-then-leave]: as `hold`.
+  @inlinable @inline(__always)
+  static func holdAtOnce(at address: VirtualAddress, _ options: PinOptions, thread: Int32, in space: AddressSpace)
+    -> HeldFrame?
+  {
+    guard _fastPath(address < VirtualAddress.limit) else { return nil }
+    return RCU.readIfRegistered { section in
+      guard let leaf = space.table.leaf(for: address, section), leaf.isLowestLevel,
+        _fastPath(options.test.refusing(PTELayout.neverSlotPinned).accepts(leaf.pte)), space.isNormal(leaf, at: address)
+      else { return nil }
+      YieldPoint.pinBetweenEntryAndReference.reach()
+      let frame = space.frames.frame(leaf.pte.pfn)
+      guard let slot = PinSlot.claimFirst(frame, isPin: !options.contains(.get), thread: thread, section) else {
+        return nil
+      }
+      return HeldFrame(frame, space.memory, slot: slot)
+    }
+  }
+
   /// Holds what `leaf` maps at `address`, which `hold` did not accept: a page that no slot ever held, a part of 2 MiB,
   /// or one that needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that other
   /// pages pay nothing.

@@ -8,6 +8,7 @@ void mm_synchronize_rcu(void);
 int mm_rcu_read_ongoing(void);
 
 static inline __attribute__((always_inline)) void cp_read_lock(void) { mm_rcu_read_lock(); }
+static inline __attribute__((always_inline)) int cp_try_read_lock(void) { mm_rcu_read_lock(); return 1; }
 static inline __attribute__((always_inline)) void cp_read_unlock(void) { mm_rcu_read_unlock(); }
 static inline int cp_read_ongoing(void) { return mm_rcu_read_ongoing(); }
 static inline void cp_synchronize(void) { mm_synchronize_rcu(); }
