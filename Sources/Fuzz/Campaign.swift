@@ -22,16 +22,19 @@ public struct Campaign {
   public let first: Int
   /// The run ends at this many differences.
   public let limit: Int
+  /// What the programs are about, one mode after the other; empty for a little of everything.
+  public let modes: [ProgramMode]
   private let comparer: Comparer
 
   /// - Precondition: `first` is not negative and `limit` is at least 1. `first` plus the number of programs fits in an
   ///   `Int`.
-  public init(seed: UInt64, first: Int = 0, limit: Int = 1, comparer: Comparer) {
+  public init(seed: UInt64, first: Int = 0, limit: Int = 1, modes: [ProgramMode] = [], comparer: Comparer) {
     precondition(first >= 0, "programs are numbered from 0")
     precondition(limit >= 1, "a run ends at its first difference at the earliest")
     self.seed = seed
     self.first = first
     self.limit = limit
+    self.modes = modes
     self.comparer = comparer
   }
 
@@ -48,7 +51,8 @@ public struct Campaign {
     let shrinker = Shrinker(isInterrupted: isInterrupted, compare: comparer.compare)
     while summary.differences.count < limit, !isInterrupted(), continues(summary) {
       let number = first + summary.programs
-      var generator = ProgramGenerator(seed: seed, program: number)
+      let mode = modes.isEmpty ? nil : modes[number % modes.count]
+      var generator = ProgramGenerator(seed: seed, program: number, mode: mode)
       let file = generator.program(path: "program-\(number)")
       willRun(file)
       summary.programs += 1

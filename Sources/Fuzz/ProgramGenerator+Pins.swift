@@ -20,7 +20,7 @@ extension ProgramGenerator {
     if frees, mapsWriteOnly { return }
     let writes = !frees && (mapsWriteOnly || random.chance(65))
     let start = somePage(space) { !writes || $0.permission == .readWrite }
-    let pages = length()
+    let pages = pinLength()
     let name = model.nextPinName()
     let range = PageRange(address: model.address(start) + offsetInPiece(), pages: pages)
     add(
@@ -31,12 +31,17 @@ extension ProgramGenerator {
     model.pins.append(.init(name: name, pages: pages, takesStores: writes))
   }
 
+  /// The pages of a pin.
+  private mutating func pinLength() -> Int {
+    mode == .pins ? random.pick([(2, 2), (2, 4), (3, 8), (2, 12), (1, 16), (1, 40)]) : length()
+  }
+
   /// A pin that is used and released at once, as another process or a debugger does.
   mutating func addTransientPin(_ space: ProgramModel.Space) {
     let forces = mapsWriteOnly || random.chance(40)
     let writes = random.chance(60)
     let start = somePage(space) { forces || (writes ? $0.permission == .readWrite : $0.permission != .none) }
-    let pages = length()
+    let pages = pinLength()
     let name = model.nextPinName()
     let range = PageRange(address: model.address(start) + offsetInPiece(), pages: pages)
     let write: Set<PinOption> = writes ? [.write] : []

@@ -17,11 +17,23 @@ extension ProgramGenerator {
     (9, .pin), (5, .get), (4, .release), (5, .peek), (7, .poke), (7, .transient), (3, .look),
   ]
 
+  /// The steps that a mode adds to them.
+  private static func steps(of mode: ProgramMode) -> [(weight: Int, Step)] {
+    switch mode {
+    case .disk: [(30, .file)]
+    case .swap: [(30, .advise), (10, .write)]
+    case .huge: [(15, .protect), (10, .unmap), (10, .remap)]
+    case .overlap: [(35, .map), (15, .remap)]
+    case .forks: [(40, .fork), (15, .exit), (15, .write)]
+    case .pins: [(30, .pin), (20, .transient), (10, .unmap), (10, .protect)]
+    }
+  }
+
   mutating func addStep() {
     guard let index = model.spaces.indices.randomElement(using: &random) else { return addSpace() }
     let space = model.spaces[index]
     if changesFiles, random.chance(30) { return addFileStep() }
-    switch random.pick(Self.steps) {
+    switch random.pick(Self.steps + (mode.map(Self.steps) ?? [])) {
     case .read:
       let (address, _) = target(space) { $0.permission != .none }
       let count = random.chance(8) ? 8192 : Int.random(in: 1...20, using: &random)
@@ -34,22 +46,30 @@ extension ProgramGenerator {
     case .map: addMap(space.name)
     case .unmap, .protect, .advise, .remap: addChange(index)
     case .fork:
-      guard model.spaces.count < 4 else { return }
+      guard mayAddSpace else { return }
+      // The deeper the tree the better.
+      let parent = mode == .forks && random.chance(60) ? model.spaces[model.spaces.count - 1] : space
       let child = model.nextSpaceName()
-      add(.space(.fork(parent: space.name, child: child)))
-      model.spaces.append(.init(name: child, pages: space.pages))
+      add(.space(.fork(parent: parent.name, child: child)))
+      model.spaces.append(.init(name: child, pages: parent.pages))
     case .exit:
       guard model.spaces.count > 1 else { return }
       add(.space(.exit(space: space.name)))
       model.spaces.remove(at: index)
     case .space:
-      if model.spaces.count < 4 { addSpace() }
+      if mayAddSpace { addSpace() }
     case .pin, .get, .release, .peek, .poke: addPinStep(space)
     case .transient: addTransientPin(space)
     case .look:
       guard !model.isHuge else { return }
       add(.look(.frame(space: space.name, address: model.address(somePage(space)))))
     }
+  }
+
+  /// Whether there may be one more space. The oracle has room for `Comparability.mostSpaces` in a program's life.
+  private var mayAddSpace: Bool {
+    mode == .forks
+      ? model.spaces.count < 8 && model.spacesMade < Comparability.mostSpaces : model.spaces.count < 4
   }
 
   /// An access as another process makes it.
@@ -178,10 +198,9 @@ extension ProgramGenerator {
       model.spaces[index].protect(start, count, permission)
     case 2:
       let advice: AdviceWord = random.pick([
-        (6, .dontNeed), (pagesOut ? 6 : 0, .pageOut), (2, .dontFork), (2, .doFork), (2, .wipeOnFork),
-        (1, .keepOnFork), (model.isHuge ? 0 : 1, .cold), (frees && !hasPagedOut ? 12 : 0, .free), (2, .populateRead),
-        (2, .populateWrite),
-        (collapses ? 5 : 0, .collapse), (2, .guardInstall), (2, .guardRemove),
+        (6, .dontNeed), (mode == .swap ? 40 : pagesOut ? 6 : 0, .pageOut), (2, .dontFork), (2, .doFork),
+        (2, .wipeOnFork), (1, .keepOnFork), (model.isHuge ? 0 : 1, .cold), (frees && !hasPagedOut ? 12 : 0, .free),
+        (2, .populateRead), (2, .populateWrite), (collapses ? 5 : 0, .collapse), (2, .guardInstall), (2, .guardRemove),
       ])
       if advice == .pageOut { hasPagedOut = true }
       add(.space(.advise(space: space.name, range, advice)))

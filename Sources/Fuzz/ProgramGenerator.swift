@@ -9,6 +9,8 @@ import SeededRandom
 public struct ProgramGenerator {
   var random: SplitMix64
   var model: ProgramModel
+  /// What the program is about; nil for a little of everything.
+  let mode: ProgramMode?
   /// Most statements aim at this many first pages of the window. With fewer pages more statements meet.
   let hotPages: Int
   /// Whether the program collapses. Then it maps private anonymous memory only, the only kind that compares.
@@ -35,19 +37,21 @@ public struct ProgramGenerator {
   private var nextByte: UInt8 = 1
 
   /// A generator for program number `program`, which is not negative, of the run with `seed`.
-  public init(seed: UInt64, program: Int) {
+  public init(seed: UInt64, program: Int, mode: ProgramMode? = nil) {
+    self.mode = mode
     // Each program has its own sequence, so that one can be repeated alone.
     var mixed = SplitMix64(seed: seed)
     var random = SplitMix64(seed: mixed.next() ^ (UInt64(program) &* 0xD1B5_4A32_D192_ED03))
-    let scale = random.pick([(7, 1), (1, 128), (1, 256)])
+    var scale = random.pick([(7, 1), (1, 128), (1, 256)])
+    if let mode { scale = mode == .huge ? max(scale, 128) : 1 }
     // The other windows cross the end of a page-table node.
     let base: UInt64 = random.pick([(3, 0x1000_0000), (1, 0x101f_8000), (1, 0x101f_e000)])
     model = ProgramModel(base: scale == 1 ? base : 0x1000_0000, scale: scale)
     hotPages = random.pick([(1, 2), (2, 4), (1, 8), (2, ProgramModel.windowPages)])
     collapses = scale > 1 && random.chance(50)
-    pagesOut = scale == 1 && random.chance(30)
+    pagesOut = scale == 1 && (mode == .swap || random.chance(30))
     mapsWriteOnly = random.chance(25)
-    changesFiles = scale == 1 && random.chance(40)
+    changesFiles = scale == 1 && (mode == .disk || (mode != .swap && random.chance(40)))
     seals = random.chance(15)
     frees = pagesOut && random.chance(35)
     hasSecrets = scale == 1 && !pagesOut && random.chance(15)
@@ -71,7 +75,7 @@ public struct ProgramGenerator {
     for name in ["f", "g"].prefix(Int.random(in: 1...2, using: &random)) {
       let pages = Int.random(in: 1...6, using: &random)
       let byte: UInt8? = random.chance(50) ? takeByte() : nil
-      let isOnDisk = random.chance(50)
+      let isOnDisk = mode == .disk || random.chance(50)
       model.files.append(.init(name: name, isOnDisk: isOnDisk, byteCount: pages * 4096))
       let contents = Contents.filled(pages: pages, byte: byte)
       add(.machine(isOnDisk ? .diskFile(name: name, contents) : .file(name: name, contents)))

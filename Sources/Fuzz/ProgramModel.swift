@@ -41,7 +41,8 @@ struct ProgramModel {
   var files: [File] = []
   var spaces: [Space] = []
   var pins: [Pin] = []
-  private var spacesMade = 0
+  /// The spaces that were ever made.
+  private(set) var spacesMade = 0
   private var pinsMade = 0
 
   init(base: UInt64, scale: Int) {

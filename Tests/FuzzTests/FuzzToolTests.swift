@@ -12,7 +12,7 @@ import Testing
     ["--programs", "0"], ["--programs=-1"], ["--programs", "9223372036854775807"], ["--differences", "0"],
     ["--programs", "1", "--differences=-1"], ["--races", "--times", "0"], ["--times", "3"], ["--fewest", "3"],
     ["--races", "--fewest", "0"], ["--races", "--fewest", "101"], ["--races", "--times", "4", "--fewest", "5"],
-    ["--minutes", "many"], ["--keep", ""],
+    ["--minutes", "many"], ["--keep", ""], ["--mode", "everything"], ["--races", "--mode", "disk"],
   ])
   func refuses(arguments: [String]) throws {
     let run = try Tool.gup(["fuzz"] + arguments)
@@ -69,6 +69,23 @@ struct FuzzRunTests {
       #expect(run.output.contains(/programs 0\.\.<20: \d+ statements, (20|1\d) programs compared, 0 differences/))
       let kept = try String(contentsOfFile: "\(folder)/a/b/current.gup", encoding: .utf8)
       #expect(kept.hasPrefix("# seed 1, program-19\n"))
+    }
+  }
+
+  /// A mode for which the machine lacks something is skipped aloud. The others are compared.
+  @Test func modesAreComparedOrSkipped() throws {
+    let run = try Tool.gup(["fuzz", "--programs", "24"] + ProgramMode.allCases.flatMap { ["--mode", $0.rawValue] })
+    #expect(run.status == 0)
+    let oracle = try KernelOracle(program: Tool.gup)
+    let missing = ProgramMode.allCases.filter { $0.whyMissing(oracle) != nil }
+    for mode in ProgramMode.allCases {
+      #expect(run.errors.contains("skipped: --mode \(mode.rawValue): ") == missing.contains(mode))
+      #expect(run.output.contains(" \(mode.rawValue)") != missing.contains(mode))
+    }
+    #expect(run.output.contains(/programs 0\.\.<24: \d+ statements, (24|2[0-3]) programs compared, 0 differences/))
+    for mode in missing {
+      let alone = try Tool.gup(["fuzz", "--programs", "1", "--mode", mode.rawValue])
+      #expect(alone.status == 2 && alone.output == "")
     }
   }
 

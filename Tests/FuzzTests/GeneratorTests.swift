@@ -3,8 +3,8 @@ import Scenario
 import Testing
 
 @Suite struct GeneratorTests {
-  private func program(seed: UInt64, _ number: Int) -> ScenarioFile {
-    var generator = ProgramGenerator(seed: seed, program: number)
+  private func program(seed: UInt64, _ number: Int, mode: ProgramMode? = nil) -> ScenarioFile {
+    var generator = ProgramGenerator(seed: seed, program: number, mode: mode)
     return generator.program()
   }
 
@@ -46,6 +46,45 @@ import Testing
       let line = Comparer.firstIncomparable(of: program(seed: 5, number))
       #expect(line == nil, "program \(number)")
     }
+  }
+
+  /// What a mode is about is in most of its programs, and real memory can answer all of them.
+  @Test(arguments: ProgramMode.allCases) func aModeIsAboutSomething(mode: ProgramMode) {
+    let programs = 100
+    var about = 0
+    for number in 0..<programs {
+      let file = program(seed: 6, number, mode: mode)
+      #expect(file != program(seed: 6, number))
+      #expect(Comparer.firstIncomparable(of: file) == nil, "\(mode.rawValue), program \(number)")
+      if Self.isAbout(mode, file.lines.map(\.description)) { about += 1 }
+    }
+    #expect(about > programs * 7 / 10, "\(mode.rawValue): \(about) of \(programs)")
+  }
+
+  private static func isAbout(_ mode: ProgramMode, _ lines: [String]) -> Bool {
+    func count(_ words: String...) -> Int { lines.count { line in words.contains { line.hasPrefix($0 + " ") } } }
+    switch mode {
+    case .disk:
+      return count("diskfile") > 0 && count("file") == 0 && count("truncate", "punch", "writefile", "sync") > 3
+    case .swap: return lines.contains { $0.hasSuffix(" pageout") }
+    case .huge: return lines.contains { $0.hasSuffix(" huge") } && count("protect", "unmap", "remap") > 3
+    case .overlap: return count("map", "remap") > 5
+    case .forks: return depth(lines) >= 3
+    case .pins:
+      return lines.contains { line in
+        let words = line.split(separator: " ")
+        return ["pin", "get"].contains(words[0]) && words.contains { Int($0).map { $0 >= 8 } ?? false }
+      }
+    }
+  }
+
+  /// Forks from the first space to its deepest descendant: `fork PARENT CHILD`.
+  private static func depth(_ lines: [String]) -> Int {
+    var depths: [Substring: Int] = [:]
+    for words in lines.map({ $0.split(separator: " ") }) where words[0] == "fork" {
+      depths[words[2]] = depths[words[1], default: 0] + 1
+    }
+    return depths.values.max() ?? 0
   }
 
   /// The kernel splits 2 MiB of which a part is to be cold, and may put the page of zeroes in the place of pages of

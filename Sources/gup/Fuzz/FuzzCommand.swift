@@ -4,6 +4,8 @@ import Fuzz
 import Scenario
 import UserPages
 
+extension ProgramMode: ExpressibleByArgument {}
+
 /// `gup fuzz`.
 struct FuzzCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -67,6 +69,14 @@ struct FuzzCommand: ParsableCommand {
       """)
   var keep: String?
 
+  @Option(
+    help: """
+      What programs are about: files on a disk, memory paged out to swap, 2 MiB entries in parts, mappings over others, \
+      forks of forks, pins of many pages. Several are taken in turn. A mode that this machine has no memory for is \
+      skipped, and said to be.
+      """)
+  var mode: [ProgramMode] = []
+
   @Option(help: "How spaces pin pages. With --races every engine runs.")
   var engine = PinEngine.reference
 
@@ -100,10 +110,12 @@ struct FuzzCommand: ParsableCommand {
     if let minutes, !(minutes > 0 && minutes <= Self.mostMinutes) {
       throw ValidationError("--minutes \(minutes): more than 0 and at most \(Int(Self.mostMinutes)) is needed.")
     }
+    if races, !mode.isEmpty { throw ValidationError("--mode does not go with --races.") }
     if keep?.isEmpty == true { throw ValidationError("--keep: the name of a folder is needed.") }
     let ofPrograms: [(option: String, isGiven: Bool)] = [
       ("--seed", seed != nil), ("--first", first != nil), ("--programs", programs != nil),
       ("--minutes", minutes != nil), ("--differences", differences != nil), ("--keep", keep != nil),
+      ("--mode", !mode.isEmpty),
     ]
     if !files.isEmpty, let given = ofPrograms.first(where: \.isGiven) {
       throw ValidationError("\(given.option) is for random programs; it does not go with scenario files.")
@@ -121,8 +133,10 @@ struct FuzzCommand: ParsableCommand {
     do {
       let folder = try keep.map(DifferenceFolder.init)
       if races { return try raise(try runRaces(keptIn: folder)) }
-      let comparer = Comparer(runner: ScenarioRunner(engine: engine), oracle: try KernelOracle())
-      status = files.isEmpty ? try runPrograms(comparer, keptIn: folder) : try runFiles(comparer)
+      let oracle = try KernelOracle()
+      let comparer = Comparer(runner: ScenarioRunner(engine: engine), oracle: oracle)
+      status =
+        files.isEmpty ? try runPrograms(comparer, modes: presentModes(oracle), keptIn: folder) : try runFiles(comparer)
     } catch let problem as KernelOracle.Problem {
       Output.error.line("gup fuzz: \(problem)")
       throw Self.unanswered
@@ -137,7 +151,22 @@ struct FuzzCommand: ParsableCommand {
     if status != .success { throw status }
   }
 
-  private func runPrograms(_ comparer: Comparer, keptIn folder: DifferenceFolder?) throws -> ExitCode {
+  /// The modes that were asked for and that this machine has memory for. Says which it has none for.
+  ///
+  /// - Throws: `unanswered` if none is left.
+  private func presentModes(_ oracle: KernelOracle) throws -> [ProgramMode] {
+    let present = mode.filter { mode in
+      guard let reason = mode.whyMissing(oracle) else { return true }
+      Output.error.line("gup fuzz: skipped: --mode \(mode.rawValue): \(reason)")
+      return false
+    }
+    if present.isEmpty, !mode.isEmpty { throw Self.unanswered }
+    return present
+  }
+
+  private func runPrograms(
+    _ comparer: Comparer, modes: [ProgramMode], keptIn folder: DifferenceFolder?
+  ) throws -> ExitCode {
     Interruption.catchFirst()
     let first = first ?? 0
     let seed = seed ?? 1
@@ -145,7 +174,7 @@ struct FuzzCommand: ParsableCommand {
     let start = clock.now
     let deadline = minutes.map { start + .seconds($0 * 60) }
     let count = programs ?? (minutes == nil ? 1000 : Self.largestNumber)
-    let campaign = Campaign(seed: seed, first: first, limit: differences ?? 1, comparer: comparer)
+    let campaign = Campaign(seed: seed, first: first, limit: differences ?? 1, modes: modes, comparer: comparer)
     let progress = TerminalLine()
     let summary = try campaign.run { summary in
       progress.show("\(summary.programs) programs, \(summary.differences.count) differences")
@@ -162,7 +191,7 @@ struct FuzzCommand: ParsableCommand {
     }
     progress.clear()
     let seconds = Int(((clock.now - start) / .seconds(1)).rounded())
-    for line in FuzzReport(summary: summary, seed: seed, first: first, seconds: seconds).lines {
+    for line in FuzzReport(summary: summary, seed: seed, first: first, modes: modes, seconds: seconds).lines {
       Output.standard.line(line)
     }
     if !summary.differences.isEmpty { return Self.differs }

@@ -5,12 +5,13 @@ struct FuzzReport {
   let summary: Campaign.Summary
   let seed: UInt64
   let first: Int
+  let modes: [ProgramMode]
   let seconds: Int
 
   var lines: [String] {
     var lines = [
       """
-      seed \(seed), programs \(first)..<\(first + summary.programs): \(summary.statements) statements, \
+      seed \(seed),\(modes.isEmpty ? "" : " \(modes.map(\.rawValue).joined(separator: " and ")),") programs \(first)..<\(first + summary.programs): \(summary.statements) statements, \
       \(summary.compared) programs compared, \(summary.differences.count) differences, \(seconds) s
       """
     ]

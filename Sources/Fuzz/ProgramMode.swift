@@ -1,0 +1,41 @@
+import Glibc
+
+/// A kind of memory, or of change, that programs are about. Programs without a mode have a little of each.
+public enum ProgramMode: String, CaseIterable, Sendable {
+  /// Files on a disk that change: cuts, holes, write-back.
+  case disk
+  /// Private memory and files that are paged out. The kernel pages anonymous memory out to swap alone.
+  case swap
+  /// 2 MiB entries, whose parts get another protection, move and go.
+  case huge
+  /// Mappings put over others.
+  case overlap
+  /// Forks of forks of forks.
+  case forks
+  /// Pins of many pages, some of which cannot be pinned.
+  case pins
+
+  /// Why this machine has no such memory; nil if it has.
+  ///
+  /// - Parameter oracle: the machine's kernel.
+  public func whyMissing(_ oracle: KernelOracle) -> String? {
+    switch self {
+    case .disk: oracle.missingWords["diskfile"]
+    case .swap: Self.hasSwap ? nil : "this machine has no swap"
+    case .huge, .overlap, .forks, .pins: nil
+    }
+  }
+
+  /// Whether the kernel swaps to anything: `/proc/swaps` has a line below its heading.
+  private static var hasSwap: Bool {
+    guard let file = fopen("/proc/swaps", "r") else { return false }
+    defer { fclose(file) }
+    var lines = 0
+    var byte = getc(file)
+    while byte != EOF {
+      if byte == 10 { lines += 1 }
+      byte = getc(file)
+    }
+    return lines > 1
+  }
+}
