@@ -79,6 +79,35 @@ import Testing
     #expect(machine.leaks() == [])
   }
 
+  /// A program that maps and unmaps in a stripe that is empty otherwise makes the stripe's node once. One stripe of
+  /// those that share a slot keeps it.
+  @Test(arguments: Engines.lockless)
+  func oneVacantStripeOfASlotKeepsItsNode(engine: PinEngine) throws {
+    let machine = try Machine(frames: 64)
+    do {
+      let space = AddressSpace(machine.memory, engine: engine)
+      func nodes(afterUseOf stripe: Int) throws -> Int {
+        let page = VirtualAddress(0) + stripe * Self.size + Page.size
+        try space.map(at: page, pages: 1, protection: .readWrite)
+        try space.store(UInt64(1), at: page)
+        try space.unmap(at: page, pages: 1)
+        machine.memory.flushDeferredFrees()
+        return machine.memory.census().tableNodes
+      }
+      let slot = Stripe.slot(of: edge)
+      let sameSlot = (2..<500).filter { Stripe.slot(of: VirtualAddress(0) + $0 * Self.size) == slot }
+      #expect(sameSlot.count > 3)
+      // The root, the node of 512 stripes, the stripe's.
+      for stripe in [1] + sameSlot + [1] { #expect(try nodes(afterUseOf: stripe) == 3) }
+      for stripe in 1..<500 { _ = try nodes(afterUseOf: stripe) }
+      #expect(machine.memory.census().tableNodes == 2 + Stripe.slots)
+      space.exit()
+      machine.memory.flushDeferredFrees()
+      #expect(machine.memory.census().tableNodes == 1)
+    }
+    #expect(machine.leaks() == [])
+  }
+
   /// A fork, and the reverse map, find the mappings of all stripes, in order.
   @Test(arguments: Engines.all)
   func everythingIsFound(engine: PinEngine) throws {

@@ -32,6 +32,7 @@ public final class AddressSpace: Sendable {
 
   let mappings: VMATree
   let mmapLock: MmapLock
+  let stripeNodes = StripeNodes()
   let staleAccesses = StaleAccesses()
   /// The mirrors of the space, each of which keeps it.
   let mirrors = MirrorList()

@@ -7,15 +7,18 @@ extension PageTable {
   /// The caller holds the mmap lock for writing. No mapping is left in `vacant`, of which `range` is a part, and the
   /// entries of `range` were emptied. So an unlinked node holds no live entry. None can be installed either: a fault
   /// that is under way finds its mapping detached ([lock-then-validate]).
+  ///
+  /// - Parameter limit: nodes that map so many bytes or more stay.
   func unlinkNodes(
-    in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>, _ deferFree: (DeferredWord) -> Void
+    in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>, below limit: UInt64 = .max,
+    _ deferFree: (DeferredWord) -> Void
   ) {
-    unlinkNodes(below: root, level: Self.levels, in: range, vacant: vacant, deferFree)
+    unlinkNodes(under: root, level: Self.levels, in: range, vacant: vacant, below: limit, deferFree)
   }
 
   private func unlinkNodes(
-    below node: TableNode, level: Int, in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>,
-    _ deferFree: (DeferredWord) -> Void
+    under node: TableNode, level: Int, in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>,
+    below limit: UInt64, _ deferFree: (DeferredWord) -> Void
   ) {
     let span = TableNode.entrySpan(level: level)
     var start = range.lowerBound.rawValue & ~(span - 1)
@@ -23,7 +26,7 @@ extension PageTable {
       defer { start += span }
       let ptep = node[TableNode.index(of: VirtualAddress(start), level: level)]
       guard let child = TableNode(link: ptep.load()) else { continue }
-      if start >= vacant.lowerBound.rawValue, start + span <= vacant.upperBound.rawValue {
+      if span < limit, start >= vacant.lowerBound.rawValue, start + span <= vacant.upperBound.rawValue {
         // ORDERING [link-then-look]: the link goes first, the children are collected after.
         ptep.store(.empty)
         YieldPoint.unlinkBetweenLinkAndCollect.reach()
@@ -31,7 +34,7 @@ extension PageTable {
       } else if level > 2 {
         let low = max(range.lowerBound, VirtualAddress(start))
         let high = min(range.upperBound, VirtualAddress(start + span))
-        unlinkNodes(below: child, level: level - 1, in: low..<high, vacant: vacant, deferFree)
+        unlinkNodes(under: child, level: level - 1, in: low..<high, vacant: vacant, below: limit, deferFree)
       }
     }
   }

@@ -52,7 +52,11 @@ extension AddressSpace {
     let extent = writer.extent
     let floor = max(left?.end ?? extent.lowerBound, extent.lowerBound)
     let ceiling = min(right?.start ?? extent.upperBound, extent.upperBound)
-    table.unlinkNodes(in: range, vacant: floor..<ceiling) { teardown.deferFree($0) }
+    let isStripeVacant = floor..<ceiling == extent && extent != .everything
+    let keepsNode = isStripeVacant && stripeNodes.keepsNode(ofStripeAt: floor)
+    table.unlinkNodes(in: range, vacant: floor..<ceiling, below: keepsNode ? Stripe.size : .max) {
+      teardown.deferFree($0)
+    }
   }
 
   /// Empties the entries of a range that belong to a mapping, and gives up what they held (`zap_page_range`).
