@@ -1,4 +1,5 @@
 // Atomic and plain accesses of the program's memory.
+#include <algorithm>
 #include <cstring>
 
 #include "Execution.hpp"
@@ -203,9 +204,9 @@ void Execution::fence(Order order, uintptr_t site) {
 bool Execution::repeatsLastTurn() const {
   const ModelThread &self = threads[currentNumber];
   const auto &events = graph.events(currentNumber);
-  int length = self.executed - self.pausedAt;
-  if (length == 0 || self.pausedAt < length) return false;
-  for (int i = self.pausedAt; i < self.executed; i++) {
+  int length = self.executed - self.lastPause.executed;
+  if (length == 0 || self.lastPause.executed < length) return false;
+  for (int i = self.lastPause.executed; i < self.executed; i++) {
     const Event &now = events[i], &before = events[i - length];
     if (now.kind != before.kind || now.site != before.site || now.location != before.location || now.value != before.value)
       return false;
@@ -217,40 +218,55 @@ bool Execution::repeatsLastTurn() const {
 /// back. In the complete search the thread stops: another execution has it read something newer at once. Otherwise it waits until
 /// there is something newer.
 ///
+/// A turn begins and ends at the same place. A thread that pauses elsewhere goes on with something else.
+///
 /// With `letLoopsEnd`, a thread whose turn changed nothing goes on, and reads the same again without an event, until it does
 /// something else.
 void Execution::pause(uintptr_t site) {
   constexpr int endlessTurns = 1000;
   ModelThread &self = currentThread();
+  Pause now{self.calls, self.executed};
+  now.place.push_back(site);
+  auto last = std::find_if(self.quietPauses.begin(), self.quietPauses.end(),
+                           [&](const Pause &pause) { return pause.place == now.place; });
+  bool isQuiet = last != self.quietPauses.end();
   bool hasRead = false;
-  for (int i = self.pausedAt; i < self.executed; i++)
+  for (int i = isQuiet ? last->executed : self.executed; i < self.executed; i++)
     hasRead = hasRead || graph.events(currentNumber)[i].kind == Kind::read;
-  bool isIdle = self.idleTurns > 0 || (!self.changedSincePause && hasRead);
+  bool isSamePlace = self.lastPause.place == now.place;
+  bool isIdle = hasRead || (self.idleTurns > 0 && isSamePlace);
+  if (!isIdle) self.idleTurns = 0;
   if (isIdle && loopsEnd && self.idleTurns < endlessTurns) {
+    if (isQuiet) self.lastPause = *last;
     self.idleTurns++;
     return;
   }
-  if (self.executed > self.pausedAt)
+  if (self.executed > self.lastPause.executed)
     eventlessPauses = 0;
   else if (lastPrivate.size > 0 && ++eventlessPauses > mostRepeats) {
     visibility.add(lastPrivate.address, lastPrivate.size);
     leave(Ending::learned);
   }
-  if (isIdle || repeatsLastTurn()) {
+  if (isIdle || (isSamePlace && repeatsLastTurn())) {
     self.request.site = site;
-    self.spinBegin = self.pausedAt;
+    self.spinBegin = isQuiet ? last->executed : self.lastPause.executed;
     reach(Turn::spin);
   }
+  std::vector<Pause> quiet = std::move(self.quietPauses);
   self.makeProgress();
-  self.pausedAt = self.executed;
-  self.changedSincePause = false;
+  if (isQuiet)
+    *last = now;
+  else
+    quiet.push_back(now);
+  self.quietPauses = std::move(quiet);
+  self.lastPause = std::move(now);
 }
 
 /// What the thread has read of a location in the last turn, if it is in an idle turn after it.
 const Event *Execution::readInIdleTurn(const LocationName &name) {
   ModelThread &self = currentThread();
   if (self.idleTurns == 0) return nullptr;
-  for (int i = self.executed - 1; i >= self.pausedAt; i--) {
+  for (int i = self.executed - 1; i >= self.lastPause.executed; i--) {
     const Event &event = graph.events(currentNumber)[i];
     if (event.kind == Kind::read && !event.sectionBegin && graph.locations[event.location].name == name) return &event;
   }

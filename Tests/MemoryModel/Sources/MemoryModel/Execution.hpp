@@ -33,6 +33,14 @@ enum class Ending : uint8_t {
 /// What a thread does at its next turn.
 enum class Turn : uint8_t { step, exclusiveWrite, join, gracePeriod, value, spin, blocked };
 
+/// A call of `Execution::pause`.
+struct Pause {
+  /// Return addresses, outermost first: a loop that waits pauses at the same place in each turn.
+  std::vector<uintptr_t> place;
+  /// How many events the thread had made.
+  int executed = 0;
+};
+
 struct ModelThread {
   bool isLive = false, hasFinished = false;
   void (*body)(void *) = nullptr;
@@ -49,10 +57,10 @@ struct ModelThread {
   /// How many events it had made when it last did something that another thread, or its own later turns, can depend on.
   int quietSince = 0;
   bool spunBefore = false;
-  /// Whether it did such a thing since its last `pause`. The first pause finds that it did: where its loop began is unknown.
-  bool changedSincePause = true;
-  /// How many events it had made at its last `pause`.
-  int pausedAt = 0;
+  /// Where it has paused since it last did such a thing, and how many events it had made at the last pause there.
+  std::vector<Pause> quietPauses;
+  /// The last of all its pauses.
+  Pause lastPause;
   /// In how many turns since it has read nothing but what it had read before. See `Execution::pause`.
   int idleTurns = 0;
   int sectionDepth = 0;
@@ -66,7 +74,7 @@ struct ModelThread {
   void makeProgress() {
     spins.clear();
     spunBefore = false;
-    changedSincePause = true;
+    quietPauses.clear();
     quietSince = executed;
   }
 };

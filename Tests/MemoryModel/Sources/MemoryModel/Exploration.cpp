@@ -69,12 +69,14 @@ void Exploration::explain() {
     return;
   }
   std::string line = schedule(execution);
+  // Without stacks.
+  std::string seen = mm::report(execution);
   ScheduledReplay replay(execution.steps);
   Ending again = execution.run(test, argument, Graph{}, replay, true);
   failure = first;
   report = again == Ending::failed && execution.failure.what == first
                ? mm::report(execution)
-               : "the failure did not come again when the execution was repeated\n";
+               : "the failure did not come again when the execution was repeated\n" + seen;
   report += "schedule: " + line + "\n";
 }
 
