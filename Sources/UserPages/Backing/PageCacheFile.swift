@@ -168,15 +168,14 @@ public final class PageCacheFile: Backing {
     }
   }
 
-  /// Whether the file has all bytes up to `end` after the caller has stored some of them.
+  /// Whether the file has all bytes up to `end`, after the caller has stored some of them and given back its reference
+  /// on their frame.
   ///
-  /// ORDERING [store-then-length]: bytes, fence, length here; length, grace period, zeroes behind the end in a
-  /// truncation. So either this finds the new length, or the truncation clears what the caller stored. Otherwise a file
-  /// that grows again would show it.
-  private func isInside(_ end: Int) -> Bool {
-    atomicMemoryFence(ordering: .sequentiallyConsistent)
-    return end <= byteCount
-  }
+  /// ORDERING [store-then-length]: bytes, `put`, length here; length, grace period, `retain` of the same frame, zeroes
+  /// behind the end in a truncation. Both update one word. If the `put` comes later, it acquires, and this finds the
+  /// new length. If it comes first, the truncation clears what the caller stored. Otherwise a file that grows again
+  /// would show it.
+  private func isInside(_ end: Int) -> Bool { end <= byteCount }
 
   /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go; a
   /// later access reads the file's first contents again, without what was cut off.
