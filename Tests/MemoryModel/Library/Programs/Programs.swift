@@ -51,10 +51,27 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("look-up-shifts-back", lookUpWhileItShiftsBack),
 
   ("pin-pageout", pinAgainstPageOut),
+  ("get-pageout", getAgainstPageOut),
   ("store-pageout", storeAgainstPageOut),
   ("swapin-swapin", swapInAgainstSwapIn),
   ("swapin-unmap", swapInAgainstUnmap),
   ("swapin-fork", swapInAgainstFork),
+
+  ("store-lazyfree", storeAgainstDropOfLazilyFreed),
+  ("pin-lazyfree", pinAgainstDropOfLazilyFreed),
+  ("fault-guard", faultAgainstGuard),
+  ("store-guard", storeAgainstGuard),
+  ("pin-move", pinAgainstMove),
+  ("store-move", storeAgainstMove),
+
+  ("miss-miss", missAgainstMiss),
+  ("miss-cut", missAgainstCut),
+  ("load-evict", loadAgainstEviction),
+  ("store-evict", storeAgainstEviction),
+  ("pin-evict", pinAgainstEviction),
+  ("store-writeback", storeAgainstWriteBack),
+  ("pin-writeback", pinAgainstWriteBack),
+  ("write-writeback", writeAgainstWriteBack),
 
   ("load-migrate", loadAgainstMigration),
   ("pin-migrate-back", pinAgainstMigrationBack),

@@ -21,10 +21,14 @@ struct Setting {
   ///   - pages: how many pages the space maps; the first is touched.
   ///   - wasPinned: whether the page was pinned before.
   ///   - swapPages: how many pages fit in the swap file.
-  init(engine: PinEngine, pages: Int = 1, wasPinned: Bool = false, swapPages: Int = 0) {
+  ///   - isMovable: whether its frame is one that a long-term pin moves the page out of.
+  init(
+    engine: PinEngine, pages: Int = 1, wasPinned: Bool = false, swapPages: Int = 0, isMovable: Bool = false
+  ) {
     // The allocator's shards meet if there are fewer frames than these.
     memory = try! PhysicalMemory(
-      ramPages: 256, spanPages: 2048, swapFile: swapPages > 0 ? .temporary(pages: swapPages) : .none)
+      ramPages: isMovable ? 512 : 256, movablePages: isMovable ? 256 : 0, spanPages: 2048,
+      swapFile: swapPages > 0 ? .temporary(pages: swapPages) : .none)
     freeAtStart = memory.freePages
     space = AddressSpace(memory, engine: engine)
     try! space.map(at: Self.address, pages: pages, protection: .readWrite)

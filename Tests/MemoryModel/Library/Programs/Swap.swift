@@ -11,6 +11,26 @@ func pinAgainstPageOut(_ engine: PinEngine) {
   setting.end()
 }
 
+/// A page that is got while it is paged out: its frame waits in the swap cache, and comes back as the program's page.
+func getAgainstPageOut(_ engine: PinEngine) {
+  let setting = Setting(engine: engine, swapPages: 2)
+  let stored = Flag()
+  inParallel(
+    {
+      guard let page = try? setting.space.get(at: Setting.address, [.write, .fastOnly]) else { return }
+      page.store(Setting.foreign)
+      let seen = try! setting.space.load(at: Setting.address, as: UInt64.self)
+      check(seen == Setting.foreign, "a got page was left behind by its program")
+      page.release()
+      stored.set()
+    },
+    { try! setting.space.advise(at: Setting.address, pages: 1, .pageOut) })
+  setting.memory.flushDeferredFrees()
+  check(
+    Setting.settledValue(setting.space) == (stored.isSet ? Setting.foreign : Setting.content), "a store is lost")
+  setting.end()
+}
+
 /// A store while its page is paged out is in what comes back.
 func storeAgainstPageOut(_ engine: PinEngine) {
   let setting = Setting(engine: engine, swapPages: 2)

@@ -1,0 +1,137 @@
+/// A file of one page, of which the first word counts.
+///
+/// Plain variables: a cache reads no page while it writes that page, and changes the length alone. A race is its error.
+private final class WordStore: PageStore, @unchecked Sendable {
+  private(set) var word = Setting.content
+  private(set) var byteCount = Page.size
+
+  func read(from page: Int, into pages: borrowing LentPages) throws(PageError) { pages[0].store(word) }
+  func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) { word = pages[0].load() }
+  func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    pages[0].store(word)
+    return [nil]
+  }
+  func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    word = pages[0].load()
+    return [nil]
+  }
+  func punchHole(_ pages: Range<Int>) throws(PageError) { word = 0 }
+  func sync() throws(PageError) {}
+
+  func setByteCount(_ count: Int) throws(PageError) {
+    if count == 0 { word = 0 }
+    byteCount = count
+  }
+}
+
+/// A machine with a page cache of one page over a file, which a space maps.
+private struct CacheSetting {
+  let setting: Setting
+  let store = WordStore()
+  let cache: PageCache
+  let address = Setting.address + 8 * Page.size
+
+  var space: AddressSpace { setting.space }
+
+  init(_ engine: PinEngine, isResident: Bool = true, isDirty: Bool = false) {
+    setting = Setting(engine: engine)
+    cache = try! PageCache(setting.memory, store, limit: 2, maximumPages: 1)
+    try! space.map(at: address, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(cache))
+    if isResident { _ = load() }
+    if isDirty { try! space.store(Setting.content, at: address) }
+  }
+
+  func load() -> UInt64 { try! space.load(at: address) }
+
+  /// Evicts the page, and lets another space use its frame.
+  func evict() {
+    if cache.evict(1) == 1 { setting.useFreeFrames() }
+  }
+
+  /// Checks that `value` is in memory, and then in the file.
+  func end(with value: UInt64) {
+    check(Setting.settledValue(space, at: address) == value, "a store to a file is lost")
+    try! cache.sync()
+    check(store.word == value, "a store has not come to the file")
+    try! space.unmap(at: address, pages: 1)
+    _ = cache.evict(1)
+    setting.end()
+    withExtendedLifetime(cache) {}
+  }
+}
+
+/// Two faults on a page that is in the file: it is read once, and both find it.
+func missAgainstMiss(_ engine: PinEngine) {
+  let caches = CacheSetting(engine, isResident: false)
+  inParallel(
+    { check(caches.load() == Setting.content, "a page was not read") },
+    { try! caches.space.store(Setting.foreign, at: caches.address + 8) })
+  caches.end(with: Setting.content)
+}
+
+/// A fault reads a page that is cut off: the page, or none.
+func missAgainstCut(_ engine: PinEngine) {
+  let caches = CacheSetting(engine, isResident: false)
+  inParallel(
+    {
+      guard let seen = try? caches.space.load(at: caches.address, as: UInt64.self) else { return }
+      check(seen == Setting.content, "a load saw another page")
+    },
+    {
+      try! caches.cache.setByteCount(0)
+      check((try? caches.space.load(at: caches.address, as: UInt64.self)) == nil, "a page beyond the end")
+    })
+  try! caches.cache.setByteCount(Page.size)
+  caches.end(with: 0)
+}
+
+/// A load while its page is evicted: the page's bytes, before and after.
+func loadAgainstEviction(_ engine: PinEngine) {
+  let caches = CacheSetting(engine)
+  inParallel({ check(caches.load() == Setting.content, "a load saw another space's page") }, { caches.evict() })
+  caches.end(with: Setting.content)
+}
+
+/// A store while its page is evicted comes to the file.
+func storeAgainstEviction(_ engine: PinEngine) {
+  let caches = CacheSetting(engine)
+  inParallel({ try! caches.space.store(Setting.foreign, at: caches.address) }, { caches.evict() })
+  caches.end(with: Setting.foreign)
+}
+
+/// A pinned page is not evicted, or the pin does not get it.
+func pinAgainstEviction(_ engine: PinEngine) {
+  let caches = CacheSetting(engine)
+  inParallel({ caches.setting.pinAndLook(at: caches.address) }, { caches.evict() })
+  caches.end(with: Setting.content)
+}
+
+/// A store to a dirty page that is being written: it is in what is written, or the page is dirty again.
+func storeAgainstWriteBack(_ engine: PinEngine) {
+  let caches = CacheSetting(engine, isDirty: true)
+  inParallel({ try! caches.space.store(Setting.foreign, at: caches.address) }, { try! caches.cache.flush(0..<1) })
+  caches.end(with: Setting.foreign)
+}
+
+/// The same for a store by a pin.
+func pinAgainstWriteBack(_ engine: PinEngine) {
+  let caches = CacheSetting(engine, isDirty: true)
+  let stored = Flag()
+  inParallel(
+    {
+      guard let pin = try? caches.space.pin(at: caches.address, [.write, .fastOnly]) else { return }
+      pin.store(Setting.foreign)
+      pin.release()
+      stored.set()
+    },
+    { try! caches.cache.flush(0..<1) })
+  caches.end(with: stored.isSet ? Setting.foreign : Setting.content)
+}
+
+/// The same for a `write` to the file.
+func writeAgainstWriteBack(_ engine: PinEngine) {
+  let caches = CacheSetting(engine, isDirty: true)
+  let bytes = (0..<8).map { UInt8(truncatingIfNeeded: Setting.foreign >> UInt64(8 * $0)) }
+  inParallel({ try! caches.cache.write(bytes, at: 0) }, { try! caches.cache.flush(0..<1) })
+  caches.end(with: Setting.foreign)
+}
