@@ -60,8 +60,8 @@ extension AddressSpace {
         // rules. A fault between them finds no mapping, and believes it only under the lock.
         mappings.publish(writer)
         zap(range, of: old, writer.reader, &teardown)
-        // A node that is left behind would keep 2 MiB entries out.
-        if hugePages { table.unlinkNodes(in: range, vacant: range) { teardown.deferFree($0) } }
+        // A node that is left behind would keep 2 MiB entries out, those of a later mapping too.
+        unlinkVacantNodes(around: range, writer, &teardown)
       }
       var anonVMA = AnonVMA.none
       if hugePages, sharing == .private, !kind.isPFN, !kind.isMixed {

@@ -150,9 +150,8 @@ extension AddressSpace {
     // Neither range has a mapping while entries move. A fault that finds none waits for the lock before it believes it.
     mappings.publish(writer)
     zap(to, of: old, writer.reader, &teardown)
-    // A node that is left behind would keep 2 MiB entries out. The addresses around are not vacant: entries wait there
-    // to be moved.
-    if attributes.hugePages { table.unlinkNodes(in: to, vacant: to) { teardown.deferFree($0) } }
+    // A node that is left behind would keep 2 MiB entries out, those of a later mapping too.
+    unlinkVacantNodes(around: to, besides: from, writer, &teardown)
     let moved = from.lowerBound..<min(from.upperBound, from.lowerBound + (to.upperBound - to.lowerBound))
     let distance = to.lowerBound - from.lowerBound
     moveEntries(of: mapping, in: moved, by: distance, writer, &teardown)

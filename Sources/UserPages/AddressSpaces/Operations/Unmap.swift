@@ -44,14 +44,21 @@ extension AddressSpace {
   }
 
   /// Unlinks the nodes on the way to `range` in whose span no mapping is left.
+  ///
+  /// - Parameter occupied: counts as mapped, because its entries are still there.
   func unlinkVacantNodes(
-    around range: Range<VirtualAddress>, _ writer: borrowing MmapWriter, _ teardown: inout Teardown
+    around range: Range<VirtualAddress>, besides occupied: Range<VirtualAddress>? = nil,
+    _ writer: borrowing MmapWriter, _ teardown: inout Teardown
   ) {
     let (left, right) = mappings.neighbours(of: range, writer.reader)
     // What lies outside of the extent may be mapped by another thread at this moment: nodes that reach there stay.
     let extent = writer.extent
-    let floor = max(left?.end ?? extent.lowerBound, extent.lowerBound)
-    let ceiling = min(right?.start ?? extent.upperBound, extent.upperBound)
+    var floor = max(left?.end ?? extent.lowerBound, extent.lowerBound)
+    var ceiling = min(right?.start ?? extent.upperBound, extent.upperBound)
+    if let occupied {
+      if occupied.upperBound <= range.lowerBound { floor = max(floor, occupied.upperBound) }
+      if range.upperBound <= occupied.lowerBound { ceiling = min(ceiling, occupied.lowerBound) }
+    }
     let isStripeVacant = floor..<ceiling == extent && extent != .everything
     let keepsNode = isStripeVacant && stripeNodes.keepsNode(ofStripeAt: floor)
     table.unlinkNodes(in: range, vacant: floor..<ceiling, below: keepsNode ? Stripe.size : .max) {
