@@ -57,10 +57,6 @@ public struct PinnedPage: ~Copyable, Sendable {
     get { _overrideLifetime(PageBytes(held.bytes, isWritable: isWritable), borrowing: self) }
   }
 
-  /// Whether a slot holds it, and no count: then its end calls nothing.
-  @inlinable @inline(__always)
-  package var isHeldBySlot: Bool { held.isInSlot }
-
   /// The frame's bytes as a device sees them: stores are not checked, and the value must not outlive the pin.
   package var deviceBytes: FrameBytes { held.bytes }
 
