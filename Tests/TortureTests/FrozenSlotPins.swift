@@ -43,9 +43,12 @@
         try play { freezer, machine in
           let space = try machine.space(engine: .slot, holding: 7)
           let flags = Board(1)
-          // The first way through the point is that of the first pin.
-          let reader = freezer.start("pin", freezeAt: .pinBetweenEntryAndReference, after: 1) {
+          try space.map(at: 0x9000, pages: 1, protection: .readWrite)
+          // The first two ways through the point are those of the first pins of two pages.
+          let reader = freezer.start("pin", freezeAt: .pinBetweenEntryAndReference, after: 2) {
             var bytes: FrameBytes?
+            // A thread that was in a section and has slots: what follows is nil because of the mark alone.
+            try space.pin(at: 0x9000, .write).release()
             freezer.expect(
               space.pinAtOnce(at: 0x5000, .write, &bytes) == nil && bytes == nil, "held with the mark in the entry")
             try space.pin(at: 0x5000, .write).release()
