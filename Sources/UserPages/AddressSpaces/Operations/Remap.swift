@@ -176,9 +176,17 @@ extension AddressSpace {
         mergesLeft: !below.isEmpty || to.upperBound == from.lowerBound,
         mergesRight: !above.isEmpty || to.lowerBound == from.upperBound, replacing: &old, writer)
       mappings.publish(writer)
-      // As Linux does with the whole of it.
+      // As Linux does with the whole of it, and with what the new mapping has become, if that is the same one: two
+      // neighbours without an `anon_vma` are merged before the lock goes (`copy_vma`).
       if attributes.isLocked {
-        for rest in [below, above] where !rest.isEmpty { change(rest, writer, &teardown) { $0.isLocked = false } }
+        var unlocked = [below, above]
+        let isNeighbour = to.upperBound == below.lowerBound || to.lowerBound == above.upperBound
+        if isNeighbour, attributes.isAnonymous, !attributes.isShared, anonVMA == .none,
+          let new = mappings.find(to.lowerBound, writer.reader)
+        {
+          unlocked.append(new.value.range)
+        }
+        for range in unlocked where !range.isEmpty { change(range, writer, &teardown) { $0.isLocked = false } }
       }
     }
     mappings.retire(old, &teardown)
