@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 
 /// A kind of memory, or of change, that programs are about. Programs without a mode have a little of each.
 public enum ProgramMode: String, CaseIterable, Sendable {
@@ -28,14 +28,7 @@ public enum ProgramMode: String, CaseIterable, Sendable {
 
   /// Whether the kernel swaps to anything: `/proc/swaps` has a line below its heading.
   private static var hasSwap: Bool {
-    guard let file = fopen("/proc/swaps", "r") else { return false }
-    defer { fclose(file) }
-    var lines = 0
-    var byte = getc(file)
-    while byte != EOF {
-      if byte == 10 { lines += 1 }
-      byte = getc(file)
-    }
-    return lines > 1
+    let text = (try? String(contentsOfFile: "/proc/swaps", encoding: .utf8)) ?? ""
+    return text.split(separator: "\n").count > 1
   }
 }

@@ -7,6 +7,14 @@
     /// Pins by a slot look once. Frozen between their look and their slot, they must be waited for; afterwards they
     /// hold.
     @Suite struct FrozenSlotPins {
+      /// An unmap of the page of a pin that is frozen before its slot.
+      private func startUnmapThatWaits(_ freezer: Freezer, _ space: AddressSpace) -> StagedThread {
+        let unmapper = freezer.start("unmap") { try space.unmap(at: 0x5000, pages: 1) }
+        #expect(unmapper.waitUntilPast(.unmapBetweenClearAndFree))
+        #expect(!unmapper.mayFinish(), "unmap did not wait for a pin that it cannot see yet")
+        return unmapper
+      }
+
       @Test func unmapWaitsAndTheFrameStays() throws {
         try play(frames: 4) { freezer, machine in
           let space = AddressSpace(machine.memory, engine: .slot)
@@ -23,9 +31,7 @@
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
-          let unmapper = freezer.start("unmap") { try space.unmap(at: 0x5000, pages: 1) }
-          #expect(unmapper.waitUntilPast(.unmapBetweenClearAndFree))
-          #expect(!unmapper.mayFinish(), "unmap did not wait for a pin that it cannot see yet")
+          let unmapper = startUnmapThatWaits(freezer, space)
           reader.thaw()
           try unmapper.join()
           while flags[0] == 0 {}
@@ -61,9 +67,7 @@
             pin.release()
           }
           #expect(reader.waitUntilFrozen())
-          let unmapper = freezer.start("unmap") { try space.unmap(at: 0x5000, pages: 1) }
-          #expect(unmapper.waitUntilPast(.unmapBetweenClearAndFree))
-          #expect(!unmapper.mayFinish(), "unmap did not wait for a pin that it cannot see yet")
+          let unmapper = startUnmapThatWaits(freezer, space)
           reader.thaw()
           try reader.join()
           try unmapper.join()
