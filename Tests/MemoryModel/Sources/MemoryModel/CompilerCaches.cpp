@@ -1,5 +1,6 @@
 #include "CompilerCaches.hpp"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
@@ -21,6 +22,7 @@ static bool isCacheName(const char *name) {
 }
 
 void CompilerCaches::find() {
+  if (void *storage = dlsym(RTLD_DEFAULT, "_swiftEmptyArrayStorage")) emptyArray = reinterpret_cast<uintptr_t>(storage);
   uintptr_t loadAddress = 0;
   dl_iterate_phdr(
       [](dl_phdr_info *info, size_t, void *context) {

@@ -22,6 +22,7 @@ void Exploration::clear() {
   isComplete = false;
   failure.clear();
   report.clear();
+  refusal.clear();
   names.clear();
   outcomes.clear();
   graphs.clear();
@@ -104,7 +105,16 @@ void Exploration::run(void (*body)(void *), void *bodyArgument, const Options &o
     }
     if (!options.replay.empty()) {
       ScheduledReplay replay(options.replay);
+      refusal = namesAnotherProgram(options.replay);
+      if (!refusal.empty()) return;
       runOne({}, replay, mustRestart);
+      // All shared locations are in the schedule. Another one is another program's.
+      bool hasFollowed = !mustRestart && abandoned == 0 && replay.hasFollowed(Execution::shared());
+      mustRestart = false;
+      if (!hasFollowed) {
+        clear();
+        refusal = "the schedule does not fit the program: is it another one's, or of another build or other options?";
+      }
     } else if (options.isRandom) {
       RandomWalk walk(options.seed);
       unsigned long limit = options.maximumExecutions ? options.maximumExecutions : 10000;

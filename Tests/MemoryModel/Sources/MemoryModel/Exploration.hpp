@@ -36,6 +36,8 @@ public:
   /// The failure and the execution that led to it; empty if there was none.
   std::string failure;
   std::string report;
+  /// Why a replay was not made; empty if it was.
+  std::string refusal;
   /// Names in the order first observed.
   std::vector<std::string> names;
   /// For each outcome, a value for each name (`LONG_MIN`: not observed), and how many executions had it.

@@ -14,8 +14,22 @@ static EventId parse(const std::string &text) {
   return {static_cast<int16_t>(thread), static_cast<uint16_t>(index)};
 }
 
+/// The program's name, of many in one executable or of a file.
+static std::string programName() {
+  const char *name = getenv("MM_PROGRAM");
+  return name ? name : "";
+}
+
+std::string namesAnotherProgram(const std::string &schedule) {
+  std::istringstream words(schedule);
+  std::string word, name = programName();
+  if (!(words >> word) || word[0] != '@' || name.empty() || word.substr(1) == name) return "";
+  return "the schedule is one of " + word.substr(1) + ", and the program is " + name;
+}
+
 std::string schedule(const Execution &execution) {
   std::string result;
+  if (std::string name = programName(); !name.empty()) result = '@' + name + ' ';
   for (auto [address, size] : execution.visibility.all()) {
     char word[48];
     snprintf(word, sizeof word, "=%lx:%zu ", address, size);
@@ -44,7 +58,7 @@ ScheduledReplay::ScheduledReplay(const std::string &line) {
   std::istringstream words(line);
   std::vector<uint16_t> counts(maximumThreads);
   for (std::string word; words >> word;) {
-    if (word[0] == '=') continue;
+    if (word[0] == '=' || word[0] == '@') continue;
     size_t mark = word.find_first_of("<>");
     int thread = atoi(word.c_str());
     if (thread < 0 || thread >= maximumThreads) continue;
@@ -57,10 +71,18 @@ ScheduledReplay::ScheduledReplay(const std::string &line) {
 
 int ScheduledReplay::forcedThread(Execution &execution) {
   size_t made = execution.steps.size();
-  return made < steps.size() ? steps[made].id.thread : -1;
+  if (made >= steps.size()) return -1;
+  const ModelThread &next = execution.thread(steps[made].id.thread);
+  hasLeft = hasLeft || !next.isLive || next.hasFinished;
+  return hasLeft ? -1 : steps[made].id.thread;
+}
+
+bool ScheduledReplay::hasFollowed(const Execution &execution) const {
+  return !hasLeft && execution.steps.size() >= steps.size();
 }
 
 int ScheduledReplay::nextThread(Execution &, const std::vector<int> &enabled, int running) {
+  if (hasLeft) return -1;
   // The failure came from what a thread did after its last event.
   for (int number : enabled)
     if (number == running) return number;

@@ -11,8 +11,10 @@ namespace mm {
 
 /// A word for each event in the order of the execution: the thread; for a read `<` and its write; for a write `>` and the one
 /// that it follows in modification order. An event is `thread.number`, the initialisation `-`. Before them, `=address:size` for
-/// each shared location.
+/// each shared location, and first `@name` for the program, if it has a name (`MM_PROGRAM`).
 std::string schedule(const Execution &execution);
+/// Why a schedule cannot be this program's by its name; empty if it can.
+std::string namesAnotherProgram(const std::string &schedule);
 /// Makes the locations shared that a schedule names.
 void readVisibility(const std::string &schedule, Visibility &visibility);
 
@@ -28,8 +30,12 @@ public:
   int chooseSource(Execution &execution, const Event &read, int thread, const std::vector<EventId> &sources) override;
   int choosePlace(Execution &execution, EventId write, const std::vector<int> &places) override;
 
+  /// Whether the execution was the one of the schedule, as far as this goes.
+  bool hasFollowed(const Execution &execution) const;
+
 private:
   std::vector<Step> steps;
+  bool hasLeft = false;
 };
 
 }  // namespace mm

@@ -148,6 +148,11 @@ int main(int count, char **arguments) {
   }
   mm::Exploration &exploration = mm::Exploration::last();
   exploration.run(mm_test, nullptr, options);
+  if (!exploration.refusal.empty()) {
+    fprintf(stderr, "%s\n", exploration.refusal.c_str());
+    fflush(stderr);
+    _exit(2);
+  }
   if (listsSites)
     for (const std::string &site : mm::Weakening::shared().sites()) printf("%s\n", site.c_str());
   if (writesJSON)
