@@ -52,6 +52,47 @@ private func store(at address: VirtualAddress, againstGuardIn setting: Setting) 
   setting.end()
 }
 
+/// Once `lock` has returned, the page is in memory and stays there.
+func lockAgainstPageOut(_ engine: PinEngine) {
+  let setting = Setting(engine: engine, swapPages: 2)
+  inParallel(
+    {
+      try! setting.space.lock(at: Setting.address, pages: 1)
+      check((try? setting.space.pin(at: Setting.address, .fastOnly)) != nil, "a locked page is paged out")
+    },
+    { try? setting.space.advise(at: Setting.address, pages: 1, .pageOut) })
+  check(Setting.settledValue(setting.space) == Setting.content, "a page was lost")
+  setting.end()
+}
+
+/// A seal comes before the whole of an unmap, or after it: one of the two fails.
+func sealAgainstUnmap(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let (sealed, unmapped) = (Flag(), Flag())
+  inParallel(
+    { if (try? setting.space.seal(at: Setting.address, pages: 1)) != nil { sealed.set() } },
+    { if (try? setting.space.unmap(at: Setting.address, pages: 1)) != nil { unmapped.set() } })
+  check(sealed.isSet != unmapped.isSet, "a sealed mapping went, or none was left to either")
+  check((setting.space.mapping(at: Setting.address) != nil) == sealed.isSet, "a mapping is lost")
+  setting.end()
+}
+
+/// A fault in 2 MiB whose table is empty, and is given back: the page that the fault installs is not lost.
+func faultAgainstTableReclaim(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let start: VirtualAddress = 0x4000_0000
+  let space = setting.space
+  try! space.map(at: start, pages: Page.pagesPerHuge, protection: .readWrite)
+  try! space.store(Setting.content, at: start)
+  // Of one page, so that the table stays.
+  try! space.advise(at: start, pages: 1, .dontNeed)
+  inParallel(
+    { try! space.store(Setting.foreign, at: start) },
+    { space.reclaimTables(in: [start.hugeRange]) })
+  check(Setting.settledValue(space, at: start) == Setting.foreign, "a store is lost")
+  setting.end()
+}
+
 /// A page that is pinned while a long-term pin moves it stays the program's.
 func pinAgainstMove(_ engine: PinEngine) {
   let setting = Setting(engine: engine, isMovable: true)

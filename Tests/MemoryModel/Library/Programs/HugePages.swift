@@ -29,6 +29,32 @@ private struct HugeSetting {
     check(memory.freePages == freeAtStart, "frames leaked")
     withExtendedLifetime(space) {}
   }
+
+  /// The second page of the 2 MiB.
+  static let part = address + Page.size
+
+  /// A frame of 2 MiB of which two pages are mapped: the other 510 are wanted.
+  static func leftover(_ engine: PinEngine) -> HugeSetting {
+    let huge = HugeSetting(engine, isHuge: true)
+    try! huge.space.unmap(at: part + Page.size, pages: Page.pagesPerHuge - 2)
+    return huge
+  }
+
+  /// Drains the queue, writes to every frame that is free, and gives them back.
+  func useFramesAgain() {
+    memory.flushDeferredFrees()
+    var taken: [PFN] = []
+    while taken.count < memory.ramPages, let pfn = try? memory.allocateFrame(.noWait) {
+      memory.frames.bytes(of: pfn).store(Setting.foreign)
+      taken.append(pfn)
+    }
+    check(taken.count < freeAtStart, "a frame is free twice, or in use")
+    for pfn in taken { memory.discardFrame(pfn) }
+  }
+
+  func breakUp() { space.breakUpHugeFrames(.leftovers, in: Self.address.hugeRange) }
+
+  func settledValue(_ at: VirtualAddress = address) -> UInt64 { Setting.settledValue(space, at: at) }
 }
 
 /// A pin of a part while the entry of 2 MiB becomes 512: it keeps the program's page.
@@ -46,7 +72,7 @@ func storeAgainstSplit(_ engine: PinEngine) {
   inParallel(
     { try! huge.space.store(Setting.foreign, at: HugeSetting.address) },
     { try! huge.space.protect(at: HugeSetting.address + Page.size, pages: 1, .read) })
-  check(Setting.settledValue(huge.space, at: HugeSetting.address) == Setting.foreign, "a store is lost")
+  check(huge.settledValue() == Setting.foreign, "a store is lost")
   huge.end()
 }
 
@@ -65,6 +91,72 @@ func storeAgainstCollapse(_ engine: PinEngine) {
   inParallel(
     { try! huge.space.store(Setting.foreign, at: HugeSetting.address) },
     { try? huge.space.advise(at: HugeSetting.address, pages: Page.pagesPerHuge, .collapse) })
-  check(Setting.settledValue(huge.space, at: HugeSetting.address) == Setting.foreign, "a store is lost")
+  check(huge.settledValue() == Setting.foreign, "a store is lost")
   huge.end()
+}
+
+/// A pin of a part while its 2 MiB are broken up, and the part's frame is used again: the pinned page stays.
+func pinAgainstBreakUp(_ engine: PinEngine) {
+  let huge = HugeSetting.leftover(engine)
+  try! huge.space.store(Setting.content, at: HugeSetting.part)
+  inParallel(
+    {
+      guard let pin = try? huge.space.pin(at: HugeSetting.part, .fastOnly) else { return }
+      check(pin.load(as: UInt64.self) == Setting.content, "a pinned page changed")
+      pin.release()
+    },
+    {
+      huge.breakUp()
+      try! huge.space.unmap(at: HugeSetting.part, pages: 1)
+      huge.useFramesAgain()
+    })
+  check(huge.settledValue() == Setting.content, "a page became another one")
+  huge.end()
+}
+
+/// A store to a part that is all zeroes, while its 2 MiB are broken up: the part is kept, or copied once the zero page
+/// is there.
+func storeAgainstBreakUp(_ engine: PinEngine) {
+  let huge = HugeSetting.leftover(engine)
+  inParallel({ try! huge.space.store(Setting.foreign, at: HugeSetting.part) }, { huge.breakUp() })
+  check(huge.settledValue(HugeSetting.part) == Setting.foreign, "a store is lost")
+  check(huge.settledValue() == Setting.content, "a page became another one")
+  huge.end()
+}
+
+/// An unmap of a part, whose reference falls later, while its 2 MiB are broken up: the other part stays.
+func unmapAgainstBreakUp(_ engine: PinEngine) {
+  let huge = HugeSetting.leftover(engine)
+  inParallel({ try! huge.space.unmap(at: HugeSetting.part, pages: 1) }, { huge.breakUp() })
+  check(huge.settledValue() == Setting.content, "a page became another one")
+  huge.end()
+}
+
+/// A frame is retained by its number while its 2 MiB are broken up: the reference counts on 2 MiB, which stay, or on
+/// the frame alone.
+func numberAgainstBreakUp(_ engine: PinEngine) {
+  let memory = try! PhysicalMemory(ramPages: 2 * Page.pagesPerHuge, spanPages: 4096)
+  let frames = memory.frames
+  let first = memory.allocateHugeFrame(.noWait)!
+  let part = first + 1
+  frames.beginHuge(first, anonymous: false, mapped: false)
+  frames.frame(first).addReferences(1)
+  inParallel(
+    {
+      RCU.read {
+        guard let folio = try! memory.retainFolio(of: part) else { return }
+        check(frames.folio(of: part).descriptor == folio.descriptor, "a reference is on another frame")
+        memory.put(folio, Frame.oneReference)
+      }
+    },
+    {
+      let unused = frames.breakUp(first, users: [first, part])
+      for pfn in unused ?? [] { memory.discardFrame(pfn) }
+      memory.put(frames.frame(first), Frame.oneReference)
+      memory.put(frames.frame(unused == nil ? first : part), Frame.oneReference)
+    })
+  memory.flushDeferredFrees()
+  check(
+    memory.census() == Census(framesInUse: 0, tableNodes: 0, mapcounts: 0, pins: 0, references: 0), "something leaked")
+  check(memory.freePages == memory.ramPages, "frames leaked")
 }

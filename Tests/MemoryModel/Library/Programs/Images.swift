@@ -100,3 +100,30 @@ func mirroredStoreAgainstMigrationBack(_ engine: PinEngine) {
   check(Setting.settledValue(images.setting.space, at: images.address) == Setting.foreign, "a store is lost")
   images.end()
 }
+
+/// A mixed mapping whose pages are inserted ahead of faults.
+private final class Inserted: Backing {
+  let pageCount = 1
+  func fault(page: Int, write: Bool) -> FaultAnswer { .busError }
+}
+
+/// A frame is mapped by its number while its last user puts it, and another space gets it: the mapping shows the frame
+/// as it was, or is refused. A program's private memory is not mapped by number.
+func numberAgainstReuse(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let address = Setting.address + 8 * Page.size
+  let (space, memory) = (setting.space, setting.memory)
+  try! space.map(at: address, pages: 1, protection: .read, sharing: .shared, backing: .mixed(Inserted()))
+  let pfn = try! memory.allocate().handOver()
+  memory.frames.bytes(of: pfn).store(Setting.content)
+  inParallel(
+    {
+      guard (try? space.insertMixed(pfn, at: address)) != nil else { return }
+      check(Setting.settledValue(space, at: address) == Setting.content, "a mapping shows another space's page")
+    },
+    {
+      memory.put(memory.frames.frame(pfn), Frame.oneReference)
+      setting.useFramesAgain()
+    })
+  setting.end()
+}

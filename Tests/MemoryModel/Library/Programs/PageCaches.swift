@@ -99,6 +99,21 @@ func storeAgainstEviction(_ engine: PinEngine) {
   caches.end(with: Setting.foreign)
 }
 
+/// Two threads reclaim the one page that can be taken back, as two allocations do: it goes once, and a thread that
+/// finds nothing because the other was there is not told that memory has come to its end, unless it came later.
+func reclaimAgainstReclaim(_ engine: PinEngine) {
+  let caches = CacheSetting(engine)
+  let (first, second) = (Flag(), Flag())
+  func body(_ gotOne: Flag) -> Body {
+    { if caches.setting.memory.reclaimForAllocation() > 0 { gotOne.set() } }
+  }
+  inParallel(body(first), body(second))
+  check(first.isSet || second.isSet, "no thread was told of the page that was taken back")
+  check(caches.cache.evictedPages == 1, "a page was taken back twice, or not at all")
+  caches.setting.useFreeFrames()
+  caches.end(with: Setting.content)
+}
+
 /// A pinned page is not evicted, or the pin does not get it.
 func pinAgainstEviction(_ engine: PinEngine) {
   let caches = CacheSetting(engine)

@@ -4,7 +4,7 @@ func pinAgainstUnmap(_ setting: Setting) {
     { setting.pinAndLook() },
     {
       try! setting.space.unmap(at: Setting.address, pages: 1)
-      check((try? setting.space.pin(at: Setting.address, .fastOnly)) == nil, "a pin after unmap")
+      check((try? setting.space.pin(at: Setting.address, setting.fastOnly)) == nil, "a pin after unmap")
     })
   setting.end()
 }
@@ -24,9 +24,30 @@ func pinAgainstReuse(_ setting: Setting) {
 func pinnedStoreAgainstReuse(_ setting: Setting) {
   inParallel(
     {
-      guard let pin = try? setting.space.pin(at: Setting.address, [.write, .fastOnly]) else { return }
+      guard let pin = try? setting.space.pin(at: Setting.address, [.write, setting.fastOnly]) else { return }
       pin.store(Setting.other)
       pin.release()
+    },
+    {
+      try! setting.space.unmap(at: Setting.address, pages: 1)
+      setting.useFramesAgain()
+    })
+  setting.end()
+}
+
+/// The same with a second pin of the thread, which takes another slot, and whose stores come before its release.
+func twoPinnedStoresAgainstReuse(_ engine: PinEngine) {
+  let setting = Setting(engine: engine, wasPinned: true)
+  inParallel(
+    {
+      guard let first = try? setting.space.pin(at: Setting.address, [.write, .fastOnly]) else { return }
+      if let second = try? setting.space.pin(at: Setting.address, [.write, .fastOnly]) {
+        first.release()
+        second.store(Setting.other)
+        second.release()
+      } else {
+        first.release()
+      }
     },
     {
       try! setting.space.unmap(at: Setting.address, pages: 1)
@@ -114,7 +135,7 @@ func rangePinAgainstFork(_ engine: PinEngine) {
 /// A pin that a fork meets keeps the parent's frame: what a device writes through it, the parent sees.
 func pinAgainstFork(_ setting: Setting) {
   inParallel(
-    { setting.pinAndStore([.write, .fastOnly]) },
+    { setting.pinAndStore([.write, setting.fastOnly]) },
     {
       let child = setting.fork()
       let seen = Setting.settledValue(child)

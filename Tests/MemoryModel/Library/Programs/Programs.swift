@@ -12,6 +12,7 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("repin-unmap-reuse", { pinAgainstReuse(Setting(engine: $0, wasPinned: true)) }),
   ("pinstore-reuse", { pinnedStoreAgainstReuse(Setting(engine: $0)) }),
   ("repinstore-reuse", { pinnedStoreAgainstReuse(Setting(engine: $0, wasPinned: true)) }),
+  ("repinpinstore-reuse", twoPinnedStoresAgainstReuse),
   ("rangestore-reuse", rangeStoreAgainstReuse),
   ("first-pins", firstPins),
   ("pin-pin-unmap", twoPinsAgainstUnmap),
@@ -59,6 +60,9 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
 
   ("store-lazyfree", storeAgainstDropOfLazilyFreed),
   ("pin-lazyfree", pinAgainstDropOfLazilyFreed),
+  ("lock-pageout", lockAgainstPageOut),
+  ("seal-unmap", sealAgainstUnmap),
+  ("fault-tables", faultAgainstTableReclaim),
   ("fault-guard", faultAgainstGuard),
   ("store-guard", storeAgainstGuard),
   ("pin-move", pinAgainstMove),
@@ -68,6 +72,7 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("miss-cut", missAgainstCut),
   ("load-evict", loadAgainstEviction),
   ("store-evict", storeAgainstEviction),
+  ("reclaim-reclaim", reclaimAgainstReclaim),
   ("pin-evict", pinAgainstEviction),
   ("store-writeback", storeAgainstWriteBack),
   ("pin-writeback", pinAgainstWriteBack),
@@ -107,6 +112,11 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("store-split", storeAgainstSplit),
   ("pin-collapse", pinAgainstCollapse),
   ("store-collapse", storeAgainstCollapse),
+  ("pin-breakup", pinAgainstBreakUp),
+  ("store-breakup", storeAgainstBreakUp),
+  ("unmap-breakup", unmapAgainstBreakUp),
+  ("number-breakup", numberAgainstBreakUp),
+  ("number-reuse", numberAgainstReuse),
 
   ("futex-lock", { _ in locks(threads: 2) }),
   ("futex-lock-3", { _ in locks(threads: 3) }),
@@ -127,5 +137,9 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   guard let name = getenv("MM_PROGRAM").map({ String(cString: $0) }),
     let program = programs.first(where: { $0.name == name.prefix(while: { $0 != "/" }) })
   else { fatalError("MM_PROGRAM names no program") }
-  program.run(name.hasSuffix("/slot") ? .slot : .reference)
+  let engine = name.drop { $0 != "/" }.dropFirst()
+  guard let engine = engine.isEmpty ? .reference : PinEngine(rawValue: String(engine)) else {
+    fatalError("MM_PROGRAM names no engine")
+  }
+  program.run(engine)
 }
