@@ -32,7 +32,7 @@ final class Pool: Sendable {
 
   /// A pool without a page.
   ///
-  /// - Throws: `outOfMemory` where the process has not the address space; `file` with the errno; `busy` where other
+  /// - Throws: `outOfMemory` if the process lacks the address space; `file` with the errno; `busy` where other
   ///   processes are to be refused and one uses the database.
   init(_ poolFile: PoolFile, _ options: DatabaseOptions) throws(PageError) {
     let file = poolFile.file

@@ -2,9 +2,20 @@
 public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
   /// What an entry can be.
   public enum Kind: String, Sendable {
-    /// Empty; a page with a descriptor; a page without one; the page of zeroes; 2 MiB; written out; moving or on its
-    /// way out.
-    case none, normal, special, zero, huge, swap, migration
+    /// Nothing is mapped.
+    case none
+    /// A page whose frame has a descriptor.
+    case normal
+    /// A page whose frame has no descriptor, or one that may not be used.
+    case special
+    /// The page of zeroes.
+    case zero
+    /// 2 MiB, mapped by one entry.
+    case huge
+    /// A page that was written to the swap file.
+    case swap
+    /// A page that an operation has replaced for a while.
+    case migration
     /// A guard marker: `Advice.guardInstall`.
     case guardMarker = "guard"
   }

@@ -17,7 +17,8 @@ import Synchronization
 ///     1. old mappings are marked detached             a. finds the mapping, then the entry
 ///     2. new ones are published                       b. fault: locks the entry; checks that its mapping is live; installs
 ///     3. entries are emptied or write-protected       c. load, store: acts on the entry it read, in one section
-///     4. a grace period (`Teardown`)                  d. pin: takes its hold (`AddressSpace+Hold.swift`), looks again
+///     4. a grace period (`Teardown`)                  d. pin: adds to the counts and looks again, or stores its
+///                                                        slot in the section (`AddressSpace+Hold.swift`, `Engines`)
 ///     5. references of emptied entries fall, nodes and mappings are freed: a grace period after 3
 public final class AddressSpace: Sendable {
   /// The machine.

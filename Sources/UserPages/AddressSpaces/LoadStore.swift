@@ -6,7 +6,11 @@
 extension AddressSpace {
   /// Loads an integer of 1, 2, 4 or 8 bytes. Aligned, it is loaded whole and with acquire ordering.
   ///
+  /// Any thread may call. A fault may run a backing's code, a hook or a store, and may reclaim, on this thread.
+  ///
+  /// - Precondition: not inside a read-side section if the page may have to be faulted in.
   /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Complexity: four loads for a resident base page.
   @inlinable
   public func load<T: FixedWidthInteger & BitwiseCopyable>(
     at address: VirtualAddress, as type: T.Type = T.self
@@ -22,7 +26,11 @@ extension AddressSpace {
 
   /// Stores an integer of 1, 2, 4 or 8 bytes. Aligned, it is stored whole and with release ordering.
   ///
+  /// Any thread may call. A fault may run a backing's code, a hook or a store, and may reclaim, on this thread.
+  ///
+  /// - Precondition: not inside a read-side section if the page may have to be faulted in.
   /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Complexity: four loads and a store for a resident base page.
   @inlinable
   public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at address: VirtualAddress) throws(PageError) {
     let offset = address.pageOffset
@@ -36,7 +44,9 @@ extension AddressSpace {
 
   /// Loads `count` bytes, faulting in what is needed.
   ///
+  /// - Precondition: as `load(at:as:)`.
   /// - Throws: `invalidArgument` for a negative count; `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Complexity: O(pages).
   public func load(at address: VirtualAddress, count: Int) throws(PageError) -> [UInt8] {
     guard count >= 0 else { throw .invalidArgument }
     // Before any memory is set aside for the answer: is there anything to answer with?
@@ -51,7 +61,9 @@ extension AddressSpace {
 
   /// Loads as many bytes as `bytes` has room for.
   ///
+  /// - Precondition: as `load(at:as:)`.
   /// - Throws: as `load(at:count:)`; bytes before the failing page have been copied.
+  /// - Complexity: O(pages).
   public func load(at address: VirtualAddress, into bytes: inout MutableRawSpan) throws(PageError) {
     for part in PageParts(from: address, count: bytes.byteCount) {
       while !copy(part, into: &bytes) { try faultForLoad(at: part.address) }
@@ -60,14 +72,18 @@ extension AddressSpace {
 
   /// Stores bytes, breaking copy-on-write. Pages before a failing one stay written.
   ///
+  /// - Precondition: as `load(at:as:)`.
   /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Complexity: O(pages).
   public func store(_ bytes: [UInt8], at address: VirtualAddress) throws(PageError) {
     try store(bytes.span.bytes, at: address)
   }
 
   /// Stores bytes, breaking copy-on-write. Pages before a failing one stay written.
   ///
+  /// - Precondition: as `load(at:as:)`.
   /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Complexity: O(pages).
   public func store(_ bytes: RawSpan, at address: VirtualAddress) throws(PageError) {
     for part in PageParts(from: address, count: bytes.byteCount) {
       while !copy(part, from: bytes) { try faultForStore(at: part.address) }

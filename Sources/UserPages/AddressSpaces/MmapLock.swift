@@ -2,14 +2,16 @@ import Synchronization
 
 /// The lock of a space's mappings (Linux's `mmap_lock`), which lends proof that it is held.
 ///
-/// An operation on a range holds the lock of the range's stripe (`Stripe`), or the whole: a fork, an exit, the reverse
-/// map, and each operation whose range or whose neighbours reach beyond one stripe. Operations in different stripes
-/// take different locks and edit different trees. Three things they still share: the links to the nodes of eight
-/// stripes lie on one line; what they have to wait for is noted once for the space (`StaleAccesses`); mappings of one
-/// backing count their references to it.
+/// An operation on a range holds the lock of the range's stripe (`Stripe`). A fork, an exit and the reverse map hold
+/// the whole. So does an operation whose range or whose neighbours reach beyond one stripe. Operations in stripes of
+/// different slots take different locks and edit different trees. They still share three things:
+///
+/// - The links to the nodes of eight stripes lie on one line.
+/// - What they have to wait for is noted once for the space (`StaleAccesses`).
+/// - Mappings of one backing count their references to it.
 ///
 /// Why stripes and not claims of single ranges: a stripe's tree is the tree that a space had, with its publication in
-/// one step, so each protocol of faults and pins holds as it was. Edits in place of shared leaves would allow for
+/// one step. So each protocol of faults and pins holds as it was. Edits in place of shared leaves would allow for
 /// neighbours inside a stripe to go side by side, and each of those protocols would have to be made anew.
 ///
 ///     an operation in a stripe                            an operation on the whole

@@ -1,4 +1,4 @@
-/// A stripe of a space: an aligned GiB of addresses. Operations inside different stripes do not meet.
+/// A stripe of a space: an aligned GiB of addresses. Operations in different stripes seldom meet.
 ///
 /// A GiB is what one node of the second-lowest level maps. So every node below the third level belongs to one stripe,
 /// and is unlinked by the operations on it. A smaller stripe would share such nodes with its neighbours, and more
@@ -9,7 +9,7 @@
 /// its own stripe, or wide.
 enum Stripe {
   static let size: UInt64 = 1 << 30
-  /// Locks and trees of a space. Stripes whose numbers are equal below this one share theirs.
+  /// Locks and trees of a space. Stripes with the same `slot(of:)` share one of each.
   static let slots = 64
 
   /// The slot of the stripe that holds `address`. Neighbours have different ones, and so have most stripes that are a

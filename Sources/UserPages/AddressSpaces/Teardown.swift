@@ -76,10 +76,14 @@ struct Teardown: ~Copyable {
 
 /// The accesses through old entries of one space that an operation has yet to wait for (`tlb_flush_pending`).
 ///
-/// An operation that finds its work done, by an operation that has given the lock up and still waits, must wait as
-/// well: 1. a thread loads and stands between entry and bytes; 2. an operation empties the entry, gives the lock up and
-/// waits; 3. `unmap` of the same page meets an empty entry and returns; 4. the caller reuses the memory; 5. the load
-/// reads it.
+/// An operation may find its work done by another one that has given the lock up and still waits. It must wait as well,
+/// or this happens:
+///
+/// 1. a thread loads and stands between entry and bytes;
+/// 2. an operation empties the entry, gives the lock up and waits;
+/// 3. `unmap` of the same page meets an empty entry and returns;
+/// 4. the caller reuses the memory;
+/// 5. the load reads it.
 ///
 /// An object of its own, so that these words share no cache line with what pins read of the space.
 final class StaleAccesses: Sendable {
@@ -91,8 +95,8 @@ final class StaleAccesses: Sendable {
 
   func note(_ period: GracePeriod) { newest.max(period.number, ordering: .sequentiallyConsistent) }
 
-  /// Whether operations that share the mmap lock, or faults, are emptying entries and have not noted it yet. Asked by
-  /// an operation that does not empty any beside others, or has left them.
+  /// Whether operations that share the mmap lock, or faults, are emptying entries and have not noted it yet. Asked
+  /// under the mmap lock, by an operation that is not inside `emptyingEntries`.
   var isAnyEntryBeingEmptied: Bool { emptying.load(ordering: .sequentiallyConsistent) > 0 }
 
   /// Runs `body`, which empties entries while others look at them, and notes it if `body` says so.

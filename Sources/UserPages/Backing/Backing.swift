@@ -24,9 +24,10 @@ public protocol Backing: AnyObject, Sendable {
   ///   - write: whether the program is about to store through a *shared* mapping; false for a private one.
   func fault(page: Int, write: Bool) -> FaultAnswer
 
-  /// Answers a fault on the 2 MiB that begin with `page`, a multiple of 512, all of which the backing has: with the
-  /// first of 512 frames or frame numbers in a row that begin at a multiple of 512; nil where there are none, and pages
-  /// will be asked for.
+  /// Answers a fault on 2 MiB with the first of 512 frames or frame numbers in a row. Nil if there are none: then pages
+  /// are asked for.
+  ///
+  /// The first frame's number is a multiple of 512. So is `page`, and the backing has all 512 pages from it on.
   ///
   /// Asked for mappings that may have 2 MiB entries, and otherwise like `fault`. A frame's reference is one for all of
   /// them. Not for a backing that `writesBack`: stores are noticed page by page.

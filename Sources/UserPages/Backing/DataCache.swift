@@ -2,10 +2,10 @@ import Synchronization
 
 /// Flushes of the data cache, for machines (or devices) that do not keep theirs coherent.
 ///
-/// Linux asks for a flush wherever the kernel's own view of a page and a program's may live in different cache lines:
-/// after `write(2)` and before `read(2)` of a file that is mapped writable, and after copy-on-write from memory that
-/// has no descriptor. A frame with a descriptor has a place to remember a flush that can wait until the frame is mapped
-/// (`flush_dcache_page`, PG_dcache_clean); memory without one has none, and is flushed at once (`flush_dcache_pfn`).
+/// Linux asks for a flush wherever the kernel's own view of a page and a program's may live in different cache lines.
+/// That is after `write(2)` and before `read(2)` of a file that is mapped writable, and after copy-on-write from memory
+/// without a descriptor. A frame with a descriptor remembers a flush that can wait until the frame is mapped
+/// (`flush_dcache_page`, PG_dcache_clean). Memory without one is flushed at once (`flush_dcache_pfn`).
 ///
 /// The length of a file is another such place: what is cleared behind its end stays mapped.
 ///

@@ -15,10 +15,13 @@ import Synchronization
 ///
 /// A hole is the same without the length: 1, 2, 3, 4 of the pages that were in the cache, private copies not, and 5.
 ///
-/// ORDERING [lock-then-validate]: 3 and 4 against a fault's lock and look. [deferred-free]: a look-up that found a page
-/// before step 2 retains it in its section, and the cache's reference falls a grace period later. 2 comes before 3: a
-/// fault that asks after 3 finds no page of before. [store-then-length]: 1 comes before 6, against a `write` that
-/// stores and then looks at the length.
+/// ORDERING [lock-then-validate]: 3 and 4 against a fault's lock and look. 2 comes before 3: a fault that asks after 3
+/// finds no page that step 2 dropped.
+///
+/// ORDERING [deferred-free]: a look-up that found a page before step 2 retains it in its section. The cache's reference
+/// falls a grace period later.
+///
+/// ORDERING [store-then-length]: 1 comes before 6, against a `write` that stores and then looks at the length.
 extension PageCacheFile {
   /// Sets the file's length. Beyond a new end, entries and private copies are gone when the call returns, and an access
   /// is a bus error. A pin keeps its page.

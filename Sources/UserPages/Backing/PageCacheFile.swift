@@ -36,8 +36,8 @@ public final class PageCacheFile: Backing {
   ///   - fill: what is in all of them.
   ///   - maximumPages: how far the file can grow, in pages; nil for a file that does not. It costs 8 bytes of address
   ///     space a page.
-  /// - Throws: `invalidArgument` where a number is negative or the length overflows; `outOfMemory` where the process
-  ///   has not the address space.
+  /// - Throws: `invalidArgument` if a number is negative or the length overflows; `outOfMemory` if the process lacks
+  ///   the address space.
   public convenience init(
     _ memory: PhysicalMemory, pages: Int, fill: UInt8 = 0, maximumPages: Int? = nil
   ) throws(PageError) {

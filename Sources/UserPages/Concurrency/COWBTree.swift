@@ -3,9 +3,9 @@ import Synchronization
 
 /// An ordered map from 64-bit keys to words that is read without a lock and edited by one writer at a time.
 ///
-/// A B+ tree. Its inner nodes never change once they are published: an edit that changes them copies the nodes on its
-/// path, once each, works on the copies, and publishes them together by storing one root word. Replaced nodes wait for
-/// a grace period.
+/// A B+ tree. Its inner nodes never change once they are published. An edit that changes them copies the nodes on its
+/// path, once each, and works on the copies. It publishes them together by storing one root word. Replaced nodes wait
+/// for a grace period.
 ///
 /// Most edits change one leaf and no node above it. Such an edit works on a *draft* of the leaf, which no reader sees,
 /// and `publish` stores the draft's words into the leaf itself (`COWBTree+Leaves.swift`). So it defers no memory. A

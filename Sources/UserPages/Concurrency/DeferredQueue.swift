@@ -46,7 +46,7 @@ import Synchronization
 /// cookie's has begun after that ([change-then-grace]). So a section that could have met the thing began before the
 /// grace period, and has ended when the word is freed.
 ///
-/// Lock order: a drain lock, the words held back, the ready objects' monitor.
+/// Locks: see <doc:LockOrder>, level 9.
 final class DeferredQueue: @unchecked Sendable {
   /// As many objects make a batch. How much memory an object keeps from use is not known.
   static let batch = 512
@@ -66,7 +66,8 @@ final class DeferredQueue: @unchecked Sendable {
   private let lists = DeferredLists(count: shardCount)
   // For the lists' owners, and freed with the queue. Raw memory, so that neighbours share no line.
   private let schedules: UnsafeMutablePointer<BatchSchedule>
-  /// Held while words are freed, so that `reclaim` can wait for that. Never over a grace period.
+  /// Held while words are freed, so that `reclaim` can wait for that. Over a grace period only where a device has ended
+  /// whose frames were mapped (`DeferredFrames.free`).
   private let drainLocks = LockArray(count: shardCount)
   /// The owner's lock of the list that threads share.
   private let sharedLock = FutexLock()

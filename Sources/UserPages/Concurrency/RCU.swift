@@ -31,9 +31,8 @@ public enum RCU {
   /// waits for the longest section. The closure is synchronous, so a task cannot suspend in it.
   ///
   /// Sections nest. One section around many operations keeps what each of them saw until the last one is done. Pins
-  /// inside it ask for `fastOnly`: the slow path may wait. The outer section does not make them cheaper. Measured in
-  /// one run, a slot pin and its release cost 5.3 ns with a section each and 5.3 ns with 64 pins inside one. To save,
-  /// pin a range.
+  /// inside it ask for `fastOnly`: the slow path may wait. The outer section does not make them cheaper: entering one
+  /// costs two stores. To save, pin a range.
   @inlinable @inline(__always)
   public static func read<Result: ~Copyable, Failure: Error>(
     _ body: (Section) throws(Failure) -> Result
@@ -109,9 +108,9 @@ public enum RCU {
 
   /// Waits until everything that `deferFree` was given before the call has run (e) (`rcu_barrier`).
   ///
-  /// Called inside such a closure, or inside the `deinit` of an object that the library releases, it waits for a grace
-  /// period and for no closure: two closures that waited for each other would never end. What was deferred before the
-  /// call then runs when the calling closure has returned, or is running already on another thread. Inside a page
+  /// Inside such a closure, or inside the `deinit` of an object that the library releases, it waits for a grace period
+  /// alone: two closures that waited for each other would never end. What was deferred before the call then runs when
+  /// the calling closure has returned, or is running already on another thread. Inside a page
   /// cache's store or `willWriteBack` the same holds, until that call is over.
   ///
   /// - Precondition: not called inside a read-side section.

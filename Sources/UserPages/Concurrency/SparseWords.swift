@@ -11,7 +11,7 @@ final class SparseWords: @unchecked Sendable {
   // For the object's life. Mapped as zero pages if there are many: an atomic word of 0 is a zero word.
   private let words: UnsafeMutablePointer<Atomic<UInt64>>
 
-  /// Nil where the process has not the address space.
+  /// Nil if the process lacks the address space.
   init?(count: Int) {
     self.count = count
     guard count > Self.mostFromHeap else {

@@ -2,9 +2,9 @@ import CPlatform
 
 /// A small number that no other living thread has. Per-thread state in plain arrays is found by it.
 ///
-/// ORDERING [thread-number]: a number is handed from a thread that ends to one that begins under a mutex, which orders
-/// the first thread's last access to what it found by the number before the second thread's first. So such state needs
-/// no atomics.
+/// ORDERING [thread-number]: a thread that ends hands its number to one that begins, under a mutex. The mutex orders
+/// the first thread's last access to the number's state before the second thread's first. So such state needs no
+/// atomics.
 @usableFromInline
 enum ThreadNumber {
   /// The calling thread's number, from 0. One load of the thread's own memory.

@@ -8,7 +8,7 @@ import CPlatform
 ///
 /// Zeroes must be a valid `Element`: integers, atomic words of 0, nil pointers.
 enum ZeroedMemory {
-  /// `count` elements of zeroes. The process ends where it has not the address space.
+  /// `count` elements of zeroes. The process ends if it lacks the address space.
   static func allocate<Element: ~Copyable>(_ count: Int) -> UnsafeMutablePointer<Element> {
     allocate(bytes: count * MemoryLayout<Element>.stride).assumingMemoryBound(to: Element.self)
   }
@@ -18,13 +18,13 @@ enum ZeroedMemory {
     release(UnsafeMutableRawPointer(start), bytes: count * MemoryLayout<Element>.stride)
   }
 
-  /// `bytes` bytes of zeroes. The process ends where it has not the address space.
+  /// `bytes` bytes of zeroes. The process ends if it lacks the address space.
   static func allocate(bytes: Int) -> UnsafeMutableRawPointer {
     guard let start = allocateIfPossible(bytes: bytes) else { fatalError("out of memory for \(bytes) bytes") }
     return start
   }
 
-  /// `bytes` bytes of zeroes, or nil where the process has not the address space.
+  /// `bytes` bytes of zeroes, or nil if the process lacks the address space.
   static func allocateIfPossible(bytes: Int) -> UnsafeMutableRawPointer? {
     guard let start = cp_reserve(bytes) else { return nil }
     guard cp_commit(start, bytes, -1, 0, 1, 0) == 0 else {

@@ -4,11 +4,13 @@ import Synchronization
 public protocol DataCacheFlushing: Sendable {
   /// Makes what was written to the page, by whatever alias, visible through all others.
   ///
-  /// It must not block, and must not call the library. It may run inside a read-side section, with a mapping of the
-  /// page in progress, under the lock that lets one page of an image move at a time, or under the lock of a page
-  /// cache's write-back. What would wait there is refused, in debug and release builds: an operation or a fault inside
-  /// the section traps, a migration of the image, a sync or a truncation of the cache throws `busy`, and an access to
-  /// the page that moves is a bus error.
+  /// It must not block, and must not call the library. It may run in one of these places, where a call that would wait
+  /// is refused, in debug and release builds:
+  ///
+  /// - Inside a read-side section, with a mapping of the page in progress. An operation or a fault traps there.
+  /// - Under an image's migration lock. A migration of the image throws `busy`; an access to the page that moves is a
+  ///   bus error.
+  /// - Under a page cache's write-back lock. A sync or a truncation of the cache throws `busy`.
   func flush(_ page: PageBytes)
 }
 

@@ -33,7 +33,7 @@ import Synchronization
 ///     bit  37       poisoned: filled with the allocator's poison (debug builds)
 ///     bit  38       huge: one of the 512 of a 2 MiB frame. The counts of the first one hold for all (`Frame+Huge.swift`)
 ///     bit  39       data cache flushing, see `DataCacheFlushing.swift`
-///     bit  40       written back: a page of a file whose dirty pages are written to a store. Set as long as the page cache made it
+///     bit  40       written back: a page of a file whose dirty pages are written to a store. Set until the frame's next life
 ///     bit  41       lazily freed: private memory that may be dropped while no entry of it is dirty (`LazyFree.swift`)
 ///     bits 42...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;
 ///                   more than `Frame.hugeMappingLimit` are refused with ENOMEM
@@ -92,9 +92,9 @@ struct Frame: @unchecked Sendable {
   /// reference back, each thread that is refused has one on top (Linux's `try_grab_folio` refuses since
   /// CVE-2019-11487).
   ///
-  /// For a walker inside a read-side section that read a present entry to this frame there: the entry's reference
-  /// cannot have been dropped yet, so no test for zero is needed, where Linux (whose pages are freed without waiting
-  /// for walkers) needs a compare-and-swap loop. The walker must look at the entry again afterwards.
+  /// For a walker inside a read-side section that read a present entry to this frame there. The entry's reference
+  /// cannot have been dropped yet, so no test for zero is needed. Linux, which frees pages without waiting for walkers,
+  /// needs a compare-and-swap loop. The walker must look at the entry again afterwards.
   ///
   /// ORDERING [pin-then-look]: sequentially consistent, pairs with [change-then-count]: the writer changes the entry
   /// and looks at the counts after. In the single order of these four accesses either the walker's second look comes

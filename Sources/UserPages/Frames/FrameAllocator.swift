@@ -3,10 +3,10 @@ import Synchronization
 
 /// Free frames of RAM.
 ///
-/// Each thread takes from and gives to a small cache of its own shard; caches and the depot behind them exchange frames
-/// in bulk, so two threads that fault and free share a line once in `transfer` frames. If the depot has not what is
-/// asked for, all caches are held and emptied into it at once, and it is asked again: "none free" is true when it is
-/// said. A frame is missed only if its `free` had not returned.
+/// Each thread uses a small cache of its own shard. Caches and the depot behind them exchange frames in bulk. So two
+/// threads that fault and free share a line once in `transfer` frames. If the depot lacks what is asked for, the thread
+/// locks all caches, empties them and asks the depot again. So "none free" is true when it is said. A frame is missed
+/// only if its `free` had not returned.
 ///
 /// The last frames of RAM may be movable: then they have a depot, and each thread another cache, of their own. Pages
 /// that can be moved come from there as long as it has any, all others never.
@@ -17,7 +17,7 @@ import Synchronization
 /// The reserve of the watermarks stays in the depot. So an allocation by a thread that does not reclaim fails while so
 /// many are free.
 ///
-/// Lock order: caches, in the order of their indices, then the depot. All but `gathering` hold one cache at most.
+/// Locks: see <doc:LockOrder>, level 8. All but `gathering` hold the lock of one cache at most.
 ///
 /// Debug builds fill freed frames with `poison` and check the filling when they are given out again: a store through a
 /// stale entry or a pin that was released too early is found there.

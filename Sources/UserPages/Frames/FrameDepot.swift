@@ -22,7 +22,7 @@ import Synchronization
 /// `reserve` frames stay here for threads that reclaim. While fewer are here, freed frames come here and not to a
 /// thread's cache.
 ///
-/// One lock, the innermost there is: no other is taken under it. The allocator's caches come before it.
+/// Locks: see <doc:LockOrder>, level 8. No other is taken under this one.
 final class FrameDepot: @unchecked Sendable {
   static let blockSize = Page.pagesPerHuge
 

@@ -4,8 +4,8 @@ import Synchronization
 
 /// From a frame number to its bytes and its descriptor, by one addition each.
 ///
-/// Address space for all of physical memory and for its descriptors is reserved when the machine is made and filled in
-/// as sections are added, as Linux does with the direct map and the vmemmap. Two bytes for each 2 MiB say what is
+/// The machine reserves address space for all of physical memory and for its descriptors when it is made. It fills that
+/// in as sections are added, as Linux does with the direct map and the vmemmap. Two bytes for each 2 MiB say what is
 /// there.
 ///
 /// A section may end while other threads look at its frames by number:

@@ -6,7 +6,7 @@ import Synchronization
 /// reference on each frame that is in the index; the index itself counts nothing.
 ///
 /// A file may be of any length, and most of it a hole. So memory is taken where a page has been (`SparseWords`), and a
-/// walk over the file skips what never had one: each level of marks has a word for 512 of the level below, as a page
+/// walk over the file skips what never had one. Each level of marks has a word for 512 of the level below, as a page
 /// table does.
 final class PageCacheIndex: Sendable {
   private static let fanOut = 512
@@ -17,7 +17,7 @@ final class PageCacheIndex: Sendable {
   /// The lowest level first. A mark is 1 once a word below it was stored to, and stays.
   private let marks: [SparseWords]
 
-  /// - Throws: `outOfMemory` where the process has not the address space.
+  /// - Throws: `outOfMemory` if the process lacks the address space.
   init(count: Int) throws(PageError) {
     guard let words = SparseWords(count: count) else { throw .outOfMemory }
     var marks: [SparseWords] = []

@@ -31,9 +31,26 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// What is done with a real file, named as the message has it.
   public enum FileStep: String, Sendable {
-    /// The system call that failed: `open`, `fstat`, `flock`, `memfd_create`, `mmap`, `pread`, `pwrite`, `ftruncate`,
-    /// `fallocate`, `fsync`, or one that does the same.
-    case open, inspect, lock, create, map, read, write, resize, punch, sync
+    /// `open(2)`, or a call that does the same.
+    case open
+    /// `fstat(2)`, or a call that does the same.
+    case inspect
+    /// `flock(2)`, or a call that does the same.
+    case lock
+    /// `memfd_create(2)`, or a call that does the same.
+    case create
+    /// `mmap(2)`, or a call that does the same.
+    case map
+    /// `pread(2)`, or a call that does the same.
+    case read
+    /// `pwrite(2)`, or a call that does the same.
+    case write
+    /// `ftruncate(2)`, or a call that does the same.
+    case resize
+    /// `fallocate(2)`, or a call that does the same.
+    case punch
+    /// `fsync(2)`, or a call that does the same.
+    case sync
   }
 
   /// The error for an errno that a system call left: `outOfMemory` if there was no memory for it.

@@ -15,8 +15,8 @@ import Synchronization
 ///       ORDERING [fill-publish]: sets the bit, release
 ///     }                                                lock { finds the bit set, writes nothing }
 ///
-/// The bit is looked at again under the lock: between the two looks the page may have been filled, moved into the page
-/// cache, been stored to and written back, and its first contents would then overwrite the newer ones.
+/// The bit is looked at again under the lock. Between the two looks the page may have been filled, moved into the page
+/// cache, stored to and written back. Its first contents would then overwrite the newer ones.
 final class PatternFile: @unchecked Sendable {
   let descriptor: Int32
   private let byte: @Sendable (Int) -> UInt8

@@ -37,7 +37,9 @@ public struct FrameInformation: Equatable, Sendable {
   public var isAnonymous: Bool
   /// Whether it was written to since it was last clean.
   public var isDirty: Bool
-  /// Whether the entry it was reached through is the only one that may ever map it (PageAnonExclusive).
+  /// Whether it is anonymous memory that no other space maps now (PageAnonExclusive).
+  ///
+  /// Only ``AddressSpace/frame(at:)`` says so. ``PhysicalMemory/frameInformation(of:)`` leaves it false.
   public var isExclusive = false
 }
 

@@ -46,10 +46,12 @@ public final class PhysicalMemory: Sendable {
   ///   - dataCache: what a flush of the data cache does; nothing by default.
   ///   - swapFile: where anonymous pages go that are advised out or reclaimed; no room by default.
   ///   - reclaim: when and how frames are taken back from page caches and anonymous memory.
-  /// - Throws: `invalidArgument` for a size that is not positive or beyond 8 TiB (RAM, swap) or 16 TiB (all frame
-  ///   numbers), and for watermarks that are out of order or beyond RAM;
-  ///   `outOfMemory` where the process has not the address space, `busy` where another machine uses the swap file,
-  ///   `file` with the errno where it cannot be opened.
+  /// - Throws:
+  ///   - `invalidArgument` for a size that is not positive, or beyond 8 TiB (RAM, swap) or 16 TiB (all frame numbers).
+  ///   - `invalidArgument` for watermarks that are out of order or beyond RAM.
+  ///   - `outOfMemory` if the process lacks the address space.
+  ///   - `busy` if another machine uses the swap file.
+  ///   - `file`, with the errno, if the swap file cannot be opened.
   public init(
     ramPages: Int, movablePages: Int = 0, spanPages: Int? = nil, dataCache: (any DataCacheFlushing)? = nil,
     swapFile: SwapFile = .none, reclaim: ReclaimPolicy = ReclaimPolicy()

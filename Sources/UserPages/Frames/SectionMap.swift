@@ -9,7 +9,7 @@ import CPlatform
 ///     unpublish      no frame, or the last one's last reference, is left: `kind(of:)` says `hole`
 ///     release        a grace period later ([section-end]): the memory goes, the numbers may be given out again
 ///
-/// Lock order: `lock` is the innermost; nothing is called under it but `cp_` functions and `FrameTable`.
+/// Locks: see <doc:LockOrder>, level 8. Nothing is called under `lock` but `cp_` functions and `FrameTable`.
 final class SectionMap: @unchecked Sendable {
   private let table: FrameTable
   private let lock = FutexLock()
@@ -44,7 +44,7 @@ final class SectionMap: @unchecked Sendable {
   ///   - file: what the bytes are: a file descriptor, or a negative number for private zeroes.
   ///   - writable: whether this process may write to them.
   ///   - pattern: fills `file` when a frame is first used by its number, see `fill`; nil where all bytes are there.
-  /// - Throws: `outOfMemory` where there are not as many frame numbers or the process has not the memory; `file` where
+  /// - Throws: `outOfMemory` if there are not as many frame numbers, or if the process lacks the memory; `file` if
   ///   `file` cannot be mapped.
   func add(
     pages: Int, described: Bool, file: Int32, writable: Bool, shared: Bool, pattern: PatternFile? = nil

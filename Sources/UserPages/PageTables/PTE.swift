@@ -107,8 +107,9 @@ struct PTE: RawRepresentable, Equatable, Sendable {
   /// An anonymous frame that no other address space may map (PageAnonExclusive).
   @inlinable var isExclusive: Bool { isAnonymous && !has(PTELayout.cowShared) }
 
-  /// An exclusive anonymous frame that this entry has mapped from its first fault on, and that no pin slot ever held:
-  /// the first pin by a slot clears the bit before it stores the slot. Base pages only. The bit is clear if the frame's
+  /// An exclusive anonymous frame that this entry has mapped from its first fault on, and that no pin slot ever held.
+  ///
+  /// The first pin by a slot clears the bit before it stores the slot. Base pages only. The bit is clear if the frame's
   /// history is unknown.
   @inlinable var isNeverSlotPinned: Bool { has(PTELayout.neverSlotPinned) }
 

@@ -20,13 +20,13 @@
 /// Bits 0 and 3...6 (execute, privileged, memory attributes, busy) are clear. So present is V, L and r, and protnone is
 /// V and L without r.
 ///
-/// An entry that maps nothing and is not empty has L set and V clear, as Linux's swap entries have, so that it never
-/// looks like a pointer; bits 0...3 tell what it is, and the bits of the PFN are its payload.
+/// An entry that maps nothing and is not empty has L set and V clear, as Linux's swap entries have. So it never looks
+/// like a pointer. Bits 0...3 tell what it is, and the bits of the PFN are its payload.
 ///
 /// A link to a node has V set and L clear: the one of the three architectures that tells entries from links by design.
 ///
-/// Before radix and hash tables shared a layout, each page size had its own, and the special bit its own place in each:
-/// bit 16 with pages of 4 KiB (the frame number began at bit 17), bit 10 with those of 64 KiB.
+/// Before radix and hash tables shared a layout, each page size had its own. The special bit was bit 16 with pages of
+/// 4 KiB (the frame number began at bit 17), and bit 10 with those of 64 KiB.
 @frozen @usableFromInline
 enum PTELayoutPowerPC {
   @inlinable static var valid: UInt64 { 1 << 63 }

@@ -25,7 +25,7 @@
 /// be had by putting I where there is nothing.
 ///
 /// An entry that maps nothing and is not empty has I and P set and p clear, as Linux's swap entries have (`pte & 0x201`
-/// is `0x200`); bits 2...5 tell what it is, and the bits of the PFN are its payload.
+/// is `0x200`). Bits 2...5 tell what it is, and the bits of the PFN are its payload.
 ///
 /// Two things Linux does for hardware's sake are left out: I is also set in an entry that is not accessed, and P in one
 /// that is not dirty, so that the first access faults. Here loads and stores look at y and d themselves.

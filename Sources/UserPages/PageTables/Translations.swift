@@ -101,7 +101,7 @@ final class Translations: @unchecked Sendable {
 
   /// No translations yet. Takes memory where pages are translated.
   ///
-  /// - Throws: `outOfMemory` where the process has not the address space.
+  /// - Throws: `outOfMemory` if the process lacks the address space.
   init(_ range: Range<VirtualAddress>) throws(PageError) {
     self.range = range
     let bytes = Self.byteCount(of: range)

@@ -75,7 +75,7 @@ extension AddressSpace {
   ///   - pages: how many.
   ///   - access: whether stores will be made.
   /// - Throws: `invalidArgument` for an empty or unaligned range, or one that leaves the address space; `outOfMemory`
-  ///   where the process has not the address space.
+  ///   if the process lacks the address space.
   /// - Complexity: O(mirrors of the space).
   public func mirror(
     at address: VirtualAddress, pages: Int, for access: PageAccess = .read

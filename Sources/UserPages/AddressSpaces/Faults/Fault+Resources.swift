@@ -11,8 +11,8 @@ struct NewFrame {
 extension Fault {
   /// Gets a frame, cleared if `zeroed`.
   ///
-  /// A page is cleared here and not by the attempt that installs it: no section and no locked entry waits for it, and
-  /// the atomic operations of the attempt do not wait for 64 lines on their way to the cache.
+  /// A page is cleared here and not by the attempt that installs it. So no section and no locked entry waits for it.
+  /// Nor do the atomic operations of the attempt wait for 64 lines on their way to the cache.
   mutating func getFrame(zeroed: Bool) throws(PageError) {
     let pfn: PFN
     if let frame { pfn = frame.pfn } else { pfn = try allocateFrame() }

@@ -2,8 +2,9 @@
 ///
 /// A fault is a loop of attempts. An attempt runs inside one read-side section and looks everything up anew. It either
 /// finishes or says what it lacks. The fault gets that outside of the section, where it may wait and allocate, and
-/// attempts again. (For a frame of the thread's own cache it need not wait: a first touch takes that inside.) So no
-/// entry is locked while memory is allocated, a page is cleared or a backing works, and two faults on different pages
+/// attempts again. (A frame of the thread's own cache needs no wait: a first touch takes it inside.)
+///
+/// So no entry is locked while memory is allocated, a page is cleared or a backing works. Two faults on different pages
 /// share no written line.
 ///
 /// The value owns what the fault has got so far. Its end gives back what no entry took.

@@ -4,11 +4,14 @@ extension AddressSpace {
   /// The advice is taken for the mapped parts of a range that has holes, and the holes are reported afterwards.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for an unaligned range, one that ends beyond 64 bits, or advice that does not fit a
-  ///   mapping in it (`dontNeed` on a pfn mapping or on locked memory, for instance); `notPermitted` if pages would be
-  ///   dropped that are sealed; `outOfMemory` if a part is not mapped, no frame is free, or the swap file is full: the
-  ///   pages from there on stay in memory; `badAddress` if a page to be populated cannot be read or written at all;
-  ///   `tryAgain` if a page to be collapsed is pinned.
+  /// - Throws:
+  ///   - `invalidArgument` for a range that is unaligned or ends beyond 64 bits.
+  ///   - `invalidArgument` for advice that does not fit a mapping: `dontNeed` on locked memory, for instance.
+  ///   - `notPermitted` if pages would be dropped that are sealed.
+  ///   - `outOfMemory` if a part is not mapped or no frame is free.
+  ///   - `outOfMemory` if the swap file is full. The pages from there on stay in memory.
+  ///   - `badAddress` if a page to be populated cannot be read or written at all.
+  ///   - `tryAgain` if a page to be collapsed is pinned.
   public func advise(at address: VirtualAddress, pages: Int, _ advice: Advice) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }

@@ -131,8 +131,8 @@ extension AddressSpace {
     guard pte.isMapped else { return false }
     if isZeroPage(pte) { return true }
     let folio = frames.frame(pte.folioPFN)
-    // Pins are looked at separately. References and mappings are not read in one moment: a fork of another space that
-    // comes in between adds both for its parts of 2 MiB, so that the mapping it adds would hide a pin's reference.
+    // Pins are looked at separately, because references and mappings are not read in one moment. A fork of another
+    // space may come in between and add both for its parts of 2 MiB. The new mapping would hide a pin's reference.
     if folio.pins > 0 || slots.holds(folio) { return false }
     switch folio.references - frames.mappings(of: pte.folioPFN) {
     case 0: return true

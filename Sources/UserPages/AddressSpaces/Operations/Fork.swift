@@ -46,8 +46,8 @@ extension AddressSpace {
         if writeProtect(mapping.value.range, writer, &shared) { isWriteProtected = true }
       }
       YieldPoint.forkBetweenProtectAndCopy.reach()
-      // Inside the lock, unlike a teardown's grace period: until every store through a writable entry has landed, no
-      // page may be copied or shared, and the faults that would copy one wait for this lock. No thread waits for the
+      // Inside the lock, unlike a teardown's grace period. Until every store through a writable entry has landed, no
+      // page may be copied or shared. The faults that would copy one wait for this lock. No thread waits for the
       // lock inside a section, so this cannot deadlock. Other operations on this space wait for one grace period.
       if isWriteProtected { RCU.synchronize() }
       // ORDERING [slot-then-leave]: the entries were changed, a grace period has passed, the slots are looked at now.

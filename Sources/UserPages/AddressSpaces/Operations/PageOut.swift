@@ -130,8 +130,8 @@ extension AddressSpace {
         case .full: return false
         case .replaced(let slot):
           frame.removeMapping()
-          // Before the page is put back, a fault may bring it in, pins may hold it in slots, and another page-out may
-          // take it again, into the same slot of the file: so it comes back as a page that slots may hold.
+          // It comes back as a page that slots may hold. Before that, a fault may bring it in, pins may hold it in
+          // slots, and another page-out may take it again, into the same slot of the file.
           batch.append(PageTakenOut(ptep: ptep, before: pte.without(PTELayout.neverSlotPinned), slot: slot))
           return true
         }

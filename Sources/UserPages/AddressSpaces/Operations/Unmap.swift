@@ -153,10 +153,14 @@ extension AddressSpace {
     // ORDERING [change-then-count]: the entry was cleared, the references are looked at after.
     //
     // ORDERING [first-slot-pin]: a pin in a slot can only be seen a grace period later. A look at the slots now would
-    // come too early: 1. a pin has read the entry; 2. this looks and finds no slot; 3. the pin stores its slot; 4. the
-    // operation returns; 5. the device writes to the page, and a load by the old entry sees it. But a pin that finds
-    // the entry never slot-pinned changes the entry before it stores its slot. The entry is gone, so there is no such
-    // pin and comes none. Nor has another space the frame: a fork clears the bit, too.
+    // come too early:
+    // 1. a pin has read the entry;
+    // 2. this looks and finds no slot;
+    // 3. the pin stores its slot;
+    // 4. the operation returns;
+    // 5. the device writes to the page, and a load by the old entry sees it.
+    // But a pin that finds the entry never slot-pinned changes the entry before it stores its slot. The entry is gone,
+    // so no such pin is there and none comes. Nor does another space map the frame: a fork clears the bit, too.
     if !isAnonymousMemory || engine.mayHoldUncounted(pte) || folio.references > 1 { teardown.expectAccess() }
   }
 

@@ -14,9 +14,9 @@ import Synchronization
 /// What a pin's holder stores meanwhile has no moment: a holder says when it is done by ending its pin.
 ///
 /// **Which costs less.** To copy a page takes the processor a tenth of a microsecond or two, whether a store comes or
-/// not. A store that waits sleeps as long as the batch is written, some hundred microseconds. So copying pays from one
-/// store in some thousand pages on. `adapts` copies a batch if a store has met it by (b6), or met the writing of the
-/// last one. `Benchmarks/RESULTS.md` has what was measured.
+/// not. A store that waits sleeps as long as its batch is written: milliseconds on a disk. So copying pays from one
+/// store in some thousand to ten thousand pages on. `adapts` copies a batch if a store has met it by (b6), or met the
+/// writing of the last one. `Benchmarks/RESULTS.md` has what was measured.
 extension PageCache {
   /// Whether what is written of a page is one moment's contents, and how.
   public enum Stability: Sendable {

@@ -12,9 +12,12 @@ import Synchronization
 ///     5. empties the entries, private copies too                                            finds no entry: faults
 ///     6. a grace period                                                                     those under way are over
 ///
-/// A page that is pinned lives on without the cache until it is released. ORDERING [lock-then-validate]: 4 and 5
-/// against a fault's lock and look. [deferred-free]: a look-up that found a page before step 3 retains it in its
-/// section, and the cache's reference falls a grace period later.
+/// A page that is pinned lives on without the cache until it is released.
+///
+/// ORDERING [lock-then-validate]: 4 and 5 against a fault's lock and look.
+///
+/// ORDERING [deferred-free]: a look-up that found a page before step 3 retains it in its section. The cache's reference
+/// falls a grace period later.
 extension PageCache {
   /// Sets the file's length. Beyond a new end, entries and private copies are gone when the call returns, and an access
   /// is a bus error. What is added reads as zeroes.

@@ -59,8 +59,8 @@ import Synchronization
 /// `PageCache+Truncate.swift`. A mapping keeps its backing alive, so a cache ends when no entry shows its pages and no
 /// fault asks it.
 ///
-/// **Locks**: `evictionLock`, `writeBackLock`, the reader's `contentLock`, in the order of <doc:LockOrder>. None is
-/// held while a fault holds an entry, and none is waited for inside a section.
+/// **Locks**: `evictionLock`, `writeBackLock`, then the reader's `contentLock` or `copyLock`: see <doc:LockOrder>,
+/// level 2. None is held while a fault holds an entry, and none is waited for inside a section.
 public final class PageCache: Backing {
   /// What a cache tells its owner. Each runs on the thread that needs it, under no lock of an address space.
   public struct Hooks: Sendable {
@@ -68,10 +68,13 @@ public final class PageCache: Backing {
     /// (`page_mkwrite`). It may wait. If it throws `outOfMemory`, so does the store; any other error is a bus error.
     public var willStore: (@Sendable (_ page: Int) throws(PageError) -> Void)?
 
-    /// Called before pages are written, which then no store can change but a pin's: the place to write a log up to the
-    /// last change of any of them. If it throws, the pages stay dirty, and the error is reported as the write's.
+    /// Called before pages are written: the place to write a log up to the last change of any of them. If it throws,
+    /// the pages stay dirty, and the error is reported as the write's.
     ///
-    /// It runs inside write-back, so it gets `busy` where it syncs, flushes, truncates or extends this cache, and
+    /// In a stable cache (``PageCache/Stability``) only a pin's holder and the hook itself can change the pages from
+    /// here until they are copied or written. With ``PageCache/Stability/none`` any program can.
+    ///
+    /// It runs inside write-back. So it gets `busy` where it syncs, flushes, truncates or extends this cache. It gets
     /// `outOfMemory` where it touches a page of it for which another one would have to go.
     public var willWriteBack: (@Sendable (_ pages: [Int]) throws(PageError) -> Void)?
 
@@ -136,11 +139,11 @@ public final class PageCache: Backing {
   ///     how.
   ///   - takesStores: whether mappings may store to pages. If not, a write-back waits for no grace period and writes a
   ///     held page from where it lies: `write` alone changes pages, so a hold cannot.
-  ///   - maximumPages: how far the file can grow, in pages; 2^26 or what the file has already. It costs address space,
-  ///     not memory.
+  ///   - maximumPages: how far the file can grow, in pages; by default 2^26, and never fewer than the file has. It
+  ///     costs address space, not memory.
   ///   - hooks: what is called before stores and writes.
   /// - Throws: `invalidArgument` for a limit that is not positive or beyond 2^31, and for more than 2^40 pages, also if
-  ///   the file has them; `outOfMemory` where the process has not the address space.
+  ///   the file has them; `outOfMemory` if the process lacks the address space.
   /// - Complexity: O(1), whatever the limit is: the list of places grows with the pages that are in memory together.
   public init(
     _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, stability: Stability = .none,

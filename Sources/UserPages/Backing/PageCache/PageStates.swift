@@ -11,7 +11,7 @@ final class PageStates: Sendable {
   private let aheadHits = Atomic<Int>(0)
   private let aheadWaste = Atomic<Int>(0)
 
-  /// - Throws: `outOfMemory` where the process has not the address space.
+  /// - Throws: `outOfMemory` if the process lacks the address space.
   init(count: Int) throws(PageError) {
     guard let words = SparseWords(count: count) else { throw .outOfMemory }
     self.words = words

@@ -8,7 +8,7 @@ final class PageBuffer: @unchecked Sendable {
   // Mapped for the object's life. Which thread may use it is up to the owner.
   private let start: UnsafeMutableRawPointer
 
-  /// - Throws: `outOfMemory` where the process has not the address space.
+  /// - Throws: `outOfMemory` if the process lacks the address space.
   init(pages: Int) throws(PageError) {
     guard let start = cp_reserve(pages * Page.size) else { throw .outOfMemory }
     guard cp_commit(start, pages * Page.size, -1, 0, 1, 0) == 0 else {

@@ -58,7 +58,7 @@ struct PinSlot: @unchecked Sendable {
   /// ORDERING [slot-then-leave]: as `claim`.
   @inlinable @inline(__always)
   static func claimFirst(_ frame: Frame, isPin: Bool, thread: Int32, _ section: RCU.Section) -> PinSlot? {
-    // Without a sign: a thread without a number has none of the blocks.
+    // Compared as unsigned: a thread without a number has a negative one, and no block.
     guard _fastPath(UInt32(bitPattern: thread) < UInt32(cp_slot_threads)) else { return nil }
     return claim(firstOf: block(of: thread), word(for: frame, isPin: isPin))
   }

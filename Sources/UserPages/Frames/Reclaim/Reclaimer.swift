@@ -24,13 +24,13 @@ protocol ReclaimableSpace: AnyObject, Sendable {
   func swapOut(atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool) -> Int
 }
 
-/// Whose pages a machine can take back, the lock under which that happens, and the background thread that does it
-/// (Linux's `mm/vmscan.c`).
+/// The caches and spaces that a machine can take pages from, the lock under which that happens, and the background
+/// thread that does it (Linux's `mm/vmscan.c`).
 ///
 /// Caches and spaces are registered when they are made, and not kept alive. One thread reclaims at a time. The others
 /// wait and find what it has freed; so the thread that finds nothing to take back can be believed.
 ///
-/// Lock order: `lock` comes before all locks of caches and spaces, one of which is taken at a time.
+/// Locks: see <doc:LockOrder>, level 1 for `lock`, level 8 for the list of caches and spaces.
 final class Reclaimer: @unchecked Sendable {
   let policy: ReclaimPolicy
   let watermarks: Watermarks
@@ -73,7 +73,7 @@ final class Reclaimer: @unchecked Sendable {
     self.watermarks = watermarks
   }
 
-  // MARK: Whose pages
+  // MARK: Caches and spaces
 
   func add(_ cache: any ReclaimableCache) { add(Registered(cache: cache)) }
   func add(_ space: any ReclaimableSpace) { add(Registered(space: space)) }
