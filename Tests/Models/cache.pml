@@ -5,7 +5,7 @@
  *
  *   Backing/PageCacheFile.swift              cachedFrame(of:), drop            [deferred-free]
  *   Faults/Fault+Anonymous.swift             installFrame                      [lock-then-begin]
- *   Faults/FaultSite+Insert.swift            retainShared
+ *   Frames/Frame+Huge.swift                  retainShared
  *
  * A frame that the allocator has given out has no reference until its entry is locked: then `begin` says that it is private memory
  * and adds the first one. So a thread with the number alone finds nothing to add to, or finds private memory at its second look.

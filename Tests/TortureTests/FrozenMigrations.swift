@@ -266,7 +266,7 @@
     func move(of user: AddressSpace) {
       state.announce(0, 1)
       moves.advance()
-      _ = user.unmap(page: 0, of: self)
+      _ = user.unmap(pages: [0], of: self, sparingLocked: false)
       RCU.synchronize()
       let places = places
       places.bytes(ofPage: 0).store(UInt16(0xEEEE))

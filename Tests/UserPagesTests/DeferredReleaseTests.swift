@@ -254,7 +254,6 @@ struct DeferredReleaseTests {
 
     deinit { for user in users.all where user === self { Issue.record("a user that has ended was found") } }
 
-    func unmap(page: Int, of backing: any Backing) -> Bool { true }
     func takeAccessedPages(of backing: any Backing) -> [Int] { [] }
     func mapsWritably(_ backing: any Backing) -> Bool { false }
     func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool { true }

@@ -36,9 +36,7 @@ public final class BackingUsers: Sendable {
   /// - Precondition: not inside a read-side section, nor holding a lock of an address space.
   /// - Complexity: O(mappings) in each space.
   public func unmap(page: Int, of backing: any Backing) -> Bool {
-    var kept: [any BackingUser] = []
-    defer { withExtendedLifetime(kept) {} }
-    return forEach(keepingIn: &kept) { $0.unmap(page: page, of: backing) }
+    unmap(pages: [page], of: backing)
   }
 
   /// The backing's own pages that were accessed through a mapping since the last call, in order, each once.
@@ -150,10 +148,6 @@ public final class BackingUsers: Sendable {
 
 /// An address space, as the layer of backings sees it.
 protocol BackingUser: AnyObject, Sendable {
-  /// Empties every entry that shows the backing's own page. Returns false if one cannot be emptied; nothing was changed
-  /// then.
-  func unmap(page: Int, of backing: any Backing) -> Bool
-
   /// The backing's own pages that were accessed through this user's mappings since the last call.
   func takeAccessedPages(of backing: any Backing) -> [Int]
 
@@ -161,6 +155,11 @@ protocol BackingUser: AnyObject, Sendable {
   func mapsWritably(_ backing: any Backing) -> Bool
 
   // For many pages, which are in order, each once: see `BackingUsers`.
+
+  /// Empties every entry that shows one of the backing's own pages. Returns false if one cannot be emptied; nothing was
+  /// changed then.
+  ///
+  /// - Parameter sparingLocked: whether entries of locked mappings stay.
   func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool
   func unmapAll(from page: Int, of backing: any Backing)
   func writeProtect(pages: [Int], of backing: any Backing)

@@ -148,7 +148,7 @@ extension Image {
 
   /// Empties every entry that shows the page; false where one cannot be.
   private func empty(_ page: Int, _ seen: inout [any BackingUser]) -> Bool {
-    let isEmpty = spaces.forEach(keepingIn: &seen) { $0.unmap(page: page, of: self) }
+    let isEmpty = spaces.forEach(keepingIn: &seen) { $0.unmap(pages: [page], of: self, sparingLocked: false) }
     YieldPoint.migrationBetweenEntriesAndGrace.reach()
     return isEmpty
   }

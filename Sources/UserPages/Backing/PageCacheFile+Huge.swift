@@ -13,7 +13,7 @@ extension PageCacheFile {
     }
     let contents = original.withLock { $0 }
     // A page alone is there: it stays alone.
-    guard (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil }),
+    guard (page..<page + Page.pagesPerHuge).allSatisfy({ index[$0] == nil }),
       let first = memory.allocateHugeFrame(.mayReclaim)
     else { return nil }
     do throws(PageError) {
@@ -27,12 +27,12 @@ extension PageCacheFile {
     YieldPoint.cacheBetweenReadAndInstall.reach()
     let installed = original.withLock { now in
       guard now.version == contents.version, page + Page.pagesPerHuge <= pageCount,
-        (page..<page + Page.pagesPerHuge).allSatisfy({ slots[$0] == nil })
+        (page..<page + Page.pagesPerHuge).allSatisfy({ index[$0] == nil })
       else { return false }
       memory.frames.beginHuge(first, anonymous: false, mapped: false)
       // One for each place: with the one it begins with, one more for the caller.
       memory.frames.frame(first).addReferences(Page.pagesPerHuge)
-      for index in 0..<Page.pagesPerHuge { _ = slots.install(first + index, at: page + index) }
+      for offset in 0..<Page.pagesPerHuge { _ = index.install(first + offset, at: page + offset) }
       return true
     }
     if installed { return answer(owning: first) }
@@ -47,7 +47,7 @@ extension PageCacheFile {
   private func cachedHuge(at page: Int) throws(PageError) -> FaultAnswer? {
     guard let pfn = try cachedFrame(of: page) else { return nil }
     if pfn.isHugeAligned, memory.frames.frame(pfn).has(Frame.hugeBit),
-      (0..<Page.pagesPerHuge).allSatisfy({ slots[page + $0] == pfn + $0 })
+      (0..<Page.pagesPerHuge).allSatisfy({ index[page + $0] == pfn + $0 })
     {
       return answer(owning: pfn)
     }

@@ -8,7 +8,7 @@ import Synchronization
 /// and a frame found there can be taken in the same read-side section. For a real file see ``PageCache``.
 public final class PageCacheFile: Backing {
   let memory: PhysicalMemory
-  let slots: PageCacheIndex
+  let index: PageCacheIndex
   private let source: Source
   /// Held while places are filled, so that a page and the 2 MiB around it are not both made, and while the length
   /// changes, so that no place beyond the end is filled. Look-ups do without.
@@ -79,7 +79,7 @@ public final class PageCacheFile: Backing {
     self.source = source
     length = Atomic(byteCount)
     maximumByteCount = maximumPages.map { max($0 * Page.size, byteCount) } ?? byteCount
-    slots = try PageCacheIndex(count: Page.count(holding: maximumByteCount))
+    index = try PageCacheIndex(count: Page.count(holding: maximumByteCount))
     original = Guarded(OriginalContents(byteCount: byteCount))
   }
 
@@ -97,7 +97,7 @@ public final class PageCacheFile: Backing {
   /// Pages that are in the cache at this moment.
   package var cachedPages: Int {
     var count = 0
-    slots.forEach(in: 0..<pageCount) { _, _ in count += 1 }
+    index.forEach(in: 0..<pageCount) { _, _ in count += 1 }
     return count
   }
 
@@ -190,8 +190,8 @@ public final class PageCacheFile: Backing {
   @discardableResult
   func drop(_ pages: Range<Int>) -> [Int] {
     var dropped: [Int] = []
-    slots.forEach(in: pages) { page, pfn in
-      guard slots.remove(pfn, at: page) else { return }
+    index.forEach(in: pages) { page, pfn in
+      guard index.remove(pfn, at: page) else { return }
       memory.putAfterGracePeriod(memory.frames.number(of: memory.frames.folio(of: pfn)))
       dropped.append(page)
     }
@@ -216,14 +216,14 @@ public final class PageCacheFile: Backing {
         // A truncation since would not find the page: read it again. One before `contents` were read has left the
         // version alone, so the length is looked at too. It changes under this lock. A page beyond the end would stay
         // in the cache for good.
-        guard now.version == contents.version, page < pageCount, slots[page] == nil else { return false }
+        guard now.version == contents.version, page < pageCount, index[page] == nil else { return false }
         // ORDERING [lock-then-begin]: only a thread that holds the lock fills a place, so this one stays empty until
         // the frame is in it.
         let frame = memory.frames.frame(pfn)
         frame.begin(anonymous: false, mapped: false)
         // The caller's reference, before another thread can find and drop the frame.
         frame.addReferences(1)
-        return slots.install(pfn, at: page)
+        return index.install(pfn, at: page)
       }
       if isInstalled { return pfn }
       memory.discardFrame(pfn)
@@ -239,7 +239,7 @@ public final class PageCacheFile: Backing {
   /// - Throws: `outOfMemory` where the frame has too many references.
   func cachedFrame(of page: Int) throws(PageError) -> PFN? {
     try RCU.read { () throws(PageError) -> PFN? in
-      guard let pfn = slots[page] else { return nil }
+      guard let pfn = index[page] else { return nil }
       YieldPoint.cacheBetweenLookAndReference.reach()
       try memory.retain(memory.frames.folio(of: pfn))
       return pfn

@@ -61,25 +61,3 @@ struct SwappedPage {
     memory.swap.release(hold: slot)
   }
 }
-
-/// What fork and unmap do with entries of pages in the swap file.
-extension AddressSpace {
-  /// Marks a swap entry as shared, for a fork, and counts one more user of its slot. Returns the entry for the child.
-  ///
-  /// The mapping is write-locked, so no fault takes the page back meanwhile.
-  func shareSwapped(_ pte: PTE, at ptep: PTEPointer) -> PTE {
-    let shared = pte.with(PTELayout.cowShared)
-    _ = ptep.update { _ in shared }
-    if let slot = pte.swapSlot { memory.swap.addUser(slot) }
-    return shared
-  }
-
-  /// Gives up the swap slot of an entry that was just cleared. Returns whether an access through the entry before it
-  /// may be under way: while the page is in memory, the page-out that replaced that entry may not have waited yet. A
-  /// page-out that drops a lazily freed page leaves a migration entry, and may not have waited either.
-  @inline(never)
-  func dropUnmapped(_ pte: PTE) -> Bool {
-    guard let slot = pte.swapSlot else { return pte.nonPresentKind == .migration }
-    return memory.swap.removeUser(slot)
-  }
-}

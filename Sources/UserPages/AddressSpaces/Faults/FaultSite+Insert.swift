@@ -75,27 +75,3 @@ extension FaultSite {
     return outcome
   }
 }
-
-extension PhysicalMemory {
-  /// Retains the frame that holds the counts for `pfn`, a number that a backing or a caller names. Returns nil if the
-  /// frame is free, or a program's private memory: neither may be mapped by number.
-  ///
-  /// ORDERING [lock-then-begin]: a fault gives its new frame the first reference when the entry is locked and nothing
-  /// can stop it from installing. So a frame that is retained here is installed, or in the page cache, or was so.
-  ///
-  /// The first look is a hint. It spares another program's page the moment with one reference more, which would make
-  /// its next store a copy. The second look decides: the frame may have been freed and become private memory before it
-  /// was retained.
-  ///
-  /// - Throws: `outOfMemory` if the frame has too many references.
-  func retainShared(_ pfn: PFN) throws(PageError) -> Frame? {
-    if frames.frame(pfn).has(Frame.anonymousBit) { return nil }
-    YieldPoint.numberBetweenLookAndReference.reach()
-    guard let folio = try retainFolio(of: pfn) else { return nil }
-    YieldPoint.numberBetweenReferenceAndSecondLook.reach()
-    guard frames.frame(pfn).has(Frame.anonymousBit) else { return folio }
-    // It may be the last reference by now.
-    put(folio, Frame.oneReference)
-    return nil
-  }
-}

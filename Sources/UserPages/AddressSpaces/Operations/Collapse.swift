@@ -147,7 +147,7 @@ extension AddressSpace {
     var teardown = Teardown(memory.deferred)
     for index in 0..<TableNode.entryCount {
       let pte = node[index].clear()
-      if pte.isMapped { release(pte, at: start + index * Page.size, in: mapping, &teardown) }
+      if pte.isMapped { deferPut(pte, at: start + index * Page.size, in: mapping, &teardown) }
     }
     teardown.deferFree(.tablePage(node.page))
     // A grace period has passed since the link was taken away.

@@ -74,7 +74,7 @@ extension AddressSpace {
         return true
       }
       ptep.store(.empty)
-      if dropUnmapped(pte) { teardown.expectAccess() }
+      if giveUpNonPresent(pte) { teardown.expectAccess() }
       return true
     }
   }

@@ -1,22 +1,5 @@
 /// The reverse map's last step: from a backing's page to the entries of one space that show it.
 extension AddressSpace: BackingUser {
-  func unmap(page: Int, of backing: any Backing) -> Bool {
-    // The lock keeps other operations from moving or inheriting entries meanwhile. The backing's sequence keeps faults
-    // off.
-    mmapLock.reading { reader in
-      let places = places(of: page, in: backing, reader)
-      guard places.allSatisfy({ !$0.value.attributes.kind.isPFN }) else { return false }
-      var teardown = Teardown(memory.deferred)
-      emptyEntries(reader, &teardown) { teardown in
-        for mapping in places { empty(page, in: mapping, reader, &teardown) }
-      }
-      // The backing waits, once for all spaces. Other operations on this space wait by themselves: `close` has told
-      // them.
-      teardown.finishWithoutGracePeriod()
-      return true
-    }
-  }
-
   func takeAccessedPages(of backing: any Backing) -> [Int] {
     mmapLock.reading { reader in
       var pages: Set<Int> = []
@@ -82,29 +65,12 @@ extension AddressSpace: BackingUser {
       ptep.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
     }
     guard pte.isMapped, !pte.isAnonymous else { return }
-    release(pte, at: address, in: mapping, &teardown)
+    deferPut(pte, at: address, in: mapping, &teardown)
     teardown.expectAccess()
-  }
-
-  /// The mappings that show a page of a backing.
-  private func places(
-    of page: Int, in backing: any Backing, _ lock: borrowing MmapReader
-  ) -> [VMATree.Mapping] {
-    var found: [VMATree.Mapping] = []
-    mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, lock) { mapping in
-      if mapping.value.attributes.kind.backing === backing, mapping.value.shows(backingPage: page) {
-        found.append(mapping)
-      }
-    }
-    return found
   }
 }
 
 extension VMA {
-  func shows(backingPage page: Int) -> Bool {
-    page >= firstPage && page < firstPage + (range.upperBound - range.lowerBound) / Page.size
-  }
-
   func address(ofBackingPage page: Int) -> VirtualAddress { range.lowerBound + (page - firstPage) * Page.size }
 }
 

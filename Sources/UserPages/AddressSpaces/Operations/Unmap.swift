@@ -114,7 +114,7 @@ extension AddressSpace {
     if pte.isMapped {
       YieldPoint.unmapBetweenClearAndFree.reach()
       drop(pte, at: address, in: mapping, &teardown)
-    } else if !pte.isEmpty, dropUnmapped(pte) {
+    } else if !pte.isEmpty, giveUpNonPresent(pte) {
       teardown.expectAccess()
     }
   }
@@ -145,7 +145,7 @@ extension AddressSpace {
     _ teardown: inout Teardown
   ) {
     let isAnonymousMemory = mapping.value.attributes.isAnonymous
-    guard let folio = release(pte, at: address, isHuge: isHuge, in: mapping, &teardown) else {
+    guard let folio = deferPut(pte, at: address, isHuge: isHuge, in: mapping, &teardown) else {
       // The page of zeroes never changes.
       if !(isAnonymousMemory && isZeroPage(pte)) { teardown.expectAccess() }
       return
@@ -164,11 +164,11 @@ extension AddressSpace {
     if !isAnonymousMemory || engine.mayHoldUncounted(pte) || folio.references > 1 { teardown.expectAccess() }
   }
 
-  /// Gives up the mapping and, a grace period later, the reference that an entry stood for. Returns the frame that has
+  /// Gives up the mapping that an entry stood for, and defers the put of its reference. Returns the frame that has
   /// the counts, or nil for an entry that held none.
   @inline(__always)
   @discardableResult
-  func release(
+  func deferPut(
     _ pte: PTE, at address: VirtualAddress, isHuge: Bool = false, in mapping: VMATree.Mapping,
     _ teardown: inout Teardown
   ) -> Frame? {

@@ -13,12 +13,12 @@ extension PageCache {
     defer { withExtendedLifetime(kept) {} }
     // A first look takes the second chance away, a second one evicts. From the third on an access is no excuse.
     let count = max(residents.count, 1)
-    return evict(atLeast: wanted, atMost: most, of: .any, looking: 3 * count, sparingAccessedUntil: count, &kept)
+    return evict(withinLooks: 3 * count, sparingAccessedUntil: count, atLeast: wanted, atMost: most, of: .any, &kept)
   }
 
   /// The same within `looks` looks, which spare accessed pages until `last` of them are left.
   private func evict(
-    atLeast wanted: Int, atMost most: Int, of zone: ReclaimZone, looking looks: Int, sparingAccessedUntil last: Int,
+    withinLooks looks: Int, sparingAccessedUntil last: Int, atLeast wanted: Int, atMost most: Int, of zone: ReclaimZone,
     _ kept: inout [any BackingUser]
   ) -> Int {
     // Inside `willWriteBack`: an evictor that waits for the write-back lock may hold the eviction lock.
@@ -34,7 +34,7 @@ extension PageCache {
         if candidates.isEmpty { break }
         let isLast = looks <= last
         looks -= candidates.count
-        evicted += evict(
+        evicted += evictBatch(
           candidates.filter { zone == .any || !isMovable($0.page) }, atLeast: wanted - evicted,
           atMost: most - evicted, sparingAccessed: !isLast, &held, &kept)
       }
@@ -52,7 +52,8 @@ extension PageCache {
     let state: PageState
   }
 
-  private func evict(
+  /// Evicts a batch of the pages that the hand has passed.
+  private func evictBatch(
     _ looked: [(place: ResidentPages.Place, page: Int)], atLeast wanted: Int, atMost most: Int,
     sparingAccessed: Bool, _ held: inout Set<Int>, _ kept: inout [any BackingUser]
   ) -> Int {
@@ -62,33 +63,29 @@ extension PageCache {
       held.contains(item.page) || states[item.page].pfn.map { memory.frames.frame($0).pins > 0 } ?? true
     }
     if sparingAccessed { idle = withoutAccessed(idle, &kept) }
-    var batch = take(idle, atMost: most)
+    var batch = claimClean(idle, atMost: most)
     if batch.count < wanted, batch.count < idle.count {
       // Too few are clean. Dirty pages are written here; for those that another thread writes, the lock is waited for.
       // All then share the grace period of (e3).
-      let taken = Set(batch.map(\.page))
-      let dirty = idle.filter { !taken.contains($0.page) }.prefix(most - batch.count)
+      let claimed = Set(batch.map(\.page))
+      let dirty = idle.filter { !claimed.contains($0.page) }.prefix(most - batch.count)
       // An entry that went leaves its reference to be put. Write-back takes it for a holder's, and the page would be
       // dirty again at once, however often it is tried.
       if dirty.contains(where: { states[$0.page].pfn.map { hasOtherReferences(memory.frames.frame($0)) } ?? false }) {
         memory.deferred.reclaim()
       }
       writeBackLock.holding { writeBack(dirty.map(\.page), keepingIn: &kept) }
-      batch = (batch + take(Array(dirty), atMost: dirty.count)).sorted { $0.page < $1.page }
+      batch = (batch + claimClean(Array(dirty), atMost: dirty.count)).sorted { $0.page < $1.page }
     }
     return batch.isEmpty ? 0 : takeAway(batch, &held, &kept)
   }
 
   /// (e1): those of the pages that are clean are being evicted from here on.
-  private func take(_ idle: [(place: ResidentPages.Place, page: Int)], atMost most: Int) -> [Candidate] {
+  private func claimClean(_ idle: [(place: ResidentPages.Place, page: Int)], atMost most: Int) -> [Candidate] {
     var batch: [Candidate] = []
     for (place, page) in idle where batch.count < most {
-      var taken: PageState?
-      states.update(page) { state in
-        taken = state.evictable
-        return taken
-      }
-      if let taken, let pfn = taken.pfn { batch.append(Candidate(place: place, page: page, pfn: pfn, state: taken)) }
+      guard let state = states.claimForEviction(page), let pfn = state.pfn else { continue }
+      batch.append(Candidate(place: place, page: page, pfn: pfn, state: state))
     }
     return batch
   }
@@ -180,6 +177,7 @@ extension PageCache: ReclaimableCache {
     var users: [any BackingUser] = []
     defer { kept += users.map { $0 as AnyObject } }
     return evict(
-      atLeast: most, atMost: most, of: zone, looking: count, sparingAccessedUntil: sparingAccessed ? 0 : count, &users)
+      withinLooks: count, sparingAccessedUntil: sparingAccessed ? 0 : count, atLeast: most, atMost: most, of: zone,
+      &users)
   }
 }

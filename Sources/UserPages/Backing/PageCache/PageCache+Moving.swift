@@ -35,19 +35,14 @@ extension PageCache {
   }
 
   private func move(_ page: Int, to new: PFN, _ kept: inout [any BackingUser]) -> Bool {
-    var taken: PageState?
-    states.update(page) { state in
-      taken = state.evictable
-      return taken
-    }
-    guard let taken, let old = taken.pfn else { return false }
+    guard let claimed = states.claimForEviction(page), let old = claimed.pfn else { return false }
     guard isIdleWithoutEntries([page], [old], sparingLocked: false, &kept)[0] else {
       rescue(page, from: old)
       return false
     }
     memory.frames.bytes(of: new).copy(page: memory.frames.bytes(of: old))
     YieldPoint.cacheMoveBetweenCopyAndInstall.reach()
-    guard install(new, at: page, from: taken) else {
+    guard install(new, at: page, from: claimed) else {
       rescue(page, from: old)
       return false
     }
@@ -55,7 +50,7 @@ extension PageCache {
     return true
   }
 
-  /// Steps 3 to 5. Returns false if the page is not in the state `taken` any more.
+  /// Steps 3 to 5. Returns false if the page is not in the state `claimed` any more.
   ///
   /// ORDERING [lock-then-begin]: as a page that was read. No other thread changes a page that is `reading`, so the new
   /// frame is installed for certain when it gets its first reference. With the reference first: 1. the move begins the
@@ -64,11 +59,11 @@ extension PageCache {
   ///
   /// The content lock keeps a truncation out, which passes a page by that is `reading`. A reader looks at the length
   /// instead. A move has no read to give up.
-  private func install(_ new: PFN, at page: Int, from taken: PageState) -> Bool {
+  private func install(_ new: PFN, at page: Int, from claimed: PageState) -> Bool {
     let isInstalled = reader.contentLock.reading {
-      guard states.replace(taken, with: taken.beingRead, at: page) else { return false }
+      guard states.replace(claimed, with: claimed.beingRead, at: page) else { return false }
       YieldPoint.cacheMoveBetweenClaimAndInstall.reach()
-      reader.install(new, at: page, marks: taken.marks)
+      reader.install(new, at: page, marks: claimed.marks)
       return true
     }
     if isInstalled { reader.changes.locked { reader.changes.wakeAll() } }

@@ -252,6 +252,11 @@ public final class PageCache: Backing {
   ///   tries again. `busy` inside `willWriteBack`.
   public func sync() throws(PageError) {
     try syncAll()
+    try report(to: position)
+  }
+
+  /// Throws the error since the last report to a user, if there was one.
+  private func report(to position: Guarded<ErrorSequence.Position>) throws(PageError) {
     if let error = position.withLock({ position in errors.withLock { $0.report(since: &position) } }) { throw error }
   }
 
@@ -279,10 +284,6 @@ public final class PageCache: Backing {
     /// for a handle that flushes.
     ///
     /// - Throws: that error, once.
-    public func check() throws(PageError) {
-      if let error = position.withLock({ position in cache.errors.withLock { $0.report(since: &position) } }) {
-        throw error
-      }
-    }
+    public func check() throws(PageError) { try cache.report(to: position) }
   }
 }

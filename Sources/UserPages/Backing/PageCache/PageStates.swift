@@ -76,4 +76,8 @@ final class PageStates: Sendable {
       if replace(old, with: new, at: page) { return old }
     }
   }
+
+  /// Claims a page for the evictor, (e1) of the protocol. Returns the state that it then has, or nil for a page that is
+  /// not clean or not in memory.
+  func claimForEviction(_ page: Int) -> PageState? { update(page) { $0.evictable }?.evictable }
 }

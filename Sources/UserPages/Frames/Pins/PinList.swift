@@ -54,8 +54,7 @@ struct PinList: @unchecked Sendable {
   static func claim(isPin: Bool) -> PinList? {
     let thread = ThreadNumber.current
     guard thread < Int32(cp_slot_threads) else { return nil }
-    let block = UnsafeMutableRawPointer(cp_slot_block(thread)).unsafelyUnwrapped
-      .assumingMemoryBound(to: Atomic<UInt64>.self)
+    let block = PinSlot.block(of: thread)
     for index in (1..<Int(cp_slots_per_thread)).reversed() {
       // ORDERING [slot-release]: acquire and release.
       guard block[index].load(ordering: .acquiring) == 0 else { continue }

@@ -93,7 +93,7 @@ extension PinSlot {
     let machine = Frame(frames.descriptors).slotWord..<Frame(frames.descriptors + frames.span).slotWord
     let threads = min(Int(cp_thread_index_bound()), Int(cp_slot_threads))
     for thread in 0..<threads {
-      let block = UnsafeMutableRawPointer(cp_slot_block(Int32(thread))!).assumingMemoryBound(to: Atomic<UInt64>.self)
+      let block = PinSlot.block(of: Int32(thread))
       for index in 0..<Int(cp_slots_per_thread) {
         // ORDERING [slot-release]: acquire.
         let word = block[index].load(ordering: .acquiring)
