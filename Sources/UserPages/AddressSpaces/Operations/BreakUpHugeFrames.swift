@@ -70,8 +70,34 @@ extension AddressSpace {
     _ which: BreakUp, in wide: Range<VirtualAddress>, of mappings: [VMATree.Mapping],
     around range: Range<VirtualAddress>, _ writer: borrowing MmapWriter
   ) -> Bool {
-    // The entries that map parts of a 2 MiB frame, by its first frame.
-    var parts: [PFN: [(address: VirtualAddress, ptep: PTEPointer, pte: PTE, isLocked: Bool)]] = [:]
+    let parts = partsOfHugeFrames(which, in: wide, of: mappings, around: range, writer)
+    if parts.isEmpty { return false }
+    YieldPoint.breakUpBetweenLookAndTake.reach()
+    for entries in parts.values { replaceByMigrations(entries) }
+    YieldPoint.breakUpBetweenTakeAndLook.reach()
+    RCU.synchronize()
+    // ORDERING [change-then-count], [slot-then-leave]: the entries were taken away, a grace period has passed.
+    let slots = PinSlotSnapshot(of: frames)
+    var any = false
+    for (first, entries) in parts { any = breakUp(first, entries, slots) || any }
+    return any
+  }
+
+  /// An entry that maps a part of a 2 MiB frame.
+  private struct PartEntry {
+    let address: VirtualAddress
+    let ptep: PTEPointer
+    let pte: PTE
+    let isLocked: Bool
+  }
+
+  /// The entries that map parts of 2 MiB frames, by the first frame, of the frames that may be broken up. Entries of 2
+  /// MiB are split first.
+  private func partsOfHugeFrames(
+    _ which: BreakUp, in wide: Range<VirtualAddress>, of mappings: [VMATree.Mapping],
+    around range: Range<VirtualAddress>, _ writer: borrowing MmapWriter
+  ) -> [PFN: [PartEntry]] {
+    var parts: [PFN: [PartEntry]] = [:]
     for mapping in mappings {
       var cursor = table.cursor(over: mapping.value.range.clamped(to: wide), writer)
       while let step = cursor.next() {
@@ -91,47 +117,47 @@ extension AddressSpace {
           for (address, ptep) in run {
             let pte = ptep.waitUntilUnlocked()
             guard pte.isMapped, pte.isAnonymous, pte.isHuge else { continue }
-            parts[pte.folioPFN, default: []].append((address, ptep, pte, mapping.value.attributes.isLocked))
+            let isLocked = mapping.value.attributes.isLocked
+            parts[pte.folioPFN, default: []].append(
+              PartEntry(address: address, ptep: ptep, pte: pte, isLocked: isLocked))
           }
         }
       }
     }
     // A frame with more references than entries here has other holders. The look that counts is the one after the grace
     // period.
-    parts = parts.filter { first, places in
-      frames.frame(first).references == places.count && (which == .all || places.count < Page.pagesPerHuge)
+    return parts.filter { first, entries in
+      frames.frame(first).references == entries.count && (which == .all || entries.count < Page.pagesPerHuge)
     }
-    if parts.isEmpty { return false }
-    YieldPoint.breakUpBetweenLookAndTake.reach()
-    for (_, places) in parts {
-      for (address, ptep, pte, _) in places {
-        _ = revokingTranslation(at: address) { ptep.update { _ in PTE(.migration, payload: pte.pfn.rawValue) } }
+  }
+
+  /// Step 1.
+  private func replaceByMigrations(_ entries: [PartEntry]) {
+    for entry in entries {
+      _ = revokingTranslation(at: entry.address) {
+        entry.ptep.update { _ in PTE(.migration, payload: entry.pte.pfn.rawValue) }
       }
     }
-    YieldPoint.breakUpBetweenTakeAndLook.reach()
-    RCU.synchronize()
-    // ORDERING [change-then-count], [slot-then-leave]: the entries were taken away, a grace period has passed.
-    let slots = PinSlotSnapshot(of: frames)
-    var any = false
-    for (first, places) in parts {
-      let folio = frames.frame(first)
-      let unused = slots.holds(folio) ? nil : frames.breakUp(first, users: places.map(\.pte.pfn))
-      let isAlone = unused != nil
-      if let unused {
-        for pfn in unused { memory.discardFrame(pfn) }
-        any = true
-      }
-      for (_, ptep, pte, isLocked) in places {
-        if isAlone, !isLocked, frames.bytes(of: pte.pfn).firstOther(than: 0) == nil {
-          let zeroes = PTE(mapping: memory.zeroPage).asSpecial
-          ptep.store(pte.isProtNone ? zeroes.withoutAccess : zeroes)
-          frames.frame(pte.pfn).removeMapping()
-          memory.put(frames.frame(pte.pfn), Frame.oneReference)
-        } else {
-          ptep.store(isAlone ? pte.without(PTELayout.huge) : pte)
-        }
+  }
+
+  /// Steps 3 and 4: breaks a frame up if `entries` are its only holders. Gives the entries back. Returns whether it is
+  /// broken up.
+  private func breakUp(_ first: PFN, _ entries: [PartEntry], _ slots: PinSlotSnapshot) -> Bool {
+    let folio = frames.frame(first)
+    let unused = slots.holds(folio) ? nil : frames.breakUp(first, users: entries.map(\.pte.pfn))
+    for pfn in unused ?? [] { memory.discardFrame(pfn) }
+    let isAlone = unused != nil
+    for entry in entries {
+      let pte = entry.pte
+      if isAlone, !entry.isLocked, frames.bytes(of: pte.pfn).firstOther(than: 0) == nil {
+        let zeroes = PTE(mapping: memory.zeroPage).asSpecial
+        entry.ptep.store(pte.isProtNone ? zeroes.withoutAccess : zeroes)
+        frames.frame(pte.pfn).removeMapping()
+        memory.put(frames.frame(pte.pfn), Frame.oneReference)
+      } else {
+        entry.ptep.store(isAlone ? pte.without(PTELayout.huge) : pte)
       }
     }
-    return any
+    return isAlone
   }
 }

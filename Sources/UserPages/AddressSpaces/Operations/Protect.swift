@@ -46,8 +46,7 @@ extension AddressSpace {
     _ edit: (inout VMA.Attributes) -> Void
   ) {
     // The old mappings are needed until `retire`: they say what their entries mean.
-    var parts: [(range: Range<VirtualAddress>, attributes: VMA.Attributes, firstPage: Int, mapping: VMATree.Mapping)] =
-      []
+    var parts: [ChangedPart] = []
     mappings.forEach(in: range, writer.reader) { mapping in
       let part = mapping.value.range.clamped(to: range)
       var attributes = mapping.value.attributes
@@ -55,41 +54,52 @@ extension AddressSpace {
       // A mapping that does not change keeps its 2 MiB entries.
       if attributes.matches(mapping.value.attributes) { return }
       attributes.isAccounted = isAccounted(mapping, under: attributes.protection)
-      parts.append((part, attributes, mapping.value.backingPage(of: part.lowerBound), mapping))
+      parts.append(ChangedPart(range: part, attributes: attributes, mapping: mapping))
     }
     var old = VMATree.Replaced()
     for part in parts {
       mappings.carve(part.range, replacing: &old, writer)
       mappings.insert(
-        part.range, part.attributes, firstPage: part.firstPage, part.mapping.value.anonVMA, replacing: &old, writer)
+        part.range, part.attributes, firstPage: part.mapping.value.backingPage(of: part.range.lowerBound),
+        part.mapping.value.anonVMA, replacing: &old, writer)
     }
     if parts.isEmpty { return }
     mappings.publish(writer)
-    for part in parts {
-      // Where there is only more permission, an entry that allowed an access allows it still: a writable one is dirty
-      // or exclusive.
-      let takesPermission = !part.attributes.protection.isSuperset(of: part.mapping.value.attributes.protection)
-      var cursor = table.cursor(over: part.range, writer)
-      while let step = cursor.next() {
-        switch step {
-        case .huge(let span):
-          if !span.isWhole {
-            split(span, in: part.mapping, writer.reader)
-            cursor.lookAgain()
-          } else {
-            let isAdapted = revokingTranslations(of: span.range, if: takesPermission) {
-              adapt(span.ptep, \.mapsHuge, to: part.attributes, &teardown)
-            }
-            if !isAdapted { cursor.lookAgain() }
-          }
-        case .base(let run):
-          revokingTranslations(of: run.range, if: takesPermission) {
-            for (_, ptep) in run { _ = adapt(ptep, \.isMapped, to: part.attributes, &teardown) }
-          }
+    for part in parts { adaptEntries(of: part, writer, &teardown) }
+    mappings.retire(old, &teardown)
+  }
+
+  /// A part of a mapping, and the attributes that it gets.
+  private struct ChangedPart {
+    let range: Range<VirtualAddress>
+    let attributes: VMA.Attributes
+    let mapping: VMATree.Mapping
+  }
+
+  /// Puts the entries of a part under its new attributes.
+  private func adaptEntries(of part: ChangedPart, _ writer: borrowing MmapWriter, _ teardown: inout Teardown) {
+    // Where there is only more permission, an entry that allowed an access allows it still: a writable one is dirty or
+    // exclusive.
+    let takesPermission = !part.attributes.protection.isSuperset(of: part.mapping.value.attributes.protection)
+    var cursor = table.cursor(over: part.range, writer)
+    while let step = cursor.next() {
+      switch step {
+      case .huge(let span):
+        guard span.isWhole else {
+          split(span, in: part.mapping, writer.reader)
+          cursor.lookAgain()
+          continue
+        }
+        let isAdapted = revokingTranslations(of: span.range, if: takesPermission) {
+          adapt(span.ptep, \.mapsHuge, to: part.attributes, &teardown)
+        }
+        if !isAdapted { cursor.lookAgain() }
+      case .base(let run):
+        revokingTranslations(of: run.range, if: takesPermission) {
+          for (_, ptep) in run { _ = adapt(ptep, \.isMapped, to: part.attributes, &teardown) }
         }
       }
     }
-    mappings.retire(old, &teardown)
   }
 
   /// Whether a mapping's memory is accounted for once it has another protection (`mprotect_fixup`): private memory from
