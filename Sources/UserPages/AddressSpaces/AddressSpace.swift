@@ -3,7 +3,7 @@ import Synchronization
 /// One address space: mappings, a page table, and the operations on them (Linux's `mm_struct`).
 ///
 /// Thread-safe throughout. Operations that change mappings, or replace entries for a while, hold the mmap lock for
-/// writing: of the stripe that they are in, one at a time, or of the whole space (`MmapLock`). Page-out and advice that
+/// writing. It is the lock of their stripe, one at a time, or of the whole space (`MmapLock`). Page-out and advice that
 /// empties entries hold it for reading. A fault waits for them. A load, store or pin whose entry allows it does not,
 /// except with engine `locked`.
 ///

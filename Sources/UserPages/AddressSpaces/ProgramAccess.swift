@@ -12,7 +12,7 @@ extension AddressSpace {
   }
 
   /// Runs `body` with the bytes behind `address` for a load. Returns nil if the entry does not pass, or if the bytes
-  /// are a page of a real file that the file no longer has: then `body` read zeroes, and its result is dropped.
+  /// are a page of a real file that the file no longer has. Then `body` read zeroes, and its result is dropped.
   ///
   /// Stores need no such look: a file's page is never writable in place.
   @inlinable @inline(__always)

@@ -15,9 +15,9 @@ import Synchronization
 ///     6. the contents are copied, the page is marked
 ///        as being in its new place                      gets the new place
 ///
-/// The data cache is flushed between 5 and 6, under the migration lock: before the copy, so that the copy has what was
-/// stored by any alias; and before the mark, since a fault may show the new place right after it. The code that flushes
-/// is a user's. What it may not do is refused (`DataCacheFlushing`).
+/// The data cache is flushed between 5 and 6, under the migration lock. It is flushed before the copy, so that the copy
+/// has what was stored by any alias. It is flushed before the mark, since a fault may show the new place right after
+/// it. The code that flushes is a user's. What it may not do is refused (`DataCacheFlushing`).
 ///
 /// ORDERING [lock-then-validate]: 2 and 3 against a fault's lock and look; [change-then-count] and [slot-then-leave]: 3
 /// to 5 against pins.
@@ -58,10 +58,12 @@ extension Image {
   ///
   /// Not inside a read-side section, nor holding an address space's lock.
   ///
-  /// - Throws: `invalidArgument` for a page that is not there, `outOfMemory` where no frame is to be had, `busy` where
-  ///   the page is mapped by number (VM_PFNMAP): such a mapping cannot show a refcounted frame; `busError` if the
-  ///   image's real file no longer has the page. `busy` also inside a flush of the data cache that a migration of this
-  ///   image asked for.
+  /// - Throws:
+  ///   - `invalidArgument` for a page that is not there.
+  ///   - `outOfMemory` if no frame is free.
+  ///   - `busy` if the page is mapped by number (VM_PFNMAP): such a mapping cannot show a refcounted frame.
+  ///   - `busy` inside a flush of the data cache that a migration of this image asked for.
+  ///   - `busError` if the image's real file no longer has the page.
   public func migrateToCache(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
     try section.fill(page: page)
@@ -96,8 +98,10 @@ extension Image {
   ///
   /// Not inside a read-side section, nor holding an address space's lock.
   ///
-  /// - Throws: `invalidArgument` for a page that is not there, `busy` if a get or a pin holds the frame, and as in
-  ///   `migrateToCache`, `readOnly` where the page is dirty and the image cannot be rewritten.
+  /// - Throws:
+  ///   - `invalidArgument` for a page that is not there.
+  ///   - `busy` as `migrateToCache`, and if a get or a pin holds the frame.
+  ///   - `readOnly` if the page is dirty and the image cannot be rewritten.
   public func migrateToImage(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
     // Released after the lock.

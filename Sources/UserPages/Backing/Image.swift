@@ -56,8 +56,10 @@ public final class Image: Backing {
   /// `inputOutput`. The part of a page beyond the file's new end reads as zeroes, as through `mmap(2)`. The first image
   /// of a process installs a handler for SIGBUS, which passes on every signal that is not for an image.
   ///
-  /// - Throws: `file` with the errno if the file cannot be opened; `invalidArgument` if it is empty, or neither a
-  ///   regular file nor a block device; `outOfMemory` if there are not as many frame numbers.
+  /// - Throws:
+  ///   - `file`, with the errno, if the file cannot be opened.
+  ///   - `invalidArgument` if it is empty, or neither a regular file nor a block device.
+  ///   - `outOfMemory` if there are not as many frame numbers.
   public convenience init(_ memory: PhysicalMemory, path: String) throws(PageError) {
     let (section, bytes) = try MemorySection.bare(memory, path: path)
     self.init(section: section, byteCount: bytes)

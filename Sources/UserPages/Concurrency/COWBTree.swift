@@ -19,8 +19,9 @@ import Synchronization
 /// after the store, so a reader inside a section never walks freed memory.
 ///
 /// The keys of an inner node are exactly the smallest keys of its children; that makes a floor search one descent. A
-/// level of it counts the keys that are above, all 32 of them: a few vector instructions and no branch to mispredict,
-/// and the node's cache lines are fetched side by side. A search by halves would wait for one line after the other.
+/// level of it counts the keys that are above, all 32 of them. That is a few vector instructions and no branch to
+/// mispredict, and the node's cache lines are fetched side by side. A search by halves would wait for one line after
+/// the other.
 ///
 /// A reader in an old root may meet a leaf that was edited since. It misses nothing: an address moves from one leaf to
 /// another by an edit that replaces both, and a replaced leaf is not edited any more.

@@ -21,7 +21,7 @@ import Synchronization
 ///   library. Which thread that is, and when, is not said.
 /// - (c) When `drainAll` or `barrier` returns, all that was enqueued before the call, by any thread, is freed and
 ///   released.
-/// - (d) From inside an object's release the two keep (c) for memory, but not for objects: those are ready, and are
+/// - (d) From inside an object's release the two keep (c) for memory, but not for objects. Those are ready, and are
 ///   released when the present one is done, by this thread or by the one that has begun. A thread that waited there
 ///   could wait for itself, or for a thread that waits for it. The same holds inside a call as in (b): the objects are
 ///   released when it is over.
@@ -39,8 +39,8 @@ import Synchronization
 ///     frees what lies before the cut
 ///     waits for a grace period itself only if a whole batch has gathered nevertheless
 ///
-/// If the cookie's grace period is under way then, the thread goes on until two batches have gathered: threads that
-/// fill their batches at the same time would sleep together, and run a second one for what the first one serves.
+/// If the cookie's grace period is under way then, the thread goes on until two batches have gathered. Else threads
+/// that fill their batches at the same time would sleep together, and run a second one for what the first one serves.
 ///
 /// ORDERING [deferred-free]: (a): the list's end is read before the cookie is taken, and a grace period that ends the
 /// cookie's has begun after that ([change-then-grace]). So a section that could have met the thing began before the

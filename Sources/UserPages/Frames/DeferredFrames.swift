@@ -58,8 +58,8 @@ extension DeferredWord {
   static let sectionTag = firstFreeTag + 2
   static let hugeFrameTag = firstFreeTag + 3
 
-  /// What the words weigh. A frame counts an eighth of its bytes, so that 1 to 2 MiB of frames make a batch: more would
-  /// not stay in the caches until they are cleared again, and fewer would cost a grace period too often. A table's node
+  /// What the words weigh. A frame counts an eighth of its bytes, so that 1 to 2 MiB of frames make a batch. More would
+  /// not stay in the caches until they are cleared again. Fewer would cost a grace period too often. A table's node
   /// weighs as much, although it is neither cleared nor read as a whole when it is used again: an unmap of 16 pages may
   /// unlink three.
   static let weights = [

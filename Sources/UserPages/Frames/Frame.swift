@@ -3,7 +3,7 @@ import Synchronization
 /// What the machine remembers of a frame of RAM: 16 bytes for each 4096 (Linux's `struct page` has 64).
 ///
 /// Descriptors are type-stable: those of RAM stay as long as the machine. So the descriptor of a stale frame number may
-/// be read; what it says holds only if the reader has a reference, or reads inside the section that found the number in
+/// be read. What it says holds only if the reader has a reference, or reads inside the section that found the number in
 /// an entry.
 ///
 /// `counts`, one atomic word, so that a pin is one addition:
@@ -17,8 +17,8 @@ import Synchronization
 ///                     2..<2^31          shared
 ///                     2^31 and more     refused with ENOMEM (`Frame.limit`): on top for a moment, until it is put back
 ///
-/// The processor's flags answer both questions of the fast path, so neither addition has to return what it found: after
-/// a pin the sign says whether there are too many references; after an unpin zero says that none is left.
+/// The processor's flags answer both questions of the fast path, so neither addition has to return what it found. After
+/// a pin the sign says whether there are too many references. After an unpin zero says that none is left.
 ///
 /// Linux counts a pin as 1024 references and so can only say that a page *may be* pinned; here it is known.
 ///

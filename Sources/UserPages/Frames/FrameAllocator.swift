@@ -19,7 +19,7 @@ import Synchronization
 ///
 /// Locks: see <doc:LockOrder>, level 8. All but `gathering` hold the lock of one cache at most.
 ///
-/// Debug builds fill freed frames with `poison` and check the filling when they are given out again: a store through a
+/// Debug builds fill freed frames with `poison` and check the filling when they are given out again. A store through a
 /// stale entry or a pin that was released too early is found there.
 final class FrameAllocator: @unchecked Sendable {
   static let poison: UInt8 = 0x6b

@@ -3,7 +3,7 @@ import Glibc
 
 /// A stretch of physical memory beside RAM, which lives as long as this object: an image's, or a device's.
 ///
-/// The owner sees to it that no entry leads to bare memory when the object goes: a mapping holds its backing, and lets
+/// The owner sees to it that no entry leads to bare memory when the object goes. A mapping holds its backing, and lets
 /// go of it a grace period after its entries were cleared. A device's frames have references: those that an entry, a
 /// get or a pin holds then stay, and the whole section with them, until the last is put.
 final class MemorySection: Sendable {
@@ -107,8 +107,10 @@ final class MemorySection: Sendable {
   ///
   /// The file may be truncated at any time. Then its lost pages read as zeroes, and `FrameBytes.isLost` tells.
   ///
-  /// - Throws: `file` with the errno if the file cannot be opened or mapped; `invalidArgument` if it is empty, or
-  ///   neither a regular file nor a block device; `outOfMemory` if there are not as many frame numbers.
+  /// - Throws:
+  ///   - `file`, with the errno, if the file cannot be opened or mapped.
+  ///   - `invalidArgument` if it is empty, or neither a regular file nor a block device.
+  ///   - `outOfMemory` if there are not as many frame numbers.
   static func bare(_ memory: PhysicalMemory, path: String) throws(PageError) -> (section: MemorySection, bytes: Int) {
     // Without O_NONBLOCK, opening a named pipe waits for a writer.
     let file = Descriptor.aboveStandardStreams(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK))

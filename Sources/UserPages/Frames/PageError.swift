@@ -7,8 +7,10 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case badAddress
   /// `EINVAL`: an argument that no address space could honour.
   case invalidArgument
-  /// `ENOMEM`: no frame is free, even after reclaim; the swap file or the disk is full; a frame has too many
-  /// references; a long-term pin cannot move its page; or a range is not mapped.
+  /// `ENOMEM`: no frame is free, even after reclaim, or a range is not mapped.
+  ///
+  /// Also if the swap file or the disk is full, if a frame has too many references, or if a long-term pin cannot move
+  /// its page.
   case outOfMemory
   /// `EAGAIN`: not without doing what the caller excluded.
   case tryAgain

@@ -2,7 +2,7 @@ import Synchronization
 
 /// The address of an entry in a table.
 ///
-/// Valid inside the read-side section in which it was found, and while the mmap lock is held: nodes are unlinked under
+/// Valid inside the read-side section in which it was found, and while the mmap lock is held. Nodes are unlinked under
 /// that lock held for writing, and freed a grace period later.
 ///
 /// Every access is sequentially consistent, but for `loadToWalk`, `unlock` and `storeUnseen`. The protocols here are

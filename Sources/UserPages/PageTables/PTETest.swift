@@ -56,7 +56,7 @@ struct PTETest: Sendable {
   /// - `write`: the entry must be writable; an anonymous frame behind a writable entry is exclusive.
   /// - a pin for reading must not take an anonymous frame that another space may map too (it would have to be
   ///   unshared); a plain get may.
-  /// - a long-term pin for reading takes anonymous frames only: in a private mapping a file's frame would have to be
+  /// - a long-term pin for reading takes anonymous frames only. In a private mapping a file's frame would have to be
   ///   unshared, and the entry does not tell a private mapping from a shared one.
   /// - a long-term pin for writing takes anonymous frames only: of a file's frame the state must be looked at
   ///   (`mayHold`).

@@ -12,10 +12,14 @@ extension AddressSpace {
   /// - Parameters:
   ///   - address: anywhere in the page.
   ///   - options: what the pin is for.
-  /// - Throws: `badAddress` if there is no mapping, or none that may be pinned this way; for a special page; if a fault
-  ///   would be a signal; with `noFault`, if a fault is needed. `outOfMemory` if a fault finds no memory, the frame has
-  ///   too many references, or a long-term pin cannot move its page. `tryAgain` with `fastOnly` if the fast path cannot
-  ///   do it. `invalidArgument` for options that exclude each other.
+  /// - Throws:
+  ///   - `badAddress` if there is no mapping, or none that may be pinned this way.
+  ///   - `badAddress` for a special page, or if a fault would be a signal.
+  ///   - `badAddress` with `noFault`, if a fault is needed.
+  ///   - `outOfMemory` if a fault finds no memory, or if the frame has too many references.
+  ///   - `outOfMemory` if a long-term pin cannot move its page.
+  ///   - `tryAgain` with `fastOnly`, if the fast path cannot do it.
+  ///   - `invalidArgument` for options that exclude each other.
   /// - Complexity: O(1) for a resident page. The descent is four loads. Then comes an atomic addition and a load
   ///   (`reference`), or the load and the store of a slot (`slot`).
   @inlinable @inline(__always)

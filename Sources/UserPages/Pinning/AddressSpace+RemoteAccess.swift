@@ -1,7 +1,7 @@
 /// Accesses to a space's memory from another process (`process_vm_readv(2)`, `process_vm_writev(2)`).
 ///
 /// The pages are pinned while they are copied. A remote access asks the mapping for permission, not only the entry, so
-/// it takes the slow path (FOLL_REMOTE): memory that may only be stored to cannot be read, although the program's own
+/// it takes the slow path (FOLL_REMOTE). Memory that may only be stored to cannot be read, although the program's own
 /// loads work there.
 extension AddressSpace {
   /// Reads bytes as another process does. Returns fewer than `count` where a page after the first cannot be read.

@@ -14,10 +14,12 @@ extension AddressSpace {
   ///
   /// Pages that were not touched yet become zeroes. Pages that a fork left shared become this space's own.
   ///
-  /// - Throws: the last obstacle: `tryAgain` if a page is held by a get or a pin. The others end the advice:
-  ///   `invalidArgument` for 2 MiB that were never touched or hold a guard marker, and for a mapping that is not
-  ///   private anonymous memory, holds no aligned 2 MiB, or was never stored to; `outOfMemory` if no 2 MiB are free in
-  ///   one piece.
+  /// - Throws:
+  ///   - `tryAgain` for the last obstacle, if a page is held by a get or a pin. The other errors end the advice.
+  ///   - `invalidArgument` for 2 MiB that were never touched or hold a guard marker.
+  ///   - `invalidArgument` for a mapping that is not private anonymous memory, holds no aligned 2 MiB, or was never
+  ///     stored to.
+  ///   - `outOfMemory` if no 2 MiB are free in one piece.
   func collapse(_ part: Range<VirtualAddress>) throws(PageError) {
     let first = part.lowerBound.hugeCeiling
     let end = part.upperBound.hugeStart

@@ -14,9 +14,11 @@ extension AddressSpace {
   /// the memory is private and writable. A fork's child does not inherit the lock.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for a range that ends beyond 64 bits; `outOfMemory` where a page is not mapped: the
-  ///   pages before it are locked and not faulted in. Where a page cannot be faulted in, all are locked: `outOfMemory`
-  ///   for want of permission or of a file's page, `tryAgain` for want of a frame.
+  /// - Throws:
+  ///   - `invalidArgument` for a range that ends beyond 64 bits.
+  ///   - `outOfMemory` if a page is not mapped. The pages before it are locked and not faulted in.
+  ///   - `outOfMemory` if a page cannot be faulted in for want of permission or of a file's page. All are locked.
+  ///   - `tryAgain` if a page cannot be faulted in for want of a frame. All are locked.
   public func lock(at address: VirtualAddress, pages: Int) throws(PageError) {
     guard let range = try setLocked(true, at: address, pages: pages) else { return }
     try faultIn(range)

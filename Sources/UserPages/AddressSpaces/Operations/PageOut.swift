@@ -9,7 +9,7 @@
 ///     D. the other frames are left to the swap file's writer, which frees each when the file has it
 ///
 /// A get does not keep its page mapped. The next access finds the same frame in the cache, because the get has a
-/// reference; or it has a pin slot, and the entry's reference waits for that among the deferred frees. When the get has
+/// reference. Or it has a pin slot, and the entry's reference waits for that among the deferred frees. When the get has
 /// ended, reclaim writes the page (`SwapArea.trim`).
 ///
 /// A page that was freed lazily is dropped instead: see `LazyFree.swift`.

@@ -4,9 +4,10 @@ extension AddressSpace {
   /// When it returns, no access that the new protection forbids can still take effect.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for an unaligned range or a negative length; `outOfMemory` where a page of the range
-  ///   is not mapped: the pages before it have been changed, as on Linux. An empty range is no error.
-  ///   `notPermitted` where a page is sealed: the pages before it have been changed.
+  /// - Throws:
+  ///   - `invalidArgument` for an unaligned range or a negative length. An empty range is no error.
+  ///   - `outOfMemory` if a page of the range is not mapped. The pages before it have been changed, as on Linux.
+  ///   - `notPermitted` if a page is sealed. The pages before it have been changed.
   public func protect(at address: VirtualAddress, pages: Int, _ protection: Protection) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }

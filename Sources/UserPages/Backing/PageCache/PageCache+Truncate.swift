@@ -22,9 +22,11 @@ extension PageCache {
   /// Sets the file's length. Beyond a new end, entries and private copies are gone when the call returns, and an access
   /// is a bus error. What is added reads as zeroes.
   ///
-  /// - Throws: `invalidArgument` for a negative length; `file(.resize, errno: EFBIG)` beyond the most pages that the
-  ///   cache was made for; `busy` inside `willWriteBack` and inside a call of the store; what the store threw: nothing
-  ///   has changed then.
+  /// - Throws:
+  ///   - `invalidArgument` for a negative length.
+  ///   - `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for.
+  ///   - `busy` inside `willWriteBack` and inside a call of the store.
+  ///   - What the store threw. Nothing has changed then.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
     try changeLength { _ in count }

@@ -1,8 +1,7 @@
 /// One hold of a get or a pin: the frame, its machine, and how the hold is given back. What a `PinnedPage` is made of.
 ///
-/// A trivial value that is given back exactly once, by its owner. The machine is not retained (that would write a line
-/// that every pin shares); it checks at its end that no pin is left, which is what makes the unretained reference
-/// sound.
+/// A trivial value that is given back exactly once, by its owner. The machine is not retained: that would write a line
+/// that every pin shares. It checks at its end that no pin is left, which is what makes the unretained reference sound.
 @frozen @usableFromInline
 struct HeldFrame: @unchecked Sendable {
   @usableFromInline let frame: Frame

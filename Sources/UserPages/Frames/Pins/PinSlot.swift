@@ -15,13 +15,13 @@ import Synchronization
 ///     stores 0 (any thread, one store)  ------------>  a later scan finds the slot free
 ///
 /// ORDERING [slot-then-leave]: no fence is needed after the store, which is inside the section. A section that read the
-/// entry before it was changed has ended when the grace period has, and a grace period makes all that a section did
-/// visible to what comes after it. So the reader needs no second look, no fence and no read-modify-write, and two pins
-/// of one page share no written line.
+/// entry before it was changed has ended when the grace period has. A grace period makes all that a section did visible
+/// to what comes after it. So the reader needs no second look, no fence and no read-modify-write, and two pins of one
+/// page share no written line.
 ///
 /// ORDERING [slot-release]: the store of 0 is a release, the scan's load an acquire: the holder's last access to the
-/// bytes comes before the frame's next life. A scan may come so late that it finds the slot taken again, by its owner;
-/// so the owner's look is an acquire and its store a release, which carry the order on. (Both are plain moves on
+/// bytes comes before the frame's next life. A scan may come so late that it finds the slot taken again, by its owner.
+/// So the owner's look is an acquire and its store a release, which carry the order on. (Both are plain moves on
 /// x86-64.)
 ///
 /// A slot's owner is the thread whose number its block has: only that thread claims a slot, any thread may vacate one.

@@ -21,7 +21,7 @@ extension PhysicalMemory {
     if let pfn = takeFrame(movable) { return pfn }
     if mode == .noWait { throw .outOfMemory }
     let mode = permitted(mode)
-    // A few rounds before it is believed that there is none. More where other threads took what came free: on a busy
+    // A few rounds before it is believed that there is none. More where other threads took what came free. On a busy
     // machine one of them may run alone between a round's drain and its look, touch all free pages and give them up
     // again. And more where another thread is releasing objects at this moment, which may hold memory.
     var round = 0

@@ -17,7 +17,7 @@ import Synchronization
 /// A fault that comes back while `frame` is set takes that frame, and nothing is read. While the writer has a slot, its
 /// page may be taken back or given up (`frame` is nil then): the slot stays until the writer is done with it.
 ///
-/// It lies in the layer of the frames, because `PhysicalMemory` answers for both: a frame that is being written is not
+/// It lies in the layer of the frames, because `PhysicalMemory` answers for both. A frame that is being written is not
 /// free yet, and a thread that looks for a free one waits for the write.
 ///
 /// Lock: one monitor for everything, held no longer than it takes to copy a page; <doc:LockOrder> says where it stands.

@@ -39,8 +39,9 @@ final class SwapStore: @unchecked Sendable {
   // Opened once, guarded by itself; -2 before the first use, -1 where it could not be opened.
   private let file: Guarded<Int32>
 
-  /// - Throws: `busy` where another machine uses the file that is named, in this process or another; `file` with the
-  ///   errno where it cannot be opened or is neither a regular file nor a block device.
+  /// - Throws:
+  ///   - `busy` if another machine uses the file that is named, in this process or another.
+  ///   - `file`, with the errno, if it cannot be opened or is neither a regular file nor a block device.
   init(_ place: SwapFile) throws(PageError) {
     pages = place.pages
     var descriptor: Int32 = -2

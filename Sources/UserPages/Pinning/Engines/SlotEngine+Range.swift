@@ -1,8 +1,8 @@
 /// Ranges of pages, held by one slot: the slot has a list of the frames (`PinList`).
 extension SlotEngine {
-  /// Holds the resident base pages from `start` on, at most `pages` of them, up to the first that this cannot hold: one
-  /// that is not mapped so that it may be pinned, or by 2 MiB. Returns nil if that is the first of all, or if no slot
-  /// is free.
+  /// Holds the resident base pages from `start` on, at most `pages` of them, up to the first that this cannot hold.
+  /// That is one that may not be pinned, or that 2 MiB map. Returns nil if that is the first of all, or if no slot is
+  /// free.
   ///
   /// Neither the entry nor the frame's descriptor is written to, but for the mark of a page that no slot ever held.
   ///
