@@ -93,8 +93,9 @@ public func up_cache_open_descriptor(
 ) -> Int32 {
   guard let options = options?.pointee else { return -EINVAL }
   let code = makeCache(machine, options, backing) { (transfers) throws(PageError) in
-    // The cache owns a copy: after an error the caller's own stays open.
-    let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+    // The cache owns a copy: after an error the caller's own stays open. Were it a standard stream's, because the
+    // program has closed that, what the program prints would go to the file.
+    let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
     guard copy >= 0 else { throw .file(.open, errno: errno) }
     return try DirectFile(owning: copy, transfers: transfers)
   }

@@ -48,8 +48,9 @@ typedef struct up_cache_options {
 
 /// Opens the file at `path`, and makes an empty one if there is none, behind a cache of its own (`open(2)` with O_DIRECT).
 ///
-/// The disk transfers straight into and out of frames. The file is locked (`flock(2)`) until the cache ends. Afterwards `*backing` is a handle,
-/// which maps by `up_space_map` with UP_MAP_SHARED, or privately.
+/// The disk transfers straight into and out of frames. The file is locked (`flock(2)`) until the cache ends. The end closes it, so
+/// the kernel drops the process's locks on it by fcntl(F_SETLK). Afterwards `*backing` is a handle, which maps by `up_space_map` with
+/// UP_MAP_SHARED, or privately.
 ///
 /// Errors: -EBUSY if the file has another user; the errno where it cannot be opened; -EINVAL for a limit of 0 and unknown values; -ENOMEM.
 /// Threads: any.
@@ -57,7 +58,8 @@ UP_API int up_cache_open(
     up_machine *machine, const char *path, const up_cache_options *options, up_backing **backing);
 
 /// As `up_cache_open`, for a regular file that is open for reading and writing. After a success `descriptor` is the cache's; after an error it is
-/// the caller's. The caller has locked it, if it is to be.
+/// the caller's. The caller has locked it, if it is to be, by `flock(2)` or F_OFD_SETLK. A lock by fcntl(F_SETLK) or `lockf(3)` does not last: when
+/// a process closes any descriptor of a file, the kernel drops these locks, and each such call closes one.
 ///
 /// Errors: as `up_cache_open`; -EBADF. Threads: any.
 UP_API int up_cache_open_descriptor(
