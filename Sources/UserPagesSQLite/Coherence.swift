@@ -220,6 +220,18 @@ final class Coherence: Sendable {
   /// Forgets every page, and takes the file's length anew.
   func invalidate() throws(PageError) { try state.withLock { state throws(PageError) in try invalidate(&state) } }
 
+  /// Forgets every page, those that could not be written among them. Nothing is known of the file afterwards, so the
+  /// next read or lock asks for the length again.
+  func discard() {
+    state.withLock { state in
+      state.invalidations += 1
+      state.version = nil
+      forgetPosition(&state)
+      // The pages are gone also where this throws for a length that the cache was not made for.
+      try? cache.invalidate()
+    }
+  }
+
   private func invalidate(_ state: inout State) throws(PageError) {
     state.invalidations += 1
     try file.refreshByteCount()

@@ -37,7 +37,7 @@ extension Connection {
       flushed = flush()
       // SQLite has the journal still if it did not hear of this before. The pool must not write these pages later,
       // under no lock.
-      if flushed != SQLITE_OK { try? pool.coherence.invalidate() }
+      if flushed != SQLITE_OK { pool.coherence.discard() }
       pool.coherence.noteOwnWrites()
     }
     if wanted == SQLITE_LOCK_NONE { pool.coherence.leaveShared() }

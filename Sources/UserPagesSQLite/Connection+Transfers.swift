@@ -25,28 +25,41 @@ extension Connection {
     guard level >= SQLITE_LOCK_SHARED else { return inner.write(bytes, Int32(count), Int64(offset)) }
     do throws(PageError) {
       try pool.cache.write(RawSpan(_unsafeStart: bytes, byteCount: count), at: offset)
-      if writesThrough { try pool.flush(Self.pages(offset, count)) }
+      if writesThrough { try writeBack(Self.pages(offset, count)) }
       return SQLITE_OK
     } catch {
-      return resultCode(of: error, ResultCode.write)
+      let code = resultCode(of: error, ResultCode.write)
+      discardUnwritten()
+      return code
     }
   }
+
+  /// Forgets what a failed write of a checkpoint left dirty. SQLite has heard of the error, and the WAL has the pages.
+  ///
+  /// Without it a commit is lost: 1. this process's checkpoint fails to write page p; 2. another process commits p
+  /// anew, checkpoints it and begins the WAL anew; 3. a flush, an eviction or the pool's end writes the older p.
+  private func discardUnwritten() { if writesThrough { pool.coherence.discard() } }
 
   /// The code of an error of a write. If no page could go because none could be written, that is the error.
   private func resultCode(of error: PageError, _ purpose: Int32) -> Int32 {
     guard error == .outOfMemory else { return ResultCode.of(error, purpose) }
-    do throws(PageError) { try pool.handle.check() } catch { return ResultCode.of(error, purpose) }
+    do throws(PageError) { try handle.check() } catch { return ResultCode.of(error, purpose) }
     return ResultCode.of(.outOfMemory, purpose)
   }
 
-  /// Cuts the pool's pages and then the file.
+  /// Cuts the pool's pages and then the file, and returns when the file has all that was written.
+  ///
+  /// It is a checkpoint's last call whose error SQLite heeds: it ignores that of `SQLITE_FCNTL_CKPT_DONE`, and with
+  /// `synchronous=OFF` it calls no `xSync`. After a success it deletes the WAL, or begins it anew.
   func truncate(_ size: Int64) -> Int32 {
     guard level >= SQLITE_LOCK_SHARED else { return inner.truncate(size) }
     let size = chunkSize > 0 ? (size + chunkSize - 1) / chunkSize * chunkSize : size
     do throws(PageError) {
       try pool.cache.setByteCount(Int(size))
+      try writeBack()
       return SQLITE_OK
     } catch {
+      discardUnwritten()
       return ResultCode.of(error, ResultCode.truncate)
     }
   }
@@ -54,7 +67,7 @@ extension Connection {
   /// Returns when the disk has all that was written.
   func sync() -> Int32 {
     do throws(PageError) {
-      try pool.handle.sync()
+      try handle.sync()
       return SQLITE_OK
     } catch {
       return ResultCode.of(error, ResultCode.sync)
@@ -64,11 +77,19 @@ extension Connection {
   /// Returns when the file has all that was written.
   func flush(_ pages: Range<Int> = 0..<Int.max) -> Int32 {
     do throws(PageError) {
-      try pool.flush(pages)
+      try writeBack(pages)
       return SQLITE_OK
     } catch {
       return ResultCode.of(error, ResultCode.write)
     }
+  }
+
+  /// Writes what is dirty, and returns when the file has it.
+  ///
+  /// - Throws: the error of a write since the connection's last report, also of one by an eviction.
+  private func writeBack(_ pages: Range<Int> = 0..<Int.max) throws(PageError) {
+    try pool.cache.flush(pages)
+    try handle.check()
   }
 
   /// The pool takes over the length that the default VFS gave the file (`SQLITE_FCNTL_SIZE_HINT`).

@@ -8,6 +8,11 @@ import UserPages
 struct Connection: ~Copyable {
   let inner: InnerFile
   let pool: Pool
+  /// The connection's own view of the pool's errors.
+  ///
+  /// With one handle for all, a loss is reported as a success: 1. this connection's sync fails; 2. another connection
+  /// flushes or closes, and the handle reports the error to it; 3. this connection finds no error to report.
+  let handle: PageCache.Handle
   let counters = ConnectionCounters()
   // Not retained again: `pool` holds both. A call would change a count that all connections share.
   let cache: Unmanaged<PageCache>
@@ -35,6 +40,7 @@ struct Connection: ~Copyable {
     self.inner = inner
     self.pool = pool
     self.options = options
+    handle = pool.cache.open()
     lastFrame = pool.lastFrame
     isExclusive = pool.locks != nil
     cache = .passUnretained(pool.cache)
@@ -82,8 +88,12 @@ struct Connection: ~Copyable {
   var writesThrough: Bool { level < SQLITE_LOCK_EXCLUSIVE && !isExclusive }
 
   /// Ends what the connection has of the pool. Returns the result of the default VFS's `xClose`.
+  ///
+  /// A flush needs a lock under which the process may write. Below RESERVED, what is dirty is no work of this
+  /// connection's, and other processes may have written the file since.
   consuming func close() -> Int32 {
-    let flushed = flush()
+    let mayWrite = isExclusive || level >= SQLITE_LOCK_RESERVED
+    let flushed = mayWrite ? flush() : SQLITE_OK
     leaveWAL()
     if let locks = pool.locks {
       pool.sharedMemory.unmap(owner)

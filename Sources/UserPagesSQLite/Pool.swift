@@ -12,7 +12,6 @@ final class Pool: Sendable {
   let options: DatabaseOptions
   let cache: PageCache
   let coherence: Coherence
-  let handle: PageCache.Handle
   /// The last frame of RAM: what follows it cannot be read, and SQLite may read past a page of a corrupt database.
   let lastFrame: PFN
   /// The locks and the WAL's index, if other processes are refused; else the default VFS has them.
@@ -49,22 +48,18 @@ final class Pool: Sendable {
     cache = try PageCache(memory, store, limit: limit, takesStores: false, maximumPages: 1 << 28)
     self.poolFile = poolFile
     self.options = options
-    handle = cache.open()
     lastFrame = memory.lastRAMFrame
     locks = options.isExclusive ? try ProcessLocks(locking: poolFile.descriptor) : nil
     coherence = Coherence(cache, file, descriptor: poolFile.descriptor)
   }
 
   /// Gives the file back to other processes. The file may stay open for another pool. The last connection has left, and
-  /// written all that it had.
-  func giveUpLock() { if locks != nil { ProcessLocks.release(poolFile.descriptor) } }
-
-  /// Writes what is dirty, and returns when the file has it.
-  ///
-  /// - Throws: the error of a write since the last report, also of one by an eviction.
-  func flush(_ pages: Range<Int> = 0..<Int.max) throws(PageError) {
-    try cache.flush(pages)
-    try handle.check()
+  /// written all that could be.
+  func giveUpLock() {
+    // The cache's end would write the rest, under no lock and over what other processes have written by then. SQLite
+    // has heard of the errors, and its journal or its WAL has the pages.
+    if cache.dirtyPages > 0 { coherence.discard() }
+    if locks != nil { ProcessLocks.release(poolFile.descriptor) }
   }
 
   /// Runs `body` under the lock that every fetch and its end take if the engine is `locked`.

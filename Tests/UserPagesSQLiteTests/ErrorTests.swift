@@ -56,7 +56,7 @@ import UserPages
     }
   }
 
-  private func withFailingStore(_ body: (_ path: String) throws -> Void) throws {
+  func withFailingStore(_ body: (_ path: String) throws -> Void) throws {
     try Tool.withFolder { folder in
       let path = "\(folder)/failing.db"
       Pool.storeWrappers.withLock { $0[path] = { FailingStore($0.file) } }
@@ -68,7 +68,7 @@ import UserPages
     }
   }
 
-  private static let fill =
+  static let fill =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<400) INSERT INTO t SELECT i, zeroblob(900) FROM n"
 
   /// A write or a sync that fails is the statement's error. The transaction is undone, and the file is whole.

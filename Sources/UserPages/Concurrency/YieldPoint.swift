@@ -160,6 +160,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case allocationBetweenDrainAndLook
   /// A real file was opened and locked, and its name has not been looked up again.
   case lockedFileBetweenLockAndLook
+  /// A sync of a handle has written and synced, and has not looked for the error that it is to report.
+  case syncBetweenWritesAndReport
 
   /// Calls `handler` on every thread that reaches a yield point, until `remove` with the number that is returned. It
   /// gets the place and, where the thread says it, the address of the machine's memory.

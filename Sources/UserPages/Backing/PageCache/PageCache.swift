@@ -275,8 +275,11 @@ public final class PageCache: Backing {
     }
 
     /// As ``PageCache/sync()``, but reports errors to this handle.
+    ///
+    /// Another call on the handle, of another thread, may get the error instead. So each thread that syncs has its own.
     public func sync() throws(PageError) {
       try cache.syncAll()
+      YieldPoint.syncBetweenWritesAndReport.reach()
       try check()
     }
 
