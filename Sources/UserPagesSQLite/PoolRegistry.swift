@@ -1,4 +1,5 @@
 import CPlatform
+import CSQLite
 import Glibc
 import UserPages
 
@@ -17,7 +18,8 @@ struct FileIdentity: Hashable, Sendable {
 struct PoolFile: Sendable {
   let identity: FileIdentity
   let path: String
-  let file: DirectFile
+  /// Changed by nothing. A variable, so that the registry can ask whether it has the last reference.
+  var file: DirectFile
   /// The file's, which closes it.
   let descriptor: Int32
 
@@ -45,8 +47,9 @@ struct PoolFile: Sendable {
     for descriptor in 0..<Int32(3) where fcntl(descriptor, F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
   }
 
-  /// Whether another descriptor of the process leads to the file. Yes if that cannot be found out.
-  var hasOtherDescriptors: Bool {
+  /// Whether a descriptor of the process leads to the file that is none of `descriptors`. Yes if that cannot be found
+  /// out.
+  func isOpen(besides descriptors: [Int32]) -> Bool {
     guard let folder = opendir("/proc/self/fd") else { return true }
     defer { closedir(folder) }
     while let entry = readdir(folder) {
@@ -54,7 +57,7 @@ struct PoolFile: Sendable {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
       var status = stat()
-      guard let other = Int32(name), other != descriptor, fstat(other, &status) == 0 else { continue }
+      guard let other = Int32(name), !descriptors.contains(other), fstat(other, &status) == 0 else { continue }
       if FileIdentity(status) == identity { return true }
     }
     return false
@@ -64,8 +67,8 @@ struct PoolFile: Sendable {
 /// The pools of the process, one for each file.
 ///
 /// Closing any descriptor of a file drops the locks that the process has on it by `fcntl(2)`. So a pool's file is
-/// closed only when no other descriptor of the process leads to it. Until then it is kept, and used again by the file's
-/// next pool.
+/// closed only when no other descriptor of the process leads to it (`closeParked`). Until then it is kept, and used
+/// again by the file's next pool.
 enum PoolRegistry {
   private struct Open {
     let pool: Pool
@@ -74,8 +77,18 @@ enum PoolRegistry {
 
   private struct State {
     var pools: [FileIdentity: Open] = [:]
-    /// Files without a pool that cannot be closed yet.
-    var parked: [FileIdentity: PoolFile] = [:]
+    /// Files without a pool that cannot be closed yet. A file has several if its name was given to another one while
+    /// the name was opened.
+    var parked: [FileIdentity: [PoolFile]] = [:]
+
+    mutating func park(_ file: PoolFile) { parked[file.identity, default: []].append(file) }
+
+    /// A file of this identity that is open already.
+    mutating func takeParked(_ identity: FileIdentity) -> PoolFile? {
+      guard var files = parked.removeValue(forKey: identity), let file = files.popLast() else { return nil }
+      if !files.isEmpty { parked[identity] = files }
+      return file
+    }
   }
 
   private static let state = Guarded(State())
@@ -92,19 +105,17 @@ enum PoolRegistry {
         state.pools[identity]?.connections += 1
         return open.pool
       }
+      YieldPoint.poolFileBetweenLookAndOpen.reach()
       let file: PoolFile
-      if let parked = state.parked.removeValue(forKey: identity) {
-        file = parked
-      } else {
-        file = try PoolFile(opening: path)
-      }
+      if let parked = state.takeParked(identity) { file = parked } else { file = try PoolFile(opening: path) }
       do throws(PageError) {
         guard file.identity == identity else { throw .file(.open, errno: EINVAL) }
         let pool = try Pool(file, options)
         state.pools[identity] = Open(pool: pool, connections: 1)
         return pool
       } catch {
-        state.parked[file.identity] = file
+        // Beside one that is parked already, whose place it must not take: the other one would be closed.
+        state.park(file)
         throw error
       }
     }
@@ -120,12 +131,49 @@ enum PoolRegistry {
       // Before the file can have another pool, which is the same open file to the kernel: this one's end would take the
       // lock from it.
       open.pool.giveUpLock()
-      state.parked[identity] = open.pool.poolFile
+      state.park(open.pool.poolFile)
       return open.pool
     }
     guard last != nil else { return }
     // Outside of the lock: it joins a thread.
     last = nil
-    state.withLock { state in state.parked = state.parked.filter { $0.value.hasOtherDescriptors } }
+    state.withLock { closeParked(&$0) }
+  }
+
+  /// Closes the parked files that no other descriptor of the process leads to.
+  ///
+  /// The default VFS opens a file, and only then asks for SQLite's mutex of the VFS to note which file it is. No
+  /// connection locks before that. So the look and the close are one step under this mutex:
+  ///
+  ///     this thread                                   a connection of the default VFS
+  ///     1. takes the mutex
+  ///     2. finds no other descriptor                  opens the file; waits for the mutex
+  ///     3. closes, which drops no lock
+  ///     4. gives the mutex back                       notes the file; locks it
+  ///
+  /// A descriptor of step 2 that is older than the mutex's hold is found. SQLite's own files stand in the same way to
+  /// what else in the process locks the file by `fcntl(2)`.
+  private static func closeParked(_ state: inout State) {
+    // One look without the mutex: files that stay parked hold no connection up.
+    let closable = state.parked.filter { !isInUse($0.value) }.map(\.key)
+    if closable.isEmpty { return }
+    csqlite_enter_vfs_mutex()
+    defer { csqlite_leave_vfs_mutex() }
+    for identity in closable {
+      guard var files = state.parked.removeValue(forKey: identity) else { continue }
+      // A pool that ends late, on another thread, would close its file without the mutex.
+      let isLast = files.indices.allSatisfy { isKnownUniquelyReferenced(&files[$0].file) }
+      if isLast, !isInUse(files) {
+        YieldPoint.poolFileBetweenLookAndClose.reach()
+        files.removeAll()
+      } else {
+        state.parked[identity] = files
+      }
+    }
+  }
+
+  /// Whether another descriptor of the process leads to a parked file.
+  private static func isInUse(_ files: [PoolFile]) -> Bool {
+    files.contains { $0.isOpen(besides: files.map(\.descriptor)) }
   }
 }

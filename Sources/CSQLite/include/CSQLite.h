@@ -49,6 +49,11 @@ static inline char *csqlite_stacked_name(const char *name, char *below) {
 /// Tells the program's log (`sqlite3_config` with `SQLITE_CONFIG_LOG`).
 static inline void csqlite_log(int code, const char *message) { csqlite_api->log(code, "userpages: %s", message); }
 
+/// The mutex under which the default VFS notes which file it has opened, before it locks it.
+static inline sqlite3_mutex *csqlite_vfs_mutex(void) { return csqlite_api->mutex_alloc(SQLITE_MUTEX_STATIC_VFS1); }
+static inline void csqlite_enter_vfs_mutex(void) { csqlite_api->mutex_enter(csqlite_vfs_mutex()); }
+static inline void csqlite_leave_vfs_mutex(void) { csqlite_api->mutex_leave(csqlite_vfs_mutex()); }
+
 /// Memory of SQLite's, zeroed or NULL.
 static inline void *csqlite_allocate(size_t count) { return csqlite_api->malloc64(count); }
 static inline void csqlite_free(void *memory) { csqlite_api->free(memory); }

@@ -162,6 +162,10 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case lockedFileBetweenLockAndLook
   /// A sync of a handle has written and synced, and has not looked for the error that it is to report.
   case syncBetweenWritesAndReport
+  /// SQLite's VFS knows which file a path leads to, and has not opened it for a pool.
+  case poolFileBetweenLookAndOpen
+  /// SQLite's VFS has found no other descriptor of a pool's file, and has not closed its own.
+  case poolFileBetweenLookAndClose
 
   /// Calls `handler` on every thread that reaches a yield point, until `remove` with the number that is returned. It
   /// gets the place and, where the thread says it, the address of the machine's memory.
@@ -204,7 +208,7 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   /// - Parameter memory: the address of the machine's memory, which the library's own threads name: a test knows a
   ///   thread that it did not start by the machine that it works for.
   @inlinable @inline(__always)
-  func reach(in memory: @autoclosure () -> UnsafeRawPointer? = nil) {
+  package func reach(in memory: @autoclosure () -> UnsafeRawPointer? = nil) {
     #if DEBUG || USERPAGES_YIELD_POINTS
       if Self.isInstalled.load(ordering: .acquiring) { callHandler(memory()) }
     #endif
