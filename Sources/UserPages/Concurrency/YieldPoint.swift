@@ -141,6 +141,10 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case evictionBetweenUnmapAndGrace
   /// An eviction's grace period is over, and it has not looked for holders of its frames.
   case evictionBetweenGraceAndLook
+  /// An eviction has made its pages empty, and is not over.
+  case evictionBetweenEmptyAndEnd
+  /// A sync has written what was dirty, and has not looked which pages the disk may still lose.
+  case syncBetweenWriteBackAndList
   /// A page of the page cache was copied to another frame, and the cache still has the old one.
   case cacheMoveBetweenCopyAndInstall
   /// A move of a page of the page cache has made it `reading`, and its new frame has no reference yet.

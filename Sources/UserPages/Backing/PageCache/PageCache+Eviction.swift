@@ -111,26 +111,35 @@ extension PageCache {
   private func takeAway(_ batch: [Candidate], _ held: inout Set<Int>, _ kept: inout [any BackingUser]) -> Int {
     let isIdle = isIdleWithoutEntries(batch.map(\.page), batch.map(\.pfn), sparingLocked: true, &kept)
     let number = evictions.wrappingAdd(1, ordering: .relaxed).newValue
-    var evicted: [Int] = []
+    var evicted = 0
     for (candidate, isIdle) in zip(batch, isIdle) {
-      let isFree =
-        isIdle
-        && residents.release(candidate.place, of: candidate.page) {
-          states.replace(candidate.state, with: .empty(evictedBy: UInt64(number)), at: candidate.page)
-        }
-      if isFree {
+      if isIdle, makeEmpty(candidate, number) {
         memory.put(memory.frames.frame(candidate.pfn), Frame.oneReference)
-        evicted.append(candidate.page)
+        evicted += 1
       } else {
         // Held, rescued, truncated, or referenced by a `read` since.
         rescue(candidate.page, from: candidate.pfn)
         if !isIdle { held.insert(candidate.page) }
       }
     }
-    // A failed sync can have only those written again that are still here.
-    unsynced.withLock { $0.subtract(evicted) }
-    evictedCount.wrappingAdd(evicted.count, ordering: .relaxed)
-    return evicted.count
+    YieldPoint.evictionBetweenEmptyAndEnd.reach()
+    evictedCount.wrappingAdd(evicted, ordering: .relaxed)
+    return evicted
+  }
+
+  /// Makes a page empty, unless it was rescued or left its place. Returns whether it is.
+  ///
+  /// A failed sync has only those pages written again that are still here, so the page leaves their list. Under the
+  /// list's lock, and not later: another thread may read the page in, store to it and write it back at once, and then
+  /// it is in the list for good reason.
+  private func makeEmpty(_ candidate: Candidate, _ number: Int) -> Bool {
+    unsynced.withLock { unsynced in
+      let isEmpty = residents.release(candidate.place, of: candidate.page) {
+        states.replace(candidate.state, with: .empty(evictedBy: UInt64(number)), at: candidate.page)
+      }
+      if isEmpty { unsynced.remove(candidate.page) }
+      return isEmpty
+    }
   }
 
   /// Takes a page back from the evictor, if it is there still.

@@ -24,6 +24,7 @@ extension PageCache {
     defer { withExtendedLifetime(kept) {} }
     let done: Void? = writeBackLock.holding {
       writeBack(dirtyPages(in: 0..<states.capacity), keepingIn: &kept)
+      YieldPoint.syncBetweenWriteBackAndList.reach()
       let written = unsynced.withLock { $0 }
       do throws(PageError) {
         try callingStore { () throws(PageError) in try store.sync() }
