@@ -79,7 +79,7 @@ import Testing
         try space.map(at: hugeBase, pages: 512, protection: .readWrite, backing: kind)
         _ = try space.load(at: hugeBase, as: UInt8.self)
         #expect(throws: PageError.invalidArgument) { try collapse(space) }
-        #expect(try space.load(at: hugeBase, as: UInt8.self) == (kind.isPFN || kind.isMixed ? 1 : 0))
+        #expect(try space.load(at: hugeBase, as: UInt8.self) == (kind.rules.isPFN || kind.rules == .mixed ? 1 : 0))
       }
       space.exit()
       file.drop()

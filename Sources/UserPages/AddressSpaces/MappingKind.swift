@@ -5,15 +5,16 @@ public enum MappingKind: Sendable {
   /// Zero-filled memory that no pin, no get and no other process reaches (`memfd_secret(2)`). It is locked, until a
   /// fork. Shared mappings alone.
   case secret
-  /// Frames with descriptors, refcounted: a file in the page cache.
+  /// What a backing shows: a frame with a descriptor is refcounted, a bare frame number is a special entry. Unlike a
+  /// mixed mapping it takes guard markers, and a fork's child faults its pages anew unless it has private ones.
   case file(any Backing)
   /// Refcounted frames and bare frame numbers side by side (`VM_MIXEDMAP`): a frame that has a descriptor is
   /// refcounted.
   case mixed(any Backing)
-  /// Frame numbers only, never refcounted and never pinned, even where a descriptor exists (VM_PFNMAP). Linear: the
-  /// page at the mapping's start shows the backing's page `offset`, and so on.
+  /// Frame numbers only, never refcounted and never pinned, even where a descriptor exists (VM_PFNMAP). A private one
+  /// must be linear: page n shows the backing's frame n (`Backing.firstFrame`).
   ///
-  /// `isIO`: accesses may have effects, so only the program makes them: no debugger, no fork's copy (`VM_IO`).
+  /// `isIO`: stores need not be noticed, so `protect` makes a shared mapping's entries writable at once (`VM_IO`).
   case pfn(any Backing, isIO: Bool = false)
 
   var backing: (any Backing)? {
@@ -23,19 +24,22 @@ public enum MappingKind: Sendable {
     }
   }
 
-  var isPFN: Bool { if case .pfn = self { true } else { false } }
+  /// What a kind says besides its backing.
+  enum Rules: UInt8 {
+    case anonymous, secret, file, mixed, pfn
+    /// `pfn` with `isIO`.
+    case io
 
-  var isIO: Bool { if case .pfn(_, isIO: true) = self { true } else { false } }
+    var isPFN: Bool { self == .pfn || self == .io }
+  }
 
-  var isMixed: Bool { if case .mixed = self { true } else { false } }
-
-  /// Whether both show the same thing by the same rules.
-  func matches(_ other: MappingKind) -> Bool {
-    switch (self, other) {
-    case (.anonymous, .anonymous), (.secret, .secret): true
-    case (.file(let a), .file(let b)), (.mixed(let a), .mixed(let b)): a === b
-    case (.pfn(let a, let aIsIO), .pfn(let b, let bIsIO)): a === b && aIsIO == bIsIO
-    default: false
+  var rules: Rules {
+    switch self {
+    case .anonymous: .anonymous
+    case .secret: .secret
+    case .file: .file
+    case .mixed: .mixed
+    case .pfn(_, let isIO): isIO ? .io : .pfn
     }
   }
 }

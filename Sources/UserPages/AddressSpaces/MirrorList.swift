@@ -32,7 +32,7 @@ final class MirrorList: Sendable {
   }
 
   private func publish(_ all: [Translations], _ queue: DeferredQueue.Handle) {
-    let new = all.isEmpty ? 0 : Published(all).word
+    let new = all.isEmpty ? 0 : Published(all, in: queue).word
     let old = published.exchange(new, ordering: .sequentiallyConsistent)
     if let old = Published<[Translations]>(word: old) { queue.enqueue(old.retired()) }
   }

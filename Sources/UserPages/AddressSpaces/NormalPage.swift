@@ -54,7 +54,7 @@ extension AddressSpace {
     func isNormal(_ pte: PTE, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool {
       let pfn = pte.pfn
       if pfn == memory.zeroPage || mapping.value.attributes.isSecret { return false }
-      if mapping.value.attributes.kind.isPFN {
+      if mapping.value.attributes.isPFN {
         guard mapping.value.isPrivate, pfn != mapping.value.linearFrame(of: address) else { return false }
       }
       return frames.isValid(pfn)
@@ -90,6 +90,6 @@ extension VMA {
   /// a copy is told from an original by not being the linear frame. With the bit the rule is the same, so that both
   /// builds agree.
   func mayShow(_ pfn: PFN, at address: VirtualAddress) -> Bool {
-    !attributes.kind.isPFN || attributes.isShared || pfn == linearFrame(of: address)
+    !attributes.isPFN || attributes.isShared || pfn == linearFrame(of: address)
   }
 }

@@ -156,7 +156,7 @@ extension VMATree {
   /// Adds a mapping where there is none, as it is.
   func add(_ vma: consuming VMA, _ writer: borrowing MmapWriter) {
     let range = vma.range
-    let mapping = Mapping(vma)
+    let mapping = Mapping(vma, in: queue.handle)
     edit(treeOf: range, writer) { $0.insert(range.lowerBound.rawValue, Entry.word(of: mapping)) }
   }
 

@@ -18,6 +18,11 @@ extension DeferredQueue {
     @discardableResult func drain() -> Bool { queue._withUnsafeGuaranteedRef { $0.drain() } }
     func drainAll() { queue._withUnsafeGuaranteedRef { $0.drainAll() } }
 
+    /// Memory for a published value.
+    func takePublishedCell() -> UnsafeMutableRawPointer {
+      queue._withUnsafeGuaranteedRef { $0.takePublishedCell() }
+    }
+
     /// A node of a `COWBTree` with unspecified contents.
     func takeTreeNode() -> UnsafeMutableRawPointer {
       queue._withUnsafeGuaranteedRef { $0.treeNodes.take() ?? $0.treeNodes.make() }

@@ -56,6 +56,8 @@ final class DeferredQueue: @unchecked Sendable {
 
   /// Where the nodes of `COWBTree`s come from and go to.
   let treeNodes = FreeListPool(bytes: nodeBytes, alignment: COWBTree.nodeAlignment)
+  /// Where the cells of published values come from. Those of plain values go back to it, the others to the heap.
+  let publishedCells = FreeListPool(bytes: PublishedCell.bytes, alignment: PublishedCell.headerBytes)
 
   /// What all but the owner hold.
   var handle: Handle { Handle(self) }
@@ -253,7 +255,7 @@ final class DeferredQueue: @unchecked Sendable {
         if word.isTreeNode {
           treeNodes.free(word.pointer)
         } else if word.isPlainPublished {
-          PublishedCell.deallocate(word.pointer)
+          freePlainCell(word.pointer)
         } else if word.isObject {
           ready.append(word)
         } else {

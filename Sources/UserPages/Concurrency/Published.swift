@@ -10,10 +10,13 @@ struct Published<Value: ~Copyable>: @unchecked Sendable {
   // Valid until the queue has freed it.
   private let pointer: UnsafeMutablePointer<Value>
 
-  init(_ value: consuming Value) {
-    precondition(MemoryLayout<Value>.alignment <= PublishedCell.headerBytes)
-    let cell = UnsafeMutableRawPointer.allocate(
-      byteCount: PublishedCell.headerBytes + MemoryLayout<Value>.size, alignment: PublishedCell.headerBytes)
+  /// - Parameter queue: the one that the value will be given to when it is retired.
+  init(_ value: consuming Value, in queue: DeferredQueue.Handle) {
+    precondition(
+      MemoryLayout<Value>.alignment <= PublishedCell.headerBytes
+        && MemoryLayout<Value>.size <= PublishedCell.bytes - PublishedCell.headerBytes,
+      "a published value does not fit into a cell")
+    let cell = queue.takePublishedCell()
     cell.initializeMemory(as: (any PublishedCell.Destroyer.Type).self, to: Destroyer.self)
     pointer = (cell + PublishedCell.headerBytes).bindMemory(to: Value.self, capacity: 1)
     pointer.initialize(to: value)
@@ -55,7 +58,12 @@ struct Published<Value: ~Copyable>: @unchecked Sendable {
 }
 
 /// The memory of a published value of whatever type.
+///
+/// Cells are of one size, and those of plain values are used again: a thread that maps and unmaps takes and frees one
+/// each time. A debug build uses none again, so that sanitizers see an access to a value that was freed.
 enum PublishedCell {
+  /// The size of a cell: the header, and the largest value.
+  static let bytes = 96
   /// The size of the destroyer's place. The value comes behind it.
   static let headerBytes = 16
 
@@ -68,6 +76,25 @@ enum PublishedCell {
     deallocate(cell)
   }
 
-  /// Frees the memory of a value that holds nothing.
-  static func deallocate(_ cell: UnsafeMutableRawPointer) { cell.deallocate() }
+  private static func deallocate(_ cell: UnsafeMutableRawPointer) { cell.deallocate() }
+}
+
+extension DeferredQueue {
+  /// A cell with unspecified contents, from the heap or used before.
+  func takePublishedCell() -> UnsafeMutableRawPointer {
+    #if DEBUG
+      publishedCells.make()
+    #else
+      publishedCells.take() ?? publishedCells.make()
+    #endif
+  }
+
+  /// Frees the cell of a value that holds nothing.
+  func freePlainCell(_ cell: UnsafeMutableRawPointer) {
+    #if DEBUG
+      cell.deallocate()
+    #else
+      publishedCells.free(cell)
+    #endif
+  }
 }

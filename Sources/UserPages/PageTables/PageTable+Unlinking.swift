@@ -20,23 +20,45 @@ extension PageTable {
     under node: TableNode, level: Int, in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>,
     below limit: UInt64, _ deferFree: (DeferredWord) -> Void
   ) {
+    var (node, level) = (node, level)
+    while true {
+      let span = TableNode.entrySpan(level: level)
+      let first = range.lowerBound.rawValue & ~(span - 1)
+      if range.upperBound.rawValue > first + span { break }
+      // Most ranges lie below one entry of each node on the way.
+      guard let child = unlinkedOrChild(of: node, level, at: first, vacant: vacant, below: limit, deferFree), level > 2
+      else { return }
+      (node, level) = (child, level - 1)
+    }
     let span = TableNode.entrySpan(level: level)
     var start = range.lowerBound.rawValue & ~(span - 1)
     while start < range.upperBound.rawValue {
       defer { start += span }
-      let ptep = node[TableNode.index(of: VirtualAddress(start), level: level)]
-      guard let child = TableNode(link: ptep.load()) else { continue }
-      if span < limit, start >= vacant.lowerBound.rawValue, start + span <= vacant.upperBound.rawValue {
-        // ORDERING [link-then-look]: the link goes first, the children are collected after.
-        ptep.store(.empty)
-        YieldPoint.unlinkBetweenLinkAndCollect.reach()
-        collect(child, level: level - 1, deferFree)
-      } else if level > 2 {
-        let low = max(range.lowerBound, VirtualAddress(start))
-        let high = min(range.upperBound, VirtualAddress(start + span))
-        unlinkNodes(under: child, level: level - 1, in: low..<high, vacant: vacant, below: limit, deferFree)
-      }
+      guard let child = unlinkedOrChild(of: node, level, at: start, vacant: vacant, below: limit, deferFree), level > 2
+      else { continue }
+      let low = max(range.lowerBound, VirtualAddress(start))
+      let high = min(range.upperBound, VirtualAddress(start + span))
+      unlinkNodes(under: child, level: level - 1, in: low..<high, vacant: vacant, below: limit, deferFree)
     }
+  }
+
+  /// Unlinks the node behind the entry for `start`, if its whole span is vacant. Returns the node if it stays.
+  @inline(__always)
+  private func unlinkedOrChild(
+    of node: TableNode, _ level: Int, at start: UInt64, vacant: Range<VirtualAddress>, below limit: UInt64,
+    _ deferFree: (DeferredWord) -> Void
+  ) -> TableNode? {
+    let span = TableNode.entrySpan(level: level)
+    let ptep = node[TableNode.index(of: VirtualAddress(start), level: level)]
+    guard let child = TableNode(link: ptep.load()) else { return nil }
+    guard span < limit, start >= vacant.lowerBound.rawValue, start + span <= vacant.upperBound.rawValue else {
+      return child
+    }
+    // ORDERING [link-then-look]: the link goes first, the children are collected after.
+    ptep.store(.empty)
+    YieldPoint.unlinkBetweenLinkAndCollect.reach()
+    collect(child, level: level - 1, deferFree)
+    return nil
   }
 
   /// Hands an unlinked node and all nodes below it to `deferFree`. The link to it was cleared before.

@@ -167,7 +167,7 @@ extension AddressSpace {
 extension VMA {
   /// Why pages of this mapping cannot be pinned this way at all; nil if they can (`check_vma_flags`).
   func refuses(_ options: PinOptions) -> PageError? {
-    if attributes.kind.isPFN || attributes.isSecret { return .badAddress }
+    if attributes.isPFN || attributes.isSecret { return .badAddress }
     let force = options.contains(.force)
     if options.contains(.write) {
       // The device could store for ever, and the file would never be clean (`writable_file_mapping_allowed`). A memory

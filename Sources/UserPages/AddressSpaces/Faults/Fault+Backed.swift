@@ -12,7 +12,7 @@ extension Fault {
     case .mistake(let reason): return .refused(reason)
     case .retry, .noHugeFrame, .permission: return ask(wanted)
     case .frame(let pfn):
-      if attributes.kind.isPFN { return .refused(.frameInPFNMapping) }
+      if attributes.isPFN { return .refused(.frameInPFNMapping) }
       if copies { return handleCopyOnWriteFault(site, copying: pfn, validity) }
       let outcome = space.with {
         site.insertPage(pfn, of: $0.memory, storesThrough: storesThrough, validating: validity)
@@ -23,7 +23,7 @@ extension Fault {
       if frames.kind(of: pfn) == .hole { return .refused(.noSuchFrame) }
       guard site.mapping.value.mayShow(pfn, at: site.address) else { return .refused(.frameOutOfOrder) }
       // The zero page is never refcounted, as for anonymous memory: a hole in a file of an image.
-      let isCounted = !attributes.kind.isPFN && !attributes.isSecret && frames.isValid(pfn) && pfn != zeroPage
+      let isCounted = !attributes.isPFN && !attributes.isSecret && frames.isValid(pfn) && pfn != zeroPage
       if copies {
         return isCounted
           ? handleCopyOnWriteFault(site, retaining: pfn, validity)
@@ -41,7 +41,7 @@ extension Fault {
   /// What a first touch asks the mapping's backing. Nil if the mapping has none.
   func question(about site: FaultSite, isHuge: Bool) -> FaultQuestion? {
     let attributes = site.mapping.value.attributes
-    return attributes.kind.backing.map {
+    return attributes.backing.map {
       FaultQuestion(
         backing: $0, page: site.mapping.value.backingPage(of: site.address),
         write: access.isWrite && attributes.isShared,
@@ -94,7 +94,7 @@ extension Fault {
   /// ORDERING [deferred-free]: if another thread unmaps the page, the entry's reference falls a grace period later. So
   /// there is a reference to add to.
   mutating func tellLater(_ site: FaultSite, copy: PFN) {
-    guard let backing = site.mapping.value.attributes.kind.backing else { return }
+    guard let backing = site.mapping.value.attributes.backing else { return }
     frames.frame(copy).addReferences(1)
     let page = site.mapping.value.backingPage(of: site.address)
     space.with {

@@ -46,7 +46,7 @@ extension Fault {
     guard let (content, validity) = usableAnswer(to: wanted) else { return ask(wanted) }
     switch content {
     case .mistake(let reason): return .refused(reason)
-    case .frame(let pfn) where !attributes.kind.isPFN:
+    case .frame(let pfn) where !attributes.isPFN:
       let outcome = space.with {
         site.insertHuge(pfn, of: $0.memory, storesThrough: storesThrough, validating: validity)
       }
@@ -54,7 +54,7 @@ extension Fault {
       return outcome
     case .frameNumber(let pfn, let writable)
     where site.mapping.value.mayShow(pfn, at: site.address) && (writable || !storesThrough)
-      && (attributes.kind.isPFN || !frames.isValid(pfn) || pfn == zeroPage):
+      && (attributes.isPFN || !frames.isValid(pfn) || pfn == zeroPage):
       return site.insertPFN(
         pfn, writable: writable && attributes.isShared, storesThrough: storesThrough, validating: validity)
     default:

@@ -85,7 +85,7 @@ extension Fault {
     guard let frame = normalFrame(of: site) else {
       // A frame number that takes stores is writable from the start. This one does not. With the entry out of the way,
       // the backing is asked for a page that does: a migrating image moves the page into the page cache.
-      return attributes.kind.isPFN ? .failed(.busError) : emptyEntry(of: site)
+      return attributes.isPFN ? .failed(.busError) : emptyEntry(of: site)
     }
     // A frame of a read-only file: the tail of a file of an image.
     if !attributes.takesStores { return .failed(.busError) }
@@ -99,7 +99,7 @@ extension Fault {
   /// ORDERING [lock-then-validate]: `FaultSite.lock` looks at the sequence when the entry is locked: (f3) of
   /// `PageCache`.
   private mutating func handleTrackedWrite(_ site: FaultSite, _ frame: Frame) -> Outcome {
-    guard let backing = site.mapping.value.attributes.kind.backing else { return .failed(.busError) }
+    guard let backing = site.mapping.value.attributes.backing else { return .failed(.busError) }
     let page = site.mapping.value.backingPage(of: site.address)
     let wanted = FaultQuestion(backing: backing, page: page, write: true, isHuge: false, isMapped: true)
     guard let (content, validity) = usableAnswer(to: wanted) else { return ask(wanted) }

@@ -21,7 +21,7 @@ extension AddressSpace {
     case .dontNeed: try discard(range)
     case .dontFork: try changeInheritance(of: range, unless: \.refusesDiscard) { $0.dontFork = true }
     case .doFork:
-      try changeInheritance(of: range, unless: { $0.kind.isPFN ? .invalidArgument : nil }) { $0.dontFork = false }
+      try changeInheritance(of: range, unless: { $0.isPFN ? .invalidArgument : nil }) { $0.dontFork = false }
     case .wipeOnFork:
       try changeInheritance(
         of: range, unless: { $0.refusesDiscard ?? ($0.isShared || !$0.isAnonymous ? .invalidArgument : nil) }
@@ -171,7 +171,7 @@ extension AddressSpace {
     mmapLock.reading(at: address) { reader in
       guard let mapping = mappings.find(address, reader) else { return .outOfMemory }
       let attributes = mapping.value.attributes
-      if attributes.kind.isPFN || attributes.isSecret || !mapping.value.permits(access) { return .invalidArgument }
+      if attributes.isPFN || attributes.isSecret || !mapping.value.permits(access) { return .invalidArgument }
       // Populating is no load: it needs PROT_READ itself.
       if access == .read, !attributes.protection.contains(.read) { return .invalidArgument }
       return nil

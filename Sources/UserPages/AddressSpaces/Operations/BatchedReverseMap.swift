@@ -7,7 +7,7 @@ extension AddressSpace {
   func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool {
     mmapLock.reading { reader in
       let places = places(of: pages, in: backing, reader)
-      guard places.allSatisfy({ !$0.mapping.value.attributes.kind.isPFN }) else { return false }
+      guard places.allSatisfy({ !$0.mapping.value.attributes.isPFN }) else { return false }
       changeEntries(reader) { teardown in
         for place in places where !(sparingLocked && place.mapping.value.attributes.isLocked) {
           for page in place.pages { empty(page, in: place.mapping, reader, &teardown) }
@@ -21,7 +21,7 @@ extension AddressSpace {
     mmapLock.reading { reader in
       changeEntries(reader) { teardown in
         mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in
-          guard mapping.value.attributes.kind.backing === backing else { return }
+          guard mapping.value.attributes.backing === backing else { return }
           let range = mapping.value.range
           let skipped = page > mapping.value.firstPage ? page - mapping.value.firstPage : 0
           guard skipped < (range.upperBound - range.lowerBound) / Page.size else { return }
@@ -97,7 +97,7 @@ extension AddressSpace {
   ) -> [(mapping: VMATree.Mapping, pages: ArraySlice<Int>)] {
     var found: [(mapping: VMATree.Mapping, pages: ArraySlice<Int>)] = []
     mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, lock) { mapping in
-      guard mapping.value.attributes.kind.backing === backing else { return }
+      guard mapping.value.attributes.backing === backing else { return }
       let first = mapping.value.firstPage
       let end = first + (mapping.value.range.upperBound - mapping.value.range.lowerBound) / Page.size
       let low = pages.indices.partitioningIndex { pages[$0] >= first }

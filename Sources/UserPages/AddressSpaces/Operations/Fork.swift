@@ -184,5 +184,5 @@ extension AddressSpace {
 
 extension VMA {
   /// Whether a fork's child needs the parent's entries. It faults the others anew (`vma_needs_copy`).
-  fileprivate var copiesEntries: Bool { attributes.kind.isPFN || attributes.kind.isMixed || sharesPagesOnFork }
+  fileprivate var copiesEntries: Bool { attributes.isPFN || attributes.isMixed || sharesPagesOnFork }
 }

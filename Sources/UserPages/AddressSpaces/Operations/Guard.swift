@@ -86,5 +86,5 @@ extension AddressSpace {
 
 extension VMA.Attributes {
   /// Why memory may not hold guard markers: it is mapped by number, in part or in whole (`VM_SPECIAL`).
-  var refusesGuards: PageError? { kind.isPFN || kind.isMixed ? .invalidArgument : nil }
+  var refusesGuards: PageError? { isPFN || isMixed ? .invalidArgument : nil }
 }

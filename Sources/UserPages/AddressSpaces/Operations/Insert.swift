@@ -12,7 +12,7 @@ extension AddressSpace {
   ///   `outOfMemory` if the frame has too many references.
   public func insertPage(_ pfn: PFN, at address: VirtualAddress) throws(PageError) {
     try insert(at: address) { site, attributes in
-      guard !attributes.isAnonymous, !attributes.kind.isPFN, !attributes.isSecret, self.frames.isValid(pfn),
+      guard !attributes.isAnonymous, !attributes.isPFN, !attributes.isSecret, self.frames.isValid(pfn),
         pfn != self.memory.zeroPage
       else { return .failed(.invalidArgument) }
       let folio: Frame
@@ -43,8 +43,8 @@ extension AddressSpace {
   public func insertPFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
     try insert(at: address) { site, attributes in
-      guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole,
-        !(attributes.kind.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address)
+      guard attributes.isPFN || attributes.isMixed, self.frames.kind(of: pfn) != .hole,
+        !(attributes.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address)
       else { return .failed(.invalidArgument) }
       return site.insertPFN(pfn, writable: writable && attributes.isShared)
     }
@@ -62,7 +62,7 @@ extension AddressSpace {
   public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
     try insert(at: address) { site, attributes in
-      guard attributes.kind.isMixed, self.frames.kind(of: pfn) != .hole else { return .failed(.invalidArgument) }
+      guard attributes.isMixed, self.frames.kind(of: pfn) != .hole else { return .failed(.invalidArgument) }
       if !self.frames.isValid(pfn) || pfn == self.memory.zeroPage {
         return site.insertPFN(pfn, writable: writable && attributes.isShared)
       }
@@ -85,8 +85,8 @@ extension AddressSpace {
     guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
     guard memory.sections.fill(pfn, count: Page.pagesPerHuge) else { throw .outOfMemory }
     try insert(at: address, isHuge: true) { site, attributes in
-      guard attributes.kind.isPFN || attributes.kind.isMixed, self.frames.isWhole(from: pfn),
-        !(attributes.kind.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),
+      guard attributes.isPFN || attributes.isMixed, self.frames.isWhole(from: pfn),
+        !(attributes.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),
         attributes.hugePages, site.mapping.value.covers(address.hugeRange)
       else { return .failed(.invalidArgument) }
       return site.insertPFN(pfn, writable: writable && attributes.isShared)

@@ -52,7 +52,7 @@ extension AddressSpace {
       hasHole = end < range.upperBound
       change(range.lowerBound..<end, writer, &teardown) { attributes in
         // As on Linux: what is mapped by number is in memory anyway, and secret memory stays as it is.
-        if !attributes.kind.isPFN, !attributes.kind.isMixed, !attributes.isSecret { attributes.isLocked = isLocked }
+        if !attributes.isPFN, !attributes.isMixed, !attributes.isSecret { attributes.isLocked = isLocked }
       }
     }
     if hasHole || !isWhole { throw .outOfMemory }
@@ -78,7 +78,7 @@ extension AddressSpace {
   /// Under the lock: a look-up without it finds a hole while an operation replaces a mapping.
   private func accessThatLocks(_ address: VirtualAddress) throws(PageError) -> FaultAccess? {
     try mmapLock.reading(at: address) { reader throws(PageError) in
-      guard let mapping = mappings.find(address, reader), !mapping.value.attributes.kind.isPFN else { return nil }
+      guard let mapping = mappings.find(address, reader), !mapping.value.attributes.isPFN else { return nil }
       let attributes = mapping.value.attributes
       let access: FaultAccess = !attributes.isShared && attributes.protection.contains(.write) ? .write : .read
       // Pages of secret memory are faulted in as for a pin, which it refuses.
@@ -90,5 +90,5 @@ extension AddressSpace {
 
 extension VMA.Attributes {
   /// Why advice that takes pages away is refused: the pages are locked, or mapped by number.
-  var refusesPageOut: PageError? { isLocked || kind.isPFN ? .invalidArgument : nil }
+  var refusesPageOut: PageError? { isLocked || isPFN ? .invalidArgument : nil }
 }

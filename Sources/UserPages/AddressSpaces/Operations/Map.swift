@@ -64,7 +64,7 @@ extension AddressSpace {
         unlinkVacantNodes(around: range, writer, &teardown)
       }
       var anonVMA = AnonVMA.none
-      if hugePages, sharing == .private, !kind.isPFN, !kind.isMixed {
+      if hugePages, sharing == .private, !attributes.isPFN, !attributes.isMixed {
         anonVMA = mappings.anonVMABeforeHugePages(range, attributes, firstPage: firstPage, writer)
       }
       mappings.insert(range, attributes, firstPage: firstPage, anonVMA, replacing: &old, writer)

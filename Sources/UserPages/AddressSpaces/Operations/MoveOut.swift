@@ -36,7 +36,7 @@ extension AddressSpace {
         let pte = table.ptep(for: address, reader)?.waitUntilUnlocked(), pte.isMapped, frames.isMovable(pte.pfn)
       else { return .nothing }
       if pte.isAnonymous { return .anonymous }
-      guard let cache = mapping.value.attributes.kind.backing as? PageCache else { throw .outOfMemory }
+      guard let cache = mapping.value.attributes.backing as? PageCache else { throw .outOfMemory }
       return .cached(cache, page: mapping.value.backingPage(of: address))
     }
   }

@@ -137,7 +137,7 @@ extension AddressSpace {
     guard attributes.protection.contains(.write) else { return pte }
     if attributes.isShared {
       // A clean entry of a file stays read-only, so that the first store is noticed and marks the frame dirty.
-      if attributes.kind.isIO || pte.isDirty { pte.set(PTELayout.writable) }
+      if attributes.isIO || pte.isDirty { pte.set(PTELayout.writable) }
     } else if pte.isExclusive {
       pte.set(PTELayout.writable)
     }

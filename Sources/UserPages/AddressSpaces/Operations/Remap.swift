@@ -38,7 +38,7 @@ extension AddressSpace {
       if mapping.value.attributes.isSealed { throw .notPermitted }
       if newPages > pages {
         guard from.upperBound <= mapping.value.range.upperBound else { throw .badAddress }
-        if mapping.value.attributes.kind.isPFN { throw .badAddress }
+        if mapping.value.attributes.isPFN { throw .badAddress }
         isLocked = mapping.value.attributes.isLocked
         if address == newAddress { return try growInPlace(mapping, from: from, to: to, writer, &teardown) }
         try requireUnmappable(to, writer, &teardown)
@@ -78,7 +78,7 @@ extension AddressSpace {
       guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
       if mapping.value.attributes.isSealed { throw .notPermitted }
       if mapping.value.isPrivate { throw .invalidArgument }
-      if mapping.value.attributes.kind.isPFN { throw .badAddress }
+      if mapping.value.attributes.isPFN { throw .badAddress }
       // In place there is no room: the mapping itself is there.
       if address == to.lowerBound { throw .outOfMemory }
       try requireUnmappable(to, writer, &teardown)
@@ -122,7 +122,7 @@ extension AddressSpace {
     while next < range.upperBound, let mapping = mappings.first(endingAbove: next, writer.reader) {
       let piece = mapping.value.range.clamped(to: next..<range.upperBound)
       guard !piece.isEmpty else { break }
-      if !unmapsOldRange, mapping.value.attributes.kind.isPFN { throw .invalidArgument }
+      if !unmapsOldRange, mapping.value.attributes.isPFN { throw .invalidArgument }
       if mapping.value.attributes.isSealed { throw .notPermitted }
       let start = start + (piece.lowerBound - range.lowerBound)
       let target = start..<(start + (piece.upperBound - piece.lowerBound))

@@ -4,7 +4,7 @@ extension AddressSpace: BackingUser {
     mmapLock.reading { reader in
       var pages: Set<Int> = []
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in
-        guard mapping.value.attributes.kind.backing === backing else { return }
+        guard mapping.value.attributes.backing === backing else { return }
         var cursor = table.cursor(over: mapping.value.range, reader)
         while let step = cursor.next() {
           switch step {
@@ -47,7 +47,7 @@ extension AddressSpace: BackingUser {
       var found = false
       mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in
         let attributes = mapping.value.attributes
-        if attributes.isShared, attributes.protection.contains(.write), attributes.kind.backing === backing {
+        if attributes.isShared, attributes.protection.contains(.write), attributes.backing === backing {
           found = true
         }
       }

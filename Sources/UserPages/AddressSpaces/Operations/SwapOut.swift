@@ -74,7 +74,7 @@ extension AddressSpace: ReclaimableSpace {
       position = part.upperBound
       // Private copies of file pages are anonymous memory, too.
       let attributes = mapping.value.attributes
-      if attributes.isShared || attributes.kind.isPFN || attributes.isLocked { continue }
+      if attributes.isShared || attributes.isPFN || attributes.isLocked { continue }
       if let stop = look(at: part, of: mapping, &turn, lock) { return stop }
     }
     return end

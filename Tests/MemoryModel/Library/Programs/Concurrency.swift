@@ -77,14 +77,14 @@ private struct Pair: ~Copyable {
 
 private final class PublishedPair: Sendable {
   let word: Atomic<UInt64>
-  init(_ value: consuming Pair) { word = Atomic(Published(value).word) }
+  init(_ value: consuming Pair, in queue: DeferredQueue.Handle) { word = Atomic(Published(value, in: queue).word) }
 }
 
 /// A section reads a value while a writer replaces it and frees the old one.
 func publishedValue() {
-  let cell = PublishedPair(Pair(first: 1, second: 1))
   let queue = DeferredQueue { _ in [] }
   let handle = queue.handle
+  let cell = PublishedPair(Pair(first: 1, second: 1), in: handle)
   inParallel(
     {
       RCU.read {
@@ -93,7 +93,7 @@ func publishedValue() {
       }
     },
     {
-      let new = Published(Pair(first: 2, second: 2))
+      let new = Published(Pair(first: 2, second: 2), in: handle)
       let old = Published<Pair>(word: cell.word.exchange(new.word, ordering: .acquiringAndReleasing))!
       handle.enqueue(old.retired())
       handle.drain()
