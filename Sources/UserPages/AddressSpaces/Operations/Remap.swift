@@ -166,30 +166,33 @@ extension AddressSpace {
     } else {
       // Linux moves the table of whole 2 MiB with its entries, if the new place is aligned like the old one.
       if distance % Page.hugeSize == 0 { table.unlinkNodes(in: from, vacant: from) { teardown.deferFree($0) } }
-      var left = attributes
-      left.isLocked = false
       let (below, above) = rest(of: mapping, around: from, besides: to)
       // The mapping stays as it is, but loses its `anon_vma` if it has no page any more (`dontunmap_complete`).
       mappings.insert(
-        from, left, firstPage: mapping.value.backingPage(of: from.lowerBound),
+        from, attributes, firstPage: mapping.value.backingPage(of: from.lowerBound),
         below.isEmpty && above.isEmpty ? .none : anonVMA,
         mergesLeft: !below.isEmpty || to.upperBound == from.lowerBound,
         mergesRight: !above.isEmpty || to.lowerBound == from.upperBound, replacing: &old, writer)
+      if attributes.isLocked { unlockWhole(at: from.lowerBound, replacing: &old, writer) }
       mappings.publish(writer)
-      // As Linux does with the whole of it, and with what the new mapping has become, if that is the same one: two
-      // neighbours without an `anon_vma` are merged before the lock goes (`copy_vma`).
-      if attributes.isLocked {
-        var unlocked = [below, above]
-        let isNeighbour = to.upperBound == below.lowerBound || to.lowerBound == above.upperBound
-        if isNeighbour, attributes.isAnonymous, !attributes.isShared, anonVMA == .none,
-          let new = mappings.find(to.lowerBound, writer.reader)
-        {
-          unlocked.append(new.value.range)
-        }
-        for range in unlocked where !range.isEmpty { change(range, writer, &teardown) { $0.isLocked = false } }
-      }
     }
     mappings.retire(old, &teardown)
+  }
+
+  /// Takes the lock from the whole mapping that pages have left, as it is by now: the new one may have been merged with
+  /// it. It stays apart from its neighbours, although it may match them now: Linux merges before it clears the flag
+  /// (`copy_vma`, `dontunmap_complete`).
+  private func unlockWhole(
+    at address: VirtualAddress, replacing old: inout VMATree.Replaced, _ writer: borrowing MmapWriter
+  ) {
+    guard let whole = mappings.find(address, writer.reader) else { return }
+    var attributes = whole.value.attributes
+    attributes.isLocked = false
+    let range = whole.value.range
+    mappings.carve(range, replacing: &old, writer)
+    mappings.insert(
+      range, attributes, firstPage: whole.value.firstPage, whole.value.anonVMA, mergesLeft: false, mergesRight: false,
+      replacing: &old, writer)
   }
 
   /// What is left of a mapping on either side of `part`, whose pages have moved to `target`.
