@@ -79,6 +79,9 @@ extension Connection {
   func lockSharedMemory(_ offset: Int32, _ count: Int32, _ flags: Int32) -> Int32 {
     if isExclusive { return pool.sharedMemory.lock(owner, offset, count, flags) }
     let locks = offset..<offset + count
+    if flags & SQLITE_SHM_SHARED != 0, let readLock, WALIndex.readMarks.contains(offset) {
+      return flags & SQLITE_SHM_UNLOCK != 0 ? pool.readLocks.endRead(readLock, of: offset) : readLock.lock(offset)
+    }
     guard let walIndex, flags & SQLITE_SHM_EXCLUSIVE != 0 else { return inner.lockSharedMemory(offset, count, flags) }
     // A recovery has both locks, and checkpoints nothing.
     let isRecovery = locks.contains(WALIndex.recoveryLock)
@@ -90,6 +93,7 @@ extension Connection {
       if isCheckpoint { pool.coherence.endCheckpoint(walIndex) }
       return inner.lockSharedMemory(offset, count, flags)
     }
+    if locks.overlaps(WALIndex.readMarks) { pool.readLocks.giveBack(locks) }
     let result = inner.lockSharedMemory(offset, count, flags)
     guard result == SQLITE_OK else { return result }
     if isRecovery { pool.coherence.noteRecovery() }
@@ -112,6 +116,7 @@ extension Connection {
       pool.sharedMemory.unmap(owner)
       return SQLITE_OK
     }
+    if let readLock { pool.readLocks.giveBack(readLock) }
     leaveWAL()
     lacksIndex = false
     return inner.unmapSharedMemory(deletes)

@@ -22,6 +22,8 @@ struct Connection: ~Copyable {
 
   /// The lock that SQLite has asked for and got: `SQLITE_LOCK_NONE` and up.
   var level: Int32 = SQLITE_LOCK_NONE
+  /// The lock on a mark of the WAL's index, which the connection keeps between reads; nil if it keeps none.
+  let readLock: WALReadLock?
   /// The WAL's index, if it is mapped.
   var walIndex: WALIndex?
   /// Whether the WAL's index cannot be used, so that nothing says what other processes change.
@@ -51,6 +53,7 @@ struct Connection: ~Copyable {
     value = 0
     mostFetched = inner.control(SQLITE_FCNTL_MMAP_SIZE, &value) == SQLITE_OK ? max(value, 0) : Int64(Int32.max)
     pool.add(counters)
+    readLock = isExclusive ? nil : pool.readLocks.add(inner)
   }
 
   /// Whether a read may be answered by the pool: a lock keeps other processes from writing, and the pool has what they
@@ -94,6 +97,7 @@ struct Connection: ~Copyable {
   consuming func close() -> Int32 {
     let mayWrite = isExclusive || level >= SQLITE_LOCK_RESERVED
     let flushed = mayWrite ? flush() : SQLITE_OK
+    if let readLock { pool.readLocks.remove(readLock) }
     leaveWAL()
     if let locks = pool.locks {
       pool.sharedMemory.unmap(owner)

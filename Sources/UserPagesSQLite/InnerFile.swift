@@ -4,7 +4,8 @@ import CSQLite
 /// does not.
 ///
 /// An address inside the object that SQLite allocated, valid until `close`.
-struct InnerFile {
+struct InnerFile: @unchecked Sendable {
+  // Sendable: SQLite's functions for it may be called by any thread, as its VFS says.
   let file: UnsafeMutablePointer<sqlite3_file>
 
   @inline(__always)

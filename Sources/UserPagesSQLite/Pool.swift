@@ -17,6 +17,8 @@ final class Pool: Sendable {
   /// The locks and the WAL's index, if other processes are refused; else the default VFS has them.
   let locks: ProcessLocks?
   let sharedMemory = ProcessSharedMemory()
+  /// The locks on the WAL's index that connections keep between reads, if other processes are not refused.
+  let readLocks = WALReadLocks()
   private let memory: PhysicalMemory
   /// Held around a fetch and its end if the engine is `locked`.
   private let engineLock = Guarded<Void>(())
@@ -52,6 +54,8 @@ final class Pool: Sendable {
     locks = options.isExclusive ? try ProcessLocks(locking: poolFile.descriptor) : nil
     coherence = Coherence(cache, file, descriptor: poolFile.descriptor)
   }
+
+  deinit { readLocks.end() }
 
   /// Gives the file back to other processes. The file may stay open for another pool. The last connection has left, and
   /// written all that could be.

@@ -18,6 +18,8 @@ struct WALIndex {
   static let checkpointLock: Int32 = 1
   /// The lock of a connection that makes the index anew from the WAL.
   static let recoveryLock: Int32 = 2
+  /// The locks of the marks up to which readers read the WAL.
+  static let readMarks: Range<Int32> = 3..<8
 
   private static let lastFrameOffset = 16
   private static let saltOffset = 32

@@ -26,7 +26,7 @@ struct SQLite: MeasuringTool {
       The others have small caches of their own.
 
       Two databases: one fits into the pool, one is larger. 80 of 100 rows are drawn from 5 of 100. For the larger one a memory cgroup \
-      limits each subject's process, the kernel's cache of its files included, to the pool, 16 MiB, and 0.15 MiB a connection. Where no \
+      limits each subject's process, the kernel's cache of its files included, to the pool, 4 MiB, and 0.15 MiB a connection. Where no \
       cgroup may be made, stock SQLite also has the system's cache, and the report says so.
 
       Every subject has a turn in every round, in a process of its own. RSS and PSS are what that grew by from its first connection on; \
@@ -79,9 +79,9 @@ struct SQLite: MeasuringTool {
 
   private var fitsMiB: Int { fits ?? pool * 3 / 4 }
   private var largerMiB: Int { larger ?? pool * 8 }
-  /// What a process has beside the pool and its connections: the program, its libraries' data, a little of the kernel's
-  /// cache.
-  private var limitMiB: Int { pool + 16 }
+  /// The pool, and what a process with a pool has beside it and its connections: the program and its libraries' data.
+  /// So stock SQLite has as much memory in all, the kernel's cache of its files included.
+  private var limitMiB: Int { pool + 4 }
 
   func validate() throws {
     guard (1...1 << 16).contains(pool) else { throw ValidationError("--pool must be from 1 to \(1 << 16)") }

@@ -54,6 +54,14 @@ static inline sqlite3_mutex *csqlite_vfs_mutex(void) { return csqlite_api->mutex
 static inline void csqlite_enter_vfs_mutex(void) { csqlite_api->mutex_enter(csqlite_vfs_mutex()); }
 static inline void csqlite_leave_vfs_mutex(void) { csqlite_api->mutex_leave(csqlite_vfs_mutex()); }
 
+/// Whether SQLite's functions may be called by several threads (`sqlite3_threadsafe`, and not `SQLITE_CONFIG_SINGLETHREAD`).
+static inline int csqlite_has_mutexes(void) {
+  sqlite3_mutex *mutex = csqlite_api->mutex_alloc(SQLITE_MUTEX_FAST);
+  if (!mutex) return 0;
+  csqlite_api->mutex_free(mutex);
+  return 1;
+}
+
 /// Memory of SQLite's, zeroed or NULL.
 static inline void *csqlite_allocate(size_t count) { return csqlite_api->malloc64(count); }
 static inline void csqlite_free(void *memory) { csqlite_api->free(memory); }

@@ -9,12 +9,12 @@ import Glibc
 /// It is a `pthread_mutex_t` and a `pthread_cond_t`, because sanitizers know them. What a holder did comes before what
 /// the next holder does. A waiting thread gives the lock up while it sleeps. Inside a read-side section a thread may
 /// take the lock if it does not wait and holds it for some tens of instructions.
-final class Monitor: @unchecked Sendable {
+package final class Monitor: @unchecked Sendable {
   // Raw memory: neither may move.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
 
-  init() {
+  package init() {
     mutex = .allocate(capacity: 1)
     condition = .allocate(capacity: 1)
     pthread_mutex_init(mutex, nil)
@@ -30,7 +30,7 @@ final class Monitor: @unchecked Sendable {
 
   /// Runs `body` under the lock.
   @inline(__always)
-  func locked<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+  package func locked<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     // A forked child would wait for a holder that did not come along.
     cp_check_not_forked()
     pthread_mutex_lock(mutex)
@@ -39,8 +39,8 @@ final class Monitor: @unchecked Sendable {
   }
 
   /// Sleeps until a thread calls `wakeAll`, or for no reason. Inside `locked`.
-  func wait() { pthread_cond_wait(condition, mutex) }
+  package func wait() { pthread_cond_wait(condition, mutex) }
 
   /// Wakes all waiting threads. Inside `locked`.
-  func wakeAll() { pthread_cond_broadcast(condition) }
+  package func wakeAll() { pthread_cond_broadcast(condition) }
 }

@@ -5,12 +5,12 @@ import Glibc
 ///
 /// A forked child has no such thread, and cannot miss it: the child's first use of the library ends it
 /// (`fork_guard.h`).
-struct ServiceThread: Sendable {
+package struct ServiceThread: Sendable {
   private let thread: pthread_t
 
   /// Starts a thread that runs `body`; nil where the process has none to spare. Debuggers and `ps -T` show `name`, at
   /// most 15 characters.
-  static func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> ServiceThread? {
+  package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> ServiceThread? {
     let box = Unmanaged.passRetained(Body(name: name, run: body))
     var thread = pthread_t()
     let error = pthread_create(
@@ -30,7 +30,7 @@ struct ServiceThread: Sendable {
   }
 
   /// Waits for the thread's end. On the thread itself, lets it end by itself.
-  func join() {
+  package func join() {
     if pthread_equal(thread, pthread_self()) != 0 { pthread_detach(thread) } else { pthread_join(thread, nil) }
   }
 
