@@ -7,9 +7,12 @@
 extension AddressSpace {
   /// Maps a frame that has a descriptor, and retains it for the entry (`vm_insert_page`).
   ///
-  /// - Throws: `badAddress` if there is no mapping; `invalidArgument` if the mapping is anonymous or a pfn mapping, or
-  ///   if the frame has no descriptor, no user, or is private memory; `busy` if something is mapped there;
-  ///   `outOfMemory` if the frame has too many references.
+  /// - Throws:
+  ///   - `badAddress` if there is no mapping.
+  ///   - `invalidArgument` if the mapping is anonymous or a pfn mapping, or the frame has no descriptor, no user, or is
+  ///     private memory.
+  ///   - `busy` if something is mapped there.
+  ///   - `outOfMemory` if the frame has too many references.
   public func insertPage(_ pfn: PFN, at address: VirtualAddress) throws(PageError) {
     try insert(at: address) { site, attributes in
       guard !attributes.isAnonymous, !attributes.isPFN, !attributes.isSecret, self.frames.isValid(pfn),
@@ -35,11 +38,14 @@ extension AddressSpace {
   ///   - pfn: the frame's number.
   ///   - address: page-aligned.
   ///   - writable: whether stores through a shared mapping may go there.
-  /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there; `outOfMemory` if an image that
-  ///   is filled on demand has no memory for the page; `invalidArgument` in these cases:
-  ///   - The mapping is neither pfn nor mixed, or no memory has that number.
-  ///   - The mapping is mixed and the frame has a descriptor: use `insertMixed`.
-  ///   - A private pfn mapping would not be linear any more: copy-on-write could not tell the original.
+  /// - Throws:
+  ///   - `badAddress` if there is no mapping.
+  ///   - `busy` if something is mapped there.
+  ///   - `outOfMemory` if an image that is filled on demand has no memory for the page.
+  ///   - `invalidArgument` if the mapping is neither pfn nor mixed, or no memory has that number.
+  ///   - `invalidArgument` if the mapping is mixed and the frame has a descriptor. Use `insertMixed`.
+  ///   - `invalidArgument` if a private pfn mapping would not be linear any more. Copy-on-write could not tell the
+  ///     original.
   public func insertPFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
     try insert(at: address) { site, attributes in
@@ -56,9 +62,12 @@ extension AddressSpace {
   ///   - pfn: the frame's number.
   ///   - address: page-aligned.
   ///   - writable: for a frame without a descriptor, whether stores through a shared mapping may go there.
-  /// - Throws: `badAddress` if there is no mapping; `invalidArgument` if the mapping is not mixed, no memory has that
-  ///   number, or the frame has no user or is private memory; `busy` if something is mapped there; `outOfMemory` if the
-  ///   frame has too many references, or as `insertPFN`.
+  /// - Throws:
+  ///   - `badAddress` if there is no mapping.
+  ///   - `invalidArgument` if the mapping is not mixed, no memory has that number, or the frame has no user or is
+  ///     private memory.
+  ///   - `busy` if something is mapped there.
+  ///   - `outOfMemory` if the frame has too many references, or as `insertPFN`.
   public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
     try insert(at: address) { site, attributes in
@@ -78,9 +87,12 @@ extension AddressSpace {
   ///   - pfn: the first of 512, aligned to 2 MiB.
   ///   - address: aligned to 2 MiB.
   ///   - writable: whether stores through a shared mapping may go there.
-  /// - Throws: `badAddress` if there is no mapping; `busy` if something is mapped there, or was page by page since the
-  ///   range was mapped; `outOfMemory` as `insertPFN`; `invalidArgument` as `insertPFN`, and if something is not
-  ///   aligned, not all of the 2 MiB are memory, or the mapping does not cover them or may not have huge entries.
+  /// - Throws:
+  ///   - `badAddress` if there is no mapping.
+  ///   - `busy` if something is mapped there, or was page by page since the range was mapped.
+  ///   - `outOfMemory` as `insertPFN`.
+  ///   - `invalidArgument` as `insertPFN`, and if something is not aligned or not all of the 2 MiB are memory.
+  ///   - `invalidArgument` if the mapping does not cover them, or may not have huge entries.
   public func insertHugePFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
     guard memory.sections.fill(pfn, count: Page.pagesPerHuge) else { throw .outOfMemory }

@@ -13,9 +13,11 @@ extension AddressSpace {
   ///   - hugePages: whether 2 MiB entries may be used. If nil, as the backing prefers: images of files and contents do.
   ///   - replaces: whether what is mapped there gives way. If not, nothing may be there.
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `alreadyMapped` if `replaces` is false and a page of the range is mapped; `notPermitted` if one is
-  ///   sealed; `invalidArgument` for an empty or unaligned range, a negative offset, or a private mapping of secret
-  ///   memory; `outOfMemory` for a range that is not inside the address space.
+  /// - Throws:
+  ///   - `alreadyMapped` if `replaces` is false and a page of the range is mapped.
+  ///   - `notPermitted` if a page of the range is sealed.
+  ///   - `invalidArgument` for an empty or unaligned range, a negative offset, or a private mapping of secret memory.
+  ///   - `outOfMemory` for a range that is not inside the address space.
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func map(
     at address: VirtualAddress, pages: Int, protection: Protection, sharing: Sharing = .private,

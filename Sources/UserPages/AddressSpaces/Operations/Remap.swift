@@ -15,11 +15,14 @@ extension AddressSpace {
   /// have moved away.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for unaligned or overlapping ranges, an empty new one, a private mapping to duplicate,
-  ///   or, if the old range stays mapped, other lengths, the same place or a pfn mapping;
-  ///   `notPermitted` if a mapping that would move, change its length or give way is sealed: the mappings before it
-  ///   have moved; `badAddress` if the old range does not begin in a mapping, is not inside one and must be, or if a
-  ///   pfn mapping would grow; `outOfMemory` if there is no room.
+  /// - Throws:
+  ///   - `invalidArgument` for unaligned or overlapping ranges, an empty new one, or a private mapping to duplicate.
+  ///   - `invalidArgument`, if the old range stays mapped, for other lengths, the same place or a pfn mapping.
+  ///   - `notPermitted` if a mapping that would move, change its length or give way is sealed. The mappings before
+  ///     it have moved.
+  ///   - `badAddress` if the old range does not begin in a mapping, or is not inside one and must be.
+  ///   - `badAddress` if a pfn mapping would grow.
+  ///   - `outOfMemory` if there is no room.
   public func remap(
     at address: VirtualAddress, pages: Int, to newAddress: VirtualAddress, newPages: Int, unmapsOldRange: Bool = true
   ) throws(PageError) {
