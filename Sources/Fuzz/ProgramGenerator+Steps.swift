@@ -20,7 +20,7 @@ extension ProgramGenerator {
   /// The steps that a mode adds to them.
   private static func steps(of mode: ProgramMode) -> [(weight: Int, Step)] {
     switch mode {
-    case .disk: [(30, .file)]
+    case .disk, .files: [(30, .file)]
     case .swap: [(30, .advise), (10, .write)]
     case .huge: [(15, .protect), (10, .unmap), (10, .remap)]
     case .overlap: [(35, .map), (15, .remap)]

@@ -51,7 +51,7 @@ public struct ProgramGenerator {
     collapses = scale > 1 && random.chance(50)
     pagesOut = scale == 1 && (mode == .swap || random.chance(30))
     mapsWriteOnly = random.chance(25)
-    changesFiles = scale == 1 && (mode == .disk || (mode != .swap && random.chance(40)))
+    changesFiles = scale == 1 && (mode == .disk || mode == .files || (mode != .swap && random.chance(40)))
     seals = random.chance(15)
     frees = pagesOut && random.chance(35)
     hasSecrets = scale == 1 && !pagesOut && random.chance(15)
@@ -72,10 +72,10 @@ public struct ProgramGenerator {
 
   private mutating func makeMachine() {
     add(.machine(.memory(pages: model.isHuge ? Self.hugeMemoryPages : Self.memoryPages)))
-    for name in ["f", "g"].prefix(Int.random(in: 1...2, using: &random)) {
+    for name in ["f", "g"].prefix(mode == .files ? 2 : Int.random(in: 1...2, using: &random)) {
       let pages = Int.random(in: 1...6, using: &random)
       let byte: UInt8? = random.chance(50) ? takeByte() : nil
-      let isOnDisk = mode == .disk || random.chance(50)
+      let isOnDisk = mode == .files ? name == "f" : mode == .disk || random.chance(50)
       model.files.append(.init(name: name, isOnDisk: isOnDisk, byteCount: pages * 4096))
       let contents = Contents.filled(pages: pages, byte: byte)
       add(.machine(isOnDisk ? .diskFile(name: name, contents) : .file(name: name, contents)))

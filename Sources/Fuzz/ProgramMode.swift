@@ -4,6 +4,8 @@ import Foundation
 public enum ProgramMode: String, CaseIterable, Sendable {
   /// Files on a disk that change: cuts, holes, write-back.
   case disk
+  /// The same with two files, one on a disk and one in memory.
+  case files
   /// Private memory and files that are paged out. The kernel pages anonymous memory out to swap alone.
   case swap
   /// 2 MiB entries, whose parts get another protection, move and go.
@@ -20,7 +22,7 @@ public enum ProgramMode: String, CaseIterable, Sendable {
   /// - Parameter oracle: the machine's kernel.
   public func whyMissing(_ oracle: KernelOracle) -> String? {
     switch self {
-    case .disk: oracle.missingWords["diskfile"]
+    case .disk, .files: oracle.missingWords["diskfile"]
     case .swap: Self.hasSwap ? nil : "this machine has no swap"
     case .huge, .overlap, .forks, .pins: nil
     }

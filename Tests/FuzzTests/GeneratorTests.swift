@@ -66,6 +66,7 @@ import Testing
     switch mode {
     case .disk:
       return count("diskfile") > 0 && count("file") == 0 && count("truncate", "punch", "writefile", "sync") > 3
+    case .files: return count("diskfile") == 1 && count("file") == 1 && count("truncate", "punch", "writefile") > 3
     case .swap: return lines.contains { $0.hasSuffix(" pageout") }
     case .huge: return lines.contains { $0.hasSuffix(" huge") } && count("protect", "unmap", "remap") > 3
     case .overlap: return count("map", "remap") > 5

@@ -46,9 +46,10 @@ public struct RaceCampaign {
   /// - Parameter isInterrupted: ends the run before its next pair.
   /// - Parameter willRun: called with each pair before it runs.
   /// - Parameter found: called with each failure and its pair's number.
+  /// - Parameter didRace: called with each pair, its number and what it showed.
   public func run(
     while continues: (Summary) -> Bool, isInterrupted: () -> Bool = { false }, willRun: (RacePair) -> Void = { _ in },
-    found: (Int, RaceFailure) -> Void = { _, _ in }
+    found: (Int, RaceFailure) -> Void = { _, _ in }, didRace: (Int, RacePair, RaceResult) -> Void = { _, _, _ in }
   ) throws(KernelOracle.Problem) -> Summary {
     var summary = Summary()
     while summary.failures.count < limit, !isInterrupted(), continues(summary) {
@@ -65,6 +66,7 @@ public struct RaceCampaign {
       summary.byKernelAlone += result.byKernelAlone
       summary.rounds += result.rounds
       if result.showsStaleTranslation { summary.staleTranslations += 1 }
+      didRace(number, pair, result)
       if let failure = result.failure {
         summary.failures.append((number, failure))
         found(number, failure)

@@ -10,7 +10,9 @@ public struct RaceResult: Sendable {
   /// The different outcomes that the raced halves showed in the library, on the kernel, and on the kernel alone.
   public var byLibrary = 0
   public var byKernel = 0
-  public var byKernelAlone = 0
+  public var byKernelAlone: Int { kernelAlone.count }
+  /// The outcomes of the kernel that the library did not show, each with whether one order of whole steps has it.
+  public var kernelAlone: [(outcome: [String], isOfAnOrder: Bool)] = []
   /// How often the halves ran at once, with all engines and on the kernel.
   public var rounds = 0
   /// Whether the kernel showed an outcome that only a processor's stale translation explains.
@@ -153,7 +155,7 @@ public final class RaceComparer {
     }
     result.byLibrary = ofLibrary.count
     result.byKernel = ofKernel.count
-    result.byKernelAlone = Set(ofKernel.keys).subtracting(ofLibrary).count
+    result.kernelAlone = Set(ofKernel.keys).subtracting(ofLibrary).map { ($0, judge.outcomes.contains($0)) }
     return result
   }
 

@@ -40,6 +40,12 @@ extension FuzzCommand {
       Output.standard.line("# seed \(seed), pair \(number)")
       Output.standard.line(failure.description)
       folder?.write(failure.pair.file.text, to: "seed-\(seed)-pair-\(number).gup")
+    } didRace: { number, pair, result in
+      guard let folder, result.byKernelAlone > 0 else { return }
+      let outcomes = result.kernelAlone.map { outcome, isOfAnOrder in
+        "# the kernel alone, \(isOfAnOrder ? "one order" : "orders that differ by page"): \(outcome.joined(separator: "; "))\n"
+      }
+      folder.write(pair.file.text + outcomes.joined(), to: "seed-\(seed)-pair-\(number)-kernel-alone.gup")
     }
     progress.clear()
     let seconds = Int(((clock.now - start) / .seconds(1)).rounded())

@@ -65,14 +65,14 @@ struct FuzzCommand: ParsableCommand {
   @Option(
     help: """
       A folder for one file per difference, and for the program that is running, as current.gup. If the library traps, \
-      current.gup is the program that made it.
+      current.gup is the program that made it. With --races, pairs with outcomes that the kernel alone showed are kept, too.
       """)
   var keep: String?
 
   @Option(
     help: """
-      What programs are about: files on a disk, memory paged out to swap, 2 MiB entries in parts, mappings over others, \
-      forks of forks, pins of many pages. Several are taken in turn. A mode that this machine has no memory for is \
+      What programs are about: files on a disk, a file on a disk and one in memory, memory paged out to swap, 2 MiB \
+      entries in parts, mappings over others, forks of forks, pins of many pages. Several are taken in turn. A mode that this machine has no memory for is \
       skipped, and said to be.
       """)
   var mode: [ProgramMode] = []
