@@ -156,9 +156,6 @@ struct Comparability {
         hasHugePages = true
         if hasFiles { return false }
       }
-      // A page-out splits 2 MiB, and so does `cold` on a part of them. Since 6.12 a kernel then replaces each part that
-      // is all zero by the zero page, so a reference to that part is stale.
-      if advice == .cold, hasHugePages { return false }
       // A kernel without swap drops clean pages of shared memory. A store through a pin released without `dirty` is
       // lost. The library has pages in the swap file that a kernel without swap keeps: there this advice drops them at
       // once. A store by a device is lost with the page unless the pin's holder says so, which a kernel's holder does

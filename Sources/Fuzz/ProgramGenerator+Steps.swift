@@ -199,7 +199,7 @@ extension ProgramGenerator {
     case 2:
       let advice: AdviceWord = random.pick([
         (6, .dontNeed), (mode == .swap ? 40 : pagesOut ? 6 : 0, .pageOut), (2, .dontFork), (2, .doFork),
-        (2, .wipeOnFork), (1, .keepOnFork), (model.isHuge ? 0 : 1, .cold), (frees && !hasPagedOut ? 12 : 0, .free),
+        (2, .wipeOnFork), (1, .keepOnFork), (model.isHuge ? 3 : 1, .cold), (frees && !hasPagedOut ? 12 : 0, .free),
         (2, .populateRead), (2, .populateWrite), (collapses ? 5 : 0, .collapse), (2, .guardInstall), (2, .guardRemove),
       ])
       if advice == .pageOut { hasPagedOut = true }

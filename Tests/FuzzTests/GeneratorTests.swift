@@ -87,20 +87,4 @@ import Testing
     }
     return depths.values.max() ?? 0
   }
-
-  /// The kernel splits 2 MiB of which a part is to be cold, and may put the page of zeroes in the place of pages of
-  /// zeroes: seed 2117, program 631.
-  @Test func coldPartsOf2MiBAreNotCompared() throws {
-    func refused(_ option: String) throws -> Int? {
-      let text = """
-        space A
-        map A 0x10000000 512 rw private anon\(option)
-        write A 0x10100000 01
-        advise A 0x10000000 1 cold
-        """
-      return Comparer.firstIncomparable(of: try ScenarioParser().parse(text: text, path: "cold"))?.number
-    }
-    #expect(try refused(" huge") == 4)
-    #expect(try refused("") == nil)
-  }
 }

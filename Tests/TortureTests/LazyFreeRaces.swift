@@ -178,6 +178,25 @@ extension TortureTests {
         }
       }
 
+      /// The same as below for 2 MiB, which are made clean by their one entry, or by an entry for each page.
+      @Test(arguments: Engines.lockless, [false, true])
+      func aStoreByTheDirtyEntryOf2MiB(engine: PinEngine, isSplit: Bool) throws {
+        try play(frames: 2048, swapPages: 16) { freezer, machine in
+          let space = try spaceWith2MiB(machine, engine: engine)
+          if isSplit {
+            try space.protect(at: HugeRegion.start, pages: 1, .read)
+            try space.protect(at: HugeRegion.start, pages: 1, .readWrite)
+          }
+          let store = freezer.startStoring(space, at: pageOf2MiB)
+          let advice = freezer.start("free") { try space.advise(at: HugeRegion.start, pages: 512, .free) }
+          #expect(!advice.mayFinish(), "the advice was over before a store that it cannot see")
+          store.thaw()
+          try store.join()
+          try advice.join()
+          space.exit()
+        }
+      }
+
       /// A store by the dirty entry is under way when the advice is given. It lands before the advice is over.
       @Test(arguments: Engines.lockless)
       func aStoreByTheDirtyEntry(engine: PinEngine) throws {

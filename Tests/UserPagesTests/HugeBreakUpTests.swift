@@ -87,6 +87,17 @@ import Testing
     }
   }
 
+  /// What lies beside the range in the same 2 MiB of addresses is left alone.
+  @Test(arguments: Engines.all) func whatTheRangeDoesNotShowStaysWhole(engine: PinEngine) throws {
+    try withHugePages(engine: engine) { _, space in
+      try space.mapNumbered(pages: 512)
+      try space.unmap(at: hugeBase.page(10), pages: 502)
+      try space.mapNumbered(hugeBase.page(20), pages: 1)
+      #expect(!space.breakUpHugeFrames(in: hugeBase.page(20)..<hugeBase.page(21)))
+      #expect(space.breakUpHugeFrames(in: hugeBase.page(9)..<hugeBase.page(21)))
+    }
+  }
+
   @Test(arguments: Engines.all) func whatIsHeldStaysWhole(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in
       try space.mapNumbered(pages: 512)

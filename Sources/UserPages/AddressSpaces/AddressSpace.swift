@@ -56,7 +56,7 @@ public final class AddressSpace: Sendable {
     mappings = VMATree(queue: memory.deferredQueue)
     tableLocks = engine.makeTableLocks()
     mmapLock = MmapLock(isStriped: tableLocks == nil)
-    if memory.swap.store.pages > 0 { memory.reclaimer.add(self) }
+    memory.reclaimer.add(self)
   }
 
   /// Another's parts, in a space of its own: see `deinit`.

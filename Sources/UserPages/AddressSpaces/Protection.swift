@@ -33,7 +33,8 @@ public enum Advice: Sendable {
   /// its mapping is so again.
   case pageOut
   /// The pages are not needed unless the program stores to them again: until then they may be dropped, and read as zero
-  /// (`MADV_FREE`). `pageOut` and reclaim drop them at once. Private anonymous memory alone.
+  /// (`MADV_FREE`). `pageOut` and reclaim drop them at once. Private anonymous memory alone. 2 MiB are kept or dropped
+  /// as a whole if the range covers them; if it covers a part, and others map or hold them, that part is kept.
   case free
   /// Do not let a child inherit the range (`MADV_DONTFORK`).
   case dontFork
@@ -44,7 +45,8 @@ public enum Advice: Sendable {
   case wipeOnFork
   /// Undo `wipeOnFork`.
   case keepOnFork
-  /// The pages are not needed soon: reclaim takes them before others (`MADV_COLD`).
+  /// The pages are not needed soon: reclaim takes them before others (`MADV_COLD`). 2 MiB of which the range covers a
+  /// part become pages, if nothing else maps or holds them.
   case cold
   /// Fault the pages in for reading.
   case populateRead

@@ -105,6 +105,16 @@ extension FrameTable {
     let used = Set(users)
     return (0..<Page.pagesPerHuge).map { first + $0 }.filter { !used.contains($0) }
   }
+
+  /// What a break-up does with the mark that the 2 MiB may be dropped: the parts at `users` get it, if their entries
+  /// are clean and no device has made a part dirty. Else the memory is kept.
+  func leaveLazyFree(of first: PFN, to users: [PFN], entriesAreClean: Bool) {
+    guard frame(first).has(Frame.lazilyFreedBit) else { return }
+    let isClean = (0..<Page.pagesPerHuge).allSatisfy { !frame(first + $0).has(Frame.dirtyBit) }
+    frame(first).clear(Frame.lazilyFreedBit)
+    guard isClean, entriesAreClean else { return }
+    for pfn in users { frame(pfn).set(Frame.lazilyFreedBit) }
+  }
 }
 
 extension PhysicalMemory {

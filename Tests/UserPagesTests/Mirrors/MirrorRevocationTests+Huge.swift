@@ -70,6 +70,17 @@ extension MirrorRevocationTests {
     }
   }
 
+  /// A mirror's store keeps memory that was freed lazily, as a program's does.
+  @Test func hugeFree() throws {
+    try withHugePage { _, space, mirror in
+      try space.advise(at: mirrorBase, pages: 512, .free)
+      expectRevoked(mirror)
+      #expect(space.says(mirrorBase) == "huge rw")
+      try mirror.store(UInt64(9), at: mirrorBase.page(1))
+      #expect(space.says(mirrorBase) == "huge rw dirty")
+    }
+  }
+
   @Test func breakUp() throws {
     try withHugePage { machine, space, mirror in
       let hasBroken = space.breakUpHugeFrames(in: mirrorBase..<mirrorBase.page(512))

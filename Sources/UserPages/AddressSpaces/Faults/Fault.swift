@@ -205,9 +205,7 @@ struct Fault: ~Copyable {
         deferEndsOfBackings(in: space)
         answer = nil
         // Objects that wait for their release may hold memory: a file that is no longer mapped.
-        let hasReleased = space.memory.deferred.drain()
-        // So may what partial unmaps left of 2 MiB frames.
-        return space.breakUpHugeFrames(.leftovers, in: VirtualAddress(0)..<VirtualAddress.limit) || hasReleased
+        return space.memory.deferred.drain()
       }
     }
     guard hasRoom else { throw failure }

@@ -110,8 +110,9 @@ extension AddressSpace {
   }
 
   /// Clears accessed bits: the next round of reclaim finds the pages unused. A mirror's accesses set none, so its
-  /// translations go.
+  /// translations go. 2 MiB of which only some pages are cold are broken up, as far as this space alone has them.
   private func forgetAccesses(to range: Range<VirtualAddress>) throws(PageError) {
+    breakUpPartlyShown(in: range, unless: { $0.refusesPageOut })
     let error = mmapLock.reading(range) { reader in
       forEachPart(of: range, reader, unless: { $0.refusesPageOut }) { part, _ in forgetAccesses(to: part, reader) }
     }

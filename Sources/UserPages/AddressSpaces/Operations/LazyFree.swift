@@ -11,27 +11,72 @@
 ///        have landed                              left dirty: the entry comes back
 ///                                              d. else it becomes empty, the frame is free
 ///
+/// 2 MiB that a mapping shows whole are marked as they are: a store to any page keeps them all. If the advice is about
+/// a part of 2 MiB, these pages alone are marked, after a break-up. If others map the 2 MiB, or hold them, a part of
+/// them is not marked (`madvise_free_huge_pmd`).
+///
 /// ORDERING [change-then-count], [slot-then-leave]: the entry was replaced and a grace period has passed before c
 /// looks. A pin that c does not see finds the entry changed, backs out, and then waits for the next page.
 extension AddressSpace {
   /// Marks the private anonymous pages of a range. Pages in the swap file go at once.
   func freeLazily(_ range: Range<VirtualAddress>) throws(PageError) {
-    try changeParts(
-      of: range, unless: { $0.refusesDiscard ?? $0.refusesPageOut ?? ($0.isAnonymous ? nil : .invalidArgument) }
-    ) { part, mapping, lock, teardown in
+    func refusal(_ attributes: VMA.Attributes) -> PageError? {
+      attributes.refusesDiscard ?? attributes.refusesPageOut ?? (attributes.isAnonymous ? nil : .invalidArgument)
+    }
+    breakUpPartlyShown(in: range, unless: refusal)
+    try changeParts(of: range, unless: refusal) { part, mapping, lock, teardown in
       var cursor = table.cursor(over: part, lock)
       while let step = cursor.next() {
         switch step {
         case .huge(let span):
-          // 2 MiB of zeroes have nothing to free.
-          guard span.ptep.waitUntilUnlocked().isAnonymous else { continue }
-          split(span, in: mapping, lock)
-          cursor.lookAgain()
+          if span.isWhole { freeLazily(span, &teardown) }
         case .base(let run):
+          if freeLazily(run, &teardown) { continue }
           for (address, ptep) in run { freeLazily(ptep, at: address, in: mapping, &teardown) }
         }
       }
     }
+  }
+
+  /// The 2 MiB of one entry. 2 MiB of zeroes have nothing to free.
+  private func freeLazily(_ span: TableCursor.HugeSpan, _ teardown: inout Teardown) {
+    // In one section with the entry, so that the frame stays what it is.
+    RCU.read { _ in
+      let pte = span.ptep.waitUntilUnlocked()
+      guard pte.mapsHuge, pte.isAnonymous, markLazilyFreed(pte.pfn, mappings: 1) else { return }
+      // A mirror that remembers the page would store to it without a fault.
+      revokingTranslations(of: span.range) { makeClean(span.ptep, &teardown) }
+    }
+  }
+
+  /// The 2 MiB that the entries of a node show whole. Returns false if these show anything else.
+  private func freeLazily(_ run: TableCursor.BaseRun, _ teardown: inout Teardown) -> Bool {
+    RCU.read { _ in
+      guard let first = hugeFrame(shownBy: run) else { return false }
+      guard markLazilyFreed(first, mappings: Page.pagesPerHuge) else { return true }
+      revokingTranslations(of: run.range) { for (_, ptep) in run { makeClean(ptep, &teardown) } }
+      return true
+    }
+  }
+
+  /// Marks 2 MiB, unless more than `mappings` entries map them or their pages: then it returns false. The caller has
+  /// found that many, in its section.
+  private func markLazilyFreed(_ first: PFN, mappings: Int) -> Bool {
+    guard frames.mappings(of: first, upTo: mappings + 1) == mappings else { return false }
+    for index in 0..<Page.pagesPerHuge where frames.frame(first + index).has(Frame.dirtyBit) {
+      frames.frame(first + index).clear(Frame.dirtyBit)
+    }
+    frames.frame(first).set(Frame.lazilyFreedBit)
+    return true
+  }
+
+  /// Makes an entry clean that maps 2 MiB, or a page of them. If a fault has split the entry, or copied the page, it is
+  /// left as it is: what stays dirty keeps the memory.
+  private func makeClean(_ ptep: PTEPointer, _ teardown: inout Teardown) {
+    let before = ptep.update {
+      $0.mapsHuge && $0.isAnonymous ? $0.without(PTELayout.dirty, PTELayout.accessed) : nil
+    }
+    if before.mapsHuge, before.isDirty { teardown.expectAccess() }
   }
 
   private func freeLazily(
@@ -42,12 +87,14 @@ extension AddressSpace {
     RCU.read { _ in
       while true {
         let pte = ptep.waitUntilUnlocked()
-        guard pte.isMapped, pte.isAnonymous, let frame = normalFrame(pte, at: address, in: mapping) else { return }
+        guard pte.isMapped, pte.isAnonymous, !pte.isHuge,
+          let frame = normalFrame(pte, at: address, in: mapping)
+        else { return }
         // Another space's entry of a page that came back from the swap file is clean, and not for this advice.
         guard pte.isExclusive || memory.swap.isUnused else { return }
         // What a device has stored so far may go (`madvise_free_pte_range`). After a fork a page may be down to this
         // entry, which no store has made exclusive again. A fork that would add an entry waits for the lock.
-        if pte.isExclusive || frame.mapCount == 1, !pte.isHuge { frame.clear(Frame.dirtyBit) }
+        if pte.isExclusive || frame.mapCount == 1 { frame.clear(Frame.dirtyBit) }
         frame.set(Frame.lazilyFreedBit)
         YieldPoint.freeBetweenMarkAndEntry.reach()
         // A mirror that remembers the page would store to it without a fault.

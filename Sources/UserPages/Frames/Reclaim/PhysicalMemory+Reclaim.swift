@@ -2,8 +2,8 @@
 ///
 /// Second chance: a page that was accessed since the last look loses the sign of it and stays. So a first turn of all
 /// clocks takes the pages that no thread used since the last reclaim, a second one those that no thread used in
-/// between, a third one any. Caches come first, all of them: their pages can be read again. Frames that a pin or a get
-/// holds stay in every turn.
+/// between, a third one any. Caches come first, all of them: their pages can be read again. Then come the frames that
+/// partial unmaps left in 2 MiB: they hold nothing. Frames that a pin or a get holds stay in every turn.
 extension PhysicalMemory {
   /// Takes back `pages` frames: those of page caches first, where dirty pages are written, then those of anonymous
   /// memory as far as the swap file has room. Returns how many are free now that were not; fewer where no more could be
@@ -41,7 +41,8 @@ extension PhysicalMemory {
     while failures < 8 {
       if deferred.isAnythingPending { deferred.drain() }
       if allocator.gatheredCount() >= watermarks.high { return true }
-      let freed = reclaim(atMost: reclaimBatch, swapping: reclaimer.policy.swapsForAllocations)
+      let freed = reclaim(
+        atMost: reclaimBatch, swapping: reclaimer.policy.swapsForAllocations, takesLeftovers: false)
       failures = freed > 0 ? 0 : failures + 1
     }
     return false
@@ -51,7 +52,8 @@ extension PhysicalMemory {
   private var reclaimBatch: Int { min(32, max(ramPages / 16, 1)) }
 
   private func reclaim(
-    atMost most: Int, of zone: ReclaimZone = .any, swapping: Bool, unlessDoneSince before: Int? = nil
+    atMost most: Int, of zone: ReclaimZone = .any, swapping: Bool, takesLeftovers: Bool = true,
+    unlessDoneSince before: Int? = nil
   ) -> Int {
     guard ReclaimScope.mayReclaim else { return 0 }
     // Released when no lock is held: a cache or a space may end with that.
@@ -62,7 +64,9 @@ extension PhysicalMemory {
       if zone == .any, let before, reclaimer.passes.load(ordering: .sequentiallyConsistent) != before {
         return reclaimer.lastFreed.load(ordering: .relaxed)
       }
-      let freed = ReclaimScope.reclaiming { takeBack(most, of: zone, swapping: swapping, &kept) }
+      let freed = ReclaimScope.reclaiming {
+        takeBack(most, of: zone, swapping: swapping, takesLeftovers: takesLeftovers, &kept)
+      }
       reclaimer.lastFreed.store(freed, ordering: .relaxed)
       reclaimer.passes.wrappingAdd(1, ordering: .sequentiallyConsistent)
       if freed > 0 { reclaimer.noteProgress() }
@@ -74,12 +78,16 @@ extension PhysicalMemory {
   private static let turns = [true, true, false]
 
   private func takeBack(
-    _ most: Int, of zone: ReclaimZone, swapping: Bool, _ kept: inout [AnyObject]
+    _ most: Int, of zone: ReclaimZone, swapping: Bool, takesLeftovers: Bool, _ kept: inout [AnyObject]
   ) -> Int {
     var freed = 0
     let caches = reclaimer.caches(keepingIn: &kept)
     for isSparing in Self.turns where freed < most {
       freed += shrink(caches, atMost: most - freed, of: zone, sparingAccessed: isSparing, &kept)
+    }
+    // In the background this would look at all entries again and again on a machine that has no other memory to take.
+    if takesLeftovers, freed < most {
+      for space in reclaimer.spaces(keepingIn: &kept) where freed < most { freed += space.breakUpLeftovers() }
     }
     guard freed < most, swapping, swap.usedCount > 0 || swap.hasRoom else { return freed }
     let before = swap.freedCount

@@ -22,6 +22,9 @@ protocol ReclaimableSpace: AnyObject, Sendable {
   /// held nor, if `sparingAccessed`, were accessed since the last look are left to the swap file's writer, which frees
   /// them. Returns how many.
   func swapOut(atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool) -> Int
+
+  /// Frees the frames that partial unmaps left in 2 MiB that the space alone maps. Returns how many.
+  func breakUpLeftovers() -> Int
 }
 
 /// The caches and spaces that a machine can take pages from, the lock under which that happens, and the background
