@@ -63,6 +63,11 @@ import Testing
     #expect(listed == targets)
   }
 
+  @Test func theReadmeIsShort() throws {
+    let readme = try #require(try SourceTree.files(named: ["README.md"]).first).text
+    #expect(readme.split(separator: "\n", omittingEmptySubsequences: false).count <= 101, "100 lines and the end")
+  }
+
   @Test func theReadmesSampleIsATest() throws {
     let readme = try #require(try SourceTree.files(named: ["README.md"]).first).text
     let test = try #require(try SourceTree.files(named: ["Tests/UserPagesTests/ReadmeSampleTests.swift"]).first).text
