@@ -44,7 +44,7 @@ struct BatchSchedule {
   /// Cuts the list at its end, so that any thread's grace period from now on serves what is in it. Cuts nothing, and
   /// returns true, if a whole batch waits.
   ///
-  /// ORDERING [deferred-free]: the caller has read `end`; the cookie is taken here, after it. While a cookie's grace
+  /// ORDERING [deferred-free]: the caller has read `end`. The cookie is taken here, after it. While a cookie's grace
   /// period is under way, words that came after it began are not cut.
   mutating func cutOrFindFull(end: Int, freedWeight: Int) -> Bool {
     nextLook = weight + batchWeight / 8

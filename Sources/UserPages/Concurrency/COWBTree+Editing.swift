@@ -1,7 +1,8 @@
 /// Edits, by one writer at a time.
 ///
-/// An edit begins with the draft of a leaf, if one leaf is all that it changes. It goes on by copying nodes where it
-/// splits or joins one, changes a leaf's smallest key below an inner node, or comes to a second leaf.
+/// An edit begins with the draft of a leaf, if one leaf is all that it changes. It goes on by copying nodes if it
+/// splits or joins one, or comes to a second leaf. It also copies if it changes a leaf's smallest key below an inner
+/// node.
 extension COWBTree {
   /// Sets the word of `key` in the edit in progress.
   ///
@@ -58,7 +59,7 @@ extension COWBTree {
   }
 
   /// Goes on by copies: the draft takes its leaf's place below copies of the nodes above. Returns the root, which this
-  /// edit owns; nil if there is none.
+  /// edit owns, or nil if there is none.
   private func workByCopies() -> Node? {
     isCopying = true
     guard let root = working.map(own) else { return nil }

@@ -10,12 +10,13 @@ import Synchronization
 ///                                                  c. fence (acquire)
 ///     4. version <- even (release)                 d. version again: the same, or no result
 ///
-/// ORDERING [leaf-edit]: if b reads what a step 3 has stored, the fences make d see the odd number of its step 1, or a
-/// later one. If a reads the number of a step 4, it is release and acquire: b sees all that came before. So b is what
-/// the leaf held at one moment. The writer never waits between 1 and 4, so a section may wait for it, as for an entry.
+/// ORDERING [leaf-edit]: let b read what a step 3 has stored. Then the fences make d see the odd number of its step 1,
+/// or a later one. If a reads the number of a step 4, it is release and acquire: b sees all that came before. So b is
+/// what the leaf held at one moment. The writer never waits between 1 and 4, so a section may wait for it, as for an
+/// entry.
 ///
-/// ORDERING [leaf-edit]: a word is stored with release and before its key. A word that is no more in the leaf is
-/// overwritten before it is deferred, so that no section that begins after its grace period loads it.
+/// ORDERING [leaf-edit]: a word is stored with release and before its key. A word that leaves the leaf is overwritten
+/// before it is deferred. So a section that begins after its grace period does not load it.
 extension COWBTree {
   /// The entry with the largest key that is not above `key`, in a leaf that no writer was changing. O(log n).
   @inline(never)

@@ -9,33 +9,33 @@ import Synchronization
 ///
 /// Most edits change one leaf and no node above it. Such an edit works on a *draft* of the leaf, which no reader sees,
 /// and `publish` stores the draft's words into the leaf itself (`COWBTree+Leaves.swift`). So it defers no memory. A
-/// copied leaf is 576 bytes; with those, two threads that map and unmap filled a batch of deferred frees after 630
-/// operations and then stopped each other for a grace period. Why drafts and not stores at once: an edit of several
-/// steps stays invisible until `publish`, by whichever of the two ways. Why not smaller leaves: among many mappings the
-/// inner nodes of each path would still be copied and deferred.
+/// copied leaf is 576 bytes. With such copies, two threads that map and unmap filled a batch of deferred frees after
+/// 630 operations. Then they stopped each other for a grace period. Why drafts and not stores at once: an edit of
+/// several steps stays invisible until `publish`, by whichever of the two ways. Why not smaller leaves: among many
+/// mappings the inner nodes of each path would still be copied and deferred.
 ///
-/// ORDERING [tree-root]: `publish` stores the root with release after the new nodes are complete; `root` is loaded
-/// with acquire, so a reader that sees a root sees whole nodes. Replaced nodes are given to the queue of deferred frees
+/// ORDERING [tree-root]: `publish` stores the root with release after the new nodes are complete. `root` is loaded with
+/// acquire. So a reader that sees a root sees whole nodes. Replaced nodes are given to the queue of deferred frees
 /// after the store, so a reader inside a section never walks freed memory.
 ///
-/// The keys of an inner node are exactly the smallest keys of its children; that makes a floor search one descent. A
+/// The keys of an inner node are exactly the smallest keys of its children. That makes a floor search one descent. A
 /// level of it counts the keys that are above, all 32 of them. That is a few vector instructions and no branch to
 /// mispredict, and the node's cache lines are fetched side by side. A search by halves would wait for one line after
 /// the other.
 ///
-/// A reader in an old root may meet a leaf that was edited since. It misses nothing: an address moves from one leaf to
-/// another by an edit that replaces both, and a replaced leaf is not edited any more.
+/// A reader in an old root may meet a leaf that was edited since. It misses nothing. An address moves from one leaf to
+/// another by an edit that replaces both leaves. A replaced leaf is not edited any more.
 final class COWBTree: @unchecked Sendable {
   static let fanout = 32
 
   // Nodes are raw memory: a node's identity is its address, its lifetime the grace period's.
   typealias Node = UnsafeMutablePointer<NodeBody>
 
-  /// What a floor search reads comes first, on eight whole cache lines; the rest is the writer's.
+  /// What a floor search reads comes first, on eight whole cache lines. The rest is the writer's.
   struct NodeBody {
-    /// Ascending; `noKey` behind the last one. Readers of a leaf may be at these and the slots while they change.
+    /// Ascending, with `noKey` behind the last one. Readers of a leaf may be at these and the slots while they change.
     var keys: InlineArray<32, UInt64>
-    /// Words in a leaf, nodes above; 0 behind the last one.
+    /// Words in a leaf, nodes above it, with 0 behind the last one.
     var slots: InlineArray<32, UInt64>
     /// Of a leaf: odd while a writer changes it, and larger by two afterwards. Else 0.
     var version: UInt64 = 0

@@ -13,12 +13,12 @@ import Synchronization
 ///                                      memory: freed
 ///                                      objects: ready -> released, under no lock
 ///
-/// What a caller may rely on; other comments cite the letters:
+/// What a caller may rely on. Other comments cite the letters:
 ///
 /// - (a) A word is freed once, after a grace period (`RCU`, b) that begins after it was enqueued.
-/// - (b) An object is released by a thread that holds no lock of the library's, does not reclaim, and is in no section
-///   and in no call of a page cache's store or `willWriteBack`. Its `deinit` or closure may call any operation of the
-///   library. Which thread that is, and when, is not said.
+/// - (b) An object is released by a thread that holds no lock of the library's and does not reclaim. This thread is in
+///   no section and in no call of a page cache's store or `willWriteBack`. Its `deinit` or closure may call any
+///   operation of the library. Which thread that is, and when, is not said.
 /// - (c) When `drainAll` or `barrier` returns, all that was enqueued before the call, by any thread, is freed and
 ///   released.
 /// - (d) From inside an object's release the two keep (c) for memory, but not for objects. Those are ready, and are
@@ -42,7 +42,7 @@ import Synchronization
 /// If the cookie's grace period is under way then, the thread goes on until two batches have gathered. Else threads
 /// that fill their batches at the same time would sleep together, and run a second one for what the first one serves.
 ///
-/// ORDERING [deferred-free]: (a): the list's end is read before the cookie is taken, and a grace period that ends the
+/// ORDERING [deferred-free]: (a): the list's end is read before the cookie is taken. A grace period that ends the
 /// cookie's has begun after that ([change-then-grace]). So a section that could have met the thing began before the
 /// grace period, and has ended when the word is freed.
 ///
@@ -77,9 +77,9 @@ final class DeferredQueue: @unchecked Sendable {
   private let objects = ReadyObjects()
 
   /// - Parameters:
-  ///   - weights: what a word of each tag of the layers above weighs; as much as an object by default.
-  ///   - free: gets the words of the layers above, some at a time, after their grace period; returns those that cannot
-  ///     be freed yet, and gets them again later. Runs under the queue's locks: it runs no user's code.
+  ///   - weights: what a word of each tag of the layers above weighs, by default as much as an object.
+  ///   - free: gets the words of the layers above, some at a time, after their grace period. It returns those that
+  ///     cannot be freed yet, and gets them again later. It runs under the queue's locks, so it runs no user's code.
   init(weights others: [UInt64: Int] = [:], free: @escaping @Sendable (Span<DeferredWord>) -> [DeferredWord]) {
     self.free = free
     var weights = InlineArray<8, Int>(repeating: BatchSchedule.leastWeight / Self.batch)

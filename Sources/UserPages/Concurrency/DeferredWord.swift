@@ -15,7 +15,7 @@ struct DeferredWord {
   var tag: UInt64 { rawValue & 7 }
   var payload: UInt64 { rawValue & ~7 }
 
-  /// A reference to give up; the object's `deinit` does the rest.
+  /// A reference to give up. The object's `deinit` does the rest.
   static func object(_ object: AnyObject) -> DeferredWord {
     DeferredWord(tag: objectTag, payload: UInt64(UInt(bitPattern: Unmanaged.passRetained(object).toOpaque())))
   }

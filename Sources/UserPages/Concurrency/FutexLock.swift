@@ -4,7 +4,7 @@ import Synchronization
 /// A lock for sections of some tens of instructions: one word, uncontended in user space, waiters asleep in the kernel.
 ///
 /// It can neither be waited for with a timeout nor taken twice by one thread. For a value that it guards alone see
-/// `Guarded`; `LockArray` says when to use which lock.
+/// `Guarded`. `LockArray` says when to use which lock.
 ///
 /// Drepper's three-state mutex ("Futexes Are Tricky"): 0 free, 1 held, 2 held while a thread may be asleep. Not
 /// `Synchronization.Mutex`: the slow path of that lock lives in an uninstrumented library, where ThreadSanitizer cannot
@@ -46,8 +46,8 @@ struct FutexLock: ~Copyable {
   @inline(never)
   private func wakeOne() { cp_futex_wake(word, 1) }
 
-  // The kernel wants the address of the word. `Atomic` keeps its value in place at a stable address as long as the lock
-  // itself is not moved; every lock here lives in raw memory or in a class.
+  // The kernel wants the address of the word. `Atomic` keeps its value at a stable address as long as the lock itself
+  // is not moved. Every lock here lives in raw memory or in a class, so none is moved.
   private var word: UnsafeMutablePointer<UInt32> {
     withUnsafePointer(to: state) { UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: UInt32.self) }
   }

@@ -18,12 +18,12 @@ import Synchronization
 ///
 /// One word counts them (`rcu_seq`): it is odd while a grace period runs, and grows by one as it begins and as it ends.
 ///
-/// ORDERING [change-then-grace]: `next` is a fence and a load of the word; a grace period begins with a sequentially
+/// ORDERING [change-then-grace]: `next` is a fence and a load of the word. A grace period begins with a sequentially
 /// consistent exchange of the word, and ends with a store. If the load did not see the beginning, the fence puts the
-/// change before the grace period, so each section that it does not wait for sees the change. If it did see it, the
-/// grace period may have begun before the change, and the value is the one after it. The fence is there for changes
-/// that are plain stores: those would otherwise pass the load. The store of the end carries the sections' accesses on
-/// to every thread that reads it, as [grace-then-free] says.
+/// change before the grace period. Then each section that the grace period does not wait for sees the change. If the
+/// load did see the beginning, the grace period may have begun before the change, and the value is the one after it.
+/// The fence is there for changes that are plain stores: those would otherwise pass the load. The store of the end
+/// carries the sections' accesses on to every thread that reads it, as [grace-then-free] says.
 struct GracePeriod: Comparable, Sendable {
   /// What the word has come to when it has ended. Even.
   let number: UInt64
@@ -51,7 +51,7 @@ struct GracePeriod: Comparable, Sendable {
   /// Whether this grace period runs at this moment. A hint.
   var isUnderWay: Bool { number == Self.word.load(ordering: .relaxed) + 1 }
 
-  /// Returns when this grace period has ended (`cond_synchronize_rcu`). If none runs, the calling thread runs it; if
+  /// Returns when this grace period has ended (`cond_synchronize_rcu`). If none runs, the calling thread runs it. If
   /// one runs that began too early, the thread waits for its end.
   ///
   /// - Precondition: not called inside a read-side section, unless the grace period has ended.
@@ -83,7 +83,7 @@ struct GracePeriod: Comparable, Sendable {
 
   /// Sleeps until the grace period that runs has ended. May return for no reason.
   ///
-  /// ORDERING [end-then-wake]: a sleeper counts itself, then looks at the count of ends and at the word; the end
+  /// ORDERING [end-then-wake]: a sleeper counts itself, then looks at the count of ends and at the word. The end
   /// changes both, then looks for sleepers. So either the end sees the sleeper, or the sleeper sees the end. The kernel
   /// compares the count again.
   private static func sleep(while now: UInt64) {

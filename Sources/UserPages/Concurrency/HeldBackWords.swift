@@ -3,7 +3,7 @@ import Synchronization
 /// Words that could not be freed although their grace period is over: frames that pin slots still hold.
 ///
 /// They need no further grace period, only another look at the slots. So they stay out of the batches, where they would
-/// count as work that a grace period could do: as many of them as a batch holds would cost every fault one.
+/// count as work that a grace period could do. If they filled a batch, every fault would cost a grace period.
 ///
 /// When to look again: each drain does. Between drains a thread looks after some tens or hundreds of its faults and
 /// unmaps. The distance doubles while looks find nothing to free, and is short again after one that does.
@@ -14,7 +14,7 @@ final class HeldBackWords: @unchecked Sendable {
   private let lock = FutexLock()
   // Guarded by `lock`.
   private var words: [DeferredWord] = []
-  // Written under the lock; hints where they are read without.
+  // Written under the lock. A read without the lock gets a hint.
   private let heldCount = Atomic<Int>(0)
   private let distance = Atomic<Int>(shortestDistance)
 
@@ -42,7 +42,7 @@ final class HeldBackWords: @unchecked Sendable {
     distance.store(Self.shortestDistance, ordering: .relaxed)
   }
 
-  /// Has `free` look at all words; it returns those that stay.
+  /// Has `free` look at all words. It returns those that stay.
   ///
   /// - Parameters:
   ///   - mustWait: whether to wait for another thread's look, and look again, so that what could be freed before the

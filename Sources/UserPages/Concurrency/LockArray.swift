@@ -10,7 +10,7 @@
 /// - `ReadWriteLock`: many readers or one writer, held over a whole operation. The mmap lock.
 ///
 /// The locks lie apart from what they guard. A change of a field through a pointer is, formally, an access to the whole
-/// variable behind it, and ThreadSanitizer says so when another thread tries a lock in the same variable.
+/// variable behind it. ThreadSanitizer reports a race if another thread tries a lock in the same variable.
 struct LockArray: @unchecked Sendable {
   private struct PaddedLock: ~Copyable {
     let lock = FutexLock()

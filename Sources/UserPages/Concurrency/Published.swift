@@ -2,7 +2,7 @@
 /// `retired`.
 ///
 /// A trivial handle: to copy it costs no reference counting. It is valid inside a read-side section that was entered
-/// before the value was made unreachable, and under the lock under which values are made unreachable.
+/// before the value was made unreachable. It is also valid under the lock under which values are made unreachable.
 ///
 /// In memory a value comes behind a word pair that says how it is destroyed. So the queue of deferred frees needs to
 /// know no types, and no object has to be made when a value retires.

@@ -2,8 +2,8 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// Ends of objects whose last reference was given up inside a section, where their end cannot wait as it must, or in a
-/// scope that releases no object.
+/// Ends of objects whose last reference was given up inside a section, or in a scope that releases no object. Inside a
+/// section an object's end cannot wait as it must.
 extension RCU {
   /// Has `successor` end outside of the calling thread's section: soon, on a thread of its own, or in `finishEndings`.
   ///
@@ -13,7 +13,7 @@ extension RCU {
   static func endOutsideSection(_ successor: AnyObject) {
     endings.enqueue(.object(successor))
     // ORDERING [ending-then-flag]: enqueued before the exchange, a release. A thread that clears the flag after this
-    // finds the successor; if it cleared the flag before, this starts another thread.
+    // finds the successor. If it cleared the flag before, this starts another thread.
     if isThreadStarted.exchange(true, ordering: .acquiringAndReleasing) { return }
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
@@ -36,7 +36,8 @@ extension RCU {
     if error != 0 { isThreadStarted.store(false, ordering: .relaxed) }
   }
 
-  /// Returns when all ends that sections put off before the call are over; inside a release, as `barrier`.
+  /// Returns when all ends that sections put off before the call are over. Inside a release it waits for what `barrier`
+  /// waits for there.
   static func finishEndings() { endings.drainAll() }
 
   /// As `closures`, for ends.

@@ -5,7 +5,7 @@ import CPlatform
 /// A *read-side section* is what a reader runs in. A *grace period* is a time in which every section that was open at
 /// its start has ended. What a writer made unreachable before a grace period may be freed after it.
 ///
-/// What a program may rely on; other comments cite the letters:
+/// What a program may rely on. Other comments cite the letters:
 ///
 /// - (a) A section waits for nothing: two stores to a cache line of the thread's own. Any thread may enter one at any
 ///   time: a Foundation thread, a Dispatch worker, a task.
@@ -13,8 +13,8 @@ import CPlatform
 ///   since may be open.
 /// - (c) A section's accesses come before what follows a `synchronize` that waited for it. A writer's accesses before
 ///   `synchronize` come before those of a section that begins after it returned.
-/// - (d) Work given to `deferFree` runs once, after a grace period that begins after the call, outside of sections, of
-///   the library's locks, and of calls of a page cache's store or `willWriteBack`.
+/// - (d) Work given to `deferFree` runs once, after a grace period that begins after the call. It runs outside of
+///   sections, of the library's locks, and of calls of a page cache's store or `willWriteBack`.
 /// - (e) When `barrier` returns, all work that was given to `deferFree` before the call has run. Inside such work, and
 ///   inside such a call, it waits for a grace period alone.
 ///
@@ -99,7 +99,7 @@ public enum RCU {
   /// Runs `work` after a grace period (d): when enough work has gathered, or at the next `barrier()` (`call_rcu`).
   ///
   /// It runs on a thread that calls an operation of this library, outside of any section and under none of the
-  /// library's locks, so it may call any operation itself. What a thread in a page cache's hook or store finds ready,
+  /// library's locks. So it may call any operation itself. What a thread in a page cache's hook or store finds ready,
   /// it runs when that call is over. It must not need a lock that a thread holds while it calls the library.
   public static func deferFree(_ work: @escaping @Sendable () -> Void) {
     closures.enqueue(.object(DeferredClosure(work)))
@@ -109,9 +109,9 @@ public enum RCU {
   /// Waits until everything that `deferFree` was given before the call has run (e) (`rcu_barrier`).
   ///
   /// Inside such a closure, or inside the `deinit` of an object that the library releases, it waits for a grace period
-  /// alone: two closures that waited for each other would never end. What was deferred before the call then runs when
-  /// the calling closure has returned, or is running already on another thread. Inside a page
-  /// cache's store or `willWriteBack` the same holds, until that call is over.
+  /// alone. Two closures that waited for each other would never end. What was deferred before the call then runs when
+  /// the calling closure has returned, or is running already on another thread. Inside a page cache's store or
+  /// `willWriteBack` the same holds, until that call is over.
   ///
   /// - Precondition: not called inside a read-side section.
   public static func barrier() {

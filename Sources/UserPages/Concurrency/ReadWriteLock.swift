@@ -6,8 +6,8 @@ import Glibc
 /// The mmap lock is one. It may be held over a whole operation, a grace period included, so no thread waits for it
 /// inside a read-side section. The other locks here are held for some instructions: see `LockArray`.
 ///
-/// It is a `pthread_rwlock_t`, because sanitizers know it and because it costs what the kernel's does: one atomic
-/// read-modify-write on a shared line to enter as a reader and one to leave.
+/// It is a `pthread_rwlock_t`, because sanitizers know it and because it costs what the kernel's does. To enter as a
+/// reader takes one atomic read-modify-write on a shared line, and so does to leave.
 final class ReadWriteLock: @unchecked Sendable {
   // Raw memory: a pthread lock must not move. Lines of its own: threads that take different locks do not meet.
   private let lock: UnsafeMutablePointer<pthread_rwlock_t>

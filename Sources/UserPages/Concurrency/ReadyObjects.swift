@@ -4,7 +4,7 @@ import Synchronization
 /// Objects of a queue whose grace period is over, and the rounds in which threads release them.
 ///
 /// To release an object runs its user's code: a `deinit`, or a closure given to `RCU.deferFree`. That code may call any
-/// operation of the library, so it runs under no lock of the library's, in no section, and never waits for itself:
+/// operation of the library. So it runs under no lock of the library's, in no section, and never waits for itself:
 ///
 ///     a drain                          the list                     a thread that releases
 ///     appends, under its drain lock -> ready
@@ -26,7 +26,7 @@ import Synchronization
 ///     takes what is still ready  ---------------->  releases each, holding nothing
 final class ReadyObjects: @unchecked Sendable {
   private let monitor = Monitor()
-  // Written under the monitor; a hint where it is read without.
+  // Written under the monitor. A read without the monitor gets a hint.
   private let hasReady = Atomic<Bool>(false)
   // All below: guarded by `monitor`.
   private var ready: [DeferredWord] = []
@@ -78,8 +78,8 @@ final class ReadyObjects: @unchecked Sendable {
     return true
   }
 
-  /// Waits until the rounds that are under way have ended; not at all where the calling thread is in a round itself, or
-  /// in a scope.
+  /// Waits until the rounds that are under way have ended. If the calling thread is in a round itself, or in a scope,
+  /// it does not wait.
   func waitForRoundsUnderWay() {
     if cp_innermost_release() != nil || !ReclaimScope.mayRelease { return }
     monitor.locked {
@@ -136,7 +136,7 @@ final class ReadyObjects: @unchecked Sendable {
 
   // MARK: Rounds
 
-  /// Ends a round, if one is given, and begins the next with all that is ready; nil where nothing is.
+  /// Ends a round, if one is given, and begins the next with all that is ready. Returns nil if nothing is.
   private func take(ending round: UInt64?) -> (words: [DeferredWord], round: UInt64)? {
     monitor.locked {
       if let round {

@@ -10,9 +10,9 @@ import CPlatform
 /// refused, and what it had to write would be lost without a report. An end that syncs another cache could wait for
 /// ever:
 ///
-/// 1. a thread is in a hook of cache A, another one in a hook of cache B;
-/// 2. each releases an object;
-/// 3. the first object's end syncs B and waits for the second thread, the second object's end syncs A and waits for the
+/// 1. A thread is in a hook of cache A, another one in a hook of cache B.
+/// 2. Each releases an object.
+/// 3. The first object's end syncs B and waits for the second thread. The second object's end syncs A and waits for the
 ///    first.
 ///
 /// What such a thread leaves ready it releases at the end of its outermost scope (`ReadyObjects`).

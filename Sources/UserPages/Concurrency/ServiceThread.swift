@@ -8,8 +8,8 @@ import Glibc
 package struct ServiceThread: Sendable {
   private let thread: pthread_t
 
-  /// Starts a thread that runs `body`; nil where the process has none to spare. Debuggers and `ps -T` show `name`, at
-  /// most 15 characters.
+  /// Starts a thread that runs `body`, or returns nil if the process has none to spare. Debuggers and `ps -T` show
+  /// `name`, at most 15 characters.
   package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> ServiceThread? {
     let box = Unmanaged.passRetained(Body(name: name, run: body))
     var thread = pthread_t()

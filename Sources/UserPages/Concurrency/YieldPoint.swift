@@ -100,7 +100,7 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case revocationBetweenWordsAndEntries
   /// A page-out has looked at an entry and its frame, inside a section, and has not replaced the entry.
   case pageOutBetweenEntryAndReplacement
-  /// Advice has marked a frame as lazily freed; its entry is dirty still.
+  /// Advice has marked a frame as lazily freed. Its entry is dirty still.
   case freeBetweenMarkAndEntry
   /// A page-out has replaced its entries, and no grace period has passed.
   case pageOutBetweenEntriesAndGrace
@@ -209,8 +209,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
 
   /// The calling thread has come to this place.
   ///
-  /// - Parameter memory: the address of the machine's memory, which the library's own threads name: a test knows a
-  ///   thread that it did not start by the machine that it works for.
+  /// - Parameter memory: the address of the machine's memory, which the library's own threads name. By that machine a
+  ///   test knows a thread that it did not start.
   @inlinable @inline(__always)
   package func reach(in memory: @autoclosure () -> UnsafeRawPointer? = nil) {
     #if DEBUG || USERPAGES_YIELD_POINTS

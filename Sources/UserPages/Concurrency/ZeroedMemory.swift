@@ -1,7 +1,8 @@
 import CPlatform
 
-/// Memory that begins as zeroes and takes room page by page, where it is stored to: for arrays of which a small machine
-/// uses little, such as those with a part for each thread.
+/// Memory that begins as zeroes and takes room page by page, where it is stored to.
+///
+/// It is for arrays of which a small machine uses little, such as those with a part for each thread.
 ///
 /// A private mapping of whole pages, so it costs two system calls and at least a page. Memory from the heap does not
 /// do: it may have been used before, and would have to be cleared whole. An index of single words is `SparseWords`.

@@ -8,7 +8,7 @@ public protocol DataCacheFlushing: Sendable {
   /// is refused, in debug and release builds:
   ///
   /// - Inside a read-side section, with a mapping of the page in progress. An operation or a fault traps there.
-  /// - Under an image's migration lock. A migration of the image throws `busy`; an access to the page that moves is a
+  /// - Under an image's migration lock. A migration of the image throws `busy`. An access to the page that moves is a
   ///   bus error.
   /// - Under a page cache's write-back lock. A sync or a truncation of the cache throws `busy`.
   func flush(_ page: PageBytes)
@@ -31,7 +31,7 @@ public protocol DataCacheFlushing: Sendable {
 ///
 /// ORDERING [map-then-flush]: count and bits are one word, so steps 2 and a have an order. If 2 is first, b finds the
 /// frame dirty. If a is first, 2 finds the mapping. Either way one of the two threads flushes after step 1. The parts
-/// of a 2 MiB frame change between two counts when an entry is split, so a write flushes them whether they are mapped
+/// of a 2 MiB frame change between two counts when an entry is split. So a write flushes them whether they are mapped
 /// or not.
 ///
 /// A flush must not mark clean what was written after the flush began. So only the thread that has set `flushing` marks
@@ -90,7 +90,7 @@ extension Frame {
     DataCacheState(of: descriptor.pointee.state.load(ordering: .acquiring))
   }
 
-  /// Changes the state by `change`; returns what it was, and whether an entry of the lowest level mapped the frame
+  /// Changes the state by `change`. Returns what it was, and whether an entry of the lowest level mapped the frame
   /// then.
   ///
   /// ORDERING [map-then-flush]: a read-modify-write even if nothing changes, so that the thread that counts a mapping

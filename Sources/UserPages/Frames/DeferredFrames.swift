@@ -3,11 +3,11 @@
 enum DeferredFrames {
   /// Frees a batch whose grace period is over.
   ///
-  /// ORDERING [slot-then-leave]: a thread that pinned one of these frames by a slot read the entry inside a section
-  /// that began before the grace period, and stored the slot before that section ended. So the slots are looked at now,
-  /// not earlier. A frame found there keeps the reference and is held back. No new slot can appear: no entry leads
-  /// there. So the next look needs no grace period. If no pin by a slot came by the references of the batch, the slots
-  /// are not looked at.
+  /// ORDERING [slot-then-leave]: a thread that pinned one of these frames by a slot read the entry inside a section.
+  /// The section began before the grace period, and the thread stored the slot before the section ended. So the slots
+  /// are looked at now, not earlier. A frame found there keeps the reference and is held back. No new slot can appear:
+  /// no entry leads there. So the next look needs no grace period. If no pin by a slot came by the references of the
+  /// batch, the slots are not looked at.
   static func free(
     _ words: Span<DeferredWord>, frames: FrameTable, sections: SectionMap, allocator: FrameAllocator,
     tablePages: ZeroedPagePool
@@ -60,7 +60,7 @@ extension DeferredWord {
 
   /// What the words weigh. A frame counts an eighth of its bytes, so that 1 to 2 MiB of frames make a batch. More would
   /// not stay in the caches until they are cleared again. Fewer would cost a grace period too often. A table's node
-  /// weighs as much, although it is neither cleared nor read as a whole when it is used again: an unmap of 16 pages may
+  /// weighs as much, although it is neither cleared nor read as a whole when it is used again. An unmap of 16 pages may
   /// unlink three.
   static let weights = [
     frameTag: Page.size / 8, tablePageTag: Page.size / 8, sectionTag: BatchSchedule.mostWeight,

@@ -17,11 +17,11 @@ extension Frame {
   /// The most entries that map one 2 MiB frame whole. A refused thread counts for a moment, so another may be refused
   /// early.
   ///
-  /// The field holds twice as many. But a split turns an entry into 512 references, which cannot be refused: these make
-  /// 2^30, and with the 2^31 that `retain` grants they stay below what `addReferences` can hold.
+  /// The field holds twice as many. But a split turns an entry into 512 references, which cannot be refused. These make
+  /// 2^30. With the 2^31 that `retain` grants they stay below what `addReferences` can hold.
   static let hugeMappingLimit = 1 << 21
 
-  /// Entries of the second-lowest level that map the 2 MiB frame that this one is the first of; 0 in all others.
+  /// Entries of the second-lowest level that map the 2 MiB frame that this one is the first of. It is 0 in all others.
   var hugeMapCount: Int { Int(descriptor.pointee.state.load(ordering: .acquiring) >> Self.hugeMapShift) }
 
   /// Counts an entry that is about to map all 2 MiB. Returns false, and counts nothing, if there are too many.
@@ -43,8 +43,8 @@ extension Frame {
 }
 
 extension FrameTable {
-  /// The frame whose counts hold for `pfn`, which the caller knows to be in use: itself, or the first of the 2 MiB
-  /// frame that it is a part of (`page_folio`).
+  /// The frame whose counts hold for `pfn`: itself, or the first of the 2 MiB frame that it is a part of
+  /// (`page_folio`). The caller knows `pfn` to be in use.
   func folio(of pfn: PFN) -> Frame { frame(pfn).has(Frame.hugeBit) ? frame(pfn.hugeStart) : frame(pfn) }
 
   /// Gives 2 MiB from the allocator their first reference, which is the caller's. As `Frame.begin`.
@@ -86,7 +86,7 @@ extension FrameTable {
   }
 
   /// Turns a 2 MiB frame into 512 ordinary ones (`__split_folio_to_order`). Those at `users` go on with one reference
-  /// each; the others have none and are returned, to be freed.
+  /// each. The others have none and are returned, to be freed.
   ///
   /// The caller has taken the entries away and waited for a grace period, so no thread retains the frame by an entry. A
   /// thread may still retain it by number for a moment (`retainFolio(of:)`). If there is such a reference, or any other
@@ -106,8 +106,8 @@ extension FrameTable {
     return (0..<Page.pagesPerHuge).map { first + $0 }.filter { !used.contains($0) }
   }
 
-  /// What a break-up does with the mark that the 2 MiB may be dropped: the parts at `users` get it, if their entries
-  /// are clean and no device has made a part dirty. Else the memory is kept.
+  /// What a break-up does with the mark that the 2 MiB may be dropped. The parts at `users` get it if their entries are
+  /// clean and no device has made a part dirty. Else the memory is kept.
   func leaveLazyFree(of first: PFN, to users: [PFN], entriesAreClean: Bool) {
     guard frame(first).has(Frame.lazilyFreedBit) else { return }
     let isClean = (0..<Page.pagesPerHuge).allSatisfy { !frame(first + $0).has(Frame.dirtyBit) }

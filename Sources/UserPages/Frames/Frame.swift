@@ -20,7 +20,7 @@ import Synchronization
 /// The processor's flags answer both questions of the fast path, so neither addition has to return what it found. After
 /// a pin the sign says whether there are too many references. After an unpin zero says that none is left.
 ///
-/// Linux counts a pin as 1024 references and so can only say that a page *may be* pinned; here it is known.
+/// Linux counts a pin as 1024 references and so can only say that a page *may be* pinned. Here it is known.
 ///
 /// `state`, one atomic word:
 ///
@@ -88,17 +88,18 @@ struct Frame: @unchecked Sendable {
   /// Adds `counts`, `oneReference` or `oneReference + onePin`, for an entry, a get or a pin. Returns false if the frame
   /// has too many references for another: the caller then puts `counts` back, and fails with `outOfMemory`.
   ///
-  /// With 2^32 references the frame would seem free. So they are refused at `limit`, half way: until it has put its
-  /// reference back, each thread that is refused has one on top (Linux's `try_grab_folio` refuses since
-  /// CVE-2019-11487).
+  /// With 2^32 references the frame would seem free. So they are refused at `limit`, half way, because each refused
+  /// thread has one on top until it has put its reference back. (Linux's `try_grab_folio` refuses since
+  /// CVE-2019-11487.)
   ///
   /// For a walker inside a read-side section that read a present entry to this frame there. The entry's reference
   /// cannot have been dropped yet, so no test for zero is needed. Linux, which frees pages without waiting for walkers,
   /// needs a compare-and-swap loop. The walker must look at the entry again afterwards.
   ///
   /// ORDERING [pin-then-look]: sequentially consistent, pairs with [change-then-count]: the writer changes the entry
-  /// and looks at the counts after. In the single order of these four accesses either the walker's second look comes
-  /// after the change, and it backs out, or its addition comes before the writer's look, and the writer sees the pin.
+  /// and looks at the counts after. In the single order of these four accesses there are two cases. Either the walker's
+  /// second look comes after the change, and it backs out. Or its addition comes before the writer's look, and the
+  /// writer sees the pin.
   @inlinable @inline(__always)
   func retain(_ counts: UInt64) -> Bool {
     let new = descriptor.pointee.counts.wrappingAdd(counts, ordering: .sequentiallyConsistent).newValue
@@ -111,8 +112,8 @@ struct Frame: @unchecked Sendable {
 
   /// Adds references that cannot be refused. As `retain` otherwise.
   ///
-  /// They are the swap cache's, those of the parts of a 2 MiB frame, and a caller's on a page that a cache, a file or
-  /// an image keeps. A fault adds one to the copy that it tells a backing of.
+  /// They are the swap cache's and those of the parts of a 2 MiB frame. A caller's on a page that a cache, a file or an
+  /// image keeps is one too. A fault adds one to the copy that it tells a backing of.
   ///
   /// Each stands for an entry, a page of a cache or a call under way, so memory ends before they do. Should they
   /// overflow all the same, the process ends: the frame would be freed while it is mapped.
@@ -155,7 +156,7 @@ struct Frame: @unchecked Sendable {
 
   /// References, pins among them.
   ///
-  /// ORDERING [change-then-count]: sequentially consistent, pairs with [pin-then-look]; asked after the entry was
+  /// ORDERING [change-then-count]: sequentially consistent, pairs with [pin-then-look]. Asked after the entry was
   /// changed.
   var references: Int {
     Int(descriptor.pointee.counts.load(ordering: .sequentiallyConsistent) >> 32)

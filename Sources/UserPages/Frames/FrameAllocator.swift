@@ -34,9 +34,9 @@ final class FrameAllocator: @unchecked Sendable {
   private let caches: UnsafeMutablePointer<UInt32>
   private let locks = LockArray(count: shardCount)
   private let depot: FrameDepot
-  /// What of RAM is movable; nil for nothing.
+  /// What of RAM is movable, or nil if nothing is.
   private let movable: FrameDepot?
-  /// The first movable frame; the end of RAM where there is none.
+  /// The first movable frame, or the end of RAM if there is none.
   private let movableStart: PFN
 
   /// A thread's frames: a word that counts them, and a stack of as many.
@@ -124,7 +124,7 @@ final class FrameAllocator: @unchecked Sendable {
   /// Frames that are free now, brought together in the depot first, so that `isLow` tells the truth. O(shards).
   func gatheredCount() -> Int { gathering { depot.count + (movable?.count ?? 0) } }
 
-  /// A free frame, with no references and unspecified contents; nil where there is none. O(1), any thread.
+  /// A free frame, with no references and unspecified contents, or nil if there is none. O(1), any thread.
   ///
   /// - Parameters:
   ///   - movable: whether the frame may be a movable one. Such a frame is preferred.
@@ -135,8 +135,8 @@ final class FrameAllocator: @unchecked Sendable {
     return fromReserve ? takeFromReserve().map(begin) : nil
   }
 
-  /// As `allocate`, but from the calling thread's cache alone; nil where that has none, or another thread has its lock.
-  /// Waits for nothing.
+  /// As `allocate`, but from the calling thread's cache alone. Returns nil if that has none or another thread has its
+  /// lock. Waits for nothing.
   ///
   /// - Parameter movable: whether the frame is a movable one, where some are.
   func allocateCached(movable isMovable: Bool) -> PFN? {
@@ -168,8 +168,8 @@ final class FrameAllocator: @unchecked Sendable {
     return other.map(begin)
   }
 
-  /// 512 frames in a row that begin at a multiple of 512, with no references and unspecified contents; nil where no
-  /// such block is free as a whole. O(512), any thread. Waits for no grace period.
+  /// 512 frames in a row that begin at a multiple of 512, with no references and unspecified contents. Returns nil if
+  /// no such block is free as a whole. O(512), any thread. Waits for no grace period.
   ///
   /// From then on each is a frame like any other: they may be freed one by one as well as by `freeHuge`.
   func allocateHuge() -> PFN? {

@@ -4,11 +4,11 @@ import Synchronization
 /// The 4096 bytes of a frame, unchecked: an address that must not outlive the hold or section which keeps the frame.
 ///
 /// A device, another address space or the program may write while they are read, as on real hardware. So they are
-/// copied in and out, or reached as single atomic words; `racy_copy.h` says what a copy promises. Only real I/O uses
+/// copied in and out, or reached as single atomic words. `racy_copy.h` says what a copy promises. Only real I/O uses
 /// `address`.
 ///
-/// ORDERING [revoke-then-change]: every store to a frame is a release, those of a copy by the fence before it. So a
-/// reader without a section that finds a byte which a frame's next owner stored, and has a fence then, knows what came
+/// ORDERING [revoke-then-change]: every store to a frame is a release, those of a copy by the fence before it. A reader
+/// without a section may find a byte which a frame's next owner stored. If it has a fence then, it knows what came
 /// before the frame was freed: (D) of `Translations`. On x86-64 the fence is no instruction.
 ///
 /// For the inside of the package. `PageBytes`, the public face, has its life bound to a pin's.
@@ -43,7 +43,7 @@ package struct FrameBytes: @unchecked Sendable {
     }
   }
 
-  /// As `load`; nil if these bytes are a page of a real file that the file no longer has.
+  /// As `load`, or nil if these bytes are a page of a real file that the file no longer has.
   ///
   /// ORDERING [mark-then-replace]: the load acquires, so the look needs no fence. On AArch64 a fence is an instruction.
   @inlinable @inline(__always)

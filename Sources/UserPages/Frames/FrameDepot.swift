@@ -1,8 +1,9 @@
 import Glibc
 import Synchronization
 
-/// Free frames that are in no thread's cache: the frames of RAM as blocks of 512, each as long and as aligned as a huge
-/// page.
+/// Free frames that are in no thread's cache.
+///
+/// The frames of RAM form blocks of 512, each as long and as aligned as a huge page.
 ///
 /// A block has a bit for each of its frames and a count of those that are here, from which follows which it is:
 ///
@@ -11,9 +12,9 @@ import Synchronization
 ///     whole     all 512 are: it can be given out as one huge frame
 ///
 /// It is nothing else: a block that was broken is whole again the moment its last frame comes back. Single frames are
-/// taken from partial blocks before whole ones are broken, and from the lowest numbers on: use gathers in few blocks,
-/// and those that it leaves recombine. RAM that ends within a block has a last one that is never whole and so is used
-/// up first.
+/// taken from partial blocks before whole ones are broken, and from the lowest numbers on. So use gathers in few
+/// blocks, and those that it leaves recombine. RAM that ends within a block has a last one that is never whole and so
+/// is used up first.
 ///
 /// Blocks that were never taken from have nothing written about them: `untouched` is the first of them. So a machine is
 /// made in time and memory that do not depend on its RAM. A touched block costs a sixth of a byte for each of its
@@ -38,7 +39,7 @@ final class FrameDepot: @unchecked Sendable {
   private var untouched = 0
   private let wholeCount: Int
   private let watermarks: Watermarks
-  /// Whether fewer frames are here than the low watermark, or than the reserve. Hints; both change seldom.
+  /// Whether fewer frames are here than the low watermark, or than the reserve. Both are hints and change seldom.
   private let isLowNow = Atomic<Bool>(false)
   private let isShortNow = Atomic<Bool>(false)
 
@@ -106,7 +107,7 @@ final class FrameDepot: @unchecked Sendable {
     return index
   }
 
-  /// Takes `wanted` frames, or what there is, to the beginning of `frames`, the lowest number last; returns how many.
+  /// Takes `wanted` frames, or what there is, to the beginning of `frames`, the lowest number last. Returns how many.
   /// The reserve stays, unless `fromReserve`.
   ///
   /// Near the low watermark it gives few at a time: frames in threads' caches are no longer seen here.
@@ -125,7 +126,7 @@ final class FrameDepot: @unchecked Sendable {
     return taken
   }
 
-  /// Takes the lowest frames of a block that is not empty to `frames`, downwards from `left`; returns how many.
+  /// Takes the lowest frames of a block that is not empty to `frames`, downwards from `left`. Returns how many.
   private func take(_ left: Int, fromBlock index: Int, to frames: UnsafeMutablePointer<UInt32>) -> Int {
     let taken = min(left, Int(counts[index]))
     let base = UInt32(truncatingIfNeeded: first.rawValue) + UInt32(index * Self.blockSize)
@@ -145,7 +146,7 @@ final class FrameDepot: @unchecked Sendable {
     return taken
   }
 
-  /// Takes the lowest whole block; nil where none is whole, or the reserve would not stay.
+  /// Takes the lowest whole block, or returns nil if none is whole or the reserve would not stay.
   func takeBlock() -> PFN? {
     lock.lock()
     defer { lock.unlock() }

@@ -4,12 +4,12 @@ import CPlatform
 ///
 /// `PhysicalMemory.allocate()` makes the first one. The frame goes back to the allocator with its last reference,
 /// whatever holds that: this value, an entry, a get or a pin. The value ends exactly once, by `put` or at the end of
-/// its life; it can be handed to another thread but not copied, and `retain` makes another. It does not keep the
-/// machine, which traps at its end if a reference is left.
+/// its life. It can be handed to another thread but not copied. `retain` makes another. It does not keep the machine,
+/// which traps at its end if a reference is left.
 ///
 /// Linux: the reference that `alloc_pages` returns, `folio_get`, `folio_put`.
 public struct FrameReference: ~Copyable, Sendable {
-  /// The frame's number; the first of 512 in a row for a 2 MiB frame.
+  /// The frame's number. For a 2 MiB frame it is the first of 512 in a row.
   public let pfn: PFN
   /// The frame whose counts hold: the one of `pfn`.
   private let frame: Frame

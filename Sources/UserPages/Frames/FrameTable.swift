@@ -23,7 +23,7 @@ import Synchronization
 /// ORDERING [section-begin]: the word's store is a release, its load an acquire: a thread that finds a section there
 /// finds its descriptors initialised.
 ///
-/// A trivial value; the reservation lives as long as the machine.
+/// A trivial value. The reservation lives as long as the machine.
 @frozen @usableFromInline
 struct FrameTable: @unchecked Sendable {
   /// What a 2 MiB stretch of physical memory is.
@@ -36,11 +36,11 @@ struct FrameTable: @unchecked Sendable {
     case described
   }
 
-  // Reserved address space; what is behind it depends on the section map.
+  // Reserved address space. What is behind it depends on the section map.
   @usableFromInline let bytesBase: UnsafeMutableRawPointer
   @usableFromInline let descriptors: UnsafeMutablePointer<FrameDescriptor>
   // A word for each 2 MiB: bits 0...9 how many frames there are of it, bits 10...11 the kind, bit 15 `patternBit`. From
-  // `calloc`, so that a word which was never written takes no memory; freed by `release`.
+  // `calloc`, so that a word which was never written takes no memory. Freed by `release`.
   private let sections: UnsafeMutablePointer<Atomic<UInt16>>
   private static let patternBit: UInt16 = 1 << 15
   /// Frame numbers are below this.
@@ -49,7 +49,7 @@ struct FrameTable: @unchecked Sendable {
   @usableFromInline private(set) var movableStart = PFN(0)
   @usableFromInline private(set) var movableEnd = PFN(0)
 
-  /// Reserves address space for `span` frames; nil where the process has not that much.
+  /// Reserves address space for `span` frames. The result is nil if the process has not that much.
   init?(span: Int) {
     let sections = (span + Page.pagesPerHuge - 1) / Page.pagesPerHuge
     let span = sections * Page.pagesPerHuge
@@ -95,7 +95,7 @@ struct FrameTable: @unchecked Sendable {
   /// The frame whose bytes these are.
   func number(of bytes: FrameBytes) -> PFN { PFN(UInt64(bytes.address - bytesBase) >> UInt64(Page.shift)) }
 
-  /// The descriptor of a frame that has one; for frames behind entries without the special bit.
+  /// The descriptor of a frame that has one. For frames behind entries without the special bit.
   @inlinable @inline(__always)
   func frame(_ pfn: PFN) -> Frame { Frame(descriptors + Int(pfn.rawValue)) }
 
@@ -118,7 +118,7 @@ struct FrameTable: @unchecked Sendable {
   @inlinable @inline(__always)
   func isMovable(_ pfn: PFN) -> Bool { pfn >= movableStart && pfn < movableEnd }
 
-  /// What a frame number stands for at this moment; any number may be asked for. O(1), any thread.
+  /// What a frame number stands for at this moment. Any number may be asked for. O(1), any thread.
   ///
   /// A caller that goes on to the frame's descriptor or bytes, and holds no reference, is inside a read-side section.
   func kind(of pfn: PFN) -> Kind {

@@ -4,14 +4,14 @@ import Glibc
 /// A stretch of physical memory beside RAM, which lives as long as this object: an image's, or a device's.
 ///
 /// The owner sees to it that no entry leads to bare memory when the object goes. A mapping holds its backing, and lets
-/// go of it a grace period after its entries were cleared. A device's frames have references: those that an entry, a
-/// get or a pin holds then stay, and the whole section with them, until the last is put.
+/// go of it a grace period after its entries were cleared. A device's frames have references. Those that an entry, a
+/// get or a pin holds then stay until the last is put, and the whole section with them.
 final class MemorySection: Sendable {
   let first: PFN
   let pages: Int
   let memory: PhysicalMemory
   private let isDescribed: Bool
-  /// What the bytes are, where they may be rewritten; -1 where not.
+  /// The descriptor of what the bytes are, if they may be rewritten, else -1.
   private let file: Int32
   /// The owner of `file`, if pages are filled on demand.
   private let pattern: PatternFile?
@@ -43,7 +43,7 @@ final class MemorySection: Sendable {
     if file >= 0, pattern == nil { close(file) }
   }
 
-  /// Rewrites a page of bare memory, as a flash file system does; false where it cannot be rewritten.
+  /// Rewrites a page of bare memory, as a flash file system does. Returns false if it cannot be rewritten.
   ///
   /// The page is filled: its contents were copied out before, by `fill` and a read.
   func rewrite(page: Int, from bytes: FrameBytes) -> Bool {
@@ -63,7 +63,9 @@ final class MemorySection: Sendable {
 
   /// Bare memory, each page of which is filled with the byte that `byte` gives for its index, when it is first used.
   ///
-  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory`.
+  /// - Throws:
+  ///   - `invalidArgument` if `pages` is not positive.
+  ///   - `outOfMemory` if there are not as many frame numbers, or if the process lacks the memory.
   static func bare(
     _ memory: PhysicalMemory, pages: Int, byte: @escaping @Sendable (Int) -> UInt8
   ) throws(PageError) -> MemorySection {
@@ -76,7 +78,9 @@ final class MemorySection: Sendable {
 
   /// Bare memory that holds `contents`, and zeroes to the end of its last page.
   ///
-  /// - Throws: `invalidArgument` where `contents` is empty, `outOfMemory`.
+  /// - Throws:
+  ///   - `invalidArgument` if `contents` is empty.
+  ///   - `outOfMemory` if there are not as many frame numbers, or if the process lacks the memory.
   static func bare(_ memory: PhysicalMemory, contents: [UInt8]) throws(PageError) -> MemorySection {
     let pages = Page.count(holding: contents.count)
     let file = try imageFile(memory, pages: pages)
@@ -136,7 +140,9 @@ final class MemorySection: Sendable {
 
   /// Memory with descriptors that is not the allocator's, zero-filled.
   ///
-  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory`.
+  /// - Throws:
+  ///   - `invalidArgument` if `pages` is not positive.
+  ///   - `outOfMemory` if there are not as many frame numbers, or if the process lacks the memory.
   /// - Complexity: O(pages).
   static func device(_ memory: PhysicalMemory, pages: Int) throws(PageError) -> MemorySection {
     guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }

@@ -20,7 +20,7 @@ public enum Page {
 
 /// A page frame number: a physical address divided by the page size.
 public struct PFN: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
-  /// The number. Frame n holds the bytes from n * `Page.size` on of physical memory; any number may be asked about.
+  /// The number. Frame n holds the bytes from n * `Page.size` on of physical memory. Any number may be asked about.
   public var rawValue: UInt64
 
   /// The frame with a number.

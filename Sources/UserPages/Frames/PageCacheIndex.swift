@@ -2,8 +2,8 @@ import Synchronization
 
 /// Which frame holds each page of a file, if one does: the index of a page cache (Linux's `i_pages`).
 ///
-/// One atomic word a page. A look-up takes no lock; an entry is changed by one compare-and-swap. The cache has one
-/// reference on each frame that is in the index; the index itself counts nothing.
+/// One atomic word a page. A look-up takes no lock. An entry is changed by one compare-and-swap. The cache has one
+/// reference on each frame that is in the index. The index itself counts nothing.
 ///
 /// A file may be of any length, and most of it a hole. So memory is taken where a page has been (`SparseWords`), and a
 /// walk over the file skips what never had one. Each level of marks has a word for 512 of the level below, as a page
@@ -12,7 +12,7 @@ final class PageCacheIndex: Sendable {
   private static let fanOut = 512
 
   let count: Int
-  /// A frame number plus one; 0 for empty.
+  /// A frame number plus one, or 0 for empty.
   private let words: SparseWords
   /// The lowest level first. A mark is 1 once a word below it was stored to, and stays.
   private let marks: [SparseWords]

@@ -2,15 +2,15 @@ import Glibc
 
 /// Why an operation did not happen, named as on Linux.
 public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// `EFAULT`: no mapping there; one that does not allow a pin, a mirror's access or a remote one; or a page that
-  /// cannot be pinned.
+  /// `EFAULT`: no mapping there, or a page that cannot be pinned. Also a mapping that does not allow a pin, a mirror's
+  /// access or a remote one.
   case badAddress
   /// `EINVAL`: an argument that no address space could honour.
   case invalidArgument
   /// `ENOMEM`: no frame is free, even after reclaim, or a range is not mapped.
   ///
-  /// Also if the swap file or the disk is full, if a frame has too many references, or if a long-term pin cannot move
-  /// its page.
+  /// Also if the swap file or the disk is full, or if a frame has too many references. Also if a long-term pin cannot
+  /// move its page.
   case outOfMemory
   /// `EAGAIN`: not without doing what the caller excluded.
   case tryAgain
@@ -60,7 +60,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     self = errno == ENOMEM || errno == ENOSPC ? .outOfMemory : .file(step, errno: errno)
   }
 
-  /// The number that a system call gives for it; nil for the two that are signals, not numbers.
+  /// The number that a system call gives for it, or nil for the two that are signals, not numbers.
   public var errno: Int32? {
     switch self {
     case .badAddress: EFAULT
@@ -118,7 +118,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The Linux name; for a file's error also what was tried, and what the name means (`strerror(3)`).
+  /// The Linux name. For a file's error also what was tried, and what the name means (`strerror(3)`).
   public var description: String {
     guard case .file(let step, let errno) = self else { return name }
     return "\(name): cannot \(step.rawValue) the file: \(String(cString: strerror(errno)))"

@@ -5,7 +5,7 @@ import Synchronization
 /// The memory file behind an image whose pages are each filled with one byte, written when a page is first used.
 ///
 /// A page that was never asked for takes no memory, and one of zeroes never does. The image's frames map the file, for
-/// reading alone; a fault, a copy or an insertion by number calls `fill` before it lets anything see the frame.
+/// reading alone. A fault, a copy or an insertion by number calls `fill` before it lets anything see the frame.
 ///
 ///     a filling thread                                 another
 ///     finds the page's bit clear
@@ -43,7 +43,7 @@ final class PatternFile: @unchecked Sendable {
     words[page / 64].load(ordering: .acquiring) & 1 << UInt64(page % 64) != 0
   }
 
-  /// Fills those of `pages` that are not; false where there is no memory for one of them.
+  /// Fills those of `pages` that are not filled. Returns false if there is no memory for one of them.
   func fill(_ pages: Range<Int>) -> Bool {
     if pages.allSatisfy(isFilled) { return true }
     let contents = pages.map { isFilled($0) ? 0 : byte($0) }

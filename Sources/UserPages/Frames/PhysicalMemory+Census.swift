@@ -1,6 +1,6 @@
 import Glibc
 
-/// What a machine has in use; all zero when everything was given back.
+/// What a machine has in use: all zero when everything was given back.
 public struct Census: Equatable, Sendable, CustomStringConvertible {
   /// Frames of RAM that are not free.
   public var framesInUse: Int
@@ -54,7 +54,8 @@ extension PhysicalMemory {
   /// The last frame of RAM. What follows its bytes in this process is not readable.
   package var lastRAMFrame: PFN { allocator.first + (ramPages - 1) }
 
-  /// Counts what is in use. Any thread, at any time; exact when nothing else runs and deferred frees were flushed.
+  /// Counts what is in use. Any thread, at any time. The result is exact if nothing else runs and deferred frees were
+  /// flushed.
   ///
   /// - Complexity: O(frames that were ever in use).
   public func census() -> Census {
@@ -70,7 +71,7 @@ extension PhysicalMemory {
     return census
   }
 
-  /// What is known of a frame; nil where it has no descriptor. Any thread, any number, at any time: a device may end
+  /// What is known of a frame, or nil if it has no descriptor. Any thread, any number, at any time: a device may end
   /// meanwhile.
   public func frameInformation(of pfn: PFN) -> FrameInformation? {
     // ORDERING [section-end]: the number is looked up and the descriptors are read in one section.
@@ -93,7 +94,7 @@ extension PhysicalMemory {
 
   /// Names the first frames that are still held at the machine's end, with their counts. Empty if none is.
   ///
-  /// - Parameter waiting: references that only wait to be given up; they hold nothing.
+  /// - Parameter waiting: references that only wait to be given up. They hold nothing.
   func heldFrames(besides waiting: [PFN: Int] = [:]) -> String {
     let slots = PinSlotSnapshot(of: frames)
     var held: [String] = []

@@ -7,12 +7,12 @@ import Glibc
 /// there can be memory without descriptors (images) and ranges of RAM that belong to devices.
 ///
 /// Thread-safe. The machine outlives everything made from it. Address spaces, files and images hold it strongly. Gets
-/// and pins do not, because that would write a line which all of them share: the machine checks at its end that none is
-/// left, and traps if one is.
+/// and pins do not, because that would write a line which all of them share. So the machine checks at its end that none
+/// is left, and traps if one is.
 ///
-/// A process that has made a machine, or entered a section, should not go on in the child of a `fork(2)`: RAM is shared
-/// with the parent, and other threads' locks stay locked. The child's first use of the library prints a message and
-/// aborts, and physical memory cannot be reached there. A child may call `exec` or `_exit`, and a program may fork
+/// A process that has made a machine, or entered a section, should not go on in the child of a `fork(2)`. There RAM is
+/// shared with the parent, and other threads' locks stay locked. The child's first use of the library prints a message
+/// and aborts, and physical memory cannot be reached there. A child may call `exec` or `_exit`, and a program may fork
 /// before its first use. Programs are best started by `posix_spawn` or `Process`, which costs the library nothing.
 public final class PhysicalMemory: Sendable {
   /// Frames of RAM for contents. Table nodes and the zero page are beside it.
@@ -27,7 +27,7 @@ public final class PhysicalMemory: Sendable {
   let deferredQueue: DeferredQueue
   /// The frame of zeroes that reads of untouched anonymous memory see.
   package let zeroPage: PFN
-  /// What a flush of the data cache does here; nil if it does nothing.
+  /// What a flush of the data cache does here, or nil if it does nothing.
   let dataCache: (any DataCacheFlushing)?
   let diagnostics: Diagnostics
   let reclaimer: Reclaimer
@@ -39,12 +39,12 @@ public final class PhysicalMemory: Sendable {
   ///
   /// - Parameters:
   ///   - ramPages: RAM, in pages of 4096 bytes.
-  ///   - movablePages: how many of them, at the end, are movable (`ZONE_MOVABLE`): private memory and pages of a
+  ///   - movablePages: how many of them, at the end, are movable (`ZONE_MOVABLE`). Private memory and pages of a
   ///     `PageCache` may lie there, and long-term pins may not. A long-term pin moves its page out first.
-  ///   - spanPages: how many frame numbers there are, RAM, images and devices together; address space is reserved for
+  ///   - spanPages: how many frame numbers there are, RAM, images and devices together. Address space is reserved for
   ///     them, memory is not. By default 64 GiB, or four times RAM where that is more, but at most 16 TiB.
-  ///   - dataCache: what a flush of the data cache does; nothing by default.
-  ///   - swapFile: where anonymous pages go that are advised out or reclaimed; no room by default.
+  ///   - dataCache: what a flush of the data cache does, by default nothing.
+  ///   - swapFile: where anonymous pages go that are advised out or reclaimed. By default there is no room.
   ///   - reclaim: when and how frames are taken back from page caches and anonymous memory.
   /// - Throws:
   ///   - `invalidArgument` for a size that is not positive, or beyond 8 TiB (RAM, swap) or 16 TiB (all frame numbers).
@@ -161,7 +161,7 @@ public final class PhysicalMemory: Sendable {
     frames.release()
   }
 
-  /// Frames of RAM that are free now; deferred frees are not among them until they are flushed. O(1), any thread.
+  /// Frames of RAM that are free now. Deferred frees are not among them until they are flushed. O(1), any thread.
   public var freePages: Int { allocator.freeCount }
 
   /// Waits for a grace period and for writes to the swap file, and frees what waited for them.

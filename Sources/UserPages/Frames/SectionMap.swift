@@ -23,7 +23,7 @@ final class SectionMap: @unchecked Sendable {
     let first: PFN
     let pages: Int
     let isDescribed: Bool
-    /// Frames that still have references; counted once the owner has given its own up.
+    /// Frames that still have references. Counted once the owner has given its own up.
     fileprivate(set) var usedFrames: Int
     /// Where the bytes come from, if they are filled on demand.
     fileprivate let pattern: PatternFile?
@@ -40,12 +40,13 @@ final class SectionMap: @unchecked Sendable {
   /// Adds `pages` frames of memory and returns the first one's number.
   ///
   /// - Parameters:
-  ///   - described: whether the frames have descriptors; those begin as zero words.
+  ///   - described: whether the frames have descriptors. Those begin as zero words.
   ///   - file: what the bytes are: a file descriptor, or a negative number for private zeroes.
   ///   - writable: whether this process may write to them.
-  ///   - pattern: fills `file` when a frame is first used by its number, see `fill`; nil where all bytes are there.
-  /// - Throws: `outOfMemory` if there are not as many frame numbers, or if the process lacks the memory; `file` if
-  ///   `file` cannot be mapped.
+  ///   - pattern: fills `file` when a frame is first used by its number, see `fill`. It is nil if all bytes are there.
+  /// - Throws:
+  ///   - `outOfMemory` if there are not as many frame numbers, or if the process lacks the memory.
+  ///   - `file` if `file` cannot be mapped.
   func add(
     pages: Int, described: Bool, file: Int32, writable: Bool, shared: Bool, pattern: PatternFile? = nil
   ) throws(PageError) -> PFN {
@@ -102,7 +103,7 @@ final class SectionMap: @unchecked Sendable {
   ///
   /// Where a frame has more, because an entry, a get or a pin holds it, its last put does the rest (`endReference`).
   ///
-  /// A reference here falls at once, without a grace period: no entry leads to a frame by the owner's reference, so no
+  /// A reference here falls at once, without a grace period. No entry leads to a frame by the owner's reference, so no
   /// walker and no pin slot relies on it. Each of them relies on an entry's reference, which the deferred queue gives
   /// up.
   func endReferences(from first: PFN, pages: Int) -> PFN? {

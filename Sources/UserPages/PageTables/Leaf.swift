@@ -3,8 +3,8 @@
 /// The value is read once, at the end of the descent. A later load through `ptep` may differ: that comparison is the
 /// second look of [pin-then-look].
 ///
-/// A leaf cannot outlive the section that read it. So a function with a leaf runs inside that section, which keeps the
-/// entry's node, and the frame behind the entry with the entry's own reference ([deferred-free]).
+/// A leaf cannot outlive the section that read it. So a function with a leaf runs inside that section. The section
+/// keeps the entry's node, and the frame behind the entry with the entry's own reference ([deferred-free]).
 @frozen @usableFromInline
 struct Leaf: ~Escapable {
   /// The entry: of the lowest level, or one of the level above that links no node.
@@ -40,7 +40,7 @@ struct Leaf: ~Escapable {
 }
 
 extension PageTable {
-  /// The end of the descent for `address`; nil if a node above the last two levels is missing.
+  /// The end of the descent for `address`, or nil if a node above the last two levels is missing.
   ///
   /// One descent tells a base page, a huge entry and a part of a huge frame apart, so that a miss needs no second one.
   /// O(levels).

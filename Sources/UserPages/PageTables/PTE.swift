@@ -34,7 +34,7 @@
 ///     link     -> migration -> link   collapse: failed, because a page is pinned or got
 ///     link     -> empty               the node is unlinked: nothing is mapped in its span
 ///
-/// Only the thread that locked an entry may change a busy one; others wait until it is something else. Non-present
+/// Only the thread that locked an entry may change a busy one. Others wait until it is something else. Non-present
 /// entries other than `empty` and `busy` hold a swap slot (see `PTE+Swap.swift`), a migration or a guard marker.
 ///
 /// `NormalPage.swift` says which entries are special.
@@ -114,7 +114,7 @@ struct PTE: RawRepresentable, Equatable, Sendable {
   @inlinable var isNeverSlotPinned: Bool { has(PTELayout.neverSlotPinned) }
 
   /// Whether an entry of the second-lowest level maps 2 MiB: it is not a link, not empty and not locked. Of an entry of
-  /// the lowest level it says only that the entry maps a part; `Leaf.mapsHuge` tells the levels apart.
+  /// the lowest level it says only that the entry maps a part. `Leaf.mapsHuge` tells the levels apart.
   @inlinable var mapsHuge: Bool { isMapped && isHuge }
 
   /// The frame whose counts hold for the frame of an entry that is mapped and not special.
@@ -131,7 +131,7 @@ extension PTE {
   enum NonPresentKind: UInt64, CaseIterable {
     /// Locked. No payload.
     case busy = 1
-    /// Written out; the payload is the place.
+    /// Written out. The payload is the place.
     case swap = 2
     /// Replaced for a while by an operation that holds the mmap lock: for reading in a page-out, for writing in all
     /// others. The payload is the frame's number, or nothing.
@@ -148,7 +148,8 @@ extension PTE {
     rawValue = PTELayout.nonPresent | kind.rawValue << PTELayout.kindShift | payload << PTELayout.pfnShift
   }
 
-  /// The kind of an entry that maps nothing and is not empty; nil if it maps a page, links a node, or is empty.
+  /// The kind of an entry that maps nothing and is not empty. It is nil if the entry maps a page, links a node, or is
+  /// empty.
   var nonPresentKind: NonPresentKind? {
     guard !isMapped, rawValue & PTELayout.nonPresent == PTELayout.nonPresent else { return nil }
     return NonPresentKind(rawValue: rawValue >> PTELayout.kindShift & 0xf)

@@ -2,7 +2,7 @@
 ///
 /// Mostly one bit. It may be stored inverted: s390 has a *protect* bit, not a writable one. It may be spread over
 /// several: powerpc's present entry is valid, a leaf and readable. Then yes and no differ in all of them, and any other
-/// value is neither. All code above asks `PTE`; only layouts name bits by number.
+/// value is neither. All code above asks `PTE`. Only layouts name bits by number.
 @frozen @usableFromInline
 struct PTEBit: Equatable, Sendable {
   @usableFromInline let mask: UInt64

@@ -1,4 +1,4 @@
-/// powerpc (64-bit Book3S: radix and hash alike), as Linux lays it out. Bits are numbered from the lowest here; the
+/// powerpc (64-bit Book3S: radix and hash alike), as Linux lays it out. Bits are numbered from the lowest here. The
 /// architecture's manual numbers them from the highest, and memory holds the word with its highest byte first.
 ///
 ///     63  62  61  60 54 53  52              12 11  10  9   8   7   6   5   4   3   2   1   0
@@ -25,8 +25,8 @@
 ///
 /// A link to a node has V set and L clear: the one of the three architectures that tells entries from links by design.
 ///
-/// Before radix and hash tables shared a layout, each page size had its own. The special bit was bit 16 with pages of
-/// 4 KiB (the frame number began at bit 17), and bit 10 with those of 64 KiB.
+/// Before radix and hash tables shared a layout, each page size had its own. With pages of 4 KiB the special bit was
+/// bit 16, and the frame number began at bit 17. With those of 64 KiB the special bit was bit 10.
 @frozen @usableFromInline
 enum PTELayoutPowerPC {
   @inlinable static var valid: UInt64 { 1 << 63 }

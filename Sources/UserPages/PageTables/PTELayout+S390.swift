@@ -1,4 +1,4 @@
-/// s390 (z/Architecture, 64 bits), as Linux lays it out. Bits are numbered from the lowest here; the architecture's
+/// s390 (z/Architecture, 64 bits), as Linux lays it out. Bits are numbered from the lowest here. The architecture's
 /// manual numbers them from the highest. Capitals are what hardware looks at, small letters are software's.
 ///
 ///     63                      12 11  10  9   8   7   6   5   4   3   2   1   0
@@ -19,19 +19,19 @@
 /// So present is p and r without I, protnone is p and I without r, and writable is w without P. Inversions stay inside
 /// the layout: `PTE` answers as on every other machine.
 ///
-/// Linux's empty entry is not zero: it has I set and nothing else, because to hardware the zero word is a valid entry
+/// Linux's empty entry is not zero. It has I set and nothing else, because to hardware the zero word is a valid entry
 /// of frame 0. Here no hardware walks, and a walker that asks for *present* asks for p as well as for I, as Linux's own
-/// do. So the zero word maps nothing and can be the empty entry, as nodes come from the pool; a machine's table would
-/// be had by putting I where there is nothing.
+/// do. So the zero word maps nothing and can be the empty entry, as nodes come from the pool. To make a table for
+/// hardware, one would set I where there is nothing.
 ///
-/// An entry that maps nothing and is not empty has I and P set and p clear, as Linux's swap entries have (`pte & 0x201`
-/// is `0x200`). Bits 2...5 tell what it is, and the bits of the PFN are its payload.
+/// An entry that maps nothing and is not empty has I and P set and p clear. Linux's swap entries have the same:
+/// `pte & 0x201` is `0x200`. Bits 2...5 tell what it is, and the bits of the PFN are its payload.
 ///
-/// Two things Linux does for hardware's sake are left out: I is also set in an entry that is not accessed, and P in one
-/// that is not dirty, so that the first access faults. Here loads and stores look at y and d themselves.
+/// Two things that Linux does for hardware's sake, so that the first access faults, are left out. There I is also set
+/// in an entry that is not accessed, and P in one that is not dirty. Here loads and stores look at y and d themselves.
 ///
-/// A link to a node is marked as an entry of a region-third table is, by its table type (bits 3 and 2 are 01); p and P
-/// are clear. Every entry of a page has one of the two set.
+/// A link to a node is marked as an entry of a region-third table is, by its table type: bits 3 and 2 are 01. In a link
+/// p and P are clear. Every entry of a page has one of the two set.
 @frozen @usableFromInline
 enum PTELayoutS390 {
   @inlinable static var mapped: UInt64 { 0x001 }

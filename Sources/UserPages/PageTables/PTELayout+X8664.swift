@@ -14,10 +14,10 @@
 ///     C   copy-on-write shared: an anonymous frame that another address space may map too; PageAnonExclusive is clear
 ///     T   never slot-pinned (_PAGE_BIT_SOFTW5): an own frame that no slot ever held
 ///
-/// An entry that maps nothing has P and G clear; bits 1...4 tell what it is, and the bits of the PFN are its payload.
+/// An entry that maps nothing has P and G clear. Bits 1...4 tell what it is, and the bits of the PFN are its payload.
 ///
 /// A link to a node has P and U set and PS clear, as the tables of a process have on x86-64. Linux sets U in the
-/// entries of a process too and tells them from links by their level; here it is left to the links.
+/// entries of a process too and tells them from links by their level. Here it is left to the links.
 @frozen @usableFromInline
 enum PTELayoutX8664 {
   @inlinable static var present: PTEBit { PTEBit(0) }

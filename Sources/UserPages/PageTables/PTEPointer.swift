@@ -6,7 +6,7 @@ import Synchronization
 /// that lock held for writing, and freed a grace period later.
 ///
 /// Every access is sequentially consistent, but for `loadToWalk`, `unlock` and `storeUnseen`. The protocols here are
-/// store-then-load on both sides ([pin-then-look], [lock-then-validate], [link-then-look]); acquire and release would
+/// store-then-load on both sides ([pin-then-look], [lock-then-validate], [link-then-look]). Acquire and release would
 /// not order those. On x86-64 such a load is a plain one. On AArch64 it waits for every earlier release of its thread.
 @frozen @usableFromInline
 struct PTEPointer: @unchecked Sendable {
@@ -45,9 +45,9 @@ struct PTEPointer: @unchecked Sendable {
   @inline(__always)
   func waitUntilUnlocked() -> PTE { update { _ in nil } }
 
-  /// Replaces `old` by `new`; false where the entry was not `old`.
+  /// Replaces `old` by `new`. Returns false if the entry was not `old`.
   ///
-  /// ORDERING [change-then-count]: the change; pairs with [pin-then-look].
+  /// ORDERING [change-then-count]: the change. It pairs with [pin-then-look].
   func replace(_ old: PTE, with new: PTE) -> Bool {
     word.pointee.compareExchange(
       expected: old.rawValue, desired: new.rawValue, ordering: .sequentiallyConsistent
@@ -57,11 +57,11 @@ struct PTEPointer: @unchecked Sendable {
   /// Locks the entry if it still is `old`.
   ///
   /// ORDERING [lock-then-validate]: the fault locks the entry, then looks at its mapping's state. The operation sets
-  /// that state, then looks at the entries. In the single order of the four either the fault sees that its mapping is
-  /// detached and restores the entry, or the operation meets the busy entry and waits.
+  /// that state, then looks at the entries. In the single order of the four there are two cases. Either the fault sees
+  /// that its mapping is detached and restores the entry. Or the operation meets the busy entry and waits.
   func lock(_ old: PTE) -> Bool { replace(old, with: .busy) }
 
-  /// Changes the entry by `change` and returns what it was; waits while it is busy. `change` may be called repeatedly
+  /// Changes the entry by `change` and returns what it was. Waits while it is busy. `change` may be called repeatedly
   /// and returns nil to leave the entry alone.
   @inline(__always)
   func update(_ change: (PTE) -> PTE?) -> PTE {

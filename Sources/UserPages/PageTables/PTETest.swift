@@ -53,9 +53,9 @@ struct PTETest: Sendable {
 
   /// A get or a pin by the fast path.
   ///
-  /// - `write`: the entry must be writable; an anonymous frame behind a writable entry is exclusive.
-  /// - a pin for reading must not take an anonymous frame that another space may map too (it would have to be
-  ///   unshared); a plain get may.
+  /// - `write`: the entry must be writable. An anonymous frame behind a writable entry is exclusive.
+  /// - a pin for reading must not take an anonymous frame that another space may map too: it would have to be unshared.
+  ///   A plain get may take it.
   /// - a long-term pin for reading takes anonymous frames only. In a private mapping a file's frame would have to be
   ///   unshared, and the entry does not tell a private mapping from a shared one.
   /// - a long-term pin for writing takes anonymous frames only: of a file's frame the state must be looked at

@@ -12,18 +12,17 @@ import Synchronization
 struct PageTable: Sendable {
   static let levels = 4
 
-  /// The node of the highest level; never unlinked.
+  /// The node of the highest level. It is never unlinked.
   @usableFromInline let root: TableNode
 
   init(root: TableNode) { self.root = root }
 
-  /// The entry of the lowest level for `address`; nil if its node does not exist, or 2 MiB are mapped by one entry
-  /// above.
+  /// The entry of the lowest level for `address`, or nil if its node does not exist or one entry above maps 2 MiB.
   ///
   /// `leaf(for:_:)` finds the entry at either level in one descent.
   ///
   /// ORDERING [node-publish]: loads of links acquire at least, and pair with the link's compare-and-swap in
-  /// `makeNodes`; a new node is all zeroes before it is linked.
+  /// `makeNodes`. A new node is all zeroes before it is linked.
   ///
   /// ORDERING [lock-then-validate]: here they are sequentially consistent. An operation sets a mapping's state and then
   /// looks for entries. A fault links a node, locks an entry in it and then looks at the state. An operation that
@@ -46,8 +45,8 @@ struct PageTable: Sendable {
     return TableNode(link: second[TableNode.index(of: address, level: 2)].load())
   }
 
-  /// The entry of the second-lowest level for `address` (`pmd_offset`): empty, a link to a node of the lowest level, or
-  /// an entry that maps 2 MiB. Nil if its node does not exist.
+  /// The entry of the second-lowest level for `address` (`pmd_offset`), or nil if its node does not exist. The entry is
+  /// empty, a link to a node of the lowest level, or one that maps 2 MiB.
   func hugePTEP(
     for address: VirtualAddress, _ proof: some NodeGuard & ~Escapable
   ) -> PTEPointer? {
@@ -82,9 +81,9 @@ struct PageTable: Sendable {
   }
 
   /// ORDERING [link-then-look]: the walk links a child into a node, then looks at the link to that node again. An
-  /// unlinking thread clears the link to a node first, and collects its children after. So either the unlinking thread
-  /// collects the new child, or this walk sees that the parent was unlinked, unlinks the child and starts again from
-  /// the root.
+  /// unlinking thread clears the link to a node first, and collects its children after. So there are two cases. Either
+  /// the unlinking thread collects the new child. Or this walk sees that the parent was unlinked, unlinks the child and
+  /// starts again from the root.
   @inline(never)
   private func makeNodes(to address: VirtualAddress, wantsHuge: Bool, using spare: inout SpareNodes) -> WalkEnd {
     restart: while true {
@@ -121,8 +120,8 @@ struct PageTable: Sendable {
   }
 }
 
-/// Proof that no node which a descent meets is freed meanwhile: a read-side section, the mmap lock held either way, or
-/// a cursor, which one of them lends.
+/// Proof that no node which a descent meets is freed meanwhile. It is a read-side section, the mmap lock held either
+/// way, or a cursor, which one of them lends.
 ///
 /// Nodes are unlinked under the mmap lock held for writing, and freed a grace period later.
 @usableFromInline

@@ -32,7 +32,7 @@ struct TableCursor: ~Escapable, NodeGuard {
     following = range.lowerBound
   }
 
-  /// The next step; nil at the end of the range. Waits for an entry that maps 2 MiB until it is unlocked.
+  /// The next step, or nil at the end of the range. Waits for an entry that maps 2 MiB until it is unlocked.
   @inline(__always)
   mutating func next() -> Step? {
     while following < end {

@@ -4,7 +4,7 @@ import Synchronization
 /// 512 entries: one node of the table.
 ///
 /// In a node of the lowest level an entry is a `PTE`. Above, an entry is nothing (0), a node below, or, one level above
-/// the lowest, a huge `PTE`. A node's address has its low twelve bits clear; `link` marks it as the layout says, so
+/// the lowest, a huge `PTE`. A node's address has its low twelve bits clear. `link` marks it as the layout says, so
 /// that no `PTE` looks like one.
 @frozen @usableFromInline
 struct TableNode: Equatable, @unchecked Sendable {

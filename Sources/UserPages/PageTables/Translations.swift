@@ -51,7 +51,7 @@ struct Translation: Equatable, Sendable {
 /// The translations of one mirror: a word for each page of its range, and a sequence that tells of revocations.
 ///
 /// `revoke` is what an operation does before it changes entries of the range, and until it has changed them. `fill` is
-/// what an access does that found no translation. The reader is outside of any section; the writer is in one.
+/// what an access does that found no translation. The reader is outside of any section, and the writer is in one.
 ///
 ///     operation, fault                              fill, in one section
 ///     (r1) sequence: one more, one more active      (f1) sequence: none active, or gives up
@@ -78,7 +78,7 @@ struct Translation: Equatable, Sendable {
 ///   a fill waits for no other. A fill that takes a claim over makes the first one fail.
 /// - (C) *Writer against revocation.* A writer that found a word read it before (r2), so before (r3). It is an access
 ///   that read the entry at that moment, inside a section that has not ended. Every argument about a program's own
-///   accesses holds for it: the operation waits for a grace period where it must, and frees come a grace period later.
+///   accesses holds for it. The operation waits for a grace period where it must, and frees come a grace period later.
 ///   An entry that allows a store is dirty already.
 /// - (D) *Reader against reuse.* Let (d) find the sequence unchanged. If (b) found a word that (r2) clears later, then
 ///   (r4) is not in what (d) read. (r4) comes before (r5), and so before every store of a later owner, on whichever
@@ -160,7 +160,7 @@ struct TranslationTable: @unchecked Sendable {
 
   fileprivate var memory: UnsafeMutableRawPointer { UnsafeMutableRawPointer(sequence) }
 
-  /// The index of the page that holds `address`; nil if it is not mirrored.
+  /// The index of the page that holds `address`, or nil if it is not mirrored.
   @inlinable @inline(__always)
   func page(of address: VirtualAddress) -> Int? {
     let distance = address.rawValue &- start
@@ -172,9 +172,9 @@ struct TranslationTable: @unchecked Sendable {
   @inlinable @inline(__always)
   subscript(page: Int) -> Translation { Translation(rawValue: words[page].load(ordering: .acquiring)) }
 
-  /// Runs `body` with the bytes of a page, outside of any section, and returns its result if the translation was in
-  /// force until its end: (a) to (d). Nil if there was none, if it was revoked meanwhile, or if the bytes may only be
-  /// read inside a section.
+  /// Runs `body` with the bytes of a page, outside of any section: (a) to (d). Returns its result if the translation
+  /// was in force until its end. Returns nil if there was none, if it was revoked meanwhile, or if the bytes may only
+  /// be read inside a section.
   ///
   /// - Parameters:
   ///   - page: the index of the page.

@@ -43,7 +43,7 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable, 
 
   public var description: String { "0x" + String(rawValue, radix: 16) }
 
-  /// The range of `pages` pages from here; nil if it is empty, unaligned, overflows or leaves the address space.
+  /// The range of `pages` pages from here, or nil if it is empty, unaligned, overflows or leaves the address space.
   func range(pages: Int) -> Range<VirtualAddress>? {
     guard isPageAligned, pages > 0, self < Self.limit else { return nil }
     guard pages <= (Self.limit - self) / Page.size else { return nil }

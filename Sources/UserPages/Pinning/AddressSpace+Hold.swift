@@ -24,7 +24,7 @@ extension AddressSpace {
     return !isLongWrite || !frames.frame(leaf.pte.folioPFN).has(Frame.writtenBackBit)
   }
 
-  /// The leaf with its entry marked as accessed (`folio_mark_accessed`); nil if the entry changed.
+  /// The leaf with its entry marked as accessed (`folio_mark_accessed`), or nil if the entry changed.
   ///
   /// A pin is a use of the page. Without the mark, a page that only devices use would be the first to go when its pin
   /// ends.

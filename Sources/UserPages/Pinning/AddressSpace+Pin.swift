@@ -43,7 +43,8 @@ extension AddressSpace {
     return try pinSlowly(at: address, options)
   }
 
-  /// Pins a resident page as `pin` does, if that takes no call; nil otherwise, and the caller goes on with `pin`.
+  /// Pins a resident page as `pin` does, if that takes no call. Otherwise returns nil, and the caller goes on with
+  /// `pin`.
   ///
   /// For a function that is called for each pin. One that calls nothing on its way saves no registers.
   ///
@@ -67,7 +68,9 @@ extension AddressSpace {
   /// The program may leave the page meanwhile: a copy-on-write then gives the program another frame. Use `pin` if a
   /// device or another thread is to see the program's stores, or the program the holder's.
   ///
-  /// - Throws: as `pin(at:_:)`; `invalidArgument` with `longTerm`.
+  /// - Throws:
+  ///   - what `pin(at:_:)` throws.
+  ///   - `invalidArgument` if `options` has `longTerm`.
   @inlinable @inline(__always)
   public func get(at address: VirtualAddress, _ options: PinOptions = []) throws(PageError) -> PinnedPage {
     try pin(at: address, options.union(.get))

@@ -8,11 +8,13 @@ extension AddressSpace {
   ///
   /// - Parameters:
   ///   - address: anywhere in the first page.
-  ///   - pages: how many; none are pinned for 0.
+  ///   - pages: how many. None are pinned for 0.
   ///   - options: what the pins are for.
-  /// - Returns: the pages up to the first that could not be pinned; with `fastOnly` possibly none.
-  /// - Throws: as `pin(at:_:)` for the first page, except that `fastOnly` never throws for that; `invalidArgument` for
-  ///   a negative count. An error at a later page ends the range instead.
+  /// - Returns: the pages up to the first that could not be pinned. With `fastOnly` there may be none.
+  /// - Throws:
+  ///   - what `pin(at:_:)` throws, for the first page. With `fastOnly` it throws nothing for that. An error at a later
+  ///     page ends the range instead.
+  ///   - `invalidArgument` if the count is negative.
   /// - Complexity: O(pages).
   public func pin(
     at address: VirtualAddress, pages: Int, _ options: PinOptions = []
@@ -47,14 +49,16 @@ extension AddressSpace {
     try pin(at: address, pages: pages, options.union(.get))
   }
 
-  /// Pins the pages of a range, as many as can be pinned, in order; see `pin(at:pages:_:)`.
+  /// Pins the pages of a range, as many as can be pinned, in order. See `pin(at:pages:_:)`.
   ///
-  /// - Throws: as there; `invalidArgument` if the range does not begin and end with a page.
+  /// - Throws:
+  ///   - what `pin(at:pages:_:)` throws.
+  ///   - `invalidArgument` if the range does not begin and end with a page.
   public func pin(_ range: Range<VirtualAddress>, _ options: PinOptions = []) throws(PageError) -> PinnedPages {
     try pin(at: range.lowerBound, pages: try range.pageCount(), options)
   }
 
-  /// Gets the pages of a range; see `get(at:pages:_:)` and `pin(_:_:)`.
+  /// Gets the pages of a range. See `get(at:pages:_:)` and `pin(_:_:)`.
   public func get(_ range: Range<VirtualAddress>, _ options: PinOptions = []) throws(PageError) -> PinnedPages {
     try get(at: range.lowerBound, pages: try range.pageCount(), options)
   }

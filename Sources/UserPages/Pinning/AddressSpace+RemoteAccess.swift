@@ -6,7 +6,9 @@
 extension AddressSpace {
   /// Reads bytes as another process does. Returns fewer than `count` where a page after the first cannot be read.
   ///
-  /// - Throws: `badAddress` where the first page cannot be read; `invalidArgument` for a negative count.
+  /// - Throws:
+  ///   - `badAddress` if the first page cannot be read.
+  ///   - `invalidArgument` if the count is negative.
   public func readRemotely(at address: VirtualAddress, count: Int) throws(PageError) -> [UInt8] {
     guard count >= 0 else { throw .invalidArgument }
     var bytes: [UInt8] = []

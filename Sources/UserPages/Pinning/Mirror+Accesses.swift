@@ -2,7 +2,9 @@
 extension Mirror {
   /// Loads an integer of 1, 2, 4 or 8 bytes. Aligned, it is loaded whole and with acquire ordering.
   ///
-  /// - Throws: `badAddress` where the program could not load, or outside of the range; `outOfMemory`.
+  /// - Throws:
+  ///   - `badAddress` if the program could not load there, or if `address` is outside of the mirror's range.
+  ///   - `outOfMemory` if a fault finds no memory.
   /// - Precondition: not inside a read-side section if the page may have to be faulted in. This holds for every access.
   @inlinable @inline(__always)
   public func load<T: FixedWidthInteger & BitwiseCopyable>(
@@ -15,8 +17,10 @@ extension Mirror {
 
   /// Stores an integer of 1, 2, 4 or 8 bytes. Aligned, it is stored whole and with release ordering.
   ///
-  /// - Throws: `badAddress` where the program could not store, outside of the range, or if the mirror is for reading;
-  ///   `outOfMemory`.
+  /// - Throws:
+  ///   - `badAddress` if the program could not store there, or if `address` is outside of the mirror's range.
+  ///   - `badAddress` if the mirror is for reading.
+  ///   - `outOfMemory` if a fault finds no memory.
   @inlinable @inline(__always)
   public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at address: VirtualAddress) throws(PageError) {
     let offset = address.pageOffset
@@ -24,10 +28,12 @@ extension Mirror {
     try write(at: address) { $0.store(value, toByteOffset: offset) }
   }
 
-  /// Loads `count` bytes. Those of one page are of one moment as far as the translation goes; stores may race with the
+  /// Loads `count` bytes. Those of one page are of one moment as far as the translation goes. Stores may race with the
   /// copy.
   ///
-  /// - Throws: `invalidArgument` for a negative count; otherwise as `load(at:as:)`.
+  /// - Throws:
+  ///   - `invalidArgument` if the count is negative.
+  ///   - what `load(at:as:)` throws.
   public func load(at address: VirtualAddress, count: Int) throws(PageError) -> [UInt8] {
     guard count >= 0 else { throw .invalidArgument }
     // Before any memory is set aside for the answer.
@@ -42,7 +48,7 @@ extension Mirror {
 
   /// Loads as many bytes as `bytes` has room for.
   ///
-  /// - Throws: as `load(at:as:)`; bytes before the failing page have been copied.
+  /// - Throws: as `load(at:as:)`. Bytes before the failing page have been copied.
   public func load(at address: VirtualAddress, into bytes: inout MutableRawSpan) throws(PageError) {
     for part in PageParts(from: address, count: bytes.byteCount) {
       try read(at: part.address) {
@@ -93,8 +99,8 @@ extension Mirror {
     try withPage(at: address, for: access) { page in Swift.Result { try body(page) } }.get()
   }
 
-  /// Lends `body` the page that holds `address` outside of any section, and returns its result if the translation was
-  /// in force all the time; nil if it was revoked meanwhile.
+  /// Lends `body` the page that holds `address` outside of any section. Returns its result if the translation was in
+  /// force all the time, and nil if it was revoked meanwhile.
   ///
   /// No operation waits for `body`, which may take its time. It may find itself on a page that another program uses by
   /// now. So it must bear any contents, keep nothing from them but its result, and end. Bytes beside RAM, of an image

@@ -1,15 +1,16 @@
 /// How a mirror comes by a translation: it looks at the entry, faults the page in, and looks again.
 extension Mirror {
-  /// The bytes that the entry of a page shows, if it allows the access; remembers them. The section keeps the bytes.
+  /// The bytes that the entry of a page shows, if it allows the access. The mirror remembers them. The section keeps
+  /// the bytes.
   ///
-  /// They are good in this section whether or not they could be remembered: the access is one that has read the entry,
+  /// They are good in this section whether or not they could be remembered. The access is one that has read the entry,
   /// as the program's own. So an access goes on while operations keep its page from being translated.
   @usableFromInline @inline(never)
   func translate(
     _ page: Int, at address: VirtualAddress, for access: PageAccess, _ section: RCU.Section
   ) -> FrameBytes? {
     // ORDERING [revoke-then-change]: (f1) of `Translations` before (f2). The entry is read once more, by a load that
-    // comes after this mirror was added to the list: a fault locks its entry and then looks there (`MirrorList`).
+    // comes after this mirror was added to the list. A fault locks its entry and then looks there (`MirrorList`).
     let before = table.sequenceIfQuiet()
     guard let leaf = space.table.leaf(for: address, section)?.reloaded(), leaf.isLowestLevel || leaf.pte.mapsHuge,
       (access == .write ? PTETest.store : .load).accepts(leaf.pte)
@@ -30,7 +31,9 @@ extension Mirror {
 
   /// Faults the page in, as the program's own access would.
   ///
-  /// - Throws: `badAddress` where the program would get a signal; `outOfMemory`.
+  /// - Throws:
+  ///   - `badAddress` if the program would get a signal.
+  ///   - `outOfMemory` if a fault finds no memory.
   @usableFromInline @inline(never)
   func fault(at address: VirtualAddress, for access: PageAccess) throws(PageError) {
     do throws(PageError) {

@@ -1,10 +1,11 @@
 /// Translations of a range that are kept without a pin, and revoked when they stop being true
 /// (`mmu_interval_notifier`).
 ///
-/// A device that keeps a page table of its own, a virtual machine monitor or a cache of decoded pages uses a mirror in
-/// place of pins. It holds no reference. So it shows special pages too, which cannot be pinned, and it keeps nothing
-/// from being moved, cleaned or swapped out. Every change that removes an entry, replaces it or takes permission from
-/// it revokes the translation first. The next access faults in again what it needs, as the program's own would.
+/// A mirror takes the place of pins. It suits a device that keeps a page table of its own, a virtual machine monitor,
+/// or a cache of decoded pages. It holds no reference. So it shows special pages too, which cannot be pinned, and it
+/// keeps nothing from being moved, cleaned or swapped out. Every change that removes an entry, replaces it or takes
+/// permission from it revokes the translation first. The next access faults in again what it needs, as the program's
+/// own would.
 ///
 /// - A load reads outside of any section and validates a sequence afterwards. If a revocation came in between, it reads
 ///   again.
@@ -34,10 +35,10 @@ public final class Mirror: Sendable {
   ///
   /// A weak reference would lose stores, because a backing finds no space (`BackingUsers`) whose `deinit` has begun:
   ///
-  /// 1. the program gives up the last reference to the space, whose end has yet to come to a page's entry;
-  /// 2. a write-back takes the page's dirty mark, finds no space that maps it, and writes it;
-  /// 3. a store goes through the translation;
-  /// 4. the entry is emptied. The page is clean for its cache, which evicts it.
+  /// 1. The program gives up the last reference to the space, whose end has yet to come to a page's entry.
+  /// 2. A write-back takes the page's dirty mark, finds no space that maps it, and writes it.
+  /// 3. A store goes through the translation.
+  /// 4. The entry is emptied. The page is clean for its cache, which evicts it.
   @usableFromInline let space: AddressSpace
 
   fileprivate init(of space: AddressSpace, _ translations: Translations, for access: PageAccess) {
@@ -74,8 +75,9 @@ extension AddressSpace {
   ///   - address: page-aligned.
   ///   - pages: how many.
   ///   - access: whether stores will be made.
-  /// - Throws: `invalidArgument` for an empty or unaligned range, or one that leaves the address space; `outOfMemory`
-  ///   if the process lacks the address space.
+  /// - Throws:
+  ///   - `invalidArgument` if the range is empty or unaligned, or leaves the address space.
+  ///   - `outOfMemory` if the process lacks the address space.
   /// - Complexity: O(mirrors of the space).
   public func mirror(
     at address: VirtualAddress, pages: Int, for access: PageAccess = .read
@@ -86,7 +88,7 @@ extension AddressSpace {
     return Mirror(of: self, translations, for: access)
   }
 
-  /// Mirrors a range; see `mirror(at:pages:for:)`.
+  /// Mirrors a range. See `mirror(at:pages:for:)`.
   public func mirror(
     _ range: Range<VirtualAddress>, for access: PageAccess = .read
   ) throws(PageError) -> Mirror {

@@ -30,11 +30,11 @@ public struct PinOptions: OptionSet, Sendable {
   @inlinable @inline(__always)
   var test: PTETest { .pin(write: contains(.write), get: contains(.get), longTerm: contains(.longTerm)) }
 
-  /// Whether the fast path may hold what a base page's entry maps; `test` and the one case that needs a second
+  /// Whether the fast path may hold what a base page's entry maps. It is `test` and the one case that needs a second
   /// comparison.
   ///
-  /// A long-term pin takes anonymous memory, as `test` says, and also any page that its entry lets the program store
-  /// to: then pin and program will always share one page. Whether it may write to a file's page is up to
+  /// A long-term pin takes anonymous memory, as `test` says. It also takes any page that its entry lets the program
+  /// store to: then pin and program will always share one page. Whether it may write to a file's page is up to
   /// `AddressSpace.mayHold`.
   func accepts(_ pte: PTE) -> Bool {
     if test.accepts(pte) { return true }

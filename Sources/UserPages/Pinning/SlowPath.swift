@@ -165,7 +165,7 @@ extension AddressSpace {
 }
 
 extension VMA {
-  /// Why pages of this mapping cannot be pinned this way at all; nil if they can (`check_vma_flags`).
+  /// Why pages of this mapping cannot be pinned this way at all, or nil if they can (`check_vma_flags`).
   func refuses(_ options: PinOptions) -> PageError? {
     if attributes.isPFN || attributes.isSecret { return .badAddress }
     let force = options.contains(.force)

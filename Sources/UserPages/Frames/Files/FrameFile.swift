@@ -21,7 +21,9 @@ final class FrameFile: Sendable {
   ///   - isDirect: whether to ask for `O_DIRECT`.
   ///   - usesRing: whether to use io_uring where the kernel has it.
   ///   - faults: what goes wrong on purpose. For tests.
-  /// - Throws: as `LockedFile.open`; `file(.open, errno: EINVAL)` for what is not a regular file.
+  /// - Throws:
+  ///   - what `LockedFile.open` throws.
+  ///   - `file(.open, errno: EINVAL)` if it is not a regular file.
   convenience init(
     path: String, isDirect: Bool = true, usesRing: Bool = true, faults: TransferFaults? = nil
   ) throws(PageError) {
@@ -141,8 +143,8 @@ final class FrameFile: Sendable {
     }
   }
 
-  /// A short transfer, and one that the kernel did not carry out, for lack of memory or because the ring cannot do it
-  /// here, is done once more. Any other error is the disk's.
+  /// A short transfer is done once more. So is one that the kernel did not carry out, for lack of memory or because the
+  /// ring cannot do it here. Any other error is the disk's.
   private static func outcome(_ result: Int, byteCount: Int) -> Outcome {
     if result >= 0 { return result == byteCount ? .whole : .again }
     switch Int32(-result) {

@@ -5,12 +5,13 @@ enum LockedFile {
   /// Opens the file at `path` for reading and writing, makes it where there is none, and locks it (`flock(2)`). The
   /// lock ends with the descriptor, which the caller closes.
   ///
-  /// The lock is the inode's, and the name may have been given to another one between opening and locking: then this
+  /// The lock is the inode's, and the name may have been given to another inode between opening and locking. Then this
   /// user would lock a file that no other finds. So device and inode are compared after.
   ///
   /// - Parameter flags: of `open(2)`, beside `O_RDWR`, `O_CREAT` and `O_CLOEXEC`.
-  /// - Throws: `busy` where the file has another user; `file` with the errno where it cannot be opened or is neither a
-  ///   regular file nor a block device.
+  /// - Throws:
+  ///   - `busy` if the file has another user.
+  ///   - `file`, with the errno, if it cannot be opened or is neither a regular file nor a block device.
   static func open(_ path: String, flags: Int32 = 0) throws(PageError) -> Int32 {
     while true {
       // Without O_NONBLOCK, opening a named pipe waits for a reader.

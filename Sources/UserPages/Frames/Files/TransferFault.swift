@@ -15,6 +15,6 @@ struct TransferFault: Sendable {
   let result: Int
 }
 
-/// Asked before each transfer, and for each completion of a ring; nil to let it be. A file that has none pays a
-/// comparison each call.
+/// Asked before each transfer, and for each completion of a ring. It returns nil to let it be. A file that has none
+/// pays a comparison each call.
 typealias TransferFaults = @Sendable (Transfer) -> TransferFault?

@@ -81,7 +81,7 @@ final class TransferRings: Sendable {
     rings = Guarded(Rings(idle: [first]))
   }
 
-  /// Runs `body` with a ring of its own; nil if there is none left.
+  /// Runs `body` with a ring of its own, or returns nil if there is none left.
   func withRing<Result>(_ body: (TransferRing) -> Result) -> Result? {
     guard let ring = take() else { return nil }
     defer { rings.withLock { $0.idle.append(ring) } }

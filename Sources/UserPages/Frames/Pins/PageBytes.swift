@@ -1,7 +1,7 @@
 /// The bytes of a page, lent for as long as a pin or a reference is borrowed, or for one closure.
 ///
 /// A program, a device or another holder may write to the page meanwhile, as on real hardware. So bytes are copied in
-/// and out, or loaded and stored whole; a torn copy of racing bytes is possible, undefined behaviour is not. For
+/// and out, or loaded and stored whole. A torn copy of racing bytes is possible, undefined behaviour is not. For
 /// `pread(2)`, `O_DIRECT` or io_uring, which need an address, use `withUnsafeBytes` and `withUnsafeMutableBytes`.
 /// Offsets count from the start of the page.
 @frozen
@@ -29,7 +29,7 @@ public struct PageBytes: ~Escapable {
 
   /// Stores an aligned integer of 1, 2, 4 or 8 bytes, whole and with release ordering.
   ///
-  /// - Precondition: the page was lent for writing; `offset` is aligned to the integer's size, and the bytes lie in the
+  /// - Precondition: the page was lent for writing. `offset` is aligned to the integer's size, and the bytes lie in the
   ///   page.
   @inlinable @inline(__always)
   public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
@@ -65,7 +65,7 @@ public struct PageBytes: ~Escapable {
   /// buffers.
   ///
   /// The address is good as long as the pin, the reference or the closure that lent the page. Reading it through the
-  /// pointer is a data race if the program or a device stores meanwhile; the kernel may.
+  /// pointer is a data race if the program or a device stores meanwhile. The kernel may read it then.
   @inlinable
   public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

@@ -2,7 +2,7 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// The frames of a range pin, in a list that scans read: a page costs a load of its entry and a store to the list.
+/// The frames of a range pin, in a list that scans read. A page costs a load of its entry and a store to the list.
 ///
 /// The list that a range pin needs anyway is its own hazard list (Michael, "Hazard Pointers", 2004). A slot of the
 /// pinning thread has its address, and its length says how much of it counts:
@@ -23,11 +23,11 @@ import Synchronization
 /// It may find too many: of a slot that was vacated and claimed again meanwhile it reads frames of either list. A frame
 /// that is found for nothing waits for the next look.
 ///
-/// ORDERING [slot-release]: the length's store is a release, its load in a scan an acquire: a scan that comes early
+/// ORDERING [slot-release]: the length's store is a release, its load in a scan an acquire. So a scan that comes early
 /// reads no frame that is not written. The owner's claim comes after the last access of the slot's former holder, as
 /// for a single frame.
 ///
-/// Frames lie in chunks of a page. A slot keeps its chunks for good, linked in the order in which they were needed, so
+/// Frames lie in chunks of a page. A slot keeps its chunks for good, linked in the order in which they were needed. So
 /// a scan may follow the links at any time. A trivial value: its owner vacates it exactly once.
 struct PinList: @unchecked Sendable {
   /// Frames in a chunk: a page of words less the two before the frames.

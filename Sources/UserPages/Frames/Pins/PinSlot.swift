@@ -3,8 +3,8 @@ import Synchronization
 
 /// Pins that are a word in a slot of the pinning thread, not an addition to the frame's counts.
 ///
-/// A slot holds the address of a frame's descriptor, with the low bit set for a pin and clear for a get; 0 is free. If
-/// the next bit is set, it holds the address of a list of frames (`PinList`).
+/// A slot holds the address of a frame's descriptor, with the low bit set for a pin and clear for a get. A slot that
+/// holds 0 is free. If the next bit is set, it holds the address of a list of frames (`PinList`).
 ///
 ///     the pinning thread                               the thread that wants the frame for itself alone
 ///     section {                                        changes the entry
@@ -19,7 +19,7 @@ import Synchronization
 /// to what comes after it. So the reader needs no second look, no fence and no read-modify-write, and two pins of one
 /// page share no written line.
 ///
-/// ORDERING [slot-release]: the store of 0 is a release, the scan's load an acquire: the holder's last access to the
+/// ORDERING [slot-release]: the store of 0 is a release, the scan's load an acquire. So the holder's last access to the
 /// bytes comes before the frame's next life. A scan may come so late that it finds the slot taken again, by its owner.
 /// So the owner's look is an acquire and its store a release, which carry the order on. (Both are plain moves on
 /// x86-64.)
@@ -32,7 +32,7 @@ struct PinSlot: @unchecked Sendable {
   /// Set if the slot has the address of a list's first chunk.
   static let listBit: UInt64 = 2
 
-  // A word of a thread's block; those are never deallocated.
+  // A word of a thread's block. Blocks are never deallocated.
   @usableFromInline let word: UnsafeMutablePointer<Atomic<UInt64>>
 
   @inlinable @inline(__always)
@@ -43,7 +43,7 @@ struct PinSlot: @unchecked Sendable {
 
   @inlinable var address: UInt64 { UInt64(UInt(bitPattern: word)) }
 
-  /// Claims a free slot of the calling thread, whose number is `thread`, for `frame`; nil where none is free.
+  /// Claims a free slot of the calling thread, whose number is `thread`, for `frame`. Returns nil if none is free.
   ///
   /// ORDERING [slot-then-leave]: the section is the one that read an entry to the frame.
   @inlinable @inline(__always)
@@ -53,7 +53,7 @@ struct PinSlot: @unchecked Sendable {
     return claim(firstOf: block, value) ?? claimOther(block, value)
   }
 
-  /// Claims the first slot of the calling thread as `claim` does; nil where it is not free. It calls nothing.
+  /// Claims the first slot of the calling thread as `claim` does, or returns nil if it is not free. It calls nothing.
   ///
   /// ORDERING [slot-then-leave]: as `claim`.
   @inlinable @inline(__always)

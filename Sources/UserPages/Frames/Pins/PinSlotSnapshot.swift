@@ -2,8 +2,8 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// What the pin slots of all threads held of one machine's frames, at one look: what an operation scans that must know
-/// whether a frame is held.
+/// What the pin slots of all threads held of one machine's frames, at one look. An operation that must know whether a
+/// frame is held scans it.
 ///
 /// It says something about a frame only a grace period after the frame's entries changed ([slot-then-leave]).
 struct PinSlotSnapshot {

@@ -33,7 +33,7 @@ public struct PinnedPage: ~Copyable, Sendable {
 
   /// Stores an aligned integer of 1, 2, 4 or 8 bytes, whole and with release ordering.
   ///
-  /// - Precondition: the page was pinned for writing; `offset` is aligned to the integer's size, and the bytes lie in
+  /// - Precondition: the page was pinned for writing. `offset` is aligned to the integer's size, and the bytes lie in
   ///   the page.
   @inlinable @inline(__always)
   public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, toByteOffset offset: Int = 0) {
@@ -64,7 +64,7 @@ public struct PinnedPage: ~Copyable, Sendable {
   /// buffers.
   ///
   /// The address is good until the pin ends. Reading it through the pointer is a data race if the program or a device
-  /// stores meanwhile; the kernel and `bytes` may.
+  /// stores meanwhile. The kernel and `bytes` may read it then.
   @inlinable
   public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

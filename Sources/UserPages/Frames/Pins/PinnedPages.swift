@@ -35,8 +35,8 @@ public struct PinnedPages: ~Copyable, Sendable {
   /// Swift 6.3 lets `let` pins whose bytes were borrowed end by themselves, but not by `release`. Before a `release`,
   /// use `withUnsafeBytes(at:_:)`.
   ///
-  /// - Complexity: O(log n) in the number of huge entries that the range met; O(index / 510) for a page that a list
-  ///   holds.
+  /// - Complexity: O(log n) in the number of huge entries that the range met. For a page that a list holds it is
+  ///   O(index / 510).
   public subscript(index: Int) -> PageBytes {
     @_lifetime(borrow self)
     get { _overrideLifetime(PageBytes(frames[index].bytes, isWritable: isWritable), borrowing: self) }
@@ -49,7 +49,7 @@ public struct PinnedPages: ~Copyable, Sendable {
   /// outlive the pins.
   package func deviceBytes(at index: Int) -> FrameBytes { frames[index].bytes }
 
-  /// Calls `body` with the address of the 4096 bytes of the page at `index`; see `PageBytes.withUnsafeBytes(_:)`.
+  /// Calls `body` with the address of the 4096 bytes of the page at `index`. See `PageBytes.withUnsafeBytes(_:)`.
   public func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
     at index: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {

@@ -5,12 +5,12 @@ import Synchronization
 /// Like yield points it exists in debug builds, and in release builds with `-DUSERPAGES_YIELD_POINTS`. Otherwise it
 /// does nothing.
 package final class AllocationFailures: Sendable {
-  /// Allocations until one fails; 0: none does.
+  /// Allocations until one fails. With 0 none does.
   private let countdown = Atomic<Int>(0)
   private let isLasting = Atomic<Bool>(false)
   private let failures = Atomic<Int>(0)
 
-  /// Makes the `number`th allocation from now on fail, from 1; if it is `lasting`, those after it too.
+  /// Makes the `number`th allocation from now on fail, counted from 1. If it is `lasting`, those after it fail too.
   package func fail(_ number: Int, lasting: Bool = false) {
     precondition(number > 0, "allocations are counted from 1")
     failures.store(0, ordering: .sequentiallyConsistent)

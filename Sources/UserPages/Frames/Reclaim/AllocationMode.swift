@@ -15,8 +15,8 @@ enum AllocationMode {
   /// must be ready for `outOfMemory` although an object that waits for its release holds memory: objects are released
   /// under no lock.
   case underLock
-  /// Releases objects and reclaims besides (`GFP_KERNEL`). The caller holds no lock of the library's. If the thread
-  /// holds one all the same, as under a hook of a page cache, the thread's scope says so (`ReclaimScope`), and nothing
-  /// is reclaimed.
+  /// Releases objects and reclaims besides (`GFP_KERNEL`). The caller holds no lock of the library's. The thread may
+  /// hold one all the same, as under a hook of a page cache. Then the thread's scope says so (`ReclaimScope`), and
+  /// nothing is reclaimed.
   case mayReclaim
 }

@@ -21,9 +21,10 @@ extension PhysicalMemory {
     if let pfn = takeFrame(movable) { return pfn }
     if mode == .noWait { throw .outOfMemory }
     let mode = permitted(mode)
-    // A few rounds before it is believed that there is none. More where other threads took what came free. On a busy
-    // machine one of them may run alone between a round's drain and its look, touch all free pages and give them up
-    // again. And more where another thread is releasing objects at this moment, which may hold memory.
+    // The allocation makes a few rounds before it believes that there is none. It makes more if other threads took what
+    // came free. On a busy machine one of them may run alone between a round's drain and its look. That thread may
+    // touch all free pages and give them up again. It also makes more if another thread is releasing objects at this
+    // moment, which may hold memory.
     var round = 0
     var mayWait = true
     let zone: ReclaimZone = movable || !allocator.hasMovableFrames ? .any : .unmovable
@@ -51,7 +52,7 @@ extension PhysicalMemory {
     return allocator.allocateCached(movable: movable)
   }
 
-  /// A free frame, of the reserve too for a thread that reclaims; nil where there is none.
+  /// A free frame, of the reserve too for a thread that reclaims, or nil if there is none.
   private func takeFrame(_ movable: Bool) -> PFN? {
     let pfn = allocator.allocate(movable: movable, fromReserve: ReclaimScope.isReclaiming)
     if allocator.isLow { reclaimer.wake(for: self) }
@@ -61,8 +62,8 @@ extension PhysicalMemory {
   /// Gives back a frame that was allocated and never used.
   func discardFrame(_ pfn: PFN) { allocator.free(pfn) }
 
-  /// The first of 512 frames that begin at a multiple of 512, with unspecified contents and no references; nil where
-  /// there are none in one piece. Waits for the deferred frees once where that could help.
+  /// The first of 512 frames that begin at a multiple of 512, with unspecified contents and no references. The result
+  /// is nil if there are none in one piece. Waits for the deferred frees once where that could help.
   ///
   /// 2 MiB are never movable: a long-term pin of a part would have to move all of them, or to break them up. It never
   /// reclaims (`GFP_TRANSHUGE_LIGHT`): reclaim frees single frames, and a caller that gets none goes on with those.

@@ -1,13 +1,13 @@
 /// Taking frames back from caches and programs (`shrink_node`).
 ///
 /// Second chance: a page that was accessed since the last look loses the sign of it and stays. So a first turn of all
-/// clocks takes the pages that no thread used since the last reclaim, a second one those that no thread used in
-/// between, a third one any. Caches come first, all of them: their pages can be read again. Then come the frames that
-/// partial unmaps left in 2 MiB: they hold nothing. Frames that a pin or a get holds stay in every turn.
+/// clocks takes the pages that no thread used since the last reclaim. A second turn takes those that no thread used in
+/// between. A third one takes any. Caches come first, all of them: their pages can be read again. Then come the frames
+/// that partial unmaps left in 2 MiB: they hold nothing. Frames that a pin or a get holds stay in every turn.
 extension PhysicalMemory {
-  /// Takes back `pages` frames: those of page caches first, where dirty pages are written, then those of anonymous
-  /// memory as far as the swap file has room. Returns how many are free now that were not; fewer where no more could be
-  /// taken.
+  /// Takes back `pages` frames, those of page caches first, where dirty pages are written. Then it takes those of
+  /// anonymous memory, as far as the swap file has room. Returns how many are free now that were not. They are fewer
+  /// than `pages` if no more could be taken.
   ///
   /// It runs hooks and stores of caches on this thread. Inside one of those, or in a call that such a hook makes, it
   /// returns 0.

@@ -1,7 +1,7 @@
 /// How a machine gets frames back when few are free (the settings of Linux under "vm": the least of free memory, and
 /// swappiness).
 public struct ReclaimPolicy: Equatable, Sendable {
-  /// How many frames are few; nil for what suits the machine's size.
+  /// How many frames are few, or nil for what suits the machine's size.
   public var watermarks: Watermarks?
   /// Whether a background thread reclaims below the low watermark (kswapd). It begins with the first need, and ends
   /// with the machine.
@@ -29,15 +29,15 @@ public struct Watermarks: Equatable, Sendable {
   /// No reserve and no background reclaim: an allocation that finds nothing free reclaims.
   public static let none = Watermarks(min: 0, low: 0, high: 0)
 
-  /// Watermarks with `min <= low <= high`; `PhysicalMemory.init` refuses others.
+  /// Watermarks with `min <= low <= high`. `PhysicalMemory.init` refuses others.
   public init(min: Int, low: Int, high: Int) {
     self.min = min
     self.low = low
     self.high = high
   }
 
-  /// What suits a machine: none below 64 MiB, else a reserve of 1/1024 of RAM, and up to 1/256 of RAM free, at most 64
-  /// MiB.
+  /// What suits a machine. Below 64 MiB it is none. Else it is a reserve of 1/1024 of RAM, and up to 1/256 of RAM free,
+  /// at most 64 MiB.
   init(ramPages: Int) {
     if ramPages < 1 << 14 {
       self = .none

@@ -5,9 +5,9 @@ protocol ReclaimableCache: AnyObject, Sendable {
   /// Frames that the cache holds now. As many looks are a turn of its clock.
   var residentPages: Int { get }
 
-  /// Looks at up to `count` pages from the hand of the clock on, and frees up to `most` of `zone` that are neither held
-  /// nor, if `sparingAccessed`, were accessed since the last look. Dirty ones are written first. Returns how many
-  /// frames are free.
+  /// Looks at up to `count` pages from the hand of the clock on, and frees up to `most` of `zone` that are not held. If
+  /// `sparingAccessed`, it frees none that was accessed since the last look. Dirty ones are written first. Returns how
+  /// many frames are free.
   ///
   /// - Parameter kept: gets what must be released when no lock is held.
   func shrink(
@@ -18,20 +18,20 @@ protocol ReclaimableCache: AnyObject, Sendable {
 
 /// Anonymous memory that can be swapped out, which reclaim takes last.
 protocol ReclaimableSpace: AnyObject, Sendable {
-  /// Turns the hand of a clock over the memory's entries, at most once. Up to `most` pages of `zone` that are neither
-  /// held nor, if `sparingAccessed`, were accessed since the last look are left to the swap file's writer, which frees
-  /// them. Returns how many.
+  /// Turns the hand of a clock over the memory's entries, at most once. Up to `most` pages of `zone` that are not held
+  /// are left to the swap file's writer, which frees them. If `sparingAccessed`, none of them was accessed since the
+  /// last look. Returns how many.
   func swapOut(atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool) -> Int
 
   /// Frees the frames that partial unmaps left in 2 MiB that the space alone maps. Returns how many.
   func breakUpLeftovers() -> Int
 }
 
-/// The caches and spaces that a machine can take pages from, the lock under which that happens, and the background
-/// thread that does it (Linux's `mm/vmscan.c`).
+/// The caches and spaces that a machine can take pages from (Linux's `mm/vmscan.c`). With them are the lock under which
+/// that happens, and the background thread that does it.
 ///
 /// Caches and spaces are registered when they are made, and not kept alive. One thread reclaims at a time. The others
-/// wait and find what it has freed; so the thread that finds nothing to take back can be believed.
+/// wait and find what it has freed. So the thread that finds nothing to take back can be believed.
 ///
 /// Locks: see <doc:LockOrder>, level 1 for `lock`, level 8 for the list of caches and spaces.
 final class Reclaimer: @unchecked Sendable {

@@ -2,7 +2,7 @@
 extension SwapArea {
   /// What a page-out finds about a frame a grace period later.
   enum Verdict {
-    /// A fault took the page back, or an unmap gave it up. The slot is held no more; the caller has the reference.
+    /// A fault took the page back, or an unmap gave it up. The slot is held no more. The caller has the reference.
     case gone
     /// Another entry or a pin has the frame. The caller still holds the slot and has the reference.
     case stays
@@ -10,9 +10,9 @@ extension SwapArea {
     /// the cache until the others are gone. The slot is not held any more, the reference is given up.
     case left
     /// The same, and a get in a pin slot has the frame. The caller has the reference, and gives it up by way of the
-    /// deferred frees: it falls when the get has ended, and until then `trim` keeps the frame.
+    /// deferred frees. It falls when the get has ended. Until then `trim` keeps the frame.
     case leftToSlot
-    /// The frame is the writer's, or free already; the slot is not held any more, the reference is given up.
+    /// The frame is the writer's, or free already. The slot is not held any more, and the reference is given up.
     case out
   }
 

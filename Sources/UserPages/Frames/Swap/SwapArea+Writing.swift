@@ -16,7 +16,7 @@ struct SwapWork {
     queuedCount += 1
   }
 
-  /// Takes the first one out; it is not done with yet.
+  /// Takes the first one out. The writer is not done with it yet.
   mutating func removeFirst() {
     head += 1
     if head == queue.count {
@@ -31,7 +31,8 @@ extension SwapArea {
   /// The most slots that are written at once.
   private static let stretch = 32
 
-  /// Queues a slot, whose frame is neither mapped nor pinned, for the writer; not twice. Under the monitor.
+  /// Queues a slot, whose frame is neither mapped nor pinned, for the writer, unless it is queued already. Under the
+  /// monitor.
   func enqueue(_ slot: SwapSlot) {
     guard slots[slot.index].writing == .idle else { return }
     guard startWriter() else { return markIdle(slot) }
@@ -81,10 +82,11 @@ extension SwapArea {
     }
   }
 
-  /// Waits for work, and copies a stretch of queued pages; nil at the end.
+  /// Waits for work, and copies a stretch of queued pages. Returns nil at the end.
   ///
-  /// The file and the checksum get the same bytes, because both come from the copy: a fault may take the page back, and
-  /// the program store to it at once. The copy is made under the monitor, where a cached frame stays cached.
+  /// The file and the checksum get the same bytes, because both come from the copy. Without the copy they could differ:
+  /// a fault may take the page back, and the program store to it at once. The copy is made under the monitor, where a
+  /// cached frame stays cached.
   ///
   /// ORDERING [swap-then-copy]: a page was queued a grace period after its entry was replaced, so every store by that
   /// entry has landed before the copy.

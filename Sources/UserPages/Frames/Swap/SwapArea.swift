@@ -15,12 +15,12 @@ import Synchronization
 ///     any                                  no entry leads here, nothing holds the slot -> free     `freeIfUnused`
 ///
 /// A fault that comes back while `frame` is set takes that frame, and nothing is read. While the writer has a slot, its
-/// page may be taken back or given up (`frame` is nil then): the slot stays until the writer is done with it.
+/// page may be taken back or given up. Then `frame` is nil, and the slot stays until the writer is done with it.
 ///
 /// It lies in the layer of the frames, because `PhysicalMemory` answers for both. A frame that is being written is not
 /// free yet, and a thread that looks for a free one waits for the write.
 ///
-/// Lock: one monitor for everything, held no longer than it takes to copy a page; <doc:LockOrder> says where it stands.
+/// Lock: one monitor for everything, held no longer than it takes to copy a page. <doc:LockOrder> says where it stands.
 /// Under it an entry is changed by compare-and-swap only, which never waits.
 ///
 /// References of a cached frame: the cache's one, and one for each entry that maps it. The cache's falls at once: no
@@ -34,7 +34,7 @@ final class SwapArea: @unchecked Sendable {
 
   // All below: guarded by `monitor`.
 
-  /// Slots that were ever used; those behind have never been written.
+  /// Slots that were ever used. Those behind have never been written.
   var slots: [SwapSlotState] = []
   private var free: [SwapSlot] = []
   /// Which slot a cached frame belongs to.
@@ -69,7 +69,7 @@ final class SwapArea: @unchecked Sendable {
 
   /// What came of putting a slot in the place of an entry.
   enum Replacement {
-    /// The entry leads to the slot; the caller holds it, and has the reference that the entry had.
+    /// The entry leads to the slot. The caller holds the slot, and has the reference that the entry had.
     case replaced(SwapSlot)
     /// The entry was something else by then.
     case lost
@@ -107,7 +107,7 @@ final class SwapArea: @unchecked Sendable {
   enum Claim {
     /// The frame, with a reference and a mapcount for the entry.
     case frame(PFN)
-    /// It must be read first; the caller holds the slot.
+    /// It must be read first. The caller holds the slot.
     case unread
   }
 
@@ -202,7 +202,7 @@ final class SwapArea: @unchecked Sendable {
     for pfn in freed { giveUp(pfn) }
   }
 
-  /// Takes the frame out of the cache; its reference is the caller's to give up, not under the monitor.
+  /// Takes the frame out of the cache. Its reference is the caller's to give up, not under the monitor.
   func uncache(_ slot: SwapSlot) -> PFN? {
     defer { forgetFrame(slot) }
     return slots[slot.index].frame

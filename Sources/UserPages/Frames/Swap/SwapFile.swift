@@ -7,17 +7,17 @@ import Glibc
 public struct SwapFile: Equatable, Sendable {
   /// How many pages of 4096 bytes fit.
   public let pages: Int
-  /// The real file; nil for a temporary one without a name.
+  /// The path of the real file, or nil for a temporary one without a name.
   public let path: String?
 
   /// No slots: no page ever leaves memory, and paging out fails with `outOfMemory`.
   public static let none = SwapFile(pages: 0, path: nil)
 
-  /// A file without a name in `$TMPDIR`, else in `/var/tmp`; made when the first page goes there, and gone with the
-  /// machine. It takes as much disk as pages have been out at once.
+  /// A file without a name in `$TMPDIR`, else in `/var/tmp`. It is made when the first page goes there, and gone with
+  /// the machine. It takes as much disk as pages have been out at once.
   public static func temporary(pages: Int) -> SwapFile { SwapFile(pages: pages, path: nil) }
 
-  /// The real file at `path`, made where there is none, opened and locked with the machine; it stays when the machine
+  /// The real file at `path`, made if there is none, opened and locked with the machine. It stays when the machine
   /// goes.
   ///
   /// One machine at a time may use it, of this process or another: for a second one `PhysicalMemory.init` throws
@@ -30,13 +30,13 @@ public struct SwapFile: Equatable, Sendable {
 /// A file with a name is locked (`flock(2)`) as long as the machine lives: two machines would overwrite each other's
 /// pages.
 final class SwapStore: @unchecked Sendable {
-  /// What a test has in the way of writes: called with a stretch of slots before it is written; false makes the write
+  /// What a test has in the way of writes: called with a stretch of slots before it is written. False makes the write
   /// fail.
   typealias WriteHook = @Sendable (_ first: SwapSlot, _ count: Int) -> Bool
 
   let pages: Int
   let writeHook = Guarded<WriteHook?>(nil)
-  // Opened once, guarded by itself; -2 before the first use, -1 where it could not be opened.
+  // Opened once, guarded by itself. It is -2 before the first use, and -1 if it could not be opened.
   private let file: Guarded<Int32>
 
   /// - Throws:
@@ -72,7 +72,7 @@ final class SwapStore: @unchecked Sendable {
     return named
   }
 
-  /// Writes pages to consecutive slots; false where not all of it could be written.
+  /// Writes pages to consecutive slots. Returns false if not all of it could be written.
   func write(_ bytes: UnsafeRawBufferPointer, to first: SwapSlot) -> Bool {
     if let hook = writeHook.withLock({ $0 }), !hook(first, bytes.count / Page.size) { return false }
     let descriptor = descriptor
@@ -87,7 +87,7 @@ final class SwapStore: @unchecked Sendable {
     return true
   }
 
-  /// Reads a slot; false where not all of it could be read.
+  /// Reads a slot. Returns false if not all of it could be read.
   func read(_ slot: SwapSlot, into bytes: FrameBytes) -> Bool {
     let descriptor = descriptor
     var done = 0

@@ -11,7 +11,7 @@ struct SwapSlot: Hashable, Comparable, Sendable, CustomStringConvertible {
   var description: String { "swap slot \(rawValue)" }
 }
 
-/// What is known of a slot; `SwapArea` has the table of its states. Guarded by the area's monitor.
+/// What is known of a slot. `SwapArea` has the table of its states. Guarded by the area's monitor.
 struct SwapSlotState {
   enum Writing {
     case idle, queued, underWay
@@ -36,7 +36,7 @@ struct SwapSlotState {
 /// A page's checksum: it tells that a page came back from the swap file as it went.
 ///
 /// Four lanes of FNV-1a over 64-bit words, because one lane would wait for its multiplication at every word. Each step
-/// of a lane is invertible, so a change within one word, and any swap of two different words in a lane, changes the
+/// of a lane is invertible. So a change within one word, and any swap of two different words in a lane, changes the
 /// sum.
 enum SwapChecksum {
   /// The checksum of `bytes`: one page, aligned to words, which no other thread writes to. O(page).

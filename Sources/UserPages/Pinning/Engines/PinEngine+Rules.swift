@@ -3,7 +3,7 @@ extension PinEngine {
   /// Whether pins try the fast path first.
   @inlinable var hasFastPath: Bool { self != .locked }
 
-  /// The page-table locks of a new space; nil for an engine that takes none.
+  /// The page-table locks of a new space, or nil for an engine that takes none.
   func makeTableLocks() -> PageTableLocks? { self == .locked ? LockedEngine.makeTableLocks() : nil }
 
   /// Prepares the entry with which a first touch installs the space's own, new frame.

@@ -1,8 +1,8 @@
 /// Pins as Linux has taken them since 2008: no lock, one atomic addition, a second look at the entry (`gup_fast`).
 ///
-/// Every pin is visible in the frame's counts at once, so the rest of the address space owes this engine nothing: an
+/// Every pin is visible in the frame's counts at once, so the rest of the address space owes this engine nothing. An
 /// operation that changed an entry looks at the counts. Two threads that pin one page meet on the line of its counts.
-/// `SlotEngine` avoids that; `LockedEngine` is the baseline with locks.
+/// `SlotEngine` avoids that. `LockedEngine` is the baseline with locks.
 @frozen @usableFromInline
 enum ReferenceEngine {
   /// Holds the resident page at `address`. Four loads, one atomic addition, one more load.

@@ -1,6 +1,6 @@
 /// Pins that are a store into a slot of the pinning thread: no lock, no atomic addition, no second look.
 ///
-/// Two pins of one page share no written line. The price is on the other side: an operation that must know whether a
+/// Two pins of one page share no written line. The price is on the other side. An operation that must know whether a
 /// frame is held waits for a grace period and scans the slots. A range is a list of frames in one slot (`PinList`).
 /// Long-term pins, 2 MiB of a range, and pins that find all slots of their thread taken are references, as
 /// `ReferenceEngine` takes them.
@@ -39,8 +39,8 @@ enum SlotEngine {
     }
   }
 
-  /// Holds the resident page at `address` as `hold` does, if that takes no call: the thread is known, the entry is of
-  /// the common kind, and the first slot is free. Returns nil otherwise.
+  /// Holds the resident page at `address` as `hold` does, if that takes no call. It takes none if the thread is known,
+  /// the entry is of the common kind, and the first slot is free. Returns nil otherwise.
   ///
   /// ORDERING [slot-then-leave]: as `hold`.
   @inlinable @inline(__always)
@@ -61,9 +61,9 @@ enum SlotEngine {
     }
   }
 
-  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a page that no slot ever held, a part of 2 MiB,
-  /// or one that needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that other
-  /// pages pay nothing.
+  /// Holds what `leaf` maps at `address`, which `hold` did not accept. That is a page that no slot ever held, a part of
+  /// 2 MiB, or one that needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that
+  /// other pages pay nothing.
   ///
   /// ORDERING [first-slot-pin]: the mark in the entry is cleared first, by one compare-and-swap against what was read,
   /// and the slot is stored after. A writer that clears the entry finds the mark gone and waits for this section, or
@@ -108,8 +108,8 @@ enum SlotEngine {
   /// Whether a slot may hold the frame behind an entry that was just cleared. The counts do not show such a pin.
   ///
   /// ORDERING [first-slot-pin]: to look at the slots now would not do. A pin that read the entry may store its slot
-  /// after that look, and then see a store by the cleared entry land in its page. With the mark there is no such pin,
-  /// and none comes: it would have changed the entry first. No other space ever mapped the frame, since a fork changes
-  /// the entry too.
+  /// after that look. It may then see a store by the cleared entry land in its page. With the mark there is no such
+  /// pin, and none comes: it would have changed the entry first. No other space ever mapped the frame, since a fork
+  /// changes the entry too.
   static func mayHoldUncounted(_ pte: PTE) -> Bool { !pte.isNeverSlotPinned }
 }
