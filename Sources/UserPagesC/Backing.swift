@@ -66,7 +66,7 @@ final class CallbackBacking: Backing, @unchecked Sendable {
     return ask(fault, page, write)
   }
 
-  /// The answer of a callback; nil for UP_ANSWER_NONE.
+  /// The answer of a callback. Nil for UP_ANSWER_NONE.
   private func ask(_ fault: Answer, _ page: Int, _ write: Bool) -> FaultAnswer? {
     var answer = up_answer()
     switch fault(operations.context, UInt64(page), write ? 1 : 0, &answer) {

@@ -7,7 +7,7 @@ import Synchronization
 import UserPages
 
 extension PageCache.Stability {
-  /// The kind that C names; nil for an unknown value.
+  /// The kind that C names. Nil for an unknown value.
   fileprivate init?(_ number: Int32) {
     switch Int(number) {
     case UP_STABILITY_NONE: self = .none

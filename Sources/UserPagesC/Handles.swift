@@ -4,9 +4,9 @@ import UserPages
 
 /// The handles that C programs hold: which objects they retain, of which kind, and of which machine.
 ///
-/// A handle is the object's address. Functions that are called often take it as it is. The registry is for those that
-/// make and end handles: so a second end, an end of another kind, and the end of a machine that is in use are errors
-/// and not corruption.
+/// A handle is the object's address. Functions that are called often take it as it is. The registry is for functions
+/// that make and end handles. With it, a second end, an end of another kind, and the end of a machine that is in use
+/// are errors and not corruption.
 enum Handles {
   /// What a handle refers to.
   enum Kind { case machine, space, backing, mirror, cacheHandle }
@@ -80,8 +80,10 @@ func lending<Object: AnyObject, Result>(
 }
 
 extension PageError {
-  /// The negated errno that C gets. The two errors that are signals for a program are numbers here: `EFAULT`, and
-  /// `ENXIO` as `mmap(2)` has it for addresses that the object does not have.
+  /// The negated errno that C gets.
+  ///
+  /// The two errors that are signals for a program are numbers here. One is `EFAULT`. The other is `ENXIO`, as
+  /// `mmap(2)` has it for addresses that the object does not have.
   var code: Int32 {
     switch self {
     case .segmentationViolation: -EFAULT

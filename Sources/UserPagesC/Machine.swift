@@ -35,7 +35,7 @@ public func up_machine_create(
 }
 
 extension ReclaimPolicy {
-  /// What the options say; nil for flags that are unknown or exclude watermarks.
+  /// What the options say. Nil for flags that are unknown or exclude watermarks.
   fileprivate init?(_ options: up_machine_options) {
     let flags = Int(options.flags)
     let known = UP_MACHINE_NO_BACKGROUND_RECLAIM | UP_MACHINE_NO_SWAP_FOR_ALLOCATIONS | UP_MACHINE_NO_WATERMARKS
@@ -142,7 +142,7 @@ extension up_frame {
       pages: pages)
   }
 
-  /// The reference that this value stands for; nil if it has ended. The value must not be used again.
+  /// The reference that this value stands for. Nil if it has ended. The value must not be used again.
   func reference() -> FrameReference? {
     guard bytes != nil, let machine else { return nil }
     return FrameReference(

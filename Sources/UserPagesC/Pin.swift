@@ -5,8 +5,9 @@ import CUserPages
 import Glibc
 import UserPages
 
-// Where the values of C have what the library keeps in them: a `PinnedPage` and a `PinnedPages` lie in the words
-// themselves, so that no pin needs a box.
+// Where the values of C have what the library keeps in them.
+//
+// A `PinnedPage` and a `PinnedPages` lie in the words themselves, so that no pin needs a box.
 
 /// The pin in the words of a value of C.
 @inline(__always)
@@ -22,7 +23,7 @@ private func storage(_ pins: UnsafeMutablePointer<up_pins>) -> UnsafeMutablePoin
 }
 
 extension PinOptions {
-  /// The options that C names; nil for unknown bits.
+  /// The options that C names. Nil for unknown bits.
   @inline(__always)
   init?(flags: UInt32) {
     let known = UP_PIN_WRITE | UP_PIN_LONG_TERM | UP_PIN_FORCE | UP_PIN_FAST_ONLY | UP_PIN_NO_FAULT | UP_PIN_GET

@@ -43,7 +43,7 @@ public func up_space_destroy(_ space: OpaquePointer?) -> Int32 {
 // MARK: Mappings
 
 extension Protection {
-  /// The protection that C names; nil for unknown bits.
+  /// The protection that C names. Nil for unknown bits.
   init?(_ bits: UInt32) {
     guard bits & ~UInt32(UP_READ | UP_WRITE) == 0 else { return nil }
     self.init(rawValue: UInt8(bits))
@@ -51,7 +51,7 @@ extension Protection {
 }
 
 extension MappingKind {
-  /// What `flags` make of a backing; nil if they exclude each other, or need one.
+  /// What `flags` make of a backing. Nil if they exclude each other, or need a backing and there is none.
   init?(_ backing: OpaquePointer?, _ flags: UInt32) {
     let rule = Int(flags) & (UP_MAP_MIXED | UP_MAP_PFN | UP_MAP_IO | UP_MAP_SECRET)
     guard let backing else {

@@ -49,7 +49,7 @@ public enum EROFSError: Error, Equatable, Sendable {
   case wrongType(EROFSImage.NodeID, EROFSImage.FileType)
   /// The file is larger than the caller's limit.
   case tooLarge(EROFSImage.NodeID, size: Int)
-  /// A real file cannot be opened as an image; `errno` says why.
+  /// A real file cannot be opened as an image. `errno` says why.
   case cannotOpen(path: String, errno: Int32)
   /// A path names neither a regular file nor a block device.
   case notAFile(path: String)
@@ -94,7 +94,7 @@ public enum EROFSError: Error, Equatable, Sendable {
     case linkCount(stored: UInt32, found: UInt32)
   }
 
-  /// How a directory block can contradict the format; the raw values are for messages.
+  /// How a directory block can contradict the format. The raw values are for messages.
   public enum DirectoryDefect: String, Equatable, Sendable {
     /// The block has no room for one entry.
     case tooShort = "shorter than one entry"

@@ -21,7 +21,7 @@ extension EROFSImage {
   /// What stands behind one page of a file.
   package enum Page: Equatable, Sendable {
     /// A whole block of the image, which can be mapped where it lies. Past the end of the file it has whatever the
-    /// image has there; `mkfs.erofs` writes zeroes.
+    /// image has there. `mkfs.erofs` writes zeroes.
     case block(Int)
     /// The file's last bytes, fewer than a page. They do not start on a page in the image, so they must be copied.
     case tail([UInt8])
@@ -93,7 +93,9 @@ extension EROFSImage {
 
   /// Reads a file's bytes: fewer than asked if the file ends before, none at and after its end.
   ///
-  /// - Throws: `compressed`, `outsideImage`, `unreadable`; `invalidArgument` for a negative offset or count.
+  /// - Throws:
+  ///   - `compressed`, `outsideImage` or `unreadable`.
+  ///   - `invalidArgument` for a negative offset or count.
   public func read(_ inode: Inode, at offset: Int, count: Int) throws(EROFSError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     guard inode.layout != .compressed else { throw .compressed(inode.node) }

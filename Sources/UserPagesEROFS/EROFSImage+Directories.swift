@@ -133,7 +133,7 @@ struct DirectoryCursor {
     self.directory = directory
   }
 
-  /// The next entry; nil after the last one.
+  /// The next entry. Nil after the last one.
   ///
   /// - Throws: `corruptDirectory` if the names are not in strictly ascending order. That also bounds the work: a
   ///   listing ends where a malicious image uses a block twice.

@@ -5,8 +5,9 @@ extension EROFSImage {
 
   /// The inode that a path from the image's root names, as a process finds it after `chroot(2)` to that root.
   ///
-  /// Symbolic links on the way are followed, that of the last component only with `followLast`. `..` goes back the way
-  /// that the walk came, so neither a link nor a directory's own entry for its parent leads out of the image.
+  /// Symbolic links on the way are followed. A link that is the last component is followed only with `followLast`. `..`
+  /// goes back the way that the walk came. So neither a link nor a directory's own entry for its parent leads out of
+  /// the image.
   ///
   /// - Throws: `notFound`, `notADirectory`, `nameTooLong`, `tooManyLinks`, and what reading inodes and directories
   ///   throws.

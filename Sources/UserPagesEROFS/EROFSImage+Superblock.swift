@@ -102,11 +102,11 @@ extension EROFSImage {
     package static let compressionConfigurations = Features(rawValue: 0x002)
     /// Files may be made of chunks.
     package static let chunkedFiles = Features(rawValue: 0x004)
-    /// Data may be on further devices; or a second compressor is used.
+    /// Data may be on further devices, or a second compressor is used.
     package static let deviceTable = Features(rawValue: 0x008)
     /// The tail of a compressed file is packed beside its inode.
     package static let compressedTails = Features(rawValue: 0x010)
-    /// Pieces of files are packed into one inode; or compressed data are shared.
+    /// Pieces of files are packed into one inode, or compressed data are shared.
     package static let fragments = Features(rawValue: 0x020)
     /// Extended attributes' names are shortened by a table of prefixes.
     package static let attributePrefixes = Features(rawValue: 0x040)

@@ -12,7 +12,7 @@ extension EROFSImage {
       public var text: String { String(decoding: path, as: UTF8.self) }
     }
 
-    /// At most this many problems are kept; the others are only counted.
+    /// At most this many problems are kept. The others are only counted.
     static let keptProblems = 100
 
     /// Files of each type, by their inodes: a file with many names counts once.
@@ -42,9 +42,9 @@ extension EROFSImage {
 
   /// Checks a file and, if it is a directory, everything below it.
   ///
-  /// Every inode can be read, every byte lies in the image, links have targets, directories are sorted and name
-  /// themselves and their parents, entries state their files' types. From the root, every file has as many names as its
-  /// link count says.
+  /// Every inode can be read, every byte lies in the image, and links have targets. Directories are sorted and name
+  /// themselves and their parents, and entries state their files' types. From the root, every file has as many names as
+  /// its link count says.
   ///
   /// Compressed files are reported, since nothing of them can be read. Nothing is thrown: what is wrong is in the
   /// report.
@@ -156,7 +156,7 @@ private struct NameCounts {
   /// The most files that may wait for another name at a time. Their dictionary takes at most 13 MiB while it grows.
   private static let limit = 393_216
   private var seen = NodeSet()
-  /// How many names were found beyond the link count; files for which it is zero are left out.
+  /// How many names were found beyond the link count. Files for which it is zero are left out.
   private(set) var excess: [EROFSImage.NodeID: Int64] = [:]
 
   /// Counts one name of a file. Returns whether it is the first one.

@@ -1,11 +1,11 @@
 extension EROFSImage {
   /// One file that a walk over an image meets.
   package struct Visit: Sendable {
-    /// The path from where the walk began, without a slash in front; empty for that itself.
+    /// The path from where the walk began, without a slash in front. Empty for the start itself.
     package let path: [UInt8]
     /// How many directories lie above, counted from where the walk began.
     package let depth: Int
-    /// The directory that has the file's name; the file's own number where the walk began.
+    /// The directory that has the file's name. Where the walk began, it is the file's own number.
     package let parent: NodeID
     /// The file's number.
     package let node: NodeID
@@ -23,8 +23,8 @@ extension EROFSImage {
   /// is in it.
   ///
   /// `visit` gets each file's inode, or the error that reading it gave, and answers whether to go into it. An error in
-  /// a directory's entries goes to `failed`; the walk then leaves the directory and goes on. A directory that was
-  /// entered before is not entered again and goes to `failed`; so does one with a path that no system call would take.
+  /// a directory's entries goes to `failed`. The walk then leaves the directory and goes on. A directory that was
+  /// entered before is not entered again and goes to `failed`. So does one with a path that no system call would take.
   ///
   /// The image is untrusted, so work and memory are bounded. The walk throws `overfull` once it met more names than the
   /// image has room for: a malicious image uses the same blocks for many directories. It holds one block for each
@@ -79,7 +79,7 @@ private struct Level {
   var cursor: DirectoryCursor
   let visit: EROFSImage.Visit
 
-  /// What the directory's next entry names, `.` and `..` left out; nil after the last one.
+  /// What the directory's next entry names, `.` and `..` left out. Nil after the last one.
   mutating func nextVisit() throws(EROFSError) -> EROFSImage.Visit? {
     while let entry = try cursor.next() {
       if entry.isDot { continue }
@@ -94,8 +94,9 @@ private struct Level {
   }
 }
 
-/// A set of inode numbers in bounded memory: a bit for each number, in chunks of 512 that exist once a number of theirs
-/// is in.
+/// A set of inode numbers in bounded memory.
+///
+/// It has a bit for each number, in chunks of 512 that exist once a number of theirs is in.
 ///
 /// The numbers of an image's inodes lie close together, so a chunk of 64 bytes usually stands for many inodes.
 struct NodeSet {

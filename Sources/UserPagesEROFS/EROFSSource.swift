@@ -4,7 +4,7 @@ import UserPages
 /// Where an image's bytes come from.
 ///
 /// The reader checks every range against `byteCount` before it asks, and counts the bytes of the answer. A source's
-/// bytes must not change while an image is open over it: what was checked once is relied on later, though only for the
+/// bytes must not change while an image is open over it. What was checked once is relied on later, though only for the
 /// meaning of the answers. Even over a changing source no byte outside of it is read.
 package protocol EROFSSource: Sendable {
   /// How many bytes there are.
@@ -37,7 +37,7 @@ package struct EROFSBytes: EROFSSource {
 /// An image in a real file or on a block device, read with `pread(2)`.
 ///
 /// No byte of the file is mapped into memory. If the file is truncated or its disk fails while the image is read, the
-/// read throws `unreadable`; through a mapping the thread would get SIGBUS.
+/// read throws `unreadable`. Through a mapping the thread would get SIGBUS.
 package final class EROFSFileSource: EROFSSource {
   /// The file's length when it was opened.
   package let byteCount: Int
@@ -45,8 +45,9 @@ package final class EROFSFileSource: EROFSSource {
 
   /// Opens the file at `path`.
   ///
-  /// - Throws: `cannotOpen` with the errno; `notAFile` if `path` names a directory, a pipe, or another file without
-  ///   contents of its own.
+  /// - Throws:
+  ///   - `cannotOpen` with the errno.
+  ///   - `notAFile` if `path` names a directory, a pipe, or another file without contents of its own.
   package init(path: String) throws(EROFSError) {
     // Without O_NONBLOCK, opening a named pipe waits for a writer.
     let descriptor = Descriptor.aboveStandardStreams(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK))

@@ -7,10 +7,10 @@ import UserPages
 ///     let shell = try volume.file(at: "/bin/sh")
 ///     try space.map(at: 0x40_0000, pages: shell.pageCount, protection: .read, backing: .mixed(shell))
 ///
-/// However many spaces map a file, its blocks are the image's own memory, with no descriptor and no copy, and its tail
-/// has one frame. The image's bytes must not change while it is mounted: not through a shared writable mapping of the
-/// image itself, and not through the real file that it may be. If that file is truncated, accesses to what is lost are
-/// bus errors.
+/// However many spaces map a file, its blocks are the image's own memory, with no descriptor and no copy. Its tail has
+/// one frame. The image's bytes must not change while it is mounted. They must not change through a shared writable
+/// mapping of the image itself, nor through the real file that the image may be. If that file is truncated, accesses to
+/// what is lost are bus errors.
 public final class EROFSVolume: Sendable {
   /// Where the image's bytes are.
   package let image: Image
@@ -26,14 +26,16 @@ public final class EROFSVolume: Sendable {
     tree = try EROFSImage(EROFSMemorySource(image: image))
   }
 
-  /// The regular file at a path; the same object each time.
+  /// The regular file at a path. It is the same object each time.
   ///
-  /// - Throws: among others `wrongType` if the path names another type of file, and `compressed`.
+  /// - Throws: among others these.
+  ///   - `wrongType` if the path names another type of file.
+  ///   - `compressed`.
   public func file(at path: String) throws(EROFSError) -> EROFSFile {
     try file(try tree.inode(at: path))
   }
 
-  /// The regular file of an inode; the same object each time.
+  /// The regular file of an inode. It is the same object each time.
   package func file(_ inode: EROFSImage.Inode) throws(EROFSError) -> EROFSFile {
     guard inode.type == .regular else { throw .wrongType(inode.node, inode.type) }
     guard inode.layout != .compressed else { throw .compressed(inode.node) }

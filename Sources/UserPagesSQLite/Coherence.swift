@@ -6,7 +6,8 @@ import UserPages
 /// page.
 ///
 /// *In rollback mode* a process writes only while no other one has the SHARED lock. So the file is looked at when this
-/// process gets its first SHARED lock (`enterShared`), and not again before it has given up the last one.
+/// process gets its first SHARED lock (`enterShared`). It is not looked at again before the process has given up the
+/// last one.
 ///
 ///     this process                                   another process
 ///     1. its first connection locks SHARED
@@ -24,9 +25,9 @@ import UserPages
 ///     2. reads page q, which is not in the WAL       finds p in the WAL, so q is not p
 ///        as this reader sees it                      advances the position
 ///
-/// A page of less than 4096 bytes shares its frame with others. A load that meets a checkpoint may get them as they
-/// were: they are not read before the position has advanced, and then the frame is forgotten. `PageCache.invalidate`
-/// waits for loads that have begun.
+/// A page of less than 4096 bytes shares its frame with others. A load that meets a checkpoint may get the bytes of the
+/// others as they were. Those bytes are not read before the position has advanced, and then the frame is forgotten.
+/// `PageCache.invalidate` waits for loads that have begun.
 ///
 /// What this process changes itself is in the pool already: a checkpoint under its own lock, and a WAL that its own
 /// writer begins anew.
@@ -187,8 +188,8 @@ final class Coherence: Sendable {
   /// A connection has got the recovery lock, or is about to give it back: nothing is known of the file.
   ///
   /// An index that cannot be trusted says nothing of what was done to the file before. So a position that the recovery
-  /// comes to is no advance of this process's own, though the same thread has the locks of the writer and of the
-  /// checkpointer.
+  /// comes to is no advance of this process's own. That holds though the same thread has the locks of the writer and of
+  /// the checkpointer.
   func noteRecovery() {
     state.withLock { state in
       forgetPosition(&state)

@@ -4,7 +4,7 @@ import UserPages
 
 /// Pages that are lent to SQLite without a copy (`xFetch`, `xUnfetch`).
 ///
-/// SQLite fetches only what it reads, and only what the WAL does not have: no other connection changes such a page
+/// SQLite fetches only what it reads, and only what the WAL does not have. So no other connection changes such a page
 /// before it is given back.
 extension Connection {
   /// Lends the page at `offset`. Nil if SQLite is to read it: a page that is no part of one frame, or that the pool

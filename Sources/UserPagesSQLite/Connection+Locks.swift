@@ -1,7 +1,7 @@
 import CSQLite
 import UserPages
 
-/// The locks on the file. The default VFS has them; here the pool learns of them (`Coherence`).
+/// The locks on the file. The default VFS has them, and the pool learns of them here (`Coherence`).
 extension Connection {
   /// Raises the lock.
   mutating func lock(_ wanted: Int32) -> Int32 {

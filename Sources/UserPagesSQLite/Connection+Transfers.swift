@@ -3,8 +3,10 @@ import UserPages
 
 /// Reads, writes, the file's length and syncs.
 extension Connection {
-  /// Copies bytes out of the pool. What it cannot answer, the default VFS does: so an error of the disk, or a file that
-  /// another program has cut, is the error that SQLite knows.
+  /// Copies bytes out of the pool.
+  ///
+  /// What it cannot answer, the default VFS does. So an error of the disk, or a file that another program has cut, is
+  /// the error that SQLite knows.
   func read(_ bytes: UnsafeMutableRawPointer, _ count: Int, _ offset: Int) -> Int32 {
     guard mayUsePool() else { return inner.read(bytes, Int32(count), Int64(offset)) }
     ConnectionCounters.add(1, to: counters.reads)
@@ -36,8 +38,10 @@ extension Connection {
 
   /// Forgets what a failed write of a checkpoint left dirty. SQLite has heard of the error, and the WAL has the pages.
   ///
-  /// Without it a commit is lost: 1. this process's checkpoint fails to write page p; 2. another process commits p
-  /// anew, checkpoints it and begins the WAL anew; 3. a flush, an eviction or the pool's end writes the older p.
+  /// Without it a commit is lost:
+  /// 1. This process's checkpoint fails to write page p.
+  /// 2. Another process commits p anew, checkpoints it and begins the WAL anew.
+  /// 3. A flush, an eviction or the pool's end writes the older p.
   private func discardUnwritten() { if writesThrough { pool.coherence.discard() } }
 
   /// The code of an error of a write. If no page could go because none could be written, that is the error.

@@ -10,8 +10,10 @@ struct Connection: ~Copyable {
   let pool: Pool
   /// The connection's own view of the pool's errors.
   ///
-  /// With one handle for all, a loss is reported as a success: 1. this connection's sync fails; 2. another connection
-  /// flushes or closes, and the handle reports the error to it; 3. this connection finds no error to report.
+  /// With one handle for all, a loss is reported as a success:
+  /// 1. This connection's sync fails.
+  /// 2. Another connection flushes or closes, and the handle reports the error to it.
+  /// 3. This connection finds no error to report.
   let handle: PageCache.Handle
   let counters = ConnectionCounters()
   // Not retained again: `pool` holds both. A call would change a count that all connections share.
@@ -22,7 +24,7 @@ struct Connection: ~Copyable {
 
   /// The lock that SQLite has asked for and got: `SQLITE_LOCK_NONE` and up.
   var level: Int32 = SQLITE_LOCK_NONE
-  /// The lock on a mark of the WAL's index, which the connection keeps between reads; nil if it keeps none.
+  /// The lock on a mark of the WAL's index, which the connection keeps between reads. Nil if it keeps none.
   let readLock: WALReadLock?
   /// The WAL's index, if it is mapped.
   var walIndex: WALIndex?
@@ -86,7 +88,7 @@ struct Connection: ~Copyable {
 
   /// Whether each write must be in the file before the next call: a checkpoint beside other processes.
   ///
-  /// A checkpoint of a part of the WAL says what is in the file without a sync, and does not ask whether a later
+  /// A checkpoint of a part of the WAL says what is in the file without a sync. It does not ask whether a later
   /// write-back failed. In rollback mode other processes wait for the end of EXCLUSIVE.
   var writesThrough: Bool { level < SQLITE_LOCK_EXCLUSIVE && !isExclusive }
 

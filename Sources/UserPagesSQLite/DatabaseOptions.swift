@@ -50,7 +50,7 @@ struct DatabaseOptions: Equatable, Sendable {
     isExclusive = csqlite_uri_boolean(name, "exclusive") != 0
   }
 
-  /// A number of bytes with K, M or G behind it, or nothing; nil for anything else.
+  /// A number of bytes with K, M or G behind it, or nothing. Nil for anything else.
   static func byteCount(_ text: String) -> Int? {
     var digits = Substring(text)
     var unit = 1

@@ -14,7 +14,7 @@ final class Pool: Sendable {
   let coherence: Coherence
   /// The last frame of RAM: what follows it cannot be read, and SQLite may read past a page of a corrupt database.
   let lastFrame: PFN
-  /// The locks and the WAL's index, if other processes are refused; else the default VFS has them.
+  /// The locks and the WAL's index, if other processes are refused. Otherwise the default VFS has them.
   let locks: ProcessLocks?
   let sharedMemory = ProcessSharedMemory()
   /// The locks on the WAL's index that connections keep between reads, if other processes are not refused.
@@ -33,8 +33,10 @@ final class Pool: Sendable {
 
   /// A pool without a page.
   ///
-  /// - Throws: `outOfMemory` if the process lacks the address space; `file` with the errno; `busy` where other
-  ///   processes are to be refused and one uses the database.
+  /// - Throws:
+  ///   - `outOfMemory` if the process lacks the address space.
+  ///   - `file` with the errno.
+  ///   - `busy` if other processes are to be refused and one uses the database.
   init(_ poolFile: PoolFile, _ options: DatabaseOptions) throws(PageError) {
     let file = poolFile.file
     try file.refreshByteCount()

@@ -95,7 +95,9 @@ enum PoolRegistry {
 
   /// The pool of the file at `path`, for one more connection.
   ///
-  /// - Throws: `file` with the errno; `outOfMemory`.
+  /// - Throws:
+  ///   - `file` with the errno.
+  ///   - `outOfMemory`.
   static func connect(_ path: UnsafePointer<CChar>, _ options: DatabaseOptions) throws(PageError) -> Pool {
     try state.withLock { state throws(PageError) in
       var status = stat()

@@ -11,7 +11,7 @@ struct PoolVFS: @unchecked Sendable {
 
   /// Registers the VFS, once in a process. Returns SQLite's result code.
   ///
-  /// - Parameter base: what the files beside the database are left to; the default VFS for nil.
+  /// - Parameter base: what the files beside the database are left to. Nil stands for the default VFS.
   static func register(_ name: String = name, over base: UnsafeMutablePointer<sqlite3_vfs>? = nil) -> Int32 {
     if csqlite_find_vfs(name) != nil { return SQLITE_OK }
     guard let base = base ?? csqlite_find_vfs(nil) else { return SQLITE_ERROR }

@@ -4,7 +4,7 @@ import UserPages
 
 /// The locks of a database file among the connections of this process, if the pool refuses all others (`exclusive=1`).
 ///
-/// They replace `fcntl(2)`: the pool's descriptor has the file's lock bytes locked for writing, so another process
+/// They replace `fcntl(2)`. The pool's descriptor has the file's lock bytes locked for writing. So another process
 /// finds the database busy, and so does a connection of this process by another VFS. The rules are SQLite's.
 final class ProcessLocks: Sendable {
   /// Which connection.
@@ -13,7 +13,7 @@ final class ProcessLocks: Sendable {
   private struct State {
     var readers = 0
     var reserved: Owner?
-    /// Set by the connection that waits for readers to leave; no reader enters meanwhile.
+    /// Set by the connection that waits for readers to leave. No reader enters meanwhile.
     var pending: Owner?
     var exclusive: Owner?
   }
@@ -29,7 +29,9 @@ final class ProcessLocks: Sendable {
   /// The lock is the open file's and not the process's (`F_OFD_SETLK`), so no other descriptor that is closed takes it
   /// away.
   ///
-  /// - Throws: `busy` where another program uses the database; `file` with the errno.
+  /// - Throws:
+  ///   - `busy` if another program uses the database.
+  ///   - `file` with the errno.
   init(locking descriptor: Int32) throws(PageError) {
     var range = flock()
     range.l_type = Int16(F_WRLCK)

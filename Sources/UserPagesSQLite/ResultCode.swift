@@ -16,8 +16,9 @@ enum ResultCode {
   static let lock = SQLITE_IOERR | 15 << 8
   static let loadPermanently = SQLITE_OK | 1 << 8
 
-  /// The code of an error that came up while the file was used for `purpose`, which is the code of an error that says
-  /// nothing more.
+  /// The code of an error that came up while the file was used for `purpose`.
+  ///
+  /// It is `purpose` itself for an error that says nothing more.
   static func of(_ error: PageError, _ purpose: Int32) -> Int32 {
     switch error {
     case .file(_, errno: ENOSPC), .file(_, errno: EDQUOT): SQLITE_FULL

@@ -6,8 +6,8 @@ import UserPages
 /// A connection's lock on a read mark of the WAL's index, which outlives the transaction that took it.
 ///
 /// A transaction that reads locks one of five marks. The default VFS asks the kernel for the process's first lock on a
-/// mark, and gives its last one back: two calls of `fcntl(2)`, half of the time of a transaction that reads one row. A
-/// kept lock saves both. To all others it is the lock of a reader that has not ended yet.
+/// mark, and gives its last one back. Those are two calls of `fcntl(2)`, half of the time of a transaction that reads
+/// one row. A kept lock saves both. To all others it is the lock of a reader that has not ended yet.
 ///
 ///     the connection                          `giveBack`, on any thread
 ///     begins a read   none -> used            kept -> changing
@@ -28,7 +28,7 @@ final class WALReadLock: Sendable {
     static func kept(_ mark: Int32) -> UInt32 { UInt32(mark) << markShift }
     static func used(_ mark: Int32) -> UInt32 { UInt32(mark) << markShift | usedBit }
 
-    /// The mark of a lock that is kept; nil in all other states.
+    /// The mark of a lock that is kept. Nil in all other states.
     static func keptMark(_ state: UInt32) -> Int32? {
       state & (changing | usedBit) == 0 && state != none ? Int32(state >> markShift) : nil
     }
@@ -69,7 +69,8 @@ final class WALReadLock: Sendable {
     sched_yield()
   }
 
-  /// Ends a read. Returns whether the lock on `mark` is kept now; else it is to be unlocked. The connection's thread.
+  /// Ends a read. Returns whether the lock on `mark` is kept now. If not, the caller unlocks it. The connection's
+  /// thread.
   @inline(__always)
   func keep(_ mark: Int32) -> Bool {
     guard state.load(ordering: .relaxed) == State.used(mark) else { return false }

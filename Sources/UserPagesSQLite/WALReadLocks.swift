@@ -9,7 +9,7 @@ import UserPages
 /// another connection asks for the mark:
 /// - One of this process says so. `giveBack` unlocks the mark before the default VFS is asked.
 /// - One of another process only finds the mark locked. So each lock is given back 2 ms after it was kept at the
-///   latest, and for half a millisecond after that none is kept: a process that waits for the mark meets a reader that
+///   latest. For half a millisecond after that none is kept. A process that waits for the mark thus meets a reader that
 ///   ends, as it would without this.
 ///
 ///     a connection                                the thread

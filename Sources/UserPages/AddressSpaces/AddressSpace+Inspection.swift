@@ -58,7 +58,7 @@ extension AddressSpace {
     }
   }
 
-  /// The entry for `address` as it is at this moment; waits while a thread has it locked.
+  /// The entry for `address` as it is at this moment. The call waits while a thread has the entry locked.
   public func entry(at address: VirtualAddress) -> EntryInformation {
     let (pte, isNormal, isHuge) = current(at: address)
     guard pte.isMapped else {
@@ -77,7 +77,9 @@ extension AddressSpace {
     return EntryInformation(kind: kind, protection: protection, isDirty: pte.isDirty)
   }
 
-  /// What the descriptor says of the frame behind `address`; nil if no frame is mapped there, or a special one.
+  /// What the descriptor says of the frame behind `address`.
+  ///
+  /// Nil if no frame is mapped there, or a special one.
   public func frame(at address: VirtualAddress) -> FrameInformation? {
     let (pte, isNormal, isHuge) = current(at: address)
     guard pte.isMapped, isNormal,

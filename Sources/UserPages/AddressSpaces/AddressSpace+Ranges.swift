@@ -1,9 +1,12 @@
 /// Operations on a range of addresses, for callers that have one: a line of `mapping(at:)`, two symbols of a program.
 ///
-/// Each is the operation on an address and a number of pages, and throws what that does; `invalidArgument` if the range
-/// does not begin and end with a page. Pins and gets of ranges are in `AddressSpace+PinRange.swift`.
+/// Each is the operation on an address and a number of pages, and throws the same errors. It also throws
+/// `invalidArgument` if the range does not begin and end with a page. Pins and gets of ranges are in
+/// `AddressSpace+PinRange.swift`.
 extension AddressSpace {
-  /// Maps exactly `range`; see `map(at:pages:protection:sharing:backing:offset:hugePages:replaces:)`.
+  /// Maps exactly `range`.
+  ///
+  /// See `map(at:pages:protection:sharing:backing:offset:hugePages:replaces:)`.
   public func map(
     _ range: Range<VirtualAddress>, protection: Protection, sharing: Sharing = .private,
     backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool? = nil,
@@ -14,32 +17,32 @@ extension AddressSpace {
       offset: offset, hugePages: hugePages, replaces: replaces)
   }
 
-  /// Unmaps a range; see `unmap(at:pages:)`.
+  /// Unmaps a range. See `unmap(at:pages:)`.
   public func unmap(_ range: Range<VirtualAddress>) throws(PageError) {
     try unmap(at: range.lowerBound, pages: try range.pageCount())
   }
 
-  /// Changes what a program may do with a range; see `protect(at:pages:_:)`.
+  /// Changes what a program may do with a range. See `protect(at:pages:_:)`.
   public func protect(_ range: Range<VirtualAddress>, _ protection: Protection) throws(PageError) {
     try protect(at: range.lowerBound, pages: try range.pageCount(), protection)
   }
 
-  /// Gives advice about a range; see `advise(at:pages:_:)`.
+  /// Gives advice about a range. See `advise(at:pages:_:)`.
   public func advise(_ range: Range<VirtualAddress>, _ advice: Advice) throws(PageError) {
     try advise(at: range.lowerBound, pages: try range.pageCount(), advice)
   }
 
-  /// Locks a range in memory; see `lock(at:pages:)`.
+  /// Locks a range in memory. See `lock(at:pages:)`.
   public func lock(_ range: Range<VirtualAddress>) throws(PageError) {
     try lock(at: range.lowerBound, pages: try range.pageCount())
   }
 
-  /// Ends that; see `unlock(at:pages:)`.
+  /// Unlocks a range. See `unlock(at:pages:)`.
   public func unlock(_ range: Range<VirtualAddress>) throws(PageError) {
     try unlock(at: range.lowerBound, pages: try range.pageCount())
   }
 
-  /// Seals a range; see `seal(at:pages:)`.
+  /// Seals a range. See `seal(at:pages:)`.
   public func seal(_ range: Range<VirtualAddress>) throws(PageError) {
     try seal(at: range.lowerBound, pages: try range.pageCount())
   }

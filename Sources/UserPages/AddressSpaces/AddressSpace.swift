@@ -7,9 +7,9 @@ import Synchronization
 /// empties entries hold it for reading. A fault waits for them. A load, store or pin whose entry allows it does not,
 /// except with engine `locked`.
 ///
-/// A fault that fails, a slow pin before it reports an error, and the fault that gives a mapping its `anon_vma`, take
-/// the lock for a moment. A long-term pin takes it for writing to move its page out of a movable frame.
-/// <doc:OperationLabels> lists the holders, <doc:LockOrder> has the order of all locks.
+/// A fault that fails takes the lock for a moment. So do a slow pin before it reports an error, and the fault that
+/// gives a mapping its `anon_vma`. A long-term pin takes it for writing to move its page out of a movable frame. The
+/// holders are in <doc:OperationLabels>. The order of all locks is in <doc:LockOrder>.
 ///
 /// The order of events that keeps a lock-free reader safe:
 ///

@@ -1,7 +1,8 @@
 import Synchronization
 
-/// The object that Linux keeps the private pages of a mapping by (`anon_vma`), as far as it shows: which mappings may
-/// be merged, which a fork copies, and which can be collapsed.
+/// The object that Linux keeps the private pages of a mapping by (`anon_vma`), as far as its effects show.
+///
+/// It decides which mappings may be merged, which a fork copies, and which can be collapsed.
 ///
 /// A mapping has none until it may hold private pages. The first fault that makes one gives it one: that of a neighbour
 /// which differs in nothing but its protection, or else a new one. Parts of a mapping keep it, and so does a mapping
@@ -33,7 +34,9 @@ struct AnonVMA: Equatable, Sendable {
 
   private var hasParents: Bool { word & 1 != 0 }
 
-  /// That of a mapping which is made of two; nil if the two may not be one (`is_mergeable_anon_vma`).
+  /// The `anon_vma` of a mapping that is made of two.
+  ///
+  /// Nil if the two may not be one mapping (`is_mergeable_anon_vma`).
   ///
   /// One that has parents stays with the pages that it was made for: Linux keeps the lists of its reverse map short.
   static func merged(_ one: AnonVMA, _ other: AnonVMA) -> AnonVMA? {

@@ -1,7 +1,7 @@
 /// The program's own loads and stores.
 ///
 /// Each touches its bytes inside the read-side section in which it read the entry. So an entry may be emptied or
-/// write-protected at any time, and after a grace period no access through the old one is left: that is this library's
+/// write-protected at any time. After a grace period no access through the old entry is left: that is this library's
 /// TLB.
 extension AddressSpace {
   /// Loads an integer of 1, 2, 4 or 8 bytes. Aligned, it is loaded whole and with acquire ordering.
@@ -9,7 +9,10 @@ extension AddressSpace {
   /// Any thread may call. A fault may run a backing's code, a hook or a store, and may reclaim, on this thread.
   ///
   /// - Precondition: not inside a read-side section if the page may have to be faulted in.
-  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Throws:
+  ///   - `segmentationViolation` if no mapping is there, or it does not allow the access.
+  ///   - `busError` if what the mapping shows is not there, as past the end of a file.
+  ///   - `outOfMemory` if memory is lacking, after reclaim.
   /// - Complexity: four loads for a resident base page.
   @inlinable
   public func load<T: FixedWidthInteger & BitwiseCopyable>(
@@ -29,7 +32,7 @@ extension AddressSpace {
   /// Any thread may call. A fault may run a backing's code, a hook or a store, and may reclaim, on this thread.
   ///
   /// - Precondition: not inside a read-side section if the page may have to be faulted in.
-  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Throws: as `load(at:as:)`.
   /// - Complexity: four loads and a store for a resident base page.
   @inlinable
   public func store<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at address: VirtualAddress) throws(PageError) {
@@ -45,7 +48,7 @@ extension AddressSpace {
   /// Loads `count` bytes, faulting in what is needed.
   ///
   /// - Precondition: as `load(at:as:)`.
-  /// - Throws: `invalidArgument` for a negative count; `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Throws: as `load(at:as:)`, and `invalidArgument` for a negative count.
   /// - Complexity: O(pages).
   public func load(at address: VirtualAddress, count: Int) throws(PageError) -> [UInt8] {
     guard count >= 0 else { throw .invalidArgument }
@@ -62,7 +65,7 @@ extension AddressSpace {
   /// Loads as many bytes as `bytes` has room for.
   ///
   /// - Precondition: as `load(at:as:)`.
-  /// - Throws: as `load(at:count:)`; bytes before the failing page have been copied.
+  /// - Throws: as `load(at:count:)`. Bytes before the failing page have been copied.
   /// - Complexity: O(pages).
   public func load(at address: VirtualAddress, into bytes: inout MutableRawSpan) throws(PageError) {
     for part in PageParts(from: address, count: bytes.byteCount) {
@@ -73,7 +76,7 @@ extension AddressSpace {
   /// Stores bytes, breaking copy-on-write. Pages before a failing one stay written.
   ///
   /// - Precondition: as `load(at:as:)`.
-  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Throws: as `load(at:as:)`.
   /// - Complexity: O(pages).
   public func store(_ bytes: [UInt8], at address: VirtualAddress) throws(PageError) {
     try store(bytes.span.bytes, at: address)
@@ -82,7 +85,7 @@ extension AddressSpace {
   /// Stores bytes, breaking copy-on-write. Pages before a failing one stay written.
   ///
   /// - Precondition: as `load(at:as:)`.
-  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Throws: as `load(at:as:)`.
   /// - Complexity: O(pages).
   public func store(_ bytes: RawSpan, at address: VirtualAddress) throws(PageError) {
     for part in PageParts(from: address, count: bytes.byteCount) {

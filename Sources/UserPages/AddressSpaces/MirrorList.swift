@@ -2,10 +2,10 @@ import Synchronization
 
 /// The mirrors of one address space, as its operations see them (`mmu_notifier_subscriptions`).
 ///
-/// An operation pays one load of `published` where there is no mirror. A mirror is added under the mmap lock held for
-/// writing: an operation, which holds the lock in either way while it revokes and changes, has looked before or sees
-/// it. A fault holds no lock, so it locks its entry before it looks here. A mirror that is added later finds that entry
-/// locked.
+/// An operation pays one load of `published` if there is no mirror. A mirror is added under the mmap lock held for
+/// writing. An operation holds the lock in either way while it revokes and changes. So it is done before the mirror is
+/// added, or it sees the mirror. A fault holds no lock, so it locks its entry before it looks here. A mirror that is
+/// added later finds that entry locked.
 ///
 /// A mirror keeps its space, so the list of a space that ends is empty.
 final class MirrorList: Sendable {

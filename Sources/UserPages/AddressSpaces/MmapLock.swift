@@ -10,9 +10,9 @@ import Synchronization
 /// - What they have to wait for is noted once for the space (`StaleAccesses`).
 /// - Mappings of one backing count their references to it.
 ///
-/// Why stripes and not claims of single ranges: a stripe's tree is the tree that a space had, with its publication in
-/// one step. So each protocol of faults and pins holds as it was. Edits in place of shared leaves would allow for
-/// neighbours inside a stripe to go side by side, and each of those protocols would have to be made anew.
+/// Why stripes and not claims of single ranges? A stripe's tree is the tree that a space had, with its publication in
+/// one step. So each protocol of faults and pins holds as it was. Edits in place of shared leaves would let neighbours
+/// inside a stripe go side by side. But each of those protocols would have to be made anew.
 ///
 ///     an operation in a stripe                            an operation on the whole
 ///                                                         1. locks `whole`, counts itself in `wholeHolders`
@@ -25,18 +25,18 @@ import Synchronization
 /// step 2 waits until c is over. If 2 comes before a, the hand-over of the lock makes b see the count. So b needs no
 /// fence.
 ///
-/// ORDERING [whole-is-over]: the count falls with release and is read with acquire: an operation that sees no holder
+/// ORDERING [whole-is-over]: the count falls with release and is read with acquire. So an operation that sees no holder
 /// sees what the last one did, although it does not take `whole`.
 ///
 /// No cycle: the holder of a stripe waits for neither `whole` nor another stripe. It unlocks before it waits. The
 /// holder of the whole waits for one stripe at a time and keeps none.
 ///
-/// A stripe gets its lock from the first operation in it, which holds the whole: a space that uses few stripes has few
-/// locks to go through. The engine `locked` has one lock for everything, as Linux 2.6.24 had.
+/// A stripe gets its lock from the first operation in it, which holds the whole. So a space that uses few stripes has
+/// few locks to go through. The engine `locked` has one lock for everything, as Linux 2.6.24 had.
 ///
 /// A function that needs the lock takes a `MmapWriter`, or a `MmapReader` if either way of holding it will do. Neither
-/// can be made outside of this file, or kept after the lock is given up, so a call that compiles is made under the
-/// lock. What part of the space it is for says `extent`, which the changes of mappings check.
+/// can be made outside of this file, or kept after the lock is given up. So a call that compiles is made under the
+/// lock. `extent` says what part of the space the lock is held for. The changes of mappings check it.
 ///
 /// They are copyable, because a copy proves as much. A noncopyable one would not help: Swift 6.3 lets a closure keep
 /// it.
@@ -135,8 +135,10 @@ final class MmapLock: Sendable {
     at address: VirtualAddress, _ body: (borrowing MmapReader) throws(Failure) -> Result
   ) throws(Failure) -> Result { try reading(address..<address, body) }
 
-  /// Runs `body` with the lock held for writing where `range` lies: the stripe, or the whole if the range, or a mapping
-  /// in it or beside it, reaches beyond one. Traps as the other `writing` does.
+  /// Runs `body` with the lock held for writing where `range` lies.
+  ///
+  /// That is the stripe, or the whole if the range, or a mapping in it or beside it, reaches beyond one stripe. Traps
+  /// as the other `writing` does.
   @inline(__always)
   func writing<Result, Failure: Error>(
     _ range: Range<VirtualAddress>, in mappings: VMATree,

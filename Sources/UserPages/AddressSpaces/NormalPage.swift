@@ -30,8 +30,8 @@ extension AddressSpace {
     isNormal(pte, at: address, in: mapping) ? frames.frame(pte.pfn) : nil
   }
 
-  /// Whether a mapped entry shows the zero page. It is special so that no thread counts references on the one frame
-  /// that all spaces map; unlike other special pages it may be copied and got.
+  /// Whether a mapped entry shows the zero page. The zero page is special so that no thread counts references on the
+  /// one frame that all spaces map. Unlike other special pages it may be copied and got.
   @inline(__always)
   func isZeroPage(_ pte: PTE) -> Bool { pte.pfn == memory.zeroPage }
 }
@@ -63,7 +63,7 @@ extension AddressSpace {
     /// Whether an entry that `PTETest.pin` accepted may be pinned.
     ///
     /// ORDERING [lock-then-validate]: the pin finds the mapping, reads the entry once more, then looks at the mapping's
-    /// state. An operation detaches a mapping first and changes its entries after; entries of a new mapping come later
+    /// state. An operation detaches a mapping first and changes its entries after. Entries of a new mapping come later
     /// still. So a mapping that is not detached yet was the entry's when the entry was read.
     @usableFromInline @inline(never)
     func isNormal(_ leaf: Leaf, at address: VirtualAddress) -> Bool {
@@ -81,7 +81,7 @@ extension AddressSpace {
 #endif
 
 extension VMA {
-  /// The frame that a linear pfn mapping shows at `address`; nil in all other mappings.
+  /// The frame that a linear pfn mapping shows at `address`. Nil in all other mappings.
   func linearFrame(of address: VirtualAddress) -> PFN? {
     attributes.firstFrame.map { $0 + backingPage(of: address) }
   }

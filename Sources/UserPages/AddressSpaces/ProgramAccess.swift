@@ -2,7 +2,7 @@
 ///
 /// An access that finds no entry that passes ends the section, faults, and is made again by its caller.
 extension AddressSpace {
-  /// Runs `body` with the bytes behind `address` inside a read-side section; nil where the entry does not pass.
+  /// Runs `body` with the bytes behind `address` inside a read-side section. Returns nil if the entry does not pass.
   @inlinable @inline(__always)
   func access<Result>(_ address: VirtualAddress, _ test: PTETest, _ body: (FrameBytes) -> Result) -> Result? {
     RCU.read { section in

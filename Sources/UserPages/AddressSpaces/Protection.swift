@@ -24,17 +24,20 @@ public enum Sharing: Sendable {
 
 /// Advice about a range, as `madvise(2)` takes it.
 public enum Advice: Sendable {
-  /// Drop the pages; the next touch faults anew (`MADV_DONTNEED`).
+  /// Drop the pages. The next touch faults anew (`MADV_DONTNEED`).
   case dontNeed
-  /// Write anonymous pages out to the swap file and free their frames (`MADV_PAGEOUT`). Pages of files stay, and so do
-  /// pages that are mapped more than once or pinned. A page that is got loses its entry; its frame stays, and the next
-  /// touch maps that frame again. When the call returns, frames may still be being written; an allocation that finds no
-  /// free frame waits for them. The next touch brings a page back with the same contents. A page that was exclusive to
-  /// its mapping is so again.
+  /// Write anonymous pages out to the swap file and free their frames (`MADV_PAGEOUT`).
+  ///
+  /// Pages of files stay, and so do pages that are mapped more than once or pinned. A page that is got loses its entry.
+  /// Its frame stays, and the next touch maps that frame again. When the call returns, frames may still be being
+  /// written. An allocation that finds no free frame waits for them. The next touch brings a page back with the same
+  /// contents. A page that was exclusive to its mapping is so again.
   case pageOut
-  /// The pages are not needed unless the program stores to them again: until then they may be dropped, and read as zero
-  /// (`MADV_FREE`). `pageOut` and reclaim drop them at once. Private anonymous memory alone. 2 MiB are kept or dropped
-  /// as a whole if the range covers them; if it covers a part, and others map or hold them, that part is kept.
+  /// The pages are not needed unless the program stores to them again (`MADV_FREE`).
+  ///
+  /// Until then they may be dropped, and read as zero. `pageOut` and reclaim drop them at once. The advice is for
+  /// private anonymous memory alone. 2 MiB are kept or dropped as a whole if the range covers them. If it covers a
+  /// part, and others map or hold them, that part is kept.
   case free
   /// Do not let a child inherit the range (`MADV_DONTFORK`).
   case dontFork
@@ -58,6 +61,6 @@ public enum Advice: Sendable {
   /// (`MADV_GUARD_INSTALL`). Markers outlast `protect`, `dontNeed` and truncation, move with a remap, and are
   /// inherited. Not in pfn or mixed mappings.
   case guardInstall
-  /// Take guard markers away; the next touch faults anew (`MADV_GUARD_REMOVE`).
+  /// Take guard markers away. The next touch faults anew (`MADV_GUARD_REMOVE`).
   case guardRemove
 }

@@ -1,8 +1,9 @@
 /// The parts of 2 MiB frames that a fork found already shared.
 ///
-/// Pins are counted for the frame as a whole. So the pins of a part that is not inherited (`dontFork`), and still
-/// exclusive, show at the other parts too, which an earlier fork may have shared. A shared part cannot have been pinned
-/// itself: it stays as it is. Linux asks the same of each page before it looks for pins (PageAnonExclusive).
+/// Pins are counted for the frame as a whole. A part that is not inherited (`dontFork`) and still exclusive may be
+/// pinned. Its pins then show at the other parts too, which an earlier fork may have shared. A shared part cannot have
+/// been pinned itself, so it stays as it is. Linux asks the same of each page before it looks for pins
+/// (PageAnonExclusive).
 struct SharedParts {
   /// Runs of pages, in order.
   private var runs: [Range<VirtualAddress>] = []

@@ -2,7 +2,7 @@
 ///
 /// What is mapped and what is allowed stay as they are, so no thread waits for another. A walk that read the old entry
 /// finds the same bytes as one that reads the new entries. A pin that counted before its second look holds the same
-/// frame. Each of the new entries holds one reference on a 2 MiB frame; the frame itself stays in one piece.
+/// frame. Each of the new entries holds one reference on a 2 MiB frame. The frame itself stays in one piece.
 extension AddressSpace {
   /// Splits an entry that a cursor met, if it still maps 2 MiB. The cursor looks again in either case.
   func split(_ span: TableCursor.HugeSpan, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader) {

@@ -5,8 +5,8 @@
 /// mappings would reach beyond one. In a larger one more programs' threads would meet.
 ///
 /// A mapping is *narrow* if it lies in one stripe and ends before the stripe does. Every other mapping is *wide*. So
-/// the mapping to the left of a stripe's first page is wide, and the neighbours of a narrow mapping are narrow ones of
-/// its own stripe, or wide.
+/// the mapping to the left of a stripe's first page is wide. The neighbours of a narrow mapping are narrow ones of its
+/// own stripe, or wide.
 enum Stripe {
   static let size: UInt64 = 1 << 30
   /// Locks and trees of a space. Stripes with the same `slot(of:)` share one of each.

@@ -16,7 +16,7 @@ import Synchronization
 ///     returns
 ///
 /// `changeMappings` and `emptyEntries` run an operation in this order. They lend the teardown as `inout`, and only its
-/// owner can consume it: so `finish` runs after the mmap lock was given up, and once for the whole operation.
+/// owner can consume it. So `finish` runs after the mmap lock was given up, and once for the whole operation.
 struct Teardown: ~Copyable {
   private let queue: DeferredQueue.Handle
   private(set) var isAccessExpected = false
@@ -37,9 +37,9 @@ struct Teardown: ~Copyable {
 
   /// Determines the grace period to wait for. The caller still holds the mmap lock, and changes no further entry.
   ///
-  /// ORDERING [change-then-grace]: the entries were changed before this. Whatever the operation found, another one may
-  /// have taken an entry away before and not have noted it yet: the entry may be empty, or filled again
-  /// (`mm_tlb_flush_nested`).
+  /// ORDERING [change-then-grace]: the entries were changed before this. Another operation may have taken an entry away
+  /// before and not have noted it yet. So `others` is asked whatever the operation found: the entry may be empty, or
+  /// filled again (`mm_tlb_flush_nested`).
   mutating func close(with others: StaleAccesses) {
     if isAccessExpected || others.isAnyEntryBeingEmptied { others.note(.next) }
     isAccessExpected = false
@@ -79,11 +79,11 @@ struct Teardown: ~Copyable {
 /// An operation may find its work done by another one that has given the lock up and still waits. It must wait as well,
 /// or this happens:
 ///
-/// 1. a thread loads and stands between entry and bytes;
-/// 2. an operation empties the entry, gives the lock up and waits;
-/// 3. `unmap` of the same page meets an empty entry and returns;
-/// 4. the caller reuses the memory;
-/// 5. the load reads it.
+/// 1. A thread loads and stands between entry and bytes.
+/// 2. An operation empties the entry, gives the lock up and waits.
+/// 3. `unmap` of the same page meets an empty entry and returns.
+/// 4. The caller reuses the memory.
+/// 5. The load reads it.
 ///
 /// An object of its own, so that these words share no cache line with what pins read of the space.
 final class StaleAccesses: Sendable {

@@ -7,7 +7,7 @@ extension VMA {
     var protection: Protection
     let rules: MappingKind.Rules
     private var flags: Flags
-    /// The frame that page 0 of a pfn mapping's backing shows, if the rest follow; nil in all other mappings.
+    /// The frame that page 0 of a pfn mapping's backing shows, if the rest follow. Nil in all other mappings.
     let firstFrame: PFN?
     private let source: Source?
 

@@ -2,19 +2,21 @@ import Synchronization
 
 /// A mapping: a range of virtual pages that one rule applies to (Linux's `vm_area_struct`).
 ///
-/// Only its state and, once, its `anon_vma` change. An operation that changes a mapping puts new ones in its place,
+/// Only its state and, once, its `anon_vma` change. An operation that changes a mapping puts new ones in its place. It
 /// sets the state of the old one to `detached`, and changes entries after that. A fault looks at the state after it has
 /// locked its entry.
 ///
-/// ORDERING [lock-then-validate]: the state is stored and loaded sequentially consistently; see `PTEPointer.lock`.
+/// ORDERING [lock-then-validate]: the state is stored and loaded sequentially consistently. See `PTEPointer.lock`.
 struct VMA: ~Copyable, Sendable {
   /// Page-aligned byte addresses.
   let range: Range<VirtualAddress>
   // Beside the range: a look-up reads both, on one cache line.
   private let state: Atomic<State.RawValue>
   let attributes: Attributes
-  /// The page of the backing that the first page of the range shows. Of private anonymous memory, the number of the
-  /// virtual page that the first page of the range was when it was mapped, or was moved empty (`vm_pgoff`).
+  /// The page of the backing that the first page of the range shows (`vm_pgoff`).
+  ///
+  /// For private anonymous memory it is the number of a virtual page. The first page of the range was that page when it
+  /// was mapped, or was moved empty.
   let firstPage: Int
   let anonVMACell: AnonVMACell
 

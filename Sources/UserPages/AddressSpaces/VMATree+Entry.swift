@@ -36,7 +36,7 @@ extension VMATree {
         | UInt64(pages > mostPages ? 0 : pages) << pagesShift
     }
 
-    /// The mapping of a word; nil if the word is 0.
+    /// The mapping of a word. Nil if the word is 0.
     @inline(__always)
     static func mapping(of word: UInt64) -> Mapping? { Mapping(word: word & addressBits) }
 

@@ -3,10 +3,10 @@ import Synchronization
 /// An address space's mappings, ordered by address, disjoint (Linux's maple tree of `vm_area_struct`).
 ///
 /// Look-ups take no lock and run inside a read-side section. They read the leaf, which says of a mapping all that most
-/// of them ask (`Entry`), and mappings only where that is more. A writer changes the mappings in one step: `carve` and
-/// `insert` prepare, `publish` makes all of it visible. A replaced mapping is detached before. The writer gives it to
-/// `retire` when its entries are gone: until a grace period after that, the mapping keeps its backing's memory for
-/// threads that read through such an entry.
+/// of them ask (`Entry`). They read mappings only if that is not enough. A writer changes the mappings in one step:
+/// `carve` and `insert` prepare, `publish` makes all of it visible. A replaced mapping is detached before. The writer
+/// gives it to `retire` when its entries are gone. Until a grace period after that, the mapping keeps its backing's
+/// memory for threads that read through such an entry.
 ///
 /// Narrow mappings (`Stripe`) are in the tree of their stripe's slot, which the holder of the stripe's lock edits. Wide
 /// ones are in one further tree, which only the holder of the whole edits, and which the holder of a stripe may read.
@@ -102,8 +102,8 @@ final class VMATree: Sendable {
 
   // MARK: Reading, under the mmap lock
 
-  // What the lock is not held for is not looked at: under a stripe's lock these functions find its narrow mappings and
-  // all wide ones, with changes that are not published yet.
+  // These functions look only at what the lock is held for. Under a stripe's lock they find its narrow mappings and all
+  // wide ones, with changes that are not published yet.
 
   /// The mapping that holds `address`.
   func find(_ address: VirtualAddress, _ lock: borrowing MmapReader) -> Mapping? {

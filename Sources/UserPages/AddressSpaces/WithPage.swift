@@ -6,8 +6,9 @@ public enum PageAccess: Sendable {
   case write
 }
 
-/// Whole pages, lent in place: for work on more bytes than a load or a store reaches, and for less time than a pin
-/// would last.
+/// Whole pages, lent in place.
+///
+/// Use it for work on more bytes than a load or a store reaches, and for less time than a pin would last.
 extension AddressSpace {
   /// Lends `body` the page that holds `address`, faulting it in first if need be: a read-side section and the entry, no
   /// pin at all.
@@ -20,8 +21,8 @@ extension AddressSpace {
   ///   - address: anywhere in the page.
   ///   - access: for writing, copy-on-write is broken first and the page is dirty afterwards.
   ///   - body: what runs with the page.
-  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`, as for a load or a store. If an image's real file is
-  ///   truncated while `body` reads it, `body` sees zeroes, its result is dropped, and the call throws `busError`.
+  /// - Throws: as `load(at:as:)`. An image's real file may be truncated while `body` reads it. `body` then sees zeroes,
+  ///   its result is dropped, and the call throws `busError`.
   @inlinable @inline(__always)
   public func withPage<Result: ~Copyable>(
     at address: VirtualAddress, for access: PageAccess, _ body: (PageBytes) -> Result

@@ -1,16 +1,16 @@
 /// What a mapping shows, page by page.
 ///
-/// A fault asks it for a page and gets one of two kinds of answer: a frame that has a descriptor (Linux's old
-/// `nopage`), or a frame number with none behind it (`nopfn`). Users of the library write their own; see
+/// A fault asks it for a page and gets one of two kinds of answer. One is a frame that has a descriptor (Linux's old
+/// `nopage`). The other is a frame number with none behind it (`nopfn`). Users of the library write their own. See
 /// <doc:WritingABacking>.
 public protocol Backing: AnyObject, Sendable {
-  /// Pages that there are; a fault beyond is a bus error. Read as `fault` is called: holding no lock, outside of
+  /// The number of pages. A fault beyond them is a bus error. Read as `fault` is called: holding no lock, outside of
   /// sections.
   var pageCount: Int { get }
 
-  /// The frame of page 0, where page n is always the frame n further on; nil where it is not so.
+  /// The frame of page 0, where page n is always the frame n further on. Nil if the pages do not follow each other so.
   ///
-  /// A private mapping by number (VM_PFNMAP) is for such a backing only: a copied page is known there by not showing
+  /// A private mapping by number (VM_PFNMAP) is for such a backing only. A copied page is known there by not showing
   /// what it would (Linux's rule too). Read once for each mapping, when it is made.
   var firstFrame: PFN? { get }
 
@@ -21,7 +21,7 @@ public protocol Backing: AnyObject, Sendable {
   ///
   /// - Parameters:
   ///   - page: below `pageCount`.
-  ///   - write: whether the program is about to store through a *shared* mapping; false for a private one.
+  ///   - write: whether the program is about to store through a *shared* mapping. False for a private one.
   func fault(page: Int, write: Bool) -> FaultAnswer
 
   /// Answers a fault on 2 MiB with the first of 512 frames or frame numbers in a row. Nil if there are none: then pages
@@ -33,17 +33,18 @@ public protocol Backing: AnyObject, Sendable {
   /// them. Not for a backing that `writesBack`: stores are noticed page by page.
   func hugeFault(page: Int, write: Bool) -> FaultAnswer?
 
-  /// Whether mappings of the backing use 2 MiB entries unless `map` is told otherwise; false by default. True for
-  /// images, whose memory has no descriptors: a table node for each 2 MiB would be all that a mapping of them costs.
-  /// Not for images whose pages are filled when they are used. Read once for each mapping, when it is made.
+  /// Whether mappings of the backing use 2 MiB entries unless `map` is told otherwise. False by default.
+  ///
+  /// True for images, whose memory has no descriptors: a table node for each 2 MiB would be all that a mapping of them
+  /// costs. Not for images whose pages are filled when they are used. Read once for each mapping, when it is made.
   var prefersHugePages: Bool { get }
 
-  /// What the backing advances before a page moves; nil, the default, if no page ever does.
+  /// What the backing advances before a page moves. Nil, the default, if no page ever does.
   ///
   /// It is the same object as long as the backing lives. A fault asks for it together with an answer, holding no lock.
   var sequence: InvalidationSequence? { get }
 
-  /// The spaces that map the backing; nil, the default, for a backing that need not know them because no page ever
+  /// The spaces that map the backing. Nil, the default, for a backing that need not know them because no page ever
   /// moves.
   ///
   /// It is the same object as long as the backing lives. Read once for each mapping, when it is made. The library adds
@@ -67,8 +68,9 @@ public protocol Backing: AnyObject, Sendable {
   /// read-only asks `willStore` first.
   var writesBack: Bool { get }
 
-  /// A program is about to store to a page that a shared mapping shows read-only (`page_mkwrite`). Asked only if
-  /// `writesBack` is true; an answer to `fault` with `write` set says as much.
+  /// Called if a program is about to store to a page that a shared mapping shows read-only (`page_mkwrite`).
+  ///
+  /// Called only if `writesBack` is true. An answer to `fault` with `write` set says as much.
   ///
   /// Called as `fault` is. The entry becomes writable only if the sequence has not been advanced since before the call.
   /// So a backing that remembers the page as dirty here, and clears that before it advances the sequence, misses no
@@ -105,13 +107,15 @@ extension Backing {
 /// It owns the frame that it gives: the compiler sees to it that a backing gives each reference once. A wrong answer is
 /// a bus error for the program and a `BackingDiagnostic` for the machine.
 public enum FaultAnswer: ~Copyable, Sendable {
-  /// A frame with a descriptor, and the reference that the entry is to hold. Of a 2 MiB frame, `page` says which of its
-  /// pages is meant; it is 0 in the answer to `Backing.hugeFault(page:write:)`.
+  /// A frame with a descriptor, and the reference that the entry is to hold.
+  ///
+  /// Of a 2 MiB frame, `page` says which of its pages is meant. It is 0 in the answer to
+  /// `Backing.hugeFault(page:write:)`.
   case frame(FrameReference, page: Int = 0)
   /// A frame number, without a reference.
   ///
   /// A pfn mapping counts nothing. Any other mapping retains the frame if it has a descriptor. Such a frame must be
-  /// shared memory that something else keeps: a free frame, or a page of a program's private memory, is a wrong answer.
+  /// shared memory that something else keeps. A free frame, or a page of a program's private memory, is a wrong answer.
   /// `writable` says whether stores through a shared mapping may go there.
   case frameNumber(PFN, writable: Bool)
   /// There is no such page. The program gets `SIGBUS`.

@@ -28,8 +28,8 @@ public final class BackingUsers: Sendable {
   /// Empties every entry that shows the backing's own page (not a private copy of it), so that the next access faults.
   ///
   /// The backing has advanced its sequence before (`InvalidationSequence.advance()`). Accesses through the old entries
-  /// may be under way when the call returns: the backing waits for a grace period (`RCU.synchronize()`) before it moves
-  /// the page.
+  /// may be under way when the call returns. So the backing waits for a grace period (`RCU.synchronize()`) before it
+  /// moves the page.
   ///
   /// - Returns: false if a space maps the page by number in a way that cannot be emptied (`VM_PFNMAP`). Some spaces may
   ///   have been asked before.
@@ -125,7 +125,8 @@ public final class BackingUsers: Sendable {
     return living
   }
 
-  /// Calls `body` for every user, those too that are added meanwhile; stops where it returns false, and returns that.
+  /// Calls `body` for every user, also for those that are added meanwhile. Stops if `body` returns false, and returns
+  /// false then.
   ///
   /// - Parameter kept: gets the users. The caller releases them when it holds no lock: a space may end with that.
   ///
@@ -156,8 +157,8 @@ protocol BackingUser: AnyObject, Sendable {
 
   // For many pages, which are in order, each once: see `BackingUsers`.
 
-  /// Empties every entry that shows one of the backing's own pages. Returns false if one cannot be emptied; nothing was
-  /// changed then.
+  /// Empties every entry that shows one of the backing's own pages. If one entry cannot be emptied, returns false and
+  /// changes nothing.
   ///
   /// - Parameter sparingLocked: whether entries of locked mappings stay.
   func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool

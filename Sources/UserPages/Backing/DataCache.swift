@@ -9,8 +9,8 @@ import Synchronization
 ///
 /// The length of a file is another such place: what is cleared behind its end stays mapped.
 ///
-/// Requests are counted for each memory file and image. What a flush does is up to `PhysicalMemory.dataCache`; by
-/// default nothing, as on every machine this runs on.
+/// Requests are counted for each memory file and image. `PhysicalMemory.dataCache` decides what a flush does. By
+/// default it does nothing, as on every machine this runs on.
 package struct DataCacheCounts: Equatable, Sendable {
   /// Flushes asked for by frame.
   package var frames: Int

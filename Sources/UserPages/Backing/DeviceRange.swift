@@ -1,21 +1,22 @@
 /// A range of RAM that has descriptors but is mapped by frame number, as `/dev/mem` is.
 ///
-/// No mapping counts a reference here, although it could: a program that maps a device by number says so, and the
+/// No mapping counts a reference here, although it could. A program that maps a device by number says so, and the
 /// special bit in the entry keeps the promise.
 public final class DeviceRange: Backing {
   private let section: MemorySection
 
   /// A zero-filled range of `pages` pages.
   ///
-  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory` where there are not as many frame
-  ///   numbers.
+  /// - Throws:
+  ///   - `invalidArgument` if `pages` is not positive.
+  ///   - `outOfMemory` if there are not as many frame numbers.
   public init(_ memory: PhysicalMemory, pages: Int) throws(PageError) {
     section = try MemorySection.device(memory, pages: pages)
   }
 
   public var pageCount: Int { section.pages }
 
-  /// The first page's frame number; the rest follow.
+  /// The first page's frame number. The frames of the other pages follow it.
   public var firstPFN: PFN { section.first }
   public var firstFrame: PFN? { section.first }
 

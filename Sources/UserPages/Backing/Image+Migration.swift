@@ -19,8 +19,8 @@ import Synchronization
 /// has what was stored by any alias. It is flushed before the mark, since a fault may show the new place right after
 /// it. The code that flushes is a user's. What it may not do is refused (`DataCacheFlushing`).
 ///
-/// ORDERING [lock-then-validate]: 2 and 3 against a fault's lock and look; [change-then-count] and [slot-then-leave]: 3
-/// to 5 against pins.
+/// ORDERING [lock-then-validate]: steps 2 and 3 pair with a fault's lock and look. Steps 3 to 5 pair with pins, by
+/// [change-then-count] and [slot-then-leave].
 extension Image {
   enum PageState {
     /// Where it lies: shown by frame number.
@@ -33,7 +33,7 @@ extension Image {
 
   public var sequence: InvalidationSequence? { moves }
 
-  /// Where a page is; with a reference where it is in the page cache.
+  /// Where a page is, with a reference if it is in the page cache.
   func state(of page: Int) -> PageState {
     guard movedEver.load(ordering: .sequentiallyConsistent) > 0 else { return .inPlace }
     return moved.withLock { moved in
@@ -150,7 +150,7 @@ extension Image {
 
   private func finish(_ page: Int, _ state: PageState?) { moved.withLock { $0[page] = state } }
 
-  /// Empties every entry that shows the page; false where one cannot be.
+  /// Empties every entry that shows the page. Returns false if one cannot be emptied.
   private func empty(_ page: Int, _ seen: inout [any BackingUser]) -> Bool {
     let isEmpty = spaces.forEach(keepingIn: &seen) { $0.unmap(pages: [page], of: self, sparingLocked: false) }
     YieldPoint.migrationBetweenEntriesAndGrace.reach()
@@ -159,7 +159,9 @@ extension Image {
 
   /// One page's bytes for `read(2)`.
   ///
-  /// - Throws: `outOfMemory` if the page cannot be filled; `inputOutput` if the image's real file no longer has it.
+  /// - Throws:
+  ///   - `outOfMemory` if the page cannot be filled.
+  ///   - `inputOutput` if the image's real file no longer has it.
   func readPage(_ page: Int, _ range: Range<Int>, flushing: Bool) throws(PageError) -> [UInt8] {
     let memory = section.memory
     var turns = 0

@@ -20,14 +20,16 @@ extension Image {
     var idle = 0
   }
 
-  /// One pass of a policy: looks at which pages were accessed since the last pass (the accessed bits of the entries,
-  /// which are cleared), and moves what has become hot or cold. For a caller's own clock.
+  /// Makes one pass of a policy, which moves what has become hot or cold since the last pass.
   ///
-  /// An entry of 2 MiB has one accessed bit for all of its pages: map with `hugePages: false` what the policy is to
-  /// tell apart page by page.
+  /// It looks at which pages were accessed since then: it reads the accessed bits of the entries, and clears them. A
+  /// caller runs it by its own clock.
   ///
-  /// Pages that cannot move (pinned, no frame to be had) stay for the next pass. Costs one look at each entry that maps
-  /// the image; remembers only pages that were accessed lately.
+  /// An entry of 2 MiB has one accessed bit for all of its pages. If the policy is to tell pages apart, map them with
+  /// `hugePages: false`.
+  ///
+  /// Pages that cannot move (pinned, no frame to be had) stay for the next pass. A pass costs one look at each entry
+  /// that maps the image. It remembers only pages that were accessed lately.
   ///
   /// - Returns: how many pages moved which way.
   @discardableResult

@@ -2,12 +2,12 @@ import Synchronization
 
 /// Execute-in-place memory: an image that is read where it lies. It has no frame descriptors, whatever its size.
 ///
-/// What an XIP flash or a DCSS segment is. The bytes are read-only, for `write` and for this process; a private mapping
-/// gets copies, a shared writable one makes the page move into the page cache. Single pages can move there and back at
-/// any time (`migrate`): a moved page is a refcounted frame, the others stay where they lie, and a mixed mapping shows
-/// both.
+/// What an XIP flash or a DCSS segment is. The bytes are read-only, for `write` and for this process. A private mapping
+/// gets copies. A shared writable mapping makes the page move into the page cache. Single pages can move there and back
+/// at any time (`migrate`). A moved page is a refcounted frame. The others stay where they lie, and a mixed mapping
+/// shows both.
 public final class Image: Backing {
-  /// Length in bytes; the last page is zero-padded.
+  /// Length in bytes. The last page is zero-padded.
   public let byteCount: Int
   let section: MemorySection
   let spaces = BackingUsers()
@@ -33,8 +33,9 @@ public final class Image: Backing {
   /// A page takes memory when it is first used, and none if its byte is 0. `fill` is called then, on the thread that
   /// uses it, and must give the same byte each time.
   ///
-  /// - Throws: `invalidArgument` where `pages` is not positive, `outOfMemory` where there are not as many frame
-  ///   numbers.
+  /// - Throws:
+  ///   - `invalidArgument` if `pages` is not positive.
+  ///   - `outOfMemory` if there are not as many frame numbers.
   public convenience init(
     _ memory: PhysicalMemory, pages: Int, fill: @escaping @Sendable (Int) -> UInt8
   ) throws(PageError) {
@@ -70,7 +71,7 @@ public final class Image: Backing {
   /// The machine that the image is part of.
   package var memory: PhysicalMemory { section.memory }
 
-  /// The first page's frame number; the rest follow.
+  /// The first page's frame number. The frames of the other pages follow it.
   public var firstPFN: PFN { section.first }
   public var firstFrame: PFN? { section.first }
 
@@ -107,8 +108,10 @@ public final class Image: Backing {
 
   /// `read(2)`, by frame number: the bytes at `offset`, fewer at the image's end.
   ///
-  /// - Throws: `invalidArgument` for a negative offset or count; `outOfMemory` if a page cannot be filled;
-  ///   `inputOutput` if the image's real file was truncated.
+  /// - Throws:
+  ///   - `invalidArgument` for a negative offset or count.
+  ///   - `outOfMemory` if a page cannot be filled.
+  ///   - `inputOutput` if the image's real file was truncated.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     guard offset < byteCount else { return [] }

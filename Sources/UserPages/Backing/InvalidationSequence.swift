@@ -12,9 +12,9 @@ import Synchronization
 ///                                                        d. unchanged: installs; else unlocks, starts again
 ///
 /// ORDERING [lock-then-validate]: step 1 comes before step 2 looks at any entry, and the fault locks its entry before
-/// step c. In the single order of these four accesses, either the fault finds the sequence advanced, or step 2 finds
-/// the entry locked, waits, and empties what the fault installed. Acquire and release would not order a store before a
-/// later load.
+/// step c. These four accesses have a single order. In it, either the fault finds the sequence advanced, or step 2
+/// finds the entry locked. In the second case step 2 waits, and empties what the fault installed. Acquire and release
+/// would not order a store before a later load.
 ///
 /// The type is the library's own, so that no code of a user runs while an entry is locked.
 public final class InvalidationSequence: Sendable {
@@ -25,7 +25,7 @@ public final class InvalidationSequence: Sendable {
 
   /// Makes every answer that was given before the call one that no fault installs any more.
   ///
-  /// Call it before the entries that show the old place are emptied. Any thread may call; O(1).
+  /// Call it before the entries that show the old place are emptied. Any thread may call. O(1).
   public func advance() { count.wrappingAdd(1, ordering: .sequentiallyConsistent) }
 
   /// How often the sequence was advanced.

@@ -1,8 +1,9 @@
 /// 2 MiB of a file in one frame (a large folio of the page cache).
 ///
-/// They come into the cache together, on a first touch through a mapping that may have 2 MiB entries, if none of the
-/// pages is there yet and the file has all of them. Each page's place holds one reference on the whole. A truncation or
-/// a hole takes pages out one by one: the others stay parts of the frame, and are mapped as base pages from then on.
+/// They come into the cache together, on a first touch through a mapping that may have 2 MiB entries. They do so only
+/// if none of the pages is there yet and the file has all of them. Each page's place holds one reference on the whole.
+/// A truncation or a hole takes pages out one by one. The others stay parts of the frame, and are mapped as base pages
+/// from then on.
 extension PageCacheFile {
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
     guard page >= 0, page % Page.pagesPerHuge == 0, page <= pageCount - Page.pagesPerHuge else { return nil }
@@ -40,7 +41,7 @@ extension PageCacheFile {
     do throws(PageError) { return try cachedHuge(at: page) } catch { return nil }
   }
 
-  /// What is cached of 2 MiB, if that is one frame; with one reference for the caller.
+  /// What is cached of 2 MiB, if that is one frame, with one reference for the caller.
   ///
   /// Every place is looked at. What is taken out at this moment advances the sequence after, and the answer is of no
   /// use.

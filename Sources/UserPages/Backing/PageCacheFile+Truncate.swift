@@ -30,8 +30,9 @@ extension PageCacheFile {
   /// grows: what a mapping stored there since shows, as in Linux 6.18's `tmpfs`. A ``PageCache`` clears it then too, as
   /// disk file systems do.
   ///
-  /// - Throws: `invalidArgument` for a negative length; `file(.resize, errno: EFBIG)` beyond what the file was made
-  ///   for.
+  /// - Throws:
+  ///   - `invalidArgument` for a negative length.
+  ///   - `file(.resize, errno: EFBIG)` beyond what the file was made for.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
     try changeLength { _ in count }
@@ -42,7 +43,7 @@ extension PageCacheFile {
     if count > byteCount { try changeLength { max($0, count) } }
   }
 
-  /// Makes whole pages read as zeroes, in the file and in every mapping; private copies stay (`FALLOC_FL_PUNCH_HOLE`).
+  /// Makes whole pages read as zeroes, in the file and in every mapping (`FALLOC_FL_PUNCH_HOLE`). Private copies stay.
   /// Pages beyond the end are left out: there is nothing.
   ///
   /// - Throws: `invalidArgument` for a range that begins below zero.

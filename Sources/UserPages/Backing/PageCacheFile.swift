@@ -4,13 +4,13 @@ import Synchronization
 /// A memory file: a file that is nothing but its pages in the page cache (`tmpfs`, `memfd_create(2)`).
 ///
 /// Frames have descriptors and are allocated on first use. The cache holds one reference for each cached page, and lets
-/// go of it a grace period after the place was emptied. Look-ups take no lock: a place in the cache is one atomic word,
-/// and a frame found there can be taken in the same read-side section. For a real file see ``PageCache``.
+/// go of it a grace period after the place was emptied. Look-ups take no lock: a place in the cache is one atomic word.
+/// A frame found there can be taken in the same read-side section. For a real file see ``PageCache``.
 public final class PageCacheFile: Backing {
   let memory: PhysicalMemory
   let index: PageCacheIndex
   private let source: Source
-  /// Held while places are filled, so that a page and the 2 MiB around it are not both made, and while the length
+  /// Held while places are filled, so that a page and the 2 MiB around it are not both made. Held while the length
   /// changes, so that no place beyond the end is filled. Look-ups do without.
   let original: Guarded<OriginalContents>
   /// One change of the length or the contents at a time.
@@ -34,10 +34,11 @@ public final class PageCacheFile: Backing {
   ///   - memory: where the frames come from.
   ///   - pages: the length at first.
   ///   - fill: what is in all of them.
-  ///   - maximumPages: how far the file can grow, in pages; nil for a file that does not. It costs 8 bytes of address
+  ///   - maximumPages: how far the file can grow, in pages. Nil for a file that does not. It costs 8 bytes of address
   ///     space a page.
-  /// - Throws: `invalidArgument` if a number is negative or the length overflows; `outOfMemory` if the process lacks
-  ///   the address space.
+  /// - Throws:
+  ///   - `invalidArgument` if a number is negative or the length overflows.
+  ///   - `outOfMemory` if the process lacks the address space.
   public convenience init(
     _ memory: PhysicalMemory, pages: Int, fill: UInt8 = 0, maximumPages: Int? = nil
   ) throws(PageError) {
@@ -45,12 +46,12 @@ public final class PageCacheFile: Backing {
     try self.init(memory, .byte(fill), byteCount: pages * Page.size, maximumPages)
   }
 
-  /// A file that holds `contents`; the rest of its last page reads as zeroes through a mapping.
+  /// A file that holds `contents`. The rest of its last page reads as zeroes through a mapping.
   ///
   /// - Parameters:
   ///   - memory: where the frames come from.
   ///   - contents: the bytes at first.
-  ///   - maximumPages: how far the file can grow, in pages; nil for a file that does not.
+  ///   - maximumPages: how far the file can grow, in pages. Nil for a file that does not.
   /// - Throws: as the other initializer.
   public convenience init(
     _ memory: PhysicalMemory, contents: [UInt8], maximumPages: Int? = nil
@@ -58,8 +59,8 @@ public final class PageCacheFile: Backing {
     try self.init(memory, .bytes(contents), byteCount: contents.count, maximumPages)
   }
 
-  /// One page that `reader` is asked for whenever it is to be cached; what it gives beyond `byteCount` does not count.
-  /// What it throws is the fault's answer.
+  /// One page that `reader` is asked for whenever it is to be cached. Bytes that it gives beyond `byteCount` do not
+  /// count. If it throws, its error is the fault's answer.
   package convenience init(
     _ memory: PhysicalMemory, page reader: @escaping @Sendable () throws(PageError) -> [UInt8], byteCount: Int
   ) {
@@ -122,8 +123,9 @@ public final class PageCacheFile: Backing {
 
   /// `read(2)`: the bytes at `offset`, fewer at the file's end.
   ///
-  /// - Throws: `invalidArgument` for a negative offset or count, `outOfMemory` where a page is not cached and cannot
-  ///   be.
+  /// - Throws:
+  ///   - `invalidArgument` for a negative offset or count.
+  ///   - `outOfMemory` if a page is not cached and cannot be.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     var bytes: [UInt8] = []
@@ -147,8 +149,10 @@ public final class PageCacheFile: Backing {
 
   /// `write(2)`: makes the file longer where the bytes end beyond it.
   ///
-  /// - Throws: `invalidArgument` for a negative offset; `file(.resize, errno: EFBIG)` beyond what the file was made
-  ///   for; `outOfMemory` as in `read`. Pages before the failing one stay written.
+  /// - Throws: one of these. Pages before the failing one stay written.
+  ///   - `invalidArgument` for a negative offset.
+  ///   - `file(.resize, errno: EFBIG)` beyond what the file was made for.
+  ///   - `outOfMemory` as in `read`.
   public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) {
     guard offset >= 0, offset <= Int.max - bytes.count else { throw .invalidArgument }
     var done = 0
@@ -171,13 +175,13 @@ public final class PageCacheFile: Backing {
   /// Whether the file has all bytes up to `end`, after the caller has stored some of them and given back its reference
   /// on their frame.
   ///
-  /// ORDERING [store-then-length]: bytes, `put`, length here; length, grace period, `retain` of the same frame, zeroes
-  /// behind the end in a truncation. Both update one word. If the `put` comes later, it acquires, and this finds the
-  /// new length. If it comes first, the truncation clears what the caller stored. Otherwise a file that grows again
-  /// would show it.
+  /// ORDERING [store-then-length]: bytes, `put`, length here. In a truncation: length, grace period, `retain` of the
+  /// same frame, zeroes behind the end. `put` and `retain` update one word. If the `put` comes later, it acquires, and
+  /// this finds the new length. If it comes first, the truncation clears what the caller stored. Otherwise a file that
+  /// grows again would show it.
   private func isInside(_ end: Int) -> Bool { end <= byteCount }
 
-  /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go; a
+  /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go. A
   /// later access reads the file's first contents again, without what was cut off.
   ///
   /// - Complexity: O(pages that were ever cached), whatever the file's length is.
@@ -198,7 +202,7 @@ public final class PageCacheFile: Backing {
     return dropped
   }
 
-  /// The frame of a page, with a reference for the caller; nil beyond the end.
+  /// The frame of a page, with a reference for the caller. Nil beyond the end.
   private func frame(of page: Int) throws(PageError) -> PFN? {
     while page < pageCount {
       if let cached = try cachedFrame(of: page) { return cached }

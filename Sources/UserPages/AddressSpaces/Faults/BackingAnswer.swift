@@ -1,5 +1,6 @@
-/// What a fault asks a backing: for a page, for the 2 MiB that begin with it, or for leave to store to a page that is
-/// mapped.
+/// What a fault asks a backing for.
+///
+/// It is a page, the 2 MiB that begin with it, or leave to store to a page that is mapped.
 struct FaultQuestion {
   let backing: any Backing
   let page: Int

@@ -13,8 +13,8 @@ extension Fault {
   /// Installs the fault's frame as the mapping's own. The caller has filled it.
   ///
   /// ORDERING [lock-then-begin]: the frame gets its first reference when the entry is locked and nothing can stop the
-  /// fault from installing. Before, a thread that names the frame by number finds no reference to add to
-  /// (`retainShared`), and a fault that loses its race may discard the frame. With the reference earlier:
+  /// fault from installing. Before that, a thread that names the frame by number finds no reference to add to
+  /// (`retainShared`). So a fault that loses its race may discard the frame. With the reference earlier:
   ///
   ///     1. this fault begins the frame                      2. a mixed mapping's fault names, retains and maps the frame
   ///     3. this fault loses its entry, discards the frame   4. the allocator gives the frame out, still mapped there

@@ -22,7 +22,7 @@ extension Fault {
     case .huge(let ptep):
       site = FaultSite(
         address: address.hugeStart, mapping: mapping, ptep: ptep, pte: ptep.load(), isHuge: true, section)
-      // A node is there by now; or what was in the way of one is gone.
+      // Another thread has linked a node by now, or what was in the way of one is gone.
       if TableNode(link: site.pte) != nil || (site.pte.isEmpty && !wantsHuge) { return .again }
     }
     if site.pte.isBusy || !space.stillRules(mapping) { return .again }
@@ -56,7 +56,8 @@ extension Fault {
       case nil: return .failed(.busError)
       }
     }
-    // The mapping permits the access, so `protect` is changing this entry now; or the access ignores permissions.
+    // Either the mapping permits the access, so `protect` is changing this entry now, or the access ignores
+    // permissions.
     if pte.isProtNone, !access.isForced, site.mapping.value.attributes.protection != .none { return .again }
     switch access {
     case .read, .forcedRead: return pte.isAccessed ? .done : site.install(pte.with(PTELayout.accessed))

@@ -6,8 +6,10 @@
 /// A huge entry lies wholly inside one mapping. An operation that cuts a mapping publishes the parts first and then
 /// splits the entry across the cut. A fault that meets such an entry in between waits for the operation.
 extension Fault {
-  /// Whether the fault would rather have a huge entry than an empty node: the mapping covers the 2 MiB around the
-  /// address, and shows them aligned. A private mapping's first store to a file makes one page of its own.
+  /// Whether the fault would rather have a huge entry than an empty node.
+  ///
+  /// It would if the mapping covers the 2 MiB around the address, and shows them aligned. A private mapping's first
+  /// store to a file makes one page of its own.
   func wantsHuge(in mapping: VMATree.Mapping) -> Bool {
     guard !isHugeRefused, mapping.value.covers(address.hugeRange) else { return false }
     let attributes = mapping.value.attributes
@@ -85,7 +87,7 @@ extension Fault {
 
   /// Splits the site's entry into 512 entries of a page each (`__split_huge_pmd`).
   ///
-  /// ORDERING [lock-then-validate]: as `FaultSite.lock`, but without its yield point: a test that stops there means the
+  /// ORDERING [lock-then-validate]: as `FaultSite.lock`, but without its yield point. A test that stops there means the
   /// entry which a fault installs, not this step on the way.
   mutating func split(_ site: FaultSite) -> Outcome {
     guard let node = nodes.take() else { return .needsNode }

@@ -59,8 +59,9 @@ extension Fault {
 
   // MARK: Answers of a backing
 
-  /// What the backing has answered to `question`, and what tells whether that still holds; nil if the backing must be
-  /// asked.
+  /// What the backing has answered to `question`, and what tells whether that still holds.
+  ///
+  /// Nil if the backing must be asked.
   func usableAnswer(to question: FaultQuestion) -> (content: BackingAnswer.Content, validity: AnswerValidity)? {
     switch answer {
     case .none: return nil

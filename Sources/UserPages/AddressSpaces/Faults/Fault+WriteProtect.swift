@@ -46,8 +46,8 @@ extension Fault {
 
   /// Whether only this entry holds the frame, so that it may become exclusive again.
   ///
-  /// This is a first look. `FaultSite.lock` reads the count again when the entry is locked, because a fork of this
-  /// space may come and go in between and leave the entry as it is. Under the lock the answer is sound:
+  /// This is a first look. A fork of this space may come and go before the entry is locked, and leave the entry as it
+  /// is. So `FaultSite.lock` reads the count again when the entry is locked. Under the lock the answer is sound:
   ///
   /// - A walk that still adds a reference for a get reads the entry again and finds it changed.
   /// - A get in a slot came by the entry when it was exclusive, and the slots are looked at.
@@ -83,8 +83,9 @@ extension Fault {
   private mutating func handleSharedWrite(_ site: FaultSite) -> Outcome {
     let attributes = site.mapping.value.attributes
     guard let frame = normalFrame(of: site) else {
-      // A frame number that takes stores is writable from the start. This one does not. With the entry out of the way,
-      // the backing is asked for a page that does: a migrating image moves the page into the page cache.
+      // A frame number that takes stores is writable from the start. This one does not take stores. With the entry out
+      // of the way, the fault asks the backing for a page that does. A migrating image then moves the page into the
+      // page cache.
       return attributes.isPFN ? .failed(.busError) : emptyEntry(of: site)
     }
     // A frame of a read-only file: the tail of a file of an image.
@@ -132,8 +133,10 @@ extension Fault {
     return outcome
   }
 
-  /// Copies what the entry shows, a frame with or without a descriptor, or zeroes, and maps the copy in its place
-  /// (`wp_page_copy`; for a frame without a descriptor the 2005 mail's `do_wp_reserved`).
+  /// Copies what the entry shows, and maps the copy in its place (`wp_page_copy`).
+  ///
+  /// The entry shows a frame with or without a descriptor, or zeroes. For a frame without a descriptor this is the 2005
+  /// mail's `do_wp_reserved`.
   ///
   /// An anonymous original is retained while it is copied, as in Linux. While the reference is held, no thread finds
   /// itself the frame's sole user, so no store changes what is copied. The models `copy` and `breakup` hold without it:

@@ -97,7 +97,7 @@ struct Fault: ~Copyable {
 
   /// Attempts until the access is possible.
   ///
-  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Throws: as `AddressSpace.fault(at:_:movable:)`.
   mutating func resolve() throws(PageError) {
     var turns = 0
     while true {
@@ -187,8 +187,8 @@ struct Fault: ~Copyable {
     }
   }
 
-  /// Looks for memory outside of the allocator, if `failure` says that memory is lacking; once. If there is none,
-  /// throws `failure`.
+  /// Looks once for memory outside of the allocator, if `failure` says that memory is lacking. If there is none, throws
+  /// `failure`.
   private mutating func makeRoom(after failure: PageError) throws(PageError) {
     guard failure == .outOfMemory else { throw failure }
     // The fault itself may hold 2 MiB that it got before a base page came to be there.
@@ -215,7 +215,10 @@ struct Fault: ~Copyable {
 extension AddressSpace {
   /// Resolves a fault at `address`. Not inside a read-side section, nor holding the mmap lock.
   ///
-  /// - Throws: `segmentationViolation`, `busError`, `outOfMemory`.
+  /// - Throws:
+  ///   - `segmentationViolation` if no mapping is there, or it does not allow the access.
+  ///   - `busError` if what the mapping shows is not there, as past the end of a file.
+  ///   - `outOfMemory` if memory is lacking, after reclaim.
   @inline(never)
   func fault(at address: VirtualAddress, _ access: FaultAccess, movable: Bool = true) throws(PageError) {
     guard address < VirtualAddress.limit else { throw .segmentationViolation }

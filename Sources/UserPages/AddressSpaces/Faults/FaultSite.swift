@@ -4,7 +4,7 @@
 /// section of its attempt. So what takes a site runs inside that section, which keeps the mapping, the entry's node and
 /// the frame that it maps.
 struct FaultSite: ~Escapable {
-  /// The first address of the 2 MiB; or any address inside the base page.
+  /// The first address of the 2 MiB, or any address inside the base page.
   let address: VirtualAddress
   let mapping: VMATree.Mapping
   let ptep: PTEPointer
@@ -43,12 +43,12 @@ extension FaultSite {
 
   /// Locks the entry, if it still is as the attempt found it and the mapping is in force.
   ///
-  /// Returns nil if so. The caller then stores to the entry; nothing can stop it. Otherwise the entry is unlocked, and
-  /// the result says how the attempt ends.
+  /// Returns nil if so. The caller then stores to the entry, and nothing can stop it. Otherwise the entry is unlocked,
+  /// and the result says how the attempt ends.
   ///
-  /// ORDERING [lock-then-validate]: the entry is locked first; the mapping's state and the frame's references are read
-  /// after. A fork that shared the frame and ended before the lock left the entry as it was and its mapping live; only
-  /// the count tells.
+  /// ORDERING [lock-then-validate]: the fault locks the entry first. It reads the mapping's state and the frame's
+  /// references after that. A fork that shared the frame may have ended before the lock. It left the entry as it was
+  /// and its mapping live, so only the count tells.
   ///
   /// - Parameters:
   ///   - validity: of the backing's answer that the new entry depends on, if any. The answer must still hold.
@@ -73,8 +73,10 @@ extension FaultSite {
     return nil
   }
 
-  /// The entry as the mapping's protection has it: writable only if both allow it; protnone if the mapping allows
-  /// nothing, which only a forced access installs.
+  /// The entry as the mapping's protection has it.
+  ///
+  /// It is writable only if both allow it. If the mapping allows nothing, it is protnone, and only a forced access
+  /// installs it.
   func finish(_ pte: PTE, writable: Bool) -> PTE {
     let protection = mapping.value.attributes.protection
     if protection == .none { return pte.withoutAccess }

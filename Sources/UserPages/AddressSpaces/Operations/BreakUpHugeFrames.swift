@@ -38,8 +38,8 @@ extension AddressSpace {
     breakUp(which, in: range).any
   }
 
-  /// Breaks up the 2 MiB frames of private memory that the space shows in part only, if they have no other holders, and
-  /// returns how many frames are free now that were not. No contents are lost, so this needs no swap file.
+  /// Breaks up the 2 MiB frames of private memory that the space shows in part only, if they have no other holders.
+  /// Returns how many frames are free now that were not. No contents are lost, so this needs no swap file.
   func breakUpLeftovers() -> Int {
     let everything = VirtualAddress(0)..<VirtualAddress.limit
     guard mmapLock.reading({ reader in showsHugeFrames(everything, reader, .leftovers) }) else { return 0 }
@@ -64,8 +64,8 @@ extension AddressSpace {
     return result
   }
 
-  /// Breaks up the 2 MiB frames that mapped parts of a range show in part only: advice is about to be taken for these
-  /// pages alone. What is held, or what others map, stays whole.
+  /// Breaks up the 2 MiB frames that mapped parts of a range show in part only. The caller is about to take advice for
+  /// these pages alone. A frame that is held, or that others map, stays whole.
   ///
   /// - Parameter refusal: as for `changeParts`. Parts from the first refusal on are left alone.
   func breakUpPartlyShown(
@@ -78,8 +78,9 @@ extension AddressSpace {
     for part in cut { breakUpHugeFrames(.partly, in: part) }
   }
 
-  /// The first frame of the 2 MiB of private memory that the entries of a node show, each a page; nil if the run is no
-  /// whole node, or if they show anything else.
+  /// The first frame of the 2 MiB of private memory that the entries of a node show, each a page.
+  ///
+  /// Nil if the run is no whole node, or if they show anything else.
   func hugeFrame(shownBy run: TableCursor.BaseRun) -> PFN? {
     guard run.indices.count == Page.pagesPerHuge else { return nil }
     let first = run.node[0].load().pfn
@@ -197,7 +198,7 @@ extension AddressSpace {
   }
 
   /// Steps 3 and 4: breaks a frame up if `entries` are its only holders. Gives the entries back. Returns how many
-  /// frames are free now that were not; nil if the frame stays whole.
+  /// frames are free now that were not, or nil if the frame stays whole.
   private func breakUp(_ first: PFN, _ entries: [PartEntry], _ slots: PinSlotSnapshot) -> Int? {
     let folio = frames.frame(first)
     let unused = slots.holds(folio) ? nil : frames.breakUp(first, users: entries.map(\.pte.pfn))

@@ -2,10 +2,10 @@ extension AddressSpace {
   /// A child with the same mappings: private memory is copied on write, shared memory is shared (`fork(2)`'s
   /// `dup_mmap`).
   ///
-  /// Anonymous pages that are pinned are copied into the child at once and stay the parent's own, so that a device
-  /// never writes to a page that the parent has left behind. Mappings advised `dontFork` are not inherited, those
-  /// advised `wipeOnFork` without their pages. Locks are not inherited. Mappings that never had a private page are not
-  /// copied: the child faults their pages anew.
+  /// Anonymous pages that are pinned are copied into the child at once and stay the parent's own. So a device never
+  /// writes to a page that the parent has left behind. Mappings advised `dontFork` are not inherited. Mappings advised
+  /// `wipeOnFork` are inherited without their pages. Locks are not inherited. Mappings that never had a private page
+  /// are not copied: the child faults their pages anew.
   ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws: `outOfMemory` if a pinned page cannot be copied or a frame has too many references, after reclaim. Pages

@@ -1,5 +1,6 @@
-/// What a fork gives the child for each entry of the parent: the same entry and one more reference, or a copy of a
-/// pinned page.
+/// What a fork gives the child for each entry of the parent.
+///
+/// It is the same entry and one more reference, or a copy of a pinned page.
 ///
 /// The parent's mapping is write-locked, its exclusive pages are write-protected, and a grace period has passed
 /// (`Fork.swift`).
@@ -55,10 +56,10 @@ extension AddressSpace {
       try retainForEntry(pte)
       return target.store(pte)
     }
-    // ORDERING [change-then-count]: the entry was write-protected and a grace period has passed; the pins are looked at
-    // now. A pin that is not seen here will find the entry write-protected at its second look. Only an exclusive page
-    // can have been pinned, so a page that is pinned was exclusive until this fork, and becomes so again. A part of 2
-    // MiB is no proof: the pins of a 2 MiB frame are counted as a whole.
+    // ORDERING [change-then-count]: the entry was write-protected and a grace period has passed. The fork looks at the
+    // pins now. A pin that it does not see here will find the entry write-protected at its second look. Only an
+    // exclusive page can have been pinned, so a page that is pinned was exclusive until this fork, and becomes so
+    // again. A part of 2 MiB is no proof: the pins of a 2 MiB frame are counted as a whole.
     guard isPinned(frames.frame(pte.folioPFN), slots), !(pte.isHuge && shared.contains(address)) else {
       try retainForEntry(pte)
       return target.storeUnseen(pte)

@@ -7,11 +7,12 @@
 ///     1. marks the mappings, the lock held for writing     a. finds a mapping, the lock held for reading
 ///     2. faults each page in, holding nothing              b. passes it by if it is marked, or replaces its entries
 ///
-/// If b comes before 1, then 2 finds the page gone and brings it back; it stays from there on. Migration and
+/// If b comes before 1, then 2 finds the page gone and brings it back. The page stays from there on. Migration and
 /// copy-on-write may still move a locked page: its bytes are in memory all the time.
 extension AddressSpace {
-  /// Locks the pages that hold `pages` pages' worth of bytes from `address` on, and faults them in: for writing where
-  /// the memory is private and writable. A fork's child does not inherit the lock.
+  /// Locks the pages that hold `pages` pages' worth of bytes from `address` on, and faults them in.
+  ///
+  /// The faults are for writing where the memory is private and writable. A fork's child does not inherit the lock.
   ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws:
@@ -27,12 +28,14 @@ extension AddressSpace {
   /// Takes the lock back. The pages stay until memory is short.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` as `lock`; `outOfMemory` where a page is not mapped: the pages before it are unlocked.
+  /// - Throws:
+  ///   - `invalidArgument` as `lock`.
+  ///   - `outOfMemory` if a page is not mapped. The pages before it are unlocked.
   public func unlock(at address: VirtualAddress, pages: Int) throws(PageError) {
     _ = try setLocked(false, at: address, pages: pages)
   }
 
-  /// Marks or unmarks the mappings of a range up to its first hole. Returns the range; nil if it is empty.
+  /// Marks or unmarks the mappings of a range up to its first hole. Returns the range, or nil if it is empty.
   private func setLocked(
     _ isLocked: Bool, at address: VirtualAddress, pages: Int
   ) throws(PageError) -> Range<VirtualAddress>? {
@@ -73,7 +76,7 @@ extension AddressSpace {
     }
   }
 
-  /// The access that brings a page of a locked mapping in; nil if there is nothing to bring in.
+  /// The access that brings a page of a locked mapping in. Nil if there is nothing to bring in.
   ///
   /// Under the lock: a look-up without it finds a hole while an operation replaces a mapping.
   private func accessThatLocks(_ address: VirtualAddress) throws(PageError) -> FaultAccess? {

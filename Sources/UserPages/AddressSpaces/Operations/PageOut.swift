@@ -130,8 +130,8 @@ extension AddressSpace {
         case .full: return false
         case .replaced(let slot):
           frame.removeMapping()
-          // It comes back as a page that slots may hold. Before that, a fault may bring it in, pins may hold it in
-          // slots, and another page-out may take it again, into the same slot of the file.
+          // It comes back as a page that slots may hold. Before that, other threads may use it: a fault may bring it
+          // in, and pins may hold it in slots. Another page-out may then take it again, into the same slot of the file.
           batch.append(PageTakenOut(ptep: ptep, before: pte.without(PTELayout.neverSlotPinned), slot: slot))
           return true
         }
@@ -147,15 +147,15 @@ extension AddressSpace {
   func finish(_ batch: [PageTakenOut], leavesShared: Bool = false, _ lock: borrowing MmapReader) -> Int {
     if batch.isEmpty { return 0 }
     YieldPoint.pageOutBetweenEntriesAndGrace.reach()
-    // ORDERING [swap-then-copy]: the entries were replaced before; when this returns, every store by one of them has
+    // ORDERING [swap-then-copy]: the entries were replaced before. When this returns, every store by one of them has
     // landed, and the frame may be copied to the file.
     RCU.synchronize()
     YieldPoint.pageOutBetweenGraceAndLook.reach()
     var out = 0
     var staying = decide(batch, leavesShared: leavesShared, leavesGot: false, &out)
     if staying.contains(where: { frames.frame($0.before.pfn).pins == 0 }) {
-      // Another space may have unmapped the page; its reference then waits in the deferred queue. Reclaim the queue and
-      // decide again. What has a reference now is got.
+      // Another space may have unmapped the page. Its reference then waits in the deferred queue. Reclaim the queue and
+      // decide again. A page that has a reference now is got.
       memory.deferred.reclaim()
       staying = decide(staying, leavesShared: leavesShared, leavesGot: true, &out)
     }
@@ -165,7 +165,7 @@ extension AddressSpace {
     return out
   }
 
-  /// Lets go of the frames without other holders, and counts them in `out`; returns the rest.
+  /// Lets go of the frames without other holders, and counts them in `out`. Returns the rest.
   private func decide(
     _ pages: [PageTakenOut], leavesShared: Bool, leavesGot: Bool, _ out: inout Int
   ) -> [PageTakenOut] {

@@ -112,7 +112,7 @@ extension AddressSpace {
     return before.isAccounted && !(before.isAnonymous && mapping.value.anonVMA == .none)
   }
 
-  /// Puts an entry under other rules if `isEntry` says that it is one; returns what that said.
+  /// Puts an entry under other rules if `isEntry` says that it is one. Returns what `isEntry` said.
   @inline(__always)
   private func adapt(
     _ ptep: PTEPointer, _ isEntry: (PTE) -> Bool, to attributes: VMA.Attributes, _ teardown: inout Teardown

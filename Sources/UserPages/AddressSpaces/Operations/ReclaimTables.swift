@@ -6,8 +6,8 @@
 ///     3. the entries are looked at: if there is one, the
 ///        link comes back; if not, the node is retired      the next ones find the node as it was, or none
 ///
-/// The lock keeps off every walk that is in no section: `dontneed`, page-out, the reverse map, and all of engine
-/// `locked` hold it for reading; fork, remap and collapse hold it for writing. So after step 2 no thread but this one
+/// The lock keeps off every walk that is in no section. `dontneed`, page-out, the reverse map, and all of engine
+/// `locked` hold it for reading. Fork, remap and collapse hold it for writing. So after step 2 no thread but this one
 /// has the node's address.
 ///
 /// The mapping need not be write-locked. A fault that installs before step 2 ends is met by step 3, and none can come

@@ -248,8 +248,8 @@ extension AddressSpace {
             // An access that read the entry at the old place may be under way. It acts on the frame that is now at the
             // new place.
             if pte.isMapped { teardown.expectAccess() }
-            // Not a plain store: a fault of a mapping that was at the new place may hold the entry for a moment, and
-            // would undo it.
+            // Not a plain store. A fault of a mapping that was at the new place may hold the entry for a moment, and
+            // would undo the store.
             let target = makeEntry(for: address + distance, using: &spare, writer)
             _ = target.update { _ in pte }
           }

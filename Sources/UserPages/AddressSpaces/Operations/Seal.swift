@@ -1,8 +1,8 @@
 /// Ranges that stay as they are (`mseal(2)`).
 ///
-/// A look under the mmap lock held for writing decides, before the operation has changed anything: a seal comes before
-/// the whole operation or after it. `change` gives the sealed range mappings of its own. Faults, accesses and pins do
-/// not ask.
+/// An operation looks for seals under the mmap lock held for writing, before it has changed anything. So a seal comes
+/// before the whole operation or after it. `change` gives the sealed range mappings of its own. Faults, accesses and
+/// pins do not ask.
 extension AddressSpace {
   /// Seals a range, for good: it cannot be unmapped, replaced, moved, resized or given another protection any more.
   ///
@@ -10,8 +10,9 @@ extension AddressSpace {
   /// writable. A fork's child inherits the seal. The end of the space does not ask for it.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for an unaligned range, or one that ends beyond 64 bits; `outOfMemory` where a page of
-  ///   the range is not mapped: nothing is sealed then.
+  /// - Throws:
+  ///   - `invalidArgument` for an unaligned range, or one that ends beyond 64 bits.
+  ///   - `outOfMemory` if a page of the range is not mapped. Nothing is sealed then.
   public func seal(at address: VirtualAddress, pages: Int) throws(PageError) {
     guard address.isPageAligned, pages >= 0 else { throw .invalidArgument }
     if pages == 0 { return }
@@ -63,7 +64,8 @@ extension AddressSpace {
 }
 
 extension VMA.Attributes {
-  /// Why advice that drops pages, from the space or from a child, is refused; nil if it is not (`can_madvise_modify`).
+  /// Why advice that drops pages, from the space or from a child, is refused (`can_madvise_modify`). Nil if it is not
+  /// refused.
   var refusesDiscard: PageError? {
     isSealed && isAnonymous && !protection.contains(.write) ? .notPermitted : nil
   }

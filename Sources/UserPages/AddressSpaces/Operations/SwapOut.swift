@@ -1,11 +1,11 @@
 /// Reclaim of anonymous memory: the hand of a clock goes over the entries of a space, and idle pages go out as in a
 /// page-out.
 ///
-/// Other than a page-out it takes pages that spaces share after a fork: each entry gives way to the same swap slot when
-/// the hand comes to it. The frame stays in the swap cache until the last one has (`SwapArea.Verdict.left`). A fault in
-/// between gets the same frame.
+/// Other than a page-out, it takes pages that spaces share after a fork. Each entry gives way to the same swap slot
+/// when the hand comes to it. The frame stays in the swap cache until the last entry has given way
+/// (`SwapArea.Verdict.left`). A fault in between gets the same frame.
 extension AddressSpace: ReclaimableSpace {
-  /// Pages of a batch, which share a grace period; entries that are looked at in one turn of the mmap lock.
+  /// How many pages share a grace period, and how many entries one turn of the mmap lock looks at.
   private static var swapOutBatch: Int { 32 }
   private static var looksUnderLock: Int { 4096 }
 
@@ -142,8 +142,8 @@ extension AddressSpace {
   }
 
   /// Gives up the swap slot of an entry that was just cleared. Returns whether an access through the entry before it
-  /// may be under way: while the page is in memory, the page-out that replaced that entry may not have waited yet. A
-  /// page-out that drops a lazily freed page leaves a migration entry, and may not have waited either.
+  /// may be under way. It may while the page is in memory: the page-out that replaced that entry may not have waited
+  /// yet. A page-out that drops a lazily freed page leaves a migration entry, and may not have waited either.
   @inline(never)
   func giveUpNonPresent(_ pte: PTE) -> Bool {
     guard let slot = pte.swapSlot else { return pte.nonPresentKind == .migration }

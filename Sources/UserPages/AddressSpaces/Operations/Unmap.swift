@@ -6,8 +6,9 @@ extension AddressSpace {
   /// its last pin and its last mapping are gone.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `invalidArgument` for an empty or unaligned range, or one that is not inside the address space;
-  ///   `notPermitted` if a part of it is sealed: then all of it stays mapped.
+  /// - Throws:
+  ///   - `invalidArgument` for an empty or unaligned range, or one that is not inside the address space.
+  ///   - `notPermitted` if a part of it is sealed. All of it then stays mapped.
   /// - Complexity: O(log n) of the mappings, and the pages that were mapped there.
   public func unmap(at address: VirtualAddress, pages: Int) throws(PageError) {
     guard let range = address.range(pages: pages) else { throw .invalidArgument }
@@ -19,8 +20,8 @@ extension AddressSpace {
 
   /// Unmaps everything (`exit_mmap`). Idempotent: afterwards the space is empty and can be used again.
   ///
-  /// The end of a space's life does the same. Call this where other threads may still use the space: it waits for their
-  /// accesses, and frees the backings that the mappings kept before it returns.
+  /// The end of a space's life does the same. Call this if other threads may still use the space. It waits for their
+  /// accesses. Before it returns, it frees the backings that the mappings kept.
   ///
   /// - Precondition: not called inside a read-side section.
   public func exit() {
@@ -133,10 +134,10 @@ extension AddressSpace {
   /// Gives up what a cleared entry held, and notes whether an access through it must have ended when the operation
   /// returns.
   ///
-  /// It need not have if the frame is private memory that is reachable through this entry alone: the bytes stay as they
-  /// are until the frame is freed, a grace period later. All else may change once the caller believes it unmapped: a
-  /// file is written, a device stores, the owner of memory that was mapped by number frees it. A private mapping of a
-  /// file counts even if it shows a copy: the access may have read the entry that the copy replaced.
+  /// It need not have if the frame is private memory that is reachable through this entry alone. Its bytes stay as they
+  /// are until the frame is freed, a grace period later. All else may change once the caller believes it unmapped. A
+  /// file is written, a device stores, or the owner of memory that was mapped by number frees it. A private mapping of
+  /// a file counts even if it shows a copy: the access may have read the entry that the copy replaced.
   ///
   /// - Parameter isHuge: whether the entry mapped 2 MiB, from `address` on.
   @inline(__always)
@@ -154,11 +155,11 @@ extension AddressSpace {
     //
     // ORDERING [first-slot-pin]: a pin in a slot can only be seen a grace period later. A look at the slots now would
     // come too early:
-    // 1. a pin has read the entry;
-    // 2. this looks and finds no slot;
-    // 3. the pin stores its slot;
-    // 4. the operation returns;
-    // 5. the device writes to the page, and a load by the old entry sees it.
+    // 1. A pin has read the entry.
+    // 2. This looks and finds no slot.
+    // 3. The pin stores its slot.
+    // 4. The operation returns.
+    // 5. The device writes to the page, and a load by the old entry sees it.
     // But a pin that finds the entry never slot-pinned changes the entry before it stores its slot. The entry is gone,
     // so no such pin is there and none comes. Nor does another space map the frame: a fork clears the bit, too.
     if !isAnonymousMemory || engine.mayHoldUncounted(pte) || folio.references > 1 { teardown.expectAccess() }

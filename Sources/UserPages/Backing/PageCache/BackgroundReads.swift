@@ -35,7 +35,7 @@ final class BackgroundReads: Sendable {
     return isQueued
   }
 
-  /// All windows that are queued, once there are some; nil at the cache's end.
+  /// All windows that are queued. Waits until there are some. Nil at the cache's end.
   fileprivate func next() -> [Read]? {
     changes.locked {
       while true {

@@ -2,10 +2,10 @@ import Synchronization
 
 /// A real file as a ``PageStore``: the disk transfers straight into and out of frames (`O_DIRECT`).
 ///
-/// The file is locked (`flock(2)`) as long as the object lives: a second user, of this process or another, gets `busy`.
-/// The lock is advice: a program that does not ask for it can still change the file, and a page that the file has lost
-/// then reads as `inputOutput`. If the process is killed, the lock lasts until the kernel is done with its writes: a
-/// page that the next user has written is not overwritten by one of them.
+/// The file is locked (`flock(2)`) as long as the object lives. A second user, of this process or another, gets `busy`.
+/// The lock is advice: a program that does not ask for it can still change the file. A page that the file has then lost
+/// reads as `inputOutput`. If the process is killed, the lock lasts until the kernel is done with its writes. So none
+/// of them overwrites a page that the next user has written.
 public final class DirectFile: PageStore {
   private let file: FrameFile
   /// Held while the length changes: also for a moment by a write of the last page, see `write`.
@@ -25,8 +25,9 @@ public final class DirectFile: PageStore {
   /// - Parameters:
   ///   - path: of the file.
   ///   - transfers: what is wanted. Where the kernel has no io_uring, or allows none, it is `calls` all the same.
-  /// - Throws: `busy` where the file has another user; `file` with the errno where it cannot be opened or is no regular
-  ///   file.
+  /// - Throws:
+  ///   - `busy` if the file has another user.
+  ///   - `file` with the errno if it cannot be opened or is no regular file.
   public convenience init(path: String, transfers: Transfers = .ring) throws(PageError) {
     try self.init(file: FrameFile(path: path, usesRing: transfers == .ring))
   }
@@ -54,8 +55,10 @@ public final class DirectFile: PageStore {
   /// Whether transfers bypass the kernel's page cache. False on a file system that has no `O_DIRECT`.
   public var isDirect: Bool { file.isDirect }
 
-  /// What the file is transferred by. It is `calls` if that was asked for, if the kernel refuses a ring (an old one,
-  /// `kernel.io_uring_disabled`, a container's filter, `RLIMIT_MEMLOCK`), and if transfers are not direct.
+  /// What the file is transferred by.
+  ///
+  /// It is `calls` in three cases: the caller asked for it, transfers are not direct, or the kernel refuses a ring. A
+  /// kernel refuses if it is old, and for `kernel.io_uring_disabled`, a container's filter or `RLIMIT_MEMLOCK`.
   public var transfers: Transfers { file.usesRing ? .ring : .calls }
 
   /// The file's length in bytes. What other programs do to it is noticed by `refreshByteCount` alone.
@@ -71,7 +74,9 @@ public final class DirectFile: PageStore {
 
   /// Reads consecutive pages with one system call (`preadv(2)`) where the kernel does not stop in between.
   ///
-  /// - Throws: `file` with the errno; `inputOutput` if the file has lost a page.
+  /// - Throws:
+  ///   - `file` with the errno.
+  ///   - `inputOutput` if the file has lost a page.
   public func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
     let frames = pages.frames
     let wanted = min(frames.count * Page.size, byteCount - page * Page.size)
@@ -113,7 +118,8 @@ public final class DirectFile: PageStore {
   }
 
   /// Transfers those stretches of consecutive pages that a ring can, all at once. Each of the others has a call of its
-  /// own: those that end beyond the file, one that is alone, what the ring did not finish, and all if there is no ring.
+  /// own. Those are the stretches that end beyond the file, one that is alone, and what the ring did not finish. If
+  /// there is no ring, every stretch has a call of its own.
   private func transfer(_ pages: borrowing LentPages, _ numbers: [Int], isWrite: Bool) -> [PageError?] {
     let frames = pages.frames
     let stretches = stretches(of: numbers)
@@ -142,7 +148,9 @@ public final class DirectFile: PageStore {
 
   /// Sets the length (`ftruncate(2)`).
   ///
-  /// - Throws: `invalidArgument` for a negative length, `file` with the errno.
+  /// - Throws:
+  ///   - `invalidArgument` for a negative length.
+  ///   - `file` with the errno.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
     try length.locked { () throws(PageError) in

@@ -4,8 +4,9 @@ import Synchronization
 extension PageCache {
   /// The bytes at `offset`, fewer at the file's end.
   ///
-  /// - Throws: `invalidArgument` for a negative offset or count, `outOfMemory` where a page is not cached and cannot
-  ///   be, what the store threw.
+  /// - Throws: what the store threw, or one of these.
+  ///   - `invalidArgument` for a negative offset or count.
+  ///   - `outOfMemory` if a page is not cached and cannot be.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     var bytes = [UInt8](repeating: 0, count: min(count, max(byteCount - offset, 0)))
@@ -37,7 +38,7 @@ extension PageCache {
     return position
   }
 
-  /// The frame of a page, with a reference for the caller; nil if the page is cut off.
+  /// The frame of a page, with a reference for the caller. Nil if the page is cut off.
   private func frameInside(_ page: Int) throws(PageError) -> PFN? {
     do throws(PageError) { return try frame(of: page) } catch {
       if error == .busError { return nil }
@@ -53,8 +54,9 @@ extension PageCache {
 
   /// Writes bytes, and makes the file longer where they end beyond it. They are in the file after the next write-back.
   ///
-  /// - Throws: as `read`; `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for; what the
-  ///   `willStore` hook threw. Pages before the failing one stay written.
+  /// - Throws: as `read`, or one of these. Pages before the failing one stay written.
+  ///   - `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for.
+  ///   - What the `willStore` hook threw.
   public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { try write(bytes.span.bytes, at: offset) }
 
   /// Writes the bytes of a span. Otherwise as the other `write`.

@@ -65,8 +65,8 @@ extension PageCache {
     if sparingAccessed { idle = withoutAccessed(idle, &kept) }
     var batch = claimClean(idle, atMost: most)
     if batch.count < wanted, batch.count < idle.count {
-      // Too few are clean. Dirty pages are written here; for those that another thread writes, the lock is waited for.
-      // All then share the grace period of (e3).
+      // Too few are clean. Dirty pages are written here. If another thread writes a page, this waits for its lock. All
+      // then share the grace period of (e3).
       let claimed = Set(batch.map(\.page))
       let dirty = idle.filter { !claimed.contains($0.page) }.prefix(most - batch.count)
       // An entry that went leaves its reference to be put. Write-back takes it for a holder's, and the page would be
@@ -129,9 +129,9 @@ extension PageCache {
 
   /// Makes a page empty, unless it was rescued or left its place. Returns whether it is.
   ///
-  /// A failed sync has only those pages written again that are still here, so the page leaves their list. Under the
-  /// list's lock, and not later: another thread may read the page in, store to it and write it back at once, and then
-  /// it is in the list for good reason.
+  /// A failed sync has only those pages written again that are still here, so the page leaves their list. It leaves
+  /// under the list's lock, and not later. Another thread may read the page in, store to it and write it back at once.
+  /// Then it is in the list for good reason.
   private func makeEmpty(_ candidate: Candidate, _ number: Int) -> Bool {
     unsynced.withLock { unsynced in
       let isEmpty = residents.release(candidate.place, of: candidate.page) {

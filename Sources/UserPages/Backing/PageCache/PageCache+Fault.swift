@@ -44,8 +44,10 @@ extension PageCache {
 
   /// The frame of a page, with a reference for the caller.
   ///
-  /// - Throws: `busError` for a page beyond the end; `outOfMemory` where no frame can be freed; `busy` inside a call of
-  ///   the store, for a page that is not there; what the store threw.
+  /// - Throws: what the store threw, or one of these.
+  ///   - `busError` for a page beyond the end.
+  ///   - `outOfMemory` if no frame can be freed.
+  ///   - `busy` inside a call of the store, for a page that is not there.
   func frame(of page: Int) throws(PageError) -> PFN {
     while true {
       if let found = try cachedFrame(of: page) {

@@ -12,12 +12,12 @@
 ///     5. reading -> present                             a look-up has waited for this
 extension PageCache {
   /// Moves a page to a frame that is not movable. A dirty page is written first. Returns false if the page is held, or
-  /// was needed meanwhile; true also if it is not in memory.
+  /// was needed meanwhile. Returns true also if it is not in memory.
   ///
   /// The caller holds no lock and is in no section.
   ///
-  /// - Throws: `outOfMemory` where no such frame is free; also inside `willWriteBack` and inside a call of the store,
-  ///   which hold what a move waits for.
+  /// - Throws: `outOfMemory` if no such frame is free. It is also thrown inside `willWriteBack` and inside a call of
+  ///   the store, which hold what a move waits for.
   func moveOut(page: Int) throws(PageError) -> Bool {
     if writeBackLock.isHeldByCaller || isInsideStoreCall { throw .outOfMemory }
     guard page >= 0, page < states.capacity, states[page].pfn != nil else { return true }
@@ -52,10 +52,12 @@ extension PageCache {
 
   /// Steps 3 to 5. Returns false if the page is not in the state `claimed` any more.
   ///
-  /// ORDERING [lock-then-begin]: as a page that was read. No other thread changes a page that is `reading`, so the new
-  /// frame is installed for certain when it gets its first reference. With the reference first: 1. the move begins the
-  /// new frame; 2. a thread maps it by its number; 3. a look-up rescues the page; 4. the move discards a frame that an
-  /// entry shows.
+  /// ORDERING [lock-then-begin]: as a page that was read. No other thread changes a page that is `reading`. So the new
+  /// frame is installed for certain when it gets its first reference. With the reference first:
+  /// 1. The move begins the new frame.
+  /// 2. A thread maps it by its number.
+  /// 3. A look-up rescues the page.
+  /// 4. The move discards a frame that an entry shows.
   ///
   /// The content lock keeps a truncation out, which passes a page by that is `reading`. A reader looks at the length
   /// instead. A move has no read to give up.

@@ -12,8 +12,10 @@ extension PageCache {
   ///   - page: of the file, from 0.
   ///   - bySlot: whether a slot of the calling thread holds the page if it has a free one. Otherwise the frame's counts
   ///     do.
-  /// - Throws: `busError` beyond the end; `outOfMemory` where no frame can be freed; `busy` inside a call of the store,
-  ///   for a page that is not there; what the store threw.
+  /// - Throws: what the store threw, or one of these.
+  ///   - `busError` beyond the end.
+  ///   - `outOfMemory` if no frame can be freed.
+  ///   - `busy` inside a call of the store, for a page that is not there.
   /// - Precondition: not inside a read-side section.
   public func pin(page: Int, bySlot: Bool = true) throws(PageError) -> PinnedPage {
     guard page >= 0, page < pageCount else { throw .busError }
@@ -24,8 +26,8 @@ extension PageCache {
     return PinnedPage(HeldFrame(frame, memory, counts: Frame.oneReference + Frame.onePin), isWritable: false)
   }
 
-  /// Holds a page that is in memory in a slot of the calling thread. Returns nil if it is not there, if the next window
-  /// of its stream is to be read, and if no slot is free: a reference does those.
+  /// Holds a page that is in memory in a slot of the calling thread. Returns nil if the page is not there, if the next
+  /// window of its stream is to be read, or if no slot is free. The path that takes a reference handles those cases.
   ///
   /// ORDERING [slot-then-leave]: as (g) and (k), with a slot in the place of a reference. The page was `present` inside
   /// this section, before (e1), so (e3) waits for the section and (e4) sees the slot. A later look-up finds `evicting`

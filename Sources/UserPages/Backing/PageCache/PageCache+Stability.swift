@@ -26,7 +26,7 @@ extension PageCache {
     case waits
     /// Pages are copied, and the copies are written. A store waits until its page is copied.
     case copies
-    /// As `copies` if a store meets a batch of pages that is written, or met the last one; otherwise as `waits`.
+    /// As `copies` if a store meets a batch of pages that is written, or met the last one. Otherwise as `waits`.
     case adapts
   }
 

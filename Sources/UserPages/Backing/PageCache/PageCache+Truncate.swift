@@ -38,11 +38,12 @@ extension PageCache {
     if count > byteCount { try changeLength(clearingUpTo: offset) { max($0, count) } }
   }
 
-  /// Makes whole pages read as zeroes, in the file and in every mapping; private copies stay (`FALLOC_FL_PUNCH_HOLE`).
+  /// Makes whole pages read as zeroes, in the file and in every mapping (`FALLOC_FL_PUNCH_HOLE`). Private copies stay.
   /// Pages beyond the end are left out: there is nothing.
   ///
-  /// - Throws: `invalidArgument` for a range that begins below zero; `busy` inside `willWriteBack`; what the store
-  ///   threw.
+  /// - Throws: what the store threw, or one of these.
+  ///   - `invalidArgument` for a range that begins below zero.
+  ///   - `busy` inside `willWriteBack`.
   public func punchHole(_ pages: Range<Int>) throws(PageError) {
     guard pages.lowerBound >= 0 else { throw .invalidArgument }
     try changingContents { kept throws(PageError) in
@@ -61,10 +62,12 @@ extension PageCache {
   /// the file (`invalidate_inode_pages2`).
   ///
   /// When the call returns, no look-up finds what was read or written before. A pinned page lives on without the cache
-  /// until it is released; private copies stay.
+  /// until it is released. Private copies stay.
   ///
-  /// - Throws: `file(.resize, errno: EFBIG)` for a length beyond the most pages that the cache was made for, after the
-  ///   pages are gone; `busy` inside `willWriteBack` and inside a call of the store.
+  /// - Throws:
+  ///   - `file(.resize, errno: EFBIG)` for a length beyond the most pages that the cache was made for. The pages are
+  ///     gone by then.
+  ///   - `busy` inside `willWriteBack` and inside a call of the store.
   /// - Complexity: O(pages in memory), and one grace period.
   public func invalidate() throws(PageError) {
     try changingContents { kept throws(PageError) in

@@ -57,7 +57,7 @@ extension PageCache {
   /// The pages of a range that are dirty, in order. Each page that was marked before the call is among them: a page
   /// that is under write-back meanwhile is none, so the caller holds `writeBackLock`.
   ///
-  /// - Complexity: O(the shorter of the range and the most pages that were ever in memory); O(1) if no page is dirty.
+  /// - Complexity: O(the shorter of the range and the most pages that were ever in memory). O(1) if no page is dirty.
   private func dirtyPages(in range: Range<Int>) -> [Int] {
     // ORDERING [count-then-mark]: no mark that the calling thread may have seen is missing in the count.
     if dirtyPages == 0 { return [] }

@@ -1,7 +1,9 @@
 import Synchronization
 
-/// A real file behind mappings: pages are read when they are touched, written back when they were stored to, and
-/// evicted when others need their frames (Linux's `address_space`, `mm/filemap.c`).
+/// A real file behind mappings (Linux's `address_space`, `mm/filemap.c`).
+///
+/// Pages are read when they are touched, and written back when they were stored to. They are evicted when others need
+/// their frames.
 ///
 /// Any size of file lives in at most `limit` frames. A hit costs what any access costs: the entry is there, and the
 /// cache is not asked. See <doc:PageCaches> for how to use it.
@@ -10,8 +12,8 @@ import Synchronization
 /// noticed by write protection: a clean page's entries are read-only, and the first store asks `willStore` before its
 /// entry becomes writable. From that follows the invariant on which nothing depends more:
 ///
-/// - (i) A store by an entry or a pin can land in a page's frame only while the page is marked dirty or under
-///   write-back, or is in the cache no more.
+/// - (i) A store by an entry or a pin can land in a page's frame only in three states. The page is marked dirty, is
+///   under write-back, or is in the cache no more.
 ///
 ///     write-back of a batch                                 a fault that stores
 ///     (b1) exchanges the dirty marks for write-back marks   (f1) reads the sequence
@@ -65,7 +67,7 @@ public final class PageCache: Backing {
   /// What a cache tells its owner. Each runs on the thread that needs it, under no lock of an address space.
   public struct Hooks: Sendable {
     /// Called before the first store to a page that is clean, and before each further mapping of it may store
-    /// (`page_mkwrite`). It may wait. If it throws `outOfMemory`, so does the store; any other error is a bus error.
+    /// (`page_mkwrite`). It may wait. If it throws `outOfMemory`, so does the store. Any other error is a bus error.
     public var willStore: (@Sendable (_ page: Int) throws(PageError) -> Void)?
 
     /// Called before pages are written: the place to write a log up to the last change of any of them. If it throws,
@@ -137,13 +139,15 @@ public final class PageCache: Backing {
   ///   - limit: the most frames that the cache holds.
   ///   - stability: whether what is written of a page is one moment's contents, which a checksum or a log needs, and
   ///     how.
-  ///   - takesStores: whether mappings may store to pages. If not, a write-back waits for no grace period and writes a
-  ///     held page from where it lies: `write` alone changes pages, so a hold cannot.
-  ///   - maximumPages: how far the file can grow, in pages; by default 2^26, and never fewer than the file has. It
-  ///     costs address space, not memory.
+  ///   - takesStores: whether mappings may store to pages. If not, `write` alone changes pages, so a hold cannot. A
+  ///     write-back then waits for no grace period, and writes a held page from where it lies.
+  ///   - maximumPages: how far the file can grow, in pages. By default it is 2^26, and never fewer than the file has.
+  ///     It costs address space, not memory.
   ///   - hooks: what is called before stores and writes.
-  /// - Throws: `invalidArgument` for a limit that is not positive or beyond 2^31, and for more than 2^40 pages, also if
-  ///   the file has them; `outOfMemory` if the process lacks the address space.
+  /// - Throws:
+  ///   - `invalidArgument` for a limit that is not positive or beyond 2^31.
+  ///   - `invalidArgument` for more than 2^40 pages, also if the file has them.
+  ///   - `outOfMemory` if the process lacks the address space.
   /// - Complexity: O(1), whatever the limit is: the list of places grows with the pages that are in memory together.
   public init(
     _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, stability: Stability = .none,

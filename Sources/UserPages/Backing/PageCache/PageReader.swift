@@ -22,8 +22,8 @@ final class PageReader: Sendable {
   let states: PageStates
   let residents: ResidentPages
   let byteCount: Atomic<Int>
-  /// Held for reading from the look at the length until a page that was read is present; for writing while pages are
-  /// cut off (Linux's `invalidate_lock`).
+  /// Held for reading from the look at the length until a page that was read is present. Held for writing while pages
+  /// are cut off (Linux's `invalidate_lock`).
   let contentLock = ReadWriteLock()
   /// Waited on for the end of reads and writes.
   let changes = Monitor()
@@ -61,7 +61,7 @@ final class PageReader: Sendable {
   /// Reads a page that is empty, and the pages of its window that are. Returns its frame with a reference for the
   /// caller, or nil if another thread was faster. Takes over the place and the frame.
   ///
-  /// - Throws: `busError` beyond the end, what the store threw.
+  /// - Throws: `busError` beyond the end, or what the store threw.
   func read(_ asked: Incoming) throws(PageError) -> PFN? {
     // A truncation waits for the content lock and holds others that reclaim needs.
     try ReclaimScope.withoutReclaim { () throws(PageError) in

@@ -44,7 +44,7 @@ struct PageState: RawRepresentable, Equatable, Sendable {
   /// A clean page in `pfn`.
   static func present(_ pfn: PFN) -> PageState { PageState(.present, payload: pfn.rawValue) }
 
-  /// A page that the eviction with this number took away; 0 for one that never was evicted.
+  /// A page that the eviction with this number took away. 0 for a page that never was evicted.
   static func empty(evictedBy number: UInt64) -> PageState { PageState(.empty, payload: number) }
 
   var kind: Kind {

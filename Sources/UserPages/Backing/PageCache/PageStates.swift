@@ -41,8 +41,8 @@ final class PageStates: Sendable {
   ///     2. sets it                 3. reads the mark, stores to the page
   ///                                4. reads the count: 1 at least
   ///
-  /// ORDERING [count-then-mark]: 2 is sequentially consistent, so a thread that has read the mark, or an entry made
-  /// writable behind it, reads the count of 1 or a later one. A mark that is taken away is uncounted after.
+  /// ORDERING [count-then-mark]: step 2 is sequentially consistent. So a thread that has read the mark, or an entry
+  /// made writable behind it, reads the count of 1 or a later one. A mark that is taken away is uncounted after.
   func replace(_ old: PageState, with new: PageState, at page: Int) -> Bool {
     let isMarking = new.isDirty && !old.isDirty
     if isMarking {

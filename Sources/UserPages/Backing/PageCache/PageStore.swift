@@ -15,7 +15,7 @@ public protocol PageStore: AnyObject, Sendable {
   /// The file's length in bytes, which need not be a multiple of 4096.
   var byteCount: Int { get }
 
-  /// Reads consecutive pages, from `page` on, into `pages`. The file has a part of each at least; what its last page
+  /// Reads consecutive pages, from `page` on, into `pages`. The file has a part of each at least. What its last page
   /// lacks is filled with zeroes.
   ///
   /// An error leaves the contents unspecified. The cache may then ask for fewer of the pages.
@@ -27,7 +27,7 @@ public protocol PageStore: AnyObject, Sendable {
   /// - Parameters:
   ///   - pages: what is read into.
   ///   - numbers: where each of them comes from, in rising order.
-  /// - Returns: what went wrong with each page; nil for one that was read.
+  /// - Returns: what went wrong with each page. Nil for a page that was read.
   func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?]
 
   /// Writes `pages`, which are consecutive from `page` on. The file has a part of each at least. Its length stays:
@@ -45,7 +45,7 @@ public protocol PageStore: AnyObject, Sendable {
   /// - Parameters:
   ///   - pages: what is written.
   ///   - numbers: where each of them goes, in rising order.
-  /// - Returns: what went wrong with each page; nil for one that was written.
+  /// - Returns: what went wrong with each page. Nil for a page that was written.
   func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?]
 
   /// Sets the length. What is added reads as zeroes, the rest of a last page that was cut included.

@@ -2,7 +2,7 @@
 ///
 /// **Streams.** A stream is a reader that goes through the file in order. It has a window: the pages that were last
 /// read for it. A stream is known by where its window ends, not by a mapping or a thread. So readers that take turns in
-/// one mapping, or share one, each have a window of their own, and a stream goes on if its thread changes.
+/// one mapping, or share one, each have a window of their own. A stream goes on if its thread changes.
 ///
 ///     a miss behind a page that missed alone   begins a stream, with a window of `initialSize`
 ///     the first use of a window's trigger      has the next window read, twice as large, while the reader uses this one
@@ -14,14 +14,14 @@
 /// A window that was read on a trigger has its trigger on its first page. So a reader that keeps its pace never waits:
 /// it uses one window while the next one is read.
 ///
-/// **Shared** by all threads that read a file, under a lock of its own, which is taken at a miss and at a trigger and
-/// never at another hit. What orders a trigger is the page's state: one look-up exchanges the mark, and has the next
-/// window read.
+/// **Shared** by all threads that read a file, under a lock of its own. The lock is taken at a miss and at a trigger,
+/// and never at another hit. What orders a trigger is the page's state: one look-up exchanges the mark, and has the
+/// next window read.
 struct ReadAhead: Sendable {
   /// Pages to read: the first one is a page that missed or the first one behind a window.
   struct Window: Equatable, Sendable {
     var pages: Range<Int>
-    /// The page that has the next window read; nil for a page that is read alone.
+    /// The page that has the next window read. Nil for a page that is read alone.
     var trigger: Int?
   }
 
@@ -98,7 +98,7 @@ struct ReadAhead: Sendable {
     }
   }
 
-  /// The window to read now that the trigger `page` is used; nil if there is none.
+  /// The window to read now that the trigger `page` is used. Nil if there is none.
   ///
   /// - Parameters:
   ///   - page: the trigger.

@@ -2,8 +2,8 @@
 /// them with.
 ///
 /// A place is reserved before a frame is allocated, so the limit is never exceeded. It gets its page once the page's
-/// state is `reading`, and loses it in the step in which the state becomes `empty` (`release(_:of:if:)`). So a page
-/// that is present or being evicted has exactly one place, and of two threads that would take it away one frees the
+/// state is `reading`. It loses its page in the step in which the state becomes `empty` (`release(_:of:if:)`). So a
+/// page that is present or being evicted has exactly one place. Of two threads that would take it away, one frees the
 /// place.
 ///
 /// The list grows when all of its places are taken, up to the limit. So it costs what was once in memory together, and
@@ -13,7 +13,7 @@ final class ResidentPages: Sendable {
   struct Place: Equatable, Sendable { fileprivate let index: Int }
 
   private struct Places {
-    /// The page at each place that was ever taken; -1 for one that is free again, -2 for one that is reserved.
+    /// The page at each place that was ever taken. -1 for a place that is free again, -2 for one that is reserved.
     var pages: [Int] = []
     /// Those of them that are free.
     var free: [Int] = []
@@ -41,7 +41,7 @@ final class ResidentPages: Sendable {
   /// Places that were ever taken: what a look at all of them costs.
   var extent: Int { places.withLock { $0.pages.count } }
 
-  /// Takes a place; nil where all are taken.
+  /// Takes a place. Returns nil if all are taken.
   func reserve() -> Place? {
     places.withLock { places in
       if let index = places.free.popLast() {
