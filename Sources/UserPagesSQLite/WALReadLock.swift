@@ -54,19 +54,13 @@ final class WALReadLock: Sendable {
   private func lockAnew(_ mark: Int32) -> Int32 {
     // One lock is kept at most: a kept one on another mark ends here.
     giveBack(WALIndex.readMarks)
-    var turns = 0
-    while state.load(ordering: .acquiring) == State.changing { wait(&turns) }
+    while state.load(ordering: .acquiring) == State.changing { sched_yield() }
     let result = inner.lockSharedMemory(mark, 1, SQLITE_SHM_LOCK | SQLITE_SHM_SHARED)
     // SQLite has one mark at a time. If it had two, the second would be the default VFS's alone.
     if result == SQLITE_OK, state.load(ordering: .relaxed) == State.none {
       state.store(State.used(mark), ordering: .releasing)
     }
     return result
-  }
-
-  private func wait(_ turns: inout Int) {
-    turns += 1
-    sched_yield()
   }
 
   /// Ends a read. Returns whether the lock on `mark` is kept now. If not, the caller unlocks it. The connection's

@@ -73,10 +73,8 @@ enum PublishedCell {
 
   static func destroy(_ cell: UnsafeMutableRawPointer) {
     cell.load(as: (any Destroyer.Type).self).destroy(cell + headerBytes)
-    deallocate(cell)
+    cell.deallocate()
   }
-
-  private static func deallocate(_ cell: UnsafeMutableRawPointer) { cell.deallocate() }
 }
 
 extension DeferredQueue {
