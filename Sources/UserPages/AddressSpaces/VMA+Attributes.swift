@@ -115,6 +115,9 @@ extension VMA {
     var isPFN: Bool { rules.isPFN }
     var isIO: Bool { rules == .io }
 
+    /// Stays apart from its neighbours, whatever they are (`VM_SPECIAL`).
+    var isSpecial: Bool { isPFN || isMixed }
+
     /// One object for what needs a reference.
     private final class Source: Sendable {
       let backing: any Backing

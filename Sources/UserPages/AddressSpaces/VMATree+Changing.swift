@@ -68,6 +68,7 @@ extension VMATree {
     left mergesLeft: Bool, right mergesRight: Bool, _ writer: borrowing MmapWriter
   ) -> (left: Mapping?, right: Mapping?, anonVMA: AnonVMA) {
     var merge: (left: Mapping?, right: Mapping?, anonVMA: AnonVMA) = (nil, nil, anonVMA)
+    if attributes.isSpecial { return merge }
     let neighbours = neighbours(of: range, writer.reader)
     if mergesLeft, let left = neighbours.left, left.end == range.lowerBound, left.mayMatch(attributes),
       case let left = left.mapping, left.value.backingPage(of: range.lowerBound) == firstPage,
