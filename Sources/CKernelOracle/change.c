@@ -22,8 +22,8 @@ static bool parse_map(char **word, find_file *find_file, struct request *request
   bool is_on_disk = false;
   if (is(word[6], "anon")) {
     flags |= MAP_ANONYMOUS;
-  } else if (strncmp(word[6], "file:", 5) == 0) {
-    fd = find_file(word[6] + 5, &is_on_disk);
+  } else if (strncmp(word[6], "file:", 5) == 0 || strncmp(word[6], "pfn:", 4) == 0) {
+    fd = find_file(strchr(word[6], ':') + 1, &is_on_disk);
     if (fd < 0) return false;
   } else if (is(word[6], "secret")) {
     fd = secret_fd;

@@ -70,6 +70,9 @@ static void print_missing(const char *word, const char *reason) {
 
 void print_missing_words(void) {
   print_missing("diskfile", missing_disk());
+  print_missing("image", missing_image());
+  print_missing("device", missing_device());
+  print_missing("longterm-read", missing_reading_pins());
   print_missing("guard-install", missing_guards());
   print_missing("seal", missing_seal());
   print_missing("lock", missing_lock());

@@ -21,6 +21,11 @@ enum {
   max_name = 32,
 };
 
+// A file whose mappings are by frame number (VM_PFNMAP): the kernel's own types, in its read-only memory. Linux 6.16 maps it
+// whole (`remap_pfn_range`), private and for reading only. `FrameNumberFile` (Sources/Fuzz) has the same path and length.
+#define frame_number_file "/sys/kernel/btf/vmlinux"
+enum { frame_number_pages = 16 };
+
 // An operation of a process on its own memory. The comment beside each names its numbers.
 enum operation {
   op_map,        // address, length, prot, flags, fd, offset, whether huge pages are wanted
@@ -36,6 +41,7 @@ enum operation {
   op_write,      // address, count; the mailbox holds the bytes
   op_reference,  // address, pages, index: vmsplice into a pipe
   op_pin,        // address, pages, index: fixed buffers of the ring
+  op_read_pin,   // address, pages: see reading.c
 };
 
 // One operation with its numbers. `bytes` are what `op_write` stores, and where `op_read` puts what it loads.
@@ -83,6 +89,13 @@ void drop_pins(int pin, uint64_t pages);
 void peek_references(int pin, uint64_t pages, uint64_t offset, uint64_t count, unsigned char *bytes);
 void move_through_pin(int pin, bool write, uint64_t address, uint64_t offset, uint64_t count, unsigned char *bytes);
 
+// reading.c: long-term pins for reading. There is one set at a time.
+// Why this kernel takes none: null if it does.
+const char *missing_reading_pins(void);
+int64_t pin_for_reading(uint64_t address, uint64_t pages);
+void drop_reading_pins(void);
+void peek_reading_pins(uint64_t pages, uint64_t offset, uint64_t count, unsigned char *bytes);
+
 // remote.c: references and pins that the kernel holds on another process's pages for one system call.
 // Returns how many pages the kernel granted, or -errno.
 int64_t try_remote(pid_t process, bool force, bool write_in, uint64_t address, uint64_t pages);
@@ -111,6 +124,16 @@ int change_length(int fd, uint64_t length);
 int punch_hole(int fd, uint64_t offset, uint64_t length);
 int write_back(int fd);
 void print_disk_bytes(int fd, uint64_t offset, uint64_t count);
+
+// numbers.c: memory that the kernel maps by frame number (VM_PFNMAP).
+// Opens a file for reading. Why the kernel does not map `frame_number_file` by number: null if it does.
+int open_image(const char *path);
+const char *missing_image(void);
+// Makes a page of zeroes that is mapped by number, shared: the first page of a perf event's buffer. The event never runs, so
+// the kernel leaves the page alone. A child does not inherit its mappings. `page` lasts as long as the device must.
+int make_device(void **page);
+// Why there is none: null if there is.
+const char *missing_device(void);
 
 // race.c: two halves of a program that run at once.
 // Whether the program's first line says so. Then `run_race` runs it and prints its answers.

@@ -11,13 +11,15 @@
 
 enum { max_words = 12 };
 // `remote_pins` and `forced_references` last for one system call only: see remote.c.
-enum holding { references, pins, remote_pins, forced_references };
+enum holding { references, pins, reading_pins, remote_pins, forced_references };
 
 static struct thing {
   char name[max_name];
   bool used;
   int fd;
   bool is_on_disk;
+  // The driver's own mapping of a device, or null.
+  void *device;
   // The rest describes a pin.
   enum holding holding;
   pid_t process;
@@ -48,6 +50,17 @@ static void add_file(char **word, bool on_disk) {
   if (length > max_bytes) oracle_die("a file is too long");
   files[index].fd = make_file(on_disk, length, word[3]);
   files[index].is_on_disk = on_disk;
+  puts("ok");
+}
+
+static void add_image(char **word) {
+  files[add(files, max_files, word[1])].fd = open_image(word[3]);
+  puts("ok");
+}
+
+static void add_device(char **word) {
+  int index = add(files, max_files, word[1]);
+  files[index].fd = make_device(&files[index].device);
   puts("ok");
 }
 
@@ -105,7 +118,7 @@ static enum holding holding(char **word, bool *writes) {
     else oracle_die("an option that real memory does not have here");
   }
   if (word[0][0] == 'p') {
-    if (!force && long_term && *writes) return pins;
+    if (!force && long_term) return *writes ? pins : reading_pins;
     if (!force && !long_term) return remote_pins;
   } else if (!long_term && (force || !*writes)) {
     return force ? forced_references : references;
@@ -122,8 +135,9 @@ static int64_t hold(char **word) {
   uint64_t pages = parse_number(word[4]);
   if (pages > max_pin_pages) oracle_die("a pin of too many pages");
   int index = add(held, max_pins, word[1]);
-  struct request request = {kind == pins ? op_pin : op_reference, {parse_number(word[3]), pages, (uint64_t)index}, NULL};
-  bool lasts = kind == pins || kind == references;
+  enum operation operation = kind == pins ? op_pin : kind == reading_pins ? op_read_pin : op_reference;
+  struct request request = {operation, {parse_number(word[3]), pages, (uint64_t)index}, NULL};
+  bool lasts = kind == pins || kind == reading_pins || kind == references;
   int64_t result = lasts ? ask_space(space, &request)
                          : try_remote(space_process(space), kind == forced_references, writes, request.number[0], pages);
   held[index].used = result >= 0;
@@ -136,6 +150,7 @@ static int64_t hold(char **word) {
 
 static void release(int pin) {
   if (held[pin].holding == pins) drop_pins(pin, held[pin].pages);
+  if (held[pin].holding == reading_pins) drop_reading_pins();
   if (held[pin].holding == references) drop_references(pin);
   held[pin].used = false;
 }
@@ -155,6 +170,10 @@ static void pass(const struct thing *pin, bool write_in, char **word) {
     case references:
       if (write_in) oracle_die("a reference for reading is no way to write");
       peek_references((int)(pin - held), pin->pages, offset, count, operand);
+      break;
+    case reading_pins:
+      if (write_in) oracle_die("a pin for reading is no way to write");
+      peek_reading_pins(pin->pages, offset, count, operand);
       break;
     case remote_pins:
     case forced_references:
@@ -191,6 +210,8 @@ static void run(char **word, int count) {
   }
   if (count < 2) oracle_die("a statement is too short");
   if (is(word[0], "file") || is(word[0], "diskfile")) return add_file(word, is(word[0], "diskfile"));
+  if (is(word[0], "image")) return add_image(word);
+  if (is(word[0], "device")) return add_device(word);
   if (is(word[0], "pin") || is(word[0], "get")) return print_number(hold(word));
   if (is(word[0], "space")) {
     start_space(add(spaces, max_spaces, word[1]));
@@ -239,8 +260,11 @@ void end_program(void) {
   for (int i = 0; i < max_pins; i++)
     if (held[i].used) release(i);
   stop_all_spaces();
-  for (int i = 0; i < max_files; i++)
-    if (files[i].used) close(files[i].fd);
+  for (int i = 0; i < max_files; i++) {
+    if (!files[i].used) continue;
+    close(files[i].fd);
+    if (files[i].device) munmap(files[i].device, page_size);
+  }
   memset(spaces, 0, sizeof spaces);
   memset(held, 0, sizeof held);
   memset(files, 0, sizeof files);

@@ -106,6 +106,8 @@ int64_t perform(const struct request *request) {
       return reference_pages((int)n[2], n[0], n[1]);
     case op_pin:
       return pin_pages((int)n[2], n[0], n[1]);
+    case op_read_pin:
+      return pin_for_reading(n[0], n[1]);
   }
   return -ENOSYS;
 }

@@ -2,9 +2,9 @@ import Scenario
 
 /// The part of the scenario language that real memory can answer.
 ///
-/// Images and devices are neither anonymous nor file memory. Only the library has the looks at entries and counters. In
-/// a kernel, a pin that is not long-term lasts for one system call. So the statements that use such a pin must follow
-/// at once.
+/// Of images the kernel has one to ask, the file of `FrameNumberFile`, and of devices those of a page. Only the library
+/// has the looks at entries and counters. In a kernel, a pin that is not long-term lasts for one system call. So the
+/// statements that use such a pin must follow at once.
 struct Comparability {
   /// With less RAM a scenario runs out of it, and the kernel does not.
   static let enoughMemory = 512
@@ -30,6 +30,12 @@ struct Comparability {
   }
 
   private var files: [String: File] = [:]
+  /// The images that hold `FrameNumberFile`, and where they may be mapped.
+  private var images: Set<String> = []
+  private var frameNumbers = FrameNumberRanges()
+  /// The devices of a page, and what must follow the map of one: a child inherits no mapping of the kernel's device.
+  private var devices: Set<String> = []
+  private var following: Statement?
   /// The disk file that was written back, if no statement since can have changed it. A kernel writes back when it
   /// likes, so what is on its disk is known only then.
   private var synced: String?
@@ -53,6 +59,8 @@ struct Comparability {
   /// refused in any case.
   private var hasWriteOnly = false
   private var pins: [String: Pin] = [:]
+  /// The long-term pin for reading. A kernel that has any has one at a time.
+  private var readingPin: String?
   /// The pin that lasts for one system call. The scenario must release it before it does anything else.
   private var transient: String?
 
@@ -65,6 +73,8 @@ struct Comparability {
   }
 
   private mutating func admits(_ statement: Statement) -> Bool {
+    if let following, statement != following { return false }
+    following = nil
     if let transient {
       switch statement {
       case .pin(.peek(transient, _, _)), .pin(.poke(transient, _, _)), .pin(.release(transient, _)): break
@@ -76,6 +86,12 @@ struct Comparability {
     case .machine(.memory(let pages, _)): return pages >= Self.enoughMemory
     case .machine(.file(let name, .filled(let pages, _))): return admits(name, isOnDisk: false, pages)
     case .machine(.diskFile(let name, .filled(let pages, _))): return admits(name, isOnDisk: true, pages)
+    case .machine(.image(let name, .copied(FrameNumberFile.path, _))):
+      images.insert(name)
+      return hasRoom
+    case .machine(.device(let name, 1)):
+      devices.insert(name)
+      return hasRoom
     case .machine: return false
     case .space(let statement): return admits(statement)
     case .access(let statement): return admits(statement)
@@ -92,8 +108,10 @@ struct Comparability {
 
   private mutating func admits(_ name: String, isOnDisk: Bool, _ pages: Int) -> Bool {
     files[name] = File(isOnDisk: isOnDisk, byteCount: pages * 4096)
-    return pages * 4096 <= Self.mostBytes && files.count <= Self.mostFiles
+    return pages * 4096 <= Self.mostBytes && hasRoom
   }
+
+  private var hasRoom: Bool { files.count + images.count + devices.count <= Self.mostFiles }
 
   private func isOnDisk(_ backing: BackingWord) -> Bool {
     if case .file(let name) = backing { files[name]?.isOnDisk ?? false } else { false }
@@ -130,7 +148,20 @@ struct Comparability {
     return file.byteCount <= Self.mostBytes && !(pagesOut && endsInsidePage)
   }
 
+  /// Whether this is a mapping that the kernel makes by number, too.
+  private mutating func admitsFrameNumbers(_ map: MapStatement, of image: String) -> Bool {
+    if devices.contains(image) {
+      following = .space(.advise(space: map.space, map.range, .dontFork))
+      return map.sharing == .shared && map.range.pages == 1 && (map.offset ?? 0) == 0
+        && map.range.address >= Self.lowest && isForeign(map.range)
+    }
+    return images.contains(image) && map.sharing == .private && [.none, .read].contains(map.permission)
+      && (map.offset ?? 0) == 0 && map.range.pages <= FrameNumberFile.mostPages
+      && map.range.address >= Self.lowest && isForeign(map.range)
+  }
+
   private mutating func admits(_ statement: SpaceStatement) -> Bool {
+    frameNumbers.note(statement, devices)
     switch statement {
     case .space(let name), .fork(_, let name):
       spaces.insert(name)
@@ -139,6 +170,7 @@ struct Comparability {
     case .map(let map):
       if map.huge { hasHugePages = true }
       if map.permission == .write { hasWriteOnly = true }
+      if case .pfn(let image) = map.backing { return admitsFrameNumbers(map, of: image) }
       if map.backing != .anonymous || map.sharing == .shared { hasFiles = true }
       if map.sharing == .shared, !isOnDisk(map.backing) { hasSharedMemory = true }
       switch map.backing {
@@ -148,8 +180,9 @@ struct Comparability {
       }
     // If a range is longer than the address space, these two stop at the first hole, or refuse the whole.
     case .unmap(_, let range): return isForeign(range) || range.pages > 1 << 40
-    case .protect(_, let range, let permission):
+    case .protect(let space, let range, let permission):
       if permission == .write { hasWriteOnly = true }
+      if [.write, .readWrite].contains(permission), frameNumbers.overlap(range, of: space) { return false }
       return isForeign(range) || range.pages > 1 << 40
     case .advise(_, let range, let advice):
       if advice == .collapse {
@@ -182,7 +215,7 @@ struct Comparability {
       return count <= Self.mostBytes && isForeign(address, bytes: count)
     case .write(_, let address, let bytes), .writeRemotely(_, let address, let bytes):
       return bytes.bytes.count <= Self.mostBytes && isForeign(address, bytes: bytes.bytes.count)
-    case .readFile(_, _, let count): return count <= Self.mostBytes
+    case .readFile(let name, _, let count): return files[name] != nil && count <= Self.mostBytes
     case .readErofs, .writeErofs: return false
     case .writeFile(let name, let offset, let bytes):
       // It may make the file longer.
@@ -195,7 +228,11 @@ struct Comparability {
   private mutating func admits(_ statement: PinStatement) -> Bool {
     switch statement {
     case .pin(let name, _, let range, let options):
-      guard options.isSubset(of: [.write, .longTerm]), options != [.longTerm] else { return false }
+      guard options.isSubset(of: [.write, .longTerm]) else { return false }
+      if options == [.longTerm] {
+        if readingPin != nil { return false }
+        readingPin = name
+      }
       if options.contains(.longTerm) { hasPinned = true }
       if hasPinned, hasLazilyFreed { return false }
       return holds(name, range, options, isTransient: !options.contains(.longTerm))
@@ -204,6 +241,7 @@ struct Comparability {
       return holds(name, range, options, isTransient: options.contains(.force))
     case .release(let name, _):
       if transient == name { transient = nil }
+      if readingPin == name { readingPin = nil }
       // The oracle can use the room of this pin for another.
       pins[name] = nil
     case .poke(let name, _, _): return pins[name]?.takesStores ?? true

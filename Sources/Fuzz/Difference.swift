@@ -76,7 +76,9 @@ public struct Comparer {
   private func firstMissing(of file: ScenarioFile) -> ScenarioLine? {
     if oracle.missingWords.isEmpty { return nil }
     return file.lines.first { line in
-      "\(line.statement)".split(separator: " ").contains { oracle.missingWords[String($0)] != nil }
+      let words = "\(line.statement)".split(separator: " ").map(String.init)
+      return words.contains { oracle.missingWords[$0] != nil }
+        || (line.statement.isLongTermRead && oracle.missingWords[KernelOracle.longTermReads] != nil)
     }
   }
 
@@ -103,6 +105,15 @@ public struct Comparer {
 
 extension Statement {
   var isFrameLook: Bool { if case .look(.frame) = self { true } else { false } }
+
+  /// Whether this is a long-term pin for reading. In the language it has no word of its own.
+  fileprivate var isLongTermRead: Bool {
+    if case .pin(.pin(_, _, _, let options)) = self {
+      options.contains(.longTerm) && !options.contains(.write)
+    } else {
+      false
+    }
+  }
 
   fileprivate var isPageOut: Bool { if case .space(.advise(_, _, .pageOut)) = self { true } else { false } }
 

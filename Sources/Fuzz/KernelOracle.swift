@@ -28,8 +28,11 @@ public final class KernelOracle {
   /// Arguments that make `gup` the oracle.
   public static let arguments = ["kernel-oracle"]
 
+  /// The missing word for `pin` with `longterm` and without `write`.
+  static let longTermReads = "longterm-read"
+
   /// The words of the language that this machine has no answer to, each with the reason: `diskfile` where there is no
-  /// disk, and what its kernel is too old for.
+  /// disk, and what its kernel is too old for, or was not built with.
   public private(set) var missingWords: [String: String] = [:]
 
   private let process: ChildProcess

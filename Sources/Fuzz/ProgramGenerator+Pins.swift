@@ -18,17 +18,18 @@ extension ProgramGenerator {
 
   private mutating func addPin(_ space: ProgramModel.Space) {
     if frees, mapsWriteOnly { return }
-    let writes = !frees && (mapsWriteOnly || random.chance(65))
+    let isLongRead = mode == .longterm && !frees && !model.pins.contains { $0.isLongRead } && random.chance(70)
+    let writes = !frees && !isLongRead && (mapsWriteOnly || random.chance(65))
     let start = somePage(space) { !writes || $0.permission == .readWrite }
     let pages = pinLength()
     let name = model.nextPinName()
     let range = PageRange(address: model.address(start) + offsetInPiece(), pages: pages)
     add(
       .pin(
-        writes
-          ? .pin(name: name, space: space.name, range, [.write, .longTerm])
+        writes || isLongRead
+          ? .pin(name: name, space: space.name, range, writes ? [.write, .longTerm] : [.longTerm])
           : .get(name: name, space: space.name, range, [])))
-    model.pins.append(.init(name: name, pages: pages, takesStores: writes))
+    model.pins.append(.init(name: name, pages: pages, takesStores: writes, isLongRead: isLongRead))
   }
 
   /// The pages of a pin.
@@ -38,8 +39,8 @@ extension ProgramGenerator {
 
   /// A pin that is used and released at once, as another process or a debugger does.
   mutating func addTransientPin(_ space: ProgramModel.Space) {
-    let forces = mapsWriteOnly || random.chance(40)
-    let writes = random.chance(60)
+    let forces = mapsWriteOnly || random.chance(mode == .unshare ? 10 : 40)
+    let writes = random.chance(mode == .unshare ? 20 : 60)
     let start = somePage(space) { forces || (writes ? $0.permission == .readWrite : $0.permission != .none) }
     let pages = pinLength()
     let name = model.nextPinName()
@@ -54,5 +55,8 @@ extension ProgramGenerator {
     if writes { add(.pin(.poke(name: name, offset: offset, bytes()))) }
     if random.chance(50) { add(.pin(.peek(name: name, offset: offset, count: 4))) }
     add(.pin(.release(name: name, dirty: writes)))
+    if mode == .unshare, !model.isHuge {
+      for space in model.spaces { add(.look(.frame(space: space.name, address: model.address(start)))) }
+    }
   }
 }

@@ -26,6 +26,10 @@ extension ProgramGenerator {
     case .overlap: [(35, .map), (15, .remap)]
     case .forks: [(40, .fork), (15, .exit), (15, .write)]
     case .pins: [(30, .pin), (20, .transient), (10, .unmap), (10, .protect)]
+    case .unshare: [(15, .fork), (8, .exit), (40, .transient), (15, .write)]
+    case .longterm: [(15, .fork), (40, .pin), (10, .release), (15, .write)]
+    case .pfn:
+      [(20, .map), (20, .advise), (15, .remap), (15, .protect), (10, .unmap), (10, .pin), (10, .transient)]
     }
   }
 
@@ -61,7 +65,7 @@ extension ProgramGenerator {
     case .pin, .get, .release, .peek, .poke: addPinStep(space)
     case .transient: addTransientPin(space)
     case .look:
-      guard !model.isHuge else { return }
+      guard !model.isHuge, !collapses else { return }
       add(.look(.frame(space: space.name, address: model.address(somePage(space)))))
     }
   }
@@ -139,7 +143,7 @@ extension ProgramGenerator {
     return (start, count, PageRange(address: model.address(start) + misaligned, pages: count * model.scale))
   }
 
-  private mutating func permission() -> Permission {
+  mutating func permission() -> Permission {
     random.pick([(1, .none), (4, .read), (6, .readWrite), (mapsWriteOnly ? 3 : 0, .write)])
   }
 
@@ -149,6 +153,7 @@ extension ProgramGenerator {
     guard let index = model.spaces.firstIndex(where: { $0.name == name }) else { return }
     let start = Int.random(in: 0..<hotPages, using: &random)
     let count = random.chance(1) ? 0 : length()
+    if mode == .pfn, random.chance(50) { return addFrameNumbers(index, start, count) }
     let file =
       random.chance(collapses ? 0 : changesFiles ? 90 : model.isHuge ? 10 : 35)
       ? model.files.randomElement(using: &random) : nil
@@ -179,6 +184,28 @@ extension ProgramGenerator {
     model.spaces[index].map(start, count, page, from: offset ?? 0)
   }
 
+  /// Maps the image for reading, or the device for whatever.
+  private mutating func addFrameNumbers(_ index: Int, _ start: Int, _ count: Int) {
+    let isDevice = random.chance(30)
+    let permission = isDevice ? permission() : random.chance(15) ? .none : .read
+    let noReplace = random.chance(8)
+    let space = model.spaces[index].name
+    let range = PageRange(
+      address: model.address(start) + (random.chance(1) ? 0x10 : 0), pages: isDevice ? 1 : count)
+    let sharing: SharingWord = isDevice ? .shared : .private
+    add(
+      .space(
+        .map(
+          MapStatement(
+            space: space, range: range, permission: permission, sharing: sharing,
+            backing: .pfn(isDevice ? Self.device : Self.image), noReplace: noReplace))))
+    if isDevice { add(.space(.advise(space: space, range, .dontFork))) }
+    let wanted = model.spaces[index].inWindow(start, range.pages)
+    if noReplace, wanted.contains(where: { model.spaces[index].pages[$0] != nil }) { return }
+    model.spaces[index].map(
+      start, range.pages, ProgramModel.MappedPage(permission: permission, sharing: sharing))
+  }
+
   private mutating func addChange(_ index: Int) {
     let space = model.spaces[index]
     if random.chance(2) { return addFarChange(space.name) }
@@ -193,12 +220,13 @@ extension ProgramGenerator {
       add(.space(.unmap(space: space.name, range)))
       model.spaces[index].map(start, count, nil)
     case 1:
-      let permission = permission()
+      let permission = permission(space.name, range)
       add(.space(.protect(space: space.name, range, permission)))
       model.spaces[index].protect(start, count, permission)
     case 2:
       let advice: AdviceWord = random.pick([
-        (6, .dontNeed), (mode == .swap ? 40 : pagesOut ? 6 : 0, .pageOut), (2, .dontFork), (2, .doFork),
+        (6, .dontNeed), (mode == .swap ? 40 : pagesOut ? 6 : 0, .pageOut), (2, .dontFork),
+        (mode == .pfn ? 6 : 2, .doFork),
         (2, .wipeOnFork), (1, .keepOnFork), (model.isHuge ? 3 : 1, .cold), (frees && !hasPagedOut ? 12 : 0, .free),
         (2, .populateRead), (2, .populateWrite), (collapses ? 5 : 0, .collapse), (2, .guardInstall), (2, .guardRemove),
       ])
@@ -232,7 +260,7 @@ extension ProgramGenerator {
     let range = PageRange(address: address, pages: pages)
     switch random.pick([(1, 0), (1, 1), (1, 2), (1, 3), (1, 4)]) {
     case 0: add(.space(.unmap(space: name, range)))
-    case 1: add(.space(.protect(space: name, range, permission())))
+    case 1: add(.space(.protect(space: name, range, permission(name, range))))
     case 2:
       let advice: AdviceWord = random.pick([
         (2, .dontNeed), (pagesOut && !frees ? 1 : 0, .pageOut), (1, .populateRead), (1, .populateWrite),
@@ -240,7 +268,9 @@ extension ProgramGenerator {
       add(.space(.advise(space: name, range, advice)))
     case 3:
       let longest = PageRange(address: address, pages: 1 << 45)
-      add(.space(random.chance(50) ? .unmap(space: name, longest) : .protect(space: name, longest, permission())))
+      add(
+        .space(
+          random.chance(50) ? .unmap(space: name, longest) : .protect(space: name, longest, permission(name, longest))))
     default:
       let near = PageRange(address: model.address(0), pages: length())
       let far = PageRange(address: startsFar ? address : 0x7fff_ffff_f000, pages: near.pages)

@@ -13,7 +13,8 @@ public struct ProgramGenerator {
   let mode: ProgramMode?
   /// Most statements aim at this many first pages of the window. With fewer pages more statements meet.
   let hotPages: Int
-  /// Whether the program collapses. Then it maps private anonymous memory only, the only kind that compares.
+  /// Whether the program collapses. Then it maps private anonymous memory and frame numbers only: no other kind
+  /// compares.
   let collapses: Bool
   /// Whether the program pages out. Then it shares no memory but that of disk files, which end with a page, and maps no
   /// 2 MiB: the rest does not compare.
@@ -32,6 +33,8 @@ public struct ProgramGenerator {
   let hasSecrets: Bool
   /// Whether the program locks memory.
   let locks: Bool
+  /// Where memory mapped by frame number may be. It never becomes writable.
+  private var frameNumbers = FrameNumberRanges()
   private var lines: [ScenarioLine] = []
   /// The byte of the next write. Two writes differ, so a read tells which of them it sees.
   private var nextByte: UInt8 = 1
@@ -48,13 +51,14 @@ public struct ProgramGenerator {
     let base: UInt64 = random.pick([(3, 0x1000_0000), (1, 0x101f_8000), (1, 0x101f_e000)])
     model = ProgramModel(base: scale == 1 ? base : 0x1000_0000, scale: scale)
     hotPages = random.pick([(1, 2), (2, 4), (1, 8), (2, ProgramModel.windowPages)])
-    collapses = scale > 1 && random.chance(50)
-    pagesOut = scale == 1 && (mode == .swap || random.chance(30))
-    mapsWriteOnly = random.chance(25)
-    changesFiles = scale == 1 && (mode == .disk || mode == .files || (mode != .swap && random.chance(40)))
+    collapses = scale > 1 ? random.chance(50) : mode == .pfn && random.chance(25)
+    pagesOut = scale == 1 && !collapses && (mode == .swap || random.chance(30))
+    mapsWriteOnly = mode != .unshare && mode != .longterm && random.chance(25)
+    changesFiles =
+      scale == 1 && mode != .pfn && (mode == .disk || mode == .files || (mode != .swap && random.chance(40)))
     seals = random.chance(15)
     frees = pagesOut && random.chance(35)
-    hasSecrets = scale == 1 && !pagesOut && random.chance(15)
+    hasSecrets = scale == 1 && !pagesOut && !collapses && random.chance(15)
     locks = scale == 1 && random.chance(20)
     self.random = random
   }
@@ -72,6 +76,10 @@ public struct ProgramGenerator {
 
   private mutating func makeMachine() {
     add(.machine(.memory(pages: model.isHuge ? Self.hugeMemoryPages : Self.memoryPages)))
+    if mode == .pfn {
+      add(FrameNumberFile.image(Self.image))
+      add(.machine(.device(name: Self.device, pages: 1)))
+    }
     for name in ["f", "g"].prefix(mode == .files ? 2 : Int.random(in: 1...2, using: &random)) {
       let pages = Int.random(in: 1...6, using: &random)
       let byte: UInt8? = random.chance(50) ? takeByte() : nil
@@ -99,7 +107,9 @@ public struct ProgramGenerator {
       }
       for page in space.mappedPages {
         add(.access(.read(space: space.name, address: model.address(page), count: 12)))
-        if !model.isHuge, random.chance(30) { add(.look(.frame(space: space.name, address: model.address(page)))) }
+        if !model.isHuge, !collapses, random.chance(30) {
+          add(.look(.frame(space: space.name, address: model.address(page))))
+        }
         if random.chance(changesFiles ? 80 : 25) {
           add(.access(.read(space: space.name, address: model.address(page) + 4088, count: 8)))
         }
@@ -121,10 +131,13 @@ public struct ProgramGenerator {
   /// Enough for all spaces and files at once. A scenario that runs out of memory does not compare.
   private static let memoryPages = Comparability.enoughMemory
   private static let hugeMemoryPages = 1 << 15
+  /// The image and the device that mode `pfn` maps.
+  static let image = "i", device = "d"
 
   // MARK: - For the steps
 
   mutating func add(_ statement: Statement) {
+    if case .space(let statement) = statement { frameNumbers.note(statement, [Self.device]) }
     lines.append(ScenarioLine(number: lines.count + 1, statement: statement))
   }
 
@@ -133,6 +146,13 @@ public struct ProgramGenerator {
     model.spaces.append(.init(name: name, pages: Array(repeating: nil, count: ProgramModel.windowPages)))
     add(.space(.space(name: name)))
     if changesFiles { addFileMaps() }
+  }
+
+  /// A permission for a range of a space.
+  mutating func permission(_ space: String, _ range: PageRange) -> Permission {
+    let permission = permission()
+    let isWritable = [.write, .readWrite].contains(permission)
+    return isWritable && frameNumbers.overlap(range, of: space) ? .read : permission
   }
 
   mutating func takeByte() -> UInt8 {

@@ -16,6 +16,12 @@ public enum ProgramMode: String, CaseIterable, Sendable {
   case forks
   /// Pins of many pages, some of which cannot be pinned.
   case pins
+  /// Memory mapped by frame number, as a device's is.
+  case pfn
+  /// Forks, short pins for reading, and how many entries then map the page: such a pin unshares it.
+  case unshare
+  /// Long-term pins for reading.
+  case longterm
 
   /// Why this machine has no such memory; nil if it has.
   ///
@@ -24,7 +30,9 @@ public enum ProgramMode: String, CaseIterable, Sendable {
     switch self {
     case .disk, .files: oracle.missingWords["diskfile"]
     case .swap: Self.hasSwap ? nil : "this machine has no swap"
-    case .huge, .overlap, .forks, .pins: nil
+    case .pfn: oracle.missingWords["image"] ?? oracle.missingWords["device"]
+    case .longterm: oracle.missingWords[KernelOracle.longTermReads]
+    case .huge, .overlap, .forks, .pins, .unshare: nil
     }
   }
 

@@ -21,6 +21,8 @@ struct ProgramModel {
     var pages: Int
     /// Whether the program may store through the pin.
     var takesStores: Bool
+    /// Whether it is a long-term pin for reading.
+    var isLongRead = false
   }
 
   struct File {

@@ -71,6 +71,10 @@ import Testing
     case .huge: return lines.contains { $0.hasSuffix(" huge") } && count("protect", "unmap", "remap") > 3
     case .overlap: return count("map", "remap") > 5
     case .forks: return depth(lines) >= 3
+    case .pfn: return count("map") > 2 && lines.contains { $0.hasPrefix("map ") && $0.contains(" pfn:") }
+    case .unshare: return count("fork") > 0 && count("frame") > 3
+    case .longterm:
+      return lines.contains { $0.hasPrefix("pin ") && $0.hasSuffix(" longterm") && !$0.contains(" write ") }
     case .pins:
       return lines.contains { line in
         let words = line.split(separator: " ")

@@ -25,7 +25,7 @@ enum RunningKernel {
 
   /// The words that a newer or differently configured kernel would answer, with the reasons; nil if there is none.
   static var missingFeatures: String? {
-    let features = missingWords.filter { $0.key != "diskfile" }
+    let features = missingWords.filter { !["diskfile", "image", "device", "longterm-read"].contains($0.key) }
     if features.isEmpty { return nil }
     return features.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }.joined(separator: ", ")
   }

@@ -28,8 +28,8 @@ extension Statement {
   /// The bytes that a load or store of the program accesses.
   fileprivate var accessedBytes: ClosedRange<UInt64>? {
     switch self {
-    case .access(.read(_, let address, let count)): Self.bytes(from: address, UInt64(count))
-    case .access(.write(_, let address, let bytes)): Self.bytes(from: address, UInt64(bytes.bytes.count))
+    case .access(.read(_, let address, let count)): PageRange.bytes(from: address, UInt64(count))
+    case .access(.write(_, let address, let bytes)): PageRange.bytes(from: address, UInt64(bytes.bytes.count))
     default: nil
     }
   }
@@ -37,28 +37,17 @@ extension Statement {
   /// The bytes whose entries the statement may empty, replace or write-protect.
   fileprivate var changedTranslations: [ClosedRange<UInt64>] {
     switch self {
-    case .space(.unmap(_, let range)), .space(.protect(_, let range, _)): [Self.bytes(of: range)]
-    case .space(.map(let map)): [Self.bytes(of: map.range)]
-    case .space(.remap(_, let from, let to, _)): [Self.bytes(of: from), Self.bytes(of: to)]
+    case .space(.unmap(_, let range)), .space(.protect(_, let range, _)): [range.bytes]
+    case .space(.map(let map)): [map.range.bytes]
+    case .space(.remap(_, let from, let to, _)): [from.bytes, to.bytes]
     case .space(.advise(_, let range, let advice)):
       switch advice {
-      case .dontNeed, .pageOut, .free, .cold, .collapse, .guardInstall: [Self.bytes(of: range)]
+      case .dontNeed, .pageOut, .free, .cold, .collapse, .guardInstall: [range.bytes]
       default: []
       }
     // A fork write-protects; a cut empties entries wherever the file is mapped.
     case .space(.fork), .space(.exit), .file(.truncate), .file(.punch): [0...UInt64.max]
     default: []
     }
-  }
-
-  private static func bytes(of range: PageRange) -> ClosedRange<UInt64> {
-    let (count, overflows) = UInt64(max(range.pages, 0)).multipliedReportingOverflow(by: 4096)
-    return bytes(from: range.address, overflows ? .max : count)
-  }
-
-  /// At least one byte; not beyond the last address.
-  private static func bytes(from address: UInt64, _ count: UInt64) -> ClosedRange<UInt64> {
-    let (end, overflows) = address.addingReportingOverflow(max(count, 1) - 1)
-    return address...(overflows ? .max : end)
   }
 }

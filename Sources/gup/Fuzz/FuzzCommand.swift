@@ -72,8 +72,8 @@ struct FuzzCommand: ParsableCommand {
   @Option(
     help: """
       What programs are about: files on a disk, a file on a disk and one in memory, memory paged out to swap, 2 MiB \
-      entries in parts, mappings over others, forks of forks, pins of many pages. Several are taken in turn. A mode that this machine has no memory for is \
-      skipped, and said to be.
+      entries in parts, mappings over others, forks of forks, pins of many pages, memory mapped by frame number, short pins for \
+      reading that unshare, long-term pins for reading. Several are taken in turn. A mode that this machine has no memory for is skipped, and said to be.
       """)
   var mode: [ProgramMode] = []
 
