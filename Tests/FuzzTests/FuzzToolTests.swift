@@ -13,6 +13,7 @@ import Testing
     ["--programs", "1", "--differences=-1"], ["--races", "--times", "0"], ["--times", "3"], ["--fewest", "3"],
     ["--races", "--fewest", "0"], ["--races", "--fewest", "101"], ["--races", "--times", "4", "--fewest", "5"],
     ["--minutes", "many"], ["--keep", ""], ["--mode", "everything"], ["--races", "--mode", "disk"],
+    ["--kept"], ["--races", "--kept"],
   ])
   func refuses(arguments: [String]) throws {
     let run = try Tool.gup(["fuzz"] + arguments)
@@ -125,6 +126,24 @@ struct FuzzRunTests {
     let other = try Tool.gup(["fuzz", "--races", "-"], input: "space A\n")
     #expect(other.status == 2)
     #expect(other.output == "<stdin>: not compared: it has not exactly one 'par', outside a 'repeat'\n")
+  }
+
+  /// What a kept pair says of the kernel alone is looked for in the library, and told by reason.
+  @Test func keptPairsAreSortedByReason() throws {
+    let pair = "space A\nmap A 0x10000 1 rw private anon\npar\nwrite A 0x10000 01\nand\nread A 0x10000 1\nend\n"
+    try Tool.withFolder { folder in
+      let path = "\(folder)/kept.gup"
+      let text = pair + "# the kernel alone: ok; 01\n# the kernel alone: ok; 77\n"
+      try text.write(toFile: path, atomically: false, encoding: .utf8)
+      let run = try Tool.gup(["fuzz", "--races", "--kept", "--times", "1000", path])
+      #expect(run.status == 0)
+      #expect(run.output.contains("\n1 pairs, 2 outcomes of the kernel alone\n1: the library shows it within 1"))
+      #expect(run.output.hasSuffix("\n1: not by the library: no order explains it\n"))
+      try pair.write(toFile: path, atomically: false, encoding: .utf8)
+      let none = try Tool.gup(["fuzz", "--races", "--kept", path])
+      #expect(none.status == 2)
+      #expect(none.output.contains("no outcome of the kernel alone is in it"))
+    }
   }
 
   /// Ctrl-C at a terminal goes to every process of the run. It prints what it has, and the kernel's side does not

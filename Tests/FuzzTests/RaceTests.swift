@@ -15,6 +15,16 @@ import Testing
     return divided.steps[0].map { ($0.continues ? "+ " : "") + $0.statement.description }
   }
 
+  @Test func keptOutcomesAreReadAgain() throws {
+    let pair = try pair("write A 0x1000 0a\nand\nread A 0x1000 1")
+    let kept = KernelAlone(pair: pair, outcomes: [["ok", ""], ["", "0a"], ["SIGSEGV", "SIGSEGV"]])
+    let file = try ScenarioParser().parse(text: kept.text, path: "pair")
+    #expect(KernelAlone(file, text: kept.text)?.outcomes == kept.outcomes)
+    let cut = kept.text.split(separator: "\n").map { $0.hasSuffix(" ") ? $0.dropLast() : $0 }.joined(separator: "\n")
+    #expect(KernelAlone(file, text: cut)?.outcomes == kept.outcomes)
+    #expect(KernelAlone(pair.file, text: pair.file.text) == nil)
+  }
+
   @Test func statementsAreDividedIntoPages() throws {
     #expect(try steps("write A 0x1fff 0a0b") == ["write A 0x1fff 0a", "+ write A 0x2000 0b"])
     #expect(try steps("read A 0x1fff 4097") == ["read A 0x1fff 1", "+ read A 0x2000 4096"])

@@ -33,14 +33,25 @@ final class LibraryRacer {
 
   /// Runs the halves at once, many times, and counts each different outcome.
   ///
-  /// Every other time the threads hesitate at yield points now and then, in builds that have them.
-  ///
   /// - Parameter goal: how many different outcomes are enough.
   func outcomes(of pair: RacePair, rounds: RaceRounds, goal: Int, seed: UInt64) -> [[String]: Int] {
-    var random = SplitMix64(seed: seed)
     var outcomes: [[String]: Int] = [:]
+    race(pair, seed: seed) {
+      rounds.areEnough($0, showing: outcomes.count, goal: goal)
+    } found: { _, outcome in
+      outcomes[outcome, default: 0] += 1
+    }
+    return outcomes
+  }
+
+  /// Runs the halves at once until `isEnough`, which gets the number of rounds that ran, and hands over each outcome
+  /// with the number of its round.
+  ///
+  /// Every other time the threads hesitate at yield points now and then, in builds that have them.
+  func race(_ pair: RacePair, seed: UInt64, until isEnough: (Int) -> Bool, found: (Int, [String]) -> Void) {
+    var random = SplitMix64(seed: seed)
     var round = 0
-    while !rounds.areEnough(round, showing: outcomes.count, goal: goal) {
+    while !isEnough(round) {
       defer { round += 1 }
       for statement in pair.setup { _ = machine.execute(statement) }
       let hesitates = round % 2 == 1
@@ -55,9 +66,8 @@ final class LibraryRacer {
       if let handler { YieldPoint.remove(handler) }
       let looks = pair.looks.map { machine.execute($0) }
       machine.clear()
-      outcomes[(first + second + looks).map(\.description), default: 0] += 1
+      found(round, (first + second + looks).map(\.description))
     }
-    return outcomes
   }
 
   /// What the machine still holds after everything was given back.

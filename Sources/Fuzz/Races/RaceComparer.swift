@@ -11,8 +11,8 @@ public struct RaceResult: Sendable {
   public var byLibrary = 0
   public var byKernel = 0
   public var byKernelAlone: Int { kernelAlone.count }
-  /// The outcomes of the kernel that the library did not show, each with whether one order of whole steps has it.
-  public var kernelAlone: [(outcome: [String], isOfAnOrder: Bool)] = []
+  /// The outcomes of the kernel that the library did not show.
+  public var kernelAlone: [[String]] = []
   /// How often the halves ran at once, with all engines and on the kernel.
   public var rounds = 0
   /// Whether the kernel showed an outcome that only a processor's stale translation explains.
@@ -88,10 +88,10 @@ public struct RaceRounds: Sendable {
 /// (`withGuardsApart`). Then the halves run at once, in the
 /// library with every engine and on the kernel.
 public final class RaceComparer {
-  private let oracle: KernelOracle
-  private var racers: [LibraryRacer]
+  let oracle: KernelOracle
+  private(set) var racers: [LibraryRacer]
   /// How often the halves run at once, with each engine and on the kernel.
-  private let rounds: RaceRounds
+  let rounds: RaceRounds
 
   /// - Parameter rounds: how often the halves run at once, with each engine and on the kernel.
   public init(oracle: KernelOracle, rounds: RaceRounds = RaceRounds()) throws(PageError) {
@@ -155,7 +155,7 @@ public final class RaceComparer {
     }
     result.byLibrary = ofLibrary.count
     result.byKernel = ofKernel.count
-    result.kernelAlone = Set(ofKernel.keys).subtracting(ofLibrary).map { ($0, judge.outcomes.contains($0)) }
+    result.kernelAlone = Array(Set(ofKernel.keys).subtracting(ofLibrary))
     return result
   }
 
@@ -211,7 +211,7 @@ struct RaceJudge {
     return RaceFailure(pair: pair, reason: .outcome(outcome, by: side, times: times))
   }
 
-  private func explains(_ outcome: [String]) -> Bool {
+  func explains(_ outcome: [String]) -> Bool {
     if outcomes.contains(outcome) { return true }
     if isJoint { return false }
     let shown = RacePieces(pair.halves.flatMap { $0 } + pair.looks, outcome, pins: pins)

@@ -15,7 +15,40 @@ extension FuzzCommand {
       Output.error.line("gup fuzz: no machine to race on: \(error.name)")
       return Self.unanswered
     }
+    if kept { return try runKept(comparer) }
     return files.isEmpty ? try runPairs(comparer, keptIn: folder) : try runRaceFiles(comparer)
+  }
+
+  /// Races the library on pairs that `--keep` kept, until it shows what the kernel alone had shown. Prints why the rest
+  /// is not shown.
+  private func runKept(_ comparer: RaceComparer) throws -> ExitCode {
+    Interruption.catchFirst()
+    var pairs = 0
+    var counts: [KeptReason: Int] = [:]
+    for path in files where !Interruption.isRequested {
+      let file = try parse(path)
+      let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+      guard let kept = KernelAlone(file, text: text) else {
+        Output.standard.line("\(file.path): no outcome of the kernel alone is in it")
+        continue
+      }
+      pairs += 1
+      let reasons = try comparer.reasons(for: kept, seed: UInt64(pairs)).map { KeptReason($0, most: times ?? 100) }
+      for reason in reasons { counts[reason, default: 0] += 1 }
+      Output.standard.line("\(file.path): \(reasons.map(\.description).joined(separator: "; "))")
+    }
+    Output.standard.line("\(pairs) pairs, \(counts.values.reduce(0, +)) outcomes of the kernel alone")
+    for (reason, count) in counts.sorted(by: { $0.key < $1.key }) { Output.standard.line("\(count): \(reason)") }
+    return Interruption.isRequested ? Self.interrupted : pairs == 0 ? Self.unanswered : .success
+  }
+
+  private func parse(_ path: String) throws -> ScenarioFile {
+    do throws(ParseFailure) {
+      return try ScenarioParser().parse(argument: path)
+    } catch {
+      for problem in error.errors { Output.error.line(problem.description) }
+      throw Self.unanswered
+    }
   }
 
   private func runPairs(_ comparer: RaceComparer, keptIn folder: DifferenceFolder?) throws -> ExitCode {
@@ -42,10 +75,9 @@ extension FuzzCommand {
       folder?.write(failure.pair.file.text, to: "seed-\(seed)-pair-\(number).gup")
     } didRace: { number, pair, result in
       guard let folder, result.byKernelAlone > 0 else { return }
-      let outcomes = result.kernelAlone.map { outcome, isOfAnOrder in
-        "# the kernel alone, \(isOfAnOrder ? "one order" : "orders that differ by page"): \(outcome.joined(separator: "; "))\n"
-      }
-      folder.write(pair.file.text + outcomes.joined(), to: "seed-\(seed)-pair-\(number)-kernel-alone.gup")
+      folder.write(
+        KernelAlone(pair: pair, outcomes: result.kernelAlone).text,
+        to: "seed-\(seed)-pair-\(number)-kernel-alone.gup")
     }
     progress.clear()
     let seconds = Int(((clock.now - start) / .seconds(1)).rounded())
@@ -63,13 +95,7 @@ extension FuzzCommand {
     var compared = 0
     var fails = false
     for path in files {
-      let file: ScenarioFile
-      do throws(ParseFailure) {
-        file = try ScenarioParser().parse(argument: path)
-      } catch {
-        for problem in error.errors { Output.error.line(problem.description) }
-        throw Self.unanswered
-      }
+      let file = try parse(path)
       guard let pair = RacePair(file) else {
         Output.standard.line("\(file.path): not compared: it has not exactly one 'par', outside a 'repeat'")
         continue
@@ -97,5 +123,32 @@ extension FuzzCommand {
       }
     }
     return fails ? Self.differs : compared == 0 ? Self.unanswered : .success
+  }
+}
+
+/// Why the library did not show an outcome of the kernel's, as the last lines of `gup fuzz --races --kept` tell it.
+private enum KeptReason: Hashable, Comparable, CustomStringConvertible {
+  /// The library shows it within so many rounds.
+  case shown(within: Int)
+  case other(String)
+
+  init(_ reason: KernelAlone.Reason, most: Int) {
+    self =
+      switch reason {
+      case .shown(_, let round): .shown(within: [100, 1000].first { round < $0 && $0 < most } ?? most)
+      case .ofAnOrder: .other("not by the library: an order of the steps")
+      case .ofOrdersByPage: .other("not by the library: orders that differ by page")
+      case .ofParts: .other("not by the library: an access apart from its fault, or a copy apart from its pin")
+      case .ofGuards: .other("not by the library: a guard in two steps")
+      case .ofStaleTranslation: .other("not by the library: a translation that a processor remembers")
+      case .unexplained: .other("not by the library: no order explains it")
+      }
+  }
+
+  var description: String {
+    switch self {
+    case .shown(let rounds): "the library shows it within \(rounds) rounds"
+    case .other(let text): text
+    }
   }
 }

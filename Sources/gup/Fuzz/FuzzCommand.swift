@@ -47,6 +47,13 @@ struct FuzzCommand: ParsableCommand {
   @Option(help: "With --races: how often they do at least, also if all outcomes have come out (default: 25).")
   var fewest: Int?
 
+  @Flag(
+    help: """
+      With --races and files that --keep kept because the kernel alone showed an outcome: the library races, up to --times \
+      with each engine, until it shows them. What it does not show is counted by reason.
+      """)
+  var kept = false
+
   @Option(help: "The seed. The same seed gives the same programs.")
   var seed: UInt64?
 
@@ -109,6 +116,12 @@ struct FuzzCommand: ParsableCommand {
     // Also false for not-a-number.
     if let minutes, !(minutes > 0 && minutes <= Self.mostMinutes) {
       throw ValidationError("--minutes \(minutes): more than 0 and at most \(Int(Self.mostMinutes)) is needed.")
+    }
+    if kept, !races || files.isEmpty || files.contains(ScenarioParser.standardInput) {
+      throw ValidationError("--kept goes with --races and files by name only.")
+    }
+    if kept, fewest != nil {
+      throw ValidationError("--fewest does not go with --kept: the library races until --times.")
     }
     if races, !mode.isEmpty { throw ValidationError("--mode does not go with --races.") }
     if keep?.isEmpty == true { throw ValidationError("--keep: the name of a folder is needed.") }
