@@ -162,4 +162,69 @@ import Testing
       }
     }
   }
+
+  // MARK: What reclaim is told
+
+  @Test func aPartialUnmapIsCountedUntilTheFrameEnds() throws {
+    try withHugePages { machine, space in
+      let memory = machine.memory
+      try space.mapNumbered(pages: 1024)
+      try space.unmap(at: hugeBase.page(512), pages: 512)
+      #expect(!memory.hasPartlyMappedFrames, "an entry that mapped all of a frame left none of it")
+      try space.unmap(at: hugeBase.page(7), pages: 1)
+      #expect(memory.hasPartlyMappedFrames)
+      try space.unmap(at: hugeBase, pages: 512)
+      memory.flushDeferredFrees()
+      #expect(!memory.hasPartlyMappedFrames && memory.census().framesInUse == 0)
+    }
+  }
+
+  @Test func aBreakUpEndsTheCount() throws {
+    try withHugePages { machine, space in
+      try space.mapNumbered(pages: 512)
+      try space.unmap(at: hugeBase.page(7), pages: 1)
+      machine.memory.flushDeferredFrees()
+      #expect(machine.memory.reclaim(pages: 1) == 1)
+      #expect(!machine.memory.hasPartlyMappedFrames)
+      try space.unmap(at: hugeBase, pages: 5)
+      #expect(!machine.memory.hasPartlyMappedFrames, "they are ordinary frames")
+    }
+  }
+
+  /// The parent maps the frame whole. So what the child unmaps, or copies, can be reached still, until the parent ends.
+  @Test(arguments: [false, true]) func anEntryThatMapsAllKeepsAFrameFromTheCount(copies: Bool) throws {
+    try withHugePages { machine, space in
+      try space.mapNumbered(pages: 512)
+      let child = try space.fork()
+      if copies {
+        try child.store(UInt64(8), at: hugeBase.page(7))
+      } else {
+        try child.unmap(at: hugeBase.page(7), pages: 1)
+      }
+      #expect(!machine.memory.hasPartlyMappedFrames)
+      try space.unmap(at: hugeBase, pages: 512)
+      #expect(machine.memory.hasPartlyMappedFrames)
+      machine.memory.flushDeferredFrees()
+      // The copied page has a frame of its own. It comes with the break-up of what is left.
+      #expect(machine.memory.reclaim(pages: 1) == 1)
+      #expect(!machine.memory.hasPartlyMappedFrames)
+      #expect(try child.firstUnnumbered(pages: 8..<512) == nil)
+      child.exit()
+    }
+  }
+
+  /// Two copies of one part: the second one is the last entry that goes from it.
+  @Test func theLastCopyOfAPartIsCounted() throws {
+    try withHugePages { machine, space in
+      try space.mapNumbered(pages: 512)
+      let child = try space.fork()
+      let pin = try space.pin(at: hugeBase.page(9), .get)
+      try child.store(UInt64(8), at: hugeBase.page(7))
+      #expect(!machine.memory.hasPartlyMappedFrames)
+      try space.store(UInt64(8), at: hugeBase.page(7))
+      #expect(machine.memory.hasPartlyMappedFrames)
+      pin.release()
+      child.exit()
+    }
+  }
 }

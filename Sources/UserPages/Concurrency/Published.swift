@@ -60,7 +60,8 @@ struct Published<Value: ~Copyable>: @unchecked Sendable {
 /// The memory of a published value of whatever type.
 ///
 /// Cells are of one size, and those of plain values are used again: a thread that maps and unmaps takes and frees one
-/// each time. A debug build uses none again, so that sanitizers see an access to a value that was freed.
+/// each time. Debug builds, and those with `-DUSERPAGES_NEW_CELLS`, use none again. So sanitizers and the checker of the
+/// memory model see an access to a value that was freed.
 enum PublishedCell {
   /// The size of a cell: the header, and the largest value.
   static let bytes = 96
@@ -80,7 +81,7 @@ enum PublishedCell {
 extension DeferredQueue {
   /// A cell with unspecified contents, from the heap or used before.
   func takePublishedCell() -> UnsafeMutableRawPointer {
-    #if DEBUG
+    #if DEBUG || USERPAGES_NEW_CELLS
       publishedCells.make()
     #else
       publishedCells.take() ?? publishedCells.make()
@@ -89,7 +90,7 @@ extension DeferredQueue {
 
   /// Frees the cell of a value that holds nothing.
   func freePlainCell(_ cell: UnsafeMutableRawPointer) {
-    #if DEBUG
+    #if DEBUG || USERPAGES_NEW_CELLS
       cell.deallocate()
     #else
       publishedCells.free(cell)

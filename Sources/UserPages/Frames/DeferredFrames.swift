@@ -96,3 +96,26 @@ extension DeferredWord {
     DeferredWord(tag: tablePageTag, payload: UInt64(UInt(bitPattern: page)))
   }
 }
+
+/// Frames to free gathered in a row, so that the allocator's lock is taken once for all of them.
+private struct FrameBatch: ~Copyable {
+  private static let capacity = 64
+
+  private var pfns = InlineArray<64, PFN>(repeating: PFN(0))
+  private var count = 0
+
+  init() {}
+
+  deinit { precondition(count == 0, "a batch of frames was dropped") }
+
+  mutating func add(_ pfn: PFN, for allocator: FrameAllocator) {
+    if count == Self.capacity { flush(to: allocator) }
+    pfns[count] = pfn
+    count += 1
+  }
+
+  mutating func flush(to allocator: FrameAllocator) {
+    if count > 0 { allocator.free(pfns.span.extracting(0..<count)) }
+    count = 0
+  }
+}

@@ -12,14 +12,14 @@
 /// the descriptor (`FrameTable.folio(of:)`), and holds a reference, so that the answer stays true.
 extension Frame {
   static let hugeBit: UInt64 = 1 << 38
-  static let hugeMapShift: UInt64 = 42
+  static let hugeMapShift: UInt64 = 43
   fileprivate static let oneHugeMapping: UInt64 = 1 << hugeMapShift
   /// The most entries that map one 2 MiB frame whole. A refused thread counts for a moment, so another may be refused
   /// early.
   ///
   /// The field holds twice as many. But a split turns an entry into 512 references, which cannot be refused. These make
-  /// 2^30. With the 2^31 that `retain` grants they stay below what `addReferences` can hold.
-  static let hugeMappingLimit = 1 << 21
+  /// 2^29. With the 2^31 that `retain` grants they stay below what `addReferences` can hold.
+  static let hugeMappingLimit = 1 << 20
 
   /// Entries of the second-lowest level that map the 2 MiB frame that this one is the first of. It is 0 in all others.
   var hugeMapCount: Int { Int(descriptor.pointee.state.load(ordering: .acquiring) >> Self.hugeMapShift) }

@@ -35,7 +35,8 @@ import Synchronization
 ///     bit  39       data cache flushing, see `DataCacheFlushing.swift`
 ///     bit  40       written back: a page of a file whose dirty pages are written to a store. Set until the frame's next life
 ///     bit  41       lazily freed: private memory that may be dropped while no entry of it is dirty (`LazyFree.swift`)
-///     bits 42...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;
+///     bit  42       partly mapped: of the first frame of 2 MiB alone (`PartlyMappedFrames.swift`)
+///     bits 43...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;
 ///                   more than `Frame.hugeMappingLimit` are refused with ENOMEM
 ///
 /// The mapcount falls the moment an entry is cleared. The reference that the entry held falls a grace period later
@@ -82,6 +83,9 @@ struct Frame: @unchecked Sendable {
 
   /// Private memory that may be dropped while its entry is clean (Linux's anonymous folio without PG_swapbacked).
   static let lazilyFreedBit: UInt64 = 1 << 41
+
+  /// 2 MiB of private memory that `PartlyMappedFrames` counts.
+  static let partlyMappedBit: UInt64 = 1 << 42
 
   // MARK: References and pins
 

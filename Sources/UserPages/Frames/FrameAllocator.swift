@@ -65,6 +65,7 @@ final class FrameAllocator: @unchecked Sendable {
   }
 
   let watermarks: Watermarks
+  let partlyMapped = PartlyMappedFrames()
 
   /// Manages the `count` frames from `first` on, all free.
   init(table: FrameTable, first: PFN, count: Int, movable movableCount: Int, watermarks: Watermarks) {
@@ -182,6 +183,7 @@ final class FrameAllocator: @unchecked Sendable {
   ///
   /// - Precondition: `first` is a multiple of 512. It need not have come from `allocateHuge`.
   func freeHuge(_ first: PFN) {
+    partlyMapped.remove(table.frame(first))
     for index in 0..<Page.pagesPerHuge { end(first + index) }
     depot.putBlock(first)
   }
@@ -273,28 +275,5 @@ final class FrameAllocator: @unchecked Sendable {
       if let movable { empty(cache(index, movable: true), into: movable) }
     }
     return take()
-  }
-}
-
-/// Frames to free gathered in a row, so that the allocator's lock is taken once for all of them.
-struct FrameBatch: ~Copyable {
-  private static let capacity = 64
-
-  private var pfns = InlineArray<64, PFN>(repeating: PFN(0))
-  private var count = 0
-
-  init() {}
-
-  deinit { precondition(count == 0, "a batch of frames was dropped") }
-
-  mutating func add(_ pfn: PFN, for allocator: FrameAllocator) {
-    if count == Self.capacity { flush(to: allocator) }
-    pfns[count] = pfn
-    count += 1
-  }
-
-  mutating func flush(to allocator: FrameAllocator) {
-    if count > 0 { allocator.free(pfns.span.extracting(0..<count)) }
-    count = 0
   }
 }

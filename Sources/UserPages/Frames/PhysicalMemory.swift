@@ -157,6 +157,7 @@ public final class PhysicalMemory: Sendable {
     precondition(left.mapcounts == 0, "physical memory was torn down with \(left.mapcounts) pages mapped")
     precondition(left.swapSlots == 0, "physical memory was torn down with \(left.swapSlots) pages swapped out")
     if left.references != 0 { fatalError("physical memory was torn down with gets outstanding: \(heldFrames())") }
+    precondition(!hasPartlyMappedFrames, "a 2 MiB frame has ended and counts as mapped in part")
     close(arena)
     frames.release()
   }

@@ -119,6 +119,8 @@ struct PTE: RawRepresentable, Equatable, Sendable {
 
   /// The frame whose counts hold for the frame of an entry that is mapped and not special.
   @usableFromInline var folioPFN: PFN { isHuge ? pfn.hugeStart : pfn }
+  /// The first frame of the 2 MiB of private memory that the entry maps, whole or a part of it, or nil.
+  var privateHugePFN: PFN? { isHuge && isAnonymous ? pfn.hugeStart : nil }
 
   /// The frame number of an entry that is mapped.
   @inlinable @inline(__always) var pfn: PFN { PFN((rawValue & PTELayout.pfnMask) >> PTELayout.pfnShift) }

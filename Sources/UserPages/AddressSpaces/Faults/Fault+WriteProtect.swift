@@ -170,9 +170,11 @@ extension Fault {
     guard case .done = outcome else { return outcome }
     events.add(1, to: Counters.copyIndex)
     if let original {
-      original.removeMapping()
       // Loads that read the old entry may be under way: the reference falls a grace period later.
-      space.with { $0.memory.putAfterGracePeriod(pte.folioPFN) }
+      space.with {
+        $0.memory.removeMapping(of: original, partOf: pte.privateHugePFN)
+        $0.memory.putAfterGracePeriod(pte.folioPFN)
+      }
     } else {
       tellLater(site, copy: copy.pfn)
     }

@@ -39,7 +39,8 @@ extension AddressSpace {
   }
 
   /// Breaks up the 2 MiB frames of private memory that the space shows in part only, if they have no other holders.
-  /// Returns how many frames are free now that were not. No contents are lost, so this needs no swap file.
+  /// Returns how many frames are free now that were not. No contents are lost, so this needs no swap file. Looks at all
+  /// entries of the space: `PartlyMappedFrames` says whether there is anything to find.
   func breakUpLeftovers() -> Int {
     let everything = VirtualAddress(0)..<VirtualAddress.limit
     guard mmapLock.reading({ reader in showsHugeFrames(everything, reader, .leftovers) }) else { return 0 }
@@ -205,6 +206,7 @@ extension AddressSpace {
     let isAlone = unused != nil
     var freed = 0
     if let unused {
+      memory.allocator.partlyMapped.remove(folio)
       // No hold is left, and a device's holder marks the page dirty before it ends its own.
       frames.leaveLazyFree(
         of: first, to: entries.map(\.pte.pfn), entriesAreClean: entries.allSatisfy { !$0.pte.isDirty })

@@ -175,7 +175,7 @@ extension AddressSpace {
   ) -> Frame? {
     guard let frame = normalFrame(pte, at: address, in: mapping) else { return nil }
     if pte.isDirty, !pte.isAnonymous { frame.set(Frame.dirtyBit) }
-    if isHuge { frame.removeHugeMapping() } else { frame.removeMapping() }
+    memory.removeMapping(of: frame, partOf: pte.privateHugePFN, isWhole: isHuge)
     teardown.deferFree(.entry(pte.folioPFN, isHuge: isHuge, mayBeInSlot: engine.mayHoldUncounted(pte)))
     return frames.frame(pte.folioPFN)
   }

@@ -41,8 +41,7 @@ extension PhysicalMemory {
     while failures < 8 {
       if deferred.isAnythingPending { deferred.drain() }
       if allocator.gatheredCount() >= watermarks.high { return true }
-      let freed = reclaim(
-        atMost: reclaimBatch, swapping: reclaimer.policy.swapsForAllocations, takesLeftovers: false)
+      let freed = reclaim(atMost: reclaimBatch, swapping: reclaimer.policy.swapsForAllocations)
       failures = freed > 0 ? 0 : failures + 1
     }
     return false
@@ -52,8 +51,7 @@ extension PhysicalMemory {
   private var reclaimBatch: Int { min(32, max(ramPages / 16, 1)) }
 
   private func reclaim(
-    atMost most: Int, of zone: ReclaimZone = .any, swapping: Bool, takesLeftovers: Bool = true,
-    unlessDoneSince before: Int? = nil
+    atMost most: Int, of zone: ReclaimZone = .any, swapping: Bool, unlessDoneSince before: Int? = nil
   ) -> Int {
     guard ReclaimScope.mayReclaim else { return 0 }
     // Released when no lock is held: a cache or a space may end with that.
@@ -65,7 +63,7 @@ extension PhysicalMemory {
         return reclaimer.lastFreed.load(ordering: .relaxed)
       }
       let freed = ReclaimScope.reclaiming {
-        takeBack(most, of: zone, swapping: swapping, takesLeftovers: takesLeftovers, &kept)
+        takeBack(most, of: zone, swapping: swapping, &kept)
       }
       reclaimer.lastFreed.store(freed, ordering: .relaxed)
       reclaimer.passes.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -77,16 +75,13 @@ extension PhysicalMemory {
   /// Whether a turn of the clocks spares what was accessed, for three turns in a row.
   private static let turns = [true, true, false]
 
-  private func takeBack(
-    _ most: Int, of zone: ReclaimZone, swapping: Bool, takesLeftovers: Bool, _ kept: inout [AnyObject]
-  ) -> Int {
+  private func takeBack(_ most: Int, of zone: ReclaimZone, swapping: Bool, _ kept: inout [AnyObject]) -> Int {
     var freed = 0
     let caches = reclaimer.caches(keepingIn: &kept)
     for isSparing in Self.turns where freed < most {
       freed += shrink(caches, atMost: most - freed, of: zone, sparingAccessed: isSparing, &kept)
     }
-    // In the background this would look at all entries again and again on a machine that has no other memory to take.
-    if takesLeftovers, freed < most {
+    if freed < most, allocator.partlyMapped.isAny {
       for space in reclaimer.spaces(keepingIn: &kept) where freed < most { freed += space.breakUpLeftovers() }
     }
     guard freed < most, swapping, swap.usedCount > 0 || swap.hasRoom else { return freed }

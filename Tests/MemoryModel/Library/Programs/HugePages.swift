@@ -20,12 +20,13 @@ private struct HugeSetting {
     pin.release()
   }
 
-  func end() {
+  /// - Parameter roots: one for each space that is not released yet.
+  func end(roots: Int = 1) {
     space.exit()
     memory.flushDeferredFrees()
     check(
-      memory.census() == Census(framesInUse: 0, tableNodes: 1, mapcounts: 0, pins: 0, references: 0), "something leaked"
-    )
+      memory.census() == Census(framesInUse: 0, tableNodes: roots, mapcounts: 0, pins: 0, references: 0),
+      "something leaked")
     check(memory.freePages == freeAtStart, "frames leaked")
     withExtendedLifetime(space) {}
   }
@@ -130,6 +131,21 @@ func unmapAgainstBreakUp(_ engine: PinEngine) {
   inParallel({ try! huge.space.unmap(at: HugeSetting.part, pages: 1) }, { huge.breakUp() })
   check(huge.settledValue() == Setting.content, "a page became another one")
   huge.end()
+}
+
+/// The last entry that maps 2 MiB whole goes while another space unmaps a part: reclaim is told of the part that no
+/// space maps.
+func lastWholeAgainstPart(_ engine: PinEngine) {
+  let huge = HugeSetting(engine, isHuge: true)
+  let child = try! huge.space.fork()
+  try! child.protect(at: HugeSetting.part, pages: 1, .read)
+  inParallel(
+    { try! huge.space.unmap(at: HugeSetting.address, pages: Page.pagesPerHuge) },
+    { try! child.unmap(at: HugeSetting.part, pages: 1) })
+  check(huge.memory.hasPartlyMappedFrames, "memory that no program can reach is not counted")
+  child.exit()
+  huge.end(roots: 2)
+  withExtendedLifetime(child) {}
 }
 
 /// A frame is retained by its number while its 2 MiB are broken up: the reference counts on 2 MiB, which stay, or on

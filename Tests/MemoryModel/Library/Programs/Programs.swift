@@ -73,6 +73,7 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("load-evict", loadAgainstEviction),
   ("store-evict", storeAgainstEviction),
   ("reclaim-reclaim", reclaimAgainstReclaim),
+  ("last-whole-part", lastWholeAgainstPart),
   ("pin-evict", pinAgainstEviction),
   ("store-writeback", storeAgainstWriteBack),
   ("pin-writeback", pinAgainstWriteBack),
