@@ -60,8 +60,8 @@ struct Published<Value: ~Copyable>: @unchecked Sendable {
 /// The memory of a published value of whatever type.
 ///
 /// Cells are of one size, and those of plain values are used again: a thread that maps and unmaps takes and frees one
-/// each time. Debug builds, and those with `-DUSERPAGES_NEW_CELLS`, use none again. So sanitizers and the checker of the
-/// memory model see an access to a value that was freed.
+/// each time. Debug builds, and those with `-DUSERPAGES_NEW_CELLS`, use none again. So sanitizers and the checker see
+/// an access to a value that was freed.
 enum PublishedCell {
   /// The size of a cell: the header, and the largest value.
   static let bytes = 96
