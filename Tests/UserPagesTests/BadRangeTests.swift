@@ -78,6 +78,8 @@ import UserPages
     #expect(throws: PageError.self) { try space.advise(at: address, pages: 1, .dontNeed) }
     #expect(throws: PageError.self) { try space.remap(at: 0x10000, pages: 1, to: address, newPages: 1) }
     #expect(throws: PageError.self) { try space.remap(at: address, pages: 1, to: 0x20000, newPages: 1) }
+    // A duplicate is asked for.
+    #expect(throws: PageError.badAddress) { try space.remap(at: address, pages: 0, to: 0x20000, newPages: 1) }
     #expect(throws: PageError.segmentationViolation) { try space.load(at: address, as: UInt64.self) }
     #expect(throws: PageError.segmentationViolation) { try space.load(at: address, count: 8192) }
     #expect(throws: PageError.segmentationViolation) { try space.store(UInt64(1), at: address) }

@@ -77,6 +77,8 @@ extension AddressSpace {
   private func duplicate(at address: VirtualAddress, to: Range<VirtualAddress>) throws(PageError) {
     // An empty range lies in another where that begins before it and ends behind it.
     if to.lowerBound < address, address < to.upperBound { throw .invalidArgument }
+    // No length has said so yet. The look-up would count stripes beyond the last address.
+    guard address < .limit else { throw .badAddress }
     try changeMappings(in: Self.hull(address..<address, to)) { writer, teardown throws(PageError) in
       guard let mapping = mappings.find(address, writer.reader) else { throw .badAddress }
       if mapping.value.attributes.isSealed { throw .notPermitted }
