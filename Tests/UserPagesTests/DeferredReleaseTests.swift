@@ -257,6 +257,7 @@ struct DeferredReleaseTests {
     func takeAccessedPages(of backing: any Backing) -> [Int] { [] }
     func mapsWritably(_ backing: any Backing) -> Bool { false }
     func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool { true }
+    func unmapEverywhere(pages: [Int], of backing: any Backing) {}
     func unmapAll(from page: Int, of backing: any Backing) {}
     func writeProtect(pages: [Int], of backing: any Backing) {}
     func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int] { [] }

@@ -157,11 +157,17 @@ protocol BackingUser: AnyObject, Sendable {
 
   // For many pages, which are in order, each once: see `BackingUsers`.
 
-  /// Empties every entry that shows one of the backing's own pages. If one entry cannot be emptied, returns false and
-  /// changes nothing.
+  /// Empties every entry that shows one of the backing's own pages. If a mapping of one of them is by number
+  /// (`VM_PFNMAP`), returns false and changes nothing.
+  ///
+  /// A caller that is told so keeps its pages: entries are left, and `forEach` asks no further user. If it gives the
+  /// pages up in any case, it calls `unmapEverywhere`.
   ///
   /// - Parameter sparingLocked: whether entries of locked mappings stay.
   func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool
+
+  /// The same in every mapping, by number too: the file has lost the pages (`unmap_mapping_range` of a hole).
+  func unmapEverywhere(pages: [Int], of backing: any Backing)
   func unmapAll(from page: Int, of backing: any Backing)
   func writeProtect(pages: [Int], of backing: any Backing)
   func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int]

@@ -55,7 +55,10 @@ extension PageCacheFile {
       let dropped = drop(pages)
       YieldPoint.truncationBetweenDropAndUnmap.reach()
       moves.advance()
-      _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self, sparingLocked: false) }
+      _ = spaces.forEach(keepingIn: &kept) { user in
+        user.unmapEverywhere(pages: dropped, of: self)
+        return true
+      }
       YieldPoint.truncationBetweenUnmapAndGrace.reach()
       RCU.synchronize()
     }

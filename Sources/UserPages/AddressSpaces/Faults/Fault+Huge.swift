@@ -79,7 +79,7 @@ extension Fault {
 
   /// The first store to 2 MiB of a shared mapping.
   mutating func handleHugeSharedWrite(_ site: FaultSite) -> Outcome {
-    // A frame number that takes stores is writable from the start: a base page's fault decides about this one.
+    // A base page's fault asks the backing about a frame number.
     guard let folio = normalFrame(of: site), site.mapping.value.attributes.takesStores else { return split(site) }
     folio.set(Frame.dirtyBit)
     return site.install(site.finish(site.pte.with(PTELayout.dirty, PTELayout.accessed), writable: true))

@@ -83,10 +83,10 @@ extension Fault {
   private mutating func handleSharedWrite(_ site: FaultSite) -> Outcome {
     let attributes = site.mapping.value.attributes
     guard let frame = normalFrame(of: site) else {
-      // A frame number that takes stores is writable from the start. This one does not take stores. With the entry out
-      // of the way, the fault asks the backing for a page that does. A migrating image then moves the page into the
-      // page cache.
-      return attributes.isPFN ? .failed(.busError) : emptyEntry(of: site)
+      // A frame number. Either it takes no stores, or the entry was clean when the mapping's attributes changed
+      // (`adapt`). With the entry out of the way, the fault asks the backing for a page that takes them. A device gives
+      // the same one, writable (`wp_pfn_shared`). A migrating image moves the page into the page cache.
+      return emptyEntry(of: site)
     }
     // A frame of a read-only file: the tail of a file of an image.
     if !attributes.takesStores { return .failed(.busError) }

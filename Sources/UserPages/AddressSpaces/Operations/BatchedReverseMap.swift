@@ -8,13 +8,13 @@ extension AddressSpace {
     mmapLock.reading { reader in
       let places = places(of: pages, in: backing, reader)
       guard places.allSatisfy({ !$0.mapping.value.attributes.isPFN }) else { return false }
-      changeEntries(reader) { teardown in
-        for place in places where !(sparingLocked && place.mapping.value.attributes.isLocked) {
-          for page in place.pages { empty(page, in: place.mapping, reader, &teardown) }
-        }
-      }
+      empty(sparingLocked ? places.filter { !$0.mapping.value.attributes.isLocked } : places, reader)
       return true
     }
+  }
+
+  func unmapEverywhere(pages: [Int], of backing: any Backing) {
+    mmapLock.reading { reader in empty(places(of: pages, in: backing, reader), reader) }
   }
 
   func unmapAll(from page: Int, of backing: any Backing) {
@@ -56,6 +56,14 @@ extension AddressSpace {
     }
   }
 
+  private func empty(_ places: [Place], _ lock: borrowing MmapReader) {
+    changeEntries(lock) { teardown in
+      for place in places {
+        for page in place.pages { empty(page, in: place.mapping, lock, &teardown) }
+      }
+    }
+  }
+
   private func changeEntries(_ lock: borrowing MmapReader, _ body: (inout Teardown) -> Void) {
     var teardown = Teardown(memory.deferred)
     emptyEntries(lock, &teardown, body)
@@ -91,11 +99,12 @@ extension AddressSpace {
     return table.ptep(for: address, lock)
   }
 
-  /// The mappings that show any of `pages`, which are in order, each with those that it shows.
-  private func places(
-    of pages: [Int], in backing: any Backing, _ lock: borrowing MmapReader
-  ) -> [(mapping: VMATree.Mapping, pages: ArraySlice<Int>)] {
-    var found: [(mapping: VMATree.Mapping, pages: ArraySlice<Int>)] = []
+  /// A mapping, and the pages that it shows of those that are asked for.
+  private typealias Place = (mapping: VMATree.Mapping, pages: ArraySlice<Int>)
+
+  /// The mappings that show any of `pages`, which are in order.
+  private func places(of pages: [Int], in backing: any Backing, _ lock: borrowing MmapReader) -> [Place] {
+    var found: [Place] = []
     mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, lock) { mapping in
       guard mapping.value.attributes.backing === backing else { return }
       let first = mapping.value.firstPage

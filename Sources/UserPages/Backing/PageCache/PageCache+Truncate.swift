@@ -53,7 +53,10 @@ extension PageCache {
       try callingStore { () throws(PageError) in try store.punchHole(pages) }
       let dropped = drop(pages)
       moves.advance()
-      _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self, sparingLocked: false) }
+      _ = spaces.forEach(keepingIn: &kept) { user in
+        user.unmapEverywhere(pages: dropped, of: self)
+        return true
+      }
       RCU.synchronize()
     }
   }
@@ -77,7 +80,10 @@ extension PageCache {
       let isTooLong = Page.count(holding: after) > states.capacity
       reader.byteCount.store(isTooLong ? 0 : after, ordering: .sequentiallyConsistent)
       moves.advance()
-      _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: dropped, of: self, sparingLocked: false) }
+      _ = spaces.forEach(keepingIn: &kept) { user in
+        user.unmapEverywhere(pages: dropped, of: self)
+        return true
+      }
       RCU.synchronize()
       if isTooLong { throw .file(.resize, errno: EFBIG) }
     }
