@@ -108,6 +108,7 @@ extension AddressSpace {
     frames.frame(pfn).begin(anonymous: true, mapped: true)
     events.add(1, to: Counters.copyIndex)
     YieldPoint.forkBetweenCopyAndRestore.reach()
-    return exclusiveAgain(pte.mapping(pfn).without(PTELayout.huge), mapping: mapping)
+    // Dirty, whatever the parent's entry is: the copy has contents, and no mark of the original (`copy_present_page`).
+    return exclusiveAgain(pte.mapping(pfn).without(PTELayout.huge).with(PTELayout.dirty), mapping: mapping)
   }
 }

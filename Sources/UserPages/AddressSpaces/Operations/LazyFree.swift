@@ -91,6 +91,8 @@ extension AddressSpace {
           let frame = normalFrame(pte, at: address, in: mapping)
         else { return }
         // Another space's entry of a page that came back from the swap file is clean, and not for this advice.
+        // One of a copy that unsharing made is clean, too. The advice takes it all the same, as Linux 6.18 does
+        // (scenario `advise-free-unshared-copy`).
         guard pte.isExclusive || memory.swap.isUnused else { return }
         // What a device has stored so far may go (`madvise_free_pte_range`). After a fork a page may be down to this
         // entry, which no store has made exclusive again. A fork that would add an entry waits for the lock.

@@ -82,6 +82,8 @@ extension AddressSpace {
     }
     frames.bytes(of: new).copy(page: frames.bytes(of: pte.pfn))
     frames.frame(new).begin(anonymous: true, mapped: true)
+    // A clean entry may have contents that a holder has stored (`folio_migrate_flags`). No holder is left.
+    if frame.has(Frame.dirtyBit) { frames.frame(new).set(Frame.dirtyBit) }
     ptep.store(pte.mapping(new).without(PTELayout.neverSlotPinned))
     frame.removeMapping()
     memory.putAfterGracePeriod(pte.pfn)
