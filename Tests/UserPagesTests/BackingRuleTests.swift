@@ -210,6 +210,46 @@ struct BackingRuleTests {
     }
   }
 
+  /// 1. a fault asks its backing; 2. another backing's mapping takes the place of the first, and with it every other
+  ///    reference to the first one; 3. the fault attempts again, and has another question.
+  @Test(arguments: Engines.all, [false, true])
+  func aBackingEndsOutsideOfTheAttemptThatAsksAnother(engine: PinEngine, inACall: Bool) throws {
+    try withMachine(frames: 16) { machine in
+      let (memory, space) = (machine.memory, AddressSpace(machine.memory, engine: engine))
+      let ends = Ends()
+      let second = Scripted { _, _ in .frameNumber(memory.zeroPage, writable: false) }
+      let map: @Sendable (any Backing) throws -> Void = { [unowned space] backing in
+        try space.map(at: 0x9000, pages: 1, protection: .read, sharing: .shared, backing: .mixed(backing))
+      }
+      try map(
+        Parting {
+          // By another thread: what a thread in a call leaves ready stays until the call is over.
+          let mapped = DispatchSemaphore(value: 0)
+          Thread.detachNewThread {
+            do { try map(second) } catch { Issue.record(error) }
+            memory.flushDeferredFrees()
+            mapped.signal()
+          }
+          mapped.wait()
+          return .retry
+        } onEnd: {
+          ends.add()
+        })
+      func load() throws { #expect(try space.load(at: 0x9000, as: UInt8.self) == 0) }
+      if inACall {
+        try ReclaimScope.withoutReclaim {
+          try load()
+          #expect(ends.seen == [])
+        }
+        memory.flushDeferredFrees()
+      } else {
+        try load()
+      }
+      #expect(ends.seen == ["free"])
+      space.exit()
+    }
+  }
+
   @Test(arguments: Engines.all)
   func aBackingNamesNoProgramsMemory(engine: PinEngine) throws {
     try withMachine(frames: 16) { machine in

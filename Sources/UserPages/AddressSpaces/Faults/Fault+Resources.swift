@@ -78,6 +78,8 @@ extension Fault {
     case .none: isRepeated = self.question?.isSame(as: question) ?? false
     }
     repeats = isRepeated ? repeats + 1 : 0
+    // Its backing may have lost its mapping since, and ends with this reference: not in the attempt's section.
+    lastQuestion = self.question
     self.question = question
     return .needsAnswer
   }
@@ -97,6 +99,7 @@ extension Fault {
       space.leavingFaultLock {
         deferEndsOfBackings(in: space)
         answer = nil
+        lastQuestion = nil
         Self.pause(beforeRepeat: repeats)
         guard let question else { return }
         let given = BackingAnswer(to: question, in: space.memory)

@@ -36,6 +36,8 @@ struct Fault: ~Copyable {
   /// What an attempt wants to know of a backing. Here and not in the outcome: this may be the last reference to the
   /// backing, and must not fall under a lock.
   var question: FaultQuestion?
+  /// The question before `question`, for the same reason. The fault lets go of it when it asks.
+  var lastQuestion: FaultQuestion?
   var answer: BackingAnswer?
   /// How often in a row the same question was asked in vain.
   var repeats = 0
@@ -150,6 +152,7 @@ struct Fault: ~Copyable {
         if let copied = copied.take() { copied.tell() }
         answer = nil
         question = nil
+        lastQuestion = nil
       }
     }
   }
@@ -160,6 +163,7 @@ struct Fault: ~Copyable {
     if ReclaimScope.mayRelease { return }
     func hold(_ backing: any Backing) { space.memory.deferred.enqueue(.object(backing)) }
     if let question { hold(question.backing) }
+    if let lastQuestion { hold(lastQuestion.backing) }
     switch answer {
     case .some(let answer): hold(answer.question.backing)
     case .none: break
