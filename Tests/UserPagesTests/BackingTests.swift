@@ -42,6 +42,20 @@ struct BackingTests {
     #expect(memory.census().isClean)
   }
 
+  @Test func aBackingIsNotAskedForPagesBehindItsEnd() throws {
+    try withMachine { memory, space in
+      let asked = Locked<[Int]>([])
+      let backing = Scripted { page, _ in
+        asked.withLock { $0.append(page) }
+        return .frameNumber(memory.zeroPage, writable: false)
+      }
+      try space.map(at: 0x10000, pages: 32, protection: .read, backing: .mixed(backing), offset: 1)
+      for page in [0, 14, 15, 31] { _ = try? space.load(at: 0x10000 + page * Page.size, as: UInt8.self) }
+      #expect(throws: PageError.busError) { try space.load(at: 0x10000 + 15 * Page.size, as: UInt8.self) }
+      #expect(asked.withLock { $0 } == [1, 15])
+    }
+  }
+
   @Test func aRingIsSeenTwice() throws {
     try withMachine { memory, space in
       let device = try RingDevice(memory, ringPages: 4)

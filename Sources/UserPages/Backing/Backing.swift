@@ -20,7 +20,7 @@ public protocol Backing: AnyObject, Sendable {
   /// and allocate. It may be called more often than a page is installed: the fault may lose a race.
   ///
   /// - Parameters:
-  ///   - page: below `pageCount`.
+  ///   - page: not negative, and below `pageCount` as it was just before. The library answers for other pages.
   ///   - write: whether the program is about to store through a *shared* mapping. False for a private one.
   func fault(page: Int, write: Bool) -> FaultAnswer
 

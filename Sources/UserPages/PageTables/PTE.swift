@@ -5,7 +5,7 @@
 ///
 ///     empty    -> busy -> present     fault: the first touch
 ///     present  -> busy -> present     fault: copy-on-write, write-enable, dirty, unshare
-///     present  -> busy -> empty       fault: a store to a frame number that takes none, so that the backing is asked anew
+///     present  -> busy -> empty       fault: a store to a frame number by a read-only entry, so that the backing is asked anew
 ///     busy     -> what it was         fault: an unmap detached the mapping, or there is nothing to do
 ///     present  -> present             protect, fork and write-back (write-protect), a load, store or pin that marks accessed or
 ///                                     dirty, a scan that clears accessed, the first pin by a slot (no longer neverSlotPinned)
@@ -20,7 +20,9 @@
 ///     empty    -> swap                as empty -> present
 ///     present  -> migration           break-up of a huge frame, move out of a movable frame: no access and no pin meanwhile, under
 ///                                     the mmap lock
-///     migration -> present            the same, when it is done or has failed
+///     migration -> present            the same, when it is done or has failed; of a break-up, a part that is all zeroes shows the
+///                                     zero page
+///     migration -> empty, guard       dontneed, guard-install: while a page-out drops a lazily freed page
 ///     empty, present, swap -> guard   guard-install
 ///     guard    -> empty               guard-remove, unmap, exit, remap (at its old address)
 ///     empty    -> guard               also remap (at its new address), fork (in the child)
@@ -32,6 +34,7 @@
 ///     huge     -> busy -> link        split: the node's 512 entries map what the entry did
 ///     link     -> migration -> huge   collapse: the contents of the node's pages are copied to 2 MiB
 ///     link     -> migration -> link   collapse: failed, because a page is pinned or got
+///     link     -> migration -> empty  table reclaim after dontneed; or back to link, if a fault has installed an entry
 ///     link     -> empty               the node is unlinked: nothing is mapped in its span
 ///
 /// Only the thread that locked an entry may change a busy one. Others wait until it is something else. Non-present

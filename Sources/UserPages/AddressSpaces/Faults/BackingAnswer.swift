@@ -15,9 +15,10 @@ struct FaultQuestion {
   }
 
   fileprivate func ask() -> FaultAnswer? {
-    if !isHuge { return backing.fault(page: page, write: write) }
-    return page <= backing.pageCount - Page.pagesPerHuge
-      ? backing.hugeFault(page: page, write: write) : nil
+    // A mapping may be longer than its backing. A backing with an array of pages need not check.
+    let pageCount = backing.pageCount
+    if isHuge { return page <= pageCount - Page.pagesPerHuge ? backing.hugeFault(page: page, write: write) : nil }
+    return page < pageCount ? backing.fault(page: page, write: write) : .busError
   }
 }
 
