@@ -199,6 +199,23 @@ import Testing
     }
   }
 
+  /// Another program makes the file longer. Neither a write of the last page that is known nor a length beyond it cuts
+  /// what was added.
+  @Test func whatAnotherProgramAddedStays() throws {
+    try withPath(pattern(Page.size + 100, seed: 7)) { path in
+      let store = try DirectFile(path: path)
+      #expect(truncate(path, off_t(5 * Page.size)) == 0)
+      try withFrames(2) { frames in try store.write(from: 0, LentPages(frames, isWritable: false)) }
+      #expect(try contents(path).count == 5 * Page.size)
+      #expect(throws: PageError.file(.resize, errno: ESTALE)) { try store.setByteCount(3 * Page.size) }
+      #expect(try contents(path).count == 5 * Page.size)
+      try store.refreshByteCount()
+      #expect(store.byteCount == 5 * Page.size)
+      try store.setByteCount(3 * Page.size)
+      #expect(try contents(path).count == 3 * Page.size)
+    }
+  }
+
   @Test func theLengthIsSet() throws {
     try withPath { path in
       let store = try DirectFile(path: path)

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// A real file as a ``PageStore``: the disk transfers straight into and out of frames (`O_DIRECT`).
@@ -94,7 +95,9 @@ public final class DirectFile: PageStore {
     let end = (page + frames.count) * Page.size
     guard end > byteCount else { return try file.write(from: page, frames) }
     // Direct transfers write whole pages. So the last page grows the file for a moment, and the length is set back.
+    // What another program has added stays.
     try length.locked { () throws(PageError) in
+      let after = max(byteCount, try file.byteCount())
       let failure: PageError?
       do throws(PageError) {
         try file.write(from: page, frames)
@@ -102,7 +105,7 @@ public final class DirectFile: PageStore {
       } catch {
         failure = error
       }
-      try file.setByteCount(byteCount)
+      try file.setByteCount(after)
       if let failure { throw failure }
     }
   }
@@ -150,10 +153,13 @@ public final class DirectFile: PageStore {
   ///
   /// - Throws:
   ///   - `invalidArgument` for a negative length.
+  ///   - `file(.resize, errno: ESTALE)` for a longer file than is known, if another program has made it longer still.
+  ///     Nothing is cut then. The caller needs `refreshByteCount`.
   ///   - `file` with the errno.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
     try length.locked { () throws(PageError) in
+      if count > byteCount, try file.byteCount() > count { throw .file(.resize, errno: ESTALE) }
       try file.setByteCount(count)
       lengthInBytes.store(count, ordering: .releasing)
     }
