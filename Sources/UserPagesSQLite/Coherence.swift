@@ -25,6 +25,18 @@ import UserPages
 ///     2. reads page q, which is not in the WAL       finds p in the WAL, so q is not p
 ///        as this reader sees it                      advances the position
 ///
+/// *With EXCLUSIVE* a connection checkpoints without a lock of the WAL's, and without a read before. So the lock itself
+/// is a reason to compare (`enterExclusive`).
+///
+///     this process                                   another process
+///     1. reads; keeps SHARED                         commits, checkpoints, commits more
+///     2. reads nothing                               ends; the WAL stays, as SHARED is not its alone
+///     3. locks EXCLUSIVE
+///     4. compares the position; else invalidates
+///     5. checkpoints the rest of the WAL
+///
+/// Without step 4 a page of less than 4096 bytes would be written with stale ones beside it.
+///
 /// A page of less than 4096 bytes shares its frame with others. A load that meets a checkpoint may get the bytes of the
 /// others as they were. Those bytes are not read before the position has advanced, and then the frame is forgotten.
 /// `PageCache.invalidate` waits for loads that have begun.
@@ -113,31 +125,36 @@ final class Coherence: Sendable {
   // MARK: WAL
 
   /// Whether the pool's pages are those of the index's position. Without a lock.
+  ///
+  /// The index has been at the position that is recorded. So two loads tell whether it still is, the number before the
+  /// salt: if the salt is the recorded one, its WAL had begun before both loads, and the number is that WAL's.
   @inline(__always)
   func isCurrent(_ index: WALIndex) -> Bool {
     // What `record` writes in the order number, salt, number is read salt first: a number is never taken for a later
     // salt's.
     let salt = salt.load(ordering: .acquiring)
     let backfilled = backfilled.load(ordering: .acquiring)
-    let now = index.position
-    return now.salt == salt && UInt64(now.backfilled) == backfilled
+    let found = index.backfilled
+    return index.salt == salt && UInt64(found) == backfilled
   }
 
-  /// Compares once more under the lock, and invalidates if another process has changed the file.
+  /// Compares once more under the lock, and invalidates if another process has changed the file. Returns whether the
+  /// pool is current.
   ///
   /// - Throws: as `PageCache.invalidate`.
-  func revalidate(_ index: WALIndex) throws(PageError) {
+  func revalidate(_ index: WALIndex) throws(PageError) -> Bool {
     try state.withLock { state throws(PageError) in try revalidate(&state, index) }
   }
 
-  private func revalidate(_ state: inout State, _ index: WALIndex) throws(PageError) {
-    let now = index.position
-    if now == state.position { return }
+  private func revalidate(_ state: inout State, _ index: WALIndex) throws(PageError) -> Bool {
+    guard let now = index.position else { return state.ownsCheckpoint }
+    if now == state.position { return true }
     if !isOwn(now, state) {
       forgetPosition(&state)
       try invalidate(&state)
     }
     record(now, &state)
+    return true
   }
 
   /// Whether this process brought the index from the known position to `now`.
@@ -145,9 +162,9 @@ final class Coherence: Sendable {
   /// A writer begins a WAL anew once all of it is in the file. So if the pool knew of all of it, the file is as the
   /// pool knows it.
   private func isOwn(_ now: WALIndex.Position, _ state: State) -> Bool {
+    if state.ownsCheckpoint { return true }
     guard let position = state.position else { return false }
-    return state.ownsCheckpoint
-      || (state.writersStart == position && now.salt != position.salt && now.backfilled == 0)
+    return state.writersStart == position && now.salt != position.salt && now.backfilled == 0
   }
 
   private func record(_ now: WALIndex.Position, _ state: inout State) {
@@ -172,7 +189,7 @@ final class Coherence: Sendable {
   /// - Throws: as `PageCache.invalidate`. The connection then gives the lock back.
   func beginCheckpoint(_ index: WALIndex) throws(PageError) {
     try state.withLock { state throws(PageError) in
-      try revalidate(&state, index)
+      try makeCurrent(&state, index)
       state.ownsCheckpoint = true
     }
   }
@@ -180,17 +197,57 @@ final class Coherence: Sendable {
   /// A connection is about to give the checkpoint lock back.
   func endCheckpoint(_ index: WALIndex) {
     state.withLock { state in
+      guard state.ownsCheckpoint else { return }
       state.ownsCheckpoint = false
-      if state.position != nil { record(index.position, &state) }
+      if let now = index.position { record(now, &state) } else { forgetPosition(&state) }
     }
   }
 
-  /// A connection has got the recovery lock, or is about to give it back: nothing is known of the file.
+  /// No other process can change the file from here on, whatever the index says.
+  private func makeCurrent(_ state: inout State, _ index: WALIndex) throws(PageError) {
+    if try revalidate(&state, index) { return }
+    forgetPosition(&state)
+    try invalidate(&state)
+  }
+
+  /// A connection has got EXCLUSIVE. Nothing is dirty: below it a checkpoint writes each page at once.
+  ///
+  /// - Parameter index: nil if the connection has none. It then may come to keep one in memory of its own
+  ///   (`locking_mode=EXCLUSIVE`), or may read no WAL. In rollback mode its SHARED has kept others from writing.
+  /// - Throws: as `PageCache.invalidate`. The connection then gives the lock back.
+  func enterExclusive(_ index: WALIndex?) throws(PageError) {
+    try state.withLock { state throws(PageError) in
+      if let index { return try makeCurrent(&state, index) }
+      if let version = state.version, !version.isWAL { return }
+      forgetPosition(&state)
+      try invalidate(&state)
+    }
+  }
+
+  /// A connection has got the recovery lock: nothing is known of the file.
   ///
   /// An index that cannot be trusted says nothing of what was done to the file before. So a position that the recovery
   /// comes to is no advance of this process's own. That holds though the same thread has the locks of the writer and of
   /// the checkpointer.
-  func noteRecovery() {
+  ///
+  /// A checkpoint that comes to a recovery compared the pool with that index. It has written nothing yet, and what it
+  /// writes must not be forgotten. So the pool forgets its pages here.
+  ///
+  /// - Throws: as `PageCache.invalidate`. The connection then gives the lock back.
+  func beginRecovery() throws(PageError) {
+    try state.withLock { state throws(PageError) in
+      forgetPosition(&state)
+      state.writersStart = nil
+      guard state.ownsCheckpoint else { return }
+      // Not before the pages are gone: the end of the checkpoint would record a position.
+      state.ownsCheckpoint = false
+      try invalidate(&state)
+      state.ownsCheckpoint = true
+    }
+  }
+
+  /// A connection is about to give the recovery lock back.
+  func endRecovery() {
     state.withLock { state in
       forgetPosition(&state)
       state.writersStart = nil
@@ -211,28 +268,29 @@ final class Coherence: Sendable {
   /// meets.
   func endWrite(_ index: WALIndex) {
     state.withLock { state in
-      try? revalidate(&state, index)
+      _ = try? revalidate(&state, index)
       state.writersStart = nil
     }
   }
 
   // MARK: Both
 
-  /// Forgets every page, and takes the file's length anew.
-  func invalidate() throws(PageError) { try state.withLock { state throws(PageError) in try invalidate(&state) } }
-
   /// Forgets every page, those that could not be written among them. Nothing is known of the file afterwards, so the
   /// next read or lock asks for the length again.
+  ///
+  /// A checkpoint whose write has failed writes no more. So a read need not spare what it has written.
   func discard() {
     state.withLock { state in
       state.invalidations += 1
       state.version = nil
+      state.ownsCheckpoint = false
       forgetPosition(&state)
       // The pages are gone also where this throws for a length that the cache was not made for.
       try? cache.invalidate()
     }
   }
 
+  /// Forgets every page, and takes the file's length anew.
   private func invalidate(_ state: inout State) throws(PageError) {
     state.invalidations += 1
     try file.refreshByteCount()

@@ -17,6 +17,12 @@ extension Connection {
         _ = inner.unlock(SQLITE_LOCK_NONE)
         return ResultCode.of(error, ResultCode.lock)
       }
+    } else if wanted == SQLITE_LOCK_EXCLUSIVE {
+      do throws(PageError) { try pool.coherence.enterExclusive(walIndex) } catch {
+        _ = inner.unlock(SQLITE_LOCK_SHARED)
+        level = SQLITE_LOCK_SHARED
+        return ResultCode.of(error, ResultCode.lock)
+      }
     }
     level = wanted
     return result
@@ -88,7 +94,7 @@ extension Connection {
     let isCheckpoint = locks.contains(WALIndex.checkpointLock) && !isRecovery
     let isWrite = locks.contains(WALIndex.writeLock)
     if flags & SQLITE_SHM_UNLOCK != 0 {
-      if isRecovery { pool.coherence.noteRecovery() }
+      if isRecovery { pool.coherence.endRecovery() }
       if isWrite { pool.coherence.endWrite(walIndex) }
       if isCheckpoint { pool.coherence.endCheckpoint(walIndex) }
       return inner.lockSharedMemory(offset, count, flags)
@@ -96,15 +102,15 @@ extension Connection {
     if locks.overlaps(WALIndex.readMarks) { pool.readLocks.giveBack(locks) }
     let result = inner.lockSharedMemory(offset, count, flags)
     guard result == SQLITE_OK else { return result }
-    if isRecovery { pool.coherence.noteRecovery() }
-    if isWrite { pool.coherence.beginWrite(walIndex) }
-    if isCheckpoint {
-      do throws(PageError) { try pool.coherence.beginCheckpoint(walIndex) } catch {
-        _ = inner.lockSharedMemory(offset, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE)
-        return ResultCode.of(error, ResultCode.lock)
-      }
+    do throws(PageError) {
+      if isRecovery { try pool.coherence.beginRecovery() }
+      if isWrite { pool.coherence.beginWrite(walIndex) }
+      if isCheckpoint { try pool.coherence.beginCheckpoint(walIndex) }
+      return result
+    } catch {
+      _ = inner.lockSharedMemory(offset, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE)
+      return ResultCode.of(error, ResultCode.lock)
     }
-    return result
   }
 
   func sharedMemoryBarrier() {

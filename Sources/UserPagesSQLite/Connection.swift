@@ -75,12 +75,7 @@ struct Connection: ~Copyable {
 
   @inline(never)
   private func hasRevalidated(_ walIndex: WALIndex) -> Bool {
-    do throws(PageError) {
-      try pool.coherence.revalidate(walIndex)
-      return true
-    } catch {
-      return false
-    }
+    do throws(PageError) { return try pool.coherence.revalidate(walIndex) } catch { return false }
   }
 
   /// How locks within the process know the connection.

@@ -35,6 +35,7 @@ import Testing
     // Declared by the standard library, by C, by Linux (`PageAnonExclusive`, `VmRSS`), by SQLite or by swift-format.
     var foreign: Set<String> = [
       "Synchronization", "Mutex", "PageAnonExclusive", "VmRSS", "sqlite3WalSavepointUndo", "iReCksum", "lineLength",
+      "walRestartHdr", "walIndexRecover",
     ]
     // Articles, folders, targets and products are no code either.
     foreign.formUnion(names.map { String($0.prefix { $0 != "." }) })

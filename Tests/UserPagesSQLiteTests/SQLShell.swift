@@ -86,10 +86,20 @@ final class SQLShell {
     }
   }
 
+  /// Has the process close its database and end, and waits for its end.
+  func quit() throws {
+    try send(".quit")
+    wait()
+  }
+
   /// Kills the process (SIGKILL) and waits for its end.
   func kill() {
     guard process > 0 else { return }
     Foundation.kill(process, SIGKILL)
+    wait()
+  }
+
+  private func wait() {
     var status: Int32 = 0
     while waitpid(process, &status, 0) < 0 && errno == EINTR {}
     process = 0
