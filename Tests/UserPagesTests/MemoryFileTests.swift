@@ -26,6 +26,16 @@ import Testing
     #expect(memory.freePages == 64)
   }
 
+  /// A mapping by number shows none of the file's frames. It keeps no page from going.
+  @Test func aHoleBesideAMappingByNumber() throws {
+    try withFile { _, space, file in
+      try space.map(at: 0x9000_0000, pages: 8, protection: .read, sharing: .shared, backing: .pfn(file))
+      try space.store(UInt64(7), at: address(2))
+      try file.punchHole(2..<3)
+      #expect(try space.load(at: address(2), as: UInt64.self) == 0)
+    }
+  }
+
   /// A file costs memory and time where it has pages, however long it is.
   @Test func aFileOf64TiB() throws {
     let memory = try PhysicalMemory(ramPages: 64)

@@ -125,6 +125,22 @@ import Testing
     }
   }
 
+  /// A mapping by number shows none of the cache's frames. It keeps no page from going.
+  @Test func besideAMappingByNumber() throws {
+    try CacheStage.run(limit: 16) { stage in
+      try stage.space.map(
+        at: 0x9000_0000, pages: 16, protection: .read, sharing: .shared, backing: .pfn(stage.cache))
+      #expect(throws: PageError.busError) { try stage.space.load(at: VirtualAddress(0x9000_0000), count: 1) }
+      for page in 2..<4 { try stage.space.store(UInt64(7), at: stage.address(page)) }
+      try stage.cache.punchHole(2..<3)
+      #expect(try stage.word(2) == 0)
+      stage.store.change(at: 3 * Page.size, to: [UInt8](repeating: 9, count: 8))
+      try stage.cache.invalidate()
+      #expect(try stage.word(3) == 0x0909_0909_0909_0909)
+      #expect(stage.cache.evict(16) == 1)
+    }
+  }
+
   /// What the store refuses has not happened.
   @Test func refusals() throws {
     try CacheStage.run { stage in

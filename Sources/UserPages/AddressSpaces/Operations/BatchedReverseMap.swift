@@ -6,7 +6,9 @@
 extension AddressSpace {
   func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool {
     mmapLock.reading { reader in
-      let places = places(of: pages, in: backing, reader)
+      var places = places(of: pages, in: backing, reader)
+      // A cache's answers are frames. A mapping by number takes none, so it shows nothing of the cache.
+      if backing is PageCache || backing is PageCacheFile { places.removeAll { $0.mapping.value.attributes.isPFN } }
       guard places.allSatisfy({ !$0.mapping.value.attributes.isPFN }) else { return false }
       empty(sparingLocked ? places.filter { !$0.mapping.value.attributes.isLocked } : places, reader)
       return true
