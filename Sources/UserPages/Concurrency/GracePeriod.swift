@@ -56,10 +56,13 @@ struct GracePeriod: Comparable, Sendable {
   ///
   /// - Precondition: not called inside a read-side section, unless the grace period has ended.
   func wait() {
+    var isFirst = true
     while true {
       let now = Self.word.load(ordering: .sequentiallyConsistent)
       if now >= number { return }
       RCU.requireNoSection()
+      if isFirst { YieldPoint.gracePeriodBeforeWait.reach() }
+      isFirst = false
       // The thread that runs a grace period does not come along into a forked child.
       cp_check_not_forked()
       if now & 1 != 0 { Self.sleep(while: now) } else { Self.run(after: now) }

@@ -153,11 +153,13 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case moveOutBetweenTakeAndGrace
   /// A move out of a movable frame has waited for its grace period, and has not looked for holders.
   case moveOutBetweenGraceAndLook
-  /// A truncation or a hole has taken pages out of the page cache, and has neither advanced the sequence nor emptied an
-  /// entry.
+  /// A truncation or a hole has taken pages out of the page cache, and has neither advanced the
+  /// sequence nor emptied an entry.
   case truncationBetweenDropAndUnmap
   /// A truncation or a hole has emptied its entries, and no grace period has passed.
   case truncationBetweenUnmapAndGrace
+  /// A thread needs a grace period that has not ended, and neither runs nor awaits one.
+  case gracePeriodBeforeWait
   /// A grace period has waited for its sections, and has not ended: no other one can begin.
   case gracePeriodBetweenSectionsAndEnd
   /// An allocation that found no free frame has freed what was deferred, and has not looked again.
