@@ -153,10 +153,12 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case moveOutBetweenTakeAndGrace
   /// A move out of a movable frame has waited for its grace period, and has not looked for holders.
   case moveOutBetweenGraceAndLook
-  /// A truncation or a hole has taken pages out of the page cache, and has neither advanced the
+  /// A store has made a hole, or has told an invalidation its length, and no page has left the page cache.
+  case holeBetweenStoreAndDrop
+  /// A truncation, a hole or an invalidation has taken pages out of the page cache, and has neither advanced the
   /// sequence nor emptied an entry.
   case truncationBetweenDropAndUnmap
-  /// A truncation or a hole has emptied its entries, and no grace period has passed.
+  /// A truncation, a hole or an invalidation has emptied its entries, and no grace period has passed.
   case truncationBetweenUnmapAndGrace
   /// A thread needs a grace period that has not ended, and neither runs nor awaits one.
   case gracePeriodBeforeWait

@@ -14,7 +14,16 @@ import Synchronization
 ///
 /// A page that is pinned lives on without the cache until it is released.
 ///
-/// ORDERING [lock-then-validate]: 4 and 5 against a fault's lock and look.
+/// A hole is the same without the length: 1, the store's hole, 3 of its pages, 4, 5 of those that were in the cache,
+/// private copies not, and 6. An invalidation is a hole that holds all pages, with the store's length in step 2. The
+/// locks of 1 last until 6 is over:
+///
+/// - A write-back that took a page's dirty mark has written it before the store makes the hole, or finds no page.
+/// - A fault that finds a page gone waits, and reads what the store has afterwards.
+///
+/// ORDERING [lock-then-validate]: 4 and 5 against a fault's lock and look. 3 comes before 4: a fault that asks after 4
+/// finds no page that step 3 dropped. 4 comes before 5: a fault whose answer is older than 4 locks its entry before 5
+/// looks at it, and step 5 waits for it, or it finds the sequence advanced.
 ///
 /// ORDERING [deferred-free]: a look-up that found a page before step 3 retains it in its section. The cache's reference
 /// falls a grace period later.
@@ -51,13 +60,8 @@ extension PageCache {
       let pages = pages.clamped(to: 0..<pageCount)
       if pages.isEmpty { return }
       try callingStore { () throws(PageError) in try store.punchHole(pages) }
-      let dropped = drop(pages)
-      moves.advance()
-      _ = spaces.forEach(keepingIn: &kept) { user in
-        user.unmapEverywhere(pages: dropped, of: self)
-        return true
-      }
-      RCU.synchronize()
+      YieldPoint.holeBetweenStoreAndDrop.reach()
+      forget(pages, keepingIn: &kept)
     }
   }
 
@@ -74,19 +78,27 @@ extension PageCache {
   /// - Complexity: O(pages in memory), and one grace period.
   public func invalidate() throws(PageError) {
     try changingContents { kept throws(PageError) in
-      let dropped = drop(0..<states.capacity)
-      unsynced.withLock { $0.removeAll() }
       let after = callingStore { store.byteCount }
       let isTooLong = Page.count(holding: after) > states.capacity
       reader.byteCount.store(isTooLong ? 0 : after, ordering: .sequentiallyConsistent)
-      moves.advance()
-      _ = spaces.forEach(keepingIn: &kept) { user in
-        user.unmapEverywhere(pages: dropped, of: self)
-        return true
-      }
-      RCU.synchronize()
+      YieldPoint.holeBetweenStoreAndDrop.reach()
+      forget(0..<states.capacity, keepingIn: &kept)
+      unsynced.withLock { $0.removeAll() }
       if isTooLong { throw .file(.resize, errno: EFBIG) }
     }
+  }
+
+  /// Steps 3 to 6 of a hole or an invalidation: the next access to one of the pages asks the store.
+  private func forget(_ pages: Range<Int>, keepingIn kept: inout [any BackingUser]) {
+    let dropped = drop(pages)
+    YieldPoint.truncationBetweenDropAndUnmap.reach()
+    moves.advance()
+    _ = spaces.forEach(keepingIn: &kept) { user in
+      user.unmapEverywhere(pages: dropped, of: self)
+      return true
+    }
+    YieldPoint.truncationBetweenUnmapAndGrace.reach()
+    RCU.synchronize()
   }
 
   private func changeLength(clearingUpTo offset: Int? = nil, _ wanted: (Int) -> Int) throws(PageError) {
