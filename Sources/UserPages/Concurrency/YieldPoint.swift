@@ -131,12 +131,20 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case writeBackBeforeMarks
   /// A write-back has cleared dirty marks and has not advanced the sequence.
   case writeBackBetweenMarksAndSequence
+  /// A write-back has advanced the sequence and has write-protected no entry.
+  case writeBackBetweenSequenceAndProtect
   /// A write-back has write-protected its entries, and no grace period has passed.
   case writeBackBetweenProtectAndGrace
   /// A write-back's grace period is over, and it has not looked for holders of its frames.
   case writeBackBetweenGraceAndLook
+  /// A write-back has counted a page's mappings, and has not looked at its references.
+  case writeBackBetweenMappingsAndReferences
   /// A write-back has the bytes to write, copies perhaps, and has let no store in.
   case writeBackBetweenCopiesAndStores
+  /// A write-back has written its pages, and has not cleared their marks.
+  case writeBackBetweenStoresAndEnd
+  /// An eviction, or a move, has claimed its pages and has emptied no entry.
+  case evictionBetweenClaimAndUnmap
   /// An eviction has emptied its entries, and no grace period has passed.
   case evictionBetweenUnmapAndGrace
   /// An eviction's grace period is over, and it has not looked for holders of its frames.

@@ -158,6 +158,7 @@ extension PageCache {
   func isIdleWithoutEntries(
     _ pages: [Int], _ pfns: [PFN], sparingLocked: Bool, _ kept: inout [any BackingUser]
   ) -> [Bool] {
+    YieldPoint.evictionBetweenClaimAndUnmap.reach()
     let areEmptied = spaces.forEach(keepingIn: &kept) {
       $0.unmap(pages: pages, of: self, sparingLocked: sparingLocked)
     }

@@ -104,6 +104,7 @@ extension PageCache {
     if isStable { copyLock.writing {} }
     // ORDERING [lock-then-validate]: (b1) before (b2), (b2) before any entry is looked at: see (c).
     moves.advance()
+    YieldPoint.writeBackBetweenSequenceAndProtect.reach()
     if isMapped {
       _ = spaces.forEach(keepingIn: &kept) { user in
         user.writeProtect(pages: batch.pages, of: self)
@@ -127,6 +128,7 @@ extension PageCache {
       } else {
         callingStore { store.write(LentPages(bytes, isWritable: isStable), at: batch.pages) }
       }
+    YieldPoint.writeBackBetweenStoresAndEnd.reach()
     for (index, page) in batch.pages.enumerated() {
       // A store that says nothing of a page has not written it.
       finish(page, index < errors.count ? errors[index] : .inputOutput)
@@ -160,11 +162,15 @@ extension PageCache {
     }
   }
 
-  /// Whether a frame has more references than the cache's and its entries': a get's, or one that waits to be put. An
-  /// entry that goes between the looks takes its mapping with it at once and its reference later, so it errs on the
-  /// safe side.
+  /// Whether a frame has more references than the cache's and its entries': a get's, or one that waits to be put.
+  ///
+  /// An entry that goes takes its mapping with it at once and its reference later. So both looks at the mappings count:
+  /// 1. This thread counts one mapping.
+  /// 2. The entry goes, and its reference is put.
+  /// 3. This thread counts two references, the cache's and a get's, and would take the get's for the entry's.
   func hasOtherReferences(_ frame: Frame) -> Bool {
     let before = frame.mapCount
+    YieldPoint.writeBackBetweenMappingsAndReferences.reach()
     let references = frame.references
     return references > 1 + min(before, frame.mapCount)
   }
