@@ -11,11 +11,12 @@
  *   PageCache/PageCache+Fault.swift         cachedFrame, readIn, markDirty
  *   Faults/Fault+WriteProtect.swift         handleTrackedWrite
  *
- * FAILING: a write may fail, and the sync says so. The cache is not stable, no page is dirty when it is evicted, and the file is not cut.
+ * FAILING: a write may fail, and the sync says so. MAPPED: the page begins mapped, and the device uses it once: with a pin, a sync and an
+ * eviction together there are states enough. The cache is not stable, no page is dirty when it is evicted, and the file is not cut.
  *
  * Mutations: ADVANCE_FIRST (b2 before b1), LEAVE_WRITABLE (no b3), WRITE_AT_ONCE (no b4), IGNORE_HOLDERS (b6), ERROR_IS_CLEAN (b8),
  * NO_VALIDATION (f3), MARK_LATE (f2 after f3), EVICT_DIRTY (e1), EVICT_AT_ONCE (no e3), LOOK_EARLY (e4 before e3), IGNORE_SLOTS,
- * IGNORE_RESCUE (e5), LOOK_UP_OUTSIDE (l1). */
+ * IGNORE_RESCUE (e5), LOOK_UP_OUTSIDE (l1), COUNT_ONCE (b6: mappings before references alone; it takes all four to fail). */
 #ifndef THREADS
 #define THREADS 1
 #endif
@@ -114,7 +115,9 @@ proctype Pinner() {
   fi;
   /* The device, at any two moments. */
   d_step { if :: is_writable(e) -> store_to(f) :: else -> load_from(f) fi };
+#ifndef MAPPED
   d_step { if :: is_writable(e) -> store_to(f) :: else -> load_from(f) fi };
+#endif
   if
   :: bySlot -> atomic { pinned = 0; buffer ! 0 }
   :: else -> pinned = 0; put(f)
@@ -251,7 +254,7 @@ look_up:
 
 proctype Sync() {
   byte seen[READERS];
-  byte i, n, f, before, most;
+  byte i, n, f, before, most, count;
   bool isHeld, failed;
   do
   :: n < SYNCS ->
@@ -282,7 +285,11 @@ proctype Sync() {
 #ifndef IGNORE_HOLDERS
     d_step { if :: slot == f + 1 -> isHeld = true :: else fi };
     most = mappings[f];
-    if :: references[f] > 1 + (most < mappings[f] -> most : mappings[f]) -> isHeld = true :: else fi;
+    count = references[f];
+#ifndef COUNT_ONCE
+    most = (most < mappings[f] -> most : mappings[f]);
+#endif
+    d_step { if :: count > 1 + most -> isHeld = true :: else fi; most = 0; count = 0 };
 #endif
     if
     :: isHeld -> dirty = true; copy = contents[f]
@@ -389,7 +396,9 @@ init {
   atomic {
     /* The page is in the file alone, or clean and mapped, or dirty and mapped. */
     if
+#ifndef MAPPED
     :: true
+#endif
     :: isFree[0] = false; references[0] = 2; mappings[0] = 1; kind = PRESENT; entry = read_only(0)
     :: isFree[0] = false; references[0] = 2; mappings[0] = 1; kind = PRESENT; entry = writable(0); dirty = true
     fi;
