@@ -54,7 +54,8 @@ extension PageCache {
 
   /// Writes bytes, and makes the file longer where they end beyond it. They are in the file after the next write-back.
   ///
-  /// - Throws: as `read`, or one of these. Pages before the failing one stay written.
+  /// - Throws: as `read`, or one of these. Pages before the failing one stay written. A file that was to become longer
+  ///   is so by then: what is missing reads as zeroes.
   ///   - `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for.
   ///   - What the `willStore` hook threw.
   public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { try write(bytes.span.bytes, at: offset) }
