@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The compiler refuses a program that keeps the proof of a section or a lock longer than that lasts, or does without
-/// it.
+/// it. It refuses one that copies a frame's reference, uses it after its end, or keeps its bytes longer.
 ///
 /// Each program is compiled against the library as it was built beside the tests.
 @Suite(.timeLimit(.minutes(5)), .offThePool) struct ProofTests {
@@ -66,6 +66,19 @@ struct Program: CustomTestStringConvertible, Sendable {
         }
         func look(at space: AddressSpace) -> Bool { space.mmapLock.writing { isHuge(space, $0.reader) } }
         """),
+    Program(
+      name: "frame",
+      text: """
+        func fill(_ frame: borrowing FrameReference) { frame.bytes.store(1 as UInt8) }
+        func isFilled(_ frame: borrowing FrameReference) -> Bool { frame.bytes.load(as: UInt8.self) == 1 }
+        func keep(_ frame: consuming FrameReference) { frame.put() }
+        func answer(_ memory: PhysicalMemory) throws(PageError) -> FaultAnswer {
+          let frame = try memory.allocate()
+          fill(frame)
+          keep(try frame.retain())
+          return isFilled(frame) ? .frame(frame) : .busError
+        }
+        """),
   ]
 
   static let unsound = [
@@ -118,6 +131,74 @@ struct Program: CustomTestStringConvertible, Sendable {
           var kept: TableCursor?
           space.mmapLock.reading { kept = space.table.cursor(over: 0..<0x5000, $0) }
           return kept == nil
+        }
+        """),
+    Program(
+      name: "frameCopied", refusal: "'frame' is borrowed and cannot be consumed",
+      text: "func copy(_ frame: borrowing FrameReference) -> FrameReference { frame }"),
+    Program(
+      name: "frameEndedTwice", refusal: "'frame' consumed more than once",
+      text: """
+        func end(_ frame: consuming FrameReference) {
+          frame.put()
+          frame.put()
+        }
+        """),
+    Program(
+      name: "frameAfterItsEnd", refusal: "'frame' used after consume",
+      text: """
+        func look(at frame: consuming FrameReference) -> PFN {
+          frame.put()
+          return frame.pfn
+        }
+        """),
+    Program(
+      name: "frameAfterAnAnswer", refusal: "'frame' used after consume",
+      text: """
+        func answer(_ frame: consuming FrameReference, _ give: (consuming FaultAnswer) -> Void) -> PFN {
+          give(.frame(frame))
+          return frame.pfn
+        }
+        """),
+    Program(
+      name: "frameBytesAfterItsEnd", refusal: "overlapping accesses",
+      text: """
+        func load(_ frame: consuming FrameReference) -> UInt8 {
+          let bytes = frame.bytes
+          frame.put()
+          return bytes.load(as: UInt8.self)
+        }
+        """),
+    Program(
+      name: "frameBytesInAVariable", refusal: "escapes its scope",
+      text: """
+        func load(_ memory: PhysicalMemory) throws(PageError) -> UInt8 {
+          var kept: PageBytes
+          do {
+            let frame = try memory.allocate()
+            kept = frame.bytes
+          }
+          return kept.load(as: UInt8.self)
+        }
+        """),
+    Program(
+      name: "frameBytesAsAResult", refusal: "cannot return a ~Escapable result",
+      text: """
+        func bytes(_ memory: PhysicalMemory) -> PageBytes {
+          let frame = try! memory.allocate()
+          return frame.bytes
+        }
+        """),
+    Program(
+      name: "frameBytesInAValue", refusal: "has non-Escapable type 'PageBytes'",
+      text: "struct Keeper { let bytes: PageBytes }"),
+    Program(
+      name: "frameBytesInATask", refusal: "escapes its scope",
+      text: """
+        func use(_ bytes: PageBytes) {}
+        func keep(_ frame: borrowing FrameReference) {
+          let bytes = frame.bytes
+          _ = Task { use(bytes) }
         }
         """),
   ]

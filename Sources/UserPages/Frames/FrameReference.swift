@@ -42,6 +42,9 @@ public struct FrameReference: ~Copyable, Sendable {
   }
 
   /// The bytes of the first page, for as long as the reference is borrowed.
+  ///
+  /// In Swift 6.3 a function that has borrowed the bytes of a `let` reference cannot consume it afterwards. A function
+  /// that borrows the reference can look at the bytes for it.
   public var bytes: PageBytes {
     @_lifetime(borrow self)
     get { bytes(ofPage: 0) }
