@@ -20,6 +20,27 @@
     func written(_ page: Int = 0) -> UInt64 { MemoryStore.word(store.contents, at: page * Page.size) }
   }
 
+  /// What takes a page out of a cache whose file keeps its length.
+  enum PageLoss: CaseIterable, Sendable {
+    case hole, invalidation
+
+    /// The page that goes.
+    static let page = 2
+
+    /// Its first word in the file afterwards.
+    var word: UInt64 { self == .hole ? 0 : 0x0909_0909_0909_0909 }
+
+    /// Takes the page. For an invalidation another program has changed it before.
+    func run(_ cache: PageCache, _ store: MemoryStore) throws {
+      switch self {
+      case .hole: try cache.punchHole(Self.page..<Self.page + 1)
+      case .invalidation:
+        store.change(at: Self.page * Page.size, to: [UInt8](repeating: 9, count: Page.size))
+        try cache.invalidate()
+      }
+    }
+  }
+
   func withFrozenCache(
     _ engine: PinEngine = .reference, pages: Int = 4, limit: Int = 4, stability: PageCache.Stability = .none,
     sourceLocation: SourceLocation = #_sourceLocation,

@@ -3,27 +3,6 @@
   import Testing
   import UserPages
 
-  /// What takes a page out of a cache whose file keeps its length.
-  enum PageLoss: CaseIterable, Sendable {
-    case hole, invalidation
-
-    /// The page that goes.
-    static let page = 2
-
-    /// Its first word in the file afterwards.
-    var word: UInt64 { self == .hole ? 0 : 0x0909_0909_0909_0909 }
-
-    /// Takes the page. For an invalidation another program has changed it before.
-    func run(_ cache: PageCache, _ store: MemoryStore) throws {
-      switch self {
-      case .hole: try cache.punchHole(Self.page..<Self.page + 1)
-      case .invalidation:
-        store.change(at: Self.page * Page.size, to: [UInt8](repeating: 9, count: Page.size))
-        try cache.invalidate()
-      }
-    }
-  }
-
   extension TortureTests {
     /// Faults, accesses, pins, write-backs and evictions that are frozen while a cache's page goes, and the other way
     /// round.
@@ -198,6 +177,34 @@
           if engine == .slot { while flags[0] == 0 {} }
           memory.flushDeferredFrees()
           #expect(try space.load(at: first, as: UInt64.self) == loss.word)
+          flags[1] = 1
+          try pin.join()
+        }
+      }
+
+      /// A pin without a mapping that has found its page, and has neither slot nor reference, keeps the orphan.
+      @Test(arguments: [true, false], PageLoss.allCases)
+      func aPinWithoutAMapping(bySlot: Bool, loss: PageLoss) throws {
+        try withFrozenCache { [first] stage in
+          let cache = stage.cache
+          try cache.write([5], at: PageLoss.page * Page.size)
+          let flags = Board(2)
+          let pin = stage.freezer.start("pin", freezeAt: .cacheBetweenLookAndReference) {
+            let pin = try cache.pin(page: PageLoss.page, bySlot: bySlot)
+            flags[0] = 1
+            while flags[1] == 0 {}
+            stage.freezer.expect(pin.load(as: UInt8.self) == 5, "an orphan was taken from its pin")
+            pin.release()
+          }
+          #expect(pin.waitUntilFrozen())
+          let thread = start(loss, stage)
+          #expect(thread.waitUntilPast(.truncationBetweenUnmapAndGrace))
+          #expect(!thread.mayFinish(), "the call returned while a look-up of the page was under way")
+          pin.thaw()
+          try thread.join()
+          while flags[0] == 0 {}
+          stage.memory.flushDeferredFrees()
+          #expect(try stage.space.load(at: first, as: UInt64.self) == loss.word)
           flags[1] = 1
           try pin.join()
         }
