@@ -130,8 +130,9 @@ public final class BackingUsers: Sendable {
   ///
   /// - Parameter kept: gets the users. The caller releases them when it holds no lock: a space may end with that.
   ///
-  /// A fork adds the child and copies the entries in one turn of the parent's mmap lock. So a child that got an entry
-  /// before `body` emptied it in the parent is found in a further round.
+  /// ORDERING [attach-then-copy]: a fork adds the child and copies the entries in one turn of the parent's mmap lock,
+  /// and `body` takes that lock. So a child that got an entry before `body` changed it in the parent is in the list by
+  /// then. The list is read again after each round, which finds it.
   func forEach(keepingIn kept: inout [any BackingUser], _ body: (any BackingUser) -> Bool) -> Bool {
     var seen: Set<ObjectIdentifier> = []
     while true {

@@ -82,8 +82,8 @@ extension AddressSpace {
     child.mayHoldGuards.store(mayHoldGuards.load(ordering: .relaxed), ordering: .relaxed)
     child.mayHoldSeals.store(mayHoldSeals.load(ordering: .relaxed), ordering: .relaxed)
     for mapping in inherited {
-      // ORDERING [lock-then-validate]: in one turn of the lock with the entries, so that a backing that moves a page
-      // finds the child.
+      // ORDERING [attach-then-copy]: in one turn of the lock with the entries, so that a backing that changes a page's
+      // entries finds the child.
       mapping.value.attributes.users?.add(child)
       var attributes = mapping.value.attributes
       attributes.isLocked = false

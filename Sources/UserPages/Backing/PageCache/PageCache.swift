@@ -55,7 +55,7 @@ import Synchronization
 ///   is about to come finds `evicting` in (f2) and rescues the page, marked dirty.
 /// - (k) *Pin against eviction.* A pin by the old entry is counted or in a slot when (e3) is over, and (e4) sees it.
 /// - (m) *Fork.* A child is attached before it is given entries, and gets them under the parent's mmap lock. So (b3)
-///   and (e2) find it in a further round (`BackingUsers.forEach`).
+///   and (e2) find it in a further round ([attach-then-copy]).
 ///
 /// Reading, ahead of a thread too, is ordered in `PageReader.swift`, truncation and hole punches in
 /// `PageCache+Truncate.swift`. A mapping keeps its backing alive, so a cache ends when no entry shows its pages and no
