@@ -110,6 +110,7 @@
       private struct MovingPage {
         let freezer: Freezer
         let memory: PhysicalMemory
+        let store: MemoryStore
         let cache: PageCache
         let long: StagedThread
       }
@@ -121,7 +122,8 @@
         _ body: (MovingPage) throws -> Void
       ) throws {
         try play(frames: frames, movable: movable) { [address] freezer, machine in
-          let cache = try PageCache(machine.memory, MemoryStore(pages: 1), limit: 1, maximumPages: 4)
+          let store = MemoryStore(pages: 1)
+          let cache = try PageCache(machine.memory, store, limit: 1, maximumPages: 4)
           let space = AddressSpace(machine.memory)
           try space.map(at: address, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(cache))
           try space.store(UInt64(7), at: address)
@@ -132,7 +134,7 @@
             }
           }
           #expect(long.waitUntilFrozen())
-          try body(MovingPage(freezer: freezer, memory: machine.memory, cache: cache, long: long))
+          try body(MovingPage(freezer: freezer, memory: machine.memory, store: store, cache: cache, long: long))
           space.exit()
         }
       }
@@ -180,6 +182,26 @@
           try moving.long.join()
           try truncation.join()
           #expect(cache.residentPages == 0)
+        }
+      }
+
+      /// The move has written the page, and the disk fails to make that durable. The page is between two frames, and is
+      /// written again all the same.
+      @Test func aFailedSyncDuringTheMove() throws {
+        try withMovingPage(.cacheMoveBetweenClaimAndInstall) { moving in
+          let (cache, store) = (moving.cache, moving.store)
+          store.fail { call, _ in call == .sync ? .file(.sync, errno: 5) : nil }
+          let sync = moving.freezer.start("sync") {
+            moving.freezer.expect(.file(.sync, errno: 5)) { () throws(PageError) in try cache.sync() }
+          }
+          #expect(!sync.mayFinish(), "a failed sync passed a page by that moves")
+          moving.long.thaw()
+          try moving.long.join()
+          try sync.join()
+          #expect(cache.dirtyPages == 1, "a write that the disk may have lost is not repeated")
+          store.fail(nil)
+          try cache.sync()
+          #expect(store.writes.count == 1)
         }
       }
 

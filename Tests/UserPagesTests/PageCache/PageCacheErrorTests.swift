@@ -58,6 +58,28 @@ import Testing
     }
   }
 
+  /// What was cut off or punched since it was written is not written again: what is there now is no store's.
+  @Test(arguments: [false, true])
+  func aSyncThatFailsAfterAHole(isCut: Bool) throws {
+    try CacheStage.run { stage in
+      for page in 1..<3 { try stage.space.store(UInt64(5), at: stage.address(page)) }
+      try stage.cache.flush(0..<16)
+      if isCut {
+        try stage.cache.setByteCount(2 * Page.size)
+        try stage.cache.setByteCount(16 * Page.size)
+      } else {
+        try stage.cache.punchHole(2..<3)
+      }
+      #expect(try stage.word(2) == 0)
+      stage.store.fail { call, _ in call == .sync ? .file(.sync, errno: 5) : nil }
+      #expect(throws: PageError.file(.sync, errno: 5)) { try stage.cache.sync() }
+      #expect(stage.cache.dirtyPages == 1, "a hole is to be written that no store is in")
+      stage.store.fail(nil)
+      try stage.cache.sync()
+      #expect(stage.store.writes == [.write(page: 1, count: 1)])
+    }
+  }
+
   /// EIO, a full disk or a short read, at every call that a program of loads, stores, syncs, cuts and evictions makes.
   @Test(arguments: [PageError.file(.write, errno: 5), .file(.write, errno: 28), .inputOutput])
   func everyCall(error: PageError) throws {

@@ -156,9 +156,16 @@ extension PageCache {
   /// Takes a page out of the cache. Its frame lives as long as entries and pins hold it.
   func drop(_ page: Int, at place: ResidentPages.Place) -> Bool {
     var dropped: PageState?
-    let isDropped = residents.release(place, of: page) {
-      dropped = states.update(page) { $0.pfn == nil ? nil : .empty(evictedBy: 0) }
-      return dropped != nil
+    let isDropped = unsynced.withLock { unsynced in
+      let isDropped = residents.release(place, of: page) {
+        dropped = states.update(page) { $0.pfn == nil ? nil : .empty(evictedBy: 0) }
+        return dropped != nil
+      }
+      if isDropped { unsynced.remove(page) }
+      return isDropped
+  ///
+  /// It leaves the list of a failed sync as well, under that list's lock as in `makeEmpty`. What is read in its place
+  /// has nothing that a failed sync could have lost.
     }
     if let pfn = dropped?.pfn { memory.putAfterGracePeriod(pfn) }
     return isDropped

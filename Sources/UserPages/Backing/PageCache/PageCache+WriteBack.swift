@@ -31,8 +31,9 @@ extension PageCache {
         unsynced.withLock { $0.subtract(written) }
       } catch {
         errors.withLock { $0.note(error) }
-        // The disk may have lost what it had not made durable. What is still here is written again.
-        for page in written { _ = markDirty(page) }
+        // The disk may have lost what it had not made durable. What is still here is written again. A page that moves
+        // takes no mark while it is `reading`: it is that under the content lock alone (`PageCache.install`).
+        reader.contentLock.writing { for page in written { _ = markDirty(page) } }
         unsynced.withLock { $0.subtract(written) }
       }
     }
