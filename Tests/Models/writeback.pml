@@ -16,7 +16,7 @@
  *
  * Mutations: ADVANCE_FIRST (b2 before b1), LEAVE_WRITABLE (no b3), WRITE_AT_ONCE (no b4), IGNORE_HOLDERS (b6), ERROR_IS_CLEAN (b8),
  * NO_VALIDATION (f3), MARK_LATE (f2 after f3), EVICT_DIRTY (e1), EVICT_AT_ONCE (no e3), LOOK_EARLY (e4 before e3), IGNORE_SLOTS,
- * IGNORE_RESCUE (e5), LOOK_UP_OUTSIDE (l1), COUNT_ONCE (b6: mappings before references alone; it takes all four to fail). */
+ * IGNORE_RESCUE (e5), LOOK_UP_OUTSIDE (l1), COUNT_OUTSIDE (b6 without a section; it takes all four to fail). */
 #ifndef THREADS
 #define THREADS 1
 #endif
@@ -32,8 +32,9 @@
 #ifndef EVICTIONS
 #define EVICTIONS 1
 #endif
-#define READERS (THREADS + PINNERS)
+#define READERS (THREADS + PINNERS + 1)
 #define PINNER THREADS
+#define SYNCER (THREADS + PINNERS)
 
 chan buffer = [2] of { byte };
 byte slot;
@@ -254,7 +255,7 @@ look_up:
 
 proctype Sync() {
   byte seen[READERS];
-  byte i, n, f, before, most, count;
+  byte i, n, f, before, counted;
   bool isHeld, failed;
   do
   :: n < SYNCS ->
@@ -284,12 +285,14 @@ proctype Sync() {
     isHeld = false;
 #ifndef IGNORE_HOLDERS
     d_step { if :: slot == f + 1 -> isHeld = true :: else fi };
-    most = mappings[f];
-    count = references[f];
-#ifndef COUNT_ONCE
-    most = (most < mappings[f] -> most : mappings[f]);
+#ifndef COUNT_OUTSIDE
+    enter(SYNCER);
 #endif
-    d_step { if :: count > 1 + most -> isHeld = true :: else fi; most = 0; count = 0 };
+    counted = mappings[f];
+    d_step { if :: references[f] > 1 + counted -> isHeld = true :: else fi; counted = 0 };
+#ifndef COUNT_OUTSIDE
+    leave(SYNCER);
+#endif
 #endif
     if
     :: isHeld -> dirty = true; copy = contents[f]

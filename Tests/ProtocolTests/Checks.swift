@@ -113,7 +113,7 @@ struct Check: Sendable, CustomTestStringConvertible {
     caught("writeback", "SLOT SYNCS=0 IGNORE_SLOTS", "pinned!="),
     caught("writeback", "PINNERS=0 IGNORE_RESCUE", "dirty||written"),
     caught("writeback", "PINNERS=0 LOOK_UP_OUTSIDE", "references[f]>0"),
-    caught("writeback", "REFERENCE MAPPED COUNT_ONCE", "dirty||written"),
+    caught("writeback", "REFERENCE MAPPED COUNT_OUTSIDE", "dirty||written"),
     caught("deferred", "GRACE_BEFORE_TAKE", "isFree[x]"),
     caught("deferred", "NO_GRACE", "isFree[x]"),
     caught("deferred", "ENQUEUE_BEFORE_UNLINK", "isFree[x]"),

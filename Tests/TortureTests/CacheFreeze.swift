@@ -43,12 +43,13 @@
 
   func withFrozenCache(
     _ engine: PinEngine = .reference, pages: Int = 4, limit: Int = 4, stability: PageCache.Stability = .none,
-    sourceLocation: SourceLocation = #_sourceLocation,
+    hooks: PageCache.Hooks = PageCache.Hooks(), sourceLocation: SourceLocation = #_sourceLocation,
     _ body: (CacheFreeze) throws -> Void
   ) throws {
     try play(sourceLocation: sourceLocation) { freezer, machine in
       let store = MemoryStore(pages: pages) { UInt8($0 + 1) }
-      let cache = try PageCache(machine.memory, store, limit: limit, stability: stability, maximumPages: 64)
+      let cache = try PageCache(
+        machine.memory, store, limit: limit, stability: stability, maximumPages: 64, hooks: hooks)
       let space = AddressSpace(machine.memory, engine: engine)
       for start in [CacheFreeze.first, CacheFreeze.second] {
         try space.map(at: start, pages: pages, protection: .readWrite, sharing: .shared, backing: .file(cache))

@@ -2,7 +2,8 @@
   import Glibc
   import TestSupport
   import Testing
-  import UserPages
+
+  @testable import UserPages
 
   extension TortureTests {
     /// Single steps of syncs and evictions beside other operations on their pages.
@@ -39,16 +40,63 @@
           let get = try space.pin(at: first, [.get, .write])
           let sync = stage.freezer.start("sync", freezeAt: .writeBackBetweenMappingsAndReferences) { try cache.sync() }
           #expect(sync.waitUntilFrozen())
-          try space.advise(at: first, pages: 1, .dontNeed)
-          stage.memory.flushDeferredFrees()
+          let advice = stage.freezer.start("advice") {
+            try space.advise(at: first, pages: 1, .dontNeed)
+            stage.memory.flushDeferredFrees()
+          }
+          #expect(!advice.mayFinish(), "the reference of an entry that was counted fell before it was counted")
           sync.thaw()
           try sync.join()
+          try advice.join()
           #expect(cache.dirtyPages == 1, "a device stores to a page that the cache believes to be clean")
           get.deviceBytes.store(UInt64(7))
           get.release(dirty: true)
           stage.memory.flushDeferredFrees()
           try cache.sync()
           #expect(stage.written() == 7 && cache.dirtyPages == 0)
+        }
+      }
+
+      /// (b6): a fault has counted its entry when a write-back counts entries. It fails before the write-back counts
+      /// references, and gives its own back. A get's reference must not pass for the fault's.
+      @Test func aGetBesideAFaultThatFails() throws {
+        // Whether a store that asks is to stop, and whether one has.
+        let flags = Board(2)
+        let hooks = PageCache.Hooks(willStore: { _ throws(PageError) in
+          if flags[0] == 0 { return }
+          flags[1] = 1
+          while flags[0] == 1 {}
+        })
+        try withFrozenCache(hooks: hooks) { stage in
+          let (space, cache, memory) = (stage.space, stage.cache, stage.memory)
+          try space.store(UInt64(5), at: CacheFreeze.first)
+          let get = try space.pin(at: CacheFreeze.first, [.get, .write])
+          memory.flushDeferredFrees()
+          let sync = stage.freezer.start("sync", freezeAt: .writeBackBetweenGraceAndLook) { try cache.sync() }
+          #expect(sync.waitUntilFrozen())
+          let store = stage.freezer.start("store", freezeAt: .faultBeforeInstall) {
+            try space.store(UInt64(6), at: CacheFreeze.second)
+          }
+          #expect(store.waitUntilFrozen())
+          sync.thaw(until: .writeBackBetweenMappingsAndReferences)
+          #expect(sync.waitUntilFrozen())
+          // As if the fault had asked before (b2).
+          flags[0] = 1
+          cache.moves.advance()
+          store.thaw()
+          while flags[1] == 0 {}
+          let flush = stage.freezer.start("flush") { memory.flushDeferredFrees() }
+          #expect(!flush.mayFinish(), "the reference of an entry that was counted fell before it was counted")
+          sync.thaw()
+          try sync.join()
+          flags[0] = 0
+          try flush.join()
+          try store.join()
+          #expect(cache.copiedPages == 1, "a page was taken for clean while a get held it")
+          get.release()
+          memory.flushDeferredFrees()
+          try cache.sync()
+          #expect(stage.written() == 6 && cache.dirtyPages == 0)
         }
       }
 

@@ -137,7 +137,7 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case writeBackBetweenProtectAndGrace
   /// A write-back's grace period is over, and it has not looked for holders of its frames.
   case writeBackBetweenGraceAndLook
-  /// A write-back has counted a page's mappings, and has not looked at its references.
+  /// A write-back has counted the entries of a frame, and has not counted its references.
   case writeBackBetweenMappingsAndReferences
   /// A write-back has the bytes to write, copies perhaps, and has let no store in.
   case writeBackBetweenCopiesAndStores

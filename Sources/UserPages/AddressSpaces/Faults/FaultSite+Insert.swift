@@ -23,6 +23,12 @@ extension FaultSite {
     memory.dataCacheClean(pfn)
     let outcome = install(finish(new, writable: storesThrough), validating: validity)
     if case .done = outcome { return outcome }
+    if frame.has(Frame.writtenBackBit) {
+      // ORDERING [deferred-free]: a write-back may have counted the mapping, and not yet the reference
+      // (`PageCache.hasOtherReferences`). The caller may put its own at once, so another one stays as an entry's does.
+      frame.addReferences(1)
+      memory.putAfterGracePeriod(pfn)
+    }
     frame.removeMapping()
     return outcome
   }

@@ -138,7 +138,8 @@ extension PageCache {
   }
 
   /// (b6): the bytes to write: of a page that a pin or a get holds a copy, since its holder may store at any time. Such
-  /// a page is dirty again at once. If no mapping may store, no holder does.
+  /// a page is dirty again at once. Neither a slot nor a count says whether a hold is for writing, so each one counts.
+  /// If no mapping may store, no holder does.
   ///
   /// ORDERING [slot-then-leave], [change-then-count]: the entries were write-protected, a grace period has passed,
   /// slots and counts are looked at now.
@@ -165,15 +166,22 @@ extension PageCache {
 
   /// Whether a frame has more references than the cache's and its entries': a get's, or one that waits to be put.
   ///
-  /// An entry that goes takes its mapping with it at once and its reference later. So both looks at the mappings count:
-  /// 1. This thread counts one mapping.
-  /// 2. The entry goes, and its reference is put.
-  /// 3. This thread counts two references, the cache's and a get's, and would take the get's for the entry's.
+  /// ORDERING [deferred-free]: entries are counted first, then references, in one section. The reference of an entry
+  /// falls a grace period after its mapping, also if a fault has counted the entry and could not install it. So each
+  /// entry that is counted has its reference until the section ends, and a get's is one more. An entry that comes
+  /// between the looks makes the page seem held, which is safe.
+  ///
+  /// With the references of failed faults put at once, a get's could pass for one of them:
+  /// 1. A fault retains the frame and counts its entry.
+  /// 2. The write-back counts entries, this one among them.
+  /// 3. The fault finds the sequence advanced, and gives back its mapping and its reference.
+  /// 4. The write-back counts references: one for each counted entry, the last of them the get's.
   func hasOtherReferences(_ frame: Frame) -> Bool {
-    let before = frame.mapCount
-    YieldPoint.writeBackBetweenMappingsAndReferences.reach()
-    let references = frame.references
-    return references > 1 + min(before, frame.mapCount)
+    RCU.read {
+      let mappings = frame.mapCount
+      YieldPoint.writeBackBetweenMappingsAndReferences.reach()
+      return frame.references > 1 + mappings
+    }
   }
 
   /// (b8).

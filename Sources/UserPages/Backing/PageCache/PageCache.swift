@@ -13,7 +13,7 @@ import Synchronization
 /// entry becomes writable. From that follows the invariant on which nothing depends more:
 ///
 /// - (i) A store by an entry or a pin can land in a page's frame only in three states. The page is marked dirty, is
-///   under write-back, or is in the cache no more.
+///   under write-back, or is in the cache no more. While it is held, it stays dirty. `write` marks after its bytes.
 ///
 ///     write-back of a batch                                 a fault that stores
 ///     (b1) exchanges the dirty marks for write-back marks   (f1) reads the sequence
@@ -32,9 +32,10 @@ import Synchronization
 ///   and (b3) finds the entry locked or writable and protects it ([lock-then-validate]). With (b2) before (b1) a fault
 ///   could mark, lose its mark, and install after (b3): its store would be in no write.
 /// - (d) *Store against write-back.* A store by an old writable entry is in a section that (b4) waits for, so (b7)
-///   writes it. A pin by such an entry is counted or in a slot by then ([pin-then-look], [slot-then-leave]). So (b6)
-///   sees it, and the page stays dirty as long as its holder may store. Once (b6) sees no holder, all that holders
-///   stored is visible ([last-put], [slot-release]).
+///   writes it. A pin by such an entry is counted or in a slot by then ([pin-then-look], [slot-then-leave]), and a get
+///   is a reference more than entries are (`hasOtherReferences`). So (b6) sees it, and the page stays dirty as long as
+///   it is held, if only for reading. Once (b6) sees no holder, all that holders stored is visible ([last-put],
+///   [slot-release]).
 ///
 ///     eviction of a batch                                   a look-up
 ///     (e1) present -> evicting, if clean and idle           (l1) in a section: finds `present`, retains the frame
