@@ -31,6 +31,44 @@ import Testing
     }
   }
 
+  /// A write that is refused leaves the file's length, and shows nothing that a mapping stored behind the end.
+  @Test func aWriteBehindTheEndIsRefused() throws {
+    let refuses = Locked(false)
+    let hooks = PageCache.Hooks(willStore: { _ throws(PageError) in
+      if refuses.withLock({ $0 }) { throw PageError.file(.write, errno: 28) }
+    })
+    try CacheStage.run(pages: 1, contents: [UInt8](repeating: 1, count: 100), hooks: hooks) { stage in
+      let (cache, bytes) = (stage.cache, [UInt8](repeating: 2, count: 100))
+      try stage.space.store(UInt64(0xee), at: stage.start + 256)
+      refuses.withLock { $0 = true }
+      #expect(throws: PageError.file(.write, errno: 28)) { try cache.write(bytes, at: 200) }
+      #expect(cache.byteCount == 100 && stage.store.byteCount == 100)
+      #expect(try cache.read(at: 200, count: 100) == [])
+      refuses.withLock { $0 = false }
+      try cache.write([3], at: 270)
+      #expect(cache.byteCount == 271)
+      #expect(try cache.read(at: 100, count: 200) == [UInt8](repeating: 0, count: 170) + [3])
+    }
+  }
+
+  /// A write over several pages makes the file longer page by page. So it ends behind the last page that was written.
+  @Test func aLongWriteIsRefused() throws {
+    let hooks = PageCache.Hooks(willStore: { page throws(PageError) in
+      if page == 17 { throw PageError.file(.write, errno: 28) }
+    })
+    try CacheStage.run(hooks: hooks) { stage in
+      let bytes = [UInt8](repeating: 9, count: 3 * Page.size)
+      #expect(throws: PageError.file(.write, errno: 28)) { try stage.cache.write(bytes, at: 16 * Page.size) }
+      #expect(stage.cache.byteCount == 17 * Page.size && stage.store.byteCount == 17 * Page.size)
+      let written = try stage.cache.read(at: 16 * Page.size, count: 3 * Page.size)
+      #expect(written == [UInt8](repeating: 9, count: Page.size))
+      // What is beyond the most pages that the cache takes is refused before anything is written.
+      let last = (1 << 20) * Page.size
+      #expect(throws: PageError.file(.resize, errno: 27)) { try stage.cache.write(bytes, at: last - Page.size) }
+      #expect(stage.cache.byteCount == 17 * Page.size)
+    }
+  }
+
   /// The log is written before the pages, whose entries are read-only by then; if it cannot be, neither are they.
   @Test func theLogComesFirst() throws {
     let order = Locked<[String]>([])

@@ -54,8 +54,10 @@ extension PageCache {
 
   /// Writes bytes, and makes the file longer where they end beyond it. They are in the file after the next write-back.
   ///
-  /// - Throws: as `read`, or one of these. Pages before the failing one stay written. A file that was to become longer
-  ///   is so by then: what is missing reads as zeroes.
+  /// The length grows page by page, to the end of what is about to be copied, as Linux's `i_size` does. So a write that
+  /// fails leaves no more than it has written, and perhaps zeroes for the page that it could not copy.
+  ///
+  /// - Throws: as `read`, or one of these. Pages before the failing one stay written.
   ///   - `file(.resize, errno: EFBIG)` beyond the most pages that the cache was made for.
   ///   - What the `willStore` hook threw.
   public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { try write(bytes.span.bytes, at: offset) }
@@ -65,14 +67,15 @@ extension PageCache {
   /// - Throws: as there.
   public func write(_ bytes: RawSpan, at offset: Int) throws(PageError) {
     guard offset >= 0, offset <= Int.max - bytes.byteCount else { throw .invalidArgument }
+    if bytes.byteCount > 0 { try requireCapacity(for: offset + bytes.byteCount) }
     var done = 0
     while done < bytes.byteCount {
-      // Each time: the file may have been cut again.
-      try extend(to: offset + bytes.byteCount, writingFrom: offset)
       let within = (offset + done) % Page.size
       let part = bytes.extracting(done..<min(done + Page.size - within, bytes.byteCount))
       let page = (offset + done) / Page.size
       try hooks.willStore?(page)
+      // Each time: the file may have been cut again.
+      try extend(to: offset + done + part.byteCount)
       if try copy(part, to: page, at: within) { done += part.byteCount }
     }
   }

@@ -41,10 +41,15 @@ extension PageCache {
     try changeLength { _ in count }
   }
 
-  /// Makes the file at least so long for bytes that are written from `offset` on. What a mapping left behind the old
-  /// end becomes zeroes up to there (`pagecache_isize_extended`).
-  func extend(to count: Int, writingFrom offset: Int) throws(PageError) {
-    if count > byteCount { try changeLength(clearingUpTo: offset) { max($0, count) } }
+  /// Makes the file at least so long, for bytes that are about to be written. What a mapping left behind the old end
+  /// becomes zeroes up to the new one (`pagecache_isize_extended`): the write may yet fail.
+  func extend(to count: Int) throws(PageError) {
+    if count > byteCount { try changeLength(clearingUpTo: count) { max($0, count) } }
+  }
+
+  /// - Throws: `file(.resize, errno: EFBIG)` for a length beyond the most pages that the cache was made for.
+  func requireCapacity(for count: Int) throws(PageError) {
+    if Page.count(holding: count) > states.capacity { throw .file(.resize, errno: EFBIG) }
   }
 
   /// Makes whole pages read as zeroes, in the file and in every mapping (`FALLOC_FL_PUNCH_HOLE`). Private copies stay.
@@ -113,7 +118,7 @@ extension PageCache {
     try changingContents { kept throws(PageError) in
       let before = byteCount
       let after = wanted(before)
-      guard Page.count(holding: after) <= states.capacity else { throw .file(.resize, errno: EFBIG) }
+      try requireCapacity(for: after)
       tail = try lastPage(endingAt: min(before, after))
       // Bytes that a mapping left behind the old end are no part of the file.
       if after > before { zero(tail, from: before, upTo: offset) }
@@ -154,6 +159,9 @@ extension PageCache {
   }
 
   /// Takes a page out of the cache. Its frame lives as long as entries and pins hold it.
+  ///
+  /// It leaves the list of a failed sync as well, under that list's lock as in `makeEmpty`. What is read in its place
+  /// has nothing that a failed sync could have lost.
   func drop(_ page: Int, at place: ResidentPages.Place) -> Bool {
     var dropped: PageState?
     let isDropped = unsynced.withLock { unsynced in
@@ -163,9 +171,6 @@ extension PageCache {
       }
       if isDropped { unsynced.remove(page) }
       return isDropped
-  ///
-  /// It leaves the list of a failed sync as well, under that list's lock as in `makeEmpty`. What is read in its place
-  /// has nothing that a failed sync could have lost.
     }
     if let pfn = dropped?.pfn { memory.putAfterGracePeriod(pfn) }
     return isDropped
