@@ -75,7 +75,7 @@ enum LanguageRules {
       /^ *(?:@[A-Za-z_]+(?:\([^)]*\))? +)*public (?:(?:static|final|consuming|mutating|borrowing|convenience|indirect|nonisolated) )*(?:func|var|let|init|struct|class|enum|protocol|typealias|subscript)\b/
     // What a protocol asks for is documented there: the standard library's, `Backing`.
     let requirement =
-      /(?:var (?:pageCount|firstFrame|sequence|users|takesStores|writesBack|prefersHugePages)|func (?:fault|hugeFault|didCopy|willStore))\b/
+      /(?:var (?:pageCount|firstFrame|sequence|users|takesStores|writesBack|prefersHugePages)|func (?:fault|hugeFault|didCopy|prepareStore|willStore))\b/
     let inherited =
       /(?:(?:var|let) rawValue|init\((?:rawValue|integerLiteral)|var description|func hash\(|static func (?:==|<)|var errorDescription)/
     return files.flatMap { file -> [String] in

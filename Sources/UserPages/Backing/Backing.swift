@@ -68,6 +68,12 @@ public protocol Backing: AnyObject, Sendable {
   /// read-only asks `willStore` first.
   var writesBack: Bool { get }
 
+  /// Called before a fault asks for leave to store, by `willStore` or by `fault` with `write` set. `allow` by default.
+  ///
+  /// Called only if `writesBack` is true, as `fault` is called, and before the sequence is read. What takes long
+  /// belongs here and not into the answer: to wait, or to write pages back. Another answer than `allow` is the fault's.
+  func prepareStore(page: Int) -> StoreAnswer
+
   /// Called if a program is about to store to a page that a shared mapping shows read-only (`page_mkwrite`).
   ///
   /// Called only if `writesBack` is true. An answer to `fault` with `write` set says as much.
@@ -99,6 +105,7 @@ extension Backing {
   public func didCopy(page: Int, to copy: PageBytes) {}
   public var takesStores: Bool { true }
   public var writesBack: Bool { false }
+  public func prepareStore(page: Int) -> StoreAnswer { .allow }
   public func willStore(page: Int) -> StoreAnswer { .allow }
 }
 

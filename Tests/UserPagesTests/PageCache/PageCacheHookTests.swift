@@ -31,6 +31,29 @@ import Testing
     }
   }
 
+  /// A hook may write pages back, as one that keeps few of them dirty does. Each write-back has the answers asked for
+  /// again that came before it, and this one comes before the answer.
+  @Test(arguments: [false, true])
+  func aHookThatWritesBack(isMappedFirst: Bool) throws {
+    let inside = Locked<(@Sendable () throws(PageError) -> Void)?>(nil)
+    let asked = Locked(0)
+    let hooks = PageCache.Hooks(willStore: { _ throws(PageError) in
+      asked.withLock { $0 += 1 }
+      try inside.withLock { $0 }?()
+    })
+    try CacheStage.run(hooks: hooks) { stage in
+      let cache = stage.cache
+      inside.withLock { $0 = { () throws(PageError) in try cache.flush(0..<4) } }
+      for page in 0..<3 {
+        if isMappedFirst { _ = try stage.word(page) }
+        try stage.space.store(UInt64(page + 100), at: stage.address(page))
+      }
+      inside.withLock { $0 = nil }
+      #expect(asked.withLock { $0 } == 3)
+      #expect(cache.dirtyPages == 1 && stage.written(1) == 101)
+    }
+  }
+
   /// A write that is refused leaves the file's length, and shows nothing that a mapping stored behind the end.
   @Test func aWriteBehindTheEndIsRefused() throws {
     let refuses = Locked(false)

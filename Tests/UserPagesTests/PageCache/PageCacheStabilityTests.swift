@@ -46,6 +46,38 @@ import Testing
     }
   }
 
+  /// What the hook stores is written with its batch. Its entry is read-only again before the batch is: another thread
+  /// would store through it without a fault.
+  @Test(arguments: [PageCache.Stability.waits, .copies], [false, true])
+  func aHookThatStores(stability: PageCache.Stability, byPin: Bool) throws {
+    let inside = Locked<(@Sendable () throws(PageError) -> Void)?>(nil)
+    let hooks = PageCache.Hooks(willWriteBack: { _ throws(PageError) in try inside.withLock { $0 }?() })
+    try CacheStage.run(stability: stability, hooks: hooks) { stage in
+      let (space, first) = (stage.space, stage.address(0))
+      for page in 0..<2 { try space.store(UInt64(1), at: stage.address(page)) }
+      inside.withLock {
+        $0 = { () throws(PageError) in
+          guard byPin else { return try space.store(UInt64(2), at: first) }
+          let pin = try space.pin(at: first, .write)
+          pin.store(UInt64(2))
+          pin.release(dirty: true)
+        }
+      }
+      let entries = Locked<[EntryInformation]>([])
+      stage.store.onCall { call in
+        if case .write = call { entries.withLock { $0.append(space.entry(at: first)) } }
+      }
+      try stage.cache.sync()
+      stage.store.onCall(nil)
+      inside.withLock { $0 = nil }
+      #expect(entries.withLock { $0.map(\.protection) } == [.read], "a page can change while it is written")
+      #expect(stage.written(0) == 2 && stage.written(1) == 1)
+      #expect(stage.cache.dirtyPages == 0)
+      try space.store(UInt64(3), at: first)
+      #expect(stage.cache.dirtyPages == 1)
+    }
+  }
+
   /// Copies are made as long as stores meet them, and no longer.
   @Test func itAdapts() throws {
     try CacheStage.run(stability: .adapts) { stage throws in

@@ -14,6 +14,12 @@ struct FaultQuestion {
       && isHuge == other.isHuge && isMapped == other.isMapped
   }
 
+  /// What takes its time before a store. It comes before the sequence is read: write-backs advance it meanwhile, the
+  /// backing's own among them, and each would have the fault ask again.
+  fileprivate func prepareStore() -> StoreAnswer {
+    write && backing.writesBack ? backing.prepareStore(page: page) : .allow
+  }
+
   fileprivate func ask() -> FaultAnswer? {
     // A mapping may be longer than its backing. A backing with an array of pages need not check.
     let pageCount = backing.pageCount
@@ -49,7 +55,13 @@ struct BackingAnswer: ~Copyable {
   init(to question: FaultQuestion, in memory: PhysicalMemory) {
     self.question = question
     sequence = question.backing.sequence
+    let leave = question.prepareStore()
     before = sequence?.value ?? 0
+    guard case .allow = leave else {
+      content = Content(leave)
+      reference = nil
+      return
+    }
     if question.isMapped {
       content = Content(question.backing.willStore(page: question.page))
       reference = nil

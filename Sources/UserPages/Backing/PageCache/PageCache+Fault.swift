@@ -19,12 +19,18 @@ extension PageCache {
     }
   }
 
+  /// Calls the `willStore` hook: (f0) of the protocol. See `Backing.prepareStore`.
+  public func prepareStore(page: Int) -> StoreAnswer {
+    guard takesStores, page >= 0, page < pageCount else { return .busError }
+    do throws(PageError) { try hooks.willStore?(page) } catch {
+      return error == .outOfMemory ? .outOfMemory : .busError
+    }
+    return .allow
+  }
+
   /// Marks the page dirty: (f2) of the protocol. See `Backing.willStore`.
   public func willStore(page: Int) -> StoreAnswer {
     guard takesStores, page >= 0, page < pageCount else { return .busError }
-    if let hook = hooks.willStore {
-      do throws(PageError) { try hook(page) } catch { return error == .outOfMemory ? .outOfMemory : .busError }
-    }
     if isStable { waitForContents(of: page) }
     return markDirty(page) ? .allow : .retry
   }

@@ -3,15 +3,18 @@ import Synchronization
 /// Writing one moment's contents of a page while programs store to it.
 ///
 ///     write-back of a batch                            a store to one of its pages
-///     (b1) to (b5) as ever: each page has its mark,    (f2) finds the mark: waits
+///     (b1) to (b4) as ever: each page has its mark,    (f2) finds the mark: waits
 ///          and no entry is writable
+///     (b5) the hook may store, and makes an entry      comes by that entry, without a fault
+///          writable
+///     (b5') (b1) to (b4) again for such pages          (f2) finds the mark: waits
 ///     (b6) copies the pages, if it is to               `write` copies under `copyLock`, and looks at the mark there
 ///     (b6') marks them as copied, wakes stores         goes on, and marks the page dirty
 ///     (b7) writes the copies, or where pages lie
 ///     (b8) clears both marks, wakes stores             goes on, and marks the page dirty
 ///
-/// A copy is made when no store is on its way (b4), and none is let in before (b6'). So it is one moment's contents.
-/// What a pin's holder stores meanwhile has no moment: a holder says when it is done by ending its pin.
+/// A copy is made when no store is on its way, by (b4) or (b5'), and none is let in before (b6'). So it is one moment's
+/// contents. What a pin's holder stores meanwhile has no moment: a holder says when it is done by ending its pin.
 ///
 /// **Which costs less.** To copy a page takes the processor a tenth of a microsecond or two, whether a store comes or
 /// not. A store that waits sleeps as long as its batch is written: milliseconds on a disk. So copying pays from one

@@ -97,27 +97,31 @@ extension PageCache {
     memory.frames.frame(pfn).clear(Frame.dirtyBit)
   }
 
-  /// (b2) to (b8). The write-back marks keep the frames: neither the evictor nor a truncation takes a page that has
-  /// one.
-  private func write(_ batch: Batch, isMapped: Bool, _ kept: inout [any BackingUser]) {
-    YieldPoint.writeBackBetweenMarksAndSequence.reach()
-    // `write` may be copying into a page that it found without the mark.
-    if isStable { copyLock.writing {} }
+  /// (b2) to (b4): returns when no store by an entry is on its way.
+  private func endStores(to pages: [Int], isMapped: Bool, _ kept: inout [any BackingUser]) {
     // ORDERING [lock-then-validate]: (b1) before (b2), (b2) before any entry is looked at: see (c).
     moves.advance()
     YieldPoint.writeBackBetweenSequenceAndProtect.reach()
     if isMapped {
       _ = spaces.forEach(keepingIn: &kept) { user in
-        user.writeProtect(pages: batch.pages, of: self)
+        user.writeProtect(pages: pages, of: self)
         return true
       }
     }
     YieldPoint.writeBackBetweenProtectAndGrace.reach()
     // Without writable entries no store is on its way. What `write` copies meanwhile, it marks after.
     if takesStores { RCU.synchronize() }
+  }
+
+  /// (b2) to (b8). The write-back marks keep the frames: neither the evictor nor a truncation takes a page that has
+  /// one.
+  private func write(_ batch: Batch, isMapped: Bool, _ kept: inout [any BackingUser]) {
+    YieldPoint.writeBackBetweenMarksAndSequence.reach()
+    // `write` may be copying into a page that it found without the mark.
+    if isStable { copyLock.writing {} }
+    endStores(to: batch.pages, isMapped: isMapped, &kept)
     YieldPoint.writeBackBetweenGraceAndLook.reach()
-    var failure: PageError?
-    do throws(PageError) { try hooks.willWriteBack?(batch.pages) } catch { failure = error }
+    let failure = callHook(of: batch, isMapped: isMapped, &kept)
     let copiesAll = copiesFirst()
     let bytes = bytesToWrite(batch, copyingAll: copiesAll)
     YieldPoint.writeBackBetweenCopiesAndStores.reach()
@@ -135,6 +139,20 @@ extension PageCache {
       finish(page, index < errors.count ? errors[index] : .inputOutput)
     }
     reader.changes.locked { reader.changes.wakeAll() }
+  }
+
+  /// (b5), and (b5') of `Stability`: the hook's own stores have made entries writable and pages dirty. Those pages go
+  /// through (b1) to (b4) again, so that all that came by such an entry is in what is copied or written. Returns the
+  /// hook's error.
+  private func callHook(of batch: Batch, isMapped: Bool, _ kept: inout [any BackingUser]) -> PageError? {
+    guard let hook = hooks.willWriteBack else { return nil }
+    var failure: PageError?
+    do throws(PageError) { try hook(batch.pages) } catch { failure = error }
+    guard isStable else { return failure }
+    var again = Batch()
+    for page in batch.pages { begin(page, &again) }
+    if !again.pages.isEmpty { endStores(to: again.pages, isMapped: isMapped, &kept) }
+    return failure
   }
 
   /// (b6): the bytes to write: of a page that a pin or a get holds a copy, since its holder may store at any time. Such

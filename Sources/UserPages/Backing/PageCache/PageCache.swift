@@ -16,11 +16,11 @@ import Synchronization
 ///   under write-back, or is in the cache no more. While it is held, it stays dirty. `write` marks after its bytes.
 ///
 ///     write-back of a batch                                 a fault that stores
-///     (b1) exchanges the dirty marks for write-back marks   (f1) reads the sequence
-///     (b2) advances the sequence                            (f2) `willStore` marks the page dirty
-///     (b3) write-protects and cleans the entries            (f3) locks the entry, reads the sequence again
-///     (b4) one grace period for the batch                   (f4) unchanged: the entry becomes writable
-///     (b5) `willWriteBack`: a database syncs its log
+///     (b1) exchanges the dirty marks for write-back marks   (f0) calls the `willStore` hook
+///     (b2) advances the sequence                            (f1) reads the sequence
+///     (b3) write-protects and cleans the entries            (f2) `willStore` marks the page dirty
+///     (b4) one grace period for the batch                   (f3) locks the entry, reads the sequence again
+///     (b5) `willWriteBack`: a database syncs its log        (f4) unchanged: the entry becomes writable
 ///     (b6) looks at pins, slots and references: what is     a store, a pin
 ///          held is marked dirty again, and is copied        (s1) reads the entry in a section, stores or takes its hold
 ///     (b7) writes
@@ -30,7 +30,8 @@ import Synchronization
 /// - (c) *Fault against write-back.* The marks change before the sequence, not after. If (f2) came before (b1), its
 ///   mark is gone. Then (f1) came before (b2) as well. Either (f3) finds the sequence advanced, or it came before (b2),
 ///   and (b3) finds the entry locked or writable and protects it ([lock-then-validate]). With (b2) before (b1) a fault
-///   could mark, lose its mark, and install after (b3): its store would be in no write.
+///   could mark, lose its mark, and install after (b3): its store would be in no write. (f0) takes as long as a hook
+///   likes, and may itself write back. Behind (f1) it would have the fault ask again without end.
 /// - (d) *Store against write-back.* A store by an old writable entry is in a section that (b4) waits for, so (b7)
 ///   writes it. A pin by such an entry is counted or in a slot by then ([pin-then-look], [slot-then-leave]), and a get
 ///   is a reference more than entries are (`hasOtherReferences`). So (b6) sees it, and the page stays dirty as long as
@@ -68,14 +69,16 @@ public final class PageCache: Backing {
   /// What a cache tells its owner. Each runs on the thread that needs it, under no lock of an address space.
   public struct Hooks: Sendable {
     /// Called before the first store to a page that is clean, and before each further mapping of it may store
-    /// (`page_mkwrite`). It may wait. If it throws `outOfMemory`, so does the store. Any other error is a bus error.
+    /// (`page_mkwrite`). It may wait, and write pages back. A page that `write` is about to add lies beyond the end. If
+    /// it throws `outOfMemory`, so does the store. Any other error is a bus error.
     public var willStore: (@Sendable (_ page: Int) throws(PageError) -> Void)?
 
     /// Called before pages are written: the place to write a log up to the last change of any of them. If it throws,
     /// the pages stay dirty, and the error is reported as the write's.
     ///
     /// In a stable cache (``PageCache/Stability``) only a pin's holder and the hook itself can change the pages from
-    /// here until they are copied or written. With ``PageCache/Stability/none`` any program can.
+    /// here until they are copied or written. What the hook stores is written with them. With
+    /// ``PageCache/Stability/none`` any program can change them.
     ///
     /// It runs inside write-back. So it gets `busy` where it syncs, flushes, truncates or extends this cache. It gets
     /// `outOfMemory` where it touches a page of it for which another one would have to go.

@@ -53,7 +53,8 @@ typedef struct up_backing_operations {
   /// A program is about to store to a page that a shared mapping shows read-only (`page_mkwrite`). May be null: every store is allowed.
   ///
   /// Returns 0; or -ENOMEM; or -EAGAIN to have the page faulted in again; or any other negative number for a bus error. A backing that writes pages
-  /// back notes the page as dirty here, and when `fault` is called with `write`. See `up_backing_write_protect`.
+  /// back notes the page as dirty here, and when `fault` is called with `write`. It writes none back here: each `up_backing_write_protect` has
+  /// the fault ask again.
   int (*will_store)(void *context, uint64_t page);
   /// A private mapping has copied a page that was shown by number into `bytes`, which are good during the call. May be null.
   void (*did_copy)(void *context, uint64_t page, const void *bytes);

@@ -35,7 +35,8 @@ typedef struct up_cache_options {
   void *context;
   /// Called before the first store to a page that is clean, and before each further mapping of it may store (`page_mkwrite`). May be null.
   ///
-  /// It may wait. It returns 0; or -ENOMEM for the store; or any other negative number for a bus error.
+  /// It may wait, and write pages back. A page that `up_file_write` is about to add lies beyond the end. It returns 0; or -ENOMEM for the
+  /// store; or any other negative number for a bus error.
   int (*will_store)(void *context, uint64_t page);
   /// Called before pages are written, which then no store can change but a pin's: the place to write a log up to the last change of any of them.
   /// May be null. It returns 0, or a negated errno value: the pages then stay dirty, and `up_cache_sync` reports the error.
