@@ -40,7 +40,7 @@ private final class CacheHooks: @unchecked Sendable {
     if let willStore = options.will_store {
       hooks.willStore = { (page) throws(PageError) in
         let code = willStore(self.options.context, UInt64(page))
-        if code != 0 { throw code == -ENOMEM ? .outOfMemory : .busError }
+        if code != 0 { throw PageError(code: code, .write) }
       }
     }
     if options.will_write_back != nil || options.release != nil {

@@ -82,24 +82,19 @@ func lending<Object: AnyObject, Result>(
 extension PageError {
   /// The negated errno that C gets.
   ///
-  /// The two errors that are signals for a program are numbers here. One is `EFAULT`. The other is `ENXIO`, as
-  /// `mmap(2)` has it for addresses that the object does not have.
+  /// The errors that are signals for a program are numbers here: `EFAULT` for SIGSEGV, and `ENXIO` for SIGBUS,
+  /// as `mmap(2)` has it for addresses that the object does not have.
   var code: Int32 {
     switch self {
     case .segmentationViolation: -EFAULT
-    case .busError: -ENXIO
+    case .busError, .busErrorOfFile: -ENXIO
     default: -(self.errno ?? EINVAL)
     }
   }
 
   /// The error for the negated errno value that a callback returned while it did `step` of a file.
   init(code: Int32, _ step: FileStep) {
-    switch code {
-    case -ENOMEM: self = .outOfMemory
-    case -EAGAIN: self = .tryAgain
-    case -EBUSY: self = .busy
-    default: self = .file(step, errno: code < 0 && code > -4096 ? -code : EIO)
-    }
+    self = .file(step, errno: code < 0 && code > -4096 ? -code : EIO)
   }
 }
 

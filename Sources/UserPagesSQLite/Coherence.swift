@@ -92,7 +92,7 @@ final class Coherence: Sendable {
   func enterShared(_ inner: InnerFile) throws(PageError) {
     try state.withLock { state throws(PageError) in
       if state.readers == 0 {
-        guard let version = FileVersion(of: inner, descriptor: descriptor) else { throw .inputOutput }
+        guard let version = FileVersion(of: inner, descriptor: descriptor) else { throw .file(.read, errno: EIO) }
         if version != state.version || version.isWAL {
           state.version = nil
           try invalidate(&state)

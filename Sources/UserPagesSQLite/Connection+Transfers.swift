@@ -16,7 +16,7 @@ extension Connection {
     } catch {
       // The pool's pages of the range may be newer than the file's.
       let flushed = flush(Self.pages(offset, count))
-      if flushed != SQLITE_OK { return error == .outOfMemory ? flushed : ResultCode.of(error, ResultCode.read) }
+      if flushed != SQLITE_OK { return error.isLackOfMemory ? flushed : ResultCode.of(error, ResultCode.read) }
     }
     return inner.read(bytes, Int32(count), Int64(offset))
   }

@@ -91,7 +91,7 @@ struct PoolVFS: @unchecked Sendable {
       csqlite_log(SQLITE_CANTOPEN, "\(error)")
       _ = inner.close()
       switch error as? PageError {
-      case .outOfMemory: return SQLITE_NOMEM
+      case .some(let error) where error.isLackOfMemory: return SQLITE_NOMEM
       case .busy: return SQLITE_BUSY
       default: return SQLITE_CANTOPEN
       }

@@ -21,11 +21,11 @@ enum ResultCode {
   /// It is `purpose` itself for an error that says nothing more.
   static func of(_ error: PageError, _ purpose: Int32) -> Int32 {
     switch error {
+    case _ where error.isLackOfMemory: noMemory
     case .file(_, errno: ENOSPC), .file(_, errno: EDQUOT): SQLITE_FULL
     case .file(.sync, _): sync
     case .file(.write, _): write
     case .file(.resize, _) where purpose == write: write
-    case .outOfMemory: noMemory
     default: purpose
     }
   }

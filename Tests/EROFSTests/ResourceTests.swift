@@ -108,8 +108,10 @@ struct ResourceTests {
       #expect(try space.load(at: 0x10000, count: 4096) == (try file.read(at: 0, count: 4096)))
       truncate(directory["image"], 0)
       for page in 0..<3 {
-        #expect(throws: PageError.busError) { try space.load(at: 0x10000 + page * Page.size, as: UInt8.self) }
-        #expect(throws: PageError.busError) { try space.store(UInt8(1), at: 0x10000 + page * Page.size) }
+        // The volume copies the tail itself, and finds it damaged.
+        let error = page < 2 ? PageError.busErrorOfFile(.readWhole, errno: EIO) : .busError
+        #expect(throws: error) { try space.load(at: 0x10000 + page * Page.size, as: UInt8.self) }
+        #expect(throws: error) { try space.store(UInt8(1), at: 0x10000 + page * Page.size) }
       }
       #expect(throws: EROFSError.self) { try file.read(at: 0, count: 8193) }
       #expect(throws: EROFSError.self) { try volume.file(at: "/text") }

@@ -183,7 +183,7 @@ import UserPages
     #expect(ResultCode.of(.file(.write, errno: EIO), ResultCode.unlock) == 778)
     #expect(ResultCode.of(.file(.write, errno: ENOSPC), ResultCode.write) == SQLITE_FULL)
     #expect(ResultCode.of(.file(.sync, errno: EIO), ResultCode.write) == 1034)
-    #expect(ResultCode.of(.inputOutput, ResultCode.read) == 266)
+    #expect(ResultCode.of(.file(.read, errno: EIO), ResultCode.read) == 266)
     #expect(ResultCode.of(.outOfMemory, ResultCode.read) == 3082)
     #expect(ResultCode.of(.file(.resize, errno: EFBIG), ResultCode.truncate) == 1546)
   }

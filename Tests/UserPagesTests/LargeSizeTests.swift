@@ -21,10 +21,10 @@ import Testing
   private final class LongStore: PageStore {
     let byteCount: Int
     init(byteCount: Int) { self.byteCount = byteCount }
-    func read(from page: Int, into pages: borrowing LentPages) throws(PageError) { throw .inputOutput }
-    func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) { throw .inputOutput }
-    func setByteCount(_ count: Int) throws(PageError) { throw .inputOutput }
-    func punchHole(_ pages: Range<Int>) throws(PageError) { throw .inputOutput }
+    func read(from page: Int, into pages: borrowing LentPages) throws(PageError) { throw .file(.read, errno: EIO) }
+    func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) { throw .file(.write, errno: EIO) }
+    func setByteCount(_ count: Int) throws(PageError) { throw .file(.resize, errno: EIO) }
+    func punchHole(_ pages: Range<Int>) throws(PageError) { throw .file(.punch, errno: EIO) }
     func sync() throws(PageError) {}
   }
 

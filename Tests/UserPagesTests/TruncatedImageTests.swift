@@ -48,19 +48,25 @@ import UserPages
       if touchedBefore { _ = try space.load(at: Self.start, count: 8 * Page.size) }
       file.truncate(toPages: 5)
       let lost = Self.start + 6 * Page.size
-      #expect(throws: PageError.busError) { try space.load(at: lost, as: UInt64.self) }
-      #expect(throws: PageError.busError) { try space.load(at: lost + 1, as: UInt64.self) }
-      #expect(throws: PageError.busError) { try space.load(at: lost, count: 10) }
-      #expect(throws: PageError.busError) {
+      #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) { try space.load(at: lost, as: UInt64.self) }
+      #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) {
+        try space.load(at: lost + 1, as: UInt64.self)
+      }
+      #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) { try space.load(at: lost, count: 10) }
+      #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) {
         var bytes = [UInt8](repeating: 0xee, count: 10)
         var span = bytes.mutableSpan
         var raw = span.mutableBytes
         try space.load(at: lost, into: &raw)
       }
-      #expect(throws: PageError.busError) { try space.withPage(at: lost, for: .read) { $0.load(as: UInt8.self) } }
-      #expect(throws: PageError.inputOutput) { try image.read(at: 6 * Page.size, count: 1) }
+      #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) {
+        try space.withPage(at: lost, for: .read) { $0.load(as: UInt8.self) }
+      }
+      #expect(throws: PageError.file(.readWhole, errno: EIO)) { try image.read(at: 6 * Page.size, count: 1) }
       // Another page is lost as well, and those that are left are as they were.
-      #expect(throws: PageError.busError) { try space.load(at: Self.start, count: 8 * Page.size) }
+      #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) {
+        try space.load(at: Self.start, count: 8 * Page.size)
+      }
       for page in 0..<5 {
         #expect(try space.load(at: Self.start + page * Page.size, as: UInt8.self) == UInt8(page + 1))
         #expect(try image.read(at: page * Page.size, count: 1) == [UInt8(page + 1)])
@@ -75,13 +81,15 @@ import UserPages
         try space.store(UInt8(0x77), at: Self.start + 7 * Page.size)
         file.truncate(toPages: 5)
         let lost = Self.start + 6 * Page.size
-        #expect(throws: PageError.busError) { try space.store(UInt8(1), at: lost) }
-        #expect(throws: PageError.busError) { try space.withPage(at: lost, for: .write) { $0.store(UInt8(1)) } }
-        #expect(throws: PageError.busError) { try image.migrateToCache(page: 6) }
+        #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) { try space.store(UInt8(1), at: lost) }
+        #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) {
+          try space.withPage(at: lost, for: .write) { $0.store(UInt8(1)) }
+        }
+        #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) { try image.migrateToCache(page: 6) }
         // A page that was copied before is the program's own.
         #expect(try space.load(at: Self.start + 7 * Page.size, count: 2) == [0x77, 8])
         let child = try space.fork()
-        #expect(throws: PageError.busError) { try child.load(at: lost, as: UInt8.self) }
+        #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) { try child.load(at: lost, as: UInt8.self) }
         child.exit()
       }
     }
@@ -91,7 +99,9 @@ import UserPages
     try withMapping(sharing: .shared) { file, _, space in
       _ = try space.load(at: Self.start, count: 8 * Page.size)
       file.truncate(toPages: 5)
-      #expect(throws: PageError.busError) { try space.store(UInt8(1), at: Self.start + 6 * Page.size) }
+      #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) {
+        try space.store(UInt8(1), at: Self.start + 6 * Page.size)
+      }
       try space.store(UInt8(0x55), at: Self.start)
       #expect(try space.load(at: Self.start, as: UInt8.self) == 0x55)
     }
@@ -122,7 +132,7 @@ import UserPages
                 }
               }
             } catch {
-              if error == .busError { lost.add(1, ordering: .relaxed) }
+              if error == .busErrorOfFile(.readWhole, errno: EIO) { lost.add(1, ordering: .relaxed) }
             }
           }
         }
@@ -140,7 +150,7 @@ import UserPages
       let image = try Image(memory, path: file.path)
       #expect(try image.read(at: 3 * Page.size, count: 1) == [4])
       file.truncate(toPages: 0)
-      #expect(throws: PageError.inputOutput) { try image.read(at: 3 * Page.size, count: 1) }
+      #expect(throws: PageError.file(.readWhole, errno: EIO)) { try image.read(at: 3 * Page.size, count: 1) }
     }
   }
 
@@ -163,12 +173,12 @@ import UserPages
           _ = try image.read(at: page * Page.size, count: 1)
           fatalError("page \(page) was read")
         } catch {
-          precondition(error == .inputOutput)
+          precondition(error == .file(.readWhole, errno: EIO))
         }
       }
       // In this process, or the test would say nothing: some page that was never touched is marked as well.
       if limit <= 100_000 {
-        #expect(throws: PageError.inputOutput) { try image.read(at: Page.size, count: 1) }
+        #expect(throws: PageError.file(.readWhole, errno: EIO)) { try image.read(at: Page.size, count: 1) }
       }
     }
   }
@@ -191,7 +201,7 @@ import UserPages
       let file = try ImageFile(pages: 4)
       let image = try Image(try PhysicalMemory(ramPages: 64), path: file.path)
       file.truncate(toPages: 1)
-      #expect(throws: PageError.inputOutput) { try image.read(at: 2 * Page.size, count: 1) }
+      #expect(throws: PageError.file(.readWhole, errno: EIO)) { try image.read(at: 2 * Page.size, count: 1) }
       TruncatedImageTests.touchAnotherTruncatedFile()
     }
   }

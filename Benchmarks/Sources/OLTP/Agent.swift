@@ -144,7 +144,9 @@ struct Agent: ~Copyable {
       record.setChange(2, places.account, account)
       record.setChange(3, history, row)
       let lsn: UInt64
-      do throws(Failure) { lsn = try database.log.append(&record, &meter) } catch { throw database.store.fail(error) }
+      do throws(Failure) { lsn = try database.log.append(&record, &meter) } catch {
+        throw database.store.fail(error, .write)
+      }
       database.willChange(places.branch.page, lsn)
       database.willChange(places.teller.page, lsn)
       database.willChange(places.account.page, lsn)

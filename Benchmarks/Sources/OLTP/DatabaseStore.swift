@@ -1,3 +1,4 @@
+import Glibc
 import Measuring
 import Synchronization
 import UserPages
@@ -32,14 +33,14 @@ final class DatabaseStore: PageStore {
   }
 
   /// Keeps the first failure. Returns what the cache is told.
-  func fail(_ error: Failure) -> PageError {
+  func fail(_ error: Failure, _ step: PageError.FileStep) -> PageError {
     failure.withLock { if $0 == nil { $0 = error } }
     hasFailed.raise()
-    return .inputOutput
+    return .file(step, errno: EIO)
   }
 
   /// Nothing more is written: what a run leaves that was killed.
-  func abandon() { _ = fail(Failure("the run was given up")) }
+  func abandon() { _ = fail(Failure("the run was given up"), .write) }
 
   // MARK: PageStore
 
@@ -54,14 +55,14 @@ final class DatabaseStore: PageStore {
     if let file { errors = file.read(into: pages, at: numbers) }
     for (index, number) in numbers.enumerated() {
       if let error = errors[index] {
-        errors[index] = fail(storage.failure("read", 1, number, error))
+        errors[index] = fail(storage.failure("read", 1, number, error), .read)
         continue
       }
       let bytes = pages[index].withUnsafeMutableBytes { $0 }
       do throws(Failure) {
         if file == nil { try storage.copy(number, into: bytes) }
         try verify(number, at: bytes.baseAddress!)
-      } catch { errors[index] = fail(error) }
+      } catch { errors[index] = fail(error, .read) }
     }
     return errors
   }
@@ -84,17 +85,17 @@ final class DatabaseStore: PageStore {
 
   /// The cache is stable: a page is sealed where it lies, and nothing changes it until it is written.
   func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
-    if hasFailed.isRaised { return Array(repeating: .inputOutput, count: numbers.count) }
+    if hasFailed.isRaised { return Array(repeating: .file(.write, errno: EIO), count: numbers.count) }
     var errors = [PageError?](repeating: nil, count: numbers.count)
     for (index, number) in numbers.enumerated() {
       let bytes = pages[index].withUnsafeMutableBytes { $0 }
       PageHeader.seal(bytes.baseAddress!)
       guard file == nil else { continue }
-      do throws(Failure) { try storage.copy(bytes, to: number) } catch { errors[index] = fail(error) }
+      do throws(Failure) { try storage.copy(bytes, to: number) } catch { errors[index] = fail(error, .write) }
     }
     if let file { errors = file.write(pages, at: numbers) }
     for (index, error) in errors.enumerated() {
-      if let error { errors[index] = fail(storage.failure("write", 1, numbers[index], error)) }
+      if let error { errors[index] = fail(storage.failure("write", 1, numbers[index], error), .write) }
     }
     writeBacks.wrappingAdd(numbers.count, ordering: .relaxed)
     return errors
@@ -108,13 +109,13 @@ final class DatabaseStore: PageStore {
       do throws(PageError) { try file?.setByteCount(count) } catch {
         throw storage.failure("resize", 1, count / Page.size, error)
       }
-    } catch { throw fail(error) }
+    } catch { throw fail(error, .resize) }
     length.store(count, ordering: .releasing)
   }
 
-  func punchHole(_ pages: Range<Int>) throws(PageError) { throw fail(Failure("a database has no holes")) }
+  func punchHole(_ pages: Range<Int>) throws(PageError) { throw fail(Failure("a database has no holes"), .punch) }
 
   func sync() throws(PageError) {
-    do throws(PageError) { try file?.sync() } catch { throw fail(storage.failure("synchronise", 1, 0, error)) }
+    do throws(PageError) { try file?.sync() } catch { throw fail(storage.failure("synchronise", 1, 0, error), .sync) }
   }
 }

@@ -57,7 +57,7 @@ final class MappedDatabase: Sendable {
     let hooks = PageCache.Hooks(willWriteBack: { pages throws(PageError) in
       var meter = PinMeter()
       let last = pages.reduce(0) { max($0, latches.lastChange(of: $1)) }
-      do throws(Failure) { try log.flush(upTo: last, &meter) } catch { throw store.fail(error) }
+      do throws(Failure) { try log.flush(upTo: last, &meter) } catch { throw store.fail(error, .sync) }
     })
     do throws(PageError) {
       cache = try PageCache(space.memory, store, limit: pages, stability: .waits, hooks: hooks)

@@ -84,7 +84,7 @@ final class Storage: @unchecked Sendable {
 
   /// What the library's error means for pages of this file.
   func failure(_ action: String, _ count: Int, _ page: Int, _ error: PageError) -> Failure {
-    if error == .inputOutput { return Failure("\(path) is truncated: page \(page) is not whole") }
+    if error == .file(.readWhole, errno: EIO) { return Failure("\(path) is truncated: page \(page) is not whole") }
     let pages = count == 1 ? "page \(page) of" : "\(count) pages from page \(page) on of"
     return Failure("\(action) \(pages)", path, errno: error.errno ?? EIO)
   }

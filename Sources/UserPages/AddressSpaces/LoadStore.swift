@@ -12,7 +12,8 @@ extension AddressSpace {
   /// - Throws:
   ///   - `segmentationViolation` if no mapping is there, or it does not allow the access.
   ///   - `busError` if what the mapping shows is not there, as past the end of a file.
-  ///   - `outOfMemory` if memory is lacking, after reclaim.
+  ///   - `busErrorOfFile` if the file behind the page failed, with the step and the errno.
+  ///   - `outOfMemory` if memory is lacking, after reclaim. `file` with `ENOMEM` if a file's call lacked it.
   /// - Complexity: four loads for a resident base page.
   @inlinable
   public func load<T: FixedWidthInteger & BitwiseCopyable>(

@@ -46,7 +46,9 @@ extension AddressSpace {
 
   @usableFromInline @inline(never)
   func faultForLoad(at address: VirtualAddress) throws(PageError) {
-    if FrameBytes.isAnyPageLost, RCU.read({ frame(address, accepting: .load, $0)?.isLost ?? false }) { throw .busError }
+    if FrameBytes.isAnyPageLost, RCU.read({ frame(address, accepting: .load, $0)?.isLost ?? false }) {
+      throw .pageOfFileIsLost
+    }
     try fault(at: address, .read)
   }
 

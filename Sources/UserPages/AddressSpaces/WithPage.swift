@@ -22,7 +22,7 @@ extension AddressSpace {
   ///   - access: for writing, copy-on-write is broken first and the page is dirty afterwards.
   ///   - body: what runs with the page.
   /// - Throws: as `load(at:as:)`. An image's real file may be truncated while `body` reads it. `body` then sees zeroes,
-  ///   its result is dropped, and the call throws `busError`.
+  ///   its result is dropped, and the call throws `busErrorOfFile`.
   @inlinable @inline(__always)
   public func withPage<Result: ~Copyable>(
     at address: VirtualAddress, for access: PageAccess, _ body: (PageBytes) -> Result

@@ -92,6 +92,8 @@ public enum StoreAnswer: Sendable {
   case busError
   /// The store fails with `outOfMemory`, after reclaim.
   case outOfMemory
+  /// The file behind the page failed, or memory for it is lacking. See `FaultAnswer.failed`.
+  case failed(PageError)
   /// Something changed: fault again.
   case retry
 }
@@ -129,6 +131,10 @@ public enum FaultAnswer: ~Copyable, Sendable {
   case busError
   /// The backing has no memory for the page. The fault looks for memory once and asks again, then fails.
   case outOfMemory
+  /// The file behind the page failed. The program gets `busErrorOfFile`, with the step and the errno of a `file`.
+  ///
+  /// A `file` whose errno is `ENOMEM` is as `outOfMemory`, and keeps its step. Any other error is `busError`.
+  case failed(PageError)
   /// Something changes at this moment: the fault asks again, at most 2048 times in a row and for about a second. A
   /// backing that waits for longer than that waits before it answers.
   case retry

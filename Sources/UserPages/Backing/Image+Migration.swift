@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Pages of an image that move into the page cache and back, under running mappings, pins and faults.
@@ -63,7 +64,7 @@ extension Image {
   ///   - `outOfMemory` if no frame is free.
   ///   - `busy` if the page is mapped by number (VM_PFNMAP): such a mapping cannot show a refcounted frame.
   ///   - `busy` inside a flush of the data cache that a migration of this image asked for.
-  ///   - `busError` if the image's real file no longer has the page.
+  ///   - `busErrorOfFile` if the image's real file no longer has the page.
   public func migrateToCache(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
     try section.fill(page: page)
@@ -84,7 +85,7 @@ extension Image {
       let original = section.memory.frames.bytes(of: section.first + page)
       guard section.memory.frames.bytes(of: pfn).copyIfReadable(page: original) else {
         finish(page, nil)
-        throw .busError
+        throw .pageOfFileIsLost
       }
       section.memory.frames.frame(pfn).begin(anonymous: false, mapped: false)
       dataCacheCounter.flush(pfn, in: section.memory)
@@ -101,7 +102,8 @@ extension Image {
   /// - Throws:
   ///   - `invalidArgument` for a page that is not there.
   ///   - `busy` as `migrateToCache`, and if a get or a pin holds the frame.
-  ///   - `readOnly` if the page is dirty and the image cannot be rewritten.
+  ///   - `readOnly` if the page is dirty and the image is a real file.
+  ///   - `file` with the errno if the page is dirty and the memory file behind the image takes no more.
   public func migrateToImage(page: Int) throws(PageError) {
     guard page >= 0, page < section.pages else { throw .invalidArgument }
     // Released after the lock.
@@ -124,9 +126,11 @@ extension Image {
         finish(page, .cached(pfn))
         throw .busy
       }
-      if frame.has(Frame.dirtyBit), !section.rewrite(page: page, from: memory.frames.bytes(of: pfn)) {
-        finish(page, .cached(pfn))
-        throw .readOnly
+      if frame.has(Frame.dirtyBit) {
+        do throws(PageError) { try section.rewrite(page: page, from: memory.frames.bytes(of: pfn)) } catch {
+          finish(page, .cached(pfn))
+          throw error
+        }
       }
       dataCacheCounter.flush(number: section.first + page, in: memory)
       finish(page, nil)
@@ -160,8 +164,8 @@ extension Image {
   /// One page's bytes for `read(2)`.
   ///
   /// - Throws:
-  ///   - `outOfMemory` if the page cannot be filled.
-  ///   - `inputOutput` if the image's real file no longer has it.
+  ///   - `file` with the errno if the page cannot be filled.
+  ///   - `file(.readWhole, errno: EIO)` if the image's real file no longer has it.
   func readPage(_ page: Int, _ range: Range<Int>, flushing: Bool) throws(PageError) -> [UInt8] {
     let memory = section.memory
     var turns = 0
@@ -172,7 +176,7 @@ extension Image {
         try section.fill(page: page)
         let frame = memory.frames.bytes(of: section.first + page)
         let bytes = frame.copy(fromByteOffset: range.lowerBound, count: range.count)
-        if frame.isLost { throw .inputOutput }
+        if frame.isLost { throw .file(.readWhole, errno: EIO) }
         // Nothing began to move meanwhile: the page was in place all the time.
         guard moves.value == before else { continue }
         if flushing { dataCacheCounter.flush(number: section.first + page, in: memory) }

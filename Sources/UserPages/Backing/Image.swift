@@ -54,7 +54,7 @@ public final class Image: Backing {
   /// it.
   ///
   /// If the file is truncated later, a load, a store or a copy of a lost page is a bus error, and `read` throws
-  /// `inputOutput`. The part of a page beyond the file's new end reads as zeroes, as through `mmap(2)`. The first image
+  /// `file(.readWhole, errno: EIO)`. The part of a page beyond the file's new end reads as zeroes, as through `mmap(2)`. The first image
   /// of a process installs a handler for SIGBUS, which passes on every signal that is not for an image.
   ///
   /// - Throws:
@@ -83,7 +83,7 @@ public final class Image: Backing {
       // The page is about to be written through a shared mapping: it moves into the page cache, then the fault asks
       // again.
       do throws(PageError) { try migrateToCache(page: page) } catch {
-        return error == .outOfMemory ? .outOfMemory : .busError
+        return .failed(error)
       }
       return .retry
     case .moving:
@@ -110,8 +110,8 @@ public final class Image: Backing {
   ///
   /// - Throws:
   ///   - `invalidArgument` for a negative offset or count.
-  ///   - `outOfMemory` if a page cannot be filled.
-  ///   - `inputOutput` if the image's real file was truncated.
+  ///   - `file` with the errno if a page cannot be filled.
+  ///   - `file(.readWhole, errno: EIO)` if the image's real file was truncated.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     guard offset < byteCount else { return [] }

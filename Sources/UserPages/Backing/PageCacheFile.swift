@@ -111,7 +111,7 @@ public final class PageCacheFile: Backing {
       guard let pfn = try frame(of: page) else { return .busError }
       return answer(owning: pfn)
     } catch {
-      return error == .outOfMemory ? .outOfMemory : .busError
+      return .failed(error)
     }
   }
 

@@ -19,6 +19,7 @@ final class SecretMemory: Backing {
     case .frameNumber(let pfn, let writable): .frameNumber(pfn, writable: writable)
     case .busError: .busError
     case .outOfMemory: .outOfMemory
+    case .failed(let error): .failed(error)
     case .retry: .retry
     }
   }

@@ -43,13 +43,18 @@ final class MemorySection: Sendable {
     if file >= 0, pattern == nil { close(file) }
   }
 
-  /// Rewrites a page of bare memory, as a flash file system does. Returns false if it cannot be rewritten.
+  /// Rewrites a page of bare memory, as a flash file system does.
   ///
   /// The page is filled: its contents were copied out before, by `fill` and a read.
-  func rewrite(page: Int, from bytes: FrameBytes) -> Bool {
-    guard file >= 0, page >= 0, page < pages else { return false }
+  ///
+  /// - Throws:
+  ///   - `readOnly` if the memory is a real file's.
+  ///   - `file` with the errno if the memory file takes no more.
+  func rewrite(page: Int, from bytes: FrameBytes) throws(PageError) {
+    guard file >= 0, page >= 0, page < pages else { throw .readOnly }
     // Through the file: the mapping of it here stays read-only, so that a stray store to an image is caught.
-    return pwrite(file, bytes.address, Page.size, off_t(page * Page.size)) == Page.size
+    let count = pwrite(file, bytes.address, Page.size, off_t(page * Page.size))
+    guard count == Page.size else { throw .file(.write, errno: count < 0 ? errno : ENOSPC) }
   }
 
   /// Whether a page takes memory when it is first used, and not before.
@@ -57,15 +62,14 @@ final class MemorySection: Sendable {
 
   /// Makes a page's bytes what they should be, before they are read or copied by number. As
   /// `SectionMap.fill(_:count:)`.
-  func fill(page: Int) throws(PageError) {
-    guard memory.sections.fill(first + page, count: 1) else { throw .outOfMemory }
-  }
+  func fill(page: Int) throws(PageError) { try memory.sections.fill(first + page, count: 1) }
 
   /// Bare memory, each page of which is filled with the byte that `byte` gives for its index, when it is first used.
   ///
   /// - Throws:
   ///   - `invalidArgument` if `pages` is not positive.
-  ///   - `outOfMemory` if there are not as many frame numbers, or if the process lacks the memory.
+  ///   - `outOfMemory` if there are not as many frame numbers.
+  ///   - `file` with the errno if the memory file cannot be made or mapped.
   static func bare(
     _ memory: PhysicalMemory, pages: Int, byte: @escaping @Sendable (Int) -> UInt8
   ) throws(PageError) -> MemorySection {
@@ -80,7 +84,8 @@ final class MemorySection: Sendable {
   ///
   /// - Throws:
   ///   - `invalidArgument` if `contents` is empty.
-  ///   - `outOfMemory` if there are not as many frame numbers, or if the process lacks the memory.
+  ///   - `outOfMemory` if there are not as many frame numbers.
+  ///   - `file` with the errno if the memory file cannot be made, written or mapped.
   static func bare(_ memory: PhysicalMemory, contents: [UInt8]) throws(PageError) -> MemorySection {
     let pages = Page.count(holding: contents.count)
     let file = try imageFile(memory, pages: pages)
@@ -88,7 +93,7 @@ final class MemorySection: Sendable {
       var done = 0
       while done < contents.count {
         let count = contents[done...].withUnsafeBytes { pwrite(file, $0.baseAddress, $0.count, off_t(done)) }
-        guard count > 0 else { throw .outOfMemory }
+        guard count > 0 else { throw .file(.write, errno: count < 0 ? errno : ENOSPC) }
         done += count
       }
       let first = try memory.sections.add(pages: pages, described: false, file: file, writable: false, shared: true)
@@ -103,7 +108,7 @@ final class MemorySection: Sendable {
   private static func imageFile(_ memory: PhysicalMemory, pages: Int) throws(PageError) -> Int32 {
     guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }
     let file = cp_memory_file("user-pages-image", pages * Page.size)
-    guard file >= 0 else { throw PageError(.create, errno: -file) }
+    guard file >= 0 else { throw .file(.create, errno: -file) }
     return file
   }
 
@@ -142,7 +147,8 @@ final class MemorySection: Sendable {
   ///
   /// - Throws:
   ///   - `invalidArgument` if `pages` is not positive.
-  ///   - `outOfMemory` if there are not as many frame numbers, or if the process lacks the memory.
+  ///   - `outOfMemory` if there are not as many frame numbers.
+  ///   - `file` with the errno if the process lacks the memory.
   /// - Complexity: O(pages).
   static func device(_ memory: PhysicalMemory, pages: Int) throws(PageError) -> MemorySection {
     guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }

@@ -9,8 +9,8 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case invalidArgument
   /// `ENOMEM`: no frame is free, even after reclaim, or a range is not mapped.
   ///
-  /// Also if the swap file or the disk is full, or if a frame has too many references. Also if a long-term pin cannot
-  /// move its page.
+  /// Also if the swap file is full, or if a frame has too many references. Also if a long-term pin cannot move its page,
+  /// or if the process lacks the address space. Memory that a system call on a file lacks is `file`, with `ENOMEM`.
   case outOfMemory
   /// `EAGAIN`: not without doing what the caller excluded.
   case tryAgain
@@ -24,15 +24,19 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case segmentationViolation
   /// `SIGBUS`: the mapping is there, what it shows is not (past the end of a file or an image).
   case busError
-  /// `EIO`: the real file behind an image or a page cache was truncated, or its disk failed.
-  case inputOutput
+  /// `SIGBUS`: a file has the page, and it could not be read, or takes no store. What was tried, and why it failed.
+  ///
+  /// A program gets it where a pin gets `badAddress`, as on Linux.
+  case busErrorOfFile(FileStep, errno: Int32)
   /// `EROFS`: writing to what can only be read.
   case readOnly
-  /// A real file, or the file behind a machine's memory, cannot be used: what was tried, and why the kernel refused.
+  /// A real file, the file behind a machine's memory, or a store cannot be used: what was tried, and why it failed.
+  ///
+  /// `EIO` if the disk failed, or the file was truncated. The kernel's errno, `ENOMEM` and `ENOSPC` included.
   case file(FileStep, errno: Int32)
 
   /// What is done with a real file, named as the message has it.
-  public enum FileStep: String, Sendable {
+  public enum FileStep: String, CaseIterable, Sendable {
     /// `open(2)`, or a call that does the same.
     case open
     /// `fstat(2)`, or a call that does the same.
@@ -45,6 +49,8 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case map
     /// `pread(2)`, or a call that does the same.
     case read
+    /// The same, of a page that the file had and has no longer: another program has truncated it.
+    case readWhole = "read all of"
     /// `pwrite(2)`, or a call that does the same.
     case write
     /// `ftruncate(2)`, or a call that does the same.
@@ -55,12 +61,23 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case sync
   }
 
-  /// The error for an errno that a system call left: `outOfMemory` if there was no memory for it.
-  init(_ step: FileStep, errno: Int32) {
-    self = errno == ENOMEM || errno == ENOSPC ? .outOfMemory : .file(step, errno: errno)
+  /// What an access or a fault gets if the backing that it asks fails with this error: `SIGBUS`, if memory is not what
+  /// is lacking (`vmf_error`).
+  var ofFault: PageError {
+    switch self {
+    case .file(let step, let errno) where errno != ENOMEM: .busErrorOfFile(step, errno: errno)
+    case .file, .busErrorOfFile, .outOfMemory: self
+    default: .busError
+    }
   }
 
-  /// The number that a system call gives for it, or nil for the two that are signals, not numbers.
+  /// What an access gets to a page that the file behind its image has lost.
+  static let pageOfFileIsLost = PageError.busErrorOfFile(.readWhole, errno: EIO)
+
+  /// Whether it is `ENOMEM`: `outOfMemory`, or a system call on a file that lacked memory.
+  package var isLackOfMemory: Bool { errno == ENOMEM }
+
+  /// The number that a system call gives for it, or nil for those that are signals, not numbers.
   public var errno: Int32? {
     switch self {
     case .badAddress: EFAULT
@@ -70,10 +87,9 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .busy: EBUSY
     case .alreadyMapped: EEXIST
     case .notPermitted: EPERM
-    case .inputOutput: EIO
     case .readOnly: EROFS
     case .file(_, let errno): errno
-    case .segmentationViolation, .busError: nil
+    case .segmentationViolation, .busError, .busErrorOfFile: nil
     }
   }
 
@@ -88,8 +104,7 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case .alreadyMapped: "EEXIST"
     case .notPermitted: "EPERM"
     case .segmentationViolation: "SIGSEGV"
-    case .busError: "SIGBUS"
-    case .inputOutput: "EIO"
+    case .busError, .busErrorOfFile: "SIGBUS"
     case .readOnly: "EROFS"
     case .file(_, let errno): Self.name(of: errno)
     }
@@ -113,14 +128,24 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case EFBIG: "EFBIG"
     case EIO: "EIO"
     case ENOSPC: "ENOSPC"
+    case EDQUOT: "EDQUOT"
     case EINVAL: "EINVAL"
+    case ENOMEM: "ENOMEM"
+    case EAGAIN: "EAGAIN"
+    case EBUSY: "EBUSY"
+    case EBADF: "EBADF"
+    case EOPNOTSUPP: "EOPNOTSUPP"
     default: "errno \(code)"
     }
   }
 
   /// The Linux name. For a file's error also what was tried, and what the name means (`strerror(3)`).
   public var description: String {
-    guard case .file(let step, let errno) = self else { return name }
-    return "\(name): cannot \(step.rawValue) the file: \(String(cString: strerror(errno)))"
+    switch self {
+    case .file(let step, let errno), .busErrorOfFile(let step, let errno):
+      return "\(name): cannot \(step.rawValue) the file: \(String(cString: strerror(errno)))"
+    default:
+      return name
+    }
   }
 }

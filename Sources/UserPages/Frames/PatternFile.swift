@@ -43,23 +43,25 @@ final class PatternFile: @unchecked Sendable {
     words[page / 64].load(ordering: .acquiring) & 1 << UInt64(page % 64) != 0
   }
 
-  /// Fills those of `pages` that are not filled. Returns false if there is no memory for one of them.
-  func fill(_ pages: Range<Int>) -> Bool {
-    if pages.allSatisfy(isFilled) { return true }
+  /// Fills those of `pages` that are not filled.
+  ///
+  /// - Throws: `file` with the errno if there is no memory for one of them.
+  func fill(_ pages: Range<Int>) throws(PageError) {
+    if pages.allSatisfy(isFilled) { return }
     let contents = pages.map { isFilled($0) ? 0 : byte($0) }
-    return withUnsafeTemporaryAllocation(byteCount: Page.size, alignment: Page.size) { buffer in
+    let failure: PageError? = withUnsafeTemporaryAllocation(byteCount: Page.size, alignment: Page.size) { buffer in
       lock.lock()
       defer { lock.unlock() }
       for (page, content) in zip(pages, contents) where !isFilled(page) {
         if content != 0 {
           _ = buffer.initializeMemory(as: UInt8.self, repeating: content)
-          guard pwrite(descriptor, buffer.baseAddress, Page.size, off_t(page * Page.size)) == Page.size else {
-            return false
-          }
+          let count = pwrite(descriptor, buffer.baseAddress, Page.size, off_t(page * Page.size))
+          guard count == Page.size else { return .file(.write, errno: count < 0 ? errno : ENOSPC) }
         }
         words[page / 64].bitwiseOr(1 << UInt64(page % 64), ordering: .releasing)
       }
-      return true
+      return nil
     }
+    if let failure { throw failure }
   }
 }

@@ -51,7 +51,7 @@ public final class PhysicalMemory: Sendable {
   ///   - `invalidArgument` for watermarks that are out of order or beyond RAM.
   ///   - `outOfMemory` if the process lacks the address space.
   ///   - `busy` if another machine uses the swap file.
-  ///   - `file`, with the errno, if the swap file cannot be opened.
+  ///   - `file`, with the errno, if the swap file cannot be opened, or the file behind RAM cannot be made or mapped.
   public init(
     ramPages: Int, movablePages: Int = 0, spanPages: Int? = nil, dataCache: (any DataCacheFlushing)? = nil,
     swapFile: SwapFile = .none, reclaim: ReclaimPolicy = ReclaimPolicy()
@@ -74,7 +74,7 @@ public final class PhysicalMemory: Sendable {
     do throws(PageError) {
       zeroPage = try sections.add(pages: Page.pagesPerHuge, described: true, file: -1, writable: false, shared: false)
       arena = cp_memory_file("user-pages-ram", ramPages * Page.size)
-      guard arena >= 0 else { throw PageError(.create, errno: -arena) }
+      guard arena >= 0 else { throw .file(.create, errno: -arena) }
       let ram = try sections.add(pages: ramPages, described: true, file: arena, writable: true, shared: true)
       frames = reserved.with(movable: ram + (ramPages - movablePages)..<ram + ramPages)
       allocator = FrameAllocator(

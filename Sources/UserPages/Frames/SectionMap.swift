@@ -45,8 +45,8 @@ final class SectionMap: @unchecked Sendable {
   ///   - writable: whether this process may write to them.
   ///   - pattern: fills `file` when a frame is first used by its number, see `fill`. It is nil if all bytes are there.
   /// - Throws:
-  ///   - `outOfMemory` if there are not as many frame numbers, or if the process lacks the memory.
-  ///   - `file` if `file` cannot be mapped.
+  ///   - `outOfMemory` if there are not as many frame numbers.
+  ///   - `file` if `file`, or memory for the descriptors, cannot be mapped.
   func add(
     pages: Int, described: Bool, file: Int32, writable: Bool, shared: Bool, pattern: PatternFile? = nil
   ) throws(PageError) -> PFN {
@@ -60,7 +60,7 @@ final class SectionMap: @unchecked Sendable {
     guard error == 0 else {
       cp_decommit(table.bytes(of: first).address, range.count * Page.hugeSize)
       giveBack(range)
-      throw PageError(.map, errno: -error)
+      throw .file(.map, errno: -error)
     }
     let section = Section(
       first: first, pages: pages, isDescribed: described, usedFrames: described ? pages : 0, pattern: pattern)
@@ -84,16 +84,16 @@ final class SectionMap: @unchecked Sendable {
   // MARK: Filling on demand
 
   /// Makes the bytes of `count` frames from `pfn` on what they should be, before they are mapped or copied by number.
-  /// Returns false where there is no memory for them.
   ///
   /// O(1) where no frame of the section is filled on demand, or those of the same 2 MiB need nothing. Runs the code
   /// that defines an image's contents: not inside a read-side section, and under no lock.
-  func fill(_ pfn: PFN, count: Int) -> Bool {
-    guard table.isFilledOnDemand(pfn) else { return true }
+  /// - Throws: `file` with the errno if the file behind them lacks the memory.
+  func fill(_ pfn: PFN, count: Int) throws(PageError) {
+    guard table.isFilledOnDemand(pfn) else { return }
     let found = withLock { live.first { $0.contains(pfn) } }
-    guard let found, let pattern = found.pattern else { return true }
+    guard let found, let pattern = found.pattern else { return }
     let page = Int(pfn.rawValue - found.first.rawValue)
-    return pattern.fill(page..<min(page + count, found.pages))
+    try pattern.fill(page..<min(page + count, found.pages))
   }
 
   // MARK: The end

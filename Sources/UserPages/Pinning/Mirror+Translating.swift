@@ -40,7 +40,7 @@ extension Mirror {
       try access == .write ? space.faultForStore(at: address) : space.faultForLoad(at: address)
     } catch {
       switch error {
-      case .segmentationViolation, .busError: throw .badAddress
+      case .segmentationViolation, .busError, .busErrorOfFile: throw .badAddress
       default: throw error
       }
     }

@@ -105,7 +105,7 @@ extension AddressSpace {
           }
         } catch {
           // What is a signal for the program is an error for the pinning caller.
-          throw error == .outOfMemory ? .outOfMemory : .badAddress
+          throw error.isLackOfMemory ? error : .badAddress
         }
       }
     }

@@ -9,7 +9,7 @@
 //     -EINVAL  an argument that no call can honour: a null pointer, an unknown flag, an unaligned address, a handle of another
 //              kind or one that has ended where that can be seen, a pin that was ended before
 //     -EFAULT  no mapping there, or one that forbids the access or the pin (a program would get SIGSEGV)
-//     -ENXIO   the mapping is there, what it shows is not: past the end of a file (a program would get SIGBUS)
+//     -ENXIO   the mapping is there, what it shows is not: past the end of a file, or its disk failed (a program would get SIGBUS)
 //     -ENOMEM  no frame is free and none can be taken back; or a part of the range is not mapped
 //     -EAGAIN  not without what the flags exclude
 //     -EBUSY   pins or handles are in the way; or a file has another user

@@ -81,7 +81,7 @@ import Testing
   }
 
   /// EIO, a full disk or a short read, at every call that a program of loads, stores, syncs, cuts and evictions makes.
-  @Test(arguments: [PageError.file(.write, errno: 5), .file(.write, errno: 28), .inputOutput])
+  @Test(arguments: [PageError.file(.write, errno: 5), .file(.write, errno: 28), .file(.read, errno: 5)])
   func everyCall(error: PageError) throws {
     var number = 0
     let failed = Locked<MemoryStore.Call?>(nil)
@@ -117,7 +117,7 @@ import Testing
     var seen = 0
     func attempt(_ body: () throws(PageError) -> Void) -> Bool {
       do throws(PageError) { try body() } catch let thrown {
-        #expect(thrown == .busError || thrown == error)
+        #expect(thrown == error.ofFault || thrown == error)
         return false
       }
       return true

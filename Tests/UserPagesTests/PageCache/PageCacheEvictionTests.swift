@@ -96,10 +96,10 @@ import Testing
     try CacheStage.run { stage throws in
       stage.store.fail { call, _ in
         guard case .read(let page, let count) = call, page + count > 1 else { return nil }
-        return .file(.write, errno: 5)
+        return .file(.read, errno: 5)
       }
       #expect(try stage.word(0) == originalWord(0))
-      #expect(throws: PageError.busError) { _ = try stage.word(1) }
+      #expect(throws: PageError.busErrorOfFile(.read, errno: 5)) { _ = try stage.word(1) }
       #expect(stage.cache.residentPages == 1)
       stage.store.fail(nil)
       for page in 0..<16 { #expect(try stage.word(page) == originalWord(page)) }

@@ -17,7 +17,7 @@ import Testing
     try CacheStage.run(hooks: hooks) { stage in
       let address = stage.address(3)
       if isMappedFirst { _ = try stage.space.load(at: address, count: 1) }
-      let expected: PageError = error == .outOfMemory ? .outOfMemory : .busError
+      let expected: PageError = error == .outOfMemory ? .outOfMemory : .busErrorOfFile(.write, errno: 28)
       #expect(throws: expected) { try stage.space.store(UInt64(1), at: address) }
       #expect(throws: error == .outOfMemory ? PageError.outOfMemory : .badAddress) {
         try stage.space.pin(at: address, .write).release()

@@ -156,7 +156,7 @@ import Testing
       for page in 0..<4 { #expect(try stage.word(page) == originalWord(page)) }
       stage.cache.waitForReads()
       #expect(!stage.cache.isResident(page: 4) && !stage.cache.isResident(page: 11))
-      #expect(throws: PageError.busError) { _ = try stage.word(4) }
+      #expect(throws: PageError.busErrorOfFile(.read, errno: 5)) { _ = try stage.word(4) }
       #expect(try stage.word(5) == originalWord(5))
       stage.store.fail(nil)
       #expect(try stage.word(4) == originalWord(4))

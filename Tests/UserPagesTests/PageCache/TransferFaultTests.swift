@@ -134,7 +134,7 @@ import Testing
 
     func attempt(_ body: () throws(PageError) -> Void) {
       do throws(PageError) { try body() } catch {
-        #expect(error == .busError)
+        #expect(error == .busErrorOfFile(.read, errno: fault == .noSpace ? ENOSPC : EIO))
         busErrors += 1
       }
       cache.waitForReads()

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 import UserPages
@@ -72,11 +73,11 @@ import UserPages
   @Test func pagesThatCannotBeWrittenStay() throws {
     try with { (machine, space, cache, store) throws in
       try space.store(UInt64(7), at: Self.file)
-      store.fail { call, _ in if case .write = call { .inputOutput } else { nil } }
+      store.fail { call, _ in if case .write = call { .file(.write, errno: EIO) } else { nil } }
       #expect(machine.memory.reclaim(pages: 100) == 15)
       #expect(cache.dirtyPages == 1 && cache.isResident(page: 0))
       store.fail(nil)
-      #expect(throws: PageError.inputOutput) { try cache.sync() }
+      #expect(throws: PageError.file(.write, errno: EIO)) { try cache.sync() }
       #expect(machine.memory.reclaim(pages: 100) == 1)
       #expect(MemoryStore.word(store.contents, at: 0) == 7)
     }

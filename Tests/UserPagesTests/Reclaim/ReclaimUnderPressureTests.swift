@@ -108,7 +108,7 @@ import UserPages
         }
         // The writer waits for the lock by now, if the fault holds it.
         if isFirst { usleep(100_000) }
-        throw .inputOutput
+        throw .file(.write, errno: EIO)
       }
       let cache = try PageCache(
         machine.memory, MemoryStore(pages: 8), limit: 8, maximumPages: 8, hooks: PageCache.Hooks(willWriteBack: hook))

@@ -72,8 +72,12 @@ import Testing
         try file.write(contentsOf: [byte])
       }
       try flip(contents[place] ^ 4)
-      #expect(throws: PageError.busError) { try space.load(at: Swapped.address(1), as: UInt64.self) }
-      #expect(throws: PageError.busError) { try space.store(UInt64(1), at: Swapped.address(1)) }
+      #expect(throws: PageError.busErrorOfFile(.read, errno: EIO)) {
+        try space.load(at: Swapped.address(1), as: UInt64.self)
+      }
+      #expect(throws: PageError.busErrorOfFile(.read, errno: EIO)) {
+        try space.store(UInt64(1), at: Swapped.address(1))
+      }
       for page in [0, 2] { #expect(try space.load(at: Swapped.address(page), as: UInt64.self) == Swapped.word(page)) }
       #expect(space.entry(at: Swapped.address(1)).description == "swap", "it stays out")
       try flip(contents[place])

@@ -86,7 +86,9 @@ import Testing
       #expect(data.count == Page.size)
       #expect(data.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) } == Swapped.word(0))
       #expect(truncate(path, 0) == 0)
-      #expect(throws: PageError.busError) { try space.load(at: Swapped.start, as: UInt64.self) }
+      #expect(throws: PageError.busErrorOfFile(.readWhole, errno: EIO)) {
+        try space.load(at: Swapped.start, as: UInt64.self)
+      }
       #expect(throws: PageError.badAddress) { try space.pin(at: Swapped.start).release() }
       #expect(memory.freePages == 4)
     }

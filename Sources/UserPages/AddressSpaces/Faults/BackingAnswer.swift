@@ -88,6 +88,9 @@ struct BackingAnswer: ~Copyable {
     case .some(.outOfMemory):
       content = question.isHuge ? .noHugeFrame : .failure(.outOfMemory)
       reference = nil
+    case .some(.failed(let error)):
+      content = question.isHuge ? .noHugeFrame : .failure(error.ofFault)
+      reference = nil
     case .some(.busError):
       content = question.isHuge ? .noHugeFrame : .failure(.busError)
       reference = nil
@@ -114,8 +117,12 @@ struct BackingAnswer: ~Copyable {
     _ pfn: PFN, writable: Bool, for question: FaultQuestion, in memory: PhysicalMemory
   ) -> Content {
     if question.isHuge, !memory.frames.isWhole(from: pfn) { return .noHugeFrame }
-    let isFilled = memory.sections.fill(pfn, count: question.isHuge ? Page.pagesPerHuge : 1)
-    return isFilled ? .frameNumber(pfn, writable: writable) : .failure(.outOfMemory)
+    do throws(PageError) {
+      try memory.sections.fill(pfn, count: question.isHuge ? Page.pagesPerHuge : 1)
+      return .frameNumber(pfn, writable: writable)
+    } catch {
+      return .failure(error.ofFault)
+    }
   }
 
   /// What tells whether the answer still holds, for as long as the answer lives.
@@ -145,6 +152,7 @@ extension BackingAnswer.Content {
     case .allow: self = .permission
     case .busError: self = .failure(.busError)
     case .outOfMemory: self = .failure(.outOfMemory)
+    case .failed(let error): self = .failure(error.ofFault)
     case .retry: self = .retry
     }
   }

@@ -55,7 +55,7 @@ extension Fault {
   ) -> Outcome {
     guard let copy = frame?.pfn else { return .needsFrame(zeroed: false) }
     // Of an image whose real file was truncated, no page is left to copy.
-    guard fillFrame(from: original) else { return .failed(.busError) }
+    guard fillFrame(from: original) else { return .failed(.pageOfFileIsLost) }
     let outcome = installFrame(at: site, validating: validity)
     guard case .done = outcome else { return outcome }
     events.add(1, to: Counters.copyIndex)

@@ -42,9 +42,9 @@ struct SwappedPage {
     let memory = space.memory
     do throws(PageError) {
       let pfn = try space.allocateFrameForFault(movable: movable)
-      guard memory.swap.read(slot, into: pfn) else {
+      do throws(PageError) { try memory.swap.read(slot, into: pfn) } catch {
         memory.discardFrame(pfn)
-        throw .busError
+        throw error.ofFault
       }
       YieldPoint.swapInBetweenReadAndMap.reach()
       self.slot = slot

@@ -194,7 +194,7 @@ struct Fault: ~Copyable {
   /// Looks once for memory outside of the allocator, if `failure` says that memory is lacking. If there is none, throws
   /// `failure`.
   private mutating func makeRoom(after failure: PageError) throws(PageError) {
-    guard failure == .outOfMemory else { throw failure }
+    guard failure.isLackOfMemory else { throw failure }
     // The fault itself may hold 2 MiB that it got before a base page came to be there.
     if let first = hugeFrame.take() {
       isHugeRefused = true
@@ -222,7 +222,8 @@ extension AddressSpace {
   /// - Throws:
   ///   - `segmentationViolation` if no mapping is there, or it does not allow the access.
   ///   - `busError` if what the mapping shows is not there, as past the end of a file.
-  ///   - `outOfMemory` if memory is lacking, after reclaim.
+  ///   - `busErrorOfFile` if the file behind the page failed.
+  ///   - `outOfMemory` if memory is lacking, after reclaim. `file` with `ENOMEM` if a file's call lacked it.
   @inline(never)
   func fault(at address: VirtualAddress, _ access: FaultAccess, movable: Bool = true) throws(PageError) {
     guard address < VirtualAddress.limit else { throw .segmentationViolation }

@@ -157,7 +157,7 @@ extension AddressSpace {
         switch error {
         // The mapping has been replaced since. The new one decides.
         case .segmentationViolation where entry(at: address).kind != .guardMarker: continue
-        case .segmentationViolation, .busError: throw .badAddress
+        case .segmentationViolation, .busError, .busErrorOfFile: throw .badAddress
         default: throw error
         }
       }

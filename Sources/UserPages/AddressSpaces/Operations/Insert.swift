@@ -41,13 +41,13 @@ extension AddressSpace {
   /// - Throws:
   ///   - `badAddress` if there is no mapping.
   ///   - `busy` if something is mapped there.
-  ///   - `outOfMemory` if an image that is filled on demand has no memory for the page.
+  ///   - `file` with the errno if an image that is filled on demand has no memory for the page.
   ///   - `invalidArgument` if the mapping is neither pfn nor mixed, or no memory has that number.
   ///   - `invalidArgument` if the mapping is mixed and the frame has a descriptor. Use `insertMixed`.
   ///   - `invalidArgument` if a private pfn mapping would not be linear any more. Copy-on-write could not tell the
   ///     original.
   public func insertPFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
-    guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
+    try memory.sections.fill(pfn, count: 1)
     try insert(at: address) { site, attributes in
       guard attributes.isPFN || attributes.isMixed, self.frames.kind(of: pfn) != .hole,
         !(attributes.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address)
@@ -67,9 +67,10 @@ extension AddressSpace {
   ///   - `invalidArgument` if the mapping is not mixed, no memory has that number, or the frame has no user or is
   ///     private memory.
   ///   - `busy` if something is mapped there.
-  ///   - `outOfMemory` if the frame has too many references, or as `insertPFN`.
+  ///   - `outOfMemory` if the frame has too many references.
+  ///   - `file` as `insertPFN`.
   public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
-    guard memory.sections.fill(pfn, count: 1) else { throw .outOfMemory }
+    try memory.sections.fill(pfn, count: 1)
     try insert(at: address) { site, attributes in
       guard attributes.isMixed, self.frames.kind(of: pfn) != .hole else { return .failed(.invalidArgument) }
       if !self.frames.isValid(pfn) || pfn == self.memory.zeroPage {
@@ -90,12 +91,12 @@ extension AddressSpace {
   /// - Throws:
   ///   - `badAddress` if there is no mapping.
   ///   - `busy` if something is mapped there, or was page by page since the range was mapped.
-  ///   - `outOfMemory` as `insertPFN`.
+  ///   - `file` as `insertPFN`.
   ///   - `invalidArgument` as `insertPFN`, and if something is not aligned or not all of the 2 MiB are memory.
   ///   - `invalidArgument` if the mapping does not cover them, or may not have huge entries.
   public func insertHugePFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
-    guard memory.sections.fill(pfn, count: Page.pagesPerHuge) else { throw .outOfMemory }
+    try memory.sections.fill(pfn, count: Page.pagesPerHuge)
     try insert(at: address, isHuge: true) { site, attributes in
       guard attributes.isPFN || attributes.isMixed, self.frames.isWhole(from: pfn),
         !(attributes.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),

@@ -70,7 +70,7 @@ extension AddressSpace {
       do throws(PageError) { if let access = try accessThatLocks(address) { try fault(at: address, access) } } catch {
         // Not a guard marker: the mapping has been replaced since, and the new one decides.
         if error == .segmentationViolation, entry(at: address).kind != .guardMarker { continue }
-        throw error == .outOfMemory ? .tryAgain : .outOfMemory
+        throw error.isLackOfMemory ? .tryAgain : .outOfMemory
       }
       address = address + Page.size
     }

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// The file is locked (`flock(2)`) as long as the object lives. A second user, of this process or another, gets `busy`.
 /// The lock is advice: a program that does not ask for it can still change the file. A page that the file has then lost
-/// reads as `inputOutput`. If the process is killed, the lock lasts until the kernel is done with its writes. So none
+/// cannot be read: `file(.readWhole, errno: EIO)`. If the process is killed, the lock lasts until the kernel is done with its writes. So none
 /// of them overwrites a page that the next user has written.
 public final class DirectFile: PageStore {
   private let file: FrameFile
@@ -77,13 +77,13 @@ public final class DirectFile: PageStore {
   ///
   /// - Throws:
   ///   - `file` with the errno.
-  ///   - `inputOutput` if the file has lost a page.
+  ///   - `file(.readWhole, errno: EIO)` if the file has lost a page.
   public func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
     let frames = pages.frames
     let wanted = min(frames.count * Page.size, byteCount - page * Page.size)
     let count = try file.read(from: page, into: frames)
     // Another program has cut the file.
-    guard count >= wanted else { throw .inputOutput }
+    guard count >= wanted else { throw .file(.readWhole, errno: EIO) }
     zeroFill(frames, from: max(wanted, 0))
   }
 

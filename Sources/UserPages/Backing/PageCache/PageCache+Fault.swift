@@ -12,19 +12,18 @@ extension PageCache {
       case .allow: return .frame(reference)
       case .busError: return .busError
       case .outOfMemory: return .outOfMemory
+      case .failed(let error): return .failed(error)
       case .retry: return .retry
       }
     } catch {
-      return error == .outOfMemory ? .outOfMemory : .busError
+      return .failed(error)
     }
   }
 
   /// Calls the `willStore` hook: (f0) of the protocol. See `Backing.prepareStore`.
   public func prepareStore(page: Int) -> StoreAnswer {
     guard takesStores, page >= 0, page < pageCount else { return .busError }
-    do throws(PageError) { try hooks.willStore?(page) } catch {
-      return error == .outOfMemory ? .outOfMemory : .busError
-    }
+    do throws(PageError) { try hooks.willStore?(page) } catch { return .failed(error) }
     return .allow
   }
 

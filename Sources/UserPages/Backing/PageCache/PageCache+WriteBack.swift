@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Writing dirty pages to the store: (b1) to (b8) of the protocol.
@@ -136,7 +137,7 @@ extension PageCache {
     YieldPoint.writeBackBetweenStoresAndEnd.reach()
     for (index, page) in batch.pages.enumerated() {
       // A store that says nothing of a page has not written it.
-      finish(page, index < errors.count ? errors[index] : .inputOutput)
+      finish(page, index < errors.count ? errors[index] : .file(.write, errno: EIO))
     }
     reader.changes.locked { reader.changes.wakeAll() }
   }

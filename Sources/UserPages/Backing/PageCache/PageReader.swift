@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Reads pages of a store into the frames of a cache: for the thread that misses, and ahead of it (`ReadAhead`).
@@ -113,7 +114,9 @@ final class PageReader: Sendable {
         let triggers = Set(reads.compactMap(\.trigger))
         let isEnding = background.isEnding
         for (incoming, error) in zip(batch, errors) {
-          finishAhead(incoming, isEnding ? .inputOutput : error, triggers.contains(incoming.page) ? incoming.page : nil)
+          finishAhead(
+            incoming, isEnding ? .file(.read, errno: EIO) : error,
+            triggers.contains(incoming.page) ? incoming.page : nil)
         }
         finishReads(reads.count)
       }
@@ -143,7 +146,7 @@ final class PageReader: Sendable {
       store.read(into: LentPages(frames, isWritable: true), at: batch.map(\.page))
     }
     // A store that says nothing of a page has not read it.
-    return batch.indices.map { $0 < errors.count ? errors[$0] : .inputOutput }
+    return batch.indices.map { $0 < errors.count ? errors[$0] : .file(.read, errno: EIO) }
   }
 
   /// Makes an empty page one that this thread reads. Returns its state before, or nil if it was not empty.

@@ -40,9 +40,12 @@ final class FrameFile: Sendable {
 
   init(owning file: Int32, isDirect: Bool, usesRing: Bool, faults: TransferFaults? = nil) throws(PageError) {
     var status = stat()
-    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+    let failure: PageError? =
+      fstat(file, &status) != 0
+      ? .file(.inspect, errno: errno) : status.st_mode & S_IFMT != S_IFREG ? .file(.open, errno: EINVAL) : nil
+    if let failure {
       close(file)
-      throw .file(.open, errno: EINVAL)
+      throw failure
     }
     descriptor = file
     self.isDirect = isDirect

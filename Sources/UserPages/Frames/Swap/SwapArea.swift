@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// The swap file's slots, and the frames that are on their way to it or back (`swap_info_struct`, Linux's swap cache).
@@ -147,13 +148,16 @@ final class SwapArea: @unchecked Sendable {
     }
   }
 
-  /// Reads a held slot into a frame that no other thread knows. Returns false where the file cannot be read, or holds
-  /// something else than was written there: the program gets a bus error for this page.
-  func read(_ slot: SwapSlot, into pfn: PFN) -> Bool {
+  /// Reads a held slot into a frame that no other thread knows.
+  ///
+  /// - Throws: `file` if the file cannot be read, or holds something else than was written there. The program gets a
+  ///   bus error for this page.
+  func read(_ slot: SwapSlot, into pfn: PFN) throws(PageError) {
     let bytes = frames.bytes(of: pfn)
-    guard store.read(slot, into: bytes) else { return false }
+    try store.read(slot, into: bytes)
     let expected = monitor.locked { slots[slot.index].checksum }
-    return SwapChecksum.of(UnsafeRawBufferPointer(start: bytes.address, count: Page.size)) == expected
+    let found = SwapChecksum.of(UnsafeRawBufferPointer(start: bytes.address, count: Page.size))
+    guard found == expected else { throw .file(.read, errno: EIO) }
   }
 
   /// Ends a hold.

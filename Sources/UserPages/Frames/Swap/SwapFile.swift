@@ -87,16 +87,17 @@ final class SwapStore: @unchecked Sendable {
     return true
   }
 
-  /// Reads a slot. Returns false if not all of it could be read.
-  func read(_ slot: SwapSlot, into bytes: FrameBytes) -> Bool {
+  /// Reads a slot.
+  ///
+  /// - Throws: `file` with the errno. `readWhole` if another program has cut the file.
+  func read(_ slot: SwapSlot, into bytes: FrameBytes) throws(PageError) {
     let descriptor = descriptor
     var done = 0
     while done < Page.size {
       let count = pread(descriptor, bytes.address + done, Page.size - done, off_t(slot.index * Page.size + done))
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return false }
+      guard count > 0 else { throw count < 0 ? .file(.read, errno: errno) : .file(.readWhole, errno: EIO) }
       done += count
     }
-    return true
   }
 }
