@@ -64,7 +64,7 @@ import Testing
       let frames = machine.memory.frames
       // What a mapping by number holds for a moment, after the counts were looked at and before they are given out
       // anew.
-      let retained = try machine.memory.retainFolio(of: first + 7)
+      let retained = try RCU.read { section in try machine.memory.retainFolio(of: first + 7, section) }
       let folio = try #require(retained)
       #expect(frames.breakUp(first, users: [first]) == nil)
       #expect(frames.frame(first + 7).has(Frame.hugeBit) && folio.references == 2)

@@ -151,8 +151,9 @@ final class MmapLock: Sendable {
     }
     lockWholeForWriting()
     defer { unlockWhole(Self.theWriter) }
-    if Stripe.isNarrow(range) { makeStripeLock(range.lowerBound) }
-    return try body(MmapWriter(extent: .everything))
+    let writer = MmapWriter(extent: .everything)
+    if Stripe.isNarrow(range) { makeStripeLock(range.lowerBound, writer) }
+    return try body(writer)
   }
 
   /// Waits until no writer holds the lock where `address` lies.
@@ -163,8 +164,8 @@ final class MmapLock: Sendable {
     stripes.flatMap { $0[Stripe.slot(of: address)] }
   }
 
-  /// - Precondition: the calling thread holds the whole for writing.
-  private func makeStripeLock(_ address: VirtualAddress) {
+  /// Makes the lock of the stripe of `address`, if it has none. `writer` is for the whole.
+  private func makeStripeLock(_ address: VirtualAddress, _ writer: borrowing MmapWriter) {
     guard let stripes, stripes[Stripe.slot(of: address)] == nil else { return }
     // [set-once]: an operation that finds the lock sees this one hold the whole.
     stripes.set(ReadWriteLock(), at: Stripe.slot(of: address))
@@ -221,7 +222,7 @@ struct MmapReader: ~Escapable, NodeGuard {
 }
 
 /// Proof that the calling thread holds a space's mmap lock for writing: no other operation is under way in `extent`.
-struct MmapWriter: ~Escapable, NodeGuard {
+struct MmapWriter: ~Escapable, NodeWriter {
   /// A stripe, or the whole space.
   let extent: Range<VirtualAddress>
 

@@ -16,10 +16,8 @@ final class StripeNodes: Sendable {
 
   init() { precondition(kept.count == Stripe.slots) }
 
-  /// Whether the stripe of `address` keeps its node.
-  ///
-  /// - Precondition: the caller holds the stripe's lock for writing.
-  func keepsNode(ofStripeAt address: VirtualAddress) -> Bool {
+  /// Whether the stripe of `address`, which is all that `writer` is for, keeps its node.
+  func keepsNode(ofStripeAt address: VirtualAddress, _ writer: borrowing MmapWriter) -> Bool {
     let slot = Stripe.slot(of: address)
     let stripe = address.rawValue / Stripe.size + 1
     let first = kept[slot].load(ordering: .relaxed)

@@ -126,13 +126,16 @@ final class VMATree: Sendable {
     {
       return Self.lower(own, wide)
     }
-    return lock.extent.upperBound <= stripe.upperBound ? wide : first(behind: stripe, orWide: wide)
+    return lock.extent.upperBound <= stripe.upperBound ? wide : first(behind: stripe, orWide: wide, lock)
   }
 
-  /// The first of `wide` and the narrow mappings that begin behind `stripe`. The caller holds the whole.
+  /// The first of `wide` and the narrow mappings that begin behind `stripe`.
   @inline(never)
-  private func first(behind stripe: Range<VirtualAddress>, orWide wide: Entry?) -> Entry? {
-    (0..<Stripe.slots).reduce(wide) { best, slot in
+  private func first(
+    behind stripe: Range<VirtualAddress>, orWide wide: Entry?, _ lock: borrowing MmapReader
+  ) -> Entry? {
+    precondition(lock.extent == .everything, "a look at stripes for which the lock is not held")
+    return (0..<Stripe.slots).reduce(wide) { best, slot in
       guard let tree = narrow[slot] else { return best }
       return Self.lower(tree.with { Self.first(endingAbove: stripe.upperBound, in: $0) }, best)
     }
@@ -157,12 +160,13 @@ final class VMATree: Sendable {
     {
       return Self.higher(own, wide)
     }
-    return stripe.lowerBound <= lock.extent.lowerBound ? wide : last(before: stripe, orWide: wide)
+    return stripe.lowerBound <= lock.extent.lowerBound ? wide : last(before: stripe, orWide: wide, lock)
   }
 
-  /// The last of `wide` and the narrow mappings that lie before `stripe`. The caller holds the whole.
+  /// The last of `wide` and the narrow mappings that lie before `stripe`.
   @inline(never)
-  private func last(before stripe: Range<VirtualAddress>, orWide wide: Entry?) -> Entry? {
+  private func last(before stripe: Range<VirtualAddress>, orWide wide: Entry?, _ lock: borrowing MmapReader) -> Entry? {
+    precondition(lock.extent == .everything, "a look at stripes for which the lock is not held")
     let below = VirtualAddress(stripe.lowerBound.rawValue - 1)
     return (0..<Stripe.slots).reduce(wide) { best, slot in
       guard let tree = narrow[slot] else { return best }

@@ -15,8 +15,28 @@ final class OwnedLock: @unchecked Sendable {
   private var nextTicket: UInt64 = 0
   private var turn: UInt64 = 0
 
+  /// Proof that the calling thread holds an `OwnedLock`. `holding` lends it.
+  struct Held: ~Escapable {
+    private let lock: ObjectIdentifier
+
+    @_lifetime(immortal)
+    fileprivate init(_ lock: OwnedLock) { self.lock = ObjectIdentifier(lock) }
+
+    /// Traps if it is another lock that is held.
+    func check(isOf lock: OwnedLock) {
+      precondition(self.lock == ObjectIdentifier(lock), "another lock is held than the call needs")
+    }
+  }
+
   /// Runs `body` alone. Returns nil, without running it, if the calling thread holds the lock already.
   func holding<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result? {
+    try holding { (_: borrowing Held) throws(Failure) -> Result in try body() }
+  }
+
+  /// The same, and lends proof that the lock is held.
+  func holding<Result, Failure: Error>(
+    _ body: (borrowing Held) throws(Failure) -> Result
+  ) throws(Failure) -> Result? {
     RCU.requireNoSection()
     let me = pthread_self()
     let isMine = monitor.locked { () -> Bool in
@@ -31,7 +51,7 @@ final class OwnedLock: @unchecked Sendable {
     // The lock is given up inside: the scope's end may release objects.
     return try ReclaimScope.withoutReclaim { () throws(Failure) -> Result in
       defer { giveUp() }
-      return try body()
+      return try body(Held(self))
     }
   }
 

@@ -51,8 +51,10 @@ enum ReclaimScope {
     body()
   }
 
-  /// Runs `body`, which reclaims. The caller holds the reclaim lock.
-  static func reclaiming<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+  /// Runs `body`, which reclaims, under the lock that lets one thread at a time reclaim.
+  static func reclaiming<Result, Failure: Error>(
+    _ lock: borrowing OwnedLock.Held, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     cp_add_reclaim_depth(1)
     defer { cp_add_reclaim_depth(-1) }
     return try body()

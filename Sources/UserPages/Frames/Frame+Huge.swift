@@ -44,7 +44,10 @@ extension Frame {
 
 extension FrameTable {
   /// The frame whose counts hold for `pfn`: itself, or the first of the 2 MiB frame that it is a part of
-  /// (`page_folio`). The caller knows `pfn` to be in use.
+  /// (`page_folio`).
+  ///
+  /// The caller knows `pfn` to be in use: by an entry in a section, by a reference, or because nothing else runs. One
+  /// type of proof for the three would say no more than this sentence.
   func folio(of pfn: PFN) -> Frame { frame(pfn).has(Frame.hugeBit) ? frame(pfn.hugeStart) : frame(pfn) }
 
   /// Gives 2 MiB from the allocator their first reference, which is the caller's. As `Frame.begin`.
@@ -59,7 +62,9 @@ extension FrameTable {
     head.pointee.counts.store(Frame.oneReference, ordering: .releasing)
   }
 
-  /// Counts 512 entries that map the parts of a 2 MiB frame instead of one that maps it whole. The entry is locked.
+  /// Counts 512 entries that map the parts of a 2 MiB frame instead of one that maps it whole.
+  ///
+  /// The entry is locked. Its lock is a bit pattern in the entry, so a proof would be a pointer more on each way here.
   func countAsParts(_ first: PFN) {
     let folio = frame(first)
     folio.addReferences(Page.pagesPerHuge - 1)
@@ -119,10 +124,13 @@ extension FrameTable {
 
 extension PhysicalMemory {
   /// Retains the frame that holds the counts for `pfn`, a number that was not read from an entry. Returns nil if that
-  /// frame is free. Inside a read-side section in which `pfn` was found to have a descriptor.
+  /// frame is free.
   ///
+  /// - Parameters:
+  ///   - pfn: has a descriptor, as was found inside this section.
+  ///   - section: keeps the descriptor.
   /// - Throws: `outOfMemory` where it has too many references.
-  func retainFolio(of pfn: PFN) throws(PageError) -> Frame? {
+  func retainFolio(of pfn: PFN, _ section: RCU.Section) throws(PageError) -> Frame? {
     while true {
       let folio = frames.folio(of: pfn)
       switch folio.retainUnlessFree() {
@@ -146,11 +154,14 @@ extension PhysicalMemory {
   /// its next store a copy. The second look decides: the frame may have been freed and become private memory before it
   /// was retained.
   ///
+  /// - Parameters:
+  ///   - pfn: has a descriptor, as was found inside this section.
+  ///   - section: keeps the descriptor.
   /// - Throws: `outOfMemory` if the frame has too many references.
-  func retainShared(_ pfn: PFN) throws(PageError) -> Frame? {
+  func retainShared(_ pfn: PFN, _ section: RCU.Section) throws(PageError) -> Frame? {
     if frames.frame(pfn).has(Frame.anonymousBit) { return nil }
     YieldPoint.numberBetweenLookAndReference.reach()
-    guard let folio = try retainFolio(of: pfn) else { return nil }
+    guard let folio = try retainFolio(of: pfn, section) else { return nil }
     YieldPoint.numberBetweenReferenceAndSecondLook.reach()
     guard frames.frame(pfn).has(Frame.anonymousBit) else { return folio }
     // It may be the last reference by now.

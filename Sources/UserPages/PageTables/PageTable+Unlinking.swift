@@ -4,14 +4,16 @@ import Synchronization
 extension PageTable {
   /// Unlinks the nodes on the way to `range` whose whole span lies in `vacant`, and hands them to `deferFree`.
   ///
-  /// The caller holds the mmap lock for writing. No mapping is left in `vacant`, of which `range` is a part, and the
-  /// entries of `range` were emptied. So an unlinked node holds no live entry. None can be installed either: a fault
-  /// that is under way finds its mapping detached ([lock-then-validate]).
+  /// No mapping is left in `vacant`, of which `range` is a part, and the entries of `range` were emptied. So an unlinked
+  /// node holds no live entry. None can be installed either: a fault that is under way finds its mapping detached
+  /// ([lock-then-validate]).
   ///
-  /// - Parameter limit: nodes that map so many bytes or more stay.
+  /// - Parameters:
+  ///   - limit: nodes that map so many bytes or more stay.
+  ///   - proof: the mmap lock, held for writing where `vacant` lies.
   func unlinkNodes(
     in range: Range<VirtualAddress>, vacant: Range<VirtualAddress>, below limit: UInt64 = .max,
-    _ deferFree: (DeferredWord) -> Void
+    _ proof: borrowing some NodeWriter & ~Escapable, _ deferFree: (DeferredWord) -> Void
   ) {
     unlinkNodes(under: root, level: Self.levels, in: range, vacant: vacant, below: limit, deferFree)
   }

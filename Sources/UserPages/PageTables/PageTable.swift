@@ -129,6 +129,9 @@ protocol NodeGuard: ~Escapable {}
 
 extension RCU.Section: NodeGuard {}
 
+/// Proof that the calling thread holds the mmap lock for writing where it unlinks nodes.
+protocol NodeWriter: NodeGuard, ~Escapable {}
+
 /// Zeroed nodes that are in no table yet. They are allocated outside of the read-side section that may link them:
 /// sections do not allocate.
 struct SpareNodes: ~Copyable {

@@ -71,7 +71,7 @@ extension Fault {
     if frame == nil { return .needsFrame(zeroed: false) }
     let folio: Frame
     do throws(PageError) {
-      let retained = try space.with { space throws(PageError) in try space.memory.retainShared(original) }
+      let retained = try space.with { space throws(PageError) in try space.memory.retainShared(original, site.section) }
       guard let retained else { return .refused(.frameNotShared) }
       folio = retained
     } catch {

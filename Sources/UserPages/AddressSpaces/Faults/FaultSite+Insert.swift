@@ -70,7 +70,7 @@ extension FaultSite {
   ) -> Fault.Outcome {
     let folio: Frame
     do throws(PageError) {
-      guard let retained = try memory.retainShared(pfn) else { return .refused(.frameNotShared) }
+      guard let retained = try memory.retainShared(pfn, section) else { return .refused(.frameNotShared) }
       folio = retained
     } catch {
       return .failed(error)

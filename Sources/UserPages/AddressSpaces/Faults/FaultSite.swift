@@ -11,6 +11,8 @@ struct FaultSite: ~Escapable {
   let pte: PTE
   /// Whether it is an entry of the second-lowest level.
   let isHuge: Bool
+  /// The attempt's. It has no size.
+  let section: RCU.Section
 
   @_lifetime(copy section)
   init(
@@ -22,6 +24,7 @@ struct FaultSite: ~Escapable {
     self.ptep = ptep
     self.pte = pte
     self.isHuge = isHuge
+    self.section = section
   }
 }
 

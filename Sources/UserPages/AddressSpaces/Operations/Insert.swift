@@ -20,7 +20,7 @@ extension AddressSpace {
       else { return .failed(.invalidArgument) }
       let folio: Frame
       do throws(PageError) {
-        guard let retained = try self.memory.retainShared(pfn) else { return .failed(.invalidArgument) }
+        guard let retained = try self.memory.retainShared(pfn, site.section) else { return .failed(.invalidArgument) }
         folio = retained
       } catch {
         return .failed(error)

@@ -170,7 +170,9 @@ extension AddressSpace {
       unlinkVacantNodes(around: from, writer, &teardown)
     } else {
       // Linux moves the table of whole 2 MiB with its entries, if the new place is aligned like the old one.
-      if distance % Page.hugeSize == 0 { table.unlinkNodes(in: from, vacant: from) { teardown.deferFree($0) } }
+      if distance % Page.hugeSize == 0 {
+        table.unlinkNodes(in: from, vacant: from, writer) { teardown.deferFree($0) }
+      }
       let (below, above) = rest(of: mapping, around: from, besides: to)
       // The mapping stays as it is, but loses its `anon_vma` if it has no page any more (`dontunmap_complete`).
       mappings.insert(

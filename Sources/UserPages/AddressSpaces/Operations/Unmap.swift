@@ -61,8 +61,8 @@ extension AddressSpace {
       if range.upperBound <= occupied.lowerBound { ceiling = min(ceiling, occupied.lowerBound) }
     }
     let isStripeVacant = floor..<ceiling == extent && extent != .everything
-    let keepsNode = isStripeVacant && stripeNodes.keepsNode(ofStripeAt: floor)
-    table.unlinkNodes(in: range, vacant: floor..<ceiling, below: keepsNode ? Stripe.size : .max) {
+    let keepsNode = isStripeVacant && stripeNodes.keepsNode(ofStripeAt: floor, writer)
+    table.unlinkNodes(in: range, vacant: floor..<ceiling, below: keepsNode ? Stripe.size : .max, writer) {
       teardown.deferFree($0)
     }
   }

@@ -74,7 +74,7 @@ extension PageCache {
       if dirty.contains(where: { states[$0.page].pfn.map { hasOtherReferences(memory.frames.frame($0)) } ?? false }) {
         memory.deferred.reclaim()
       }
-      writeBackLock.holding { writeBack(dirty.map(\.page), keepingIn: &kept) }
+      writeBackLock.holding { held in writeBack(dirty.map(\.page), keepingIn: &kept, held) }
       batch = (batch + claimClean(Array(dirty), atMost: dirty.count)).sorted { $0.page < $1.page }
     }
     return batch.isEmpty ? 0 : takeAway(batch, &held, &kept)

@@ -25,7 +25,7 @@ extension PageCache {
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
     let isMoved = evictionLock.holding {
-      writeBackLock.holding { writeBack([page], keepingIn: &kept) }
+      writeBackLock.holding { held in writeBack([page], keepingIn: &kept, held) }
       return move(page, to: new, &kept)
     }
     if isMoved == true { return true }

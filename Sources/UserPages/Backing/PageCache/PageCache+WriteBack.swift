@@ -14,7 +14,7 @@ extension PageCache {
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
     let range = pages.clamped(to: 0..<states.capacity)
-    let done: Void? = writeBackLock.holding { writeBack(dirtyPages(in: range), keepingIn: &kept) }
+    let done: Void? = writeBackLock.holding { held in writeBack(dirtyPages(in: range), keepingIn: &kept, held) }
     if done == nil { throw .busy }
   }
 
@@ -23,8 +23,8 @@ extension PageCache {
     try requireNoStoreCall()
     var kept: [any BackingUser] = []
     defer { withExtendedLifetime(kept) {} }
-    let done: Void? = writeBackLock.holding {
-      writeBack(dirtyPages(in: 0..<states.capacity), keepingIn: &kept)
+    let done: Void? = writeBackLock.holding { held in
+      writeBack(dirtyPages(in: 0..<states.capacity), keepingIn: &kept, held)
       YieldPoint.syncBetweenWriteBackAndList.reach()
       let written = unsynced.withLock { $0 }
       do throws(PageError) {
@@ -43,11 +43,16 @@ extension PageCache {
 
   /// Writes the dirty ones among `pages`, in batches.
   ///
-  /// - Precondition: the caller holds `writeBackLock`, and no other lock but `evictionLock`.
+  /// - Precondition: the caller holds no other lock but `evictionLock`. No proof of that is possible: a lock that is not
+  ///   held lends nothing.
   /// - Parameters:
   ///   - pages: in order, each once.
   ///   - kept: gets the users that were asked, to be released when no lock is held.
-  func writeBack(_ pages: [Int], keepingIn kept: inout [any BackingUser]) { writeBack(pages, isMapped: true, &kept) }
+  ///   - held: `writeBackLock`.
+  func writeBack(_ pages: [Int], keepingIn kept: inout [any BackingUser], _ held: borrowing OwnedLock.Held) {
+    held.check(isOf: writeBackLock)
+    writeBack(pages, isMapped: true, &kept)
+  }
 
   /// Writes what is dirty when no mapping is left, as the last step of the cache's life. There is no handle to report
   /// an error to.
@@ -57,7 +62,8 @@ extension PageCache {
   }
 
   /// The pages of a range that are dirty, in order. Each page that was marked before the call is among them: a page
-  /// that is under write-back meanwhile is none, so the caller holds `writeBackLock`.
+  /// that is under write-back meanwhile is none, so the caller holds `writeBackLock`, or is
+  /// the cache's end.
   ///
   /// - Complexity: O(the shorter of the range and the most pages that were ever in memory). O(1) if no page is dirty.
   private func dirtyPages(in range: Range<Int>) -> [Int] {

@@ -57,12 +57,12 @@ extension PhysicalMemory {
     // Released when no lock is held: a cache or a space may end with that.
     var kept: [AnyObject] = []
     defer { withExtendedLifetime(kept) {} }
-    return reclaimer.lock.holding {
+    return reclaimer.lock.holding { held in
       // What another thread took back may all be movable, and then does not count as progress.
       if zone == .any, let before, reclaimer.passes.load(ordering: .sequentiallyConsistent) != before {
         return reclaimer.lastFreed.load(ordering: .relaxed)
       }
-      let freed = ReclaimScope.reclaiming {
+      let freed = ReclaimScope.reclaiming(held) {
         takeBack(most, of: zone, swapping: swapping, &kept)
       }
       reclaimer.lastFreed.store(freed, ordering: .relaxed)

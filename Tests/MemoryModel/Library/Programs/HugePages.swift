@@ -159,8 +159,8 @@ func numberAgainstBreakUp(_ engine: PinEngine) {
   frames.frame(first).addReferences(1)
   inParallel(
     {
-      RCU.read {
-        guard let folio = try! memory.retainFolio(of: part) else { return }
+      RCU.read { section in
+        guard let folio = try! memory.retainFolio(of: part, section) else { return }
         check(frames.folio(of: part).descriptor == folio.descriptor, "a reference is on another frame")
         memory.put(folio, Frame.oneReference)
       }
