@@ -37,6 +37,24 @@ import UserPages
     }
   }
 
+  @Test func aMappingIsMovedResizedAndDuplicatedByItsRange() throws {
+    try withSpace { space in
+      try space.map(0x10000..<0x12000, protection: .readWrite, sharing: .shared)
+      for page in 0..<2 { try space.store(UInt64(page + 1), at: VirtualAddress(0x10000) + page * Page.size) }
+      try space.remap(0x10000..<0x12000, to: 0x20000..<0x23000)
+      #expect(space.mapping(at: 0x10000) == nil)
+      #expect(try space.load(at: 0x21000, as: UInt64.self) == 2)
+      try space.remap(0x20000..<0x23000, to: 0x20000..<0x21000)
+      #expect(space.mapping(at: 0x20000)?.range == 0x20000..<0x21000)
+      try space.remap(0x20000..<0x20000, to: 0x30000..<0x31000)
+      #expect(try space.load(at: 0x30000, as: UInt64.self) == 1)
+      try space.remap(0x30000..<0x31000, to: 0x40000..<0x41000, unmapsOldRange: false)
+      #expect(space.mapping(at: 0x30000) != nil && space.mapping(at: 0x40000) != nil)
+      #expect(throws: PageError.invalidArgument) { try space.remap(0x40000..<0x41000, to: 0x50000..<0x50800) }
+      #expect(throws: PageError.invalidArgument) { try space.remap(0x40000..<0x40800, to: 0x50000..<0x51000) }
+    }
+  }
+
   @Test(arguments: [0x10000..<0x10800, 0x10800..<0x11000, 0x10001..<0x11001] as [Range<VirtualAddress>])
   func aRangeThatIsNotOfPagesIsAnInvalidArgument(range: Range<VirtualAddress>) throws {
     try withSpace { space in

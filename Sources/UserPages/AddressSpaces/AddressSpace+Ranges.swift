@@ -22,6 +22,17 @@ extension AddressSpace {
     try unmap(at: range.lowerBound, pages: try range.pageCount())
   }
 
+  /// Moves or resizes the mapping of `range` to exactly `newRange`. If `range` is empty, a shared mapping is duplicated.
+  ///
+  /// See `remap(at:pages:to:newPages:unmapsOldRange:)`.
+  public func remap(
+    _ range: Range<VirtualAddress>, to newRange: Range<VirtualAddress>, unmapsOldRange: Bool = true
+  ) throws(PageError) {
+    try remap(
+      at: range.lowerBound, pages: try range.pageCount(), to: newRange.lowerBound, newPages: try newRange.pageCount(),
+      unmapsOldRange: unmapsOldRange)
+  }
+
   /// Changes what a program may do with a range. See `protect(at:pages:_:)`.
   public func protect(_ range: Range<VirtualAddress>, _ protection: Protection) throws(PageError) {
     try protect(at: range.lowerBound, pages: try range.pageCount(), protection)

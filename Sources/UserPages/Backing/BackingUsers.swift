@@ -42,7 +42,7 @@ public final class BackingUsers: Sendable {
   /// The backing's own pages that were accessed through a mapping since the last call, in order, each once.
   ///
   /// - Complexity: O(entries that show the backing).
-  public func takeAccessedPages(of backing: any Backing) -> [Int] {
+  func takeAccessedPages(of backing: any Backing) -> [Int] {
     Set(all.flatMap { $0.takeAccessedPages(of: backing) }).sorted()
   }
 
@@ -95,7 +95,7 @@ public final class BackingUsers: Sendable {
   }
 
   /// Whether a space has a mapping through which its program may store to the backing's own pages.
-  public func haveWritableMapping(of backing: any Backing) -> Bool { all.contains { $0.mapsWritably(backing) } }
+  func haveWritableMapping(of backing: any Backing) -> Bool { all.contains { $0.mapsWritably(backing) } }
 
   // MARK: For the library
 

@@ -89,7 +89,7 @@ public enum RCU {
   }
 
   /// Whether the calling thread is inside a read-side section.
-  public static var isReading: Bool { cp_read_ongoing() != 0 }
+  package static var isReading: Bool { cp_read_ongoing() != 0 }
 
   /// Traps inside a section, in release builds with the same message as in debug builds.
   static func requireNoSection() {
@@ -101,7 +101,7 @@ public enum RCU {
   /// It runs on a thread that calls an operation of this library, outside of any section and under none of the
   /// library's locks. So it may call any operation itself. What a thread in a page cache's hook or store finds ready,
   /// it runs when that call is over. It must not need a lock that a thread holds while it calls the library.
-  public static func deferFree(_ work: @escaping @Sendable () -> Void) {
+  package static func deferFree(_ work: @escaping @Sendable () -> Void) {
     closures.enqueue(.object(DeferredClosure(work)))
     closures.drainIfFull()
   }
@@ -114,7 +114,7 @@ public enum RCU {
   /// `willWriteBack` the same holds, until that call is over.
   ///
   /// - Precondition: not called inside a read-side section.
-  public static func barrier() {
+  package static func barrier() {
     endings.barrier()
     closures.barrier()
   }

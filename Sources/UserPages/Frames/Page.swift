@@ -3,11 +3,11 @@ public enum Page {
   /// 4 KiB.
   public static let size = 4096
   /// The logarithm of `size`: an address shifted right by it is a page number.
-  public static let shift = 12
+  @usableFromInline static let shift = 12
   /// 2 MiB: what one entry of the second-lowest level may map.
   public static let hugeSize = 2 << 20
   /// The logarithm of `hugeSize`.
-  public static let hugeShift = 21
+  static let hugeShift = 21
   /// Pages in a huge page.
   public static let pagesPerHuge = 512
 

@@ -34,7 +34,7 @@ extension PageCache {
   }
 
   /// Whether what is written of a page is one moment's contents.
-  public var isStable: Bool { stability != .none }
+  var isStable: Bool { stability != .none }
 
   /// Whether the pages of a batch are copied before they are written.
   func copiesFirst() -> Bool {
