@@ -20,7 +20,7 @@ static const char *folder(void) {
 
 static int open_disk_file(void) { return open(folder(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600); }
 
-// Another descriptor of the same file, whose reads bypass the kernel's page cache.
+// Another descriptor of the same file. Its reads bypass the kernel's page cache.
 static int open_past_cache(int fd) {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);

@@ -21,7 +21,7 @@ enum {
   max_name = 32,
 };
 
-// A file whose mappings are by frame number (VM_PFNMAP): the kernel's own types, in its read-only memory. Linux 6.16 maps it
+// A file that is mapped by frame number (VM_PFNMAP): the kernel's own types, in its read-only memory. Linux 6.16 maps it
 // whole (`remap_pfn_range`), private and for reading only. `FrameNumberFile` (Sources/Fuzz) has the same path and length.
 #define frame_number_file "/sys/kernel/btf/vmlinux"
 enum { frame_number_pages = 16 };

@@ -21,7 +21,7 @@ static void give_back(void *value) {
   pthread_mutex_lock(&lock);
   in_use[index / 64] &= ~(UINT64_C(1) << (index % 64));
   pthread_mutex_unlock(&lock);
-  // A later destructor of the same thread may come back: it then takes a new number, whose destructor runs again.
+  // A later destructor of the same thread may come back: it then takes a new number, and the destructor runs again.
   cp_thread_index_plus_one = 0;
 }
 

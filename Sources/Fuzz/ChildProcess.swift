@@ -1,7 +1,7 @@
 import Foundation
 import Scenario
 
-/// A child process whose standard input and output are one socket of this process.
+/// A child process. Its standard input and output are one socket of this process.
 ///
 /// Foundation's `Process` and `Pipe` trap if no descriptor is left. This class throws. The child inherits standard
 /// error.

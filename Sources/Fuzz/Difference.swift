@@ -4,7 +4,7 @@ import Scenario
 public struct Difference: Sendable, CustomStringConvertible {
   /// The scenario.
   public var file: ScenarioFile
-  /// The index of the first line whose answers differ. The number of lines if only the end differs.
+  /// The index of the first line with answers that differ. The number of lines if only the end differs.
   public var place: Int
   /// The library's answers, one a line.
   public var library: [String]

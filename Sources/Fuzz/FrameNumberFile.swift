@@ -1,7 +1,7 @@
 import Foundation
 import Scenario
 
-/// The file of the running kernel whose mappings are by frame number (VM_PFNMAP), as those of a device are.
+/// The file of the running kernel that is mapped by frame number (VM_PFNMAP), as a device is.
 ///
 /// It holds the kernel's own types (BTF). Linux maps it since 6.16, from its first page, private and for reading. The
 /// entries are there at once, and a mapping of it never becomes writable: that is `EACCES`. Programs map it as
@@ -24,7 +24,7 @@ struct FrameNumberRanges {
 
   /// Adds what a statement may map or move there. An unmapped range stays, since another statement may have refused.
   ///
-  /// - Parameter devices: the names of the program's devices, whose mappings may become writable.
+  /// - Parameter devices: the names of the program's devices. Their mappings may become writable.
   mutating func note(_ statement: SpaceStatement, _ devices: Set<String>) {
     switch statement {
     case .map(let map):

@@ -8,7 +8,7 @@ public enum ProgramMode: String, CaseIterable, Sendable {
   case files
   /// Private memory and files that are paged out. The kernel pages anonymous memory out to swap alone.
   case swap
-  /// 2 MiB entries, whose parts get another protection, move and go.
+  /// 2 MiB entries. Their parts get another protection, move and go.
   case huge
   /// Mappings put over others.
   case overlap

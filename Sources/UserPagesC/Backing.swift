@@ -17,7 +17,7 @@ final class BackingHandle: Sendable {
   }
 }
 
-/// A backing whose answers are a C program's.
+/// A backing that a C program answers for.
 ///
 /// Sendable: the program promises that its callbacks may run on any thread, several at once.
 final class CallbackBacking: Backing, @unchecked Sendable {

@@ -100,7 +100,7 @@ private func hold(
   }
 }
 
-/// A page of a cache, whose pin a mapping's is like.
+/// A page of a cache. Its pin is as a mapping's.
 @c @implementation
 public func up_cache_pin(
   _ backing: OpaquePointer?, _ page: UInt64, _ pin: UnsafeMutablePointer<up_pin>?

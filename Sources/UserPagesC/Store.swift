@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 import UserPages
 
-/// A store of a page cache whose calls are a C program's.
+/// A store of a page cache that calls a C program.
 ///
 /// Sendable: the program promises that its callbacks may run on any thread, and reads several at once.
 final class CallbackStore: PageStore, @unchecked Sendable {

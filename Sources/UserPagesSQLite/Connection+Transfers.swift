@@ -53,7 +53,7 @@ extension Connection {
 
   /// Cuts the pool's pages and then the file, and returns when the file has all that was written.
   ///
-  /// It is a checkpoint's last call whose error SQLite heeds: it ignores that of `SQLITE_FCNTL_CKPT_DONE`, and with
+  /// It is a checkpoint's last call with an error that SQLite heeds: it ignores that of `SQLITE_FCNTL_CKPT_DONE`. With
   /// `synchronous=OFF` it calls no `xSync`. After a success it deletes the WAL, or begins it anew.
   func truncate(_ size: Int64) -> Int32 {
     guard level >= SQLITE_LOCK_SHARED else { return inner.truncate(size) }

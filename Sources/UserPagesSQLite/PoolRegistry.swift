@@ -116,7 +116,7 @@ enum PoolRegistry {
         state.pools[identity] = Open(pool: pool, connections: 1)
         return pool
       } catch {
-        // Beside one that is parked already, whose place it must not take: the other one would be closed.
+        // Beside one that is parked already. It must not take its place: the other one would be closed.
         state.park(file)
         throw error
       }

@@ -38,7 +38,7 @@ final class WALReadLock: Sendable {
   private let inner: InnerFile
   private let state = Atomic<UInt32>(State.none)
 
-  /// - Parameter inner: the connection's object of the default VFS, whose functions other threads may call meanwhile.
+  /// - Parameter inner: the connection's object of the default VFS. Other threads may call its functions meanwhile.
   init(_ inner: InnerFile) { self.inner = inner }
 
   /// Locks a mark for a read. Returns SQLite's result code. The connection's thread.

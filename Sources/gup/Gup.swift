@@ -35,8 +35,7 @@ struct Gup: ParsableCommand {
     if reportLostOutput() { exit(withError: lostOutput) }
   }
 
-  /// The exit status of a program whose work went well, and whose report could not be written (`EX_IOERR` of
-  /// `sysexits.h`).
+  /// The exit status if the work went well and the report could not be written (`EX_IOERR` of `sysexits.h`).
   private static let lostOutput = ExitCode(74)
 
   /// Says that standard output could not be written to, if that is so. Returns whether it is.

@@ -12,7 +12,7 @@ final class Output: Sendable {
 
   private init(descriptor: Int32) { self.descriptor = descriptor }
 
-  /// The error of the first write that failed. A program whose report did not arrive must not end with status 0.
+  /// The error of the first write that failed. If the report did not arrive, the program must not end with status 0.
   var firstFailure: SystemError? { failure.withLock { $0 } }
 
   /// Writes one or more lines. Control characters in `text` are escaped, because files and paths may hold them.

@@ -53,12 +53,14 @@ import Testing
 @Suite struct LanguageRuleTests {
   private func file(_ text: String) -> SourceFile { SourceFile(path: "Sources/UserPages/Frames/A.swift", text: text) }
 
-  @Test(arguments: ["// Who holds it.", "/// For somebody.", "let a = 1 // nobody", "let b = \"//\" // him"])
+  @Test(arguments: [
+    "// Who holds it.", "/// For somebody.", "let a = 1 // nobody", "let b = \"//\" // him", "// The whole, whose end.",
+  ])
   func actors(line: String) {
     #expect(LanguageRules.actors([file(line)]).count == 1)
   }
 
-  @Test(arguments: ["let who = 1", "// The whole, whose end.", "let a = \"// who\""])
+  @Test(arguments: ["let who = 1", "// The whole, and its end.", "let a = \"// who\""])
   func actorsAreNotFound(line: String) {
     #expect(LanguageRules.actors([file(line)]) == [])
   }

@@ -22,7 +22,7 @@
 /// How many pages of watched ranges are marked. Zero as long as no file has lost a page.
 extern uint64_t cp_failed_pages;
 
-/// Whether any page is marked, for a caller whose read of the page acquires. One load, and no more, of a line that nothing writes to.
+/// Whether any page is marked, for a caller that has read the page with acquire ordering. One load, and no more, of a line that nothing writes to.
 static inline __attribute__((always_inline)) int cp_any_page_marked(void) {
   return __builtin_expect(__atomic_load_n(&cp_failed_pages, __ATOMIC_RELAXED) != 0, 0);
 }

@@ -2,7 +2,7 @@
 #ifndef CPLATFORM_RECLAIM_SCOPE_H
 #define CPLATFORM_RECLAIM_SCOPE_H
 
-/// How many scopes the thread is in whose locks reclaim may need.
+/// How many scopes with locks that reclaim may need the thread is in.
 extern __thread int cp_reclaim_refusals __attribute__((tls_model("initial-exec")));
 /// More than zero while the thread reclaims.
 extern __thread int cp_reclaim_depth __attribute__((tls_model("initial-exec")));

@@ -14,7 +14,7 @@ static inline struct cp_release_scope *cp_innermost_release(void) { return cp_in
 
 static inline void cp_set_innermost_release(struct cp_release_scope *scope) { cp_innermost_release_scope = scope; }
 
-/// Lists whose objects the thread could not release in its scope: the head of a chain, or null. The chain is the library's.
+/// Lists of objects that the thread could not release in its scope: the head of a chain, or null. The chain is the library's.
 extern __thread void *cp_left_objects __attribute__((tls_model("initial-exec")));
 
 static inline void *cp_get_left_objects(void) { return cp_left_objects; }

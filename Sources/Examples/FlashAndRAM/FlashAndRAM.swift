@@ -1,7 +1,7 @@
 import Synchronization
 import UserPages
 
-/// A backing that owns frames: a program whose code stays in flash, and whose data is in RAM.
+/// A backing that owns frames: the code of a program stays in flash, and its data is in RAM.
 ///
 ///     swift run example-flash-and-ram
 ///

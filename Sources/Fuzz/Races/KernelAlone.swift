@@ -14,7 +14,7 @@ public struct KernelAlone: Sendable {
     self.outcomes = outcomes
   }
 
-  /// The pair of a kept scenario, whose text is `text`. Nil if it is no pair, or has no such outcome.
+  /// The pair of a kept scenario with the text `text`. Nil if it is no pair, or has no such outcome.
   public init?(_ file: ScenarioFile, text: String) {
     guard let pair = RacePair(file) else { return nil }
     let outcomes = text.split(separator: "\n").compactMap { line -> [String]? in

@@ -17,7 +17,7 @@ public struct RaceCampaign {
     public var byKernelAlone = 0
     /// How often halves ran at once, in the library with each engine and on the kernel.
     public var rounds = 0
-    /// The pairs whose outcome on the kernel only a processor's stale translation explains.
+    /// The pairs that had an outcome on the kernel which only a processor's stale translation explains.
     public var staleTranslations = 0
     /// The pairs with an outcome that no order explains, by number.
     public var failures: [(pair: Int, RaceFailure)] = []

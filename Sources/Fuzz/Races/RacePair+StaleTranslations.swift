@@ -14,7 +14,7 @@ import Scenario
 /// No order of the statements leaves the bytes of 2 without those of 3. The kernel promises an order only to what
 /// begins after 4. The library reads the entry for each access, so of its outcomes none is excused.
 extension RacePair {
-  /// Whether one half loads or stores in pages whose entries the other half changes.
+  /// Whether one half loads or stores in pages of which the other half changes entries.
   var mayUseStaleTranslations: Bool {
     zip(halves, halves.reversed()).contains { accessing, changing in
       let accessed = accessing.compactMap(\.accessedBytes)
@@ -34,7 +34,7 @@ extension Statement {
     }
   }
 
-  /// The bytes whose entries the statement may empty, replace or write-protect.
+  /// The bytes of the entries that the statement may empty, replace or write-protect.
   fileprivate var changedTranslations: [ClosedRange<UInt64>] {
     switch self {
     case .space(.unmap(_, let range)), .space(.protect(_, let range, _)): [range.bytes]

@@ -54,7 +54,7 @@ struct DividedStatement {
   }
 }
 
-/// A pair whose statements are divided into steps of a single page each, as far as a kernel can do them in parts.
+/// A pair of divided statements: into steps of a single page each, as far as a kernel can do them in parts.
 struct DividedPair {
   var setup: [Statement]
   var halves: [[DividedStatement]]
@@ -77,7 +77,7 @@ struct DividedPair {
   /// The steps of each half.
   var steps: [[RaceStep]] { halves.map { $0.flatMap { $0.preludes + $0.steps } } }
 
-  /// The same pair for each of its loads and stores, whose faults are steps of their own.
+  /// The same pair for each of its loads and stores, with their faults as steps of their own.
   ///
   /// An access that has taken its fault has not yet accessed: a step of the other half may come in between, find the
   /// page that the fault has mapped, and change it.
@@ -132,7 +132,7 @@ struct DividedPair {
     }
   }
 
-  /// Every order of the two halves' steps. A number is that of the half whose turn it is.
+  /// Every order of the two halves' steps. A number is that of the half that has its turn.
   var orders: [[Int]] {
     func orders(_ first: Int, _ second: Int) -> [[Int]] {
       if first == 0 || second == 0 {

@@ -16,7 +16,7 @@ enum Block: Equatable {
   }
 }
 
-/// The line whose place in its block is wrong, and why.
+/// The line that has a wrong place in its block, and why.
 struct BlockError: Error, Equatable {
   var line: Int
   var message: String

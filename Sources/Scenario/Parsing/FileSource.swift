@@ -23,7 +23,7 @@ public struct FileSource: Sendable {
   }
 }
 
-/// A file whose bytes could not be read. The message names the path and says why.
+/// A file that could not be read. The message names the path and says why.
 public struct FileSourceError: Error, Equatable, Sendable {
   public var message: String
 

@@ -184,7 +184,7 @@ struct StatementParser {
     }
   }
 
-  /// `readfile NAME OFFSETBYTES COUNT` and `writefile NAME OFFSETBYTES BYTES`, whose NAME may be `NAME:/PATH`.
+  /// `readfile NAME OFFSETBYTES COUNT` and `writefile NAME OFFSETBYTES BYTES`. NAME may be `NAME:/PATH`.
   private func fileAccess(_ verb: String, _ reader: inout WordReader) throws(LineError) -> AccessStatement {
     let word = try reader.word("NAME")
     let file = try erofsFile(word[...])

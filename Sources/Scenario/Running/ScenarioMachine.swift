@@ -18,7 +18,7 @@ public final class ScenarioMachine {
   var pins: [String: HeldPages] = [:]
   var mirrors: [String: Mirror] = [:]
 
-  /// A machine whose spaces pin with `engine`. No background thread reclaims.
+  /// A machine with spaces that pin with `engine`. No background thread reclaims.
   ///
   /// - Parameters:
   ///   - memoryPages: the pages of RAM.

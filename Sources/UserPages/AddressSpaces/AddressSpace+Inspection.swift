@@ -4,9 +4,9 @@ public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
   public enum Kind: String, Sendable {
     /// Nothing is mapped.
     case none
-    /// A page whose frame has a descriptor.
+    /// A page in a frame that has a descriptor.
     case normal
-    /// A page whose frame has no descriptor, or one that may not be used.
+    /// A page in a frame that has no descriptor, or one that may not be used.
     case special
     /// The page of zeroes.
     case zero

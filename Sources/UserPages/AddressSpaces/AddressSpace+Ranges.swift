@@ -22,9 +22,9 @@ extension AddressSpace {
     try unmap(at: range.lowerBound, pages: try range.pageCount())
   }
 
-  /// Moves or resizes the mapping of `range` to exactly `newRange`. If `range` is empty, a shared mapping is duplicated.
+  /// Moves or resizes the mapping of `range` to exactly `newRange`.
   ///
-  /// See `remap(at:pages:to:newPages:unmapsOldRange:)`.
+  /// If `range` is empty, a shared mapping is duplicated. See `remap(at:pages:to:newPages:unmapsOldRange:)`.
   public func remap(
     _ range: Range<VirtualAddress>, to newRange: Range<VirtualAddress>, unmapsOldRange: Bool = true
   ) throws(PageError) {

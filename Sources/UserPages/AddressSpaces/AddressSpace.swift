@@ -4,8 +4,8 @@ import Synchronization
 ///
 /// Thread-safe throughout. Operations that change mappings, or replace entries for a while, hold the mmap lock for
 /// writing. It is the lock of their stripe, one at a time, or of the whole space (`MmapLock`). Page-out and advice that
-/// empties entries hold it for reading. A fault waits for them. A load, store or pin whose entry allows it does not,
-/// except with engine `locked`.
+/// empties entries hold it for reading. A fault waits for them. A load, store or pin does not if its entry allows
+/// it, except with engine `locked`.
 ///
 /// A fault that fails takes the lock for a moment. So do a slow pin before it reports an error, and the fault that
 /// gives a mapping its `anon_vma`. A long-term pin takes it for writing to move its page out of a movable frame. The

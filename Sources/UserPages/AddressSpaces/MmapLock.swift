@@ -3,7 +3,7 @@ import Synchronization
 /// The lock of a space's mappings (Linux's `mmap_lock`), which lends proof that it is held.
 ///
 /// An operation on a range holds the lock of the range's stripe (`Stripe`). A fork, an exit and the reverse map hold
-/// the whole. So does an operation whose range or whose neighbours reach beyond one stripe. Operations in stripes of
+/// the whole. So does an operation if its range or its neighbours reach beyond one stripe. Operations in stripes of
 /// different slots take different locks and edit different trees. They still share three things:
 ///
 /// - The links to the nodes of eight stripes lie on one line.

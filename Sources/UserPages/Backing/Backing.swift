@@ -35,8 +35,8 @@ public protocol Backing: AnyObject, Sendable {
 
   /// Whether mappings of the backing use 2 MiB entries unless `map` is told otherwise. False by default.
   ///
-  /// True for images, whose memory has no descriptors: a table node for each 2 MiB would be all that a mapping of them
-  /// costs. Not for images whose pages are filled when they are used. Read once for each mapping, when it is made.
+  /// True for images. Their memory has no descriptors: a table node for each 2 MiB would be all that a mapping of them
+  /// costs. Not for images of pages that are filled when they are used. Read once for each mapping, when it is made.
   var prefersHugePages: Bool { get }
 
   /// What the backing advances before a page moves. Nil, the default, if no page ever does.
@@ -133,7 +133,7 @@ public enum FaultAnswer: ~Copyable, Sendable {
   case outOfMemory
   /// The file behind the page failed. The program gets `busErrorOfFile`, with the step and the errno of a `file`.
   ///
-  /// A `file` whose errno is `ENOMEM` is as `outOfMemory`, and keeps its step. Any other error is `busError`.
+  /// A `file` with errno `ENOMEM` is as `outOfMemory`, and keeps its step. Any other error is `busError`.
   case failed(PageError)
   /// Something changes at this moment: the fault asks again, at most 2048 times in a row and for about a second. A
   /// backing that waits for longer than that waits before it answers.

@@ -1,6 +1,6 @@
 /// The address spaces that map a backing: its way from a page to the entries that show it (the reverse map).
 ///
-/// A backing whose pages move owns one and returns it from `Backing.users`. The library keeps the list: it adds spaces,
+/// A backing that moves pages owns one and returns it from `Backing.users`. The library keeps the list: it adds spaces,
 /// under its own locks, and so runs no code of the backing there. The list keeps no space alive. Any thread may call.
 ///
 /// A space may end while it is looked at: then the last reference to it is the look's, and its teardown runs in the

@@ -54,8 +54,9 @@ public final class Image: Backing {
   /// it.
   ///
   /// If the file is truncated later, a load, a store or a copy of a lost page is a bus error, and `read` throws
-  /// `file(.readWhole, errno: EIO)`. The part of a page beyond the file's new end reads as zeroes, as through `mmap(2)`. The first image
-  /// of a process installs a handler for SIGBUS, which passes on every signal that is not for an image.
+  /// `file(.readWhole, errno: EIO)`. The part of a page beyond the file's new end reads as zeroes, as through
+  /// `mmap(2)`. The first image of a process installs a handler for SIGBUS, which passes on every signal that is not
+  /// for an image.
   ///
   /// - Throws:
   ///   - `file`, with the errno, if the file cannot be opened.

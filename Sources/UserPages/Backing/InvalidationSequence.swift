@@ -2,7 +2,7 @@ import Synchronization
 
 /// A number that a backing advances before any answer it has given stops being true.
 ///
-/// A backing whose pages move owns one (`Backing.sequence`). A move and a fault meet like this:
+/// A backing that moves pages owns one (`Backing.sequence`). A move and a fault meet like this:
 ///
 ///     the backing                                        a fault
 ///     0. answers `retry` for the page, until it has moved

@@ -1,6 +1,6 @@
 /// Memory without a name that no pin reaches (`memfd_secret(2)`): what `MappingKind.secret` shows.
 ///
-/// A file in memory whose frames are mapped by number.
+/// A file in memory. Its frames are mapped by number.
 ///
 /// Their entries are special, so the fast path of pins refuses them as it does those of a device. The slow path asks
 /// the mapping. The file keeps each frame until the last mapping is gone, and a grace period longer.

@@ -59,7 +59,7 @@ final class COWBTree: @unchecked Sendable {
 
   /// A cache line. A node's address leaves that many bits free, which hold the height in the root's word.
   static let nodeAlignment = 64
-  /// Above all keys, and the largest number whose distance from a key has the highest bit clear.
+  /// Above all keys, and the largest number at a distance from a key that has the highest bit clear.
   static let noKey = UInt64(Int64.max)
 
   // What edits write shares no line with other objects of the heap: other threads edit trees of their own.

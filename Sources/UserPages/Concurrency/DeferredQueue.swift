@@ -69,7 +69,7 @@ final class DeferredQueue: @unchecked Sendable {
   // For the lists' owners, and freed with the queue. Raw memory, so that neighbours share no line.
   private let schedules: UnsafeMutablePointer<BatchSchedule>
   /// Held while words are freed, so that `reclaim` can wait for that. Over a grace period only where a device has ended
-  /// whose frames were mapped (`DeferredFrames.free`).
+  /// and its frames were mapped (`DeferredFrames.free`).
   private let drainLocks = LockArray(count: shardCount)
   /// The owner's lock of the list that threads share.
   private let sharedLock = FutexLock()
@@ -239,7 +239,7 @@ final class DeferredQueue: @unchecked Sendable {
     objects.waitForRoundsUnderWay()
   }
 
-  /// Frees the memory of a list's words up to `end`, whose grace period is over, and makes their objects ready. Returns
+  /// Frees the memory of a list's words up to `end` after their grace period, and makes their objects ready. Returns
   /// when they are free, whichever thread has freed them (c).
   private func free(_ list: Int, upTo end: Int) {
     if lists.front(of: list) >= end { return }

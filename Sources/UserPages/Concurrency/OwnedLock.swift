@@ -5,13 +5,13 @@ import Glibc
 /// A holder that runs a user's code may be called back by it. Such a second attempt by the same thread is refused: it
 /// would wait for itself. A thread inside a read-side section traps: the holder may wait for a grace period, which
 /// would never end. Threads get it in the order in which they asked: one that takes it in a loop, to sync, keeps no
-/// other from it. Its holder neither reclaims memory, because reclaim waits for such locks, nor releases objects, whose
-/// ends may (`ReclaimScope`).
+/// other from it. Its holder does not reclaim memory, because reclaim waits for such locks. Nor does it release
+/// objects: their ends may (`ReclaimScope`).
 final class OwnedLock: @unchecked Sendable {
   private let monitor = Monitor()
   // All below is only touched under the monitor. The holding thread, 0 for none.
   private var holder: pthread_t = 0
-  // The next number that a thread draws, and the number of the thread whose turn it is.
+  // The next number that a thread draws, and the number of the thread that has its turn.
   private var nextTicket: UInt64 = 0
   private var turn: UInt64 = 0
 

@@ -40,7 +40,7 @@ struct Published<Value: ~Copyable>: @unchecked Sendable {
 
   /// What frees the value after a grace period.
   ///
-  /// - Parameter holdsObject: whether the value holds an object, whose end may run a user's code. A value that holds
+  /// - Parameter holdsObject: whether the value holds an object: its end may run a user's code. A value that holds
   ///   none, and no other memory, is freed without being destroyed.
   func retired(holdsObject: Bool = true) -> DeferredWord {
     let cell = UnsafeMutableRawPointer(pointer) - PublishedCell.headerBytes

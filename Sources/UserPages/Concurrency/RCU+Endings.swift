@@ -2,14 +2,14 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// Ends of objects whose last reference was given up inside a section, or in a scope that releases no object. Inside a
+/// Ends of objects that lost their last reference inside a section, or in a scope that releases no object. Inside a
 /// section an object's end cannot wait as it must.
 extension RCU {
   /// Has `successor` end outside of the calling thread's section: soon, on a thread of its own, or in `finishEndings`.
   ///
   /// For the `deinit` of an object that may find itself inside a section, or in such a scope
-  /// (`ReclaimScope.mayRelease`). The object cannot outlive its own `deinit`, so it hands its parts to a successor,
-  /// whose `deinit` does the work.
+  /// (`ReclaimScope.mayRelease`). The object cannot outlive its own `deinit`, so it hands its parts to a successor.
+  /// The successor's `deinit` does the work.
   static func endOutsideSection(_ successor: AnyObject) {
     endings.enqueue(.object(successor))
     // ORDERING [ending-then-flag]: enqueued before the exchange, a release. A thread that clears the flag after this

@@ -18,7 +18,7 @@ import CPlatform
 /// - (e) When `barrier` returns, all work that was given to `deferFree` before the call has run. Inside such work, and
 ///   inside such a call, it waits for a grace period alone.
 ///
-/// The engine is liburcu's "bulletproof" flavour, whose readers register themselves. Measured (`sections` in
+/// The engine is liburcu's "bulletproof" flavour. Its readers register themselves. Measured (`sections` in
 /// Benchmarks), a section costs 0.8 ns. One of the `memb` flavour costs 0.65 ns, but its readers must register and
 /// unregister. One of `mb` costs 67 ns, for its fences. One of `qsbr` costs 0.26 ns, but its readers must say when they
 /// are in no section. A library cannot ask that of its callers' threads.

@@ -1,7 +1,7 @@
 import CPlatform
 import Synchronization
 
-/// Objects of a queue whose grace period is over, and the rounds in which threads release them.
+/// Objects of a queue after their grace period, and the rounds in which threads release them.
 ///
 /// To release an object runs its user's code: a `deinit`, or a closure given to `RCU.deferFree`. That code may call any
 /// operation of the library. So it runs under no lock of the library's, in no section, and never waits for itself:
@@ -41,7 +41,7 @@ final class ReadyObjects: @unchecked Sendable {
   /// Whether a thread is releasing objects at this moment.
   var isAnyUnderWay: Bool { monitor.locked { !roundsUnderWay.isEmpty } }
 
-  /// Adds objects whose grace period is over. Runs nothing.
+  /// Adds objects after their grace period. Runs nothing.
   func append(_ words: [DeferredWord]) {
     if words.isEmpty { return }
     monitor.locked {

@@ -6,7 +6,7 @@ import CPlatform
 /// thread that holds one of these locks must not reclaim, whatever code it runs under them. So the scope belongs to the
 /// thread, not to a call: a hook that touches memory is bound by it, too.
 ///
-/// Nor does such a thread release objects, whose ends are users' code. An end that syncs this very cache would be
+/// Nor does such a thread release objects: their ends are users' code. An end that syncs this very cache would be
 /// refused, and what it had to write would be lost without a report. An end that syncs another cache could wait for
 /// ever:
 ///

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A set of small numbers whose lowest member is found in a few loads.
+/// A set of small numbers. Its lowest member is found in a few loads.
 ///
 /// Level 0 has a bit for each number. A bit of each level above says that the word of 64 below it is not zero. Six bits
 /// of the number a level: at most `levelLimit` words are read or written by anything here. One bit and a 63rd for each

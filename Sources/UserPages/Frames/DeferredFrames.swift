@@ -1,7 +1,7 @@
 /// What of a machine waits for a grace period, and how a batch of it is freed: references of frames, nodes of tables,
 /// sections.
 enum DeferredFrames {
-  /// Frees a batch whose grace period is over.
+  /// Frees a batch after its grace period.
   ///
   /// ORDERING [slot-then-leave]: a thread that pinned one of these frames by a slot read the entry inside a section.
   /// The section began before the grace period, and the thread stored the slot before the section ended. So the slots

@@ -43,7 +43,7 @@ extension Frame {
 }
 
 extension FrameTable {
-  /// The frame whose counts hold for `pfn`: itself, or the first of the 2 MiB frame that it is a part of
+  /// The frame with the counts for `pfn`: itself, or the first of the 2 MiB frame that it is a part of
   /// (`page_folio`).
   ///
   /// The caller knows `pfn` to be in use: by an entry in a section, by a reference, or because nothing else runs. One

@@ -33,7 +33,7 @@ import Synchronization
 ///     bit  37       poisoned: filled with the allocator's poison (debug builds)
 ///     bit  38       huge: one of the 512 of a 2 MiB frame. The counts of the first one hold for all (`Frame+Huge.swift`)
 ///     bit  39       data cache flushing, see `DataCacheFlushing.swift`
-///     bit  40       written back: a page of a file whose dirty pages are written to a store. Set until the frame's next life
+///     bit  40       written back: a page of a file, written to a store if dirty. Set until the frame's next life
 ///     bit  41       lazily freed: private memory that may be dropped while no entry of it is dirty (`LazyFree.swift`)
 ///     bit  42       partly mapped: of the first frame of 2 MiB alone (`PartlyMappedFrames.swift`)
 ///     bits 43...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;

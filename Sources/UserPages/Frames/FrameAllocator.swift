@@ -179,7 +179,7 @@ final class FrameAllocator: @unchecked Sendable {
     return first
   }
 
-  /// Takes back the 512 frames from `first` on, whose last references are gone.
+  /// Takes back the 512 frames from `first` on. Their last references are gone.
   ///
   /// - Precondition: `first` is a multiple of 512. It need not have come from `allocateHuge`.
   func freeHuge(_ first: PFN) {
@@ -188,13 +188,13 @@ final class FrameAllocator: @unchecked Sendable {
     depot.putBlock(first)
   }
 
-  /// Takes back a frame whose last reference is gone.
+  /// Takes back a frame after its last reference.
   func free(_ pfn: PFN) {
     let one: InlineArray<1, PFN> = [pfn]
     free(one.span)
   }
 
-  /// Takes back frames whose last references are gone, with the lock taken once.
+  /// Takes back frames after their last references, with the lock taken once.
   func free(_ pfns: Span<PFN>) {
     for index in pfns.indices { end(pfns[index]) }
     if depot.isShort { return refillReserve(pfns) }

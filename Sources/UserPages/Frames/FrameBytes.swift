@@ -158,7 +158,7 @@ package struct FrameBytes: @unchecked Sendable {
   @inlinable @inline(__always)
   var isLost: Bool { Self.isAnyPageLost && isMarkedLost }
 
-  /// The same for a caller whose read of the bytes acquires.
+  /// The same for a caller that has read the bytes with acquire ordering.
   @inlinable @inline(__always)
   var isMarkedLost: Bool { cp_any_page_marked() != 0 && cp_page_failed(address) != 0 }
 

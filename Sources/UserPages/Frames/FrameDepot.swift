@@ -163,7 +163,7 @@ final class FrameDepot: @unchecked Sendable {
     for position in 0..<count { insert(Int(frames[position]) - Int(truncatingIfNeeded: first.rawValue)) }
   }
 
-  /// Takes back a block, none of whose frames is here.
+  /// Takes back a block. None of its frames is here.
   func putBlock(_ block: PFN) {
     precondition(block.rawValue % UInt64(Self.blockSize) == 0, "a block begins at its first frame")
     lock.lock()

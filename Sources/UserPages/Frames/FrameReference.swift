@@ -11,7 +11,7 @@ import CPlatform
 public struct FrameReference: ~Copyable, Sendable {
   /// The frame's number. For a 2 MiB frame it is the first of 512 in a row.
   public let pfn: PFN
-  /// The frame whose counts hold: the one of `pfn`.
+  /// The frame with the counts: the one of `pfn`.
   private let frame: Frame
   // Not retained, as in `HeldFrame`: the machine's end checks that no reference is left.
   private let memory: Unmanaged<PhysicalMemory>

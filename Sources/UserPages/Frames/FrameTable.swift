@@ -92,7 +92,7 @@ struct FrameTable: @unchecked Sendable {
   @inlinable @inline(__always)
   func bytes(of pfn: PFN) -> FrameBytes { FrameBytes(bytesBase + Int(pfn.rawValue) << Page.shift) }
 
-  /// The frame whose bytes these are.
+  /// The frame that these bytes are of.
   func number(of bytes: FrameBytes) -> PFN { PFN(UInt64(bytes.address - bytesBase) >> UInt64(Page.shift)) }
 
   /// The descriptor of a frame that has one. For frames behind entries without the special bit.
@@ -106,7 +106,7 @@ struct FrameTable: @unchecked Sendable {
     return PFN(UInt64(distance / UInt(MemoryLayout<FrameDescriptor>.stride)))
   }
 
-  /// The same table, for a machine some of whose frames are movable.
+  /// The same table, for a machine with movable frames.
   func with(movable frames: Range<PFN>) -> FrameTable {
     var table = self
     table.movableStart = frames.lowerBound

@@ -15,7 +15,7 @@ final class MemorySection: Sendable {
   private let file: Int32
   /// The owner of `file`, if pages are filled on demand.
   private let pattern: PatternFile?
-  /// Whether the bytes are a real file's, whose pages can be lost (`memory_failure.h`).
+  /// Whether the bytes are a real file's, so that pages can be lost (`memory_failure.h`).
   private let isFileMapping: Bool
 
   private init(

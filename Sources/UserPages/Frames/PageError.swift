@@ -9,8 +9,9 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
   case invalidArgument
   /// `ENOMEM`: no frame is free, even after reclaim, or a range is not mapped.
   ///
-  /// Also if the swap file is full, or if a frame has too many references. Also if a long-term pin cannot move its page,
-  /// or if the process lacks the address space. Memory that a system call on a file lacks is `file`, with `ENOMEM`.
+  /// Also if the swap file is full, or if a frame has too many references. Also if a long-term pin cannot move its
+  /// page, or if the process lacks the address space. Memory that a system call on a file lacks is `file`, with
+  /// `ENOMEM`.
   case outOfMemory
   /// `EAGAIN`: not without doing what the caller excluded.
   case tryAgain

@@ -2,7 +2,7 @@ import CPlatform
 import Glibc
 import Synchronization
 
-/// The memory file behind an image whose pages are each filled with one byte, written when a page is first used.
+/// The memory file behind an image of pages that are each filled with one byte, when the page is first used.
 ///
 /// A page that was never asked for takes no memory, and one of zeroes never does. The image's frames map the file, for
 /// reading alone. A fault, a copy or an insertion by number calls `fill` before it lets anything see the frame.

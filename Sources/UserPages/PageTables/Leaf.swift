@@ -45,7 +45,7 @@ extension PageTable {
   /// One descent tells a base page, a huge entry and a part of a huge frame apart, so that a miss needs no second one.
   /// O(levels).
   ///
-  /// For pins and accesses. A fault and an operation go by `ptep(for:_:)` and `hugePTEP(for:_:)`, whose loads are
+  /// For pins and accesses. A fault and an operation go by `ptep(for:_:)` and `hugePTEP(for:_:)`. Their loads are
   /// ordered after a change that the thread made before.
   ///
   /// ORDERING [node-publish]: the loads acquire.

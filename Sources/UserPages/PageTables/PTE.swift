@@ -120,7 +120,7 @@ struct PTE: RawRepresentable, Equatable, Sendable {
   /// the lowest level it says only that the entry maps a part. `Leaf.mapsHuge` tells the levels apart.
   @inlinable var mapsHuge: Bool { isMapped && isHuge }
 
-  /// The frame whose counts hold for the frame of an entry that is mapped and not special.
+  /// The frame with the counts for the frame of an entry that is mapped and not special.
   @usableFromInline var folioPFN: PFN { isHuge ? pfn.hugeStart : pfn }
   /// The first frame of the 2 MiB of private memory that the entry maps, whole or a part of it, or nil.
   var privateHugePFN: PFN? { isHuge && isAnonymous ? pfn.hugeStart : nil }

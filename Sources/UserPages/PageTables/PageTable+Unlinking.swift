@@ -1,12 +1,12 @@
 import Synchronization
 
-/// The taking down of nodes in whose span no mapping is left (`free_pgtables`).
+/// The taking down of nodes that have no mapping left in their span (`free_pgtables`).
 extension PageTable {
-  /// Unlinks the nodes on the way to `range` whose whole span lies in `vacant`, and hands them to `deferFree`.
+  /// Unlinks the nodes on the way to `range` that lie in `vacant` with their whole span. Hands them to `deferFree`.
   ///
-  /// No mapping is left in `vacant`, of which `range` is a part, and the entries of `range` were emptied. So an unlinked
-  /// node holds no live entry. None can be installed either: a fault that is under way finds its mapping detached
-  /// ([lock-then-validate]).
+  /// No mapping is left in `vacant`, of which `range` is a part, and the entries of `range` were emptied. So an
+  /// unlinked node holds no live entry. None can be installed either: a fault that is under way finds its mapping
+  /// detached ([lock-then-validate]).
   ///
   /// - Parameters:
   ///   - limit: nodes that map so many bytes or more stay.

@@ -28,7 +28,7 @@ struct Translation: Equatable, Sendable {
       | (isPermanent ? Self.permanent : 0)
   }
 
-  /// The calling thread's claim of a page whose entry it is about to look at. Different for each thread.
+  /// The calling thread's claim of a page before it looks at the page's entry. Different for each thread.
   static var claim: Translation {
     Translation(rawValue: UInt64(UInt32(bitPattern: ThreadNumber.current)) << 12 | claimed)
   }

@@ -47,7 +47,7 @@ extension AddressSpace {
   /// and looks at the counts after ([change-then-count]). The frame cannot be freed in between: the entry's own
   /// reference falls only when the leaf's section has ended ([deferred-free]).
   ///
-  /// - Parameter folio: the frame whose counts hold for the entry.
+  /// - Parameter folio: the frame with the counts for the entry.
   @inlinable @inline(__always)
   func retain(_ folio: Frame, _ holdDelta: UInt64, behind leaf: Leaf) -> Bool {
     YieldPoint.pinBetweenEntryAndReference.reach()

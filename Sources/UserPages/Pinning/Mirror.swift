@@ -33,9 +33,9 @@ public final class Mirror: Sendable {
   private let translations: Translations
   /// Kept, and with it the machine: a load may read a frame's bytes after the frame was freed.
   ///
-  /// A weak reference would lose stores, because a backing finds no space (`BackingUsers`) whose `deinit` has begun:
+  /// A weak reference would lose stores, because a backing (`BackingUsers`) finds no space once its `deinit` runs:
   ///
-  /// 1. The program gives up the last reference to the space, whose end has yet to come to a page's entry.
+  /// 1. The program gives up the last reference to the space. Its end has yet to come to a page's entry.
   /// 2. A write-back takes the page's dirty mark, finds no space that maps it, and writes it.
   /// 3. A store goes through the translation.
   /// 4. The entry is emptied. The page is clean for its cache, which evicts it.

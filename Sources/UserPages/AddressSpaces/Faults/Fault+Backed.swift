@@ -54,7 +54,7 @@ extension Fault {
     _ site: FaultSite, copying original: PFN, _ validity: AnswerValidity
   ) -> Outcome {
     guard let copy = frame?.pfn else { return .needsFrame(zeroed: false) }
-    // Of an image whose real file was truncated, no page is left to copy.
+    // If the image's real file was truncated, no page is left to copy.
     guard fillFrame(from: original) else { return .failed(.pageOfFileIsLost) }
     let outcome = installFrame(at: site, validating: validity)
     guard case .done = outcome else { return outcome }

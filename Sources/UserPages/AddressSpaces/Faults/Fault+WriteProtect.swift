@@ -161,7 +161,7 @@ extension Fault {
       }
     }
     YieldPoint.copyBetweenSecondLookAndContents.reach()
-    // A page of an image whose real file was truncated: never an anonymous one, so there is no reference to give back.
+    // A page that an image's real file has lost: never an anonymous one, so there is no reference to give back.
     if !isZeroPage, !fillFrame(from: pte.pfn) { return .failed(.pageOfFileIsLost) }
     YieldPoint.copyBetweenContentsAndInstall.reach()
     let outcome = installFrame(at: site, writable: writable)

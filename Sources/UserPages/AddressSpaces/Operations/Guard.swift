@@ -68,7 +68,7 @@ extension AddressSpace {
     }
   }
 
-  /// Gives a child the markers of a mapping whose pages it faults anew. The mapping is write-locked.
+  /// Gives a child the markers of a mapping if it faults the pages anew. The mapping is write-locked.
   func copyGuards(
     of mapping: VMATree.Mapping, to child: AddressSpace, _ writer: borrowing MmapWriter,
     _ childWriter: borrowing MmapWriter

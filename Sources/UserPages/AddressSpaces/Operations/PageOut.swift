@@ -16,7 +16,7 @@
 ///
 /// A fault on the page in between takes the same frame out of the cache, so program and pins never see two.
 extension AddressSpace {
-  /// A page whose entry a batch has replaced.
+  /// A page. A batch has replaced its entry.
   struct PageTakenOut {
     fileprivate let ptep: PTEPointer
     /// The entry as it was.

@@ -19,7 +19,7 @@ extension AddressSpace {
     let ptep: PTEPointer
   }
 
-  /// Gives back each node of the lowest level whose 2 MiB lie wholly in one of `parts` and that has no entry.
+  /// Gives back each node of the lowest level that has no entry, if its 2 MiB lie wholly in one of `parts`.
   ///
   /// Each part lies in one mapping: advice that covers 2 MiB of two mappings leaves their table, as on Linux. Guard
   /// markers are entries.

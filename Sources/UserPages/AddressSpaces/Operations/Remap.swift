@@ -11,8 +11,8 @@ extension AddressSpace {
   /// If `unmapsOldRange` is false, the pages move and the old range stays mapped without them (`MREMAP_DONTUNMAP`).
   /// Anonymous memory reads as zero there, and a file's pages are faulted in again.
   ///
-  /// A lock moves along, and where locked memory grows, the new pages are faulted in. It leaves a mapping whose pages
-  /// have moved away.
+  /// A lock moves along, and where locked memory grows, the new pages are faulted in. It leaves a mapping if the
+  /// pages have moved away.
   ///
   /// - Precondition: not called inside a read-side section.
   /// - Throws:
@@ -202,7 +202,7 @@ extension AddressSpace {
       replacing: &old, writer)
   }
 
-  /// What is left of a mapping on either side of `part`, whose pages have moved to `target`.
+  /// What is left of a mapping on either side of `part`. The pages of `part` have moved to `target`.
   private func rest(
     of mapping: VMATree.Mapping, around part: Range<VirtualAddress>, besides target: Range<VirtualAddress>
   ) -> (below: Range<VirtualAddress>, above: Range<VirtualAddress>) {

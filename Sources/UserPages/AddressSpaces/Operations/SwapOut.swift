@@ -46,7 +46,7 @@ extension AddressSpace: ReclaimableSpace {
     let most: Int
     let zone: ReclaimZone
     let sparesAccessed: Bool
-    /// The 2 MiB whose huge frames are left alone.
+    /// The 2 MiB of the huge frames that are left alone.
     let skips: VirtualAddress?
     var looks = AddressSpace.looksUnderLock
     var batch: [PageTakenOut] = []

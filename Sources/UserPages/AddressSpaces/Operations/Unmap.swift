@@ -39,12 +39,12 @@ extension AddressSpace {
     mappings.carve(range, replacing: &old, writer)
     if !old.isEmpty { mappings.publish(writer) }
     zap(range, of: old, writer.reader, &teardown)
-    // Even if nothing was mapped: a fault whose mapping went away under it may have linked nodes since.
+    // Even if nothing was mapped: a fault that lost its mapping may have linked nodes since.
     unlinkVacantNodes(around: range, writer, &teardown)
     mappings.retire(old, &teardown)
   }
 
-  /// Unlinks the nodes on the way to `range` in whose span no mapping is left.
+  /// Unlinks the nodes on the way to `range` that have no mapping left in their span.
   ///
   /// - Parameter occupied: counts as mapped, because its entries are still there.
   func unlinkVacantNodes(

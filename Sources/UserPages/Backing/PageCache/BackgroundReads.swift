@@ -3,10 +3,10 @@
 /// The thread takes all windows that are queued together, so those of several streams are under way at once
 /// (`PageStore.read(into:at:)`). It begins with the first window and ends with the cache.
 final class BackgroundReads: Sendable {
-  /// A window whose pages are claimed: they are `reading`, and have a place and a frame.
+  /// A window of claimed pages: they are `reading`, and have a place and a frame.
   struct Read: Sendable {
     let pages: [PageReader.Incoming]
-    /// The one of them whose first use has the next window read.
+    /// The one of them that has the next window read at its first use.
     let trigger: Int?
   }
 

@@ -5,8 +5,8 @@ import Synchronization
 ///
 /// The file is locked (`flock(2)`) as long as the object lives. A second user, of this process or another, gets `busy`.
 /// The lock is advice: a program that does not ask for it can still change the file. A page that the file has then lost
-/// cannot be read: `file(.readWhole, errno: EIO)`. If the process is killed, the lock lasts until the kernel is done with its writes. So none
-/// of them overwrites a page that the next user has written.
+/// cannot be read: `file(.readWhole, errno: EIO)`. If the process is killed, the lock lasts until the kernel is done
+/// with its writes. So none of them overwrites a page that the next user has written.
 public final class DirectFile: PageStore {
   private let file: FrameFile
   /// Held while the length changes: also for a moment by a write of the last page, see `write`.

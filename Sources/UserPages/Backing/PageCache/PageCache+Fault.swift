@@ -83,8 +83,8 @@ extension PageCache {
   /// The look at the marks costs a comparison: a page in steady use has none of them. So a hit writes nothing but its
   /// reference, and takes no lock.
   ///
-  /// ORDERING [deferred-free]: (l1), (l2): inside one section. The cache's reference falls in a batch whose grace
-  /// period waits for this section, so a frame that is found here can be retained.
+  /// ORDERING [deferred-free]: (l1), (l2): inside one section. The cache's reference falls in a batch after a grace
+  /// period that waits for this section, so a frame that is found here can be retained.
   func cachedFrame(of page: Int) throws(PageError) -> Found? {
     try RCU.read { () throws(PageError) -> Found? in
       while true {
@@ -118,7 +118,7 @@ extension PageCache {
     return try reader.read(PageReader.Incoming(page: page, place: place, pfn: pfn))
   }
 
-  /// Has the next window of a stream read, whose reader has come to the trigger `page`. The caller holds no lock.
+  /// Has the next window of a stream read, which has come to the trigger `page`. The caller holds no lock.
   private func readAhead(from page: Int) {
     // Two readers of one stream may overtake each other.
     let isInOrder = !reader.isUnused(page - 1) || !reader.isUnused(page - 2)

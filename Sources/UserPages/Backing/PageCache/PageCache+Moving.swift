@@ -1,4 +1,4 @@
-/// Moving a page to another frame, for a long-term pin: an eviction whose last step puts the page into a new frame.
+/// Moving a page to another frame, for a long-term pin: an eviction that ends with the page in a new frame.
 ///
 /// Steps (e1) to (e4) and what orders them are an eviction's. So the page is clean, no entry shows it, and nothing
 /// holds it when it is copied. A look-up that needs it meanwhile rescues it, and the move fails.

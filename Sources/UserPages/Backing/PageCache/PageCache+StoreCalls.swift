@@ -3,7 +3,7 @@
 /// If that code came back to the cache, its thread could wait for itself, or for a thread that waits for it. It would
 /// wait for the content lock, which a truncation holds or waits for, or for the page that it is to read. So a thread
 /// inside a call is refused where it would wait. The reader, which calls the store too, stands for the cache. A store
-/// may use other caches, whose stores may use others again.
+/// may use other caches. Their stores may use others again.
 extension PageCache {
   /// Runs `body`, which calls the store.
   func callingStore<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {

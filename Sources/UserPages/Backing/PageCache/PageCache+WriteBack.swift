@@ -43,8 +43,7 @@ extension PageCache {
 
   /// Writes the dirty ones among `pages`, in batches.
   ///
-  /// - Precondition: the caller holds no other lock but `evictionLock`. No proof of that is possible: a lock that is not
-  ///   held lends nothing.
+  /// - Precondition: the caller holds no other lock but `evictionLock`. A lock that is not held lends no proof.
   /// - Parameters:
   ///   - pages: in order, each once.
   ///   - kept: gets the users that were asked, to be released when no lock is held.

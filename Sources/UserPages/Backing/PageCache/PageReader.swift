@@ -102,7 +102,7 @@ final class PageReader: Sendable {
     if !background.add(read, for: self) { readAhead([read]) }
   }
 
-  /// Reads windows whose pages are claimed.
+  /// Reads windows of claimed pages.
   func readAhead(_ reads: [BackgroundReads.Read]) {
     YieldPoint.readAheadBeforeLock.reach(in: memory.frames.bytesBase)
     ReclaimScope.withoutReclaim {
@@ -123,7 +123,7 @@ final class PageReader: Sendable {
     }
   }
 
-  /// Leaves windows whose pages are claimed unread.
+  /// Leaves windows of claimed pages unread.
   func giveUp(_ reads: [BackgroundReads.Read]) {
     for read in reads { for incoming in read.pages { giveUp(incoming) } }
     finishReads(reads.count)
@@ -181,7 +181,7 @@ final class PageReader: Sendable {
     }
   }
 
-  /// The page of a window whose first use has the next window read: those before it were in memory already.
+  /// The page of a window that has the next window read at its first use: those before it were in memory already.
   private func trigger(of window: ReadAhead.Window, among batch: [Incoming]) -> Int? {
     window.trigger.flatMap { trigger in batch.first { $0.page >= trigger }?.page }
   }

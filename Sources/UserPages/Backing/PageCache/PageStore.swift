@@ -82,7 +82,7 @@ extension PageStore {
   }
 }
 
-/// The ranges of indices whose page numbers are consecutive.
+/// The ranges of indices with consecutive page numbers.
 func stretches(of numbers: [Int]) -> [Range<Int>] {
   var stretches: [Range<Int>] = []
   var start = 0

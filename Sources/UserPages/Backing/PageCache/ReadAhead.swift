@@ -8,7 +8,7 @@
 ///     the first use of a window's trigger      has the next window read, twice as large, while the reader uses this one
 ///     a miss at the end of a window            the reader was faster: the next window, and a trigger in the middle of it
 ///     a miss inside a window, or the last one  the cache could not keep what was read: the window halves, below 2 pages it closes
-///     a trigger whose predecessors are unused  the reader does not go through the file in order: the stream is forgotten
+///     a trigger behind pages that are unused   the reader does not go through the file in order: the stream is forgotten
 ///     any other miss                           reads its page alone, and is remembered
 ///
 /// A window that was read on a trigger has its trigger on its first page. So a reader that keeps its pace never waits:

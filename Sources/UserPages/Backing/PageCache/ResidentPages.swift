@@ -54,7 +54,7 @@ final class ResidentPages: Sendable {
     }
   }
 
-  /// Gives a reserved place its page, whose state the caller has made `reading`.
+  /// Gives a reserved place its page. The caller has made the page's state `reading`.
   func set(_ place: Place, to page: Int) { places.withLock { $0.pages[place.index] = page } }
 
   /// Frees a place.

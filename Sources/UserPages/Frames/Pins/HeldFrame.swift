@@ -23,7 +23,7 @@ struct HeldFrame: @unchecked Sendable {
     hold = counts | Self.countedBit
   }
 
-  /// A part of a 2 MiB frame, whose counts are the first one's.
+  /// A part of a 2 MiB frame. The first frame has the counts.
   init(part frame: Frame, _ memory: PhysicalMemory, counts: UInt64) {
     self.frame = frame
     self.memory = .passUnretained(memory)
@@ -145,7 +145,7 @@ struct HeldFrames: @unchecked Sendable {
     return behind == 0 ? nil : runs[behind - 1]
   }
 
-  /// Gives all of them back. Those whose last reference that was are free.
+  /// Gives all of them back. Where that was the last reference, the frame is free.
   func put() {
     list?.vacate()
     for frame in frames where frame.put(counts) { memory._withUnsafeGuaranteedRef { $0.freeAfterLastPut(frame) } }

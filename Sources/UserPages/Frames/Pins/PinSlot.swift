@@ -24,7 +24,7 @@ import Synchronization
 /// So the owner's look is an acquire and its store a release, which carry the order on. (Both are plain moves on
 /// x86-64.)
 ///
-/// A slot's owner is the thread whose number its block has: only that thread claims a slot, any thread may vacate one.
+/// A slot's owner is the thread with its block's number: only that thread claims a slot, any thread may vacate one.
 /// It keeps no hint of its own: the first slot is free in nearly every look, because most pins are short.
 @frozen @usableFromInline
 struct PinSlot: @unchecked Sendable {
@@ -43,7 +43,7 @@ struct PinSlot: @unchecked Sendable {
 
   @inlinable var address: UInt64 { UInt64(UInt(bitPattern: word)) }
 
-  /// Claims a free slot of the calling thread, whose number is `thread`, for `frame`. Returns nil if none is free.
+  /// Claims a free slot of the calling thread, number `thread`, for `frame`. Returns nil if none is free.
   ///
   /// ORDERING [slot-then-leave]: the section is the one that read an entry to the frame.
   @inlinable @inline(__always)

@@ -73,7 +73,7 @@ extension PinSlot {
 
   /// Whether a get or a pin of `frame` is in a slot or in a list now. O(threads + pages in lists).
   ///
-  /// It says something only of holds whose sections have ended: see `SlotEngine.holdsUncounted`.
+  /// It says something only of holds after their sections have ended: see `SlotEngine.holdsUncounted`.
   static func holds(_ frame: Frame, in frames: FrameTable) -> Bool {
     var isHeld = false
     forEachHeld(of: frames) { word, _ in if word & ~pinBit == frame.slotWord { isHeld = true } }

@@ -50,7 +50,7 @@ public struct PinnedPage: ~Copyable, Sendable {
 
   /// The bytes of the page, for as long as the pin is borrowed.
   ///
-  /// Swift 6.3 lets a `let` pin whose bytes were borrowed end by itself, but not by `release`. Before a `release`, use
+  /// Swift 6.3 lets a `let` pin with borrowed bytes end by itself, but not by `release`. Before a `release`, use
   /// `load`, `store`, `copy` or `withUnsafeBytes` of the pin itself.
   @inlinable public var bytes: PageBytes {
     @_lifetime(borrow self)

@@ -32,7 +32,7 @@ public struct PinnedPages: ~Copyable, Sendable {
 
   /// The bytes of the page at `index`, for as long as the pins are borrowed.
   ///
-  /// Swift 6.3 lets `let` pins whose bytes were borrowed end by themselves, but not by `release`. Before a `release`,
+  /// Swift 6.3 lets `let` pins with borrowed bytes end by themselves, but not by `release`. Before a `release`,
   /// use `withUnsafeBytes(at:_:)`.
   ///
   /// - Complexity: O(log n) in the number of huge entries that the range met. For a page that a list holds it is

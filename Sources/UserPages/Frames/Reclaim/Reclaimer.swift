@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A cache whose pages can be read again: what reclaim takes first.
+/// A cache of pages that can be read again: what reclaim takes first.
 protocol ReclaimableCache: AnyObject, Sendable {
   /// Frames that the cache holds now. As many looks are a turn of its clock.
   var residentPages: Int { get }

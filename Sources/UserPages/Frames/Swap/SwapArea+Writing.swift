@@ -31,7 +31,7 @@ extension SwapArea {
   /// The most slots that are written at once.
   private static let stretch = 32
 
-  /// Queues a slot, whose frame is neither mapped nor pinned, for the writer, unless it is queued already. Under the
+  /// Queues a slot for the writer, unless it is queued already. Its frame is neither mapped nor pinned. Under the
   /// monitor.
   func enqueue(_ slot: SwapSlot) {
     guard slots[slot.index].writing == .idle else { return }

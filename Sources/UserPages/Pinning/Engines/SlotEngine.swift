@@ -13,7 +13,7 @@
 ///   (`PinSlotSnapshot`).
 @frozen @usableFromInline
 enum SlotEngine {
-  /// Holds the resident page at `address` by a slot of the calling thread, whose number is `thread`.
+  /// Holds the resident page at `address` by a slot of the calling thread, which has the number `thread`.
   ///
   /// Four loads of the descent, and the load and the store of a slot.
   ///

@@ -116,7 +116,7 @@ UP_API int up_machine_on_diagnostic(
 
 /// What a machine has in use.
 typedef struct up_census {
-  /// Frames of RAM that are free; those whose free waits for a grace period are not among them.
+  /// Frames of RAM that are free, without those that wait for a grace period.
   uint64_t free_pages;
   /// Frames of RAM that are not free.
   uint64_t used_pages;
@@ -146,7 +146,7 @@ typedef struct up_frame {
   uint64_t number;
   /// The library's own.
   void *machine;
-  /// How many pages it has: 1, or 512 for a frame of 2 MiB, whose bytes and numbers follow one another.
+  /// How many pages it has: 1, or 512 for a frame of 2 MiB. Their bytes and numbers follow one another.
   uint64_t pages;
 } up_frame;
 
