@@ -278,7 +278,7 @@ final class Coherence: Sendable {
   /// Forgets every page, those that could not be written among them. Nothing is known of the file afterwards, so the
   /// next read or lock asks for the length again.
   ///
-  /// A checkpoint whose write has failed writes no more. So a read need not spare what it has written.
+  /// A checkpoint writes no more after a write that failed. So a read need not spare what it has written.
   func discard() {
     state.withLock { state in
       state.invalidations += 1

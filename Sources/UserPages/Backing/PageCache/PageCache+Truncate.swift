@@ -22,7 +22,7 @@ import Synchronization
 /// - A fault that finds a page gone waits, and reads what the store has afterwards.
 ///
 /// ORDERING [lock-then-validate]: 4 and 5 against a fault's lock and look. 3 comes before 4: a fault that asks after 4
-/// finds no page that step 3 dropped. 4 comes before 5: a fault whose answer is older than 4 locks its entry before 5
+/// finds no page that step 3 dropped. 4 comes before 5: a fault with an answer older than 4 locks its entry before 5
 /// looks at it, and step 5 waits for it, or it finds the sequence advanced.
 ///
 /// ORDERING [deferred-free]: a look-up that found a page before step 3 retains it in its section. The cache's reference
