@@ -233,16 +233,17 @@ let package = Package(
 )
 
 // What `.ci/run` builds with a sanitizer or for another entry format: the library and its own tests, a third less to
-// compile.
-// `faces` adds C and SQLite.
+// compile. `faces` adds C and SQLite.
 if let chosen = Context.environment["GUP_TARGETS"] {
   var kept: Set = [
-    "CURCU", "CPlatform", "UserPages", "SeededRandom", "TestSupport", "TestSupportTests", "UserPagesTests", "ModelTests",
-    "TortureTests", "RCUTests", "ForkProbe", "RaceProbe", "CSanitizerProbe", "SanitizerTests", "LayoutTests",
+    "CURCU", "CPlatform", "UserPages", "SeededRandom", "TestSupport", "TestSupportTests", "UserPagesTests",
+    "ModelTests", "TortureTests", "RCUTests", "ForkProbe", "RaceProbe", "CSanitizerProbe", "SanitizerTests",
+    "LayoutTests",
   ]
   if chosen == "faces" {
     kept.formUnion([
-      "CUserPages", "UserPagesC", "CFaceDriver", "UserPagesCTests", "CSQLite", "UserPagesSQLite", "UserPagesSQLiteTests",
+      "CUserPages", "UserPagesC", "CFaceDriver", "UserPagesCTests", "CSQLite", "UserPagesSQLite",
+      "UserPagesSQLiteTests",
     ])
   }
   package.targets.removeAll { !kept.contains($0.name) }
