@@ -70,8 +70,7 @@ public final class PageCache: Backing {
   public struct Hooks: Sendable {
     /// Called before the first store to a page that is clean, and before each further mapping of it may store
     /// (`page_mkwrite`). It may wait, and write pages back. A page that `write` is about to add lies beyond the end. If
-    /// it throws `outOfMemory`, so does the store. Any other error is a bus error, with the step and the errno of a
-    /// `file`.
+    /// it throws `outOfMemory`, so does the store. Any other error is a bus error, with a `file`'s step and errno.
     public var willStore: (@Sendable (_ page: Int) throws(PageError) -> Void)?
 
     /// Called before pages are written: the place to write a log up to the last change of any of them. If it throws,
