@@ -34,7 +34,9 @@
           pin.thaw()
           pin.waitUntilHeld()
           try reclaim.join()
-          #expect(reclaimed[0] == 0, "a pinned page was reclaimed")
+          // A pin by reference looks again, and finds the entry gone. Reclaim may have the page before the pin's fault:
+          // then it comes back from the swap file.
+          if engine == .slot { #expect(reclaimed[0] == 0, "a pinned page was reclaimed") }
           try pin.storeAndEnd()
         }
       }
