@@ -120,6 +120,68 @@ extension TortureTests {
       }
     }
 
+    /// A pin's device and the program share the page: each finds what the other has stored, by the mirror too.
+    @Test(arguments: Engines.all)
+    func pins(engine: PinEngine) throws {
+      try words("pins", engine: engine) { space, region, words, _, torture in
+        let options: [PinOptions] = [.write, [.write, .longTerm], [.get, .write], [.write, .fastOnly]]
+        let held = torture.tally("pins", goal: 16)
+        return [
+          Worker("pin", threads: 2) { run in
+            let place = Stamp.deviceOffset(run.index)
+            while run.next() {
+              let address = region.address(run.random.below(region.pages))
+              let option = options[run.random.below(options.count)]
+              guard let pin = try space.pin(at: address, option, orGiveUpOn: [.tryAgain]) else { continue }
+              pin.deviceBytes.store(UInt64(run.turn), toByteOffset: place)
+              let seen: UInt64 = try words.mirror.load(at: address + place)
+              torture.expect(seen == UInt64(run.turn), "the mirror shows \(seen), the device stored \(run.turn)")
+              try words.mirror.store(UInt64(run.turn) + 1, at: address + place)
+              let found = pin.deviceBytes.load(fromByteOffset: place, as: UInt64.self)
+              torture.expect(found == UInt64(run.turn) + 1, "the device finds \(found), not what the mirror stored")
+              run.pauseRandomly()
+              pin.release(dirty: true)
+              held.count()
+            }
+          }
+        ]
+      }
+    }
+
+    @Test(arguments: Engines.all)
+    func reclaim(engine: PinEngine) throws {
+      try words("reclaim", engine: engine, frames: 256, swapPages: 64) { _, _, _, machine, torture in
+        [.reclaiming(machine, torture), .neighbour(machine, engine: engine, torture)]
+      }
+    }
+
+    /// Long-term pins take the pages out of movable frames.
+    @Test(arguments: Engines.all)
+    func moves(engine: PinEngine) throws {
+      try race("mirror against moves", engine: engine, frames: 256, movable: 200, swapPages: 64) { torture, machine in
+        let space = AddressSpace(machine.memory, engine: engine)
+        let region = Region(at: 0x7000_0000, pages: 4)
+        try space.map(at: region.start, pages: region.pages, protection: .readWrite)
+        let pinned = torture.tally("long-term pins", goal: 8)
+        torture.run([
+          try MirroredWords(space, region).counting(torture),
+          // What comes back is movable again.
+          .pagingOut(space, region, threads: 1, torture),
+          Worker("pin for long") { run in
+            while run.next() {
+              let address = region.address(run.random.below(region.pages))
+              let allowed: [PageError] = [.tryAgain, .outOfMemory]
+              guard let pin = try space.pin(at: address, .longTerm, orGiveUpOn: allowed) else { continue }
+              run.pauseRandomly()
+              pin.release()
+              pinned.count()
+            }
+          },
+        ])
+        space.exit()
+      }
+    }
+
     /// Protection that never forbids what the counting threads do, and comes and goes on entries beside.
     @Test(arguments: Engines.all)
     func otherPages(engine: PinEngine) throws {
