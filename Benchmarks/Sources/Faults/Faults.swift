@@ -58,6 +58,9 @@ struct Faults: MeasuringTool {
   @Flag(help: "Processor time instead of elapsed time, for a machine that other work shares.")
   var processorTime = false
 
+  @Option(help: ArgumentHelp("Also draw the results as an SVG file.", valueName: "file"))
+  var svg: String?
+
   @Option(help: ArgumentHelp("Also write the results as JSON.", valueName: "file"))
   var json: String?
 
@@ -73,7 +76,9 @@ struct Faults: MeasuringTool {
   }
 
   func measure() throws(Failure) {
-    let results = try json.map { (path) throws(Failure) in try OutputFile(path, option: "--json") }
+    let picture = try svg.map { (path) throws(Failure) in try OutputFile(path, option: "--svg") }
+    let others = svg.map { [(name: "the picture", path: $0)] } ?? []
+    let results = try json.map { (path) throws(Failure) in try OutputFile(path, option: "--json", others: others) }
     let machine = Machine.current
     let engine = self.engine.rawValue
     try Standard.output(
@@ -102,15 +107,10 @@ struct Faults: MeasuringTool {
       }
     }
     progress.clear()
-    var rows = zip(cells, values).map { cell, values in
+    let rows = zip(cells, values).map { cell, values in
       FaultsRow(
         work: cell.work.rawValue, subject: subjects[cell.subject].name, threads: cell.threads, unit: cell.work.unit,
-        nanoseconds: Spread(values), scaling: nil)
-    }
-    for index in rows.indices where rows[index].threads > 1 {
-      let row = rows[index]
-      let single = rows.first { $0.work == row.work && $0.subject == row.subject && $0.threads == 1 }
-      rows[index].scaling = single.map { Double(row.threads) * $0.nanoseconds.median / row.nanoseconds.median }
+        nanoseconds: Spread(values))
     }
     let report = FaultsReport(
       config: FaultsConfig(
@@ -118,6 +118,10 @@ struct Faults: MeasuringTool {
         among: among, processorTime: processorTime, machine: machine),
       rows: rows)
     try Standard.output(report.text)
+    let plot = ThreadsPlot(
+      report, title: "ns an operation costs one thread: median, bar from least to most. \(machine.description)",
+      works: works.filter { $0.isParallel }.map(\.rawValue), threads: threads.counts)
+    try picture?.write(plot.text.utf8)
     try results?.write(json: report)
   }
 

@@ -9,11 +9,9 @@ struct FaultsRow: MeasuredRow {
   var threads: Int
   var unit: String
   var nanoseconds: Spread
-  /// What the threads do together over what one does alone. Nil for one thread.
-  var scaling: Double?
 
   enum CodingKeys: String, CodingKey {
-    case work, subject, threads, unit, scaling
+    case work, subject, threads, unit
     case nanoseconds = "ns"
   }
 }

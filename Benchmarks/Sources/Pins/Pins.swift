@@ -92,7 +92,8 @@ struct Pins: MeasuringTool {
     try Standard.output(report.text(works: works, threads: threads.counts))
     let plot = ThreadsPlot(
       report, title: "ns per page pinned and unpinned: median, bar from least to most. \(machine.description)",
-      works: works.map(\.rawValue), threads: threads.counts)
+      works: works.map(\.rawValue), threads: threads.counts,
+      first: ["locked", "reference", "slot", "c-reference", "c-slot", "kernel-io_uring"])
     try picture?.write(plot.text.utf8)
     try results?.write(json: report)
   }

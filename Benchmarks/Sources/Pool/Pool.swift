@@ -100,7 +100,8 @@ struct Pool: MeasuringTool {
     let plot = ThreadsPlot(
       report, title: "ns per access: median, bar from least to most. \(machine.description)",
       works: PoolWork.allCases.map(\.rawValue) + [PoolRow.evictions, PoolRow.scans, PoolRow.writeBacks],
-      threads: threads.counts)
+      threads: threads.counts,
+      first: ["cache-locked", "cache-reference", "cache-slot", "mmap", "textbook", "rocksdb"])
     try picture?.write(plot.text.utf8)
     try results?.write(json: report)
   }

@@ -17,8 +17,8 @@ import Testing
     try Command(tool, (tool == "pins" ? Self.pins : Self.faults) + options, redirections: redirections).wait()
   }
 
-  @Test(arguments: ["pins --svg", "pins --json", "faults --json"]) func reportThatCannotBeWritten(option: String) throws
-  {
+  @Test(arguments: ["pins --svg", "pins --json", "faults --svg", "faults --json"])
+  func reportThatCannotBeWritten(option: String) throws {
     let words = option.split(separator: " ").map(String.init)
     for (path, part) in [(folder["absent/report"], "ENOENT"), (folder.path, "EISDIR")] {
       let result = try run(words[0], [words[1], path])
@@ -31,12 +31,19 @@ import Testing
 
   @Test func reportsAreWritten() throws {
     #expect(try run("pins", ["--json", folder["json"], "--svg", folder["svg"]]).status == 0)
-    #expect(try run("faults", ["--json", folder["faults"]]).status == 0)
-    #expect(try String(contentsOfFile: folder["svg"], encoding: .utf8).hasPrefix("<svg"))
+    let two = ["--threads", "1,2", "--work", "fault", "--json", folder["faults"], "--svg", folder["second"]]
+    #expect(try run("faults", two).status == 0)
+    for name in ["svg", "second"] {
+      #expect(try String(contentsOfFile: folder[name], encoding: .utf8).hasPrefix("<svg"))
+    }
     for name in ["json", "faults"] {
       let data = try Data(contentsOf: URL(fileURLWithPath: folder[name]))
       let report = try JSONSerialization.jsonObject(with: data) as? [String: Any]
-      #expect((report?["rows"] as? [Any])?.isEmpty == false)
+      let rows = try #require(report?["rows"] as? [[String: Any]])
+      #expect(!rows.isEmpty)
+      for row in rows {
+        #expect((row["scaling"] as? Double != nil) == ((row["threads"] as? Int) == 2), "\(row)")
+      }
     }
     // Neither a device nor a pipe is locked, cut, or kept to one report.
     #expect(try run("pins", ["--json", "/dev/null", "--svg", "/dev/null"]).status == 0)

@@ -25,7 +25,7 @@ public struct PinnedPages: ~Copyable, Sendable {
 
   /// How many of the pages, from the first, are held by a list that scans read: no count of their frames shows them. 0
   /// with `longTerm`, and for an engine other than `slot`.
-  package var listedCount: Int { frames.listed }
+  public var listedCount: Int { frames.listed }
 
   /// The indices of the pages, in the order of their addresses.
   public var indices: Range<Int> { 0..<frames.count }
