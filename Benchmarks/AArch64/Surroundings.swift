@@ -6,7 +6,10 @@ import Synchronization
 // The hot path itself is the library's files as they are (`check-aarch64.sh` lists them). The fields that it reads are
 // those of the library, of the same types.
 
-public enum PageError: Error { case badAddress, invalidArgument, outOfMemory, segmentationViolation, busError }
+public enum PageError: Error {
+  case badAddress, invalidArgument, outOfMemory, segmentationViolation, busError
+  static let pageOfFileIsLost = PageError.busError
+}
 
 public final class PhysicalMemory: Sendable {
   @usableFromInline let frames: FrameTable
