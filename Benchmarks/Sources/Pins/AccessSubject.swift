@@ -31,7 +31,7 @@ final class AccessSubject: Subject {
   @inline(__always)
   static func word(of page: Int) -> VirtualAddress { EngineSubject.area + (page &* Page.size &+ (page &* 72 & 0xff8)) }
 
-  func can(_ work: Work) -> Bool { !work.isRange }
+  func can(_ work: Work) -> Bool { work.isCommon && !work.isRange }
 
   func loop(_ draw: inout PageDraw, iterations: Int) -> Int {
     switch kind {

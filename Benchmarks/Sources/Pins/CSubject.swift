@@ -20,11 +20,7 @@ final class CSubject: Subject, @unchecked Sendable {
   }
 
   func can(_ work: Work) -> Bool {
-    switch work {
-    case .range512: subject.range_loop != nil
-    case .huge512: false
-    case .random, .hot, .disjoint: subject.loop != nil
-    }
+    work.isCommon && (work.isRange ? subject.range_loop != nil : subject.loop != nil)
   }
 
   func loop(_ draw: inout PageDraw, iterations: Int) -> Int {

@@ -19,7 +19,7 @@ final class DictionarySubject: Subject {
     self.state = Mutex(state)
   }
 
-  func can(_ work: Work) -> Bool { work != .huge512 }
+  func can(_ work: Work) -> Bool { work.isCommon }
 
   func loop(_ draw: inout PageDraw, iterations: Int) -> Int {
     var failures = 0

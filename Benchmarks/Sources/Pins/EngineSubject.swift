@@ -1,7 +1,7 @@
 import Measuring
 import UserPages
 
-/// One of the library's engines: `pin(at:)` and `release()` of a resident anonymous page.
+/// One of the library's engines: `pin(at:)` and `release()` of an anonymous page, resident or untouched.
 final class EngineSubject: Subject {
   static let area: VirtualAddress = 0x10_0000_0000
 
@@ -20,6 +20,9 @@ final class EngineSubject: Subject {
     let hugeArea = Self.area + huge * Page.size
     try space.map(at: hugeArea, pages: hugePages, protection: .readWrite, hugePages: true)
     try space.advise(at: hugeArea, pages: hugePages, .populateWrite)
+    let untouchedArea = Self.area + Work.firstUntouchedPage(after: pages) * Page.size
+    try space.map(at: untouchedArea, pages: pages, protection: .readWrite)
+    try space.advise(at: untouchedArea, pages: pages, .populateRead)
   }
 
   func can(_ work: Work) -> Bool { true }

@@ -25,7 +25,7 @@ struct Pins: MeasuringTool {
   @Option(
     help: """
       random: all pages; hot: one page; disjoint: each thread's own pages; range512: 512 at once; huge512: 512 behind one \
-      entry.
+      entry; untouched, untouched512: pages that show zeroes.
       """)
   var work = WorkChoice.all
 
@@ -158,5 +158,5 @@ struct Pins: MeasuringTool {
 }
 
 enum WorkChoice: String, CaseIterable, ExpressibleByArgument {
-  case all, random, hot, disjoint, range512, huge512
+  case all, random, hot, disjoint, range512, huge512, untouched, untouched512
 }

@@ -58,16 +58,25 @@ enum Work: String, CaseIterable, Sendable {
   case range512
   /// Every thread pins and releases 512 pages that one entry of 2 MiB maps, by one count.
   case huge512
+  /// Every thread draws from untouched pages, whose entries show the page of zeroes. Its pins are for reading.
+  case untouched
+  /// Every thread draws ranges of 512 such pages.
+  case untouched512
 
   static let rangePages = 512
   /// How many entries of 2 MiB there are. If there are more threads, they share them.
   static let hugeRanges = 8
 
   /// Whether 512 pages are pinned at once.
-  var isRange: Bool { self == .range512 || self == .huge512 }
+  var isRange: Bool { self == .range512 || self == .huge512 || self == .untouched512 }
+  /// Whether every subject has it. The others are the library's engines' own.
+  var isCommon: Bool { self == .random || self == .hot || self == .disjoint || self == .range512 }
 
   /// The first page that an entry of 2 MiB maps. These pages come after the others.
   static func firstHugePage(after pages: Int) -> Int { (pages + rangePages - 1) / rangePages * rangePages }
+
+  /// The first page that shows zeroes. These pages come after those of 2 MiB.
+  static func firstUntouchedPage(after pages: Int) -> Int { firstHugePage(after: pages) + hugeRanges * rangePages }
 
   func draw(thread: Int, of threads: Int, pages: Int, seed: UInt64) -> PageDraw {
     let random = XorShift(seed: seed &+ UInt64(thread) << 20)
@@ -77,6 +86,8 @@ enum Work: String, CaseIterable, Sendable {
     case .huge512:
       let first = Work.firstHugePage(after: pages) + thread % Work.hugeRanges * Work.rangePages
       return PageDraw(first: first, span: Work.rangePages, random: random)
+    case .untouched, .untouched512:
+      return PageDraw(first: Work.firstUntouchedPage(after: pages), span: pages, random: random)
     case .disjoint:
       let share = pages / threads
       return PageDraw(first: thread * share, span: share, random: random)

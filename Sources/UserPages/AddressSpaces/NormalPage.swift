@@ -31,7 +31,7 @@ extension AddressSpace {
   }
 
   /// Whether a mapped entry shows the zero page. The zero page is special so that no thread counts references on the
-  /// one frame that all spaces map. Unlike other special pages it may be copied and got.
+  /// one frame that all spaces map. Unlike other special pages it may be copied, got and pinned for reading.
   @inline(__always)
   func isZeroPage(_ pte: PTE) -> Bool { pte.pfn == memory.zeroPage }
 }

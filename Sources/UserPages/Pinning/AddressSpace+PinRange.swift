@@ -88,34 +88,52 @@ extension AddressSpace {
       guard let leaf = table.leaf(for: start, section) else { return false }
       // A node that was linked between the two descents is met by the next batch.
       if leaf.isLowestLevel { return true }
-      return ReferenceEngine.holdRun(leaf, at: start, pages: pages, options, in: self, into: &held)
+      if ReferenceEngine.holdRun(leaf, at: start, pages: pages, options, in: self, into: &held) { return true }
+      return holdZeroes(leaf, at: start, limit: min(pages, Self.pagesPerSection), options, into: &held) > 0
     }
     let (test, holdDelta, isLongTerm) = (options.test, options.holdDelta, options.contains(.longTerm))
     let first = TableNode.index(of: start, level: 1)
-    var address = start
-    for index in first..<first + min(pages, TableNode.entryCount - first, Self.pagesPerSection) {
-      let ptep = node[index]
+    let end = min(pages, TableNode.entryCount - first, Self.pagesPerSection)
+    var index = 0
+    while index < end {
+      let ptep = node[first + index]
+      let address = start + index * Page.size
       let leaf = Leaf(ptep, ptep.loadToWalk(), isLowestLevel: true, section)
       if test.accepts(leaf.pte), isNormal(leaf, at: address), !(isLongTerm && frames.isMovable(leaf.pte.pfn)) {
         let frame = frames.frame(leaf.pte.pfn)
         guard retain(frame, holdDelta, behind: leaf) else { return false }
         held.append(frame)
+        index += 1
       } else {
-        guard holdOther(leaf, at: address, options, into: &held) else { return false }
+        let count = holdOther(leaf, at: address, limit: end - index, options, into: &held)
+        guard count > 0 else { return false }
+        index += count
       }
-      address = address + Page.size
     }
     return true
   }
 
-  /// Holds a page that the ordinary comparison refused. Out of line, so that base pages pay nothing.
+  /// Holds a page that the ordinary comparison refused, or at most `limit` that show the page of zeroes. Returns how
+  /// many. Out of line, so that base pages pay nothing.
   @inline(never)
   private func holdOther(
-    _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, into held: inout HeldFrames
-  ) -> Bool {
-    guard let other = ReferenceEngine.holdOther(leaf, at: address, options, in: self) else { return false }
+    _ leaf: Leaf, at address: VirtualAddress, limit: Int, _ options: PinOptions, into held: inout HeldFrames
+  ) -> Int {
+    let zeroes = holdZeroes(leaf, at: address, limit: limit, options, into: &held)
+    if zeroes > 0 { return zeroes }
+    guard let other = ReferenceEngine.holdOther(leaf, at: address, options, in: self) else { return 0 }
     // A part of a huge frame is a run of its own: its neighbours may be other programs' pages.
     if other.isPart { held.append(run: other.frame, count: 1) } else { held.append(other.frame) }
-    return true
+    return 1
+  }
+
+  /// Holds at most `limit` pages that show the page of zeroes, from `leaf`'s on, by one addition. Returns how many.
+  private func holdZeroes(
+    _ leaf: Leaf, at address: VirtualAddress, limit: Int, _ options: PinOptions, into held: inout HeldFrames
+  ) -> Int {
+    let pages = zeroPages(behind: leaf, at: address, limit: limit, options)
+    guard pages > 0, retainZeroFrame(options.holdDelta, pages: pages) else { return 0 }
+    for _ in 0..<pages { held.append(zeroFrame) }
+    return pages
   }
 }

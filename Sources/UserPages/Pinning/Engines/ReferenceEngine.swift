@@ -23,19 +23,29 @@ enum ReferenceEngine {
     }
   }
 
-  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a part of 2 MiB, or a page that needs a second
-  /// comparison. Returns nil if the fast path cannot hold it. Out of line, so that base pages pay nothing.
+  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a part of 2 MiB, the page of zeroes, or a page
+  /// that needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that base pages pay
+  /// nothing.
   @usableFromInline @inline(never)
   static func holdOther(
     _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
   ) -> HeldFrame? {
-    guard space.mayHold(leaf, at: address, options), let leaf = space.markedAccessed(leaf) else { return nil }
+    guard space.mayHold(leaf, at: address, options), let leaf = space.markedAccessed(leaf) else {
+      let isZero = space.zeroPages(behind: leaf, at: address, limit: 1, options) == 1
+      return isZero ? holdZeroFrame(options, in: space) : nil
+    }
     let folio = space.frames.frame(leaf.pte.folioPFN)
     guard space.retain(folio, options.holdDelta, behind: leaf) else { return nil }
     let page = space.frames.frame(leaf.pfn(at: address))
     return leaf.pte.isHuge
       ? HeldFrame(part: page, space.memory, counts: options.holdDelta)
       : HeldFrame(page, space.memory, counts: options.holdDelta)
+  }
+
+  /// Holds the page of zeroes, once more. Returns nil if it has too many references.
+  static func holdZeroFrame(_ options: PinOptions, in space: AddressSpace) -> HeldFrame? {
+    guard space.retainZeroFrame(options.holdDelta, pages: 1) else { return nil }
+    return HeldFrame(space.zeroFrame, space.memory, counts: options.holdDelta)
   }
 
   /// Holds the pages from `address` on that one huge entry maps, at most `pages` of them, by one addition. Returns

@@ -2,7 +2,7 @@
 extension SlotEngine {
   /// Holds the resident base pages from `start` on, at most `pages` of them, up to the first that this cannot hold.
   /// That is one that may not be pinned, or that 2 MiB map. Returns nil if that is the first of all, or if no slot is
-  /// free.
+  /// free. Untouched pages count as resident once an entry shows them as zeroes.
   ///
   /// Neither the entry nor the frame's descriptor is written to, but for the mark of a page that no slot ever held.
   ///
@@ -38,7 +38,12 @@ extension SlotEngine {
       let leaf = Leaf(ptep, ptep.loadToWalk(), isLowestLevel: true, section)
       let address = start + held * Page.size
       if !test.accepts(leaf.pte) || !space.isNormal(leaf, at: address) {
-        guard clearsMark(of: leaf, at: address, options, in: space) else { break }
+        guard clearsMark(of: leaf, at: address, options, in: space) else {
+          let zeroes = writeZeroes(behind: leaf, at: address, limit: end - held, options, in: space, to: list, held)
+          if zeroes == 0 { break }
+          held += zeroes
+          continue
+        }
       }
       list.write(space.frames.frame(leaf.pte.pfn), at: held)
       held += 1
@@ -60,5 +65,17 @@ extension SlotEngine {
     }
     YieldPoint.slotPinBetweenEntryAndMark.reach()
     return leaf.ptep.replace(leaf.pte, with: leaf.pte.without(PTELayout.neverSlotPinned))
+  }
+
+  /// Writes the page of zeroes for each page from `address` on that shows it, `offset` places behind the list's end.
+  /// Returns for how many, at most `limit`.
+  @inline(never)
+  private static func writeZeroes(
+    behind leaf: Leaf, at address: VirtualAddress, limit: Int, _ options: PinOptions, in space: AddressSpace,
+    to list: PinList, _ offset: Int
+  ) -> Int {
+    let pages = space.zeroPages(behind: leaf, at: address, limit: limit, options)
+    for page in 0..<pages { list.write(space.zeroFrame, at: offset + page) }
+    return pages
   }
 }

@@ -62,8 +62,8 @@ enum SlotEngine {
   }
 
   /// Holds what `leaf` maps at `address`, which `hold` did not accept. That is a page that no slot ever held, a part of
-  /// 2 MiB, or one that needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that
-  /// other pages pay nothing.
+  /// 2 MiB, the page of zeroes, or one that needs a second comparison. Returns nil if the fast path cannot hold it. Out
+  /// of line, so that other pages pay nothing.
   ///
   /// ORDERING [first-slot-pin]: the mark in the entry is cleared first, by one compare-and-swap against what was read,
   /// and the slot is stored after. A writer that clears the entry finds the mark gone and waits for this section, or
@@ -74,7 +74,9 @@ enum SlotEngine {
   static func holdOther(
     _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
   ) -> HeldFrame? {
-    guard space.mayHold(leaf, at: address, options), let leaf = space.markedAccessed(leaf) else { return nil }
+    guard space.mayHold(leaf, at: address, options), let leaf = space.markedAccessed(leaf) else {
+      return holdZeroes(leaf, at: address, options, in: space)
+    }
     if leaf.pte.isNeverSlotPinned {
       YieldPoint.slotPinBetweenEntryAndMark.reach()
       guard leaf.ptep.replace(leaf.pte, with: leaf.pte.without(PTELayout.neverSlotPinned)) else {
@@ -89,6 +91,18 @@ enum SlotEngine {
       return ReferenceEngine.holdOther(leaf.reloaded(), at: address, options, in: space)
     }
     return HeldFrame(space.frames.frame(leaf.pfn(at: address)), space.memory, slot: slot)
+  }
+
+  /// Holds the page of zeroes behind `leaf`, by a slot if one is free. Returns nil if the fast path cannot hold it.
+  private static func holdZeroes(
+    _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
+  ) -> HeldFrame? {
+    guard space.zeroPages(behind: leaf, at: address, limit: 1, options) == 1 else { return nil }
+    let (frame, isPin, thread) = (space.zeroFrame, !options.contains(.get), ThreadNumber.current)
+    guard let slot = PinSlot.claim(frame, isPin: isPin, thread: thread, leaf.section) else {
+      return ReferenceEngine.holdZeroFrame(options, in: space)
+    }
+    return HeldFrame(frame, space.memory, slot: slot)
   }
 
   // MARK: What other operations ask
