@@ -1,6 +1,6 @@
 /// A setting whose page is freed lazily, and reads as what it was until it is dropped.
-private func lazilyFreed(_ engine: PinEngine) -> Setting {
-  let setting = Setting(engine: engine, swapPages: 2)
+private func lazilyFreed(_ engine: PinEngine, _ way: PinWay = .first) -> Setting {
+  let setting = Setting(engine: engine, way, swapPages: 2)
   try! setting.space.advise(at: Setting.address, pages: 1, .free)
   return setting
 }
@@ -17,8 +17,8 @@ func storeAgainstDropOfLazilyFreed(_ engine: PinEngine) {
 }
 
 /// A pin of a page that was freed lazily, while the page is dropped: it stays as long as the pin holds it.
-func pinAgainstDropOfLazilyFreed(_ engine: PinEngine) {
-  let setting = lazilyFreed(engine)
+func pinAgainstDropOfLazilyFreed(_ engine: PinEngine, _ way: PinWay = .first) {
+  let setting = lazilyFreed(engine, way)
   inParallel(
     { setting.pinAndLook() },
     {
@@ -94,8 +94,8 @@ func faultAgainstTableReclaim(_ engine: PinEngine) {
 }
 
 /// A page that is pinned while a long-term pin moves it stays the program's.
-func pinAgainstMove(_ engine: PinEngine) {
-  let setting = Setting(engine: engine, isMovable: true)
+func pinAgainstMove(_ engine: PinEngine, _ way: PinWay = .first) {
+  let setting = Setting(engine: engine, way, isMovable: true)
   inParallel({ setting.pinAndStore([.write, .fastOnly]) }, { setting.pinForLong() })
   setting.end()
 }

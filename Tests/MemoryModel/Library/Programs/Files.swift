@@ -5,8 +5,8 @@ private struct FileSetting {
   let mirror: Mirror
   let address = Setting.address + 8 * Page.size
 
-  init(_ engine: PinEngine) {
-    setting = Setting(engine: engine)
+  init(_ engine: PinEngine, _ way: PinWay = .first) {
+    setting = Setting(engine: engine, way)
     file = try! PageCacheFile(setting.memory, pages: 1)
     try! setting.space.map(at: address, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(file))
     mirror = try! setting.space.mirror(at: address, pages: 1, for: .write)
@@ -85,8 +85,8 @@ func storeAgainstEmptyingAndUnmap(_ engine: PinEngine) {
 }
 
 /// A pin keeps the page that is cut off.
-func pinAgainstTruncation(_ engine: PinEngine) {
-  let files = FileSetting(engine)
+func pinAgainstTruncation(_ engine: PinEngine, _ way: PinWay = .first) {
+  let files = FileSetting(engine, way)
   inParallel({ files.setting.pinAndLook(at: files.address) }, { files.cut() })
   files.end()
 }

@@ -13,12 +13,7 @@ private struct HugeSetting {
     try! space.store(Setting.content, at: Self.address)
   }
 
-  func pinAndStore() {
-    guard let pin = try? space.pin(at: Self.address, [.write, .fastOnly]) else { return }
-    try! space.store(Setting.foreign, at: Self.address)
-    check(pin.load(as: UInt64.self) == Setting.foreign, "a pinned page was left behind by its program")
-    pin.release()
-  }
+  func pinAndStore(_ way: PinWay) { space.pinAndStore(way, at: Self.address, [.write, .fastOnly]) }
 
   /// - Parameter roots: one for each space that is not released yet.
   func end(roots: Int = 1) {
@@ -59,10 +54,10 @@ private struct HugeSetting {
 }
 
 /// A pin of a part while the entry of 2 MiB becomes 512: it keeps the program's page.
-func pinAgainstSplit(_ engine: PinEngine) {
+func pinAgainstSplit(_ engine: PinEngine, _ way: PinWay = .first) {
   let huge = HugeSetting(engine, isHuge: true)
   inParallel(
-    { huge.pinAndStore() },
+    { huge.pinAndStore(way) },
     { try! huge.space.protect(at: HugeSetting.address + Page.size, pages: 1, .read) })
   huge.end()
 }
@@ -78,10 +73,11 @@ func storeAgainstSplit(_ engine: PinEngine) {
 }
 
 /// A pin while 512 entries become one of 2 MiB: the pages stay, or the pin does not get one.
-func pinAgainstCollapse(_ engine: PinEngine) {
+func pinAgainstCollapse(_ engine: PinEngine, _ way: PinWay = .first) {
   let huge = HugeSetting(engine, isHuge: false)
+  if way == .again { try! huge.space.pin(at: HugeSetting.address, [.write, .fastOnly]).release() }
   inParallel(
-    { huge.pinAndStore() },
+    { huge.pinAndStore(way) },
     { try? huge.space.advise(at: HugeSetting.address, pages: Page.pagesPerHuge, .collapse) })
   huge.end()
 }
@@ -97,14 +93,14 @@ func storeAgainstCollapse(_ engine: PinEngine) {
 }
 
 /// A pin of a part while its 2 MiB are broken up, and the part's frame is used again: the pinned page stays.
-func pinAgainstBreakUp(_ engine: PinEngine) {
+func pinAgainstBreakUp(_ engine: PinEngine, _ way: PinWay = .first) {
   let huge = HugeSetting.leftover(engine)
   try! huge.space.store(Setting.content, at: HugeSetting.part)
   inParallel(
     {
-      guard let pin = try? huge.space.pin(at: HugeSetting.part, .fastOnly) else { return }
-      check(pin.load(as: UInt64.self) == Setting.content, "a pinned page changed")
-      pin.release()
+      huge.space.withPin(way, at: HugeSetting.part, .fastOnly) { load, _ in
+        check(load() == Setting.content, "a pinned page changed")
+      }
     },
     {
       huge.breakUp()

@@ -7,8 +7,8 @@ private struct ImageSetting {
   let mirror: Mirror?
   let address = Setting.address + 8 * Page.size
 
-  init(_ engine: PinEngine, isCached: Bool, isMirrored: Bool = false) {
-    setting = Setting(engine: engine)
+  init(_ engine: PinEngine, _ way: PinWay = .first, isCached: Bool, isMirrored: Bool = false) {
+    setting = Setting(engine: engine, way)
     image = try! Image(setting.memory, pages: 1) { _ in Self.byte }
     try! setting.space.map(at: address, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(image))
     if isCached { try! image.migrateToCache(page: 0) }
@@ -42,14 +42,10 @@ func loadAgainstMigration(_ engine: PinEngine) {
 }
 
 /// A pin while its page moves back to the image: the page stays, or the pin does not get it.
-func pinAgainstMigrationBack(_ engine: PinEngine) {
-  let images = ImageSetting(engine, isCached: true)
+func pinAgainstMigrationBack(_ engine: PinEngine, _ way: PinWay = .first) {
+  let images = ImageSetting(engine, way, isCached: true)
   inParallel(
-    {
-      guard let pin = try? images.setting.space.pin(at: images.address, .fastOnly) else { return }
-      check(pin.load(as: UInt64.self) == ImageSetting.content, "a pinned page changed")
-      pin.release()
-    },
+    { images.setting.pinAndLook(at: images.address, expecting: ImageSetting.content) },
     {
       try? images.image.migrateToImage(page: 0)
       images.setting.useFramesAgain()

@@ -33,8 +33,8 @@ private struct CacheSetting {
 
   var space: AddressSpace { setting.space }
 
-  init(_ engine: PinEngine, isResident: Bool = true, isDirty: Bool = false) {
-    setting = Setting(engine: engine)
+  init(_ engine: PinEngine, _ way: PinWay = .first, isResident: Bool = true, isDirty: Bool = false) {
+    setting = Setting(engine: engine, way)
     cache = try! PageCache(setting.memory, store, limit: 2, maximumPages: 1)
     try! space.map(at: address, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(cache))
     if isResident { _ = load() }
@@ -115,8 +115,8 @@ func reclaimAgainstReclaim(_ engine: PinEngine) {
 }
 
 /// A pinned page is not evicted, or the pin does not get it.
-func pinAgainstEviction(_ engine: PinEngine) {
-  let caches = CacheSetting(engine)
+func pinAgainstEviction(_ engine: PinEngine, _ way: PinWay = .first) {
+  let caches = CacheSetting(engine, way)
   inParallel({ caches.setting.pinAndLook(at: caches.address) }, { caches.evict() })
   caches.end(with: Setting.content)
 }
@@ -129,15 +129,15 @@ func storeAgainstWriteBack(_ engine: PinEngine) {
 }
 
 /// The same for a store by a pin.
-func pinAgainstWriteBack(_ engine: PinEngine) {
-  let caches = CacheSetting(engine, isDirty: true)
+func pinAgainstWriteBack(_ engine: PinEngine, _ way: PinWay = .first) {
+  let caches = CacheSetting(engine, way, isDirty: true)
   let stored = Flag()
   inParallel(
     {
-      guard let pin = try? caches.space.pin(at: caches.address, [.write, .fastOnly]) else { return }
-      pin.store(Setting.foreign)
-      pin.release()
-      stored.set()
+      caches.space.withPin(way, at: caches.address, [.write, .fastOnly]) { _, store in
+        store(Setting.foreign)
+        stored.set()
+      }
     },
     { try! caches.cache.flush(0..<1) })
   caches.end(with: stored.isSet ? Setting.foreign : Setting.content)

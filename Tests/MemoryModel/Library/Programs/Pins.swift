@@ -24,9 +24,9 @@ func pinAgainstReuse(_ setting: Setting) {
 func pinnedStoreAgainstReuse(_ setting: Setting) {
   inParallel(
     {
-      guard let pin = try? setting.space.pin(at: Setting.address, [.write, setting.fastOnly]) else { return }
-      pin.store(Setting.other)
-      pin.release()
+      setting.space.withPin(setting.way, at: Setting.address, [.write, setting.fastOnly]) { _, store in
+        store(Setting.other)
+      }
     },
     {
       try! setting.space.unmap(at: Setting.address, pages: 1)
@@ -37,7 +37,7 @@ func pinnedStoreAgainstReuse(_ setting: Setting) {
 
 /// The same with a second pin of the thread, which takes another slot, and whose stores come before its release.
 func twoPinnedStoresAgainstReuse(_ engine: PinEngine) {
-  let setting = Setting(engine: engine, wasPinned: true)
+  let setting = Setting(engine: engine, .again)
   inParallel(
     {
       guard let first = try? setting.space.pin(at: Setting.address, [.write, .fastOnly]) else { return }
@@ -63,7 +63,7 @@ func rangeStoreAgainstReuse(_ engine: PinEngine) {
   inParallel(
     {
       guard let range = try? setting.space.pin(at: Setting.address, pages: 2, [.write, .fastOnly]) else { return }
-      for index in range.indices { store(Setting.other, in: range, at: index) }
+      for index in range.indices { storeWord(Setting.other, in: range, at: index) }
       range.release()
     },
     {
@@ -72,8 +72,6 @@ func rangeStoreAgainstReuse(_ engine: PinEngine) {
     })
   setting.end()
 }
-
-private func store(_ value: UInt64, in range: borrowing PinnedPages, at index: Int) { range[index].store(value) }
 
 /// Two threads pin a page that no slot has held yet.
 func firstPins(_ engine: PinEngine) {
@@ -89,8 +87,6 @@ func twoPinsAgainstUnmap(_ engine: PinEngine) {
   setting.end()
 }
 
-private func word(of range: borrowing PinnedPages, at index: Int) -> UInt64 { range[index].load() }
-
 /// The pages of a range stay what they were, those that the range got.
 func rangePinAgainstUnmap(_ engine: PinEngine) {
   let setting = Setting(engine: engine, pages: 2)
@@ -99,7 +95,7 @@ func rangePinAgainstUnmap(_ engine: PinEngine) {
     {
       guard let range = try? setting.space.pin(at: Setting.address, pages: 2, .fastOnly) else { return }
       for index in range.indices {
-        check(word(of: range, at: index) == Setting.content, "a pinned page changed")
+        check(loadWord(of: range, at: index) == Setting.content, "a pinned page changed")
       }
       range.release()
     },
@@ -120,7 +116,7 @@ func rangePinAgainstFork(_ engine: PinEngine) {
       guard let range = try? setting.space.pin(at: Setting.address, pages: 2, [.write, .fastOnly]) else { return }
       if range.count == 2 {
         try! setting.space.store(Setting.foreign, at: second)
-        check(word(of: range, at: 1) == Setting.foreign, "a pinned page was left behind by its program")
+        check(loadWord(of: range, at: 1) == Setting.foreign, "a pinned page was left behind by its program")
       }
       range.release()
     },
@@ -145,8 +141,7 @@ func pinAgainstFork(_ setting: Setting) {
 }
 
 /// Once `protect` has returned, no pin for writing is taken by the old entry.
-func pinAgainstProtect(_ engine: PinEngine) {
-  let setting = Setting(engine: engine)
+func pinAgainstProtect(_ setting: Setting) {
   inParallel(
     { setting.pinAndLook([.write, .fastOnly]) },
     {
@@ -158,8 +153,7 @@ func pinAgainstProtect(_ engine: PinEngine) {
 }
 
 /// A pinned page moves with its mapping.
-func pinAgainstRemap(_ engine: PinEngine) {
-  let setting = Setting(engine: engine)
+func pinAgainstRemap(_ setting: Setting) {
   let new = Setting.address + 8 * Page.size
   inParallel(
     { setting.pinAndLook() },
@@ -172,13 +166,12 @@ func pinAgainstRemap(_ engine: PinEngine) {
 }
 
 /// A pin for writing breaks copy-on-write while the child does: each side has a page of its own.
-func pinAgainstCopyOnWrite(_ engine: PinEngine) { pin(.write, againstCopyOnWriteWith: engine) }
+func pinAgainstCopyOnWrite(_ setting: Setting) { pin(.write, againstCopyOnWriteIn: setting) }
 
 /// A pin for reading gives the parent a page of its own first, so that it keeps showing what the parent sees.
-func unsharingPinAgainstCopyOnWrite(_ engine: PinEngine) { pin([], againstCopyOnWriteWith: engine) }
+func unsharingPinAgainstCopyOnWrite(_ setting: Setting) { pin([], againstCopyOnWriteIn: setting) }
 
-private func pin(_ options: PinOptions, againstCopyOnWriteWith engine: PinEngine) {
-  let setting = Setting(engine: engine)
+private func pin(_ options: PinOptions, againstCopyOnWriteIn setting: Setting) {
   let child = setting.fork()
   inParallel(
     { setting.pinAndStore(options) },

@@ -1,3 +1,13 @@
+/// How a program's thread pins a page, where it pins by the fast path.
+enum PinWay: Sendable {
+  /// A page that was never pinned. In the slot engine the first pin of a page marks the entry.
+  case first
+  /// A page that was pinned before.
+  case again
+  /// A range of one page, which is a list in a slot.
+  case range
+}
+
 /// The smallest machine that the protocols run on: one space, one page with a known content.
 struct Setting {
   static let address: VirtualAddress = 0x7000_0000
@@ -9,6 +19,7 @@ struct Setting {
 
   let memory: PhysicalMemory
   let space: AddressSpace
+  let way: PinWay
   private let others = Others()
   private let freeAtStart: Int
 
@@ -18,13 +29,14 @@ struct Setting {
   }
 
   /// - Parameters:
+  ///   - way: how threads pin.
   ///   - pages: how many pages the space maps; the first is touched.
-  ///   - wasPinned: whether the page was pinned before.
   ///   - swapPages: how many pages fit in the swap file.
   ///   - isMovable: whether its frame is one that a long-term pin moves the page out of.
   init(
-    engine: PinEngine, pages: Int = 1, wasPinned: Bool = false, swapPages: Int = 0, isMovable: Bool = false
+    engine: PinEngine, _ way: PinWay = .first, pages: Int = 1, swapPages: Int = 0, isMovable: Bool = false
   ) {
+    self.way = way
     // The allocator's shards meet if there are fewer frames than these.
     memory = try! PhysicalMemory(
       ramPages: isMovable ? 512 : 256, movablePages: isMovable ? 256 : 0, spanPages: 2048,
@@ -33,26 +45,23 @@ struct Setting {
     space = AddressSpace(memory, engine: engine)
     try! space.map(at: Self.address, pages: pages, protection: .readWrite)
     try! space.store(Self.content, at: Self.address)
-    if wasPinned { try! space.pin(at: Self.address, [.write, fastOnly]).release() }
+    if way == .again { try! space.pin(at: Self.address, [.write, fastOnly]).release() }
   }
 
   /// What a pin takes that is resident. The engine `locked` has no fast path: each of its pins goes the slow way.
   var fastOnly: PinOptions { space.engine == .locked ? [] : .fastOnly }
 
   /// Pins the page as a device would, looks at it, and releases it. It may be gone.
-  func pinAndLook(_ options: PinOptions? = nil, at address: VirtualAddress = address) {
-    guard let pin = try? space.pin(at: address, options ?? fastOnly) else { return }
-    check(pin.load(as: UInt64.self) == Self.content, "a pinned page changed")
-    pin.release()
+  func pinAndLook(
+    _ options: PinOptions? = nil, at address: VirtualAddress = address, expecting content: UInt64 = content
+  ) {
+    space.withPin(way, at: address, options ?? fastOnly) { load, _ in
+      check(load() == content, "a pinned page changed")
+    }
   }
 
   /// Pins the page for writing, and stores as the program does. The pinned page must be the program's.
-  func pinAndStore(_ options: PinOptions) {
-    guard let pin = try? space.pin(at: Self.address, options) else { return }
-    try! space.store(Self.foreign, at: Self.address)
-    check(pin.load(as: UInt64.self) == Self.foreign, "a pinned page was left behind by its program")
-    pin.release()
-  }
+  func pinAndStore(_ options: PinOptions) { space.pinAndStore(way, at: Self.address, options) }
 
   /// Forks the space. One thread of a program at a time may do so, or use frames again.
   func fork() -> AddressSpace {
@@ -112,3 +121,33 @@ struct Setting {
     withExtendedLifetime(self) {}
   }
 }
+
+extension AddressSpace {
+  /// Pins a page, if that can be, and gives `body` what loads the page's first word by the pin, and what stores it.
+  func withPin(
+    _ way: PinWay, at address: VirtualAddress, _ options: PinOptions,
+    _ body: (_ load: () -> UInt64, _ store: (UInt64) -> Void) -> Void
+  ) {
+    if way == .range {
+      guard let range = try? pin(at: address, pages: 1, options) else { return }
+      // With `fastOnly` a range may be empty.
+      if range.count == 1 { body({ loadWord(of: range, at: 0) }, { storeWord($0, in: range, at: 0) }) }
+      range.release()
+    } else {
+      guard let pin = try? pin(at: address, options) else { return }
+      body({ pin.load() }, { pin.store($0) })
+      pin.release()
+    }
+  }
+
+  /// Pins a page for writing, and stores as the program does. The pinned page must be the program's.
+  func pinAndStore(_ way: PinWay, at address: VirtualAddress, _ options: PinOptions) {
+    withPin(way, at: address, options) { load, _ in
+      try! store(Setting.foreign, at: address)
+      check(load() == Setting.foreign, "a pinned page was left behind by its program")
+    }
+  }
+}
+
+func loadWord(of range: borrowing PinnedPages, at index: Int) -> UInt64 { range[index].load() }
+func storeWord(_ value: UInt64, in range: borrowing PinnedPages, at index: Int) { range[index].store(value) }

@@ -1,6 +1,6 @@
 /// A page that is pinned while it is paged out stays what it was, and is the program's page again afterwards.
-func pinAgainstPageOut(_ engine: PinEngine) {
-  let setting = Setting(engine: engine, swapPages: 2)
+func pinAgainstPageOut(_ engine: PinEngine, _ way: PinWay = .first) {
+  let setting = Setting(engine: engine, way, swapPages: 2)
   inParallel(
     { setting.pinAndStore([.write, .fastOnly]) },
     {
