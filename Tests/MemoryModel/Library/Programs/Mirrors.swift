@@ -72,6 +72,9 @@ func mirroredCopyAgainstReuse(_ engine: PinEngine) {
 }
 
 /// The frame goes to a thread that is not the one which revoked the translation. It is the only one that is free.
+///
+/// The thread enters no section, as a fault while it makes a page. At a section's beginning it would learn of the
+/// revocation.
 func mirroredCopyAgainstReuseElsewhere(_ engine: PinEngine) {
   let mirrored = MirrorSetting(engine)
   let others = mirrored.setting.takeAllFrames()
@@ -80,7 +83,7 @@ func mirroredCopyAgainstReuseElsewhere(_ engine: PinEngine) {
     {
       try! mirrored.space.unmap(at: Setting.address, pages: 1)
       mirrored.setting.memory.flushDeferredFrees()
-      inParallel({ mirrored.setting.useFreeFrames(byCopying: true) })
+      inParallel({ mirrored.setting.fillFreeFrame() })
     })
   for pfn in others { mirrored.setting.memory.discardFrame(pfn) }
   mirrored.end()

@@ -84,13 +84,21 @@ struct Setting {
     others.spaces.append(other)
     try! other.map(at: Self.address, pages: 1, protection: .readWrite)
     if isCopy {
-      let bytes = (0..<8).map { UInt8(truncatingIfNeeded: Self.foreign >> UInt64(8 * $0)) }
-      try! other.store(bytes, at: Self.address)
+      try! other.store(Self.foreignBytes, at: Self.address)
     } else {
       try! other.store(Self.foreign, at: Self.address)
     }
     check(try! other.load(at: Self.address, as: UInt64.self) == Self.foreign, "a store landed in another space")
   }
+
+  /// Fills a frame that is free by copying, and gives it back.
+  func fillFreeFrame() {
+    let pfn = try! memory.allocateFrame(.mayReclaim)
+    memory.frames.bytes(of: pfn).copy(Self.foreignBytes)
+    memory.discardFrame(pfn)
+  }
+
+  private static var foreignBytes: [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: foreign >> UInt64(8 * $0)) } }
 
   /// Takes the frames that are free, so that the next one that is freed is the next one that is used.
   func takeAllFrames() -> [PFN] {

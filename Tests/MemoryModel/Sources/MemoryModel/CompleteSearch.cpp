@@ -1,5 +1,7 @@
 #include "CompleteSearch.hpp"
 
+#include <algorithm>
+
 #include "Execution.hpp"
 
 namespace mm {
@@ -15,10 +17,15 @@ void CompleteSearch::keep(Graph graph) {
 }
 
 /// The first thread that can go on. A grace period ends last: until then, sections may begin that it must wait for.
+///
+/// Of several grace periods the one that started first ends first. The others may have to wait for a section after it.
 int CompleteSearch::nextThread(Execution &execution, const std::vector<int> &enabled, int) {
   for (int number : enabled)
     if (execution.thread(number).turn != Turn::gracePeriod) return number;
-  return enabled.front();
+  const Graph &graph = execution.graph;
+  return *std::min_element(enabled.begin(), enabled.end(), [&](int a, int b) {
+    return graph.gracePeriodStart(a) < graph.gracePeriodStart(b);
+  });
 }
 
 int CompleteSearch::chooseSource(Execution &execution, const Event &read, int thread,

@@ -67,6 +67,8 @@ void Graph::order(Event &event) const {
     event.causes.join(this->event(event.source).causes);
     if (acquires(event.effectiveOrder())) event.happensBefore.join(this->event(event.source).message);
     event.pendingAcquire.join(this->event(event.source).message);
+    // What came before the start of a grace period is visible to all threads before a section begins that comes after it.
+    if (event.sectionBegin) event.releaseFence.join(this->event(event.source).message);
     break;
   case Kind::fence:
     if (acquires(event.order)) event.happensBefore.join(event.pendingAcquire);
@@ -77,7 +79,11 @@ void Graph::order(Event &event) const {
     break;
   case Kind::join: follow(event.source); break;
   case Kind::gracePeriod:
-    for (EventId end : event.waitedFor) follow(end);
+    // What a section saw before its end is visible after the grace period, whether or not the section acquired it.
+    for (EventId end : event.waitedFor) {
+      follow(end);
+      event.happensBefore.join(this->event(end).pendingAcquire);
+    }
     break;
   case Kind::write: {
     event.ownMessage = releases(event.order) ? event.happensBefore : event.releaseFence;
@@ -108,16 +114,16 @@ EventId Graph::exclusiveReader(EventId write, int location) const {
   return reader;
 }
 
+int Graph::gracePeriodStart(int thread) const {
+  const auto &events = threads[thread];
+  for (auto event = events.rbegin(); event != events.rend(); event++)
+    if (event->kind == Kind::write && locations[event->location].name.space == Space::rcu)
+      return place(event->id, event->location);
+  return 0;
+}
+
 bool Graph::sectionsBefore(int thread, std::vector<EventId> &ends) const {
-  // The grace period began with the last write of this thread to the location that sections read at their beginning.
-  EventId start;
-  int location = -1;
-  for (const Event &event : threads[thread])
-    if (event.kind == Kind::write && locations[event.location].name.space == Space::rcu) {
-      start = event.id;
-      location = event.location;
-    }
-  int startPlace = place(start, location);
+  int startPlace = gracePeriodStart(thread);
   ends.clear();
   for (int other = 0; other < maximumThreads; other++) {
     EventId last;

@@ -61,6 +61,8 @@ public:
   /// The read-modify-write that reads `write`, or an initial id.
   EventId exclusiveReader(EventId write, int location) const;
 
+  /// The place of the start of the last grace period of `thread` among all starts; 0 if there was none.
+  int gracePeriodStart(int thread) const;
   /// The ends of the sections that a grace period of `thread` waits for; false if one of them has not ended.
   bool sectionsBefore(int thread, std::vector<EventId> &ends) const;
 
