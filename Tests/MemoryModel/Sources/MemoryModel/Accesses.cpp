@@ -81,6 +81,7 @@ bool Execution::notePrivate(uintptr_t address, size_t size, bool isWrite, Order 
     leave(Ending::learned);
   }
   note(address, size, isWrite, order, site, false);
+  currentThread().hadPlain = true;
   if (isWrite) {
     data.willWrite(address, size);
     currentThread().spins.wrote(address, size);
@@ -289,6 +290,7 @@ void Execution::plain(uintptr_t address, size_t size, bool isWrite, uintptr_t si
   ShadowAccess earlier;
   Conflict conflict = shadow.note(address, size, access, clock, earlier);
   if (conflict != Conflict::none) report(conflict, earlier, address, isWrite, false, site);
+  self.hadPlain = self.hadPlain || visibility.find(address, size).size == 0;
   if (!isWrite) return;
   data.willWrite(address, size);
   self.spins.wrote(address, size);

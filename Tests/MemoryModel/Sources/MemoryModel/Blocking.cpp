@@ -5,10 +5,8 @@ namespace mm {
 
 int Execution::spawn(void (*body)(void *), void *argument, uintptr_t site) {
   ModelThread &self = currentThread();
-  auto [entry, isNew] = numbers.try_emplace({currentNumber, self.children}, numberCount);
-  if (isNew) numberCount++;
-  self.children++;
-  int number = entry->second;
+  auto next = static_cast<int>(numbers.size()) + 1;
+  int number = numbers.try_emplace({currentNumber, self.children++}, next).first->second;
   if (number >= maximumThreads) fail("too many threads", {placeHere("spawned", site)});
   Event event = prepare(Kind::spawn, Order::relaxed, site);
   self.makeProgress();
@@ -65,11 +63,6 @@ Value Execution::updateModelled(Space space, uintptr_t address, Rule rule, Value
   performWrite(std::move(event), name);
   self.makeProgress();
   return old;
-}
-
-Value Execution::readModelled(Space space, uintptr_t address, Rule rule, Value operand, Order order, bool waits,
-                              uintptr_t site) {
-  return updateModelled(space, address, rule, operand, 0, nullptr, order, waits, site);
 }
 
 /// Where sections read at their beginning which grace periods have started before them.

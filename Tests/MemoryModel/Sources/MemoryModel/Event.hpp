@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "Clock.hpp"
+#include "Value.hpp"
+#include "Waiters.hpp"
 
 namespace mm {
-
-using Value = unsigned __int128;
 
 /// The orders as compilers pass them to `__tsan_` functions.
 enum class Order : uint8_t { relaxed, consume, acquire, release, acquireRelease, sequentiallyConsistent };
@@ -26,7 +26,7 @@ enum class Rule : uint8_t {
   equal,      // A write follows if the value is the operand.
   zero,       // A write follows if the value is zero: an exclusive lock.
   shareable,  // A write follows if the value is not negative: a shared lock.
-  different,  // The value differs from the operand; nothing follows.
+  woken,      // A write follows if the thread in the operand is woken: see `Waiters`.
 };
 
 struct Event {
@@ -40,6 +40,8 @@ struct Event {
   bool waits = false;
   /// The write of a read-modify-write. The event before it in its thread is the read.
   bool exclusive = false;
+  /// The thread had accesses before this event, since the one before it, that are no events: plain ones, and those of its own.
+  bool followsPlain = false;
   /// The beginning of a read-side section.
   bool sectionBegin = false;
   /// Index into the graph's locations, or -1.
@@ -77,13 +79,13 @@ struct Event {
     case Rule::equal: return value == operand;
     case Rule::zero: return value == 0;
     case Rule::shareable: return static_cast<int64_t>(value) >= 0;
-    case Rule::different: return value != operand;
+    case Rule::woken: return Waiters(value).isWoken(operand);
     }
     return true;
   }
   /// Whether the write of a read-modify-write must follow.
   bool awaitsWrite() const {
-    return kind == Kind::read && rule != Rule::read && rule != Rule::different && succeeds();
+    return kind == Kind::read && rule != Rule::read && succeeds();
   }
   bool blocks() const { return kind == Kind::read && waits && !succeeds(); }
   Order effectiveOrder() const { return kind == Kind::read && !succeeds() ? failureOrder : order; }

@@ -63,6 +63,8 @@ struct ModelThread {
   Pause lastPause;
   /// In how many turns since it has read nothing but what it had read before. See `Execution::pause`.
   int idleTurns = 0;
+  /// Whether it has had an access that is no event, since its last event.
+  bool hadPlain = false;
   int sectionDepth = 0;
   int children = 0;
   SpinHistory spins;
@@ -122,6 +124,9 @@ public:
   /// A mutation: grace periods are nothing but fences.
   bool gracePeriodsWait = true;
 
+  /// Numbers for threads by parent and birth, in the order in which they were first seen: equal in all executions of a process.
+  std::map<std::pair<int, int>, int> numbers;
+
   bool isReplaying() const { return remaining > 0; }
   const ModelThread &thread(int number) const { return threads[number]; }
   bool hasExecuted(EventId id) const { return id.isInitial() || threads[id.thread].executed >= id.index; }
@@ -147,8 +152,8 @@ public:
   /// An update of a location that is not the program's, which waits until its rule holds.
   Value updateModelled(Space space, uintptr_t address, Rule rule, Value expected, Value operand, Modification modify,
                        Order order, bool waits, uintptr_t site);
-  /// A read of such a location.
-  Value readModelled(Space space, uintptr_t address, Rule rule, Value operand, Order order, bool waits, uintptr_t site);
+  /// The last event was one of a lock or a condition variable, which is memory of the program like any other.
+  void noteModelled(uintptr_t address, uintptr_t site) { note(address, 1, true, Order::relaxed, site, true); }
   /// Runs `body` unless it ran in this execution; its effects happen before the return.
   void once(uintptr_t token, void (*body)(void *), void *context, uintptr_t site);
   /// A new key for values of threads. The destructor runs at the end of a thread that has a value.
@@ -175,9 +180,6 @@ private:
   Ending ending = Ending::finished;
   /// Whether there ever was a second thread. What came before happens before all that it does, so it needs no note.
   bool hasSpawned = false;
-  /// Numbers for threads by parent and birth, equal in all executions.
-  std::map<std::pair<int, int>, int> numbers;
-  int numberCount = 1;
   /// For each token of `once`, the event at which its body was done.
   std::map<uintptr_t, EventId> onces;
   /// Destructors by key.

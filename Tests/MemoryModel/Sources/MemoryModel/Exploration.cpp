@@ -91,7 +91,7 @@ void Exploration::run(void (*body)(void *), void *bodyArgument, const Options &o
   isPinned = true;
   Execution::shared().visibility.clear();
   countsGraphs = options.interleavings || options.bound >= 0 || getenv("MM_COUNT_DUPLICATES") != nullptr;
-  readVisibility(options.replay, Execution::shared().visibility);
+  readNames(options.replay, Execution::shared());
 
   constexpr int maximumRestarts = 2000;
   int restarts = 0;

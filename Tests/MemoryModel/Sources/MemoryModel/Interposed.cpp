@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -34,32 +35,62 @@ Function original(const char *name) {
 // A lock's word: 0 free, -1 held for writing, otherwise the number of readers.
 constexpr Value writer = ~uint64_t{0};
 
-void lock(void *at, uintptr_t site) {
-  execution().updateModelled(Space::lock, ADDRESS(at), Rule::zero, 0, writer, replaced, Order::acquire, true, site);
+/// Changes a lock's word, if it can be or once it can be.
+Value updateLock(void *at, Rule rule, Value operand, Modification modify, Order order, bool waits, uintptr_t site) {
+  Value old = execution().updateModelled(Space::lock, ADDRESS(at), rule, 0, operand, modify, order, waits, site);
+  execution().noteModelled(ADDRESS(at), site);
+  return old;
 }
 
+void lock(void *at, uintptr_t site) { updateLock(at, Rule::zero, writer, replaced, Order::acquire, true, site); }
 bool tryLock(void *at, uintptr_t site) {
-  return execution().updateModelled(Space::lock, ADDRESS(at), Rule::zero, 0, writer, replaced, Order::acquire, false,
-                                    site) == 0;
+  return updateLock(at, Rule::zero, writer, replaced, Order::acquire, false, site) == 0;
 }
 
 Value released(Value old, Value) { return old == writer ? 0 : old - 1; }
 
 void unlock(void *at, uintptr_t site) {
-  Value old = execution().updateModelled(Space::lock, ADDRESS(at), Rule::always, 0, 0, released, Order::acquireRelease,
-                                         false, site);
+  Value old = updateLock(at, Rule::always, 0, released, Order::acquireRelease, false, site);
   if (old == 0) execution().fail("unlocked a lock that is not held", {execution().placeHere("here", site)});
 }
 
-/// Waits until another thread has woken the waiters of `at` since `seen`. It may wake for another thread's reason.
-Value wakeups(void *at, uintptr_t site) {
-  return execution().readModelled(Space::waiters, ADDRESS(at), Rule::read, 0, Order::acquire, false, site);
+/// Changes the threads that wait at `at`.
+Value updateWaiters(void *at, Rule rule, Value operand, Modification modify, Order order, bool waits, uintptr_t site) {
+  return execution().updateModelled(Space::waiters, ADDRESS(at), rule, operand, operand, modify, order, waits, site);
 }
-void awaitWakeup(void *at, Value seen, uintptr_t site) {
-  execution().readModelled(Space::waiters, ADDRESS(at), Rule::different, seen, Order::acquire, true, site);
+
+template <void (Waiters::*change)(Value)>
+Value changed(Value old, Value thread) {
+  Waiters waiters(old);
+  (waiters.*change)(thread);
+  return waiters.value();
 }
-void wake(void *at, uintptr_t site) {
-  execution().updateModelled(Space::waiters, ADDRESS(at), Rule::always, 0, 1, added, Order::acquireRelease, false, site);
+
+/// The thread waits at `at` from here on, though it goes on until `awaitWake`.
+void beginWait(void *at, uintptr_t site) {
+  updateWaiters(at, Rule::always, Waiters::bit(currentNumber), changed<&Waiters::add>, Order::acquire, false, site);
+}
+void awaitWake(void *at, uintptr_t site) {
+  updateWaiters(at, Rule::woken, Waiters::bit(currentNumber), changed<&Waiters::take>, Order::acquire, true, site);
+}
+void withdraw(void *at, uintptr_t site) {
+  updateWaiters(at, Rule::always, Waiters::bit(currentNumber), changed<&Waiters::withdraw>, Order::relaxed, false, site);
+}
+
+/// Wakes so many threads that wait, at most.
+void wake(void *at, int count, uintptr_t site) {
+  Modification modify = [](Value old, Value count) {
+    Waiters waiters(old);
+    if (count >= maximumThreads) {
+      waiters.wakeAll();
+      return waiters.value();
+    }
+    for (Value i = 0; i < count; i++)
+      if (!waiters.wakeOne()) execution().fail("too many wakes that the threads have not noticed yet", {});
+    return waiters.value();
+  };
+  Value most = static_cast<Value>(std::clamp(count, 0, maximumThreads));
+  updateWaiters(at, Rule::always, most, modify, Order::acquireRelease, false, site);
 }
 
 }  // namespace
@@ -211,13 +242,12 @@ int mm_pthread_mutex_unlock(pthread_mutex_t *mutex) {
 
 int mm_pthread_rwlock_rdlock(pthread_rwlock_t *rwlock) {
   if (!isModelled()) return pthread_rwlock_rdlock(rwlock);
-  execution().updateModelled(Space::lock, ADDRESS(rwlock), Rule::shareable, 0, 1, added, Order::acquire, true, SITE);
+  updateLock(rwlock, Rule::shareable, 1, added, Order::acquire, true, SITE);
   return 0;
 }
 int mm_pthread_rwlock_tryrdlock(pthread_rwlock_t *rwlock) {
   if (!isModelled()) return pthread_rwlock_tryrdlock(rwlock);
-  Value old = execution().updateModelled(Space::lock, ADDRESS(rwlock), Rule::shareable, 0, 1, added, Order::acquire,
-                                         false, SITE);
+  Value old = updateLock(rwlock, Rule::shareable, 1, added, Order::acquire, false, SITE);
   return static_cast<int64_t>(old) >= 0 ? 0 : EBUSY;
 }
 int mm_pthread_rwlock_wrlock(pthread_rwlock_t *rwlock) {
@@ -237,33 +267,42 @@ int mm_pthread_rwlock_unlock(pthread_rwlock_t *rwlock) {
 
 int mm_pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
   if (!isModelled()) return pthread_cond_wait(condition, mutex);
-  Value seen = wakeups(condition, SITE);
+  beginWait(condition, SITE);
+  execution().noteModelled(ADDRESS(condition), SITE);
   unlock(mutex, SITE);
-  awaitWakeup(condition, seen, SITE);
+  awaitWake(condition, SITE);
+  execution().noteModelled(ADDRESS(condition), SITE);
   lock(mutex, SITE);
   return 0;
 }
 int mm_pthread_cond_signal(pthread_cond_t *condition) {
   if (!isModelled()) return pthread_cond_signal(condition);
-  wake(condition, SITE);
+  wake(condition, 1, SITE);
+  execution().noteModelled(ADDRESS(condition), SITE);
   return 0;
 }
 int mm_pthread_cond_broadcast(pthread_cond_t *condition) {
   if (!isModelled()) return pthread_cond_broadcast(condition);
-  wake(condition, SITE);
+  wake(condition, maximumThreads, SITE);
+  execution().noteModelled(ADDRESS(condition), SITE);
   return 0;
 }
 
 // Waiting on a word, as `futex` does. For the overlay of the library's C wrappers.
 
+/// The kernel compares the word and begins to wait in one step: a wake comes before it, and then what was stored before the wake is
+/// seen, or after it.
 void mm_futex_wait(uint32_t *word, uint32_t expected) {
   if (!isModelled()) return;
-  Value seen = wakeups(word, SITE);
-  if (execution().load(ADDRESS(word), 4, Order::relaxed, SITE) != expected) return;
-  awaitWakeup(word, seen, SITE);
+  beginWait(word, SITE);
+  if (execution().load(ADDRESS(word), 4, Order::relaxed, SITE) == expected)
+    awaitWake(word, SITE);
+  else
+    withdraw(word, SITE);
 }
-void mm_futex_wake(uint32_t *word) {
-  if (isModelled()) wake(word, SITE);
+/// Only the address counts: the word may be freed already.
+void mm_futex_wake(uint32_t *word, int count) {
+  if (isModelled()) wake(word, count, SITE);
 }
 
 int mm_thread(void) { return isModelled() ? currentNumber : 0; }

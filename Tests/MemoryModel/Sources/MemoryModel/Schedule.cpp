@@ -35,6 +35,12 @@ std::string schedule(const Execution &execution) {
     snprintf(word, sizeof word, "=%lx:%zu ", address, size);
     result += word;
   }
+  // Where the first thread alone starts others, they are numbered as they are born.
+  bool isNested = false;
+  for (const auto &[birth, number] : execution.numbers) isNested = isNested || birth.first > 0;
+  for (const auto &[birth, number] : execution.numbers)
+    if (isNested)
+      result += '^' + std::to_string(birth.first) + ':' + std::to_string(birth.second) + ':' + std::to_string(number) + ' ';
   for (const Step &step : execution.steps) {
     if (&step != &execution.steps.front()) result += ' ';
     result += std::to_string(step.id.thread);
@@ -45,12 +51,15 @@ std::string schedule(const Execution &execution) {
   return result;
 }
 
-void readVisibility(const std::string &line, Visibility &visibility) {
+void readNames(const std::string &line, Execution &execution) {
   std::istringstream words(line);
   for (std::string word; words >> word;) {
     unsigned long address = 0;
     size_t size = 0;
-    if (sscanf(word.c_str(), "=%lx:%zu", &address, &size) == 2) visibility.add(address, size);
+    if (sscanf(word.c_str(), "=%lx:%zu", &address, &size) == 2) execution.visibility.add(address, size);
+    int parent = 0, birth = 0, number = 0;
+    if (sscanf(word.c_str(), "^%d:%d:%d", &parent, &birth, &number) == 3 && number > 0)
+      execution.numbers[{parent, birth}] = number;
   }
 }
 
@@ -58,7 +67,7 @@ ScheduledReplay::ScheduledReplay(const std::string &line) {
   std::istringstream words(line);
   std::vector<uint16_t> counts(maximumThreads);
   for (std::string word; words >> word;) {
-    if (word[0] == '=' || word[0] == '@') continue;
+    if (word[0] == '=' || word[0] == '@' || word[0] == '^') continue;
     size_t mark = word.find_first_of("<>");
     int thread = atoi(word.c_str());
     if (thread < 0 || thread >= maximumThreads) continue;

@@ -11,12 +11,13 @@ namespace mm {
 
 /// A word for each event in the order of the execution: the thread; for a read `<` and its write; for a write `>` and the one
 /// that it follows in modification order. An event is `thread.number`, the initialisation `-`. Before them, `=address:size` for
-/// each shared location, and first `@name` for the program, if it has a name (`MM_PROGRAM`).
+/// each shared location; `^parent:birth:number` for each thread, if others than the first start threads; and first `@name` for the
+/// program, if it has a name (`MM_PROGRAM`).
 std::string schedule(const Execution &execution);
 /// Why a schedule cannot be this program's by its name; empty if it can.
 std::string namesAnotherProgram(const std::string &schedule);
-/// Makes the locations shared that a schedule names.
-void readVisibility(const std::string &schedule, Visibility &visibility);
+/// Makes the locations shared that a schedule names, and gives threads its numbers.
+void readNames(const std::string &schedule, Execution &execution);
 
 /// Makes an execution again.
 class ScheduledReplay : public Strategy {

@@ -5,6 +5,11 @@
 //   psc_F    = [F & SC] ; (hb | hb ; eco ; hb) ; [F & SC]
 //
 // A relation is a row of bits for each event. Only accesses and fences take part; the rest acts through `hb`.
+//
+// Plain accesses are no events. They matter in `po\loc ; hb ; po\loc` alone, and there only between two accesses of one location: beside
+// any other event, that event does as well. One stands there for all of them, an access of another location than all.
+#include <deque>
+
 #include "Graph.hpp"
 
 namespace mm {
@@ -41,13 +46,20 @@ using Relation = std::vector<Bits>;
 class SequentialConsistency {
 public:
   explicit SequentialConsistency(const Graph &graph) : graph(graph) {
-    for (const auto &events : graph.threads)
+    for (const auto &events : graph.threads) {
+      const Event *previous = nullptr, *afterPlain = nullptr;
       for (const Event &event : events) {
+        if (event.followsPlain && !event.exclusive) afterPlain = &event;
         if ((!event.isAccess() && event.kind != Kind::fence) || isAlone(event)) continue;
+        if (afterPlain && previous && previous->location >= 0 && previous->location == event.location)
+          addPlainBefore(*afterPlain, events);
+        afterPlain = nullptr;
+        previous = &event;
         all.push_back(&event);
         places.push_back(event.isAccess() ? place(event) : -1);
         if (mm::isSequentiallyConsistent(event.effectiveOrder())) ordered.push_back(all.size() - 1);
       }
+    }
   }
 
   bool holds() {
@@ -61,10 +73,22 @@ public:
 private:
   const Graph &graph;
   std::vector<const Event *> all;
+  /// What stands for plain accesses. Each has the place in its thread of the event that follows.
+  std::deque<Event> plain;
   /// For each access, the place in modification order of the write that it made or read.
   std::vector<int> places;
   std::vector<size_t> ordered;
   Relation happensBefore, communication, before;
+
+  void addPlainBefore(const Event &event, const std::vector<Event> &events) {
+    Event access;
+    access.kind = Kind::begin;
+    access.id = event.id;
+    access.happensBefore = events[event.id.index - 2].happensBefore;
+    plain.push_back(access);
+    all.push_back(&plain.back());
+    places.push_back(-1);
+  }
 
   /// Whether an event happens before all events of other threads, or after them. No cycle comes by such an event: an edge to it
   /// would come from an event that happens after it, or an edge from it lead to one that happens before.
@@ -116,7 +140,9 @@ private:
   }
 
   bool inProgramOrder(size_t a, size_t b) const {
-    return all[a]->id.thread == all[b]->id.thread && all[a]->id.index < all[b]->id.index;
+    if (all[a]->id.thread != all[b]->id.thread) return false;
+    if (all[a]->id == all[b]->id) return all[a]->kind == Kind::begin && a != b;
+    return all[a]->id.index < all[b]->id.index;
   }
 
   /// `scb`.

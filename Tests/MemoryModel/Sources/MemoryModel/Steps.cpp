@@ -13,6 +13,7 @@ Event Execution::prepare(Kind kind, Order order, uintptr_t site) {
   event.order = event.failureOrder = order;
   event.site = site;
   event.stack = stackHere(site);
+  event.followsPlain = currentThread().hadPlain;
   Weakening::shared().noteShared(site);
   currentThread().request = event;
   currentThread().idleTurns = 0;
@@ -45,6 +46,7 @@ Event &Execution::planned(Kind kind) {
 EventId Execution::made(EventId id) {
   ModelThread &self = currentThread();
   self.executed++;
+  self.hadPlain = false;
   if (remaining > 0) remaining--;
   const Event &event = graph.event(id);
   Step step{id, event.source, {}};

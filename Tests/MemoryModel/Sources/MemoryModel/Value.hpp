@@ -1,0 +1,8 @@
+// What a location holds.
+#pragma once
+
+namespace mm {
+
+using Value = unsigned __int128;
+
+}  // namespace mm
