@@ -198,6 +198,9 @@ struct BackingAnswerTests {
         machine, _ throws(PageError) in
         .frameNumber(try freeFrame(of: machine), writable: true)
       },
+      Mistake(reason: .frameNotShared, kind: .pfn) { machine, _ throws(PageError) in
+        .frameNumber(try freeFrame(of: machine), writable: true)
+      },
       Mistake(reason: .frameOutOfOrder, kind: .pfn, sharing: .private) {
         machine, _ throws(PageError) in
         .frameNumber(try freeFrame(of: machine), writable: true)

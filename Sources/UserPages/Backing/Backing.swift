@@ -124,7 +124,8 @@ public enum FaultAnswer: ~Copyable, Sendable {
   /// A frame number, without a reference.
   ///
   /// A pfn mapping counts nothing. Any other mapping retains the frame if it has a descriptor. Such a frame must be
-  /// shared memory that something else keeps. A free frame, or a page of a program's private memory, is a wrong answer.
+  /// shared memory that something else keeps, so a page of a program's private memory is a wrong answer. A free frame
+  /// is a wrong answer in every mapping.
   /// `writable` says whether stores through a shared mapping may go there.
   case frameNumber(PFN, writable: Bool)
   /// There is no such page. The program gets `SIGBUS`.

@@ -168,6 +168,20 @@ extension PhysicalMemory {
     put(folio, Frame.oneReference)
     return nil
   }
+
+  /// Whether one of the `count` frames from `first` on is free RAM, which no mapping may show, not even by number.
+  ///
+  /// For mappings that count no references. The look is no protection: such a mapping relies on its backing, which
+  /// keeps the frames. A free frame shows that the backing keeps none. Debug builds would end at a store to it, and
+  /// release builds would store to its next user's memory.
+  ///
+  /// Frames of a section have their owner's reference, so RAM alone is looked at.
+  ///
+  /// - Parameter section: the frames were found to be memory inside it.
+  func hasFreeFrame(from first: PFN, count: Int, _ section: RCU.Section) -> Bool {
+    guard allocator.manages(first) else { return false }
+    return (0..<count).contains { frames.folio(of: first + $0).references == 0 }
+  }
 }
 
 extension PFN {

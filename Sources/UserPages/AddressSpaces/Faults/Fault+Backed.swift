@@ -24,6 +24,9 @@ extension Fault {
       guard site.mapping.value.mayShow(pfn, at: site.address) else { return .refused(.frameOutOfOrder) }
       // The zero page is never refcounted, as for anonymous memory: a hole in a file of an image.
       let isCounted = !attributes.isPFN && !attributes.isSecret && frames.isValid(pfn) && pfn != zeroPage
+      if !isCounted, space.with({ $0.memory.hasFreeFrame(from: pfn, count: 1, site.section) }) {
+        return .refused(.frameNotShared)
+      }
       if copies {
         return isCounted
           ? handleCopyOnWriteFault(site, retaining: pfn, validity)

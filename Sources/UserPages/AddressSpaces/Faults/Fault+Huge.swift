@@ -57,6 +57,8 @@ extension Fault {
     case .frameNumber(let pfn, let writable)
     where site.mapping.value.mayShow(pfn, at: site.address) && (writable || !storesThrough)
       && (attributes.isPFN || !frames.isValid(pfn) || pfn == zeroPage):
+      let isFree = space.with { $0.memory.hasFreeFrame(from: pfn, count: Page.pagesPerHuge, site.section) }
+      if isFree { return .refused(.frameNotShared) }
       return site.insertPFN(
         pfn, writable: writable && attributes.isShared, storesThrough: storesThrough, validating: validity)
     default:

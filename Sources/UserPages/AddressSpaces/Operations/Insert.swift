@@ -42,7 +42,7 @@ extension AddressSpace {
   ///   - `badAddress` if there is no mapping.
   ///   - `busy` if something is mapped there.
   ///   - `file` with the errno if an image that is filled on demand has no memory for the page.
-  ///   - `invalidArgument` if the mapping is neither pfn nor mixed, or no memory has that number.
+  ///   - `invalidArgument` if the mapping is neither pfn nor mixed, no memory has that number, or the frame is free.
   ///   - `invalidArgument` if the mapping is mixed and the frame has a descriptor. Use `insertMixed`.
   ///   - `invalidArgument` if a private pfn mapping would not be linear any more. Copy-on-write could not tell the
   ///     original.
@@ -50,7 +50,8 @@ extension AddressSpace {
     try memory.sections.fill(pfn, count: 1)
     try insert(at: address) { site, attributes in
       guard attributes.isPFN || attributes.isMixed, self.frames.kind(of: pfn) != .hole,
-        !(attributes.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address)
+        !(attributes.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),
+        !self.memory.hasFreeFrame(from: pfn, count: 1, site.section)
       else { return .failed(.invalidArgument) }
       return site.insertPFN(pfn, writable: writable && attributes.isShared)
     }
@@ -92,7 +93,7 @@ extension AddressSpace {
   ///   - `badAddress` if there is no mapping.
   ///   - `busy` if something is mapped there, or was page by page since the range was mapped.
   ///   - `file` as `insertPFN`.
-  ///   - `invalidArgument` as `insertPFN`, and if something is not aligned or not all of the 2 MiB are memory.
+  ///   - `invalidArgument` as `insertPFN`, and if something is not aligned or not all of the 2 MiB are memory in use.
   ///   - `invalidArgument` if the mapping does not cover them, or may not have huge entries.
   public func insertHugePFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     guard address == address.hugeStart, pfn.isHugeAligned else { throw .invalidArgument }
@@ -100,7 +101,8 @@ extension AddressSpace {
     try insert(at: address, isHuge: true) { site, attributes in
       guard attributes.isPFN || attributes.isMixed, self.frames.isWhole(from: pfn),
         !(attributes.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),
-        attributes.hugePages, site.mapping.value.covers(address.hugeRange)
+        attributes.hugePages, site.mapping.value.covers(address.hugeRange),
+        !self.memory.hasFreeFrame(from: pfn, count: Page.pagesPerHuge, site.section)
       else { return .failed(.invalidArgument) }
       return site.insertPFN(pfn, writable: writable && attributes.isShared)
     }
