@@ -150,3 +150,15 @@ public func tolerating(_ allowed: PageError..., body: () throws(PageError) -> Vo
     throw error
   }
 }
+
+extension PageCache {
+  /// Pins a page without a mapping, or returns nil where it fails with one of the errors that the race allows.
+  public func pin(page: Int, bySlot: Bool, orGiveUpOn allowed: [PageError]) throws -> PinnedPage? {
+    do {
+      return try pin(page: page, bySlot: bySlot)
+    } catch {
+      if allowed.contains(error) { return nil }
+      throw error
+    }
+  }
+}

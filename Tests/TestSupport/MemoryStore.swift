@@ -83,6 +83,11 @@ public final class MemoryStore: PageStore {
     (0..<8).reduce(0) { $0 | UInt64(contents[offset + $1]) << UInt64(8 * $1) }
   }
 
+  /// The bytes of a word, as `word(_:at:)` reads it.
+  public static func bytes(of word: UInt64) -> [UInt8] {
+    (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
+  }
+
   public var byteCount: Int {
     state.withLock { $0.lengthHook }?()
     return state.withLock { $0.contents.count }
