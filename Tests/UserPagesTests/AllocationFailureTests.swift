@@ -6,9 +6,9 @@
   /// The allocations of every operation fail one at a time, and then all from there on: the operation is done or
   /// undone, what programs see is right, the operation succeeds when memory is back, and nothing is lost.
   @Suite struct AllocationFailureTests {
-    private typealias Stage = FailureStage
+    typealias Stage = FailureStage
 
-    private struct Operation: CustomTestStringConvertible, Sendable {
+    struct Operation: CustomTestStringConvertible, Sendable {
       let testDescription: String
       /// Whether programs or the disk see that it is done.
       var isSeen = false
@@ -178,7 +178,7 @@
       },
     ]
 
-    @Test(arguments: operations, Engines.all)
+    @Test(arguments: operations + beyondFrames, Engines.all)
     private func everyAllocation(operation: Operation, engine: PinEngine) throws {
       let outcomes = try outcomes(of: operation, engine)
       for isLasting in [false, true] {

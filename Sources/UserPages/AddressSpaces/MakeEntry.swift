@@ -1,4 +1,6 @@
 /// Entries and nodes where the space has no live mapping, under its mmap lock held for writing.
+///
+/// The process ends if there is no memory for a node. A caller that can fail calls `SpareNodes.reserve` before each.
 extension AddressSpace {
   /// The entry of a base page, made if necessary.
   func makeEntry(
@@ -7,7 +9,7 @@ extension AddressSpace {
     while true {
       switch table.walk(to: address, using: &spare, writer) {
       case .base(let ptep): return ptep
-      case .needsNode: spare.add()
+      case .needsNode: spare.addOrEnd()
       // A fault of a mapping that was here has it locked for a moment.
       case .huge(let ptep): _ = ptep.waitUntilUnlocked()
       }
@@ -31,7 +33,7 @@ extension AddressSpace {
     while true {
       switch table.walk(to: address, wantsHuge: true, using: &spare, writer) {
       case .base: return nil
-      case .needsNode: spare.add()
+      case .needsNode: spare.addOrEnd()
       case .huge(let ptep): if ptep.waitUntilUnlocked().isEmpty { return ptep }
       }
     }

@@ -80,7 +80,7 @@ public final class PageCacheFile: Backing {
     self.source = source
     length = Atomic(byteCount)
     maximumByteCount = maximumPages.map { max($0 * Page.size, byteCount) } ?? byteCount
-    index = try PageCacheIndex(count: Page.count(holding: maximumByteCount))
+    index = try PageCacheIndex(count: Page.count(holding: maximumByteCount), memory.allocationFailures)
     original = Guarded(OriginalContents(byteCount: byteCount))
   }
 

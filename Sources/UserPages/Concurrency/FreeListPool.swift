@@ -96,12 +96,24 @@ final class FreeListPool: @unchecked Sendable {
     return withShard { shard in shard.pointee.top.pop() ?? popBelow(shard) }
   }
 
-  /// Makes a new block, for a caller that `take` gave none.
-  @inline(never)
+  /// Makes a new block, for a caller that `take` gave none. The process ends if it lacks the memory.
   func make() -> UnsafeMutableRawPointer {
+    guard let block = makeIfPossible() else { fatalError("out of memory for blocks of \(bytes) bytes") }
+    return block
+  }
+
+  /// Makes a new block, for a caller that `take` gave none. Returns nil if the process lacks the memory, and the pool
+  /// is as if `take` had not been called.
+  @inline(never)
+  func makeIfPossible() -> UnsafeMutableRawPointer? {
     guard isMapped else { return .allocate(byteCount: bytes, alignment: alignment) }
     return withShard { shard in
-      let block = shard.pointee.fresh ?? ZeroedMemory.allocate(bytes: Self.runLength * bytes)
+      guard
+        let block = shard.pointee.fresh ?? ZeroedMemory.allocateIfPossible(bytes: Self.runLength * bytes)
+      else {
+        out.add(.max, to: 0)
+        return nil
+      }
       let left = (shard.pointee.fresh == nil ? Self.runLength : shard.pointee.freshCount) - 1
       shard.pointee.fresh = left == 0 ? nil : block + bytes
       shard.pointee.freshCount = left

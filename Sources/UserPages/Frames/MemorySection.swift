@@ -75,6 +75,7 @@ final class MemorySection: Sendable {
   ) throws(PageError) -> MemorySection {
     let file = try imageFile(memory, pages: pages)
     let pattern = PatternFile(descriptor: file, pages: pages, byte: byte)
+    try memory.allocationFailures.check()
     let first = try memory.sections.add(
       pages: pages, described: false, file: file, writable: false, shared: true, pattern: pattern)
     return MemorySection(first: first, pages: pages, memory: memory, file: file, pattern: pattern)
@@ -96,6 +97,7 @@ final class MemorySection: Sendable {
         guard count > 0 else { throw .file(.write, errno: count < 0 ? errno : ENOSPC) }
         done += count
       }
+      try memory.allocationFailures.check()
       let first = try memory.sections.add(pages: pages, described: false, file: file, writable: false, shared: true)
       return MemorySection(first: first, pages: pages, memory: memory, file: file)
     } catch {
@@ -134,6 +136,7 @@ final class MemorySection: Sendable {
     guard bytes > 0 else { throw .invalidArgument }
     let pages = Page.count(holding: bytes)
     guard pages < memory.frames.span else { throw .outOfMemory }
+    try memory.allocationFailures.check()
     let first = try memory.sections.add(pages: pages, described: false, file: file, writable: false, shared: true)
     guard cp_watch_file_mapping(memory.frames.bytes(of: first).address, pages * Page.size) == 0 else {
       memory.sections.unpublish(first)
@@ -152,6 +155,7 @@ final class MemorySection: Sendable {
   /// - Complexity: O(pages).
   static func device(_ memory: PhysicalMemory, pages: Int) throws(PageError) -> MemorySection {
     guard pages > 0, pages < memory.frames.span else { throw pages > 0 ? .outOfMemory : .invalidArgument }
+    try memory.allocationFailures.check()
     let first = try memory.sections.add(pages: pages, described: true, file: -1, writable: true, shared: true)
     for page in 0..<pages { memory.frames.frame(first + page).beginReserved() }
     return MemorySection(first: first, pages: pages, memory: memory, isDescribed: true)

@@ -18,12 +18,15 @@ final class PageCacheIndex: Sendable {
   private let marks: [SparseWords]
 
   /// - Throws: `outOfMemory` if the process lacks the address space.
-  init(count: Int) throws(PageError) {
+  init(count: Int, _ failures: AllocationFailures = AllocationFailures()) throws(PageError) {
+    // The index of a small file is on the heap.
+    if count > Self.fanOut { try failures.check() }
     guard let words = SparseWords(count: count) else { throw .outOfMemory }
     var marks: [SparseWords] = []
     var width = count
     while width > Self.fanOut {
       width = (width + Self.fanOut - 1) / Self.fanOut
+      try failures.check()
       guard let level = SparseWords(count: width) else { throw .outOfMemory }
       marks.append(level)
     }

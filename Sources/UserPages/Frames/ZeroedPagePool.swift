@@ -7,15 +7,21 @@ import CPlatform
 final class ZeroedPagePool: Sendable {
   private let pieces = FreeListPool(bytes: Page.size, alignment: Page.size)
 
-  /// A page of zeroes, page-aligned.
-  func allocate() -> UnsafeMutableRawPointer {
+  /// A page of zeroes, page-aligned. Nil if the process lacks the memory.
+  func allocateIfPossible() -> UnsafeMutableRawPointer? {
     if let page = pieces.take() {
       // The pool's own mark.
       page.storeBytes(of: 0, as: UInt64.self)
       return page
     }
-    let page = pieces.make()
+    guard let page = pieces.makeIfPossible() else { return nil }
     page.initializeMemory(as: UInt8.self, repeating: 0, count: Page.size)
+    return page
+  }
+
+  /// A page of zeroes, page-aligned. The process ends if it lacks the memory.
+  func allocate() -> UnsafeMutableRawPointer {
+    guard let page = allocateIfPossible() else { fatalError("out of memory for a table node") }
     return page
   }
 

@@ -134,6 +134,13 @@ protocol NodeWriter: NodeGuard, ~Escapable {}
 
 /// Zeroed nodes that are in no table yet. They are allocated outside of the read-side section that may link them:
 /// sections do not allocate.
+///
+/// If the process has no memory for a node, an operation that has changed nothing yet fails with `outOfMemory`
+/// (`pte_alloc`): a fault, an insertion, guard markers, a fork. Two cannot fail half way. A split of 2 MiB serves an
+/// unmap or a protection that has changed other entries. A remap would have to move entries back. They end the process
+/// (`addOrEnd`, `AddressSpace.split`). Linux lays a node aside for each huge entry, so that its splits need none
+/// (`pgtable_trans_huge_deposit`). Here that would be 4 KiB for each 2 MiB, against an error that a 64-bit process
+/// meets only by its own limits.
 struct SpareNodes: ~Copyable {
   private var nodes: [TableNode] = []
   /// Whether a walk has linked one of them.
@@ -149,7 +156,23 @@ struct SpareNodes: ~Copyable {
   }
 
   /// Allocates one more. Not inside a read-side section.
-  mutating func add() {
+  ///
+  /// - Throws: `outOfMemory` if the process lacks the memory.
+  mutating func add() throws(PageError) {
+    let page = memory._withUnsafeGuaranteedRef { memory in
+      memory.allocationFailures.isNext() ? nil : memory.tablePages.allocateIfPossible()
+    }
+    guard let page else { throw .outOfMemory }
+    nodes.append(TableNode(page: page))
+  }
+
+  /// Allocates what one walk may link, as far as it is not here.
+  ///
+  /// - Throws: as `add`.
+  mutating func reserve() throws(PageError) { while nodes.count < PageTable.levels - 1 { try add() } }
+
+  /// As `add`, for an operation that could not be undone. The process ends if it lacks the memory.
+  mutating func addOrEnd() {
     nodes.append(TableNode(page: memory._withUnsafeGuaranteedRef { $0.tablePages.allocate() }))
   }
 

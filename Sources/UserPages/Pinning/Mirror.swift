@@ -83,6 +83,7 @@ extension AddressSpace {
     at address: VirtualAddress, pages: Int, for access: PageAccess = .read
   ) throws(PageError) -> Mirror {
     guard let range = address.range(pages: pages) else { throw .invalidArgument }
+    try memory.allocationFailures.check()
     let translations = try Translations(range)
     mmapLock.writing { writer in mirrors.add(translations, memory.deferred, writer) }
     return Mirror(of: self, translations, for: access)

@@ -113,7 +113,7 @@ struct Fault: ~Copyable {
         // A page-out that drops the page holds the lock for reading only.
         PTEPointer.wait(&turns)
       case .needsNode:
-        nodes.add()
+        do throws(PageError) { try nodes.add() } catch { try makeRoom(after: error) }
       case .needsAnonVMA:
         space.with { space in space.leavingFaultLock { space.prepareAnonVMA(at: address) } }
       case .needsFrame(let zeroed):

@@ -8,8 +8,8 @@ extension AddressSpace {
   /// are not copied: the child faults their pages anew.
   ///
   /// - Precondition: not called inside a read-side section.
-  /// - Throws: `outOfMemory` if a pinned page cannot be copied or a frame has too many references, after reclaim. Pages
-  ///   may have become copy-on-write.
+  /// - Throws: `outOfMemory` if a pinned page cannot be copied, a frame has too many references or the process lacks
+  ///   memory for a table node, after reclaim. Pages may have become copy-on-write.
   /// - Complexity: O(pages of private memory, and of mappings by number).
   public func fork() throws(PageError) -> AddressSpace {
     var hasDrained = false
@@ -96,15 +96,13 @@ extension AddressSpace {
       // are pinned.
       guard failure == nil else { continue }
       // ORDERING [prepare-then-lock]: the mmap lock is held, so no fault gives it an `anon_vma` now.
-      guard mapping.value.copiesEntries else {
-        if mayHoldGuards.load(ordering: .relaxed), mapping.value.attributes.isShared {
-          copyGuards(of: mapping, to: child, writer, childWriter)
+      do throws(PageError) {
+        if mapping.value.copiesEntries {
+          try copyEntries(of: mapping, to: child, slots, shared, writer, childWriter)
+        } else if mayHoldGuards.load(ordering: .relaxed), mapping.value.attributes.isShared {
+          try copyGuards(of: mapping, to: child, writer, childWriter)
         }
-        continue
-      }
-      do throws(PageError) { try copyEntries(of: mapping, to: child, slots, shared, writer, childWriter) } catch {
-        failure = error
-      }
+      } catch { failure = error }
     }
     child.mappings.publish(childWriter)
     if let failure { throw failure }

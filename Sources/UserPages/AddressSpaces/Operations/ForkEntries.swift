@@ -34,6 +34,7 @@ extension AddressSpace {
     _ shared: SharedParts, using spare: inout SpareNodes, _ childWriter: borrowing MmapWriter
   ) throws(PageError) {
     // Also for a node without a page, as on Linux: only where there is one, 2 MiB can be collapsed.
+    try spare.reserve()
     let node = child.makeNode(for: run.start, using: &spare, childWriter)
     for (address, ptep) in run {
       // A fault may hold an entry for a moment before it finds the mapping write-locked.
@@ -77,6 +78,8 @@ extension AddressSpace {
   ) throws(PageError) -> Bool {
     let pte = span.ptep.waitUntilUnlocked()
     guard pte.mapsHuge else { return false }
+    // Before the entry is counted.
+    try spare.reserve()
     if isNormal(pte, at: span.range.lowerBound, in: mapping) {
       let folio = frames.frame(pte.pfn)
       // ORDERING [change-then-count]: as for a page.

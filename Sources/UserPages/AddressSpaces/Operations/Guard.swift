@@ -12,15 +12,22 @@
 /// lock.
 extension AddressSpace {
   /// Puts a marker in each entry of a range, and gives up what was there.
+  ///
+  /// - Throws: why a part may hold no markers, or `outOfMemory` for a table node. The parts before have theirs.
   func installGuards(in range: Range<VirtualAddress>) throws(PageError) {
     // Before any marker: a fork looks at shared mappings for markers only if it is set. The mmap lock orders the two.
     mayHoldGuards.store(true, ordering: .relaxed)
-    try changeParts(of: range, unless: { $0.refusesDiscard ?? $0.refusesPageOut ?? $0.refusesGuards }) {
-      part, mapping, lock, teardown in
-      // As a fault would: a fork copies the entries of mappings that have one.
-      prepareAnonVMA(of: mapping, lock)
-      installGuards(in: part, of: mapping, lock, &teardown)
-    }
+    var failure: PageError?
+    do throws(PageError) {
+      try changeParts(of: range, unless: { $0.refusesDiscard ?? $0.refusesPageOut ?? $0.refusesGuards }) {
+        part, mapping, lock, teardown in
+        if failure != nil { return }
+        // As a fault would: a fork copies the entries of mappings that have one.
+        prepareAnonVMA(of: mapping, lock)
+        do throws(PageError) { try installGuards(in: part, of: mapping, lock, &teardown) } catch { failure = error }
+      }
+    } catch { throw failure ?? error }
+    if let failure { throw failure }
   }
 
   /// Takes markers away. Other entries stay as they are.
@@ -37,13 +44,13 @@ extension AddressSpace {
   private func installGuards(
     in part: Range<VirtualAddress>, of mapping: VMATree.Mapping, _ lock: borrowing MmapReader,
     _ teardown: inout Teardown
-  ) {
+  ) throws(PageError) {
     var spare = SpareNodes(memory)
     var next = part.lowerBound
     while next < part.upperBound {
       let span = next.hugeRange.clamped(to: part)
       switch table.walk(to: next, using: &spare, lock) {
-      case .needsNode: spare.add()
+      case .needsNode: try spare.add()
       // A marker is of a page. 2 MiB that lie across the end of the part are split, and their other pages stay.
       case .huge: zap(span, in: mapping, lock, &teardown)
       case .base:
@@ -72,12 +79,13 @@ extension AddressSpace {
   func copyGuards(
     of mapping: VMATree.Mapping, to child: AddressSpace, _ writer: borrowing MmapWriter,
     _ childWriter: borrowing MmapWriter
-  ) {
+  ) throws(PageError) {
     var spare = SpareNodes(memory)
     var cursor = table.cursor(over: mapping.value.range, writer)
     while let step = cursor.next() {
       guard case .base(let run) = step else { continue }
       for (index, (_, ptep)) in zip(run.indices, run) where ptep.waitUntilUnlocked().isGuard {
+        try spare.reserve()
         child.makeNode(for: run.start, using: &spare, childWriter)[index].storeUnseen(.guardMarker)
       }
     }

@@ -12,7 +12,7 @@ extension AddressSpace {
   ///   - `invalidArgument` if the mapping is anonymous or a pfn mapping, or the frame has no descriptor, no user, or is
   ///     private memory.
   ///   - `busy` if something is mapped there.
-  ///   - `outOfMemory` if the frame has too many references.
+  ///   - `outOfMemory` if the frame has too many references, or the process lacks memory for a table node.
   public func insertPage(_ pfn: PFN, at address: VirtualAddress) throws(PageError) {
     try insert(at: address) { site, attributes in
       guard !attributes.isAnonymous, !attributes.isPFN, !attributes.isSecret, self.frames.isValid(pfn),
@@ -41,6 +41,7 @@ extension AddressSpace {
   /// - Throws:
   ///   - `badAddress` if there is no mapping.
   ///   - `busy` if something is mapped there.
+  ///   - `outOfMemory` if the process lacks memory for a table node.
   ///   - `file` with the errno if an image that is filled on demand has no memory for the page.
   ///   - `invalidArgument` if the mapping is neither pfn nor mixed, no memory has that number, or the frame is free.
   ///   - `invalidArgument` if the mapping is mixed and the frame has a descriptor. Use `insertMixed`.
@@ -68,7 +69,7 @@ extension AddressSpace {
   ///   - `invalidArgument` if the mapping is not mixed, no memory has that number, or the frame has no user or is
   ///     private memory.
   ///   - `busy` if something is mapped there.
-  ///   - `outOfMemory` if the frame has too many references.
+  ///   - `outOfMemory` if the frame has too many references, or the process lacks memory for a table node.
   ///   - `file` as `insertPFN`.
   public func insertMixed(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
     try memory.sections.fill(pfn, count: 1)
@@ -92,6 +93,7 @@ extension AddressSpace {
   /// - Throws:
   ///   - `badAddress` if there is no mapping.
   ///   - `busy` if something is mapped there, or was page by page since the range was mapped.
+  ///   - `outOfMemory` as `insertPFN`.
   ///   - `file` as `insertPFN`.
   ///   - `invalidArgument` as `insertPFN`, and if something is not aligned or not all of the 2 MiB are memory in use.
   ///   - `invalidArgument` if the mapping does not cover them, or may not have huge entries.
@@ -117,7 +119,7 @@ extension AddressSpace {
     var spare = SpareNodes(memory)
     var turns = 0
     while true {
-      let outcome = RCU.read { section -> Fault.Outcome in
+      var outcome = RCU.read { section -> Fault.Outcome in
         guard let mapping = mappings.find(address, section) else { return .failed(.badAddress) }
         guard mapping.value.isLive else { return mapping.value.isDetached ? .again : .writeLocked }
         YieldPoint.faultBeforeWalk.reach()
@@ -140,6 +142,12 @@ extension AddressSpace {
           FaultSite(address: address, mapping: mapping, ptep: ptep, pte: pte, isHuge: isHuge, section),
           mapping.value.attributes)
       }
+      if case .needsNode = outcome {
+        do throws(PageError) {
+          try spare.add()
+          continue
+        } catch { outcome = .failed(error) }
+      }
       switch outcome {
       case .done: return
       case .failed(let error):
@@ -147,7 +155,6 @@ extension AddressSpace {
         if error == .badAddress, mmapLock.reading(at: address, { mappings.find(address, $0) != nil }) { continue }
         if spare.haveBeenLinked { unlinkNodesAfterFault(at: address) }
         throw error
-      case .needsNode: spare.add()
       case .writeLocked:
         mmapLock.waitForWriter(at: address)
         // A page-out holds the lock for reading only.

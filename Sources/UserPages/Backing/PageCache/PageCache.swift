@@ -167,10 +167,10 @@ public final class PageCache: Backing {
     self.stability = stability
     self.takesStores = takesStores
     self.hooks = hooks
-    states = try PageStates(count: maximumPages)
+    states = try PageStates(count: maximumPages, memory.allocationFailures)
     residents = ResidentPages(limit: limit)
     reader = PageReader(memory, store, states, residents, byteCount: byteCount)
-    copies = try PageBuffer(pages: Self.batchSize)
+    copies = try PageBuffer(pages: Self.batchSize, memory.allocationFailures)
     position = Guarded(ErrorSequence().start)
     memory.reclaimer.add(self)
   }

@@ -12,7 +12,8 @@ final class PageStates: Sendable {
   private let aheadWaste = Atomic<Int>(0)
 
   /// - Throws: `outOfMemory` if the process lacks the address space.
-  init(count: Int) throws(PageError) {
+  init(count: Int, _ failures: AllocationFailures) throws(PageError) {
+    try failures.check()
     guard let words = SparseWords(count: count) else { throw .outOfMemory }
     self.words = words
   }

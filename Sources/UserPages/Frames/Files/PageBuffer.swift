@@ -9,7 +9,8 @@ final class PageBuffer: @unchecked Sendable {
   private let start: UnsafeMutableRawPointer
 
   /// - Throws: `outOfMemory` if the process lacks the address space.
-  init(pages: Int) throws(PageError) {
+  init(pages: Int, _ failures: AllocationFailures) throws(PageError) {
+    try failures.check()
     guard let start = cp_reserve(pages * Page.size) else { throw .outOfMemory }
     guard cp_commit(start, pages * Page.size, -1, 0, 1, 0) == 0 else {
       cp_release(start, pages * Page.size)

@@ -1,6 +1,10 @@
 import Synchronization
 
-/// Makes allocations of frames fail, for the tests of this package (Linux's `fail_page_alloc`).
+/// Makes allocations fail, for the tests of this package (Linux's `fail_page_alloc`).
+///
+/// They are those of frames, of table nodes, and of memory beside RAM that caches, files, images, devices and mirrors
+/// reserve. An allocation without an error is not counted: one of Swift's heap, or a table node of an operation that
+/// could not be undone (`SpareNodes`).
 ///
 /// Like yield points it exists in debug builds, and in release builds with `-DUSERPAGES_YIELD_POINTS`. Otherwise it
 /// does nothing.
@@ -44,6 +48,12 @@ package final class AllocationFailures: Sendable {
       return false
     #endif
   }
+
+  /// Fails in the place of an allocation that is about to be made.
+  ///
+  /// - Throws: `outOfMemory`.
+  @inline(__always)
+  func check() throws(PageError) { if isNext() { throw .outOfMemory } }
 
   @inline(never)
   private func countDown() -> Bool {
