@@ -60,7 +60,7 @@ let package = Package(
       // Values that cannot outlive what they were lent from; clients need no flag.
       swiftSettings: entryFormat + [.enableExperimentalFeature("Lifetimes")]
     ),
-    // EROFS images, whose files a mapping shows where they lie. By package access to what only such a backing needs.
+    // EROFS images: a mapping shows their files where they lie. By package access to what only such a backing needs.
     .target(
       name: "UserPagesEROFS",
       dependencies: ["UserPages"]

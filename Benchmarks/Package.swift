@@ -63,7 +63,7 @@ let package = Package(
       ],
       path: "Sources/OLTP"
     ),
-    // A client whose machine code check-hot-path.sh reads.
+    // A client: check-hot-path.sh reads its machine code.
     .executableTarget(
       name: "hot-path",
       dependencies: [.product(name: "UserPages", package: "user-pages")],

@@ -7,7 +7,7 @@
 #
 # Embedded Swift for the bare machine: the compiler has no AArch64 library of another kind here. The library's files are compiled as they
 # are. AArch64/Surroundings.swift has what they name and do not run. liburcu's sections are calls, which have no barrier on Linux
-# (`membarrier`). Seconds, twice: for Armv8.0, whose updates are pairs of exclusive accesses, and for Armv8.3, which has LSE and RCpc.
+# (`membarrier`). Seconds, twice: for Armv8.0, with pairs of exclusive accesses for updates, and for Armv8.3, which has LSE and RCpc.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 library=$here/../Sources/UserPages

@@ -1,6 +1,6 @@
 import Synchronization
 
-// One function for each step whose instructions `check-aarch64.sh` reads.
+// One function for each step. `check-aarch64.sh` reads its instructions.
 
 @inline(never) @_silgen_name("reference_hold")
 func holdByReference(_ space: AddressSpace, at address: VirtualAddress) -> HeldFrame? {

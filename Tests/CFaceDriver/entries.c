@@ -1,4 +1,4 @@
-// Backings of callbacks whose pages move, are written back and change in number; entries ahead of faults.
+// Backings of callbacks: their pages move, are written back and change in number; entries ahead of faults.
 #include <stdatomic.h>
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-// Images: memory without descriptors, whose pages move into the page cache and back.
+// Images: memory without descriptors. Its pages move into the page cache and back.
 #include <fcntl.h>
 #include <unistd.h>
 

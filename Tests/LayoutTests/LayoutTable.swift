@@ -76,7 +76,7 @@ struct LayoutTable: Sendable, CustomTestStringConvertible {
     return [0, all] + (0..<UInt64(all.nonzeroBitCount)).map { 1 << $0 }
   }
 
-  /// An entry that maps a frame and has just the flags whose bits are 1 in `choice`.
+  /// An entry that maps a frame and has just the flags that `choice` has a 1 for.
   func entry(_ state: PTEBit, frame: UInt64, choice: Int) -> UInt64 {
     var word = put(state, into: frame << pfnShift)
     for (index, flag) in flags.enumerated() {

@@ -1,7 +1,7 @@
 /* Breaking up a huge frame against pins, faults and other holders: no count is lost or left, what is put goes to the counter that
  * it was taken from, no frame is free while it is held, and the program and a pin see one frame.
  *
- * A huge frame of two pages, 0 and 1, whose references the first one counts for both, until it is broken up; both pages are
+ * A huge frame of two pages, 0 and 1. The first one counts the references to both, until it is broken up; both pages are
  * mapped, or, with LEFTOVER, page 1 alone. A pinner pins a page; the program stores; another holder has a reference of the huge
  * frame (another space's entry, one that waits in the deferred frees), and puts it. A break-up, and then an unmap.
  *
@@ -11,7 +11,7 @@
  *   Frames/Frame+Huge.swift                      breakUp
  *   AddressSpaces/Faults/Fault+WriteProtect.swift copyPage, reusePage    [lock-then-validate]
  *
- * With SHARED the entries are copy-on-write, as a fork leaves them whose child is gone: no pin is taken, a store copies the page, and
+ * With SHARED the entries are copy-on-write, as a fork with a child that is gone leaves them: no pin is taken, a store copies the page, and
  * references the original meanwhile; with UNREFERENCED it does not.
  *
  * Mutations: NO_MIGRATION, NO_GRACE, NO_SCAN, SCAN_BEFORE_GRACE, COUNT_BEFORE_CHANGE, NOT_WRITE_LOCKED. */

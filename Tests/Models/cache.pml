@@ -128,7 +128,7 @@ proctype Rival() {
   fi
 }
 
-/* A mixed mapping's fault, whose backing names a frame. */
+/* A mixed mapping's fault. The backing names a frame. */
 proctype Namer() {
   byte n;
   if

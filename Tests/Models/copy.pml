@@ -1,4 +1,4 @@
-/* Copy-on-write by two threads of a space whose child goes, against a fork and the reuse of the page in place: no store is lost,
+/* Copy-on-write by two threads of a space while its child goes, against a fork and the reuse of the page in place: no store is lost,
  * and the new child does not see the parent's.
  *
  * A copy is made inside the section in which the entry was read, and is installed if the entry is still the same. The entry may

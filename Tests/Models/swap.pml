@@ -1,7 +1,7 @@
 /* Paging out against pins, loads and stores, faults and the reuse of a slot: a pinned page never leaves, what comes back is what
  * was stored last, and frames and slots are given back once.
  *
- * One page, whose entry maps a frame or leads to a slot; two slots. THREADS threads load and store, faulting the page in from the
+ * One page: its entry maps a frame or leads to a slot. Two slots. THREADS threads load and store, faulting the page in from the
  * cache or the file; one pins (PINNERS, by REFERENCE, SLOT or MIXED); OUTERS page out, ROUNDS times; the writer writes. DROP:
  * one throws the page away (`dontNeed`). STRANGER: another page goes out to a slot that is free, and comes back. GETS: what is taken
  * is a get, under which the page goes out; its frame stays in the cache until the get has ended and reclaim has it written.

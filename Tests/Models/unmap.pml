@@ -139,7 +139,7 @@ proctype Program() {
     if
     :: e != 0 ->
       f = frame_of(e); born = life[f];
-      /* The access: in this life of the frame, and in no pinned page whose unmap has returned. */
+      /* The access: in this life of the frame, and in no pinned page after its unmap has returned. */
       atomic {
         assert(!isFree[f] && life[f] == born);
 #ifndef READONLY

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What becomes of the child of a `fork(2)` in a program whose threads are using the library.
+/// What becomes of the child of a `fork(2)` in a program while its threads use the library.
 ///
 /// Another program forks, see `Tests/ForkProbe`: a process full of test threads is no place for it.
 @Suite(

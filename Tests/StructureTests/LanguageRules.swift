@@ -10,19 +10,23 @@ enum LanguageRules {
     "Range" + "Tree", "daw" + "dle", "holds" + "Lock", "CLib" + "urcu",
   ]
 
-  /// No comment uses a personal pronoun where it means a thread, an operation or a caller; nor does a name.
-  static func actors(_ files: [SourceFile]) -> [String] {
-    let words = /\b(?:[Ww]ho|[Ww]hoever|[Ww]hom|(?:[Ss]ome|[Nn]o|[Aa]ny|[Ee]very)body|[Hh]im|[Hh]imself)\b/
-    // A page or a lock has no "whose" either. Tests and benchmarks have not got so far.
-    let whose = /\b[Ww]hose\b/
-    let names = /\b[a-z]\w*(?:Who|Somebody|Nobody|Anybody|Everybody|Himself)(?:[A-Z]\w*)?\b/
+  /// No comment or article uses a personal pronoun where it means a thread, an operation or a caller, or
+  /// the possessive for a page or a lock.
+  static func actors(_ texts: [(place: String, text: Substring)]) -> [String] {
+    let words = /\b(?:[Ww]ho|[Ww]hoever|[Ww]hom|[Ww]hose|(?:[Ss]ome|[Nn]o|[Aa]ny|[Ee]very)body|[Hh]im|[Hh]imself)\b/
+    return texts.compactMap { place, text in
+      text.firstMatch(of: words).map { "\(place) says '\($0.output)': name the actor" }
+    }
+  }
+
+  /// No name has such a word for a part.
+  static func actorsInNames(_ files: [SourceFile]) -> [String] {
+    let part = /\b[a-z]\w*(?:Who|Whose|Somebody|Nobody|Anybody|Everybody|Himself)(?:[A-Z]\w*)?\b/
+    let start = /\b(?:who|whose)[A-Z]\w*\b/
     return files.flatMap { file in
-      file.comments.compactMap { line, text in
-        let isSource = file.path.hasPrefix("Sources/")
-        return (text.firstMatch(of: words) ?? (isSource ? text.firstMatch(of: whose) : nil)).map {
-          "\(file.path):\(line) says '\($0.output)': name the actor"
-        }
-      } + file.code.matches(of: names).map { "\(file.path) names \($0.output): name the actor" }
+      (file.code.matches(of: part) + file.code.matches(of: start)).map {
+        "\(file.path) names \($0.output): name the actor"
+      }
     }
   }
 

@@ -20,7 +20,8 @@ import Testing
   private var swift: [SourceFile] { code.filter { $0.path.hasSuffix(".swift") } }
 
   @Test func commentsNameTheirActors() {
-    #expect(LanguageRules.actors(code) == [])
+    #expect(LanguageRules.actors(texts) == [])
+    #expect(LanguageRules.actorsInNames(code) == [])
   }
 
   @Test func privateWordsDoNotComeBack() {
@@ -57,12 +58,22 @@ import Testing
     "// Who holds it.", "/// For somebody.", "let a = 1 // nobody", "let b = \"//\" // him", "// The whole, whose end.",
   ])
   func actors(line: String) {
-    #expect(LanguageRules.actors([file(line)]).count == 1)
+    #expect(actorsFound(line).count == 1)
   }
 
   @Test(arguments: ["let who = 1", "// The whole, and its end.", "let a = \"// who\""])
   func actorsAreNotFound(line: String) {
-    #expect(LanguageRules.actors([file(line)]) == [])
+    #expect(actorsFound(line) == [])
+    #expect(LanguageRules.actorsInNames([file(line)]) == [])
+  }
+
+  @Test(arguments: ["let pageOfNobody = 1", "func aPageWhoseEntryChanged() {}", "func whoGetsIt() {}"])
+  func actorsInNames(line: String) {
+    #expect(LanguageRules.actorsInNames([file(line)]).count == 1)
+  }
+
+  private func actorsFound(_ line: String) -> [String] {
+    LanguageRules.actors(file(line).comments.map { ("here:\($0.line)", $0.text) })
   }
 
   @Test func privateWords() {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A thread of a test, whose error the test gets when it joins it.
+/// A thread of a test. The test gets its error when it joins it.
 public final class CheckedThread: @unchecked Sendable {
   private let isOver = DispatchSemaphore(value: 0)
   // Both are the thread's up to the signal.

@@ -105,7 +105,7 @@
     func leave() { lock.withLock { threads[me] = nil } }
   }
 
-  /// A thread whose way through the yield points a test directs.
+  /// A thread that a test directs through the yield points.
   public final class StagedThread: @unchecked Sendable {
     // Everything below is read and written under `condition` alone.
     private let condition = NSCondition()

@@ -17,7 +17,7 @@ public final class Machine: Sendable {
     freeAtStart = memory.freePages
   }
 
-  /// A space with one anonymous page, at 0x5000, whose first word is `word`.
+  /// A space with one anonymous page, at 0x5000. Its first word is `word`.
   public func space(engine: PinEngine, holding word: UInt64) throws -> AddressSpace {
     let space = AddressSpace(memory, engine: engine)
     try space.map(at: 0x5000, pages: 1, protection: .readWrite)
@@ -53,7 +53,7 @@ public enum Engines {
   /// sanitizer those without locks: the locks are what orders the baseline, and the run must end in time.
   public static let all: [PinEngine] =
     TestEnvironment.choice("GUP_ENGINE").map { [$0] } ?? (Sanitizer.isPresent ? lockless : PinEngine.allCases)
-  /// The engines whose pins and faults take no lock, and which can therefore be frozen in the middle.
+  /// The engines that pin and fault without a lock, and can therefore be frozen in the middle.
   public static let lockless: [PinEngine] = [.reference, .slot]
   /// Those that take a reference and look again.
   public static let lookTwice: [PinEngine] = [.reference]

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// A test that ignored `GUP_SEED=abc`, or that ran no program for `GUP_MODEL_PROGRAMS=0`, would pass and show nothing.
 public enum TestEnvironment {
-  /// A variable whose text is refused.
+  /// A variable with a text that is refused.
   public struct Refusal: Error, Equatable, CustomStringConvertible {
     public var description: String
 

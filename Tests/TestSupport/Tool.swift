@@ -35,7 +35,7 @@ public enum Tool {
     whileRunning: (pid_t) -> Void = { _ in }
   ) throws -> Run {
     try withFolder { folder in
-      // Files, because a full pipe would stop a program whose other stream is being read.
+      // Files, because a full pipe would stop a program while its other stream is being read.
       for name in ["input", "output", "errors"] {
         try (name == "input" ? input : "").write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
       }

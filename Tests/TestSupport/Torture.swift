@@ -13,7 +13,7 @@ public final class Tally: Sendable {
     self.goal = goal
   }
 
-  /// Counts one more. Relaxed: a counter must not order the very accesses whose race is looked for.
+  /// Counts one more. Relaxed: a counter must not order the very accesses that a test races.
   public func count(_ by: Int = 1) {
     value.wrappingAdd(by, ordering: .relaxed)
   }

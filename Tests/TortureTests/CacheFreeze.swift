@@ -20,7 +20,7 @@
     func written(_ page: Int = 0) -> UInt64 { MemoryStore.word(store.contents, at: page * Page.size) }
   }
 
-  /// What takes a page out of a cache whose file keeps its length.
+  /// What takes a page out of a cache while its file keeps its length.
   enum PageLoss: CaseIterable, Sendable {
     case hole, invalidation
 

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import UserPages
 
-/// A memory file whose end one thread cuts off, round after round, and what other threads may find behind the cut.
+/// One thread cuts off the end of a memory file, round after round, and other threads look behind the cut.
 ///
 /// Each thread has a word of its own in every page there (its *lane*), to which no other thread stores. It finds what
 /// it stored last. It may find zero, no page, or an earlier word if a round was under way since: then one way to the
@@ -21,7 +21,7 @@ struct CutFile {
     case hole
     /// Now this, now that.
     case either
-    /// Holes under private mappings, whose copies stay: nothing is ever lost.
+    /// Holes under private mappings. Their copies stay: nothing is ever lost.
     case harmlessHole
   }
 

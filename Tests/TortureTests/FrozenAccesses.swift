@@ -236,7 +236,7 @@
 
       @Test(arguments: Engines.lockless, [PinOptions?.none, .write, .longTerm])
       func reuseOvertakenByFork(engine: PinEngine, options: PinOptions?) throws {
-        // A page whose other user has gone is about to become the parent's own again, when it is shared with a new
+        // A page without its other user is about to become the parent's own again, when it is shared with a new
         // child.
         try play { freezer, machine in
           let space = try machine.space(engine: engine, holding: 7)

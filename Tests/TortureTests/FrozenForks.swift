@@ -115,7 +115,7 @@
 
       private let start: VirtualAddress = 0x5000
 
-      /// A space whose pages begin with 7, as a child that is gone has left them. The next fork finds no entry to
+      /// A space with pages that begin with 7, as a child that is gone has left them. The next fork finds no entry to
       /// write-protect, and so waits for no section.
       private func spaceWithoutExclusivePages(
         _ machine: Machine, engine: PinEngine, pages: Int

@@ -170,7 +170,7 @@
       }
 
       @Test(arguments: Engines.lockless)
-      func whoGot2MiBAndNeedsAPageGivesThemBackFirst(engine: PinEngine) throws {
+      func aFaultWith2MiBThatNeedsAPageGivesThemBackFirst(engine: PinEngine) throws {
         // All there is of memory. Another thread finds no 2 MiB, makes a node for its page, and finds no page either.
         try play(frames: 512) { freezer, machine in
           let space = AddressSpace(machine.memory, engine: engine)

@@ -7,7 +7,7 @@
   /// The places on the fast path at which a pin can be overtaken.
   private let places: [YieldPoint] = [.pinBetweenEntryAndReference, .pinBetweenReferenceAndSecondLook]
 
-  /// A space with 2 MiB, whose page 3 begins with 7.
+  /// A space with 2 MiB. Their page 3 begins with 7.
   func spaceWith2MiB(_ machine: Machine, engine: PinEngine) throws -> AddressSpace {
     let space = AddressSpace(machine.memory, engine: engine)
     try space.map(at: HugeRegion.start, pages: 512, protection: .readWrite, hugePages: true)

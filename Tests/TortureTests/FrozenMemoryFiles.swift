@@ -150,7 +150,7 @@
         }
       }
 
-      /// The cut finds a child whose fork has not returned yet. Its private copy goes as well.
+      /// The cut finds a child before its fork has returned. Its private copy goes as well.
       @Test func aForkThatHasCopied() throws {
         try withFrozenFile { freezer, space, file in
           let copy: VirtualAddress = 0x100000
@@ -257,7 +257,7 @@
 
       // MARK: Writes
 
-      /// [store-then-length]: a `write` whose bytes come behind a new end makes the file longer again. None stays there
+      /// [store-then-length]: a `write` of bytes behind a new end makes the file longer again. None stays there
       /// unseen.
       @Test func aWriteThatHasItsPage() throws {
         try withFrozenFile { freezer, _, file in

@@ -38,7 +38,7 @@
         }
       }
 
-      /// What walks to an address whose mapping has gone.
+      /// What walks to an address after the end of its mapping.
       enum Walker: CaseIterable {
         case load, pin
 
@@ -169,7 +169,7 @@
 
       @Test(arguments: 1...2)
       func nodesOfAnInsertionDoNotGather(passes: Int) throws {
-        // The same for an insertion whose mapping ends before it has walked the table.
+        // The same for an insertion: its mapping ends before it has walked the table.
         try play { freezer, machine in
           let space = AddressSpace(machine.memory)
           let image = try Image(machine.memory, pages: 1) { _ in 5 }

@@ -13,7 +13,7 @@
 
       /// (c): the fault has marked the page, and the write-back takes the mark, before the entry becomes writable.
       @Test(arguments: Engines.lockless)
-      func aStoreWhoseMarkIsTaken(engine: PinEngine) throws {
+      func aStoreThatLosesItsMark(engine: PinEngine) throws {
         try withFrozenCache(engine) { [first, second] stage in
           let (space, cache) = (stage.space, stage.cache)
           try space.store(UInt64(5), at: first)
@@ -123,7 +123,7 @@
           try space.store(UInt64(6), at: byWritableEntry ? first : second)
           sync.thaw()
           try sync.join()
-          #expect(stage.written() == 6, "a store was not written whose entry was writable before")
+          #expect(stage.written() == 6, "a store by a writable entry was not written")
           #expect(cache.dirtyPages == (byWritableEntry ? 0 : 1))
           try cache.sync()
           try space.store(UInt64(7), at: second)

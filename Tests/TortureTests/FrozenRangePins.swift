@@ -72,7 +72,7 @@
       }
 
       /// The first pin of a page by a list has found the mark, and the page is unmapped before it has cleared it.
-      @Test func aFirstPinWhoseEntryChangedHoldsNothing() throws {
+      @Test func aFirstPinOfAChangedEntryHoldsNothing() throws {
         try play { freezer, machine in
           let space = try machine.space(engine: .slot, holding: 7)
           let reader = freezer.start("range pin", freezeAt: .slotPinBetweenEntryAndMark) {

@@ -112,7 +112,7 @@
       /// The first pin of a page by a slot has found the mark, and the page is unmapped before it has cleared it: that
       /// unmap need not wait.
       @Test(arguments: [PinOptions.write, [], .get])
-      func aFirstPinWhoseEntryChangedHoldsNothing(options: PinOptions) throws {
+      func aFirstPinOfAChangedEntryHoldsNothing(options: PinOptions) throws {
         try play { freezer, machine in
           let space = try machine.space(engine: .slot, holding: 7)
           let reader = freezer.start("pin", freezeAt: .slotPinBetweenEntryAndMark) {

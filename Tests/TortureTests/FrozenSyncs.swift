@@ -102,7 +102,7 @@
 
       // MARK: Steps of a write-back
 
-      /// (b2) before (b3): a fault whose mark was taken finds the sequence advanced once the entries are read-only.
+      /// (b2) before (b3): a fault that lost its mark finds the sequence advanced once the entries are read-only.
       @Test(arguments: Engines.lockless)
       func anOldSequence(engine: PinEngine) throws {
         try withFrozenCache(engine) { stage in

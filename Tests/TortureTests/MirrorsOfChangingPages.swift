@@ -4,7 +4,7 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Mirrored accesses to pages that operations empty, drop or replace. `MirrorRaces` has those whose contents stay.
+  /// Mirrored accesses to pages that operations empty, drop or replace. In `MirrorRaces` pages keep their contents.
   @Suite struct MirrorsOfChangingPages {
     private static let region = Region(at: 0x7000_0000, pages: 4)
 

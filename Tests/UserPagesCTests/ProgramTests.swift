@@ -4,8 +4,8 @@ import Testing
 
 /// Programs of C that change what a test's own process needs. `.ci/c-face` runs them against the installed library.
 @Suite(.offThePool) struct ProgramTests {
-  /// What a program prints does not go to a cache's file, whose descriptor it gave away with its standard output
-  /// closed.
+  /// What a program prints does not go to a cache's file. The program gave the file's descriptor away with its
+  /// standard output closed.
   @Test func whatIsPrintedGoesToNoFile() throws {
     let library = try BuiltProgram.url(named: "libUserPagesC.so").path
     let sources = CFace.root.path

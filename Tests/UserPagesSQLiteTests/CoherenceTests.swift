@@ -50,7 +50,7 @@ import UserPages
     }
   }
 
-  /// A header whose copies are of two WALs is none.
+  /// A header with copies of two WALs is none.
   @Test func aHeaderInTheMakingIsNoPosition() throws {
     try withStage { stage in
       stage.setHeader(salt: Self.first, lastFrame: 7)

@@ -7,7 +7,7 @@ import UserPages
 
 @testable import UserPagesSQLite
 
-/// Checkpoints whose writes or syncs fail: SQLite hears of it, and no page is written later, under no lock.
+/// Checkpoints with writes or syncs that fail: SQLite hears of it, and no page is written later, under no lock.
 extension ErrorTests {
   private static let walSchema =
     "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(a INTEGER PRIMARY KEY, b); \(fill)"

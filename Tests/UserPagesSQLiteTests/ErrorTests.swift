@@ -9,7 +9,7 @@ import UserPages
 
 /// What goes wrong with the file comes up as an error of SQLite, and never as a signal.
 @Suite(.serialized, .offThePool) struct ErrorTests {
-  /// A file whose transfers fail on demand.
+  /// A file that fails its transfers on demand.
   final class FailingStore: PageStore {
     struct Failures: OptionSet, Sendable {
       let rawValue: Int
@@ -132,7 +132,7 @@ import UserPages
     }
   }
 
-  /// A page that the pool cannot read is read by the default VFS, whose error is the answer if it has one.
+  /// A page that the pool cannot read is read by the default VFS. Its error, if any, is the answer.
   @Test func failedReadsAreTriedByTheDefaultVFS() throws {
     try withFailingStore { path in
       try Database(path, nil).run("CREATE TABLE t(a INTEGER PRIMARY KEY, b); \(Self.fill)")

@@ -7,7 +7,7 @@ import UserPages
 
 @testable import UserPagesSQLite
 
-/// `exclusive=1`: one process, whose connections have locks and the WAL's index among themselves.
+/// `exclusive=1`: one process: its connections have locks and the WAL's index among themselves.
 @Suite(.offThePool) struct ExclusiveTests {
   @Test(arguments: ["DELETE", "WAL"], [1024, 4096, 8192])
   func answersAreThoseOfStock(journal: String, pageSize: Int) throws {
@@ -65,7 +65,7 @@ import UserPages
   }
 
   /// A pool's end comes after its last connection has left, outside the registry's lock. The next pool may be there by
-  /// then, and has the same open file, whose lock is the next pool's.
+  /// then, and has the same open file. The file's lock is the next pool's.
   @Test func aPoolThatEndsLateLeavesTheNextItsLock() throws {
     try Tool.withFolder { folder in
       let path = "\(folder)/a.db"

@@ -123,7 +123,7 @@ import Testing
   }
 }
 
-/// A file object of SQLite's whose locks are all free, and which counts the calls.
+/// A file object of SQLite's. All its locks are free, and it counts the calls.
 private final class CountingFile {
   private struct Object {
     var base = sqlite3_file()

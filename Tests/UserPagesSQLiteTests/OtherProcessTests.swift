@@ -7,7 +7,7 @@ import Testing
 /// Another process that changes the file beside this one: stock `sqlite3`, or the VFS loaded by it. No page is stale,
 /// and no lock is lost.
 @Suite(.offThePool) struct OtherProcessTests {
-  /// Accounts whose balances have the same sum after each transaction, and a number that each transaction raises.
+  /// Accounts with balances of the same sum after each transaction, and a number that each transaction raises.
   ///
   /// The rows are so long that most pages hold one.
   static let schema = """

@@ -61,7 +61,7 @@
       }
     }
 
-    /// The name that a connection opens is given to a file whose descriptor is kept already.
+    /// The name that a connection opens is given to a file with a descriptor that is kept already.
     @Test func aFileThatIsKeptTwiceIsNotClosed() throws {
       try Tool.withFolder { folder in
         let (path, keptPath) = ("\(folder)/a.db", "\(folder)/b.db")

@@ -2,7 +2,7 @@ import SeededRandom
 
 /// A program of random SQL statements, the same for the same seed.
 ///
-/// It asks for nothing whose answer may differ between two runs of stock SQLite.
+/// It asks for nothing that two runs of stock SQLite may answer differently.
 struct RandomProgram {
   /// Stands for the URI of a second database, which is attached as `x`.
   static let attached = "@"

@@ -7,7 +7,7 @@ import Testing
 @Suite struct StatementTests {
   static let pageSizes = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]
 
-  /// Statements of all kinds, whose answers and whose database must be those of stock SQLite.
+  /// Statements of all kinds. Their answers and their database must be those of stock SQLite.
   static func script(pageSize: Int, journal: String) -> [String] {
     [
       "PRAGMA page_size=\(pageSize)", "PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=\(journal)",

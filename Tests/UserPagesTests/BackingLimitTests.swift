@@ -40,7 +40,7 @@ struct BackingLimitTests {
     }
   }
 
-  /// A backing whose pages move whenever it is asked: no answer holds until the fault looks at it.
+  /// A backing that moves its pages whenever it is asked: no answer holds until the fault looks at it.
   @Test(arguments: Engines.all)
   func answersThatNeverHoldEnd(engine: PinEngine) throws {
     try withMachine { machine in

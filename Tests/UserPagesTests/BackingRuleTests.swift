@@ -170,7 +170,7 @@ struct BackingRuleTests {
 
   /// 1. a fault asks its backing; 2. the backing's mapping goes, and with it every other reference to the backing; 3.
   ///    the fault ends
-  /// and lets go of the backing, whose end changes the very space.
+  /// and lets go of the backing. Its end changes the very space.
   @Test(arguments: Engines.all, [true, false])
   func aBackingEndsUnderNoLockOfTheFault(engine: PinEngine, byPin: Bool) throws {
     try withMachine(frames: 16) { machine in

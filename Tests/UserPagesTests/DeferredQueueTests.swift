@@ -10,7 +10,7 @@ import Testing
 struct DeferredQueueTests {
   private static let step = BatchSchedule.leastWeight / 8
 
-  /// A queue whose words weigh an eighth of a batch, and how many were freed.
+  /// A queue of words that weigh an eighth of a batch, and how many were freed.
   private final class Counting: Sendable {
     let freed = Atomic<Int>(0)
     var count: Int { freed.load(ordering: .acquiring) }

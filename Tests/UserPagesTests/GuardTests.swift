@@ -5,7 +5,7 @@ import Testing
 
 /// Guard markers: what they outlast, and what they leave.
 @Suite struct GuardTests {
-  /// A child gets the markers of every mapping, of shared memory as well, whose pages it faults anew.
+  /// A child gets the markers of every mapping. So it does of shared memory, although it faults those pages anew.
   @Test(arguments: Engines.all) func areInherited(engine: PinEngine) throws {
     let memory = try PhysicalMemory(ramPages: 64)
     do {

@@ -5,10 +5,10 @@ import Testing
 
 @testable import UserPages
 
-/// Words whose grace period is over and which cannot be freed yet.
+/// Words that cannot be freed yet although their grace period is over.
 @Suite(.timeLimit(.minutes(2)))
 struct HeldBackWordTests {
-  /// A queue whose words are held, or not, and how many were freed and looked at.
+  /// A queue of words that are held, or not, and how many were freed and looked at.
   private final class Holder: Sendable {
     let isHolding = Atomic<Bool>(true)
     let freed = Atomic<Int>(0)

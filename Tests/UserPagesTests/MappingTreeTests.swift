@@ -15,7 +15,7 @@ import Testing
   }
 
   private static let window = 24
-  /// Where the pages lie: inside a stripe, at its end, and at the end of one whose slot several others share.
+  /// Where the pages lie: inside a stripe, at its end, and at the end of one that shares its slot with several others.
   private static let bases: [UInt64] = [0x10_0000, Stripe.size - 0xc000, Stripe.size * 64 - 0x5000]
 
   /// A space's mappings, and the address of page 0.

@@ -26,7 +26,7 @@ import Testing
   }
 
   /// Private memory and pages of caches prefer movable frames; what its owner names by number never gets one.
-  @Test func whoGetsThem() throws {
+  @Test func whichPagesGetThem() throws {
     try with { (memory, space) throws in
       try space.map(at: place, pages: 32, protection: .readWrite)
       let cache = try PageCache(memory, MemoryStore(pages: 4), limit: 4, maximumPages: 4)

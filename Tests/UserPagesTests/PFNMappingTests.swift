@@ -3,7 +3,7 @@ import Testing
 
 @testable import UserPages
 
-/// Shared mappings by number (`VM_PFNMAP`), whose stores a fault may have to notice, and files that one maps.
+/// Shared mappings by number (`VM_PFNMAP`): a fault may have to notice their stores. Files that one maps.
 @Suite struct PFNMappingTests {
   private let start: VirtualAddress = 0x4000_0000
 

@@ -87,7 +87,7 @@ struct ReleaseScopeTests {
 
   /// The file of one cache lies in another one. The first one's end is ready when a call of the second one's store
   /// releases objects.
-  @Test func aCacheWhoseFileLiesInACache() throws {
+  @Test func aCacheOfAFileInACache() throws {
     try CacheStage.run(pages: 8) { stage in
       let (memory, cache) = (stage.memory, stage.cache)
       let other = AddressSpace(memory)

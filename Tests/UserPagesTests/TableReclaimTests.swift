@@ -5,7 +5,7 @@ import Testing
 
 /// Tables that `dontneed` has emptied (PT_RECLAIM).
 @Suite struct TableReclaimTests {
-  /// Maps 4 MiB whose first 2 MiB have a table with two pages.
+  /// Maps 4 MiB. The first 2 MiB have a table with two pages.
   private func mapWithTable(_ space: AddressSpace) throws {
     try space.mapHuge(pages: 1024)
     try space.store(UInt64(1), at: hugeBase)

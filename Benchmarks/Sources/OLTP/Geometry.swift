@@ -35,7 +35,7 @@ struct Geometry: Equatable, Sendable {
   var tellers: Int { scale * Self.tellersPerBranch }
   var accounts: Int { scale * Self.accountsPerBranch }
 
-  /// Row `index` of the table whose first page is `start`.
+  /// Row `index` of the table with the first page `start`.
   @inline(__always)
   static func location(_ index: Int, from start: Int) -> RowLocation {
     let (page, slot) = index.quotientAndRemainder(dividingBy: rowsPerPage)

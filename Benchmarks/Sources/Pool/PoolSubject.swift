@@ -39,7 +39,7 @@ final class PoolFile: Sendable {
   /// Opens the same file again.
   var path: String { "/proc/self/fd/\(descriptor)" }
 
-  /// Makes a file in `directory`, each of whose pages has its number where `Draw` says.
+  /// Makes a file in `directory`. Each of its pages has its number where `Draw` says.
   init(directory: String, pages: Int, progress: (Int) -> Void) throws(Failure) {
     self.pages = pages
     var template = Array("\(directory)/pool.XXXXXX".utf8CString)

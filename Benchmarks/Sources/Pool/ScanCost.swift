@@ -6,7 +6,7 @@ import UserPages
 /// What it costs to read a file in order, by one reader or by some that take turns, each in a part of its own.
 struct ScanCost {
   enum Reader: String, CaseIterable {
-    /// A `PageCache`, whose windows are read side by side.
+    /// A `PageCache`, which reads its windows side by side.
     case ring
     /// The same, one window after the other.
     case calls

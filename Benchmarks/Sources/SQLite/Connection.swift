@@ -53,7 +53,7 @@ final class Connection: @unchecked Sendable {
   }
 }
 
-/// A prepared statement, whose parameters are numbers.
+/// A prepared statement. Its parameters are numbers.
 final class Statement: @unchecked Sendable {
   // Sendable: used by the thread of its connection.
   private let connection: Connection

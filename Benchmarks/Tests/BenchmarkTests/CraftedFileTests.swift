@@ -5,8 +5,7 @@ import UserPages
 
 @testable import oltp
 
-/// Databases and logs whose checksums are right and whose numbers are not. Each is refused in words; none ends the
-/// process.
+/// Databases and logs with right checksums and wrong numbers. Each is refused in words; none ends the process.
 @Suite struct CraftedFileTests {
   static let extremes: [UInt64] = [
     0, 1 << 31, 1 << 39, 1 << 52, 1 << 62, UInt64(Int64.max), 1 << 63, .max,

@@ -4,7 +4,7 @@ import UserPages
 
 @testable import oltp
 
-/// A database whose last run was interrupted: what a killed process leaves, with as many transactions as the test asks
+/// A database after an interrupted run: what a killed process leaves, with as many transactions as the test asks
 /// for.
 struct InterruptedRun {
   /// Where the files are; they are gone when nothing refers to the run any more.

@@ -1,4 +1,4 @@
-// A Treiber stack whose nodes are freed when they are popped: another thread still reads them.
+// A Treiber stack that frees its nodes when they are popped: another thread still reads them.
 //
 // fails: use after free
 #include "litmus.h"

@@ -1,4 +1,4 @@
-// A lock whose release is relaxed does not order what it protects.
+// A lock with a relaxed release does not order what it protects.
 //
 // fails: data race
 #include "litmus.h"

@@ -1,5 +1,5 @@
-// Two threads make empty arrays, to whose one storage the standard library writes its count again, and append to
-// others: no race.
+// Two threads make empty arrays and append to others: no race. All empty arrays have one storage, to which the
+// standard library writes its count again.
 //
 // outcome: sum=2
 import MemoryModel

@@ -1,4 +1,4 @@
-// Store buffering whose loads are updates by zero, which acquire and release. An update reads some write: the two may still
+// Store buffering with updates by zero for loads, which acquire and release. An update reads some write: the two may still
 // both read the initialisation.
 //
 // outcome: r1=0 r2=0

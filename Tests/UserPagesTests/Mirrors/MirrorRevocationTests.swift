@@ -8,10 +8,10 @@ import Testing
 @Suite struct MirrorRevocationTests {
   /// A page, translated, holding its number plus five.
   private func withPage(
-    swapPages: Int = 0, _ body: (Machine, AddressSpace, Mirror) throws -> Void
+    movable: Int = 0, swapPages: Int = 0, _ body: (Machine, AddressSpace, Mirror) throws -> Void
   ) throws {
     for engine in PinEngine.allCases {
-      try withMirror(swapPages: swapPages, engine: engine) { machine, space, mirror in
+      try withMirror(movable: movable, swapPages: swapPages, engine: engine) { machine, space, mirror in
         try space.map(at: mirrorBase, pages: 4, protection: .readWrite)
         for page in 0..<4 { try mirror.store(UInt64(5 + page), at: mirrorBase.page(page)) }
         #expect(try mirror.word(1) == 6)
@@ -143,6 +143,15 @@ import Testing
       expectRevoked(mirror)
       machine.memory.flushDeferredFrees()
       #expect(space.says(mirrorBase.page(1)) == "swap")
+      #expect(try mirror.word(1) == 6)
+    }
+  }
+
+  @Test func aMove() throws {
+    try withPage(movable: 16) { _, space, mirror in
+      // A long-term pin takes its page out of movable memory.
+      _ = try space.pin(at: mirrorBase.page(1), .longTerm)
+      expectRevoked(mirror)
       #expect(try mirror.word(1) == 6)
     }
   }

@@ -5,11 +5,11 @@ import Testing
 
 /// A machine, a space and a mirror of eight pages, which are not mapped yet; afterwards everything must be as it was.
 func withMirror(
-  frames: Int = 128, swapPages: Int = 0, pages: Int = 8, engine: PinEngine = .reference,
+  frames: Int = 128, movable: Int = 0, swapPages: Int = 0, pages: Int = 8, engine: PinEngine = .reference,
   for access: PageAccess = .write,
   sourceLocation: SourceLocation = #_sourceLocation, _ body: (Machine, AddressSpace, Mirror) throws -> Void
 ) throws {
-  let machine = try Machine(frames: frames, swapPages: swapPages)
+  let machine = try Machine(frames: frames, movable: movable, swapPages: swapPages)
   do {
     let space = AddressSpace(machine.memory, engine: engine)
     try body(machine, space, try space.mirror(at: mirrorBase, pages: pages, for: access))

@@ -23,7 +23,7 @@ struct CacheStage {
     MemoryStore.word(store.contents, at: page * Page.size + offset)
   }
 
-  /// Runs `body` with a machine whose memory must be whole again afterwards.
+  /// Runs `body` with a machine. Its memory must be whole again afterwards.
   static func run(
     pages: Int = 16, limit: Int = 8, ram: Int = 128, engine: PinEngine = .reference,
     stability: PageCache.Stability = .none,

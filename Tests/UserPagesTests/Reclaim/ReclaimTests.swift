@@ -8,7 +8,7 @@ import UserPages
   static let anonymous: VirtualAddress = 0x10_0000
   static let file: VirtualAddress = 0x80_0000
 
-  /// A machine with a space of touched anonymous pages and a mapped file, all of whose pages are in its cache.
+  /// A machine with a space of touched anonymous pages and a mapped file with all pages in its cache.
   private func with(
     frames: Int = 64, swapPages: Int = 64, anonymous: Int = 8, file: Int = 8, engine: PinEngine = .reference,
     _ body: (Machine, AddressSpace, PageCache, MemoryStore) throws -> Void
@@ -169,7 +169,7 @@ import UserPages
     #expect(machine.leaks() == [])
   }
 
-  /// A pin is a use of its page, as a load is: of two pages whose second chance is gone, the one that was pinned since
+  /// A pin is a use of its page, as a load is: of two pages without a second chance, the one that was pinned since
   /// stays.
   @Test(arguments: Engines.all, [PinOptions.get, [.write], [.longTerm]])
   func aPinCountsAsAnAccess(engine: PinEngine, options: PinOptions) throws {

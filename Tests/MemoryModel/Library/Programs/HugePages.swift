@@ -121,7 +121,7 @@ func storeAgainstBreakUp(_ engine: PinEngine) {
   huge.end()
 }
 
-/// An unmap of a part, whose reference falls later, while its 2 MiB are broken up: the other part stays.
+/// An unmap of a part lets its reference fall later, while its 2 MiB are broken up: the other part stays.
 func unmapAgainstBreakUp(_ engine: PinEngine) {
   let huge = HugeSetting.leftover(engine)
   inParallel({ try! huge.space.unmap(at: HugeSetting.part, pages: 1) }, { huge.breakUp() })

@@ -97,7 +97,7 @@ func mirroredStoreAgainstMigrationBack(_ engine: PinEngine) {
   images.end()
 }
 
-/// A mixed mapping whose pages are inserted ahead of faults.
+/// A mixed mapping. Its pages are inserted ahead of faults.
 private final class Inserted: Backing {
   let pageCount = 1
   func fault(page: Int, write: Bool) -> FaultAnswer { .busError }

@@ -35,7 +35,7 @@ func pinnedStoreAgainstReuse(_ setting: Setting) {
   setting.end()
 }
 
-/// The same with a second pin of the thread, which takes another slot, and whose stores come before its release.
+/// The same with a second pin of the thread, which takes another slot. Its stores come before its release.
 func twoPinnedStoresAgainstReuse(_ engine: PinEngine) {
   let setting = Setting(engine: engine, .again)
   inParallel(

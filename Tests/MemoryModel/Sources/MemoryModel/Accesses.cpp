@@ -221,7 +221,7 @@ bool Execution::repeatsLastTurn() const {
 ///
 /// A turn begins and ends at the same place. A thread that pauses elsewhere goes on with something else.
 ///
-/// With `letLoopsEnd`, a thread whose turn changed nothing goes on, and reads the same again without an event, until it does
+/// With `letLoopsEnd`, a thread goes on after a turn that changed nothing, and reads the same again without an event, until it does
 /// something else.
 void Execution::pause(uintptr_t site) {
   constexpr int endlessTurns = 1000;

@@ -33,7 +33,7 @@ struct Event {
   EventId id;
   Kind kind = Kind::read;
   Rule rule = Rule::read;
-  /// The order of the step. A read whose rule fails has `failureOrder`.
+  /// The order of the step. A read has `failureOrder` if its rule fails.
   Order order = Order::relaxed;
   Order failureOrder = Order::relaxed;
   /// The thread cannot go on while the rule fails.

@@ -94,7 +94,7 @@ void Execution::runBody(int number) {
   finishThread();
 }
 
-/// As the C library does: a destructor may set a value again, whose destructor then runs in another round.
+/// As the C library does: a destructor may set a value again; that one's destructor then runs in another round.
 void Execution::destroySpecific() {
   ModelThread &self = currentThread();
   for (int round = 0; round < 4; round++)
@@ -155,7 +155,7 @@ void Execution::reach(Turn turn) {
   park();
 }
 
-/// The thread whose event comes next; -1 if there is none, -2 if the strategy gives up, -3 if the program did not repeat itself.
+/// The thread that has the next event; -1 if there is none, -2 if the strategy gives up, -3 if the program did not repeat itself.
 int Execution::chooseThread(int running) {
   if (remaining > 0) {
     if (canReplay(running)) return running;
