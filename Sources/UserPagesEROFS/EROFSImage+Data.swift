@@ -89,7 +89,7 @@ extension EROFSImage {
   }
 
   /// The most bytes that one read returns, as for `read(2)`.
-  public static let maximumRead = 0x7fff_f000
+  package static let maximumRead = 0x7fff_f000
 
   /// Reads a file's bytes: fewer than asked if the file ends before, none at and after its end.
   ///
@@ -124,7 +124,7 @@ extension EROFSImage {
   /// limit.
   ///
   /// - Throws: `tooLarge`, and what `read` throws.
-  public func contents(of inode: Inode, limit: Int = maximumRead) throws(EROFSError) -> [UInt8] {
+  package func contents(of inode: Inode, limit: Int = maximumRead) throws(EROFSError) -> [UInt8] {
     guard inode.size <= min(limit, Self.maximumRead) else { throw .tooLarge(inode.node, size: inode.size) }
     return try read(inode, at: 0, count: inode.size)
   }

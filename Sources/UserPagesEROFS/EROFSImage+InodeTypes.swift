@@ -13,15 +13,15 @@ extension EROFSImage {
     /// The size of the data in bytes.
     public let size: Int
     /// How many names the file has.
-    public let linkCount: UInt32
+    package let linkCount: UInt32
     /// The user ID of the owner.
-    public let owner: UInt32
+    package let owner: UInt32
     /// The group ID of the file.
-    public let group: UInt32
+    package let group: UInt32
     /// The number that `stat(2)` shows. Unlike `node`, it is no address.
     package let inodeNumber: UInt32
     /// When the file was changed, in seconds since 1970.
-    public let modificationTime: UInt64
+    package let modificationTime: UInt64
     package let modificationNanoseconds: UInt32
     /// The device that a character or block device stands for.
     package let device: Device?
@@ -34,10 +34,10 @@ extension EROFSImage {
     }
   }
 
-  /// The number of an inode: its position in the image's metadata area, in units of 32 bytes.
+  /// The number of an inode. An entry of a directory leads to its file by it, and two names of one file have the same.
   public struct NodeID: Hashable, Sendable {
-    /// The position.
-    public let rawValue: UInt64
+    /// The position in the image's metadata area, in units of 32 bytes.
+    package let rawValue: UInt64
 
     package init(_ rawValue: UInt64) {
       self.rawValue = rawValue

@@ -18,7 +18,7 @@ extension EROFSImage {
   /// The inode that a path of bytes names, which need not be text.
   ///
   /// - Throws: as for text.
-  public func inode(at path: [UInt8], followLast: Bool = true) throws(EROFSError) -> Inode {
+  package func inode(at path: [UInt8], followLast: Bool = true) throws(EROFSError) -> Inode {
     guard path.count <= Self.maximumPath else { throw .nameTooLong(text(path)) }
     let root = try inode(superblock.root)
     // The directories from the root to where the walk is, and the components still to walk, the next one last.

@@ -1,26 +1,26 @@
 extension EROFSImage {
   /// What a verification of an image found.
-  public struct Report: Sendable {
+  package struct Report: Sendable {
     /// A defect, and where it is.
-    public struct Problem: Sendable {
+    package struct Problem: Sendable {
       /// The path below the start of the verification.
-      public let path: [UInt8]
+      package let path: [UInt8]
       /// What is wrong.
-      public let error: EROFSError
+      package let error: EROFSError
 
       /// The path as text, with what is not UTF-8 replaced.
-      public var text: String { String(decoding: path, as: UTF8.self) }
+      package var text: String { String(decoding: path, as: UTF8.self) }
     }
 
     /// At most this many problems are kept. The others are only counted.
     static let keptProblems = 100
 
     /// Files of each type, by their inodes: a file with many names counts once.
-    public internal(set) var files: [FileType: Int] = [:]
+    package internal(set) var files: [FileType: Int] = [:]
     /// Names, including that of the start.
-    public internal(set) var names = 0
+    package internal(set) var names = 0
     /// Bytes of regular files.
-    public internal(set) var bytes = 0
+    package internal(set) var bytes = 0
     /// Pages that can be mapped where they lie in the image.
     package internal(set) var blocks = 0
     /// Pages that must be copied, because they are packed beside their inodes.
@@ -28,9 +28,9 @@ extension EROFSImage {
     /// Pages that take no space.
     package internal(set) var holes = 0
     /// The first 100 problems that were found.
-    public private(set) var problems: [Problem] = []
+    package private(set) var problems: [Problem] = []
     /// How many problems were found.
-    public private(set) var problemCount = 0
+    package private(set) var problemCount = 0
 
     mutating func add(_ error: EROFSError, at path: [UInt8]) {
       problemCount += 1
@@ -50,7 +50,7 @@ extension EROFSImage {
   /// report.
   ///
   /// Takes at most 64 MiB of memory beside the image, whatever the image says.
-  public func verify(from start: Inode) -> Report {
+  package func verify(from start: Inode) -> Report {
     var report = Report()
     // Every extent but a file's tail and its first block takes an entry of four bytes in a chunk table.
     var room = byteCount / 4 + 1

@@ -29,7 +29,7 @@ public struct EROFSImage: Sendable {
   /// Opens an image that is held in memory.
   ///
   /// - Throws: what is wrong with the superblock or the root directory.
-  public init(bytes: [UInt8]) throws(EROFSError) {
+  package init(bytes: [UInt8]) throws(EROFSError) {
     try self.init(EROFSBytes(bytes))
   }
 
@@ -42,7 +42,7 @@ public struct EROFSImage: Sendable {
   }
 
   /// The length of the image in bytes.
-  public var byteCount: Int { source.byteCount }
+  package var byteCount: Int { source.byteCount }
 
   /// Checks that a range lies inside the image, and returns its start.
   func offset(of part: EROFSError.Part, at offset: UInt64, count: UInt64) throws(EROFSError) -> Int {

@@ -64,7 +64,7 @@ public final class EROFSVolume: Sendable {
 /// through a private one is copy-on-write.
 public final class EROFSFile: Backing {
   /// What the image says about the file.
-  public let inode: EROFSImage.Inode
+  package let inode: EROFSImage.Inode
   private let tree: EROFSImage
   private let image: Image
   private let tail: PageCacheFile?
@@ -137,5 +137,5 @@ public final class EROFSFile: Backing {
   package func write(_ bytes: [UInt8], at offset: Int) throws(PageError) { throw .readOnly }
 
   /// Drops the cached tail. If it is mapped or pinned, its frame lives on until the last reference is put.
-  public func drop() { tail?.drop() }
+  package func drop() { tail?.drop() }
 }
