@@ -37,6 +37,9 @@ reference_hold  | ldar ldar ldar ldar ldaxr stlxr ldar | ldapr ldapr ldapr ldapr
 reference_put   | ldaxr stlxr                          | ldaddal                          | the last put frees
 slot_hold       | ldar ldar ldar ldar ldar stlr        | ldapr ldapr ldapr ldapr ldapr stlr | the descent; the slot is free, and is taken
 slot_put        | stlr                                 | stlr                             | the accesses come before the slot is free
+range_hold      | ldar stlr ldar ldar ldar ldar stlr stlr | ldapr stlr ldar ldar ldar ldapr stlr stlr | a chunk and its link; the links, as operations load them; an entry, then its frame by a plain store; the length; the slot, if nothing was held
+range_append    | stlr                                 | stlr                             | the frame, by a plain store, comes before the length
+range_scan      | ldar ldar                            | ldapr ldapr                      | the length, before the frames; the next chunk
 program_load    | ldar ldar ldar ldar ldar             | ldapr ldapr ldapr ldapr ldapr    | the descent; the word, before the look whether the page is lost
 program_store   | ldar ldar ldar ldar stlr             | ldapr ldapr ldapr ldapr stlr     | the descent; the word
 mirror_load     | ldar ldar ldar                       | ldapr ldapr ldapr                | the sequence, the translation, the word; then the sequence
@@ -54,16 +57,21 @@ compile() {
     -S "$here"/AArch64/*.swift "${sources[@]/#/$library/}" -o "$work/$1.s"
 }
 
-# instructions ARCHITECTURE STEP: the ordering instructions of its function, in the order of the text.
+# instructions ARCHITECTURE STEP: the ordering instructions of its function, in the order of the text. If it only calls another, those of
+# that one.
 instructions() {
-  awk -v function_="$2:" '
-    $1 == function_ { inside = 1; next }
-    /^\.Lfunc_end/ { inside = 0 }
-    !inside { next }
-    $1 ~ /^(dmb|dsb|isb)$/ { found = found " " $1 ($2 == "" ? "" : "_" $2); next }
-    $1 ~ /^(lda|stl|ldx|stx|cas|swp|ldadd|ldclr|ldset|ldeor|ldsmax|ldsmin|ldumax|ldumin|__aarch64_|sync)/ { found = found " " $1 }
-    $1 == "bl" && $2 ~ /^(__aarch64_|__atomic_|__sync_)/ { found = found " " $2 }
-    END { print substr(found, 2) }' "$work/$1.s"
+  awk -v step="$2" '
+    /^[$_a-zA-Z][^ ]*:/ { inside = $1; sub(/:$/, "", inside); next }
+    /^\.Lfunc_end/ { inside = "" }
+    inside == "" { next }
+    $1 ~ /^(dmb|dsb|isb)$/ { found[inside] = found[inside] " " $1 ($2 == "" ? "" : "_" $2); next }
+    $1 ~ /^(lda|stl|ldx|stx|cas|swp|ldadd|ldclr|ldset|ldeor|ldsmax|ldsmin|ldumax|ldumin|__aarch64_|sync)/ { found[inside] = found[inside] " " $1 }
+    $1 == "bl" && $2 ~ /^(__aarch64_|__atomic_|__sync_)/ { found[inside] = found[inside] " " $2 }
+    $1 ~ /^bl?$/ && $2 ~ /^\$/ && !(inside in callee) { callee[inside] = $2 }
+    END {
+      if (found[step] == "") step = callee[step]
+      print substr(found[step], 2)
+    }' "$work/$1.s"
 }
 
 compile armv8-a

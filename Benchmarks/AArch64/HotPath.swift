@@ -18,6 +18,22 @@ func holdBySlot(_ space: AddressSpace, at address: VirtualAddress) -> HeldFrame?
 @inline(never) @_silgen_name("slot_put")
 func vacate(_ slot: PinSlot) { slot.vacate() }
 
+@inline(never) @_silgen_name("range_hold")
+func holdRange(_ space: AddressSpace, from start: VirtualAddress, pages: Int) -> PinList? {
+  SlotEngine.hold(from: start, pages: pages, .write, in: space)
+}
+
+@inline(never) @_silgen_name("range_append")
+func append(_ frame: Frame, to list: inout PinList) {
+  RCU.read { section in
+    list.write(frame, at: 0)
+    list.append(1, section)
+  }
+}
+
+@inline(never) @_silgen_name("range_scan")
+func scan(_ word: UInt64, _ body: (UInt64) -> Void) { PinList.forEach(in: word, body) }
+
 @inline(never) @_silgen_name("program_load")
 func load(_ space: AddressSpace, at address: VirtualAddress) -> UInt64? {
   space.access(address, .load) { $0.loadUnlessLost(fromByteOffset: address.pageOffset & ~7, as: UInt64.self) } ?? nil

@@ -44,6 +44,12 @@ public final class AddressSpace: Sendable {
 
   // With the special bit the entry alone decides (`NormalPage.swift`).
   @inlinable @inline(__always) func isNormal(_ leaf: Leaf, at address: VirtualAddress) -> Bool { true }
+
+  // The page of zeroes is held out of line (`ZeroPages.swift`).
+  @inline(never)
+  func zeroPages(behind leaf: Leaf, at address: VirtualAddress, limit: Int, _ options: PinOptions) -> Int { 0 }
+  @inline(never) func retainZeroFrame(_ holdDelta: UInt64, pages: Int) -> Bool { zeroFrame.retain(holdDelta) }
+  var zeroFrame: Frame { frames.frame(PFN(0)) }
 }
 
 final class TablePages: Sendable {
