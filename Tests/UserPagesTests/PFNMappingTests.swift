@@ -62,18 +62,49 @@ import Testing
   }
 
   /// A backing that takes no stores refuses them after a change as it did before.
+  ///
+  /// An image's memory takes no stores. One to it would end the process.
+  @Test(arguments: Engines.all, [false, true])
+  func aStoreThatTheBackingRefuses(engine: PinEngine, isIO: Bool) throws {
+    for change in Change.allCases {
+      try withMachine { machine in
+        let space = AddressSpace(machine.memory, engine: engine)
+        let image = try Image(machine.memory, pages: 4) { _ in 5 }
+        try space.map(
+          at: start, pages: 4, protection: .readWrite, sharing: .shared, backing: .pfn(image, isIO: isIO))
+        _ = try space.load(at: start, as: UInt64.self)
+        for _ in 0..<2 {
+          #expect(throws: PageError.busError) { try space.store(UInt64(7), at: start) }
+          #expect(try space.load(at: start, as: UInt8.self) == 5)
+          try change.run(space, at: start, pages: 4)
+        }
+        space.exit()
+      }
+    }
+  }
+
+  /// A backing may say what it likes of an image's memory, or a caller of `insertPFN`.
   @Test(arguments: Engines.all)
-  func aStoreThatTheBackingRefuses(engine: PinEngine) throws {
+  func memoryThatTakesNoStores(engine: PinEngine) throws {
     try withMachine { machine in
       let space = AddressSpace(machine.memory, engine: engine)
       let image = try Image(machine.memory, pages: 4) { _ in 5 }
-      try space.map(at: start, pages: 4, protection: .readWrite, sharing: .shared, backing: .pfn(image))
-      _ = try space.load(at: start, as: UInt64.self)
-      for _ in 0..<2 {
-        #expect(throws: PageError.busError) { try space.store(UInt64(7), at: start) }
-        #expect(try space.load(at: start, as: UInt8.self) == 5)
-        try space.advise(at: start, pages: 4, .dontFork)
+      let liar = Scripted { page, _ in .frameNumber(image.firstPFN + page % 4, writable: true) }
+      try space.map(at: start, pages: 4, protection: .readWrite, sharing: .shared, backing: .mixed(liar))
+      #expect(throws: PageError.busError) { try space.store(UInt64(7), at: start) }
+      #expect(try space.load(at: start, as: UInt8.self) == 5)
+      #expect(throws: PageError.busError) { try space.store(UInt64(7), at: start) }
+      let mirror = try space.mirror(at: start, pages: 4, for: .write)
+      #expect(throws: PageError.badAddress) { try mirror.store(UInt64(7), at: start) }
+      let other = start + 8 * Page.size
+      let silent = Scripted { _, _ in .busError }
+      try space.map(at: other, pages: 4, protection: .readWrite, sharing: .shared, backing: .mixed(silent))
+      for pfn in [image.firstPFN, machine.memory.zeroPage] {
+        #expect(throws: PageError.invalidArgument) { try space.insertMixed(pfn, at: other, writable: true) }
       }
+      #expect(throws: PageError.invalidArgument) { try space.insertPFN(image.firstPFN, at: other, writable: true) }
+      try space.insertPFN(image.firstPFN, at: other)
+      #expect(throws: PageError.busError) { try space.store(UInt64(7), at: other) }
       space.exit()
     }
   }

@@ -39,9 +39,10 @@ struct FrameTable: @unchecked Sendable {
   // Reserved address space. What is behind it depends on the section map.
   @usableFromInline let bytesBase: UnsafeMutableRawPointer
   @usableFromInline let descriptors: UnsafeMutablePointer<FrameDescriptor>
-  // A word for each 2 MiB: bits 0...9 how many frames there are of it, bits 10...11 the kind, bit 15 `patternBit`. From
-  // `calloc`, so that a word which was never written takes no memory. Freed by `release`.
+  // A word for each 2 MiB: bits 0...9 how many frames there are of it, bits 10...11 the kind, bits 14 and 15 below.
+  // From `calloc`, so that a word which was never written takes no memory. Freed by `release`.
   private let sections: UnsafeMutablePointer<Atomic<UInt16>>
+  private static let writableBit: UInt16 = 1 << 14
   private static let patternBit: UInt16 = 1 << 15
   /// Frame numbers are below this.
   let span: Int
@@ -129,6 +130,9 @@ struct FrameTable: @unchecked Sendable {
   /// Whether the frame's bytes are to be had by `SectionMap.fill(_:count:)` before they are used.
   func isFilledOnDemand(_ pfn: PFN) -> Bool { (word(of: pfn) ?? 0) & Self.patternBit != 0 }
 
+  /// Whether this process may store to the frame's bytes: not to those of an image, nor to the page of zeroes.
+  func isWritable(_ pfn: PFN) -> Bool { (word(of: pfn) ?? 0) & Self.writableBit != 0 }
+
   private func word(of pfn: PFN) -> UInt16? {
     guard pfn.rawValue < UInt64(span) else { return nil }
     // ORDERING [section-begin]: acquire.
@@ -139,9 +143,13 @@ struct FrameTable: @unchecked Sendable {
   /// Whether all of the aligned 2 MiB that begin with a frame are memory.
   func isWhole(from pfn: PFN) -> Bool { pfn.isHugeAligned && kind(of: pfn + (Page.pagesPerHuge - 1)) != .hole }
 
-  /// Says what a 2 MiB stretch is, how many frames there are of it, and whether those are filled on demand.
-  func setSection(_ index: Int, _ kind: Kind, count: Int, isFilledOnDemand: Bool = false) {
-    let word = UInt16(kind.rawValue) << 10 | UInt16(count) | (isFilledOnDemand ? Self.patternBit : 0)
+  /// Says what a 2 MiB stretch is, how many frames there are of it, and whether those may be stored to and are filled
+  /// on demand.
+  func setSection(
+    _ index: Int, _ kind: Kind, count: Int, isWritable: Bool = false, isFilledOnDemand: Bool = false
+  ) {
+    let bits = (isWritable ? Self.writableBit : 0) | (isFilledOnDemand ? Self.patternBit : 0)
+    let word = UInt16(kind.rawValue) << 10 | UInt16(count) | bits
     // ORDERING [section-begin]: release.
     sections[index].store(word, ordering: .releasing)
   }

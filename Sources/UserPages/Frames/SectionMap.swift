@@ -67,7 +67,8 @@ final class SectionMap: @unchecked Sendable {
     withLock { live.append(section) }
     for (index, section) in range.enumerated() {
       let count = min(pages - index * Page.pagesPerHuge, Page.pagesPerHuge)
-      table.setSection(section, described ? .described : .bare, count: count, isFilledOnDemand: pattern != nil)
+      table.setSection(
+        section, described ? .described : .bare, count: count, isWritable: writable, isFilledOnDemand: pattern != nil)
     }
     return first
   }

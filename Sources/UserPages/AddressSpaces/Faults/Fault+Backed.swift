@@ -19,7 +19,9 @@ extension Fault {
       }
       if case .done = outcome { handAnswerOver() }
       return outcome
-    case .frameNumber(let pfn, let writable):
+    case .frameNumber(let pfn, let mayStore):
+      // Whatever the backing says: a store to memory that is mapped for reading would end the process.
+      let writable = mayStore && frames.isWritable(pfn)
       if frames.kind(of: pfn) == .hole { return .refused(.noSuchFrame) }
       guard site.mapping.value.mayShow(pfn, at: site.address) else { return .refused(.frameOutOfOrder) }
       // The zero page is never refcounted, as for anonymous memory: a hole in a file of an image.

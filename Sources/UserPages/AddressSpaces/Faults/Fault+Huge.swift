@@ -54,13 +54,13 @@ extension Fault {
       }
       if case .done = outcome { handAnswerOver() }
       return outcome
-    case .frameNumber(let pfn, let writable)
-    where site.mapping.value.mayShow(pfn, at: site.address) && (writable || !storesThrough)
+    case .frameNumber(let pfn, let mayStore)
+    where site.mapping.value.mayShow(pfn, at: site.address) && (!storesThrough || mayStore && frames.isWritable(pfn))
       && (attributes.isPFN || !frames.isValid(pfn) || pfn == zeroPage):
       let isFree = space.with { $0.memory.hasFreeFrame(from: pfn, count: Page.pagesPerHuge, site.section) }
       if isFree { return .refused(.frameNotShared) }
-      return site.insertPFN(
-        pfn, writable: writable && attributes.isShared, storesThrough: storesThrough, validating: validity)
+      let writable = mayStore && frames.isWritable(pfn) && attributes.isShared
+      return site.insertPFN(pfn, writable: writable, storesThrough: storesThrough, validating: validity)
     default:
       // What the mapping cannot have whole it may have page by page.
       isHugeRefused = true

@@ -45,6 +45,7 @@ extension AddressSpace {
   ///   - `file` with the errno if an image that is filled on demand has no memory for the page.
   ///   - `invalidArgument` if the mapping is neither pfn nor mixed, no memory has that number, or the frame is free.
   ///   - `invalidArgument` if the mapping is mixed and the frame has a descriptor. Use `insertMixed`.
+  ///   - `invalidArgument` with `writable`, for memory that this process cannot store to: an image, the page of zeroes.
   ///   - `invalidArgument` if a private pfn mapping would not be linear any more. Copy-on-write could not tell the
   ///     original.
   public func insertPFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {
@@ -52,7 +53,7 @@ extension AddressSpace {
     try insert(at: address) { site, attributes in
       guard attributes.isPFN || attributes.isMixed, self.frames.kind(of: pfn) != .hole,
         !(attributes.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),
-        !self.memory.hasFreeFrame(from: pfn, count: 1, site.section)
+        !self.memory.hasFreeFrame(from: pfn, count: 1, site.section), !writable || self.frames.isWritable(pfn)
       else { return .failed(.invalidArgument) }
       return site.insertPFN(pfn, writable: writable && attributes.isShared)
     }
@@ -68,6 +69,7 @@ extension AddressSpace {
   ///   - `badAddress` if there is no mapping.
   ///   - `invalidArgument` if the mapping is not mixed, no memory has that number, or the frame has no user or is
   ///     private memory.
+  ///   - `invalidArgument` with `writable`, as `insertPFN`.
   ///   - `busy` if something is mapped there.
   ///   - `outOfMemory` if the frame has too many references, or the process lacks memory for a table node.
   ///   - `file` as `insertPFN`.
@@ -76,6 +78,7 @@ extension AddressSpace {
     try insert(at: address) { site, attributes in
       guard attributes.isMixed, self.frames.kind(of: pfn) != .hole else { return .failed(.invalidArgument) }
       if !self.frames.isValid(pfn) || pfn == self.memory.zeroPage {
+        if writable, !self.frames.isWritable(pfn) { return .failed(.invalidArgument) }
         return site.insertPFN(pfn, writable: writable && attributes.isShared)
       }
       let outcome = site.insertMixed(pfn, of: self.memory)
@@ -104,7 +107,8 @@ extension AddressSpace {
       guard attributes.isPFN || attributes.isMixed, self.frames.isWhole(from: pfn),
         !(attributes.isMixed && self.frames.isValid(pfn)), site.mapping.value.mayShow(pfn, at: address),
         attributes.hugePages, site.mapping.value.covers(address.hugeRange),
-        !self.memory.hasFreeFrame(from: pfn, count: Page.pagesPerHuge, site.section)
+        !self.memory.hasFreeFrame(from: pfn, count: Page.pagesPerHuge, site.section),
+        !writable || self.frames.isWritable(pfn)
       else { return .failed(.invalidArgument) }
       return site.insertPFN(pfn, writable: writable && attributes.isShared)
     }

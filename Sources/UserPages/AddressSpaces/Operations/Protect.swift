@@ -117,18 +117,18 @@ extension AddressSpace {
   private func adapt(
     _ ptep: PTEPointer, _ isEntry: (PTE) -> Bool, to attributes: VMA.Attributes, _ teardown: inout Teardown
   ) -> Bool {
-    let before = ptep.update { isEntry($0) ? Self.adapt($0, to: attributes) : nil }
+    let before = ptep.update { isEntry($0) ? adapt($0, to: attributes) : nil }
     guard isEntry(before) else { return false }
     // An access that the entry allowed before and does not allow now may be under way. The page lives on and may
     // change, so every kind of page counts.
-    let after = Self.adapt(before, to: attributes)
+    let after = adapt(before, to: attributes)
     if (before.isPresent && !after.isPresent) || (before.isWritable && !after.isWritable) { teardown.expectAccess() }
     return true
   }
 
   /// The entry under other rules (`pte_modify`). It is writable at once if no fault need see the first store
   /// (`can_change_pte_writable`).
-  private static func adapt(_ pte: PTE, to attributes: VMA.Attributes) -> PTE {
+  private func adapt(_ pte: PTE, to attributes: VMA.Attributes) -> PTE {
     guard attributes.protection != .none else {
       return pte.withoutAccess
     }
@@ -137,7 +137,8 @@ extension AddressSpace {
     guard attributes.protection.contains(.write) else { return pte }
     if attributes.isShared {
       // A clean entry of a file stays read-only, so that the first store is noticed and marks the frame dirty.
-      if attributes.isIO || pte.isDirty { pte.set(PTELayout.writable) }
+      // Of an image, too: its memory takes no stores.
+      if pte.isDirty || attributes.isIO && frames.isWritable(pte.pfn) { pte.set(PTELayout.writable) }
     } else if pte.isExclusive {
       pte.set(PTELayout.writable)
     }
