@@ -159,6 +159,35 @@ extension TortureTests {
         }
       }
 
+      /// Reclaim has read one program's entry of a shared page. Another program's advice is that it can do without it.
+      /// The mark of that is for the page as it was: once it is back from the swap file, its entries are clean.
+      @Test(arguments: Engines.all)
+      func anAdviceBesideTheFirstSwapOut(engine: PinEngine) throws {
+        try play(swapPages: 16) { [address] freezer, machine in
+          let parent = try machine.space(engine: engine, holding: 7)
+          let child = try parent.fork()
+          let reclaim = freezer.start("reclaim", freezeAt: .pageOutBetweenEntryAndReplacement) {
+            machine.memory.reclaim(pages: 1)
+          }
+          #expect(reclaim.waitUntilFrozen())
+          // One of the two has the entry that was read. The advice waits for a grace period, so for the reclaim.
+          let advice = freezer.start("advice", freezeAt: .freeBetweenMarkAndEntry) {
+            try child.advise(at: address, pages: 1, .free)
+          }
+          #expect(advice.waitUntilFrozen())
+          reclaim.thaw()
+          advice.thaw()
+          try reclaim.join()
+          try advice.join()
+          #expect(try parent.load(at: address, as: UInt64.self) == 7)
+          child.exit()
+          machine.memory.flushDeferredFrees()
+          machine.memory.reclaim(pages: 64)
+          #expect(try parent.load(at: address, as: UInt64.self) == 7, "another program's advice dropped a page")
+          parent.exit()
+        }
+      }
+
       /// A page that a slot pins has a swap entry while a page-out looks for its holders. The advice leaves it alone.
       @Test func aPinnedPageOnItsWayOut() throws {
         try play(swapPages: 16) { [address] freezer, machine in

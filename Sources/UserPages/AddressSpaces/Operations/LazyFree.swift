@@ -93,11 +93,11 @@ extension AddressSpace {
         // Another space's entry of a page that came back from the swap file is clean, and not for this advice.
         // One of a copy that unsharing made is clean, too. The advice takes it all the same, as Linux 6.18 does
         // (scenario `advise-free-unshared-copy`).
-        guard pte.isExclusive || memory.swap.isUnused else { return }
-        // What a device has stored so far may go (`madvise_free_pte_range`). After a fork a page may be down to this
-        // entry, which no store has made exclusive again. A fork that would add an entry waits for the lock.
-        if pte.isExclusive || frame.mapCount == 1 { frame.clear(Frame.dirtyBit) }
-        frame.set(Frame.lazilyFreedBit)
+        if pte.isExclusive {
+          Self.markLazilyFreed(frame)
+        } else if !memory.swap.whileUnused({ Self.markLazilyFreed(frame, isShared: frame.mapCount > 1) }) {
+          return
+        }
         YieldPoint.freeBetweenMarkAndEntry.reach()
         // A mirror that remembers the page would store to it without a fault.
         let isDone = revokingTranslations(of: address..<address + Page.size) {
@@ -108,6 +108,15 @@ extension AddressSpace {
         return
       }
     }
+  }
+
+  /// Marks the frame of a base page. What a device has stored so far may go, too (`madvise_free_pte_range`).
+  ///
+  /// - Parameter isShared: whether other entries map it. After a fork a page may be down to one entry, which no store
+  ///   has made exclusive again. A fork that would add an entry waits for the lock.
+  private static func markLazilyFreed(_ frame: Frame, isShared: Bool = false) {
+    if !isShared { frame.clear(Frame.dirtyBit) }
+    frame.set(Frame.lazilyFreedBit)
   }
 
   /// Gives up the page of a swap entry, and returns true. If the slot is held, a page-out or a fault is not done with

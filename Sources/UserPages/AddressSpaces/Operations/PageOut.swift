@@ -117,11 +117,12 @@ extension AddressSpace {
           batch.append(page)
           return true
         }
-        // It is on its way to the swap file now. When it is back, its entry is clean for another reason.
-        frame.clear(Frame.lazilyFreedBit)
         // ORDERING [change-then-count]: the entry is replaced here, the references are looked at in `SwapArea.decide`.
         let result = memory.swap.replace(pte.pfn, section) { slot in
-          revokingTranslations(of: address..<address + Page.size) {
+          // It is on its way to the swap file now. When it is back, its entry is clean for another reason. Another
+          // space's advice marks a shared frame only as long as there is no slot: before this, or never.
+          frame.clear(Frame.lazilyFreedBit)
+          return revokingTranslations(of: address..<address + Page.size) {
             ptep.replace(pte, with: PTE(swappedTo: slot, isShared: isShared))
           }
         }

@@ -60,8 +60,15 @@ final class SwapArea: @unchecked Sendable {
   /// Whether a page-out or a fault is at work with a slot.
   func isHeld(_ slot: SwapSlot) -> Bool { monitor.locked { slots[slot.index].holds > 0 } }
 
-  /// Whether no page was ever written out.
-  var isUnused: Bool { monitor.locked { slots.isEmpty } }
+  /// Runs `body` if no page was ever on its way to the swap file, and keeps the first one from setting out meanwhile.
+  /// Returns whether it has run.
+  func whileUnused(_ body: () -> Void) -> Bool {
+    monitor.locked {
+      guard slots.isEmpty else { return false }
+      body()
+      return true
+    }
+  }
 
   /// Whether the file has room for one page at least.
   var hasRoom: Bool { monitor.locked { !free.isEmpty || slots.count < store.pages } }
