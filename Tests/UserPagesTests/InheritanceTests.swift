@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import UserPages
 
@@ -26,6 +27,34 @@ struct InheritanceTests {
       try child.advise(at: 0x11000, pages: 1, .keepOnFork)
       #expect(try child.fork().load(at: 0x11000, as: UInt64.self) == 30)
       pin.release()
+    }
+    memory.flushDeferredFrees()
+    #expect(memory.census().isClean)
+  }
+
+  /// Advice that makes neighbours alike: they become one mapping, while another thread frees what was replaced. No
+  /// look is at a mapping that was given to the queue. AddressSanitizer would notice.
+  @Test func neighboursThatBecomeOneMapping() throws {
+    let memory = try PhysicalMemory(ramPages: 64)
+    do {
+      let space = AddressSpace(memory)
+      let file = try PageCacheFile(memory, pages: 4)
+      try space.map(at: 0x10000, pages: 4, protection: .readWrite)
+      try space.map(at: 0x20000, pages: 4, protection: .readWrite, sharing: .shared, backing: .file(file))
+      let isOver = Locked(false)
+      let drain = CheckedThread { while !isOver.withLock({ $0 }) { memory.flushDeferredFrees() } }
+      for turn in 0..<200 {
+        for start: VirtualAddress in [0x10000, 0x20000] {
+          try space.advise(at: start + (turn % 4) * Page.size, pages: 1, .dontFork)
+          #expect(space.mapping(at: start)?.range.upperBound == start + max(turn % 4, 1) * Page.size)
+          try space.advise(at: start, pages: 4, turn % 2 == 0 ? .dontFork : .doFork)
+          #expect(space.mapping(at: start)?.range.upperBound == start + 4 * Page.size)
+          try space.advise(at: start, pages: 4, .doFork)
+        }
+      }
+      isOver.withLock { $0 = true }
+      try drain.join()
+      file.drop()
     }
     memory.flushDeferredFrees()
     #expect(memory.census().isClean)

@@ -124,6 +124,9 @@ extension VMATree {
 
   /// Frees replaced mappings a grace period after the teardown. Their entries are gone, or belong to other mappings
   /// now.
+  ///
+  /// The mmap lock does not keep them any longer: another thread may drain the queue at once. So a mapping that the
+  /// caller found before is not valid after this, unless the caller is in a section.
   func retire(_ old: borrowing Replaced, _ teardown: inout Teardown) {
     // No user's code runs at the end of a mapping without a backing.
     old.forEach { teardown.deferFree($0.retired(holdsObject: !$0.value.attributes.isAnonymous)) }

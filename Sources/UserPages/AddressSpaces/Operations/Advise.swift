@@ -142,9 +142,11 @@ extension AddressSpace {
     _ change: (inout VMA.Attributes) -> Void
   ) throws(PageError) {
     let error = changeMappings(in: range) { writer, teardown in
-      forEachPart(of: range, writer.reader, unless: refusal) { part, _ in
-        self.change(part, writer, &teardown, change)
-      }
+      var end = range.lowerBound
+      let error = forEachPart(of: range, writer.reader, unless: refusal) { part, _ in end = part.upperBound }
+      // One change for all parts: it retires mappings that were found before, the next part's among them.
+      self.change(range.lowerBound..<end, writer, &teardown, change)
+      return error
     }
     if let error { throw error }
   }
