@@ -50,15 +50,22 @@ enum Handles {
   static func end<Object: AnyObject>(
     _ handle: OpaquePointer, _ kind: Kind, _ type: Object.Type, _ last: (Object) -> Void = { _ in }
   ) -> Bool {
+    // Kept: as soon as it has no dependents, another thread may end it.
+    var machine: PhysicalMemory?
     let isEnded = live.withLock { live in
       guard let entry = live[UInt(bitPattern: handle)], entry.kind == kind, entry.dependents == 0 else { return false }
       live[UInt(bitPattern: handle)] = nil
-      if kind != .machine { live[entry.machine]?.dependents -= 1 }
+      if kind != .machine, live[entry.machine] != nil, let pointer = UnsafeRawPointer(bitPattern: entry.machine) {
+        machine = Unmanaged<PhysicalMemory>.fromOpaque(pointer).takeUnretainedValue()
+        live[entry.machine]?.dependents -= 1
+      }
       return true
     }
     guard isEnded else { return false }
     lending(handle, type, last)
     Unmanaged<Object>.fromOpaque(UnsafeRawPointer(handle)).release()
+    // A cache that reclaim has at hand ends with that: its file is written and closed when this returns.
+    machine?.waitForReclaims()
     return true
   }
 }

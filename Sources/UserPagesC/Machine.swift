@@ -56,6 +56,7 @@ public func up_machine_destroy(_ machine: OpaquePointer?) -> Int32 {
   guard let machine, Handles.isLive(machine, .machine) else { return -EINVAL }
   guard Handles.dependents(of: machine) == 0 else { return -EBUSY }
   let isIdle = lending(machine, PhysicalMemory.self) { memory in
+    memory.waitForReclaims()
     memory.flushDeferredFrees()
     let census = memory.census()
     return census.pins == 0 && census.references == 0 && census.mapcounts == 0

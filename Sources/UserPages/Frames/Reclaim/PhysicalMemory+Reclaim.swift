@@ -33,6 +33,10 @@ extension PhysicalMemory {
       unlessDoneSince: reclaimer.passes.load(ordering: .sequentiallyConsistent))
   }
 
+  /// Returns when no reclaim of another thread is left that was under way: what it kept alive has ended by then, if the
+  /// caller gave it up before. A hook of a cache, or a store, does not wait.
+  package func waitForReclaims() { reclaimer.underWay.waitForOthers() }
+
   /// The background thread's work: until the high watermark is reached. Returns false if there is nothing to take back.
   func reclaimInBackground() -> Bool {
     let watermarks = reclaimer.watermarks
@@ -54,6 +58,14 @@ extension PhysicalMemory {
     atMost most: Int, of zone: ReclaimZone = .any, swapping: Bool, unlessDoneSince before: Int? = nil
   ) -> Int {
     guard ReclaimScope.mayReclaim else { return 0 }
+    return reclaimer.underWay.run {
+      reclaimInTurn(atMost: most, of: zone, swapping: swapping, unlessDoneSince: before)
+    }
+  }
+
+  private func reclaimInTurn(
+    atMost most: Int, of zone: ReclaimZone, swapping: Bool, unlessDoneSince before: Int?
+  ) -> Int {
     // Released when no lock is held: a cache or a space may end with that.
     var kept: [AnyObject] = []
     defer { withExtendedLifetime(kept) {} }

@@ -42,6 +42,7 @@ final class Reclaimer: @unchecked Sendable {
   /// How often a thread has reclaimed, and what came of the last time. Written under `lock`.
   let passes = Atomic<Int>(0)
   let lastFreed = Atomic<Int>(0)
+  let underWay = ReclaimPasses()
 
   private struct Registered {
     /// Tells it from all others.
