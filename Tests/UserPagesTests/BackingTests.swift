@@ -56,6 +56,29 @@ struct BackingTests {
     }
   }
 
+  /// A backing with an array of pages, which is asked before stores. A page behind its end would be a trap.
+  private final class Checked: Backing {
+    let pageCount = 1
+    let writesBack = true
+    private let stores = Locked([0])
+
+    func prepareStore(page: Int) -> StoreAnswer {
+      stores.withLock { $0[page] += 1 }
+      return .allow
+    }
+
+    func willStore(page: Int) -> StoreAnswer { prepareStore(page: page) }
+    func fault(page: Int, write: Bool) -> FaultAnswer { .busError }
+  }
+
+  @Test func aBackingIsNotAskedForStoresBehindItsEnd() throws {
+    try withMachine { memory, space in
+      let backing = Checked()
+      try space.map(at: 0x10000, pages: 2, protection: .readWrite, sharing: .shared, backing: .file(backing))
+      #expect(throws: PageError.busError) { try space.store(UInt8(1), at: 0x11000) }
+    }
+  }
+
   @Test func aRingIsSeenTwice() throws {
     try withMachine { memory, space in
       let device = try RingDevice(memory, ringPages: 4)

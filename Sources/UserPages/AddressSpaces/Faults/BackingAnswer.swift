@@ -17,15 +17,19 @@ struct FaultQuestion {
   /// What takes its time before a store. It comes before the sequence is read: write-backs advance it meanwhile, the
   /// backing's own among them, and each would have the fault ask again.
   fileprivate func prepareStore() -> StoreAnswer {
-    write && backing.writesBack ? backing.prepareStore(page: page) : .allow
+    write && backing.writesBack && isInside ? backing.prepareStore(page: page) : .allow
   }
 
+  /// Whether the backing has what is asked for. A mapping may be longer than its backing. A backing with an array of
+  /// pages need not check: it is asked for a page only right after this.
+  fileprivate var isInside: Bool { page <= backing.pageCount - (isHuge ? Page.pagesPerHuge : 1) }
+
   fileprivate func ask() -> FaultAnswer? {
-    // A mapping may be longer than its backing. A backing with an array of pages need not check.
-    let pageCount = backing.pageCount
-    if isHuge { return page <= pageCount - Page.pagesPerHuge ? backing.hugeFault(page: page, write: write) : nil }
-    return page < pageCount ? backing.fault(page: page, write: write) : .busError
+    guard isInside else { return isHuge ? nil : .busError }
+    return isHuge ? backing.hugeFault(page: page, write: write) : backing.fault(page: page, write: write)
   }
+
+  fileprivate func askToStore() -> StoreAnswer { isInside ? backing.willStore(page: page) : .busError }
 }
 
 /// A backing's answer to a question. It owns the reference that came with the answer until an entry takes it over.
@@ -63,7 +67,7 @@ struct BackingAnswer: ~Copyable {
       return
     }
     if question.isMapped {
-      content = Content(question.backing.willStore(page: question.page))
+      content = Content(question.askToStore())
       reference = nil
       return
     }
