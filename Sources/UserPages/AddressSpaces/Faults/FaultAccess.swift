@@ -19,9 +19,10 @@ extension VMA {
   /// Whether the mapping allows `access`. A forced write is allowed only if it ends in a private copy.
   func permits(_ access: FaultAccess) -> Bool {
     switch access {
-    case .read, .unshare: attributes.protection != .none
+    case .read: attributes.protection != .none
     case .write: attributes.protection.contains(.write)
-    case .forcedRead: true
+    // A pin asks to unshare, after `VMA.refuses` has judged protection and force.
+    case .forcedRead, .unshare: true
     case .forcedWrite: attributes.protection.contains(.write) || isPrivate
     }
   }
