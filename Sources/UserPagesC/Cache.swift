@@ -64,7 +64,10 @@ private func makeCache(
 ) -> Int32 {
   makeBacking(machine, backing) { (memory) throws(PageError) in
     // Before the file is made: an argument that is refused leaves nothing behind.
-    guard options.limit > 0, let stability = PageCache.Stability(options.stability) else { throw .invalidArgument }
+    guard PageCache.limits.contains(count(options.limit)),
+      options.maximum_pages == 0 || PageCache.pageCounts.contains(count(options.maximum_pages)),
+      let stability = PageCache.Stability(options.stability)
+    else { throw .invalidArgument }
     let hooks = CacheHooks(options)
     let cache = try PageCache(
       memory, try store(options.uses_calls != 0 ? .calls : .ring), limit: count(options.limit), stability: stability,

@@ -60,7 +60,6 @@ final class Coherence: Sendable {
 
   private static let noNumber = UInt64.max
 
-  private let file: DirectFile
   private let cache: PageCache
   private let descriptor: Int32
   private let state = Guarded(State())
@@ -69,10 +68,9 @@ final class Coherence: Sendable {
   private let backfilled = Atomic<UInt64>(noNumber)
   private let walConnections = Atomic<Int>(0)
 
-  /// - Parameter descriptor: one of `file`, which lives as long.
-  init(_ cache: PageCache, _ file: DirectFile, descriptor: Int32) {
+  /// - Parameter descriptor: one of the cache's file, which lives as long.
+  init(_ cache: PageCache, descriptor: Int32) {
     self.cache = cache
-    self.file = file
     self.descriptor = descriptor
   }
 
@@ -293,7 +291,6 @@ final class Coherence: Sendable {
   /// Forgets every page, and takes the file's length anew.
   private func invalidate(_ state: inout State) throws(PageError) {
     state.invalidations += 1
-    try file.refreshByteCount()
     try cache.invalidate()
   }
 }

@@ -54,7 +54,7 @@ final class Pool: Sendable {
     self.options = options
     lastFrame = memory.lastRAMFrame
     locks = options.isExclusive ? try ProcessLocks(locking: poolFile.descriptor) : nil
-    coherence = Coherence(cache, file, descriptor: poolFile.descriptor)
+    coherence = Coherence(cache, descriptor: poolFile.descriptor)
   }
 
   deinit { readLocks.end() }

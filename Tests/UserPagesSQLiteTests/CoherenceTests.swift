@@ -149,7 +149,7 @@ private final class Stage {
     descriptor = open(path, O_RDWR | O_CLOEXEC)
     let file = try DirectFile(owning: descriptor)
     cache = try PageCache(try PhysicalMemory(ramPages: 64), file, limit: 16, takesStores: false)
-    coherence = Coherence(cache, file, descriptor: descriptor)
+    coherence = Coherence(cache, descriptor: descriptor)
     let start = UnsafeMutableRawPointer.allocate(byteCount: Self.indexSize, alignment: 8)
     start.initializeMemory(as: UInt8.self, repeating: 0, count: Self.indexSize)
     index = WALIndex(start: start)

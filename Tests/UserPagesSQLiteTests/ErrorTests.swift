@@ -35,6 +35,7 @@ import UserPages
     }
 
     var byteCount: Int { file.byteCount }
+    func refreshByteCount() throws(PageError) { try file.refreshByteCount() }
 
     func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
       try Self.check(.reads, .read)

@@ -155,6 +155,7 @@ final class RecordingStore: PageStore {
   }
 
   var byteCount: Int { store.byteCount }
+  func refreshByteCount() throws(PageError) { try store.refreshByteCount() }
 
   func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
     try store.read(from: page, into: pages)

@@ -113,6 +113,7 @@ final class CountingStore: PageStore {
   init(_ file: DirectFile) { self.file = file }
 
   var byteCount: Int { file.byteCount }
+  func refreshByteCount() throws(PageError) { try file.refreshByteCount() }
 
   func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
     reads.wrappingAdd(pages.count, ordering: .relaxed)

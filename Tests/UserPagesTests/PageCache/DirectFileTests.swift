@@ -216,6 +216,21 @@ import Testing
     }
   }
 
+  /// A cache that forgets its pages learns the length as well.
+  @Test(arguments: [1, 9]) func aLengthThatAnotherProgramSets(pages: Int) throws {
+    try withPath(pattern(4 * Page.size, seed: 8)) { path in
+      let cache = try PageCache(try PhysicalMemory(ramPages: 64), try DirectFile(path: path), limit: 16)
+      #expect(try cache.read(at: 3 * Page.size, count: 1).count == 1)
+      #expect(truncate(path, off_t(pages * Page.size)) == 0)
+      try cache.invalidate()
+      #expect(cache.byteCount == pages * Page.size)
+      try cache.write([1], at: (pages + 1) * Page.size)
+      #expect(cache.byteCount == (pages + 1) * Page.size + 1)
+      try cache.sync()
+      #expect(try contents(path).count == (pages + 1) * Page.size + 1)
+    }
+  }
+
   @Test func theLengthIsSet() throws {
     try withPath { path in
       let store = try DirectFile(path: path)

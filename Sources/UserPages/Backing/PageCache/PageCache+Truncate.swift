@@ -77,19 +77,25 @@ extension PageCache {
   /// until it is released. Private copies stay.
   ///
   /// - Throws:
+  ///   - `file` if the store cannot learn its length, which stays what it was. The pages are gone by then.
   ///   - `file(.resize, errno: EFBIG)` for a length beyond the most pages that the cache was made for. The pages are
   ///     gone by then.
   ///   - `busy` inside `willWriteBack` and inside a call of the store.
   /// - Complexity: O(pages in memory), and one grace period.
   public func invalidate() throws(PageError) {
     try changingContents { kept throws(PageError) in
-      let after = callingStore { store.byteCount }
+      var failure: PageError?
+      let after = callingStore {
+        do throws(PageError) { try store.refreshByteCount() } catch { failure = error }
+        return store.byteCount
+      }
       let isTooLong = Page.count(holding: after) > states.capacity
       reader.byteCount.store(isTooLong ? 0 : after, ordering: .sequentiallyConsistent)
       YieldPoint.holeBetweenStoreAndDrop.reach()
       forget(0..<states.capacity, keepingIn: &kept)
       unsynced.withLock { $0.removeAll() }
       if isTooLong { throw .file(.resize, errno: EFBIG) }
+      if let failure { throw failure }
     }
   }
 

@@ -98,6 +98,8 @@ public final class PageCache: Backing {
   static let batchSize = 128
   /// Pages that one grace period of an eviction serves. It needs no room for copies, so there are more.
   static let evictionBatchSize = 256
+  /// What `init` takes.
+  package static let (limits, pageCounts) = (1...1 << 31, 0...1 << 40)
 
   /// The file that the pages are of.
   public let store: any PageStore
@@ -149,18 +151,16 @@ public final class PageCache: Backing {
   ///     It costs address space, not memory.
   ///   - hooks: what is called before stores and writes.
   /// - Throws:
-  ///   - `invalidArgument` for a limit that is not positive or beyond 2^31.
-  ///   - `invalidArgument` for more than 2^40 pages, also if the file has them.
+  ///   - `invalidArgument` for a limit outside of `limits`, or for pages outside of `pageCounts`, the file's own too.
   ///   - `outOfMemory` if the process lacks the address space.
   /// - Complexity: O(1), whatever the limit is: the list of places grows with the pages that are in memory together.
   public init(
     _ memory: PhysicalMemory, _ store: any PageStore, limit: Int, stability: Stability = .none,
-    takesStores: Bool = true,
-    maximumPages: Int? = nil, hooks: Hooks = Hooks()
+    takesStores: Bool = true, maximumPages: Int? = nil, hooks: Hooks = Hooks()
   ) throws(PageError) {
     let byteCount = store.byteCount
     let maximumPages = max(maximumPages ?? 1 << 26, Page.count(holding: byteCount))
-    guard limit > 0, limit <= 1 << 31, maximumPages <= 1 << 40 else { throw .invalidArgument }
+    guard Self.limits.contains(limit), Self.pageCounts.contains(maximumPages) else { throw .invalidArgument }
     self.memory = memory
     self.store = store
     self.limit = limit

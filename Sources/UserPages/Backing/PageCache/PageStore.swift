@@ -15,6 +15,10 @@ public protocol PageStore: AnyObject, Sendable {
   /// The file's length in bytes, which need not be a multiple of 4096.
   var byteCount: Int { get }
 
+  /// Learns a length that another program has changed. The default does nothing: for a store that no other program
+  /// changes.
+  func refreshByteCount() throws(PageError)
+
   /// Reads consecutive pages, from `page` on, into `pages`. The file has a part of each at least. What its last page
   /// lacks is filled with zeroes.
   ///
@@ -59,6 +63,9 @@ public protocol PageStore: AnyObject, Sendable {
 }
 
 extension PageStore {
+  /// Nothing to ask: the length changes by `setByteCount` alone.
+  public func refreshByteCount() throws(PageError) {}
+
   /// Reads each stretch of consecutive pages by itself.
   public func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
     var errors = [PageError?](repeating: nil, count: numbers.count)
