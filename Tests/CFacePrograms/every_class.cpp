@@ -48,6 +48,9 @@ void pin_and_pins() {
     MUST(no_pages.empty() && machine.frame(number).pins == 0);
     MUST(error_of([&] { no_pages.frame_number(0); }) == EINVAL);
     MUST(error_of([&] { machine.destroy(); }) == EBUSY);
+    // What was moved from is no backing. It does not stand for anonymous memory.
+    backing shown = backing::memory_file(machine, 1, 1), kept(std::move(shown));
+    MUST(error_of([&] { space.map(base + 8 * page, 1, read_write, UP_MAP_SHARED, shown); }) == EINVAL);
   }
   machine.destroy();
 }

@@ -378,6 +378,8 @@ public:
   void map(
       std::uint64_t address, std::uint64_t pages, unsigned protection, unsigned flags, const backing &shown,
       std::uint64_t first_page = 0) {
+    // Without a backing it would be anonymous memory.
+    if (shown.get() == nullptr) throw error(-EINVAL, "up_space_map");
     check(up_space_map(get(), address, pages, protection, flags, shown.get(), first_page), "up_space_map");
   }
   void unmap(std::uint64_t address, std::uint64_t pages) {
@@ -450,12 +452,14 @@ public:
   }
   /// Loads an integer of 1, 2, 4 or 8 bytes.
   template <typename T> T load(std::uint64_t address) const {
+    static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "another type goes by its bytes");
     std::uint64_t value = 0;
     check(up_space_load_word(get(), address, sizeof(T), &value), "up_space_load_word");
     return static_cast<T>(value);
   }
   /// Stores an integer of 1, 2, 4 or 8 bytes.
   template <typename T> void store(std::uint64_t address, T value) {
+    static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "another type goes by its bytes");
     check(up_space_store_word(get(), address, sizeof(T), static_cast<std::uint64_t>(value)), "up_space_store_word");
   }
 
@@ -500,11 +504,13 @@ public:
     check(up_mirror_store(get(), address, bytes, count), "up_mirror_store");
   }
   template <typename T> T load(std::uint64_t address) const {
+    static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "another type goes by its bytes");
     std::uint64_t value = 0;
     check(up_mirror_load_word(get(), address, sizeof(T), &value), "up_mirror_load_word");
     return static_cast<T>(value);
   }
   template <typename T> void store(std::uint64_t address, T value) {
+    static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "another type goes by its bytes");
     check(up_mirror_store_word(get(), address, sizeof(T), static_cast<std::uint64_t>(value)), "up_mirror_store_word");
   }
   /// Whether there is a translation of the page of `address` that may still be read.

@@ -24,10 +24,9 @@ extension AddressSpace {
     backing kind: MappingKind = .anonymous, offset: Int = 0, hugePages: Bool? = nil,
     replaces: Bool = true
   ) throws(PageError) {
-    guard address.isPageAligned, pages > 0, offset >= 0, offset <= Int.max / Page.size - pages else {
-      throw .invalidArgument
-    }
+    guard address.isPageAligned, pages > 0, offset >= 0 else { throw .invalidArgument }
     guard let range = address.range(pages: pages) else { throw .outOfMemory }
+    guard offset <= Int.max / Page.size - pages else { throw .invalidArgument }
     var kind = kind
     var firstPage = offset
     if case .anonymous = kind {
