@@ -46,7 +46,7 @@
         }
       }
 
-      /// The pin has read the entry of a mapping by number. A file's takes its place, whose page is not there yet.
+      /// The pin has read the entry of a mapping by number. A file's takes its place; its page is not there yet.
       @Test(arguments: Engines.lockless)
       func anEntryOfAnEarlierMappingIsNotHeld(engine: PinEngine) throws {
         try play { freezer, machine in
@@ -98,7 +98,7 @@
     }
   }
 
-  /// A device whose every page is the number of the page of zeroes.
+  /// A device: its every page is the number of the page of zeroes.
   private final class ZeroNumbers: Backing {
     private let memory: PhysicalMemory
     init(_ memory: PhysicalMemory) { self.memory = memory }

@@ -58,7 +58,7 @@ enum Work: String, CaseIterable, Sendable {
   case range512
   /// Every thread pins and releases 512 pages that one entry of 2 MiB maps, by one count.
   case huge512
-  /// Every thread draws from untouched pages, whose entries show the page of zeroes. Its pins are for reading.
+  /// Every thread draws from untouched pages: their entries show the page of zeroes. Its pins are for reading.
   case untouched
   /// Every thread draws ranges of 512 such pages.
   case untouched512

@@ -1,4 +1,4 @@
-// The last of two threads frees the object whose mutex they took: each frees it after both have given the mutex back.
+// The last of two threads frees the object with the mutex that they took: each frees it after both have given the mutex back.
 //
 // outcome: r1=1
 #include "litmus.h"

@@ -1,4 +1,4 @@
-/// A setting whose page is freed lazily, and reads as what it was until it is dropped.
+/// A page that is freed lazily reads as what it was until it is dropped.
 private func lazilyFreed(_ engine: PinEngine, _ way: PinWay = .first) -> Setting {
   let setting = Setting(engine: engine, way, swapPages: 2)
   try! setting.space.advise(at: Setting.address, pages: 1, .free)
@@ -77,7 +77,7 @@ func sealAgainstUnmap(_ engine: PinEngine) {
   setting.end()
 }
 
-/// A fault in 2 MiB whose table is empty, and is given back: the page that the fault installs is not lost.
+/// A fault in 2 MiB with an empty table, which is given back: the page that the fault installs is not lost.
 func faultAgainstTableReclaim(_ engine: PinEngine) {
   let setting = Setting(engine: engine)
   let start: VirtualAddress = 0x4000_0000
