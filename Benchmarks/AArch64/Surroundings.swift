@@ -15,6 +15,7 @@ public final class PhysicalMemory: Sendable {
   @usableFromInline let frames: FrameTable
   let tablePages = TablePages()
   let deferred = Deferred()
+  let allocationFailures = AllocationFailures()
 
   init(_ frames: FrameTable) { self.frames = frames }
 
@@ -54,7 +55,12 @@ public final class AddressSpace: Sendable {
 
 final class TablePages: Sendable {
   func allocate() -> UnsafeMutableRawPointer { .allocate(byteCount: Page.size, alignment: Page.size) }
+  func allocateIfPossible() -> UnsafeMutableRawPointer? { allocate() }
   func free(_ page: UnsafeMutableRawPointer) { page.deallocate() }
+}
+
+struct AllocationFailures {
+  func isNext() -> Bool { false }
 }
 
 struct DeferredWord {
