@@ -1,8 +1,8 @@
 import Foundation
 import UserPages
 
-// A program that forks, by its argument, and reports how the child ended; or that has no standard streams. See
-// `ForkTests`.
+// A program that forks, by its argument, and reports how the child ended. Or it has no standard streams (`ForkTests`),
+// or a section that lasts too long (`LongSectionTests`).
 
 /// What the child does.
 enum Deed: String, CaseIterable {
@@ -92,9 +92,12 @@ enum ForkProbe {
     let arguments = CommandLine.arguments
     if arguments.count == 2, arguments[1] == "before" { return try forkBeforeFirstUse() }
     if arguments.count == 3, arguments[1] == "streams" { return try openWithoutStreams(in: arguments[2]) }
+    if arguments.count == 3, arguments[1] == "longSection", let limit = Int(arguments[2]) {
+      return stayInSection(limit: .milliseconds(limit))
+    }
     guard arguments.count == 3, let deed = Deed(rawValue: arguments[1]), let rounds = Int(arguments[2]) else {
       say(
-        "usage: ForkProbe before | ForkProbe streams FOLDER | ForkProbe \(Deed.allCases.map(\.rawValue).joined(separator: "|")) ROUNDS"
+        "usage: ForkProbe before | ForkProbe streams FOLDER | ForkProbe longSection MS | ForkProbe \(Deed.allCases.map(\.rawValue).joined(separator: "|")) ROUNDS"
       )
       Foundation.exit(2)
     }
@@ -172,6 +175,36 @@ enum ForkProbe {
     let image = try Image(memory, path: "\(folder)/data")
     let open = (0..<Int32(3)).filter { fcntl($0, F_GETFD) >= 0 }.count
     withExtendedLifetime((image, cache)) { Foundation.exit(Int32(open)) }
+  }
+
+  /// A thread stays in a section for two seconds while a grace period waits. The output is the thread's number, and
+  /// whether the library's thread that watches grace periods is there: with one reader alone, and a while after.
+  static func stayInSection(limit: Duration) {
+    RCU.longSectionLimit = limit
+    RCU.read {}
+    RCU.synchronize()
+    say(isWatched ? "watched" : "unwatched")
+    let entered = DispatchSemaphore(value: 0)
+    Thread {
+      RCU.read {
+        // Its number is the link's last part.
+        let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+        say("\(link?.split(separator: "/").last ?? "")")
+        entered.signal()
+        sleep(2)
+      }
+    }.start()
+    entered.wait()
+    RCU.synchronize()
+    for _ in 0..<600 where isWatched { usleep(100_000) }
+    say(isWatched ? "watched" : "unwatched")
+  }
+
+  static var isWatched: Bool {
+    let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+    return tasks.contains { task in
+      (try? String(contentsOfFile: "/proc/self/task/\(task)/comm", encoding: .utf8)) == "gup-sections\n"
+    }
   }
 
   /// A child that is forked before the library was used may use it; the parent may, too.

@@ -4,6 +4,7 @@
 #define CPLATFORM_H
 
 #include "rcu.h"
+#include "long_sections.h"
 #include "fork_guard.h"
 #include "reclaim_scope.h"
 #include "release_scope.h"

@@ -24,6 +24,7 @@ extern DECLARE_URCU_TLS(struct urcu_bp_reader *, urcu_bp_reader) __attribute__((
 #include <urcu/static/urcu-bp.h>
 
 #include "fork_guard.h"
+#include "long_sections.h"
 #include "sanitizer.h"
 
 /// Registers the calling thread as a reader. Cold: once in a thread's life.
@@ -53,7 +54,9 @@ static inline int cp_read_ongoing(void) { return URCU_TLS(urcu_bp_reader) && _ur
 
 static inline void cp_synchronize(void) {
   cp_check_not_forked();
+  cp_begin_grace_period();
   urcu_bp_synchronize_rcu();
+  cp_end_grace_period();
   CPLATFORM_ACQUIRE(&urcu_bp_gp);
 }
 
