@@ -19,7 +19,7 @@ Exploration &Exploration::last() {
 
 void Exploration::clear() {
   executions = blocked = abandoned = duplicates = 0;
-  isComplete = false;
+  isComplete = wasStopped = false;
   failure.clear();
   report.clear();
   refusal.clear();
@@ -85,7 +85,10 @@ void Exploration::run(void (*body)(void *), void *bodyArgument, const Options &o
   test = body;
   argument = bodyArgument;
   isBrief = options.isBrief;
-  auto reachedLimit = [&](unsigned long limit) { return limit > 0 && executions + blocked >= limit; };
+  auto reachedLimit = [&](unsigned long limit) {
+    wasStopped = limit > 0 && executions + blocked >= limit;
+    return wasStopped;
+  };
   static bool isPinned = false;
   if (!isPinned) stayOnOneCore();
   isPinned = true;

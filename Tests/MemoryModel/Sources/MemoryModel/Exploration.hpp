@@ -33,6 +33,8 @@ public:
   unsigned long executions = 0;
   unsigned long blocked = 0, abandoned = 0, duplicates = 0;
   bool isComplete = false;
+  /// The most executions that were asked for came before the end of a search.
+  bool wasStopped = false;
   /// The failure and the execution that led to it; empty if there was none.
   std::string failure;
   std::string report;

@@ -87,6 +87,7 @@ void printText(const mm::Exploration &exploration, const mm::Options &options) {
   }
   std::string how = exploration.isComplete ? "complete"
                     : options.isRandom     ? "random, seed " + std::to_string(options.seed)
+                    : exploration.wasStopped ? "stopped"
                     : options.bound >= 0   ? "bound " + std::to_string(options.bound)
                     : !options.replay.empty() ? "replayed"
                                               : "stopped";
