@@ -35,6 +35,12 @@ struct Pins: MeasuringTool {
   @Option(help: ArgumentHelp("Resident pages.", valueName: "n"))
   var pages = 16384
 
+  @Option(
+    help: ArgumentHelp(
+      "Instead of the kinds of work: pins of random pages while each thread holds so many, and another thread unmaps.",
+      valueName: "n,n,..."))
+  var held: HeldCounts?
+
   @Option(help: ArgumentHelp("Rounds; each measures everything once.", valueName: "n"))
   var rounds = 5
 
@@ -69,6 +75,9 @@ struct Pins: MeasuringTool {
     guard (1...1000).contains(rounds) else { throw ValidationError("--rounds must be from 1 to 1000") }
     guard seconds >= 0.001, seconds <= 3600 else { throw ValidationError("--seconds must be from 0.001 to 3600") }
     if let most = threads.counts.max(), most > pages { throw ValidationError("--pages must be at least one a thread") }
+    if held != nil, svg != nil || peers || accesses || cLibrary != nil {
+      throw ValidationError("--held measures the library's engines alone, and draws no picture")
+    }
     if works.contains(where: \.isRange), pages < Work.rangePages {
       throw ValidationError("--pages must be at least \(Work.rangePages) for ranges of \(Work.rangePages)")
     }
@@ -85,9 +94,15 @@ struct Pins: MeasuringTool {
     let results = try json.map { (path) throws(Failure) in try OutputFile(path, option: "--json", others: others) }
     let machine = Machine.current
     try Standard.output("\(pages) resident pages, \(rounds) rounds; \(machine.description)\n")
-    let subjects = try makeSubjects()
     let config = PinsConfig(
       pages: pages, rounds: rounds, seconds: seconds, seed: seed, processorTime: processorTime, machine: machine)
+    if let held {
+      let report = HeldReport(config: config, rows: try rows(held: held.counts))
+      try Standard.output(report.text)
+      try results?.write(json: report)
+      return
+    }
+    let subjects = try makeSubjects()
     let report = PinsReport(config: config, rows: try rows(subjects))
     try Standard.output(report.text(works: works, threads: threads.counts))
     let plot = ThreadsPlot(
@@ -126,6 +141,24 @@ struct Pins: MeasuringTool {
     }
     if peers { subjects.append(DictionarySubject(pages: pages)) }
     return subjects
+  }
+
+  private func rows(held: [Int]) throws(Failure) -> [HeldRow] {
+    let progress = Progress()
+    defer { progress.clear() }
+    let cells = threads.counts.flatMap { threads in
+      held.flatMap { held in [PinEngine.reference, .slot].map { (threads, held, $0) } }
+    }
+    var outcomes = [[HeldPins.Outcome]](repeating: [], count: cells.count)
+    for round in 0..<rounds {
+      for index in Rounds.order(of: cells.count, in: round) {
+        let (threads, held, engine) = cells[index]
+        progress.show("round \(round + 1)/\(rounds), \(threads) threads with \(held) pins, \(engine)")
+        let pins = try HeldPins(engine, threads: threads, held: held, pages: pages)
+        outcomes[index].append(try pins.measure(seconds: seconds, seed: seed &+ UInt64(round) << 32))
+      }
+    }
+    return zip(cells, outcomes).map { HeldRow($0.2, threads: $0.0, held: $0.1, $1) }
   }
 
   private func rows(_ subjects: [any Subject]) throws(Failure) -> [PinsRow] {

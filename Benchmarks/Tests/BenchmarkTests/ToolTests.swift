@@ -50,6 +50,25 @@ import Testing
     #expect(try run("faults", ["--json", "/dev/full"]).errors.contains("ENOSPC"))
   }
 
+  /// Threads that hold pins while they take others: 8 fit into a thread's slots, and of 64 some are references.
+  @Test func pinsBesideHeldOnes() throws {
+    #expect(try run("pins", ["--threads", "1,3", "--held", "8,64", "--json", folder["held"]]).status == 0)
+    let data = try Data(contentsOf: URL(fileURLWithPath: folder["held"]))
+    let report = try JSONSerialization.jsonObject(with: data) as? [String: Any]
+    let rows = try #require(report?["rows"] as? [[String: Any]])
+    #expect(rows.count == 8)
+    for row in rows {
+      let share = try #require(row["counted_share"] as? Double)
+      let isSlot = row["subject"] as? String == "slot"
+      #expect(isSlot ? row["held"] as? Int == 8 ? share == 0 : share > 0.5 && share < 1 : share == 1, "\(row)")
+      for key in ["longest_grace_period_us", "longest_queue_frames", "millions_per_second"] {
+        #expect(try #require(row[key] as? Double) > 0, "\(row)")
+      }
+    }
+    #expect(try run("pins", ["--held", "8", "--svg", folder["svg"]]).status == 64)
+    #expect(try run("pins", ["--held", "0"]).status == 64)
+  }
+
   @Test func oneFileForTwoReports() throws {
     let result = try run("pins", ["--json", folder["both"], "--svg", folder["both"]])
     #expect(result.status == 1)
