@@ -28,7 +28,7 @@ keep() {
 keep "$out/pins.txt" "$bin/pins" --peers --threads "$threads" --json "$out/pins.json" --svg "$out/pins.svg"
 keep "$out/pool.txt" "$bin/pool" --directory "$out" --threads "$threads" --json "$out/pool.json" --svg "$out/pool.svg"
 keep "$out/sqlite.txt" "$bin/sqlite" --directory "$out" --json "$out/sqlite.json" --svg "$out/sqlite.svg"
-keep "$out/faults.txt" "$bin/faults" --threads "$threads" --json "$out/faults.json"
+keep "$out/faults.txt" "$bin/faults" --threads "$threads" --json "$out/faults.json" --svg "$out/faults.svg"
 for io in memory direct; do
   for count in $(echo "$threads" | tr , ' '); do
     keep "$out/oltp-$io-$count.txt" \

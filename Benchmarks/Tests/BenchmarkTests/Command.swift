@@ -22,13 +22,15 @@ struct Command {
   private let folder: TemporaryFolder
 
   /// Starts `tool` with `arguments` in a shell that runs `setup` before it and appends `redirections`. `wrapper` is the
-  /// command that starts the shell.
+  /// command that starts the shell. A tool is one of this build, or a path.
   init(
     _ tool: String, _ arguments: [String], wrapper: [String] = [], setup: String = "", redirections: String = ""
   ) throws {
     let folder = try TemporaryFolder()
-    let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-      .appendingPathComponent(tool).path
+    let program =
+      tool.hasPrefix("/")
+      ? tool
+      : URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent(tool).path
     let script = """
       \(setup)
       exec "$0" "$@" \(redirections)
