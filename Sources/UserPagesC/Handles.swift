@@ -64,8 +64,9 @@ enum Handles {
     guard isEnded else { return false }
     lending(handle, type, last)
     Unmanaged<Object>.fromOpaque(UnsafeRawPointer(handle)).release()
-    // A cache that reclaim has at hand ends with that: its file is written and closed when this returns.
-    machine?.waitForReclaims()
+    // A cache that reclaim has at hand ends with that: its file is written and closed when this returns. A mirror is
+    // the last to keep nothing.
+    if kind != .mirror { machine?.waitForReclaims() }
     return true
   }
 }

@@ -54,6 +54,53 @@ import Testing
     try thread.join()
   }
 
+  /// Each of two reclaims ends something at the same time, as a program's `release` may: neither waits for the other.
+  @Test func twoPassesThatWait() throws {
+    let passes = ReclaimPasses()
+    let (begun, ended) = (Locked(0), DispatchSemaphore(value: 0))
+    let threads = (0..<2).map { _ in
+      CheckedThread {
+        _ = passes.run {
+          begun.withLock { $0 += 1 }
+          while begun.withLock({ $0 }) < 2 {}
+          passes.waitForOthers()
+          return 0
+        }
+        ended.signal()
+      }
+    }
+    for _ in threads {
+      // Bounded: a wait without an end would keep the test from failing.
+      try #require(ended.wait(timeout: .now() + 20) == .success, "two reclaims wait for each other")
+    }
+    for thread in threads { try thread.join() }
+  }
+
+  /// Nor does a round of releases wait: a reclaim may wait for the round.
+  @Test func aRoundOfReleasesDoesNotWait() throws {
+    let passes = ReclaimPasses()
+    let (begun, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let thread = CheckedThread {
+      _ = passes.run {
+        begun.signal()
+        mayEnd.wait()
+        return 0
+      }
+    }
+    begun.wait()
+    let ended = DispatchSemaphore(value: 0)
+    let round = CheckedThread {
+      RCU.deferFree { passes.waitForOthers() }
+      RCU.barrier()
+      ended.signal()
+    }
+    // Bounded, and the reclaim ends in any case: a wait for it would keep the test from failing.
+    #expect(ended.wait(timeout: .now() + 20) == .success, "a round waits for a reclaim")
+    mayEnd.signal()
+    try round.join()
+    try thread.join()
+  }
+
   /// A cache that reclaim has at hand ends when that is over: what waits then finds its file written.
   @Test func aCacheThatReclaimHasAtHand() throws {
     let memory = try PhysicalMemory(ramPages: 64)

@@ -26,7 +26,7 @@ extension AddressSpace {
     guard let mapping = mappings.find(address, leaf.section), mapping.value.refuses(options) == nil else { return 0 }
     YieldPoint.zeroPinBetweenMappingAndSecondLook.reach()
     guard let pte = markedAccessed(leaf)?.pte else { return 0 }
-    let end = min(limit, (mapping.value.range.upperBound - address) / Page.size)
+    let end = min(limit, (mapping.value.range.upperBound - address.pageStart) / Page.size)
     var pages = 0
     if leaf.isLowestLevel {
       while pages < end, PTEPointer(leaf.ptep.word + pages).load() == pte { pages += 1 }

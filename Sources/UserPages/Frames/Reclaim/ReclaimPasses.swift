@@ -1,3 +1,5 @@
+import CPlatform
+
 /// The reclaims that are under way, each with the thread that runs it.
 ///
 /// A reclaim keeps every cache and every space that it found alive until it is done. So a cache that its last user has
@@ -30,14 +32,18 @@ final class ReclaimPasses: @unchecked Sendable {
     return body()
   }
 
-  /// Returns when the reclaims of other threads that were under way have released what they kept. At once for a thread
-  /// that may not reclaim itself: one of them may wait for a lock which it holds.
+  /// Returns when the reclaims of other threads that were under way have released what they kept.
+  ///
+  /// At once for a thread that may not reclaim itself: one of them may wait for a lock which it holds. At once, too,
+  /// in a reclaim and in a round of releases (`ReadyObjects`). A reclaim may wait for a round, and for another's lock.
+  /// A round waits for neither. So each wait here leads from outside of both, and waits form no cycle.
   func waitForOthers() {
-    guard ReclaimScope.mayReclaim else { return }
+    guard ReclaimScope.mayReclaim, cp_innermost_release() == nil else { return }
     let thread = ThreadNumber.current
     monitor.locked {
+      if underWay.contains(where: { $0.thread == thread }) { return }
       let last = lastSerial
-      while underWay.contains(where: { $0.serial <= last && $0.thread != thread }) { monitor.wait() }
+      while underWay.contains(where: { $0.serial <= last }) { monitor.wait() }
     }
   }
 }

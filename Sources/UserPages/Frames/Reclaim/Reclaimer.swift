@@ -89,18 +89,20 @@ final class Reclaimer: @unchecked Sendable {
       registry.all[registry.all.count - 1].serial = registry.lastSerial
       return registry.all.count > 2 * registry.swept
     }
-    // The look at a weak reference may be an object's last one, and its end a user's: not in every scope.
-    if isLong, ReclaimScope.mayRelease { sweep() }
+    // The look at a weak reference may be an object's last one, and its end a user's: not in every scope. It keeps the
+    // object alive as a reclaim does.
+    if isLong, ReclaimScope.mayRelease { _ = underWay.run(sweep) }
   }
 
-  /// Drops those that have ended.
-  private func sweep() {
+  /// Drops those that have ended. Returns how many.
+  private func sweep() -> Int {
     let all = registry.withLock { $0.all }
     let ended = Set(all.filter { $0.cache == nil && $0.space == nil }.map(\.serial))
     registry.withLock { registry in
       registry.all.removeAll { ended.contains($0.serial) }
       registry.swept = max(registry.all.count, 16)
     }
+    return ended.count
   }
 
   /// The caches that live. `kept` gets them, and is released when no lock is held.

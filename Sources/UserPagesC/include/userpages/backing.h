@@ -121,9 +121,10 @@ UP_API int64_t up_image_run_policy(up_backing *backing, unsigned hot_after, unsi
 /// Ends a handle. Mappings keep what the backing shows until they are unmapped.
 ///
 /// A page cache writes its dirty pages back when the last mapping and the last `up_cache_handle` have gone too. Errors of these writes are
-/// lost: `up_cache_sync` before.
+/// lost: `up_cache_sync` before. When the call that ends the last of the three returns, the file is written and closed: it waits for a reclaim
+/// that has the cache at hand. In a callback it does not wait.
 ///
-/// Errors: -EINVAL. Threads: last.
+/// Errors: -EINVAL. Threads: last, under no lock that a callback takes.
 UP_API int up_backing_destroy(up_backing *backing);
 
 /// Returns how many pages a backing has at this moment. Errors: -EINVAL. Threads: any.

@@ -113,7 +113,8 @@ UP_API int up_cache_is_resident(up_backing *backing, uint64_t page);
 ///
 /// When it returns, no look-up finds what was read or written before. Pins keep their frames, and private copies stay.
 ///
-/// Errors: -EINVAL if `backing` is no cache; -EFBIG for a length beyond the most pages of the cache; -EBUSY inside a hook. Threads: any.
+/// Errors: -EINVAL if `backing` is no cache; -EFBIG for a length beyond the most pages of the cache; -EBUSY inside a hook; what `fstat` said of
+/// the file: its pages are forgotten then as well. Threads: any.
 UP_API int up_cache_invalidate(up_backing *backing);
 
 /// Returns when every store that came before the call is in the file and would survive a loss of power (`fsync(2)`).
@@ -142,7 +143,9 @@ UP_API int up_cache_handle_sync(up_cache_handle *handle);
 /// Errors: that error's number; -EINVAL. Threads: any.
 UP_API int up_cache_handle_check(up_cache_handle *handle);
 
-/// Ends a handle of a cache. It writes nothing back, unless it was the last to keep the cache. Errors: -EINVAL. Threads: last.
+/// Ends a handle of a cache. It writes nothing back, unless it was the last to keep the cache: `up_backing_destroy`.
+///
+/// Errors: -EINVAL. Threads: last, under no lock that a callback takes.
 UP_API int up_cache_handle_destroy(up_cache_handle *handle);
 
 /// Writes the dirty pages of a range, and returns when the writes are over (`sync_file_range(2)`). `up_cache_sync` makes them safe and

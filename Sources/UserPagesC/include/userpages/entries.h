@@ -49,13 +49,14 @@ UP_API int up_space_insert_page(up_space *space, uint64_t address, uint64_t numb
 /// Maps a frame number, without a reference (`vmf_insert_pfn`). `writable` is not 0 if stores through a shared mapping may go there.
 ///
 /// Errors: -EFAULT; -EBUSY; -ENOMEM as `up_space_insert_page`; -EINVAL if the mapping is neither by number nor mixed, no memory has the number, a
-/// mixed mapping would have to count the frame, or a private one would not be linear any more. Threads: any.
+/// mixed mapping would have to count the frame, a private one would not be linear any more, the frame is free, or `writable` is asked of memory that
+/// takes no stores: an image, the page of zeroes. Threads: any.
 UP_API int up_space_insert_number(up_space *space, uint64_t address, uint64_t number, int writable);
 
 /// Maps a frame number in a mixed mapping, and retains the frame if it has a descriptor (`vmf_insert_mixed`).
 ///
 /// Errors: -EFAULT; -EBUSY; -ENOMEM as `up_space_insert_page`; -EINVAL if the mapping is not mixed, no memory has the number, or the frame has no user
-/// or is private memory. Threads: any.
+/// or is private memory; or for `writable` as `up_space_insert_number`. Threads: any.
 UP_API int up_space_insert_mixed(up_space *space, uint64_t address, uint64_t number, int writable);
 
 /// Maps 2 MiB by number (`vmf_insert_pfn_pmd`): `number` is the first of 512, and both it and the address are aligned to 2 MiB.

@@ -89,7 +89,9 @@ UP_API int up_space_fork(up_space *space, up_space **child);
 /// Errors: -EINVAL. Threads: any.
 UP_API int up_space_exit(up_space *space);
 
-/// Unmaps everything and ends the handle. Pins and mirrors may outlive the space. Errors: -EINVAL. Threads: last.
+/// Unmaps everything and ends the handle. Pins and mirrors may outlive the space. It may be the end of a cache: `up_backing_destroy`.
+///
+/// Errors: -EINVAL. Threads: last, under no lock that a callback takes.
 UP_API int up_space_destroy(up_space *space);
 
 /// Maps `pages` pages at exactly `address` (`mmap(2)` with MAP_FIXED, or with MAP_FIXED_NOREPLACE).
