@@ -379,7 +379,7 @@ public:
       std::uint64_t address, std::uint64_t pages, unsigned protection, unsigned flags, const backing &shown,
       std::uint64_t first_page = 0) {
     // Without a backing it would be anonymous memory.
-    if (shown.get() == nullptr) throw error(-EINVAL, "up_space_map");
+    if (shown.get() == nullptr) check(-EINVAL, "up_space_map");
     check(up_space_map(get(), address, pages, protection, flags, shown.get(), first_page), "up_space_map");
   }
   void unmap(std::uint64_t address, std::uint64_t pages) {
