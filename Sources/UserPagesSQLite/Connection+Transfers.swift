@@ -36,7 +36,8 @@ extension Connection {
     }
   }
 
-  /// Forgets what a failed write of a checkpoint left dirty. SQLite has heard of the error, and the WAL has the pages.
+  /// Forgets what a failed write, or a failed sync, of a checkpoint left dirty. SQLite has heard of the error, and the
+  /// WAL has the pages.
   ///
   /// Without it a commit is lost:
   /// 1. This process's checkpoint fails to write page p.
@@ -74,6 +75,8 @@ extension Connection {
       try handle.sync()
       return SQLITE_OK
     } catch {
+      // What the disk did not make durable is dirty again.
+      discardUnwritten()
       return ResultCode.of(error, ResultCode.sync)
     }
   }

@@ -38,7 +38,8 @@ struct PoolFile: Sendable {
     guard fstat(descriptor, &status) == 0 else { throw .file(.inspect, errno: errno) }
     identity = FileIdentity(status)
     self.path = String(cString: path)
-    file = try DirectFile(owning: descriptor)
+    // SQLite's locks end with the process.
+    file = try DirectFile(owning: descriptor, transfers: .ringForReads)
     self.descriptor = descriptor
   }
 

@@ -57,6 +57,46 @@ import Testing
     }
   }
 
+  /// Shows the page of zeroes whole. When the hole is filled, each page has a byte.
+  private final class Hole: Backing {
+    let users: BackingUsers? = BackingUsers()
+    let sequence: InvalidationSequence? = InvalidationSequence()
+    let pageCount = 512
+    private let zeroPage: PFN
+    private let filled: PFN
+    private let isFilled = Locked(false)
+
+    init(_ memory: PhysicalMemory, filledBy image: Image) { (zeroPage, filled) = (memory.zeroPage, image.firstPFN) }
+
+    func fault(page: Int, write: Bool) -> FaultAnswer {
+      .frameNumber(isFilled.withLock { $0 } ? filled : zeroPage, writable: false)
+    }
+    func hugeFault(page: Int, write: Bool) -> FaultAnswer? { .frameNumber(zeroPage, writable: false) }
+
+    func fill(page: Int) {
+      isFilled.withLock { $0 = true }
+      sequence?.advance()
+      _ = users?.unmap(page: page, of: self)
+      RCU.synchronize()
+    }
+  }
+
+  /// A private copy of a backing's 2 MiB of zeroes stays a copy, whatever is in it: the backing may change below it.
+  @Test(arguments: Engines.all) func zeroesOfABackedMappingStay(engine: PinEngine) throws {
+    try withHugePages(engine: engine) { machine, space in
+      let hole = Hole(machine.memory, filledBy: try Image(machine.memory, pages: 1) { _ in 0xAA })
+      try space.map(at: hugeBase, pages: 512, protection: .readWrite, backing: .mixed(hole), hugePages: true)
+      _ = try space.load(at: hugeBase, as: UInt8.self)
+      try space.store(UInt8(1), at: hugeBase)
+      for value in [1, 0] as [UInt8] { try space.store(value, at: hugeBase.page(5)) }
+      #expect(space.says(hugeBase) == "huge rw dirty")
+      #expect(space.breakUpHugeFrames(in: whole))
+      hole.fill(page: 5)
+      #expect(try space.load(at: hugeBase.page(5), as: UInt8.self) == 0, "a private page went with the backing's")
+      #expect(try space.load(at: hugeBase, as: UInt8.self) == 1)
+    }
+  }
+
   @Test func aReferenceByNumberKeepsItWhole() throws {
     try withHugePages(engine: .reference) { machine, space in
       try space.mapNumbered(pages: 512)

@@ -120,7 +120,7 @@ import Testing
   /// A pattern's page that its file does not take: a fault, a read and an insertion by number say so.
   @Test func aPatternThatItsFileDoesNotTake() throws {
     let readOnly = open("/dev/null", O_RDONLY | O_CLOEXEC)
-    let pattern = PatternFile(descriptor: readOnly, pages: 4) { _ in 7 }
+    let pattern = try PatternFile(descriptor: readOnly, pages: 4) { _ in 7 }
     #expect(throws: PageError.file(.write, errno: EBADF)) { try pattern.fill(0..<1) }
   }
 }

@@ -74,7 +74,7 @@ final class MemorySection: Sendable {
     _ memory: PhysicalMemory, pages: Int, byte: @escaping @Sendable (Int) -> UInt8
   ) throws(PageError) -> MemorySection {
     let file = try imageFile(memory, pages: pages)
-    let pattern = PatternFile(descriptor: file, pages: pages, byte: byte)
+    let pattern = try PatternFile(descriptor: file, pages: pages, byte: byte)
     try memory.allocationFailures.check()
     let first = try memory.sections.add(
       pages: pages, described: false, file: file, writable: false, shared: true, pattern: pattern)

@@ -25,11 +25,16 @@ final class PatternFile: @unchecked Sendable {
   private let words: UnsafeMutablePointer<Atomic<UInt64>>
 
   /// Takes over `descriptor`, a memory file of `pages` pages of zeroes. Page n is to hold the byte `byte(n)`.
-  init(descriptor: Int32, pages: Int, byte: @escaping @Sendable (Int) -> UInt8) {
+  ///
+  /// - Throws: `outOfMemory` if the process lacks memory for the bits. The descriptor is closed.
+  init(descriptor: Int32, pages: Int, byte: @escaping @Sendable (Int) -> UInt8) throws(PageError) {
     self.descriptor = descriptor
     self.byte = byte
     let count = (pages + 63) / 64
-    guard let zeroes = calloc(count, MemoryLayout<Atomic<UInt64>>.stride) else { fatalError("out of memory") }
+    guard let zeroes = calloc(count, MemoryLayout<Atomic<UInt64>>.stride) else {
+      close(descriptor)
+      throw .outOfMemory
+    }
     words = zeroes.bindMemory(to: Atomic<UInt64>.self, capacity: count)
   }
 

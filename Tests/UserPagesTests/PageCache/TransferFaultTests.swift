@@ -95,6 +95,32 @@ import Testing
     }
   }
 
+  /// Where locks end with the process, no write is left to a ring.
+  @Test func writesByCalls() throws {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("calls-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try Data([UInt8](repeating: 1, count: 16 * Page.size)).write(to: URL(fileURLWithPath: path))
+    let transfers = Locked<[Transfer]>([])
+    let file = try FrameFile(
+      path: path,
+      faults: { transfer in
+        transfers.withLock { $0.append(transfer) }
+        return nil
+      })
+    let hasRing = file.usesRing
+    let store = try DirectFile(file: file, writesByRing: false)
+    #expect(store.transfers == (hasRing ? .ringForReads : .calls))
+    let memory = try PhysicalMemory(ramPages: 16)
+    let frames = try (0..<3).map { _ in try memory.allocateFrame(.mayReclaim) }
+    let bytes = frames.map { memory.frames.bytes(of: $0) }
+    #expect(store.read(into: LentPages(bytes, isWritable: true), at: [0, 5, 9]) == [nil, nil, nil])
+    #expect(store.write(LentPages(bytes, isWritable: false), at: [0, 5, 9]) == [nil, nil, nil])
+    for frame in frames { memory.discardFrame(frame) }
+    let seen = transfers.withLock { $0 }
+    #expect(seen.filter(\.isWrite).count == 3 && seen.allSatisfy { !($0.isWrite && $0.isTogether) })
+    #expect(seen.contains { !$0.isWrite && $0.isTogether } == hasRing)
+  }
+
   /// Whether the kernel and the file system allow a ring.
   private static func hasRing() throws -> Bool {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("ring-\(UUID().uuidString)").path

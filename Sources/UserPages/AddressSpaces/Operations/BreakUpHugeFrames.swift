@@ -142,7 +142,9 @@ extension AddressSpace {
     let address: VirtualAddress
     let ptep: PTEPointer
     let pte: PTE
-    let isLocked: Bool
+    /// Whether the page of zeroes may take its place. In a mapping of a backing that would be the backing's page, which
+    /// goes when the backing changes. A locked mapping keeps what it has.
+    let mayBeZeroes: Bool
   }
 
   /// The entries that map parts of 2 MiB frames, by the first frame, of the frames that may be broken up. Entries of 2
@@ -173,9 +175,10 @@ extension AddressSpace {
           for (address, ptep) in run {
             let pte = ptep.waitUntilUnlocked()
             guard pte.isMapped, pte.isAnonymous, pte.isHuge else { continue }
-            let isLocked = mapping.value.attributes.isLocked
+            let attributes = mapping.value.attributes
             parts[pte.folioPFN, default: []].append(
-              PartEntry(address: address, ptep: ptep, pte: pte, isLocked: isLocked))
+              PartEntry(
+                address: address, ptep: ptep, pte: pte, mayBeZeroes: attributes.isAnonymous && !attributes.isLocked))
           }
         }
       }
@@ -215,7 +218,7 @@ extension AddressSpace {
     }
     for entry in entries {
       let pte = entry.pte
-      if isAlone, !entry.isLocked, frames.bytes(of: pte.pfn).firstOther(than: 0) == nil {
+      if isAlone, entry.mayBeZeroes, frames.bytes(of: pte.pfn).firstOther(than: 0) == nil {
         let zeroes = PTE(mapping: memory.zeroPage).asSpecial
         entry.ptep.store(pte.isProtNone ? zeroes.withoutAccess : zeroes)
         frames.frame(pte.pfn).removeMapping()

@@ -7,16 +7,25 @@ import Synchronization
 /// The lock is advice: a program that does not ask for it can still change the file. A page that the file has then lost
 /// cannot be read: `file(.readWhole, errno: EIO)`. If the process is killed, the lock lasts until the kernel is done
 /// with its writes. So none of them overwrites a page that the next user has written.
+///
+/// A process that is killed while it writes the last page may leave the file longer, up to that page's end, by zeroes.
 public final class DirectFile: PageStore {
   private let file: FrameFile
+  private let writesByRing: Bool
   /// Held while the length changes: also for a moment by a write of the last page, see `write`.
   private let length: Monitor
   private let lengthInBytes: Atomic<Int>
+  // How long the file is to be, and how long a write has left it. Guarded by `length`.
+  private let overlong = Guarded<(length: Int, found: Int)?>(nil)
 
   /// How pages that are not consecutive are transferred.
   public enum Transfers: Sendable {
     /// Side by side, up to 64 stretches with one system call (io_uring).
     case ring
+    /// Reads as `ring`, writes as `calls`. For a file with locks that end with their process (`fcntl(2)`): the kernel
+    /// waits for the calls of a process that is killed before it gives these up. A ring's writes may land later, over
+    /// those of the next to lock the file.
+    case ringForReads
     /// One stretch after the other, each with a system call of its own (`preadv(2)`, `pwritev(2)`).
     case calls
   }
@@ -30,7 +39,7 @@ public final class DirectFile: PageStore {
   ///   - `busy` if the file has another user.
   ///   - `file` with the errno if it cannot be opened or is no regular file.
   public convenience init(path: String, transfers: Transfers = .ring) throws(PageError) {
-    try self.init(file: FrameFile(path: path, usesRing: transfers == .ring))
+    try self.init(file: FrameFile(path: path, usesRing: transfers != .calls), writesByRing: transfers == .ring)
   }
 
   /// A file that the caller has opened for reading and writing, with `O_DIRECT` if transfers are to be direct. The
@@ -44,11 +53,13 @@ public final class DirectFile: PageStore {
   ///   - transfers: what is wanted. See `init(path:transfers:)`.
   /// - Throws: `file` with the errno where it is no regular file.
   public convenience init(owning descriptor: Int32, transfers: Transfers = .ring) throws(PageError) {
-    try self.init(file: FrameFile(owning: descriptor, usesRing: transfers == .ring))
+    try self.init(
+      file: FrameFile(owning: descriptor, usesRing: transfers != .calls), writesByRing: transfers == .ring)
   }
 
-  init(file: FrameFile) throws(PageError) {
+  init(file: FrameFile, writesByRing: Bool = true) throws(PageError) {
     self.file = file
+    self.writesByRing = writesByRing
     length = Monitor()
     lengthInBytes = Atomic(try file.byteCount())
   }
@@ -60,7 +71,7 @@ public final class DirectFile: PageStore {
   ///
   /// It is `calls` in three cases: the caller asked for it, transfers are not direct, or the kernel refuses a ring. A
   /// kernel refuses if it is old, and for `kernel.io_uring_disabled`, a container's filter or `RLIMIT_MEMLOCK`.
-  public var transfers: Transfers { file.usesRing ? .ring : .calls }
+  public var transfers: Transfers { file.usesRing ? (writesByRing ? .ring : .ringForReads) : .calls }
 
   /// The file's length in bytes. What other programs do to it is noticed by `refreshByteCount` alone.
   public var byteCount: Int { lengthInBytes.load(ordering: .acquiring) }
@@ -70,7 +81,9 @@ public final class DirectFile: PageStore {
   ///
   /// - Throws: `file` with the errno.
   public func refreshByteCount() throws(PageError) {
-    try length.locked { () throws(PageError) in lengthInBytes.store(try file.byteCount(), ordering: .releasing) }
+    try length.locked { () throws(PageError) in
+      lengthInBytes.store(try byteCountWithoutOverlong(), ordering: .releasing)
+    }
   }
 
   /// Reads consecutive pages with one system call (`preadv(2)`) where the kernel does not stop in between.
@@ -97,7 +110,7 @@ public final class DirectFile: PageStore {
     // Direct transfers write whole pages. So the last page grows the file for a moment, and the length is set back.
     // What another program has added stays.
     try length.locked { () throws(PageError) in
-      let after = max(byteCount, try file.byteCount())
+      let after = max(byteCount, try byteCountWithoutOverlong())
       let failure: PageError?
       do throws(PageError) {
         try file.write(from: page, frames)
@@ -105,9 +118,19 @@ public final class DirectFile: PageStore {
       } catch {
         failure = error
       }
-      try file.setByteCount(after)
+      do throws(PageError) { try file.setByteCount(after) } catch {
+        if let found = try? file.byteCount() { overlong.withLock { $0 = (after, found) } }
+        throw error
+      }
+      overlong.withLock { $0 = nil }
       if let failure { throw failure }
     }
+  }
+
+  /// The file's length. What a write of its last page has added, and could not take back, is not another program's.
+  private func byteCountWithoutOverlong() throws(PageError) -> Int {
+    let found = try file.byteCount()
+    return overlong.withLock { $0.map { $0.found == found ? $0.length : found } ?? found }
   }
 
   /// Reads stretches side by side where they go through a ring: the disk has many of them to order.
@@ -127,7 +150,10 @@ public final class DirectFile: PageStore {
     let frames = pages.frames
     let stretches = stretches(of: numbers)
     var outcomes = [FrameFile.Outcome](repeating: .again, count: stretches.count)
-    let inside = stretches.indices.filter { (numbers[stretches[$0].upperBound - 1] + 1) * Page.size <= byteCount }
+    let mayShare = writesByRing || !isWrite
+    let inside = stretches.indices.filter {
+      mayShare && (numbers[stretches[$0].upperBound - 1] + 1) * Page.size <= byteCount
+    }
     if inside.count > 1 {
       let together = file.transferTogether(
         inside.map { (numbers[stretches[$0].lowerBound], frames[stretches[$0]]) }, isWrite: isWrite)
@@ -159,8 +185,9 @@ public final class DirectFile: PageStore {
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
     try length.locked { () throws(PageError) in
-      if count > byteCount, try file.byteCount() > count { throw .file(.resize, errno: ESTALE) }
+      if count > byteCount, try byteCountWithoutOverlong() > count { throw .file(.resize, errno: ESTALE) }
       try file.setByteCount(count)
+      overlong.withLock { $0 = nil }
       lengthInBytes.store(count, ordering: .releasing)
     }
   }

@@ -26,7 +26,8 @@ extension PageCache {
     return evictionLock.holding {
       var evicted = 0
       var looks = looks
-      // What (e4) found held. It is no candidate again: a small batch could be the same held page every time.
+      // What (e4) found held, and what is dirty after its write-back: held, or not to be written. It is no candidate
+      // again: a small batch could be the same held page every time, and a failing disk would get each page many times.
       var held: Set<Int> = []
       while evicted < wanted, looks > 0 {
         // Twice as many as may go, because some are held. Not more than a batch: `most` may be any number.
@@ -75,7 +76,9 @@ extension PageCache {
         memory.deferred.reclaim()
       }
       writeBackLock.holding { held in writeBack(dirty.map(\.page), keepingIn: &kept, held) }
-      batch = (batch + claimClean(Array(dirty), atMost: dirty.count)).sorted { $0.page < $1.page }
+      let written = claimClean(Array(dirty), atMost: dirty.count)
+      held.formUnion(Set(dirty.map(\.page)).subtracting(written.map(\.page)))
+      batch = (batch + written).sorted { $0.page < $1.page }
     }
     return batch.isEmpty ? 0 : takeAway(batch, &held, &kept)
   }

@@ -157,11 +157,12 @@ extension PageCache {
   }
 
   /// Evicts a batch. What is in other threads' hands for the moment may go a little later, so one failure is not
-  /// believed.
+  /// believed. A few are if pages could not be written meanwhile.
   private func makeRoom(_ failures: inout Int) throws(PageError) {
+    let failedWrites = reader.failedWrites.load(ordering: .relaxed)
     if evict(atLeast: 1, atMost: max(1, min(Self.batchSize / 2, limit / 8))) > 0 { return }
-    failures += 1
-    if failures == 64 || writeBackLock.isHeldByCaller { throw .outOfMemory }
+    failures += reader.failedWrites.load(ordering: .relaxed) == failedWrites ? 1 : 16
+    if failures >= 64 || writeBackLock.isHeldByCaller { throw .outOfMemory }
     reader.changes.locked {
       if reader.readsUnderWay.load(ordering: .sequentiallyConsistent) > 0 { reader.changes.wait() }
     }

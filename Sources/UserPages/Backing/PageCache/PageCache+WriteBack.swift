@@ -140,10 +140,7 @@ extension PageCache {
         callingStore { store.write(LentPages(bytes, isWritable: isStable), at: batch.pages) }
       }
     YieldPoint.writeBackBetweenStoresAndEnd.reach()
-    for (index, page) in batch.pages.enumerated() {
-      // A store that says nothing of a page has not written it.
-      finish(page, index < errors.count ? errors[index] : .file(.write, errno: EIO))
-    }
+    finish(batch.pages, errors)
     reader.changes.locked { reader.changes.wakeAll() }
   }
 
@@ -209,11 +206,20 @@ extension PageCache {
   }
 
   /// (b8).
-  private func finish(_ page: Int, _ error: PageError?) {
-    if let error { errors.withLock { $0.note(error) } } else { _ = unsynced.withLock { $0.insert(page) } }
-    states.update(page) { state in
-      let done = state.without(PageState.writeBackMark | PageState.copiedMark)
-      return error == nil ? done : done.with(PageState.dirtyMark)
+  private func finish(_ pages: [Int], _ errors: [PageError?]) {
+    // A store that says nothing of a page has not written it.
+    let errors = pages.indices.map { $0 < errors.count ? errors[$0] : .file(.write, errno: EIO) }
+    // Once for the batch: between two notes a handle could look, and would get the same failure again. Before the marks
+    // go: a sync that finds none looks for errors next.
+    let failures = errors.compactMap { $0 }
+    if let last = failures.last { self.errors.withLock { $0.note(last) } }
+    reader.failedWrites.wrappingAdd(failures.count, ordering: .relaxed)
+    for (page, error) in zip(pages, errors) {
+      if error == nil { _ = unsynced.withLock { $0.insert(page) } }
+      states.update(page) { state in
+        let done = state.without(PageState.writeBackMark | PageState.copiedMark)
+        return error == nil ? done : done.with(PageState.dirtyMark)
+      }
     }
   }
 }

@@ -31,6 +31,8 @@ final class PageReader: Sendable {
   /// Reads that will free places or fill them: those that are queued, too.
   let readsUnderWay = Atomic<Int>(0)
   let refaults = Atomic<Int>(0)
+  /// Pages that the store did not take. For threads that wait for room.
+  let failedWrites = Atomic<Int>(0)
   let streams: Guarded<ReadAhead>
   private let windowLimit: Int
   let background = BackgroundReads()
@@ -145,8 +147,13 @@ final class PageReader: Sendable {
     let errors = CallScope.calling(for: self) {
       store.read(into: LentPages(frames, isWritable: true), at: batch.map(\.page))
     }
-    // A store that says nothing of a page has not read it.
-    return batch.indices.map { $0 < errors.count ? errors[$0] : .file(.read, errno: EIO) }
+    // A store that says nothing of a page has not read it. A bus error means "beyond the end" to a look-up, which would
+    // try again: a store that has another mapping behind it may throw one.
+    return batch.indices.map { index in
+      guard index < errors.count else { return .file(.read, errno: EIO) }
+      if case .busError = errors[index] { return .file(.read, errno: EIO) }
+      return errors[index]
+    }
   }
 
   /// Makes an empty page one that this thread reads. Returns its state before, or nil if it was not empty.

@@ -83,7 +83,8 @@ final class ResidentPages: Sendable {
   func next(_ count: Int) -> [(place: Place, page: Int)] {
     places.withLock { places in
       var found: [(place: Place, page: Int)] = []
-      for _ in places.pages.indices where found.count < count {
+      for _ in places.pages.indices {
+        if found.count == count { break }
         let index = places.hand
         places.hand = index + 1 == places.pages.count ? 0 : index + 1
         if places.pages[index] >= 0 { found.append((Place(index: index), places.pages[index])) }
