@@ -25,7 +25,7 @@ import Testing
     refuse()
     #expect(throws: PageError.outOfMemory) { try cache.read(at: 127 * Page.size, count: 1) }
     let written = store.writes.reduce(0) { if case .write(_, let count) = $1 { $0 + count } else { $0 } }
-    #expect(written > 0 && written <= 8 * 64, "\(written) writes of \(dirty) pages")
+    #expect(written > 0 && written <= 4 * 64, "\(written) writes of \(dirty) pages")
     store.fail(nil)
     #expect(throws: PageError.file(.write, errno: ENOSPC)) { try cache.sync() }
     #expect(try cache.read(at: 127 * Page.size, count: 1) == [0])
