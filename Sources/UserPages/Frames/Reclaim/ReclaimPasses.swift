@@ -16,8 +16,8 @@ final class ReclaimPasses: @unchecked Sendable {
   private var underWay: [Pass] = []
   private var lastSerial = 0
 
-  /// Runs a reclaim. What `body` keeps alive it releases before it returns.
-  func run(_ body: () -> Int) -> Int {
+  /// Runs a reclaim, or a look at what it may take from. What `body` keeps alive it releases before it returns.
+  func run<Result>(_ body: () -> Result) -> Result {
     let serial = monitor.locked { () -> Int in
       lastSerial += 1
       underWay.append(Pass(serial: lastSerial, thread: ThreadNumber.current))

@@ -91,18 +91,17 @@ final class Reclaimer: @unchecked Sendable {
     }
     // The look at a weak reference may be an object's last one, and its end a user's: not in every scope. It keeps the
     // object alive as a reclaim does.
-    if isLong, ReclaimScope.mayRelease { _ = underWay.run(sweep) }
+    if isLong, ReclaimScope.mayRelease { underWay.run(sweep) }
   }
 
-  /// Drops those that have ended. Returns how many.
-  private func sweep() -> Int {
+  /// Drops those that have ended.
+  private func sweep() {
     let all = registry.withLock { $0.all }
     let ended = Set(all.filter { $0.cache == nil && $0.space == nil }.map(\.serial))
     registry.withLock { registry in
       registry.all.removeAll { ended.contains($0.serial) }
       registry.swept = max(registry.all.count, 16)
     }
-    return ended.count
   }
 
   /// The caches that live. `kept` gets them, and is released when no lock is held.
