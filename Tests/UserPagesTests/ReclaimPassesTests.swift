@@ -40,16 +40,20 @@ import Testing
       return 3
     }
     #expect(freed == 3)
+    try besideAPass(of: passes) { ReclaimScope.withoutReclaim { passes.waitForOthers() } }
+  }
+
+  /// Runs `body` while another thread's pass is under way. It ends after that in any case.
+  private func besideAPass(of passes: ReclaimPasses, _ body: () -> Void) throws {
     let (begun, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
     let thread = CheckedThread {
-      _ = passes.run {
+      passes.run {
         begun.signal()
         mayEnd.wait()
-        return 0
       }
     }
     begun.wait()
-    ReclaimScope.withoutReclaim { passes.waitForOthers() }
+    body()
     mayEnd.signal()
     try thread.join()
   }
@@ -79,26 +83,18 @@ import Testing
   /// Nor does a round of releases wait: a reclaim may wait for the round.
   @Test func aRoundOfReleasesDoesNotWait() throws {
     let passes = ReclaimPasses()
-    let (begun, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-    let thread = CheckedThread {
-      _ = passes.run {
-        begun.signal()
-        mayEnd.wait()
-        return 0
-      }
-    }
-    begun.wait()
     let ended = DispatchSemaphore(value: 0)
-    let round = CheckedThread {
-      RCU.deferFree { passes.waitForOthers() }
-      RCU.barrier()
-      ended.signal()
+    var round: CheckedThread?
+    try besideAPass(of: passes) {
+      round = CheckedThread {
+        RCU.deferFree { passes.waitForOthers() }
+        RCU.barrier()
+        ended.signal()
+      }
+      // Bounded, and the reclaim ends in any case: a wait for it would keep the test from failing.
+      #expect(ended.wait(timeout: .now() + 20) == .success, "a round waits for a reclaim")
     }
-    // Bounded, and the reclaim ends in any case: a wait for it would keep the test from failing.
-    #expect(ended.wait(timeout: .now() + 20) == .success, "a round waits for a reclaim")
-    mayEnd.signal()
-    try round.join()
-    try thread.join()
+    try round?.join()
   }
 
   /// A cache that reclaim has at hand ends when that is over: what waits then finds its file written.
