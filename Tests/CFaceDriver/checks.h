@@ -52,6 +52,12 @@ void face_fill(up_space *space, uint64_t pages);
 /// The word at an address, or UINT64_MAX after a failed check.
 uint64_t face_word(up_space *space, uint64_t address);
 
+/// Turns a thread's own random numbers once more, and returns the new one (Knuth's linear congruential generator). Its
+/// upper half is the random one.
+static inline uint64_t face_turn(uint64_t *turn) {
+  return *turn = *turn * 6364136223846793005u + 1442695040888963407u;
+}
+
 /// All tests, in `driver.c`.
 #define FACE_TESTS(test)                                                                                               \
   test(version) test(machine_arguments) test(machine_destroy_is_refused_while_in_use) test(handles_of_another_kind)   \

@@ -39,8 +39,7 @@ static void *use(void *context) {
   CHECK_OK(up_cache_handle_create(cut->cache, &handle));
   uint64_t turn = (uint64_t)thread->number;
   while (!atomic_load(&cut->stops) && !face_has_failed()) {
-    turn = turn * 6364136223846793005u + 1442695040888963407u;
-    uint64_t page = (turn >> 33) % CUT_PAGES, address = BASE + page * PAGE, word = page + 1;
+    uint64_t page = (face_turn(&turn) >> 33) % CUT_PAGES, address = BASE + page * PAGE, word = page + 1;
     int64_t code = 0;
     switch (thread->number) {
     case 0:

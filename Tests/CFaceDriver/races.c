@@ -47,8 +47,7 @@ static void *pin_beside_unmap(void *context) {
   struct race *race = context;
   uint64_t turn = (uint64_t)(uintptr_t)&turn >> 12;
   while (!atomic_load(&race->stops)) {
-    turn = turn * 6364136223846793005u + 1442695040888963407u;
-    uint64_t page = (turn >> 33) % RACE_PAGES;
+    uint64_t page = (face_turn(&turn) >> 33) % RACE_PAGES;
     up_pin pin;
     int code = up_space_pin(race->fixture.space, BASE + page * PAGE, turn >> 40 & 1 ? UP_PIN_WRITE : 0, &pin);
     if (code) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -132,6 +133,13 @@ struct ends {
   void operator()(up_cache_handle *handle) const noexcept { up_cache_handle_destroy(handle); }
 };
 template <typename Handle> using owned = std::unique_ptr<Handle, ends>;
+
+/// An integer as functions of C take it, and back.
+template <typename T> struct word {
+  static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "another type goes by its bytes");
+  static std::uint64_t from(T value) noexcept { return static_cast<std::uint64_t>(value); }
+  static T to(std::uint64_t value) noexcept { return static_cast<T>(value); }
+};
 } // namespace detail
 
 /// A machine. It is declared before what is made of it, so that it ends after it.
@@ -452,15 +460,13 @@ public:
   }
   /// Loads an integer of 1, 2, 4 or 8 bytes.
   template <typename T> T load(std::uint64_t address) const {
-    static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "another type goes by its bytes");
     std::uint64_t value = 0;
     check(up_space_load_word(get(), address, sizeof(T), &value), "up_space_load_word");
-    return static_cast<T>(value);
+    return detail::word<T>::to(value);
   }
   /// Stores an integer of 1, 2, 4 or 8 bytes.
   template <typename T> void store(std::uint64_t address, T value) {
-    static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "another type goes by its bytes");
-    check(up_space_store_word(get(), address, sizeof(T), static_cast<std::uint64_t>(value)), "up_space_store_word");
+    check(up_space_store_word(get(), address, sizeof(T), detail::word<T>::from(value)), "up_space_store_word");
   }
 
   userpages::pin pin(std::uint64_t address, unsigned flags = 0) {
@@ -504,14 +510,12 @@ public:
     check(up_mirror_store(get(), address, bytes, count), "up_mirror_store");
   }
   template <typename T> T load(std::uint64_t address) const {
-    static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "another type goes by its bytes");
     std::uint64_t value = 0;
     check(up_mirror_load_word(get(), address, sizeof(T), &value), "up_mirror_load_word");
-    return static_cast<T>(value);
+    return detail::word<T>::to(value);
   }
   template <typename T> void store(std::uint64_t address, T value) {
-    static_assert(std::is_integral_v<T> || std::is_enum_v<T>, "another type goes by its bytes");
-    check(up_mirror_store_word(get(), address, sizeof(T), static_cast<std::uint64_t>(value)), "up_mirror_store_word");
+    check(up_mirror_store_word(get(), address, sizeof(T), detail::word<T>::from(value)), "up_mirror_store_word");
   }
   /// Whether there is a translation of the page of `address` that may still be read.
   bool holds(std::uint64_t address) const { return check(up_mirror_holds(get(), address), "up_mirror_holds") != 0; }
