@@ -1,6 +1,5 @@
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,7 +8,7 @@
 #include "fork_guard.h"
 #include "long_sections.h"
 #include "rcu.h"
-#include "thread_index.h"
+#include "service_thread.h"
 
 // liburcu waits for readers in a function of its own, so another thread watches. A grace period that begins starts
 // that thread, if there is none. It looks four times in the limit, and ends when no grace period has begun between two
@@ -162,7 +161,6 @@ static void sleep_until(uint64_t time) {
 
 static void *watch(void *unused) {
   (void)unused;
-  cp_name_thread("gup-sections");
   uint64_t before = UINT64_MAX, since = 0;
   pthread_mutex_lock(&lock);
   for (;;) {
@@ -187,23 +185,10 @@ static void *watch(void *unused) {
 
 static void start_watching(void) {
   if (cp_long_section_limit() == 0 || __atomic_exchange_n(&cp_grace_watch.is_watching, 1, __ATOMIC_SEQ_CST)) return;
-  pthread_attr_t attributes;
-  pthread_t thread;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  // The program's signals are for its own threads, but for what a thread's own instruction causes. A thread starts with
-  // the signals of the one that creates it.
-  sigset_t blocked, before;
-  sigfillset(&blocked);
-  const int synchronous[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
-  for (size_t i = 0; i < sizeof synchronous / sizeof *synchronous; i++) sigdelset(&blocked, synchronous[i]);
-  pthread_sigmask(SIG_SETMASK, &blocked, &before);
   // A process without a thread to spare goes unwatched until its next grace period.
-  if (pthread_create(&thread, &attributes, watch, NULL) != 0) {
+  if (cp_start_thread(NULL, "gup-sections", watch, NULL) != 0) {
     __atomic_store_n(&cp_grace_watch.is_watching, 0, __ATOMIC_SEQ_CST);
   }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy(&attributes);
 }
 
 void cp_watch_grace_period(void) {

@@ -54,5 +54,3 @@ int cp_register_thread_index(void) {
 }
 
 int cp_thread_index_bound(void) { return __atomic_load_n(&bound, __ATOMIC_SEQ_CST); }
-
-void cp_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -9,6 +9,7 @@
 #include "reclaim_scope.h"
 #include "release_scope.h"
 #include "sanitizer.h"
+#include "service_thread.h"
 #include "thread_index.h"
 #include "pin_slots.h"
 #include "futex.h"

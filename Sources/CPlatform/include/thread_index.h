@@ -20,7 +20,4 @@ static inline __attribute__((always_inline)) int cp_known_thread_index(void) { r
 /// One more than the highest number that was ever given out.
 int cp_thread_index_bound(void);
 
-/// Gives the calling thread the name that debuggers and `ps -T` show: at most 15 characters.
-void cp_name_thread(const char *name);
-
 #endif

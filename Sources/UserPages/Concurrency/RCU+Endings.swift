@@ -1,5 +1,4 @@
 import CPlatform
-import Glibc
 import Synchronization
 
 /// Ends of objects that lost their last reference inside a section, or in a scope that releases no object. Inside a
@@ -15,16 +14,9 @@ extension RCU {
     // ORDERING [ending-then-flag]: enqueued before the exchange, a release. A thread that clears the flag after this
     // finds the successor. If it cleared the flag before, this starts another thread.
     if isThreadStarted.exchange(true, ordering: .acquiringAndReleasing) { return }
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    defer { pthread_attr_destroy(&attributes) }
-    var thread = pthread_t()
-    let error = pthread_create(
-      &thread, &attributes,
+    let error = cp_start_thread(
+      nil, "gup-endings",
       { _ in
-        // It has its creator's name otherwise, and that may be a service's.
-        cp_name_thread("gup-endings")
         // ORDERING [ending-then-flag]: cleared before the drain looks, by an exchange that acquires. A store would
         // order nothing that comes after it: the drain could miss the successor of a thread that found the flag set. On
         // x86-64 both are one instruction.

@@ -3,23 +3,21 @@ import Glibc
 
 /// A thread of the library's own, which its owner starts at the first work and joins at its end.
 ///
-/// A forked child has no such thread, and cannot miss it: the child's first use of the library ends it
-/// (`fork_guard.h`).
+/// It takes none of the program's signals but those that its own instructions cause (`service_thread.h`). A forked
+/// child has no such thread, and cannot miss it: the child's first use of the library ends it (`fork_guard.h`).
 package struct ServiceThread: Sendable {
   private let thread: pthread_t
 
   /// Starts a thread that runs `body`, or returns nil if the process has none to spare. Debuggers and `ps -T` show
   /// `name`, at most 15 characters.
   package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> ServiceThread? {
-    let box = Unmanaged.passRetained(Body(name: name, run: body))
+    let box = Unmanaged.passRetained(Body(run: body))
     var thread = pthread_t()
-    let error = pthread_create(
-      &thread, nil,
+    let error = cp_start_thread(
+      &thread, name,
       { context in
         guard let context else { return nil }
-        let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
-        cp_name_thread(body.name)
-        body.run()
+        Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
         return nil
       }, box.toOpaque())
     guard error == 0 else {
@@ -35,12 +33,8 @@ package struct ServiceThread: Sendable {
   }
 
   private final class Body: Sendable {
-    let name: String
     let run: @Sendable () -> Void
 
-    init(name: String, run: @escaping @Sendable () -> Void) {
-      self.name = name
-      self.run = run
-    }
+    init(run: @escaping @Sendable () -> Void) { self.run = run }
   }
 }

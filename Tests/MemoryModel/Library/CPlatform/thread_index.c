@@ -13,6 +13,3 @@ int cp_register_thread_index(void) {
 
 // As many as the largest program has.
 int cp_thread_index_bound(void) { return 4; }
-
-// The checker's threads have numbers alone.
-void cp_name_thread(const char *name) {}
