@@ -9,8 +9,8 @@ package final class Guarded<Value>: @unchecked Sendable {
 
   package init(_ value: Value) { self.value = value }
 
-  /// Runs `body` with the value, alone. `body` is short and runs no user's code: what it takes out is released after
-  /// it.
+  /// Runs `body` with the value, alone. `body` is short, but for a system call that other threads are to wait for. It
+  /// runs no user's code: what it takes out is released after it.
   package func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout Value) throws(Failure) -> Result
   ) throws(Failure) -> Result {

@@ -12,11 +12,17 @@ import Synchronization
 public final class DirectFile: PageStore {
   private let file: FrameFile
   private let writesByRing: Bool
-  /// Held while the length changes: also for a moment by a write of the last page, see `write`.
-  private let length: Monitor
   private let lengthInBytes: Atomic<Int>
-  // How long the file is to be, and how long a write has left it. Guarded by `length`.
-  private let overlong = Guarded<(length: Int, found: Int)?>(nil)
+  /// Held while the length changes: also for a moment by a write of the last page, see `write`.
+  private let overlong = Guarded<Overlong?>(nil)
+
+  /// What a write of the last page has added to the file, and could not take back.
+  private struct Overlong {
+    /// How long the file is to be.
+    let length: Int
+    /// How long the write has left it.
+    let found: Int
+  }
 
   /// How pages that are not consecutive are transferred.
   public enum Transfers: Sendable {
@@ -60,7 +66,6 @@ public final class DirectFile: PageStore {
   init(file: FrameFile, writesByRing: Bool = true) throws(PageError) {
     self.file = file
     self.writesByRing = writesByRing
-    length = Monitor()
     lengthInBytes = Atomic(try file.byteCount())
   }
 
@@ -81,8 +86,8 @@ public final class DirectFile: PageStore {
   ///
   /// - Throws: `file` with the errno.
   public func refreshByteCount() throws(PageError) {
-    try length.locked { () throws(PageError) in
-      lengthInBytes.store(try byteCountWithoutOverlong(), ordering: .releasing)
+    try overlong.withLock { (overlong) throws(PageError) in
+      lengthInBytes.store(try byteCount(without: overlong), ordering: .releasing)
     }
   }
 
@@ -109,8 +114,8 @@ public final class DirectFile: PageStore {
     guard end > byteCount else { return try file.write(from: page, frames) }
     // Direct transfers write whole pages. So the last page grows the file for a moment, and the length is set back.
     // What another program has added stays.
-    try length.locked { () throws(PageError) in
-      let after = max(byteCount, try byteCountWithoutOverlong())
+    try overlong.withLock { (overlong) throws(PageError) in
+      let after = max(byteCount, try byteCount(without: overlong))
       let failure: PageError?
       do throws(PageError) {
         try file.write(from: page, frames)
@@ -119,18 +124,19 @@ public final class DirectFile: PageStore {
         failure = error
       }
       do throws(PageError) { try file.setByteCount(after) } catch {
-        if let found = try? file.byteCount() { overlong.withLock { $0 = (after, found) } }
+        if let found = try? file.byteCount() { overlong = Overlong(length: after, found: found) }
         throw error
       }
-      overlong.withLock { $0 = nil }
+      overlong = nil
       if let failure { throw failure }
     }
   }
 
   /// The file's length. What a write of its last page has added, and could not take back, is not another program's.
-  private func byteCountWithoutOverlong() throws(PageError) -> Int {
+  private func byteCount(without overlong: Overlong?) throws(PageError) -> Int {
     let found = try file.byteCount()
-    return overlong.withLock { $0.map { $0.found == found ? $0.length : found } ?? found }
+    guard let overlong, overlong.found == found else { return found }
+    return overlong.length
   }
 
   /// Reads stretches side by side where they go through a ring: the disk has many of them to order.
@@ -184,10 +190,10 @@ public final class DirectFile: PageStore {
   ///   - `file` with the errno.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
-    try length.locked { () throws(PageError) in
-      if count > byteCount, try byteCountWithoutOverlong() > count { throw .file(.resize, errno: ESTALE) }
+    try overlong.withLock { (overlong) throws(PageError) in
+      if count > byteCount, try byteCount(without: overlong) > count { throw .file(.resize, errno: ESTALE) }
       try file.setByteCount(count)
-      overlong.withLock { $0 = nil }
+      overlong = nil
       lengthInBytes.store(count, ordering: .releasing)
     }
   }

@@ -1,4 +1,3 @@
-import Glibc
 import Synchronization
 
 /// Writing dirty pages to the store: (b1) to (b8) of the protocol.
@@ -207,8 +206,7 @@ extension PageCache {
 
   /// (b8).
   private func finish(_ pages: [Int], _ errors: [PageError?]) {
-    // A store that says nothing of a page has not written it.
-    let errors = pages.indices.map { $0 < errors.count ? errors[$0] : .file(.write, errno: EIO) }
+    let errors = reported(errors, of: pages.count, .write)
     // Once for the batch: between two notes a handle could look, and would get the same failure again. Before the marks
     // go: a sync that finds none looks for errors next.
     let failures = errors.compactMap { $0 }

@@ -147,12 +147,10 @@ final class PageReader: Sendable {
     let errors = CallScope.calling(for: self) {
       store.read(into: LentPages(frames, isWritable: true), at: batch.map(\.page))
     }
-    // A store that says nothing of a page has not read it. A bus error means "beyond the end" to a look-up, which would
-    // try again: a store that has another mapping behind it may throw one.
-    return batch.indices.map { index in
-      guard index < errors.count else { return .file(.read, errno: EIO) }
-      if case .busError = errors[index] { return .file(.read, errno: EIO) }
-      return errors[index]
+    // A bus error means "beyond the end" to a look-up, which would try again: a store that has another mapping behind
+    // it may throw one.
+    return reported(errors, of: batch.count, .read).map { error in
+      if case .busError = error { .file(.read, errno: EIO) } else { error }
     }
   }
 

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Where a ``PageCache`` keeps its pages: a file that is read into frames and written from them.
 ///
 /// ``DirectFile`` is a real file. A database may write its own: one that compresses, checks sums, or talks to another
@@ -87,6 +89,11 @@ extension PageStore {
     }
     return errors
   }
+}
+
+/// What a store reported of `count` pages. A page that it said nothing of has not been transferred.
+func reported(_ errors: [PageError?], of count: Int, _ step: PageError.FileStep) -> [PageError?] {
+  (0..<count).map { $0 < errors.count ? errors[$0] : .file(step, errno: EIO) }
 }
 
 /// The ranges of indices with consecutive page numbers.
