@@ -18,6 +18,11 @@ public struct Column<Row> {
   public static func spread(_ title: String, digits: Int, _ value: @escaping (Row) -> Spread) -> Column {
     number(title) { value($0).formatted(digits) }
   }
+
+  /// The median alone, and `-` where nothing was measured.
+  public static func median(_ title: String, digits: Int, _ value: @escaping (Row) -> Spread?) -> Column {
+    number(title) { value($0)?.median.fixed(digits) ?? "-" }
+  }
 }
 
 /// A table for a terminal.

@@ -109,7 +109,6 @@ enum Summary {
     let rounds: [RoundResult]
 
     func spread(_ value: (RoundResult) -> Double) -> Spread { Spread(rounds.map(value)) }
-    func median(_ value: (RoundResult) -> Double, _ digits: Int) -> String { spread(value).median.fixed(digits) }
     func sum(_ value: (RoundResult) -> Int) -> String { "\(rounds.reduce(0) { $0 + value($1) })" }
   }
 
@@ -123,14 +122,14 @@ enum Summary {
       [
         .text("engine", \.engine.rawValue),
         .spread("tps", digits: 0) { $0.spread(\.tps) },
-        .number("p50 us") { $0.median({ $0.microseconds(50) }, 1) },
-        .number("p95") { $0.median({ $0.microseconds(95) }, 1) },
-        .number("p99") { $0.median({ $0.microseconds(99) }, 1) },
-        .number("p99.9") { $0.median({ $0.microseconds(99.9) }, 1) },
-        .number("cpu us") { $0.median(\.processorMicroseconds, 2) },
+        .median("p50 us", digits: 1) { $0.spread { $0.microseconds(50) } },
+        .median("p95", digits: 1) { $0.spread { $0.microseconds(95) } },
+        .median("p99", digits: 1) { $0.spread { $0.microseconds(99) } },
+        .median("p99.9", digits: 1) { $0.spread { $0.microseconds(99.9) } },
+        .median("cpu us", digits: 2) { $0.spread(\.processorMicroseconds) },
         .number("fast") { $0.sum(\.fast) },
         .number("slow") { $0.sum(\.slow) },
-        .number("pinning") { $0.median({ $0.pinShare * 100 }, 2) + " %" },
+        .number("pinning") { ($0.spread(\.pinShare).median * 100).fixed(2) + " %" },
         .number("over locked") { speedups[$0.engine.rawValue]?.formatted(3) ?? "-" },
       ]
     ).text

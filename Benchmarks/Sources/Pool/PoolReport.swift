@@ -110,14 +110,13 @@ struct PoolConfig: Encodable {
 
 extension PoolReport {
   func text(threads: [Int]) -> String {
-    (PoolWork.allCases.map { table($0) } + [evictionTable, scanTable, writeBackTable, expectationTable(threads)])
-      .joined(separator: "\n\n")
+    (PoolWork.allCases.map { table($0) } + [
+      evictionTable, scanTable, writeBackTable, Expectation.table(expectations(threads)),
+    ])
+    .joined(separator: "\n\n")
   }
 
   private func table(_ work: PoolWork) -> String {
-    func number(_ title: String, _ digits: Int, _ value: @escaping (PoolRow) -> Spread?) -> Column<PoolRow> {
-      .number(title) { value($0)?.median.fixed(digits) ?? "-" }
-    }
     var columns: [Column<PoolRow>] = [
       .text(work.rawValue) { $0.subject }, .number("thr") { "\($0.threads)" },
       .spread("ns an access", digits: work.misses ? 0 : 1, \.nanoseconds), .number("scaling", scaling),
@@ -125,11 +124,13 @@ extension PoolReport {
     if work.misses {
       columns += [
         .number("hits") { (($0.hitShare?.median ?? 0) * 100).fixed(1) + " %" },
-        number("accesses/s", 0, \.accessesPerSecond), number("misses/s", 0, \.missesPerSecond),
-        number("copies", 3, \.copies),
+        .median("accesses/s", digits: 0, \.accessesPerSecond), .median("misses/s", digits: 0, \.missesPerSecond),
+        .median("copies", digits: 3, \.copies),
       ]
     }
-    columns += [number("RSS/limit", 3, \.residentShare), number("cpu us", 3, \.processorMicroseconds)]
+    columns += [
+      .median("RSS/limit", digits: 3, \.residentShare), .median("cpu us", digits: 3, \.processorMicroseconds),
+    ]
     return TextTable(rows.filter { $0.work == work.rawValue }, columns).text
   }
 
@@ -151,7 +152,7 @@ extension PoolReport {
   }
 
   private static var processorTime: Column<PoolRow> {
-    .number("cpu us") { $0.processorMicroseconds?.median.fixed(2) ?? "-" }
+    .median("cpu us", digits: 2, \.processorMicroseconds)
   }
 
   private var scanTable: String {
@@ -187,23 +188,6 @@ extension PoolReport {
     return ([table] + [crossover].compactMap(\.self)).joined(separator: "\n")
   }
 
-  private struct Expectation {
-    var what: String
-    var expected: String
-    var measured: String
-    var isMet: Bool
-  }
-
-  private func expectationTable(_ threads: [Int]) -> String {
-    TextTable(
-      expectations(threads),
-      [
-        .text("expected", \.what), .number("bound", \.expected), .number("measured", \.measured),
-        .text("met") { $0.isMet ? "yes" : "NO" },
-      ]
-    ).text
-  }
-
   private func expectations(_ threads: [Int]) -> [Expectation] {
     var all: [Expectation] = []
     for engine in ["locked", "reference", "slot"] {
@@ -214,15 +198,14 @@ extension PoolReport {
         let ratio = hit.nanoseconds.median / bare.nanoseconds.median
         all.append(
           Expectation(
-            what: "a hit of \(name) over a bare pin, \(count) threads", expected: "<= 1.3",
-            measured: ratio.fixed(2), isMet: ratio <= 1.3))
+            "a hit of \(name) over a bare pin, \(count) threads", "<= 1.3", measured: ratio.fixed(2),
+            isMet: ratio <= 1.3))
       }
       if let one = row("hits", name, threads: 1), let two = row("hits", name, threads: 2) {
         let scaling = 2 * one.nanoseconds.median / two.nanoseconds.median
         all.append(
           Expectation(
-            what: "hits of \(name), 2 threads over 1", expected: ">= 1.8", measured: scaling.fixed(2),
-            isMet: scaling >= 1.8))
+            "hits of \(name), 2 threads over 1", ">= 1.8", measured: scaling.fixed(2), isMet: scaling >= 1.8))
       }
       for count in threads {
         guard let misses = row("random", name, threads: count)?.missesPerSecond,
@@ -231,14 +214,13 @@ extension PoolReport {
         let ratio = misses.median / disk.median
         all.append(
           Expectation(
-            what: "random misses of \(name) over the disk's, \(count) threads", expected: "~ 1",
-            measured: ratio.fixed(2), isMet: ratio >= 0.9))
+            "random misses of \(name) over the disk's, \(count) threads", "~ 1", measured: ratio.fixed(2),
+            isMet: ratio >= 0.9))
       }
       let largest = rows.filter { $0.subject == name }.compactMap { $0.residentShare?.median }.max() ?? 0
       all.append(
         Expectation(
-          what: "memory of \(name) over its limit", expected: "<= 1.05", measured: largest.fixed(3),
-          isMet: largest <= 1.05))
+          "memory of \(name) over its limit", "<= 1.05", measured: largest.fixed(3), isMet: largest <= 1.05))
     }
     return all
   }

@@ -80,7 +80,7 @@ extension SQLiteReport {
   func text(works: [String]) -> String {
     var parts = works.map(table)
     if !config.killed.isEmpty { parts.append("Killed for want of memory: " + config.killed.joined(separator: "; ")) }
-    parts.append(expectationTable)
+    parts.append(Expectation.table(expectations, of: Subject.userpagesSlot.rawValue))
     return parts.joined(separator: "\n\n")
   }
 
@@ -91,11 +91,10 @@ extension SQLiteReport {
         .text(work) { $0.subject }, .number("conn") { "\($0.threads)" },
         .spread("transactions/s", digits: 0, \.transactionsPerSecond),
         .number("over total") { self.rate(of: $0, over: .stockTotal).map { "x" + $0.fixed(2) } ?? "-" },
-        .number("p50 us") { $0.p50.median.fixed(1) }, .number("p99 us") { $0.p99.median.fixed(1) },
-        .number("RSS MiB") { $0.residentMiB.median.fixed(1) },
-        .number("PSS MiB") { $0.proportionalMiB.median.fixed(1) },
-        .number("cgroup MiB") { $0.cgroupMiB?.median.fixed(1) ?? "-" },
-        .number("read B/t") { $0.bytesRead.median.fixed(0) }, .number("killed") { $0.kills > 0 ? "\($0.kills)" : "" },
+        .median("p50 us", digits: 1, \.p50), .median("p99 us", digits: 1, \.p99),
+        .median("RSS MiB", digits: 1, \.residentMiB), .median("PSS MiB", digits: 1, \.proportionalMiB),
+        .median("cgroup MiB", digits: 1, \.cgroupMiB), .median("read B/t", digits: 0, \.bytesRead),
+        .number("killed") { $0.kills > 0 ? "\($0.kills)" : "" },
       ]
     ).text
   }
@@ -108,23 +107,6 @@ extension SQLiteReport {
     return row.transactionsPerSecond.median / other.transactionsPerSecond.median
   }
 
-  private struct Expectation {
-    var what: String
-    var expected: String
-    var measured: String
-    var isMet: Bool
-  }
-
-  private var expectationTable: String {
-    TextTable(
-      expectations,
-      [
-        .text("expected of userpages-slot", \.what), .number("bound", \.expected), .number("measured", \.measured),
-        .text("met") { $0.isMet ? "yes" : "NO" },
-      ]
-    ).text
-  }
-
   private var expectations: [Expectation] {
     var all: [Expectation] = []
     let (fits, larger) = (Size.fits, Size.larger)
@@ -135,7 +117,7 @@ extension SQLiteReport {
       else { return }
       all.append(
         Expectation(
-          what: "\(name), \(connections) connections, over \(subject.rawValue)", expected: ">= \(bound.fixed(2))",
+          "\(name), \(connections) connections, over \(subject.rawValue)", ">= \(bound.fixed(2))",
           measured: ratio.fixed(2), isMet: ratio >= bound))
     }
     for work in [Work.points, .points100, .scan] {
@@ -150,8 +132,8 @@ extension SQLiteReport {
       let bound = Double(config.poolMiB) + 0.15 * Double(connections)
       all.append(
         Expectation(
-          what: "PSS in MiB, \(connections) connections, at any work", expected: "<= \(bound.fixed(2))",
-          measured: most.fixed(2), isMet: most <= bound))
+          "PSS in MiB, \(connections) connections, at any work", "<= \(bound.fixed(2))", measured: most.fixed(2),
+          isMet: most <= bound))
     }
     return all
   }
