@@ -55,7 +55,7 @@ public final class AddressSpace: Sendable {
     events = ShardedCounters()
     mappings = VMATree(queue: memory.deferredQueue)
     tableLocks = engine.makeTableLocks()
-    mmapLock = MmapLock(isStriped: tableLocks == nil)
+    mmapLock = MmapLock(isStriped: engine.hasStripedLock)
     memory.reclaimer.add(self)
   }
 
@@ -68,7 +68,7 @@ public final class AddressSpace: Sendable {
     events = parts.events
     mappings = parts.mappings
     tableLocks = parts.tableLocks
-    mmapLock = MmapLock(isStriped: tableLocks == nil)
+    mmapLock = MmapLock(isStriped: engine.hasStripedLock)
   }
 
   private struct Parts {

@@ -24,21 +24,8 @@ extension AddressSpace {
   ///   (`reference`), or the load and the store of a slot (`slot`).
   @inlinable @inline(__always)
   public func pin(at address: VirtualAddress, _ options: PinOptions = []) throws(PageError) -> PinnedPage {
-    // The slot engine's test comes first: the pin is cheap enough for the order to show.
-    if engine == .slot, !options.contains(.longTerm) {
-      // Read once, for the slot and for the counter.
-      let thread = ThreadNumber.current
-      if let held = SlotEngine.hold(at: address, options, thread: thread, in: self) {
-        events.add(1, to: Counters.fastIndex, thread: thread)
-        return PinnedPage(held, isWritable: options.contains(.write))
-      }
-    } else if engine.hasFastPath, options.isLegal {
-      // Read before: what is read behind the atomic addition waits for it.
-      let events = events
-      if let held = ReferenceEngine.hold(at: address, options, in: self) {
-        events.add(1, to: Counters.fastIndex)
-        return PinnedPage(held, isWritable: options.contains(.write))
-      }
+    if let held = engine.hold(at: address, options, in: self) {
+      return PinnedPage(held, isWritable: options.contains(.write))
     }
     return try pinSlowly(at: address, options)
   }
@@ -53,11 +40,7 @@ extension AddressSpace {
   package func pinAtOnce(
     at address: VirtualAddress, _ options: PinOptions, _ bytes: inout FrameBytes?
   ) -> PinnedPage? {
-    let thread = ThreadNumber.known
-    guard _fastPath(engine == .slot), !options.contains(.longTerm),
-      let held = SlotEngine.holdAtOnce(at: address, options, thread: thread, in: self)
-    else { return nil }
-    events.add(1, to: Counters.fastIndex, thread: thread)
+    guard let held = engine.holdAtOnce(at: address, options, in: self) else { return nil }
     // By this space's copy of the table, which is at hand.
     bytes = frames.bytes(of: frames.number(of: held.frame))
     return PinnedPage(held, isWritable: options.contains(.write))

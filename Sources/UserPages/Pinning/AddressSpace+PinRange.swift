@@ -27,9 +27,7 @@ extension AddressSpace {
       return PinnedPages(held, isWritable: isWritable)
     }
     let start = address.pageStart
-    if engine == .slot, !options.contains(.longTerm) {
-      if let list = SlotEngine.hold(from: start, pages: pages, options, in: self) { held.begin(with: list) }
-    }
+    if let list = engine.holdList(from: start, pages: pages, options, in: self) { held.begin(with: list) }
     if held.count < pages { held.reserveCapacity(min(pages - held.count, 1 << 16)) }
     if engine.hasFastPath {
       holdResident(from: start, pages: pages, options, into: &held)

@@ -3,6 +3,9 @@ extension PinEngine {
   /// Whether pins try the fast path first.
   @inlinable var hasFastPath: Bool { self != .locked }
 
+  /// Whether the mmap lock of a space has a lock for each stripe, or one for everything.
+  var hasStripedLock: Bool { self != .locked }
+
   /// The page-table locks of a new space, or nil for an engine that takes none.
   func makeTableLocks() -> PageTableLocks? { self == .locked ? LockedEngine.makeTableLocks() : nil }
 
