@@ -10,6 +10,8 @@ enum Rules {
   static let lineLimit = 300
   /// The most columns that a line of prose may have: as `lineLength` of `.swift-format`, which looks at code alone.
   static let columnLimit = 120
+  /// The most columns that a line of an article may have.
+  static let articleLimit = 140
 
   /// No file names a type that a layer above its own declares.
   static func layers(_ files: [SourceFile]) -> [String] {
@@ -64,6 +66,19 @@ enum Rules {
         guard line.count > columnLimit, let comment = line.firstMatch(of: /^ *\/\/+(.*)$/)?.1 else { return nil }
         let isDrawing = comment.hasPrefix("     ") || comment.hasPrefix(" |")
         return isDrawing ? nil : "\(file.path):\(number + 1) has \(line.count) columns"
+      }
+    }
+  }
+
+  /// Articles are read beside code, and compared line by line. Tables, headings and what is in fences may be wider.
+  static func articleColumns(_ files: [SourceFile]) -> [String] {
+    files.flatMap { file -> [String] in
+      var isInFence = false
+      return file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap {
+        number, line in
+        if line.contains(/^ *```/) { isInFence.toggle() }
+        if isInFence || line.count <= articleLimit || line.contains(/^ *[|#]/) { return nil }
+        return "\(file.path):\(number + 1) has \(line.count) columns"
       }
     }
   }

@@ -38,6 +38,15 @@ import Testing
     #expect(Rules.columns(files) == [])
   }
 
+  @Test func articlesAreNarrow() throws {
+    let articles = try SourceTree.files(in: ["Sources", "Tests", "Benchmarks"], extensions: ["md"])
+    let front = try SourceTree.files(named: ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+    let later = ["Tests/MemoryModel/", "Sources/UserPagesSQLite/", "Sources/UserPages/UserPages.docc/"]
+    #expect(articles.count > 20)
+    let narrow = articles.filter { article in !later.contains { article.path.hasPrefix($0) } }
+    #expect(Rules.articleColumns(narrow + front) == [])
+  }
+
   @Test func orderingsHaveTwoEnds() throws {
     let files = try SourceTree.files(in: ["Sources"], extensions: ["swift", "c", "h"])
     #expect(Rules.orderings(files) == [])
@@ -153,6 +162,16 @@ import Testing
     #expect(findings("///      drawn \(words)") == 0)
     #expect(findings("/// | cell | \(words) |") == 0)
     #expect(findings("let text = \"\(words) // \(words)\"") == 0)
+  }
+
+  @Test func articleColumns() {
+    func findings(_ lines: String...) -> Int {
+      Rules.articleColumns([SourceFile(path: "Article.md", text: lines.joined(separator: "\n"))]).count
+    }
+    let words = String(repeating: "word ", count: 28)
+    #expect(findings("- \(words)") == 1)
+    #expect(findings(String(words)) == 0)
+    #expect(findings("| cell | \(words) |", "# \(words)", "```", "- \(words)", "```", words + words) == 1)
   }
 
   @Test func orderings() {
