@@ -95,12 +95,23 @@ import UserPages
       pins.withUnsafeMutableBytes(at: 1) { $0[0] = 1 }
       pins.release()
     }
+    await #expect(processExitsWith: .failure) {
+      let space = AddressSpace(try PhysicalMemory(ramPages: 8))
+      try space.map(0x10000..<0x12000, protection: .readWrite)
+      let pins = try space.pin(0x10000..<0x12000)
+      // What is stored to would trap by itself.
+      pins.withUnsafeMutableIOVectors { _ in }
+      pins.release()
+      space.exit()
+    }
     await #expect(processExitsWith: .success) {
       let space = AddressSpace(try PhysicalMemory(ramPages: 8))
       try space.map(0x10000..<0x12000, protection: .readWrite)
       let pins = try space.pin(0x10000..<0x12000, .write)
       pins.withUnsafeMutableBytes(at: 1) { $0[0] = 1 }
       let byte = pins.withUnsafeBytes(at: 1) { $0[0] }
+      let bytes = pins.withUnsafeMutableIOVectors { $0.reduce(0) { $0 + $1.iov_len } }
+      guard bytes == 2 * Page.size, pins.withUnsafeIOVectors({ $0.count }) > 0 else { fatalError("pages are left out") }
       pins.release(dirty: true)
       guard byte == 1, try space.load(at: 0x11000, as: UInt8.self) == 1 else { fatalError("the store is lost") }
       space.exit()

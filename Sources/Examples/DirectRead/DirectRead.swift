@@ -42,7 +42,7 @@ struct DirectRead {
     if file < 0, errno == EINVAL { file = open(path, O_RDONLY) }
     guard file >= 0 else { throw SystemError(call: "open", path: path, code: errno) }
     defer { close(file) }
-    let count = pins.withUnsafeIOVectors { vectors in preadv(file, vectors, Int32(vectors.count), 0) }
+    let count = pins.withUnsafeMutableIOVectors { vectors in preadv(file, vectors, Int32(vectors.count), 0) }
     guard count >= 0 else { throw SystemError(call: "preadv", path: path, code: errno) }
     return count
   }

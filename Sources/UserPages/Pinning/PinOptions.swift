@@ -5,7 +5,8 @@ public struct PinOptions: OptionSet, Sendable {
 
   @inlinable public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  /// The holder will store to the page (FOLL_WRITE). The pin breaks copy-on-write first.
+  /// The holder will store to the page (FOLL_WRITE). The pin breaks copy-on-write first. Without it the pin lends no
+  /// mutable bytes.
   @inlinable public static var write: PinOptions { PinOptions(rawValue: 1) }
   /// The holder may keep the page for an unbounded time (FOLL_LONGTERM). For pins only: a get with it is
   /// `invalidArgument`.

@@ -3,6 +3,11 @@
 /// The holder gives it back exactly once: by `release`, or at the end of the value's life. It can be handed to another
 /// thread but not copied. It outlives its mapping and its address space. The machine must outlive it: the machine's end
 /// checks that no page is held. Many pages at once are a `PinnedPages`.
+///
+/// A pin for reading lends no mutable bytes: asked for them, it traps, in release builds too. `isWritable` says what a
+/// pin is for, and its type does not. The options may come from a program in C, a script or a table, as `FOLL_WRITE`
+/// does. With a type for each access, pins, ranges of pins and `PageBytes` would all be two, and what holds any pin
+/// would be generic.
 @frozen
 public struct PinnedPage: ~Copyable, Sendable {
   @usableFromInline let held: HeldFrame

@@ -65,12 +65,26 @@ public struct PinnedPages: ~Copyable, Sendable {
     try self[index].withUnsafeMutableBytes(body)
   }
 
-  /// Calls `body` with an I/O vector over the pages, for `preadv(2)` and `pwritev(2)`. Adjacent frames are one element.
+  /// Calls `body` with an I/O vector over the pages, for `pwritev(2)`. Adjacent frames are one element.
   ///
-  /// - Precondition: the pages were pinned for writing, if the system call stores to them.
+  /// Nothing may store through it, although the type of C would let it.
   public func withUnsafeIOVectors<Result: ~Copyable, Failure: Error>(
     _ body: ([iovec]) throws(Failure) -> Result
   ) throws(Failure) -> Result {
+    try body(vectors)
+  }
+
+  /// Calls `body` with an I/O vector over the pages, for `preadv(2)` and other writers into the pages.
+  ///
+  /// - Precondition: the pages were pinned for writing.
+  public func withUnsafeMutableIOVectors<Result: ~Copyable, Failure: Error>(
+    _ body: ([iovec]) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    precondition(isWritable, "pages that were pinned for reading cannot be stored to")
+    return try body(vectors)
+  }
+
+  private var vectors: [iovec] {
     var vectors: [iovec] = []
     for index in indices {
       let address = frames[index].bytes.address
@@ -80,7 +94,7 @@ public struct PinnedPages: ~Copyable, Sendable {
         vectors.append(iovec(iov_base: address, iov_len: Page.size))
       }
     }
-    return try body(vectors)
+    return vectors
   }
 
   /// Gives the pages back (`unpin_user_pages`).

@@ -82,13 +82,15 @@ UP_API int up_unpin_range(up_pins *pins, int dirty);
 
 /// The 4096 bytes of the page at `index` of a range; null if there is no such page. Good until the pins end.
 ///
+/// Without UP_PIN_WRITE the holder may not store to them.
+///
 /// Threads: any.
 UP_API void *up_pins_bytes(const up_pins *pins, uint64_t index);
 
 /// The number of the frame of the page at `index`, in `*number`. Errors: -EINVAL, also if there is no such page. Threads: any.
 UP_API int up_pins_frame_number(const up_pins *pins, uint64_t index, uint64_t *number);
 
-/// Describes the pages from `first` on by I/O vectors, for `preadv(2)` and `pwritev(2)`. Adjacent frames are one vector.
+/// Describes the pages from `first` on by I/O vectors, for `pwritev(2)`, and with UP_PIN_WRITE for `preadv(2)`. Adjacent frames are one vector.
 ///
 /// Returns how many of the `capacity` vectors were written, and in `*next` the index of the first page that they leave out, which is
 /// `pins->count` if there is none.
