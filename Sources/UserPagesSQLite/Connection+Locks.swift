@@ -17,6 +17,7 @@ extension Connection {
         _ = inner.unlock(SQLITE_LOCK_NONE)
         return ResultCode.of(error, ResultCode.lock)
       }
+      pool.periods.enter()
     } else if wanted == SQLITE_LOCK_EXCLUSIVE {
       do throws(PageError) { try pool.coherence.enterExclusive(walIndex) } catch {
         _ = inner.unlock(SQLITE_LOCK_SHARED)
@@ -46,10 +47,16 @@ extension Connection {
       if flushed != SQLITE_OK { pool.coherence.discard() }
       pool.coherence.noteOwnWrites()
     }
-    if wanted == SQLITE_LOCK_NONE { pool.coherence.leaveShared() }
+    if wanted == SQLITE_LOCK_NONE { leaveShared() }
     level = wanted
     let result = inner.unlock(wanted)
     return flushed == SQLITE_OK ? result : ResultCode.unlock
+  }
+
+  /// Counts the connection out. It is about to unlock SHARED.
+  func leaveShared() {
+    pool.periods.leave()
+    pool.coherence.leaveShared()
   }
 }
 

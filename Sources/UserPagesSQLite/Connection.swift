@@ -55,6 +55,7 @@ struct Connection: ~Copyable {
     value = 0
     mostFetched = inner.control(SQLITE_FCNTL_MMAP_SIZE, &value) == SQLITE_OK ? max(value, 0) : Int64(Int32.max)
     pool.add(counters)
+    if options.isImmutable { pool.periods.enter() }
     readLock = isExclusive ? nil : pool.readLocks.add(inner)
   }
 
@@ -100,8 +101,9 @@ struct Connection: ~Copyable {
       pool.sharedMemory.unmap(owner)
       locks.unlock(owner, from: level, to: SQLITE_LOCK_NONE)
     } else if level >= SQLITE_LOCK_SHARED {
-      pool.coherence.leaveShared()
+      leaveShared()
     }
+    if options.isImmutable { pool.periods.leave() }
     pool.remove(counters)
     let identity = pool.poolFile.identity
     let inner = inner

@@ -12,6 +12,8 @@ final class Pool: Sendable {
   let options: DatabaseOptions
   let cache: PageCache
   let coherence: Coherence
+  /// When the process may read the file.
+  let periods = ReadPeriods()
   /// The last frame of RAM: what follows it cannot be read, and SQLite may read past a page of a corrupt database.
   let lastFrame: PFN
   /// The locks and the WAL's index, if other processes are refused. Otherwise the default VFS has them.
@@ -47,7 +49,8 @@ final class Pool: Sendable {
     let span = (ramPages + Page.pagesPerHuge) / Page.pagesPerHuge * Page.pagesPerHuge + Page.pagesPerHuge
     memory = try PhysicalMemory(
       ramPages: ramPages, spanPages: span, reclaim: ReclaimPolicy(watermarks: Watermarks.none))
-    let store: any PageStore = Self.storeWrappers.withLock { $0[poolFile.path] }?(poolFile) ?? file
+    let wrapped: any PageStore = Self.storeWrappers.withLock { $0[poolFile.path] }?(poolFile) ?? file
+    let store = PoolStore(wrapped, periods)
     // SQLite's largest database is longer than any file system has it: 2^28 pages are a TiB.
     cache = try PageCache(memory, store, limit: limit, takesStores: false, maximumPages: 1 << 28)
     self.poolFile = poolFile
@@ -55,6 +58,8 @@ final class Pool: Sendable {
     lastFrame = memory.lastRAMFrame
     locks = options.isExclusive ? try ProcessLocks(locking: poolFile.descriptor) : nil
     coherence = Coherence(cache, descriptor: poolFile.descriptor)
+    // The lock of the pool is for its life.
+    if options.isExclusive { periods.enter() }
   }
 
   deinit { readLocks.end() }

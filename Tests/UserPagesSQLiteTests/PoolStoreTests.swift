@@ -1,0 +1,98 @@
+import CSQLite
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import UserPages
+@testable import UserPagesSQLite
+
+/// Pages that the pool reads ahead, on a thread of its own, beside locks that come and go.
+@Suite(.offThePool) struct PoolStoreTests {
+  #if DEBUG
+    /// The thread reads when the process has no lock any more, and another process is in a transaction. That one is
+    /// rolled back, within one tick of the clock that stamps the file.
+    @Test func whatIsReadWithoutALockIsNotServed() throws {
+      try Tool.withFolder { folder in
+        let path = "\(folder)/a.db"
+        try Database(path, nil).run(
+          "CREATE TABLE t(a INTEGER PRIMARY KEY, n, b); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n "
+            + "WHERE i<200) INSERT INTO t SELECT i, 1000, zeroblob(3500) FROM n")
+        let database = try Database(path, "pool=1M")
+        let pool = try PoolRegistry.connect(path, DatabaseOptions())
+        defer { PoolRegistry.disconnect(pool.poolFile.identity) }
+        let freezer = Freezer()
+        defer { freezer.remove() }
+        let reader = freezer.freezeThread(of: pool.cache.memory, at: .readAheadBeforeLock)
+        // The header, the root, a leaf: the window behind them is read ahead.
+        #expect(try database.number("SELECT n FROM t LIMIT 1") == 1000)
+        #expect(reader.waitUntilFrozen())
+        let ahead = try #require((0..<64).first { pool.cache.states[$0].kind == .reading })
+        var status = stat()
+        #expect(stat(path, &status) == 0)
+        let other = try SQLShell(path)
+        let changes = try other.ask(
+          "PRAGMA cache_size=1; PRAGMA synchronous=OFF; BEGIN; UPDATE t SET n=2000; SELECT changes();")
+        #expect(changes == "200\n")
+        reader.thaw()
+        while pool.cache.states[ahead].kind == .reading { usleep(100) }
+        _ = try other.ask("ROLLBACK;")
+        try other.quit()
+        let times = [status.st_atim, status.st_mtim]
+        #expect(utimensat(AT_FDCWD, path, times, 0) == 0)
+        #expect(try database.number("SELECT sum(n) FROM t") == 200 * 1000)
+        #expect(try database.run("PRAGMA integrity_check") == [["ok"]])
+      }
+    }
+  #endif
+
+  /// What a read began in one period and ended in the next.
+  @Test func aReadOutlivesNoPeriod() throws {
+    let periods = ReadPeriods()
+    let memory = try PhysicalMemory(ramPages: 16)
+    let file = TurningStore(periods)
+    let cache = try PageCache(memory, PoolStore(file, periods), limit: 8, takesStores: false)
+    #expect(throws: PageError.file(.read, errno: EAGAIN)) { try cache.read(at: 0, count: 1) }
+    #expect(file.reads == 0)
+    periods.enter()
+    periods.enter()
+    periods.leave()
+    #expect(try cache.read(at: 0, count: 1) == [7])
+    file.turns = true
+    #expect(throws: PageError.file(.read, errno: EAGAIN)) { try cache.read(at: 2 * Page.size, count: 1) }
+    #expect(file.reads > 1)
+    file.turns = false
+    #expect(try cache.read(at: 2 * Page.size, count: 1) == [7])
+  }
+}
+
+/// A file in which a period ends, and the next one begins, while it is read.
+private final class TurningStore: PageStore {
+  private let periods: ReadPeriods
+  private let readCount = Atomic(0)
+  private let isTurning = Atomic(false)
+
+  init(_ periods: ReadPeriods) { self.periods = periods }
+
+  var reads: Int { readCount.load(ordering: .relaxed) }
+  var turns: Bool {
+    get { isTurning.load(ordering: .relaxed) }
+    set { isTurning.store(newValue, ordering: .relaxed) }
+  }
+
+  var byteCount: Int { 4 * Page.size }
+
+  func read(from page: Int, into pages: borrowing LentPages) throws(PageError) {
+    readCount.wrappingAdd(1, ordering: .relaxed)
+    for index in 0..<pages.count { pages[index].store(UInt8(7)) }
+    if turns {
+      periods.leave()
+      periods.enter()
+    }
+  }
+
+  func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) {}
+  func setByteCount(_ count: Int) throws(PageError) {}
+  func punchHole(_ pages: Range<Int>) throws(PageError) {}
+  func sync() throws(PageError) {}
+}
