@@ -82,9 +82,8 @@ final class Coherence: Sendable {
 
   // MARK: Rollback mode
 
-  /// A connection has locked SHARED. The first one compares the file with what is known of it.
-  ///
-  /// In WAL mode the header does not count transactions, and nothing is known from before.
+  /// A connection has locked SHARED. The first one compares the file with what is known of it. In WAL mode the header
+  /// does not count transactions, and nothing is known from before.
   ///
   /// - Throws: what keeps the file from being read. The connection then unlocks and is not counted.
   func enterShared(_ inner: InnerFile) throws(PageError) {
@@ -201,11 +200,16 @@ final class Coherence: Sendable {
     }
   }
 
-  /// No other process can change the file from here on, whatever the index says.
+  /// No other process can change the file from here on, whatever the index says. A checkpoint that was cut short has
+  /// moved no position. A checkpoint needs the file's length, and `sqlite3_snapshot_recover` those very pages.
   private func makeCurrent(_ state: inout State, _ index: WALIndex) throws(PageError) {
-    if try revalidate(&state, index) { return }
+    let isKnown = try revalidate(&state, index)
+    if isKnown, !index.hasUnfinishedCheckpoint { return }
+    let position = isKnown ? state.position : nil
     forgetPosition(&state)
     try invalidate(&state)
+    // Otherwise the next read would forget what a checkpoint under EXCLUSIVE has written by then.
+    if let position { record(position, &state) }
   }
 
   /// A connection has got EXCLUSIVE. Nothing is dirty: below it a checkpoint writes each page at once.

@@ -27,6 +27,7 @@ struct WALIndex {
   /// The header is there twice. SQLite writes the second copy first.
   private static let secondCopy = 48
   private static let backfilledOffset = 96
+  private static let attemptedOffset = 128
 
   /// The first region of the shared memory, mapped as long as the connection does not unmap it.
   let start: UnsafeMutableRawPointer
@@ -42,6 +43,16 @@ struct WALIndex {
 
   /// The last frame of the WAL that is committed.
   var lastFrame: UInt32 { word(Self.lastFrameOffset, UInt32.self).pointee.load(ordering: .acquiring) }
+
+  /// Whether the last checkpoint has not come to its end: its process was killed, or it met an error. It may have
+  /// written any of its pages, and have made the file longer.
+  ///
+  /// SQLite says up to which frame it is about to write (nBackfillAttempted), writes, and then says that it has. The
+  /// caller has the lock of the checkpointer, or EXCLUSIVE. A recovery leaves the same sign, and older versions of
+  /// SQLite none.
+  var hasUnfinishedCheckpoint: Bool {
+    word(Self.attemptedOffset, UInt32.self).pointee.load(ordering: .acquiring) > backfilled
+  }
 
   /// Where the checkpoints are. Nil while a new WAL begins, and if the process that begins it was killed there.
   ///

@@ -81,6 +81,40 @@ import UserPages
     }
   }
 
+  /// Another process was killed before its checkpoint came to an end. No position says so.
+  @Test func aCheckpointForgetsWhatADeadOneMayHaveWritten() throws {
+    try withStage { stage in
+      stage.setHeader(salt: Self.first, lastFrame: 7)
+      for isExclusive in [false, true] {
+        func begin() throws {
+          if isExclusive {
+            try stage.coherence.enterExclusive(stage.index)
+          } else {
+            try stage.coherence.beginCheckpoint(stage.index)
+          }
+        }
+        stage.setBackfilled(5)
+        stage.setAttempted(5)
+        try begin()
+        stage.coherence.endCheckpoint(stage.index)
+        try stage.load()
+        try begin()
+        #expect(stage.cache.residentPages > 0)
+        stage.coherence.endCheckpoint(stage.index)
+        stage.setAttempted(7)
+        try begin()
+        #expect(stage.cache.residentPages == 0)
+        // What it writes now it must not forget.
+        #expect(stage.isCurrent)
+        try stage.cache.write([1, 2, 3], at: 0)
+        #expect(try stage.coherence.revalidate(stage.index))
+        #expect(stage.cache.dirtyPages == 1)
+        try stage.cache.flush(0..<2)
+        stage.coherence.endCheckpoint(stage.index)
+      }
+    }
+  }
+
   /// Without an index a connection knows what the file was when it got SHARED. With a WAL that is not enough.
   @Test(arguments: [1, 2])
   func exclusiveWithoutAnIndexForgetsAWALsPages(version: UInt8) throws {
@@ -189,6 +223,8 @@ private final class Stage {
       index.start.storeBytes(of: salt, toByteOffset: 48 * copy + 32, as: UInt64.self)
     }
   }
+
+  func setAttempted(_ frames: UInt32) { index.start.storeBytes(of: frames, toByteOffset: 128, as: UInt32.self) }
 
   func setBackfilled(_ frames: UInt32) { index.start.storeBytes(of: frames, toByteOffset: 96, as: UInt32.self) }
 }

@@ -52,6 +52,29 @@ import Testing
     }
   }
 
+  /// Another process is killed in a checkpoint, when it has written every page and not yet said so.
+  @Test(arguments: [1024, 4096])
+  func aCheckpointFollowsOneThatWasKilled(pageSize: Int) throws {
+    try Tool.withFolder { folder in
+      let (path, copy) = ("\(folder)/a.db", "\(folder)/copy.db")
+      let database = try Database(path, "pool=1M")
+      try database.run(
+        "PRAGMA page_size=\(pageSize); PRAGMA journal_mode=WAL; CREATE TABLE t(a INTEGER PRIMARY KEY, n, b); "
+          + "\(Self.insert(1...20)); PRAGMA wal_checkpoint(TRUNCATE); SELECT sum(n) FROM t; "
+          + "PRAGMA wal_autocheckpoint=0; \(Self.insert(21...400))")
+      let other = try SQLShell()
+      _ = try other.ask(".system cp \(path) \(copy); cp \(path)-wal \(copy)-wal")
+      _ = try other.ask(".open \(copy)\nPRAGMA wal_checkpoint(TRUNCATE);")
+      _ = try other.ask(".system cat \(copy) > \(path)")
+      try other.quit()
+      try database.noteAttemptedCheckpoint()
+      #expect(try database.run("PRAGMA wal_checkpoint(FULL)")[0][0] == "0")
+      #expect(try database.run("SELECT count(*), sum(n) FROM t") == [["400", "400"]])
+      try database.expectIntact()
+      try Database(path, nil).expectIntact()
+    }
+  }
+
   private static func insert(_ rows: ClosedRange<Int>) -> String {
     "WITH RECURSIVE n(i) AS (SELECT \(rows.lowerBound) UNION ALL SELECT i+1 FROM n WHERE i<\(rows.upperBound)) "
       + "INSERT INTO t SELECT i, 1, zeroblob(700) FROM n"
@@ -145,5 +168,18 @@ import Testing
     case 2: return "UPDATE t SET n=n+1 WHERE a%\(1 + random.below(30))=0"
     default: return "DELETE FROM t WHERE a BETWEEN \(low) AND \(low + random.below(200))"
     }
+  }
+}
+
+extension Database {
+  /// Has the WAL's index say that a checkpoint of every frame has begun.
+  fileprivate func noteAttemptedCheckpoint() throws {
+    var pointer: UnsafeMutablePointer<sqlite3_file>?
+    try #require(sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, &pointer) == SQLITE_OK)
+    let file = try #require(pointer)
+    var start: UnsafeMutableRawPointer?
+    try #require(file.pointee.pMethods.pointee.xShmMap(file, 0, 32 << 10, 0, &start) == SQLITE_OK)
+    let index = try #require(start)
+    index.storeBytes(of: index.load(fromByteOffset: 16, as: UInt32.self), toByteOffset: 128, as: UInt32.self)
   }
 }
