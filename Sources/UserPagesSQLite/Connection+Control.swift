@@ -6,10 +6,14 @@ extension Connection {
   mutating func control(_ code: Int32, _ argument: UnsafeMutableRawPointer?) -> Int32 {
     switch code {
     case SQLITE_FCNTL_MMAP_SIZE: return setFetchLimit(argument)
-    case SQLITE_FCNTL_SYNC, SQLITE_FCNTL_CKPT_DONE:
+    case SQLITE_FCNTL_SYNC:
       // Sent with `synchronous=OFF` too: what is committed outlives the process.
       let flushed = flush()
       return flushed == SQLITE_OK ? inner.control(code, argument) : flushed
+    case SQLITE_FCNTL_CKPT_DONE:
+      // SQLite ignores the result. An error is for the cut or the sync that follows.
+      try? pool.cache.flush(0..<Int.max)
+      return inner.control(code, argument)
     case SQLITE_FCNTL_CHUNK_SIZE:
       if let argument { chunkSize = Int64(argument.load(as: Int32.self)) }
       return inner.control(code, argument)

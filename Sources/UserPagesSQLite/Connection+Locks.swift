@@ -7,6 +7,7 @@ extension Connection {
   mutating func lock(_ wanted: Int32) -> Int32 {
     if let locks = pool.locks {
       guard locks.lock(owner, from: level, to: wanted) else { return SQLITE_BUSY }
+      if wanted > max(level, SQLITE_LOCK_SHARED) { handle.skipWriteErrors() }
       level = max(level, wanted)
       return SQLITE_OK
     }
@@ -25,6 +26,7 @@ extension Connection {
         return ResultCode.of(error, ResultCode.lock)
       }
     }
+    if wanted > SQLITE_LOCK_SHARED { handle.skipWriteErrors() }
     level = wanted
     return result
   }
@@ -90,8 +92,9 @@ extension Connection {
   }
 
   func lockSharedMemory(_ offset: Int32, _ count: Int32, _ flags: Int32) -> Int32 {
-    if isExclusive { return pool.sharedMemory.lock(owner, offset, count, flags) }
     let locks = offset..<offset + count
+    if flags & SQLITE_SHM_UNLOCK == 0, locks.contains(WALIndex.checkpointLock) { handle.skipWriteErrors() }
+    if isExclusive { return pool.sharedMemory.lock(owner, offset, count, flags) }
     if flags & SQLITE_SHM_SHARED != 0, let readLock, WALIndex.readMarks.contains(offset) {
       return flags & SQLITE_SHM_UNLOCK != 0 ? pool.readLocks.endRead(readLock, of: offset) : readLock.lock(offset)
     }

@@ -14,7 +14,8 @@ extension Connection {
       var span = MutableRawSpan(_unsafeStart: bytes, byteCount: count)
       if try pool.cache.read(at: offset, into: &span) == count { return SQLITE_OK }
     } catch {
-      // The pool's pages of the range may be newer than the file's.
+      // The pool's pages of the range may be newer than the file's. Only those count, unless the connection writes.
+      if level < SQLITE_LOCK_RESERVED { handle.skipWriteErrors() }
       let flushed = flush(Self.pages(offset, count))
       if flushed != SQLITE_OK { return error.isLackOfMemory ? flushed : ResultCode.of(error, ResultCode.read) }
     }

@@ -14,6 +14,17 @@ struct Connection: ~Copyable {
   /// 1. This connection's sync fails.
   /// 2. Another connection flushes or closes, and the handle reports the error to it.
   /// 3. This connection finds no error to report.
+  ///
+  /// An error of a write that is older than the lock under which the connection writes is none of its business
+  /// (`skipWriteErrors`). Without that, one failed write fails the next commit of every connection of the process. All
+  /// that the connection's success promises it writes under the lock, and pages of before need none of its care:
+  /// - Beside other processes no page stays dirty when a lock is given up. What could not be written is forgotten. The
+  ///   journal has it, which is played back before the next transaction. Or the WAL has it, and the next checkpoint
+  ///   begins with it, as no checkpoint has passed it.
+  /// - In an exclusive pool it stays dirty. The next flush writes it, or notes an error of its own.
+  ///
+  /// A failed sync is reported to each connection once, as `fsync(2)` does. It may have lost what an earlier part of a
+  /// checkpoint wrote: that part was over without a sync, and no checkpoint copies it again.
   let handle: PageCache.Handle
   let counters = ConnectionCounters()
   // Not retained again: `pool` holds both. A call would change a count that all connections share.

@@ -112,6 +112,36 @@ import UserPages
     }
   }
 
+  /// A write that fails is the error of the connection that wrote, and of no other one of the process.
+  @Test(arguments: ["DELETE", "WAL"], ["pool=1M", "pool=1M&exclusive=1"])
+  func anOlderErrorIsNoneOfAnothersBusiness(journal: String, parameters: String) throws {
+    try withFailingStore { path in
+      let connections = try (0..<3).map { _ in try Database(path, parameters) }
+      try connections[0].run(
+        "PRAGMA journal_mode=\(journal); CREATE TABLE t(a INTEGER PRIMARY KEY, b); \(Self.fill); PRAGMA wal_checkpoint")
+      func change(_ connection: Database, _ count: Int) -> Int32 {
+        let change = "PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=FULL; UPDATE t SET b=zeroblob(\(count))"
+        return connection.answer(journal == "WAL" ? "\(change); PRAGMA wal_checkpoint(FULL)" : change).code
+      }
+      FailingStore.fail(.writes)
+      #expect(change(connections[0], 901) == ResultCode.write)
+      FailingStore.fail([])
+      for (index, connection) in connections.enumerated() {
+        #expect(change(connection, 902 + index) == SQLITE_OK, "\(index)")
+      }
+      // A failed sync may have lost what another connection wrote: each hears of it.
+      FailingStore.fail(.syncs)
+      #expect(change(connections[0], 911) == ResultCode.sync)
+      FailingStore.fail([])
+      for connection in connections[1...] {
+        #expect(change(connection, 912) == ResultCode.sync)
+        #expect(change(connection, 913) == SQLITE_OK)
+      }
+      try connections[0].expectIntact()
+      #expect(try connections[0].number("SELECT sum(length(b)) FROM t") == 400 * 913)
+    }
+  }
+
   /// A checkpoint of a part of the WAL, without a sync, fails with its writes: other processes must not look for the
   /// pages in the file.
   @Test func aPartOfACheckpointThatFailsIsAnError() throws {

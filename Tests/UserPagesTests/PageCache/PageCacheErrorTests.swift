@@ -27,6 +27,38 @@ import Testing
     }
   }
 
+  /// A handle may leave out the errors of writes before it begins. The next error it gets, as all others get both.
+  @Test func errorsThatAreSkipped() {
+    let (first, second) = (PageError.file(.write, errno: 5), PageError.file(.write, errno: 28))
+    var errors = ErrorSequence()
+    var (early, late) = (errors.start, errors.start)
+    errors.note(first)
+    errors.skipWrites(since: &late)
+    #expect(errors.report(since: &late) == nil)
+    // No handle was told of it yet.
+    var opened = errors.start
+    #expect(errors.report(since: &opened) == first)
+    errors.skipWrites(since: &late)
+    errors.note(second)
+    for var position in [early, late, opened] { #expect(errors.report(since: &position) == second) }
+    errors.note(first, isSync: true)
+    errors.note(second)
+    errors.skipWrites(since: &early)
+    #expect(errors.report(since: &early) == second)
+    errors.skipWrites(since: &early)
+    #expect(errors.report(since: &early) == nil)
+  }
+
+  /// An error that is skipped unseen, and one behind it, are two.
+  @Test func anErrorBehindASkippedOne() {
+    var errors = ErrorSequence()
+    var position = errors.start
+    errors.note(.file(.write, errno: 5))
+    errors.skipWrites(since: &position)
+    errors.note(.file(.write, errno: 28))
+    #expect(errors.report(since: &position) == .file(.write, errno: 28))
+  }
+
   /// An eviction that cannot write keeps the page.
   @Test func anEvictionThatCannotWrite() throws {
     try CacheStage.run(limit: 2) { stage in

@@ -30,7 +30,7 @@ extension PageCache {
         try callingStore { () throws(PageError) in try store.sync() }
         unsynced.withLock { $0.subtract(written) }
       } catch {
-        errors.withLock { $0.note(error) }
+        errors.withLock { $0.note(error, isSync: true) }
         // The disk may have lost what it had not made durable. What is still here is written again. A page that moves
         // takes no mark while it is `reading`: it is that under the content lock alone (`PageCache.install`).
         reader.contentLock.writing { for page in written { _ = markDirty(page) } }
