@@ -226,7 +226,10 @@ extension PageCacheIndex {
   /// The pages of a range that have a frame.
   fileprivate func residents(in range: Range<Int>) -> [Int] {
     var pages: [Int] = []
-    forEach(in: range) { page, _ in pages.append(page) }
+    forEach(in: range) { page in
+      pages.append(page)
+      return true
+    }
     return pages
   }
 }

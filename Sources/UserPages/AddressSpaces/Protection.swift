@@ -26,12 +26,13 @@ public enum Sharing: Sendable {
 public enum Advice: Sendable {
   /// Drop the pages. The next touch faults anew (`MADV_DONTNEED`).
   case dontNeed
-  /// Write anonymous pages out to the swap file and free their frames (`MADV_PAGEOUT`).
+  /// Write pages of anonymous memory and of memory files out to the swap file and free their frames (`MADV_PAGEOUT`).
   ///
-  /// Pages of files stay, and so do pages that are mapped more than once or pinned. A page that is got loses its entry.
-  /// Its frame stays, and the next touch maps that frame again. When the call returns, frames may still be being
-  /// written. An allocation that finds no free frame waits for them. The next touch brings a page back with the same
-  /// contents. A page that was exclusive to its mapping is so again.
+  /// Pages of other files stay, and so do pages that are mapped more than once or pinned. If the swap file is full,
+  /// pages of memory files stay, and a page of private memory is an error. A page that is got loses its entry. Its
+  /// frame stays, and the next touch maps that frame again. When the call returns, frames may still be being written.
+  /// An allocation that finds no free frame waits for them. The next touch brings a page back with the same contents. A
+  /// page that was exclusive to its mapping is so again.
   case pageOut
   /// The pages are not needed unless the program stores to them again (`MADV_FREE`).
   ///

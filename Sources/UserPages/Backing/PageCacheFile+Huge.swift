@@ -14,7 +14,7 @@ extension PageCacheFile {
     }
     let contents = original.withLock { $0 }
     // A page alone is there: it stays alone.
-    guard (page..<page + Page.pagesPerHuge).allSatisfy({ index[$0] == nil }),
+    guard (page..<page + Page.pagesPerHuge).allSatisfy({ index.isEmpty($0) }),
       let first = memory.allocateHugeFrame(.mayReclaim)
     else { return nil }
     do throws(PageError) {
@@ -28,7 +28,7 @@ extension PageCacheFile {
     YieldPoint.cacheBetweenReadAndInstall.reach()
     let installed = original.withLock { now in
       guard now.version == contents.version, page + Page.pagesPerHuge <= pageCount,
-        (page..<page + Page.pagesPerHuge).allSatisfy({ index[$0] == nil })
+        (page..<page + Page.pagesPerHuge).allSatisfy({ index.isEmpty($0) })
       else { return false }
       memory.frames.beginHuge(first, anonymous: false, mapped: false)
       // One for each place: with the one it begins with, one more for the caller.

@@ -33,8 +33,13 @@ extension PageCacheFile {
   /// - Throws:
   ///   - `invalidArgument` for a negative length.
   ///   - `file(.resize, errno: EFBIG)` beyond what the file was made for.
+  ///   - `outOfMemory` if the swap file has the page that the new end divides, and no frame is to be had for it.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
+    // Before the change lock, under which nothing is reclaimed.
+    let tail = try swapInTail(of: count)
+    defer { put(tail) }
+    YieldPoint.cutBetweenTailAndLock.reach()
     try changeLength { _ in count }
   }
 
@@ -72,6 +77,8 @@ extension PageCacheFile {
       let before = byteCount
       let after = wanted(before)
       guard after <= maximumByteCount else { throw .file(.resize, errno: EFBIG) }
+      // Again: a page that was not there may have come, and gone out.
+      if after <= before { put(try swapInTail(of: after)) }
       original.withLock { original in
         length.store(after, ordering: .sequentiallyConsistent)
         if after <= before { original.cut(at: after) }
@@ -113,6 +120,10 @@ extension PageCacheFile {
   /// Flushes a page that was cleared and may be mapped, and gives the reference back.
   private func flush(_ tail: PFN) {
     dataCacheCounter.flush(tail, in: memory)
-    memory.put(memory.frames.folio(of: tail), Frame.oneReference)
+    put(tail)
+  }
+
+  private func put(_ pfn: PFN?) {
+    if let pfn { memory.put(memory.frames.folio(of: pfn), Frame.oneReference) }
   }
 }

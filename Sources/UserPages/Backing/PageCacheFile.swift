@@ -21,6 +21,10 @@ public final class PageCacheFile: Backing {
   let dataCacheCounter = DataCacheCounter()
   /// The most bytes that the file can have.
   let maximumByteCount: Int
+  /// Whether pages may go to the swap file. Not if the file's owner maps its frames by number.
+  let isSwappable: Bool
+  /// The page that the hand of reclaim's clock is at.
+  let clockHand = Guarded(0)
 
   private enum Source: Sendable {
     case byte(UInt8)
@@ -59,6 +63,12 @@ public final class PageCacheFile: Backing {
     try self.init(memory, .bytes(contents), byteCount: contents.count, maximumPages)
   }
 
+  /// A file of zeroes of which no page goes to the swap file (`mapping_set_unevictable`).
+  convenience init(unevictable memory: PhysicalMemory, pages: Int) throws(PageError) {
+    guard pages >= 0, pages <= 1 << 40 else { throw .invalidArgument }
+    try self.init(memory, .byte(0), byteCount: pages * Page.size, nil, isSwappable: false)
+  }
+
   /// One page that `reader` is asked for whenever it is to be cached. Bytes that it gives beyond `byteCount` do not
   /// count. If it throws, its error is the fault's answer.
   package convenience init(
@@ -66,14 +76,14 @@ public final class PageCacheFile: Backing {
   ) {
     precondition((1...Page.size).contains(byteCount))
     do throws(PageError) {
-      try self.init(memory, .reader(reader), byteCount: byteCount, nil)
+      try self.init(memory, .reader(reader), byteCount: byteCount, nil, isSwappable: false)
     } catch {
       fatalError("no memory for an index of one page")
     }
   }
 
   private init(
-    _ memory: PhysicalMemory, _ source: Source, byteCount: Int, _ maximumPages: Int?
+    _ memory: PhysicalMemory, _ source: Source, byteCount: Int, _ maximumPages: Int?, isSwappable: Bool = true
   ) throws(PageError) {
     guard maximumPages ?? 0 >= 0, maximumPages ?? 0 <= 1 << 40 else { throw .invalidArgument }
     self.memory = memory
@@ -82,6 +92,8 @@ public final class PageCacheFile: Backing {
     maximumByteCount = maximumPages.map { max($0 * Page.size, byteCount) } ?? byteCount
     index = try PageCacheIndex(count: Page.count(holding: maximumByteCount), memory.allocationFailures)
     original = Guarded(OriginalContents(byteCount: byteCount))
+    self.isSwappable = isSwappable && memory.swap.store.pages > 0
+    if self.isSwappable { memory.reclaimer.add(self) }
   }
 
   deinit { drop() }
@@ -98,7 +110,10 @@ public final class PageCacheFile: Backing {
   /// Pages that are in the cache at this moment.
   package var cachedPages: Int {
     var count = 0
-    index.forEach(in: 0..<pageCount) { _, _ in count += 1 }
+    index.forEach(in: 0..<pageCount) { page in
+      if index[page] != nil { count += 1 }
+      return true
+    }
     return count
   }
 
@@ -126,6 +141,7 @@ public final class PageCacheFile: Backing {
   /// - Throws:
   ///   - `invalidArgument` for a negative offset or count.
   ///   - `outOfMemory` if a page is not cached and cannot be.
+  ///   - `file` if the swap file does not give a page back as it went.
   public func read(at offset: Int, count: Int) throws(PageError) -> [UInt8] {
     guard offset >= 0, count >= 0 else { throw .invalidArgument }
     var bytes: [UInt8] = []
@@ -152,7 +168,7 @@ public final class PageCacheFile: Backing {
   /// - Throws: one of these. Pages before the failing one stay written.
   ///   - `invalidArgument` for a negative offset.
   ///   - `file(.resize, errno: EFBIG)` beyond what the file was made for.
-  ///   - `outOfMemory` as in `read`.
+  ///   - `outOfMemory` and `file` as in `read`.
   public func write(_ bytes: [UInt8], at offset: Int) throws(PageError) {
     guard offset >= 0, offset <= Int.max - bytes.count else { throw .invalidArgument }
     var done = 0
@@ -190,14 +206,23 @@ public final class PageCacheFile: Backing {
     memory.deferred.drainIfFull()
   }
 
-  /// Takes the pages of a range out of the cache. Returns those that were there, in order.
+  /// Takes the pages of a range out of the cache, and out of the swap file. Returns those that were there, in order.
   @discardableResult
   func drop(_ pages: Range<Int>) -> [Int] {
     var dropped: [Int] = []
-    index.forEach(in: pages) { page, pfn in
-      guard index.remove(pfn, at: page) else { return }
-      memory.putAfterGracePeriod(memory.frames.number(of: memory.frames.folio(of: pfn)))
-      dropped.append(page)
+    index.forEach(in: pages) { page in
+      // Between two looks a fault may bring the page in, or a page-out take it out: it goes from where it is then.
+      while !index.isEmpty(page) {
+        if let slot = index.slot(at: page) {
+          guard memory.swap.drop(slot, ofPage: page, in: index) else { continue }
+        } else {
+          guard let pfn = index[page], index.remove(pfn, at: page) else { continue }
+          memory.putAfterGracePeriod(memory.frames.number(of: memory.frames.folio(of: pfn)))
+        }
+        dropped.append(page)
+        break
+      }
+      return true
     }
     return dropped
   }
@@ -206,6 +231,10 @@ public final class PageCacheFile: Backing {
   private func frame(of page: Int) throws(PageError) -> PFN? {
     while page < pageCount {
       if let cached = try cachedFrame(of: page) { return cached }
+      if let slot = index.slot(at: page) {
+        if let pfn = try swapIn(slot, ofPage: page) { return pfn }
+        continue
+      }
       YieldPoint.cacheBetweenLengthAndContents.reach()
       let contents = original.withLock { $0 }
       let pfn = try memory.allocateFrame(.mayReclaim)
@@ -220,7 +249,7 @@ public final class PageCacheFile: Backing {
         // A truncation since would not find the page: read it again. One before `contents` were read has left the
         // version alone, so the length is looked at too. It changes under this lock. A page beyond the end would stay
         // in the cache for good.
-        guard now.version == contents.version, page < pageCount, index[page] == nil else { return false }
+        guard now.version == contents.version, page < pageCount, index.isEmpty(page) else { return false }
         // ORDERING [lock-then-begin]: only a thread that holds the lock fills a place, so this one stays empty until
         // the frame is in it.
         let frame = memory.frames.frame(pfn)

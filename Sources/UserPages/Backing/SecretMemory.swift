@@ -8,7 +8,9 @@ final class SecretMemory: Backing {
   private let file: PageCacheFile
 
   /// - Throws: as `PageCacheFile.init`.
-  init(_ memory: PhysicalMemory, pages: Int) throws(PageError) { file = try PageCacheFile(memory, pages: pages) }
+  init(_ memory: PhysicalMemory, pages: Int) throws(PageError) {
+    file = try PageCacheFile(unevictable: memory, pages: pages)
+  }
 
   var pageCount: Int { file.pageCount }
 

@@ -113,6 +113,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case pageOutBetweenGraceAndLook
   /// A page-out has found that pages stay, and has not put them back.
   case pageOutBetweenLookAndPutBack
+  /// A page-out has put a swap slot in the place of a memory file's page, and has not emptied the page's entries.
+  case fileOutBetweenPlaceAndEntries
   /// The swap file's writer has copied pages and has not written them.
   case swapWriteBetweenCopyAndFile
   /// A fault holds a slot of the swap file and has not read it.
@@ -168,6 +170,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case moveOutBetweenGraceAndLook
   /// A store has made a hole, or has told an invalidation its length, and no page has left the page cache.
   case holeBetweenStoreAndDrop
+  /// A cut of a memory file has brought in the page that its new end divides, and does not hold the change lock.
+  case cutBetweenTailAndLock
   /// A truncation, a hole or an invalidation has taken pages out of the page cache, and has neither advanced the
   /// sequence nor emptied an entry.
   case truncationBetweenDropAndUnmap

@@ -5,14 +5,19 @@ import Synchronization
 /// One atomic word a page. A look-up takes no lock. An entry is changed by one compare-and-swap. The cache has one
 /// reference on each frame that is in the index. The index itself counts nothing.
 ///
+/// The place of a page in the swap file has its slot instead (Linux's value entries). Only `SwapArea` puts slots there
+/// and takes them out, under its monitor.
+///
 /// A file may be of any length, and most of it a hole. So memory is taken where a page has been (`SparseWords`), and a
 /// walk over the file skips what never had one. Each level of marks has a word for 512 of the level below, as a page
 /// table does.
 final class PageCacheIndex: Sendable {
   private static let fanOut = 512
+  /// Set in the word of a page that is in the swap file.
+  private static let swappedBit: UInt64 = 1 << 63
 
   let count: Int
-  /// A frame number plus one, or 0 for empty.
+  /// A frame number plus one, a swap slot with `swappedBit`, or 0 for empty.
   private let words: SparseWords
   /// The lowest level first. A mark is 1 once a word below it was stored to, and stays.
   private let marks: [SparseWords]
@@ -35,11 +40,21 @@ final class PageCacheIndex: Sendable {
     self.marks = marks
   }
 
+  /// The frame of a page. Nil if the page has none, also if it is in the swap file.
   subscript(index: Int) -> PFN? {
     // ORDERING [slot-publish]: acquire, pairs with `install`'s release: a thread that finds a frame finds its contents.
     let word = words[index]
-    return word == 0 ? nil : PFN(word - 1)
+    return word == 0 || word & Self.swappedBit != 0 ? nil : PFN(word - 1)
   }
+
+  /// The slot of a page that is in the swap file.
+  func slot(at index: Int) -> SwapSlot? {
+    let word = words[index]
+    return word & Self.swappedBit == 0 ? nil : SwapSlot(Int(word & ~Self.swappedBit))
+  }
+
+  /// Whether a page has neither a frame nor a slot.
+  func isEmpty(_ index: Int) -> Bool { words[index] == 0 }
 
   /// Enters the frame of a page that has none. Returns false if the page has one.
   ///
@@ -57,26 +72,45 @@ final class PageCacheIndex: Sendable {
   /// Takes out the frame of a page. Returns false if the page has another one, or none.
   func remove(_ pfn: PFN, at index: Int) -> Bool { words.replace(pfn.rawValue + 1, with: 0, at: index) }
 
-  /// Calls `body` for every page of a range that has a frame, in order. A page that gets or loses one meanwhile may be
-  /// met or not.
-  ///
-  /// - Complexity: O(pages that ever had a frame, each with its 511 neighbours). Not of the file's length.
-  func forEach(in range: Range<Int>, _ body: (_ page: Int, _ pfn: PFN) -> Void) {
-    visit(0..<(marks.last ?? words).count, level: marks.count, range.clamped(to: 0..<count), body)
+  // MARK: Pages in the swap file
+
+  /// Puts a slot in the place of a page's frame. Returns false if the page has another one, or none.
+  func replace(_ pfn: PFN, with slot: SwapSlot, at index: Int) -> Bool {
+    words.replace(pfn.rawValue + 1, with: UInt64(slot.rawValue) | Self.swappedBit, at: index)
   }
 
-  /// Visits the words `places` of a level, 0 for the pages themselves, as far as they lead to pages of `range`.
-  private func visit(_ places: Range<Int>, level: Int, _ range: Range<Int>, _ body: (Int, PFN) -> Void) {
+  /// Puts a frame in the place of a page's slot, or nothing. Returns false if the page has another slot, or none.
+  ///
+  /// ORDERING [slot-publish]: as `install`.
+  func replace(_ slot: SwapSlot, with pfn: PFN?, at index: Int) -> Bool {
+    words.replace(UInt64(slot.rawValue) | Self.swappedBit, with: pfn.map { $0.rawValue + 1 } ?? 0, at: index)
+  }
+
+  // MARK: All pages
+
+  /// Calls `body` for every page of a range that has a frame or a slot, in order, until it returns false. A page that
+  /// gets or loses one meanwhile may be met or not.
+  ///
+  /// - Complexity: O(pages that ever had a frame, each with its 511 neighbours). Not of the file's length.
+  func forEach(in range: Range<Int>, _ body: (_ page: Int) -> Bool) {
+    _ = visit(0..<(marks.last ?? words).count, level: marks.count, range.clamped(to: 0..<count), body)
+  }
+
+  /// Visits the words `places` of a level, 0 for the pages themselves, as far as they lead to pages of `range`. Returns
+  /// false if `body` did.
+  private func visit(_ places: Range<Int>, level: Int, _ range: Range<Int>, _ body: (Int) -> Bool) -> Bool {
     var pages = 1
     for _ in 0..<level { pages *= Self.fanOut }
-    if range.isEmpty { return }
+    if range.isEmpty { return true }
     for place in places.clamped(to: range.lowerBound / pages..<(range.upperBound - 1) / pages + 1) {
       if level == 0 {
-        if let pfn = self[place] { body(place, pfn) }
+        if !isEmpty(place), !body(place) { return false }
       } else if marks[level - 1][place] != 0 {
         let below = level == 1 ? count : marks[level - 2].count
-        visit(place * Self.fanOut..<min((place + 1) * Self.fanOut, below), level: level - 1, range, body)
+        let places = place * Self.fanOut..<min((place + 1) * Self.fanOut, below)
+        guard visit(places, level: level - 1, range, body) else { return false }
       }
     }
+    return true
   }
 }

@@ -149,7 +149,7 @@ import Testing
       #expect(throws: PageError.invalidArgument) { try space.advise(at: 0x40000, pages: 2, .pageOut) }
       #expect(
         [0x21000, 0x31000, 0x40000, 0x51000].map { space.entry(at: $0).description }
-          == ["normal r", "special r", "normal rw dirty", "zero r"])
+          == ["none", "special r", "normal rw dirty", "zero r"])
       #expect(try space.load(at: 0x20000, count: 2) == [9, 5])
       #expect(try space.load(at: 0x30000, count: 2) == [9, 6])
       // A hole is told of when the rest is done.

@@ -28,6 +28,28 @@ enum Swapped {
     }
     #expect(machine.leaks() == [], sourceLocation: sourceLocation)
   }
+
+  /// Runs `body` with a memory file of four pages, which a shared mapping shows and which hold known words.
+  static func withFile(
+    swapPages: Int = 64, engine: PinEngine = .reference, _ body: (Machine, AddressSpace, PageCacheFile) throws -> Void
+  ) throws {
+    let machine = try Machine(frames: 64, swapPages: swapPages, reclaim: ReclaimPolicy(swapsForAllocations: false))
+    do {
+      let file = try PageCacheFile(machine.memory, pages: 4, maximumPages: 8)
+      let space = AddressSpace(machine.memory, engine: engine)
+      try space.map(at: start, pages: 4, protection: .readWrite, sharing: .shared, backing: .file(file))
+      for page in 0..<4 { try space.store(word(page), at: address(page)) }
+      try body(machine, space, file)
+      space.exit()
+    }
+    #expect(machine.leaks() == [])
+  }
+
+  /// Pages out, and waits until the swap file has the pages.
+  static func pageOut(_ space: AddressSpace, pages: Int = 4) throws {
+    try space.advise(at: start, pages: pages, .pageOut)
+    space.memory.flushDeferredFrees()
+  }
 }
 
 /// Something to wait at.

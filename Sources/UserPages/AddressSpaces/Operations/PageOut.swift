@@ -12,7 +12,7 @@
 /// reference. Or it has a pin slot, and the entry's reference waits for that among the deferred frees. When the get has
 /// ended, reclaim writes the page (`SwapArea.trim`).
 ///
-/// A page that was freed lazily is dropped instead: see `LazyFree.swift`.
+/// A page that was freed lazily is dropped instead: see `LazyFree.swift`. Pages of memory files: `PageOutFiles.swift`.
 ///
 /// A fault on the page in between takes the same frame out of the cache, so program and pins never see two.
 extension AddressSpace {
@@ -32,7 +32,8 @@ extension AddressSpace {
   /// The most pages of a batch. So many share the cost of one grace period.
   private static let batchSize = 512
 
-  /// Pages out the anonymous pages of a range that are mapped once and not pinned. Others stay, as on Linux.
+  /// Pages out the anonymous pages of a range that are mapped once and not pinned, and such pages of memory files.
+  /// Others stay, as on Linux.
   func pageOut(_ range: Range<VirtualAddress>) throws(PageError) {
     // Pages go out one by one.
     if mmapLock.reading(range, { reader in showsHugeFrames(range, reader) }) { breakUpHugeFrames(in: range) }
@@ -64,6 +65,7 @@ extension AddressSpace {
       lastFull = next
       memory.swap.finishWrites()
     }
+    pageOutFiles(range)
     memory.deferred.drainIfFull()
     if let error { throw error }
   }

@@ -9,7 +9,9 @@ extension AddressSpace: ReclaimableSpace {
   private static var swapOutBatch: Int { 32 }
   private static var looksUnderLock: Int { 4096 }
 
-  func swapOut(atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool) -> Int {
+  func swapOut(
+    atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool, keepingIn kept: inout [AnyObject]
+  ) -> Int {
     var out = 0
     let start = clockHand.withLock { $0 }
     for range in [start..<VirtualAddress.limit, VirtualAddress(0)..<start] {

@@ -6,8 +6,8 @@
 /// that partial unmaps left in 2 MiB: they hold nothing. Frames that a pin or a get holds stay in every turn.
 extension PhysicalMemory {
   /// Takes back `pages` frames, those of page caches first, where dirty pages are written. Then it takes those of
-  /// anonymous memory, as far as the swap file has room. Returns how many are free now that were not. They are fewer
-  /// than `pages` if no more could be taken.
+  /// anonymous memory and memory files, as far as the swap file has room. Returns how many are free now that were not.
+  /// They are fewer than `pages` if no more could be taken.
   ///
   /// It runs hooks and stores of caches on this thread. Inside one of those, or in a call that such a hook makes, it
   /// returns 0.
@@ -106,7 +106,7 @@ extension PhysicalMemory {
       for space in reclaimer.spaces(keepingIn: &kept) where missing() > 0 {
         // Not again for what comes back meanwhile: programs that use their pages all the time would keep the thread
         // here for ever.
-        _ = space.swapOut(atMost: missing(), of: zone, sparingAccessed: isSparing)
+        _ = space.swapOut(atMost: missing(), of: zone, sparingAccessed: isSparing, keepingIn: &kept)
         swap.finishWrites()
       }
     }

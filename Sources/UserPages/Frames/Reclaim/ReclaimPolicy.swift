@@ -6,7 +6,8 @@ public struct ReclaimPolicy: Equatable, Sendable {
   /// Whether a background thread reclaims below the low watermark (kswapd). It begins with the first need, and ends
   /// with the machine.
   public var usesBackgroundThread: Bool
-  /// Whether an allocation that finds no frame may swap anonymous memory out. `reclaim(pages:)` does so in either case.
+  /// Whether an allocation that finds no frame may swap anonymous memory and memory files out. `reclaim(pages:)` does
+  /// so in either case.
   public var swapsForAllocations: Bool
 
   /// A policy. By default an allocation may take everything that can be freed.

@@ -16,12 +16,16 @@ protocol ReclaimableCache: AnyObject, Sendable {
   ) -> Int
 }
 
-/// Anonymous memory that can be swapped out, which reclaim takes last.
+/// Memory that can be swapped out, which reclaim takes last: a space's anonymous memory, or a memory file.
 protocol ReclaimableSpace: AnyObject, Sendable {
-  /// Turns the hand of a clock over the memory's entries, at most once. Up to `most` pages of `zone` that are not held
-  /// are left to the swap file's writer, which frees them. If `sparingAccessed`, none of them was accessed since the
-  /// last look. Returns how many.
-  func swapOut(atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool) -> Int
+  /// Turns the hand of a clock over the memory, at most once. Up to `most` pages of `zone` that are not held are left
+  /// to the swap file's writer, which frees them. If `sparingAccessed`, none of them was accessed since the last look.
+  /// Returns how many.
+  ///
+  /// - Parameter kept: gets what must be released when no lock is held.
+  func swapOut(
+    atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool, keepingIn kept: inout [AnyObject]
+  ) -> Int
 
   /// Frees the frames that partial unmaps left in 2 MiB that the space alone maps. Returns how many.
   func breakUpLeftovers() -> Int

@@ -223,7 +223,7 @@ final class SwapArea: @unchecked Sendable {
   func markIdle(_ slot: SwapSlot) { if let pfn = slots[slot.index].frame { idleFrames.insert(pfn) } }
   func markBusy(_ slot: SwapSlot) { if let pfn = slots[slot.index].frame { idleFrames.remove(pfn) } }
 
-  private func forgetFrame(_ slot: SwapSlot) {
+  func forgetFrame(_ slot: SwapSlot) {
     markBusy(slot)
     if let pfn = slots[slot.index].frame { cached[pfn] = nil }
     slots[slot.index].frame = nil

@@ -17,7 +17,7 @@ struct SwapSlotState {
     case idle, queued, underWay
   }
 
-  /// Page-table entries that lead here (Linux's `swap_map`).
+  /// Page-table entries that lead here, or the one place in the index of a memory file (Linux's `swap_map`).
   var users: Int32 = 0
   /// Faults that read from here, page-outs that are not over: the slot is not used for another page meanwhile.
   var holds: Int32 = 0

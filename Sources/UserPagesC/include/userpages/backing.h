@@ -135,7 +135,7 @@ UP_API int up_file_length(up_backing *backing, uint64_t *length);
 
 /// Reads up to `count` bytes at `offset` of a memory file, a cached file or an image (`pread(2)`). Mappings see the same pages.
 ///
-/// Returns how many bytes: fewer at the file's end. Errors: -EINVAL for another backing; -ENOMEM; what the store said. Threads: any.
+/// Returns how many bytes: fewer at the file's end. Errors: -EINVAL for another backing; -ENOMEM; what the store or the swap file said. Threads: any.
 UP_API int64_t up_file_read(up_backing *backing, uint64_t offset, void *bytes, size_t count);
 
 /// Writes `count` bytes at `offset`, and makes the file longer where they end beyond it (`pwrite(2)`).
@@ -147,7 +147,7 @@ UP_API int64_t up_file_write(up_backing *backing, uint64_t offset, const void *b
 /// Sets the length in bytes (`ftruncate(2)`). Beyond a new end, entries and private copies are gone when the call returns. Pins keep
 /// their pages.
 ///
-/// Errors: -EFBIG; -EINVAL for another backing; what the store said. Threads: any.
+/// Errors: -EFBIG; -EINVAL for another backing; -ENOMEM; what the store said. Threads: any.
 UP_API int up_file_resize(up_backing *backing, uint64_t length);
 
 /// Makes whole pages read as zeroes, in the file and in every mapping; private copies stay (FALLOC_FL_PUNCH_HOLE).

@@ -10,7 +10,7 @@ UP_BEGIN
 enum {
   /// No background thread: a thread that finds no free frame reclaims by itself. If not set, one begins with the first need (kswapd).
   UP_MACHINE_NO_BACKGROUND_RECLAIM = 1,
-  /// An allocation takes pages of files back, and does not swap anonymous memory out. `up_machine_reclaim` does.
+  /// An allocation takes pages of files back, and does not swap anonymous memory or memory files out. `up_machine_reclaim` does.
   UP_MACHINE_NO_SWAP_FOR_ALLOCATIONS = 2,
   /// No reserve, and no reclaim before nothing is free. Not with watermarks in the options.
   UP_MACHINE_NO_WATERMARKS = 4
@@ -22,7 +22,7 @@ typedef struct up_machine_options {
   uint64_t ram_pages;
   /// How many of these, at the end, hold only pages that can be moved; a long-term pin moves its page out first (`ZONE_MOVABLE`).
   uint64_t movable_pages;
-  /// Room for anonymous pages that are paged out, in pages (`swapon(2)`).
+  /// Room for anonymous pages, and those of memory files, that are paged out, in pages (`swapon(2)`).
   uint64_t swap_pages;
   /// The swap file, made if there is none and locked as long as the machine lives. Null: a temporary file without a name.
   const char *swap_path;
@@ -60,7 +60,7 @@ UP_API int up_machine_destroy(up_machine *machine);
 /// Errors: -EINVAL. Threads: any.
 UP_API int up_machine_flush(up_machine *machine);
 
-/// Takes frames back from page caches and anonymous memory ahead of need, up to `pages` (`memory.reclaim` of a cgroup).
+/// Takes frames back from page caches, anonymous memory and memory files ahead of need, up to `pages` (`memory.reclaim` of a cgroup).
 ///
 /// Returns how many are free now that were not before. Errors: -EINVAL. Threads: any.
 UP_API int64_t up_machine_reclaim(up_machine *machine, uint64_t pages);

@@ -41,7 +41,7 @@ enum {
 enum {
   /// Drop the pages. The next touch faults anew (MADV_DONTNEED).
   UP_ADVICE_DONT_NEED = 0,
-  /// Write anonymous pages to the swap file and free their frames (MADV_PAGEOUT).
+  /// Write anonymous pages, and those of memory files, to the swap file and free their frames (MADV_PAGEOUT).
   UP_ADVICE_PAGE_OUT = 1,
   /// A child does not inherit the range (MADV_DONTFORK); and the opposite.
   UP_ADVICE_DONT_FORK = 2,

@@ -1,0 +1,54 @@
+/// The part of `MADV_PAGEOUT` that is about pages of memory files: it looks for those that the space alone maps, once.
+/// The file does the rest, when no lock of the space is held.
+extension AddressSpace {
+  /// The most pages that share a grace period.
+  private static let fileBatchSize = 512
+
+  /// Pages out the memory files' pages of a range that are mapped once and not pinned. If the swap file is full, the
+  /// rest stays.
+  func pageOutFiles(_ range: Range<VirtualAddress>) {
+    let files = mmapLock.reading(range) { reader in filePages(of: range, reader) }
+    var kept: [any BackingUser] = []
+    // A space may end with the last reference here: when no lock is held.
+    defer { withExtendedLifetime(kept) {} }
+    for (file, pages) in files {
+      var rest = pages[...]
+      while !rest.isEmpty {
+        let batch = rest.prefix(Self.fileBatchSize)
+        rest = rest.dropFirst(batch.count)
+        guard file.swapOut(batch, keepingIn: &kept).isFull else { continue }
+        memory.swap.finishWrites()
+        if !memory.swap.hasRoom { return }
+      }
+    }
+  }
+
+  /// The pages of each mapped part, up to the first part that refuses.
+  private func filePages(
+    of range: Range<VirtualAddress>, _ lock: borrowing MmapReader
+  ) -> [(file: PageCacheFile, pages: [Int])] {
+    var found: [(file: PageCacheFile, pages: [Int])] = []
+    for (part, mapping) in parts(of: range, lock).parts {
+      if mapping.value.attributes.refusesPageOut != nil { break }
+      guard let file = mapping.value.attributes.backing as? PageCacheFile, file.isSwappable else { continue }
+      var pages: [Int] = []
+      var cursor = table.cursor(over: part, lock)
+      while let step = cursor.next() {
+        guard case .base(let run) = step else { continue }
+        for (address, ptep) in run {
+          // In one section with the entry, so that the frame is the entry's still.
+          let mayGo = RCU.read { _ in
+            let pte = ptep.waitUntilUnlocked()
+            guard pte.isMapped, !pte.isAnonymous, !pte.isHuge,
+              let frame = normalFrame(pte, at: address, in: mapping)
+            else { return false }
+            return frame.mapCount == 1 && !frame.has(Frame.hugeBit)
+          }
+          if mayGo { pages.append(mapping.value.backingPage(of: address)) }
+        }
+      }
+      if !pages.isEmpty { found.append((file, pages)) }
+    }
+    return found
+  }
+}
