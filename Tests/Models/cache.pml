@@ -3,7 +3,8 @@
  * Frame 0 is in the one place of the cache, frame 1 is free. A reader looks the place up. Another thread drops the cached page. A fault
  * takes a free frame for private memory and may lose its entry to a rival. A mixed mapping's fault names one of the frames by number.
  *
- *   Backing/PageCacheFile.swift              cachedFrame(of:), drop            [deferred-free]
+ *   Backing/PageCacheFile.swift              cachedFrame(of:)                  [deferred-free]
+ *   Backing/PageCacheFile+Truncate.swift     drop                              [deferred-free]
  *   Faults/Fault+Anonymous.swift             installFrame                      [lock-then-begin]
  *   Frames/Frame+Huge.swift                  retainShared
  *

@@ -200,13 +200,33 @@
             child.exit()
           case 5: try space.unmap(at: address, pages: 1)
           default:
-            // The file forgets what it has.
-            file.drop()
+            // The file forgets what it has, when the page-out is over.
+            let drop = freezer.start("drop") { file.drop() }
+            #expect(!drop.mayFinish(), "a page was dropped while it went out, and its entries were emptied")
+            try end()
+            try drop.join()
+            machine.memory.flushDeferredFrees()
             word = 0
           }
-          if what != 3, what != 4 { try end() }
+          if ![3, 4, 6].contains(what) { try end() }
           #expect(MemoryStore.word(try file.read(at: 0, count: 8), at: 0) == word)
           #expect(machine.memory.census().swapSlots == 0)
+        }
+      }
+
+      /// A mapping is locked after reclaim has looked for such mappings: its entry stays, and so does the page.
+      @Test func aLockDuringAPageOut() throws {
+        try withPage { [address] freezer, machine, space, file in
+          let out = freezer.start("reclaim", freezeAt: .fileOutBetweenPlaceAndEntries) {
+            freezer.expect(machine.memory.reclaim(pages: 1) == 0, "a locked page went out")
+          }
+          #expect(out.waitUntilFrozen())
+          try space.lock(at: address, pages: 1)
+          out.thaw()
+          try out.join()
+          #expect(space.entry(at: address).kind == .normal)
+          #expect(isIn(file))
+          try space.unlock(at: address, pages: 1)
         }
       }
 

@@ -128,6 +128,31 @@
         }
       }
 
+      /// A page-out that has not looked at references yet does not refuse another, and the page stays.
+      @Test(arguments: [MappingByNumber.insertPage, .insertMixed, .readFault])
+      func aPageOutCountsANumber(way: MappingByNumber) throws {
+        try play(swapPages: 16) { freezer, machine in
+          let file = try PageCacheFile(machine.memory, pages: 1, fill: 7)
+          let owner = AddressSpace(machine.memory)
+          let other = AddressSpace(machine.memory)
+          try owner.map(at: 0x5000, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(file))
+          let pin = try owner.pin(at: 0x5000)
+          let pfn = pin.pfn
+          pin.release()
+          let out = freezer.start("page out", freezeAt: .pageOutBetweenGraceAndLook) {
+            try owner.advise(at: 0x5000, pages: 1, .pageOut)
+          }
+          #expect(out.waitUntilFrozen())
+          try way.map(pfn, in: other)
+          out.thaw()
+          try out.join()
+          machine.memory.flushDeferredFrees()
+          #expect(file.cachedPages == 1, "a page went out that a mapping shows by number")
+          try owner.store(UInt8(8), at: 0x5000)
+          #expect(try other.load(at: 0x9000, as: UInt8.self) == 8, "one page has two frames")
+        }
+      }
+
       @Test(arguments: MappingByNumber.allCases)
       func aFrameThatBecamePrivateMemoryIsRefused(way: MappingByNumber) throws {
         // The frame is a file's when it is looked at, and has become another program's when it is retained.

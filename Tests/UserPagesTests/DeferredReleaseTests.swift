@@ -257,10 +257,12 @@ struct DeferredReleaseTests {
     func takeAccessedPages(of backing: any Backing) -> [Int] { [] }
     func mapsWritably(_ backing: any Backing) -> Bool { false }
     func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool { true }
+    func unmap(_ frames: [PFN], ofPages pages: [Int], of backing: any Backing) {}
     func unmapEverywhere(pages: [Int], of backing: any Backing) {}
     func unmapAll(from page: Int, of backing: any Backing) {}
     func writeProtect(pages: [Int], of backing: any Backing) {}
     func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int] { [] }
+    func lockedPages(among pages: [Int], showing frames: [PFN], of backing: any Backing) -> [Int] { [] }
   }
 
   /// The last reference to a user may be the one that a look at all users took: its `deinit` looks at them again.

@@ -135,10 +135,12 @@ public final class BackingUsers: Sendable {
   /// then. The list is read again after each round, which finds it.
   func forEach(keepingIn kept: inout [any BackingUser], _ body: (any BackingUser) -> Bool) -> Bool {
     var seen: Set<ObjectIdentifier> = []
+    // A caller that asks batch after batch has them already.
+    var known = Set(kept.map { ObjectIdentifier($0) })
     while true {
       // Kept alive, so that an identifier is not used again meanwhile.
       let fresh = all.filter { !seen.contains(ObjectIdentifier($0)) }
-      kept += fresh
+      kept += fresh.filter { known.insert(ObjectIdentifier($0)).inserted }
       if fresh.isEmpty { return true }
       for user in fresh {
         guard body(user) else { return false }
@@ -167,9 +169,21 @@ protocol BackingUser: AnyObject, Sendable {
   /// - Parameter sparingLocked: whether entries of locked mappings stay.
   func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool
 
-  /// The same in every mapping, by number too: the file has lost the pages (`unmap_mapping_range` of a hole).
+  /// Empties every entry that shows a page by its frame, except those of locked mappings. An entry that shows another
+  /// frame stays: the file has dropped that frame, which lives on where it is mapped.
+  ///
+  /// - Parameter frames: those of `pages`, in the same order. Each is a page of its own, not a part of 2 MiB.
+  func unmap(_ frames: [PFN], ofPages pages: [Int], of backing: any Backing)
+
+  /// As the first `unmap`, in every mapping, by number too: the file has lost the pages (`unmap_mapping_range` of a
+  /// hole).
   func unmapEverywhere(pages: [Int], of backing: any Backing)
   func unmapAll(from page: Int, of backing: any Backing)
   func writeProtect(pages: [Int], of backing: any Backing)
   func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int]
+
+  /// Those that an entry of a locked mapping shows at this moment by their frame. A hint.
+  ///
+  /// - Parameter frames: those of `pages`, in the same order.
+  func lockedPages(among pages: [Int], showing frames: [PFN], of backing: any Backing) -> [Int]
 }

@@ -6,7 +6,7 @@
 ///     page-out, holding the change lock                  faults, `read`, `write`
 ///     1. the place gets a slot instead of the frame,     find the slot: they take the frame out of the swap cache,
 ///        and the frame goes into the swap cache          and put it back into its place
-///     2. empties the entries in every space              by an old entry: accesses and pins of the same frame
+///     2. empties the entries of the frame in all spaces  by an old entry: accesses and pins of the same frame
 ///     3. a grace period                                  a look-up that found the frame before 1 has its reference,
 ///                                                        stores have landed, pins are counted or in a slot
 ///     4. looks at holders: a page that is held comes     hold the frame: they have a reference, which came with the
@@ -19,13 +19,14 @@
 /// ORDERING [change-then-count], [swap-then-copy]: 1 and 2, then the grace period, then 4. References that come later
 /// come by way of the slot, under the area's monitor.
 ///
-/// ORDERING [slot-then-leave]: the entries were emptied, a grace period has passed, the pin slots are looked at.
+/// ORDERING [slot-then-leave]: the entries were emptied, a grace period has passed, the pin slots are looked at. (The
+/// deferred frees keep an entry's reference as long as a slot has the frame, so the references would show it too.)
 ///
-/// A cut or a hole does not run beside a page-out: both hold the change lock. Beside a page that comes in, the place
-/// tells: the page that was read goes there only if the place has the slot still.
+/// A cut, a hole or a drop does not run beside a page-out: each holds the change lock. Beside a page that comes in, the
+/// place tells: the page that was read goes there only if the place has the slot still.
 ///
 /// 2 MiB in one frame stay in memory. Linux splits them, or writes them whole.
-extension PageCacheFile: ReclaimableSpace {
+extension PageCacheFile {
   /// A page. Its place has a slot, which the page-out holds, and the page-out has the reference that the place had.
   private struct PageTakenOut {
     let page: Int
@@ -37,30 +38,41 @@ extension PageCacheFile: ReclaimableSpace {
   ///
   /// - Parameters:
   ///   - pages: in order, each once. They share a grace period.
+  ///   - holders: what was in pin slots lately. A hint.
   ///   - kept: gets the spaces that were asked.
-  /// - Returns: how many are the writer's, and whether the swap file was full before all of them had slots.
-  func swapOut(_ pages: some Sequence<Int>, keepingIn kept: inout [any BackingUser]) -> (out: Int, isFull: Bool) {
-    changeLock.holding { () -> (out: Int, isFull: Bool) in
+  /// - Returns: how many are the writer's, and at how many of `pages` it has looked. They are not all if the swap file
+  ///   was full.
+  func swapOut(
+    _ pages: some Collection<Int>, sparing holders: PinSlotSnapshot, keepingIn kept: inout [any BackingUser]
+  ) -> (out: Int, looked: Int) {
+    changeLock.holding { () -> (out: Int, looked: Int) in
+      guard isEvictable else { return (0, pages.count) }
       var batch: [PageTakenOut] = []
-      var isFull = false
-      for page in pages where page < index.count {
-        guard takeOut(page, &batch) else {
-          isFull = true
-          break
-        }
+      var looked = 0
+      for page in pages {
+        if page < index.count, !takeOut(page, sparing: holders, &batch) { break }
+        looked += 1
       }
-      return (batch.isEmpty ? 0 : finish(batch, keepingIn: &kept), isFull)
-    } ?? (0, false)
+      return (batch.isEmpty ? 0 : finish(batch, keepingIn: &kept), looked)
+    } ?? (0, pages.count)
   }
 
+  /// Whether pages may go to the swap file.
+  var isEvictable: Bool { mayEvict.withLock { $0 } }
+
+  /// Keeps pages in memory from here on (`mapping_set_unevictable`): a mapping shows frames without references.
+  ///
+  /// Under the change lock: when it returns, no page-out is under way.
+  func makeUnevictable() { _ = changeLock.holding { () -> Void in mayEvict.withLock { $0 = false } } }
+
   /// Step 1. Returns false if the swap file is full.
-  private func takeOut(_ page: Int, _ batch: inout [PageTakenOut]) -> Bool {
+  private func takeOut(_ page: Int, sparing holders: PinSlotSnapshot, _ batch: inout [PageTakenOut]) -> Bool {
     // In one section with the look, so that the frame has a reference while the cache takes its own.
     RCU.read { section in
       guard let pfn = index[page] else { return true }
       let frame = memory.frames.frame(pfn)
-      // Pins are a hint that saves work. The look that counts is step 4.
-      guard !frame.has(Frame.hugeBit), frame.pins == 0 else { return true }
+      // Holders are a hint that saves work. The look that counts is step 4.
+      guard !frame.has(Frame.hugeBit), frame.pins == 0, !holders.holds(frame) else { return true }
       switch memory.swap.replace(pfn, section, { slot in index.replace(pfn, with: slot, at: page) }) {
       case .replaced(let slot): batch.append(PageTakenOut(page: page, pfn: pfn, slot: slot))
       // The file has dropped the page.
@@ -74,7 +86,11 @@ extension PageCacheFile: ReclaimableSpace {
   /// Steps 2 to 5.
   private func finish(_ batch: [PageTakenOut], keepingIn kept: inout [any BackingUser]) -> Int {
     YieldPoint.fileOutBetweenPlaceAndEntries.reach()
-    _ = spaces.forEach(keepingIn: &kept) { $0.unmap(pages: batch.map(\.page), of: self, sparingLocked: true) }
+    let (pages, frames) = (batch.map(\.page), batch.map(\.pfn))
+    _ = spaces.forEach(keepingIn: &kept) { user in
+      user.unmap(frames, ofPages: pages, of: self)
+      return true
+    }
     YieldPoint.pageOutBetweenEntriesAndGrace.reach()
     // One grace period for both: after the entries' end, and for the references that they held.
     let period = GracePeriod.next
@@ -143,74 +159,18 @@ extension PageCacheFile: ReclaimableSpace {
   }
 
   /// The page that a new end divides, with a reference for the caller: its rest is to be cleared, and there may be no
-  /// frame for it later. Nil where the file has no such page, also if the swap file has lost it.
+  /// frame for it later. Nil where the file has no such page.
   ///
   /// A page with a reference does not go out.
+  ///
+  /// - Throws: as `swapIn`. The cut is not made then: what it could not clear would come back when the file grows.
   func swapInTail(of end: Int) throws(PageError) -> PFN? {
     let page = end / Page.size
     guard end % Page.size > 0, end <= byteCount else { return nil }
-    do throws(PageError) {
-      while !index.isEmpty(page) {
-        if let pfn = try cachedFrame(of: page) { return pfn }
-        if let slot = index.slot(at: page), let pfn = try swapIn(slot, ofPage: page) { return pfn }
-      }
-    } catch {
-      if case .outOfMemory = error { throw error }
+    while !index.isEmpty(page) {
+      if let pfn = try cachedFrame(of: page) { return pfn }
+      if let slot = index.slot(at: page), let pfn = try swapIn(slot, ofPage: page) { return pfn }
     }
     return nil
-  }
-
-  // MARK: Reclaim
-
-  // No page of a memory file is in a movable frame, so each zone is as good.
-  func swapOut(
-    atMost most: Int, of zone: ReclaimZone, sparingAccessed: Bool, keepingIn kept: inout [AnyObject]
-  ) -> Int {
-    var users: [any BackingUser] = []
-    defer { kept += users.map { $0 as AnyObject } }
-    var out = 0
-    let start = clockHand.withLock { $0 }
-    for range in [start..<max(index.count, start), 0..<start] {
-      var next = range.lowerBound
-      while out < most {
-        let found = cachedPages(in: next..<range.upperBound, atMost: min(most - out, 32))
-        guard let last = found.last else { break }
-        next = last + 1
-        let idle = sparingAccessed ? withoutAccessed(found, &users) : found
-        let (count, isFull) = swapOut(idle, keepingIn: &users)
-        out += count
-        if isFull {
-          // A page that came back while it was being written has its slot until the write is over.
-          memory.swap.finishWrites()
-          if !memory.swap.hasRoom { return out }
-        }
-      }
-      clockHand.withLock { $0 = next }
-      if out >= most { break }
-    }
-    return out
-  }
-
-  func breakUpLeftovers() -> Int { 0 }
-
-  /// The first pages of a range that have frames of their own. The look at other pages' entries would split 2 MiB.
-  private func cachedPages(in range: Range<Int>, atMost most: Int) -> [Int] {
-    var found: [Int] = []
-    index.forEach(in: range) { page in
-      let isBase = RCU.read { _ in index[page].map { !memory.frames.frame($0).has(Frame.hugeBit) } ?? false }
-      if isBase { found.append(page) }
-      return found.count < most
-    }
-    return found
-  }
-
-  /// The pages without those that a program accessed since the last look, which lose the sign of it.
-  private func withoutAccessed(_ pages: [Int], _ users: inout [any BackingUser]) -> [Int] {
-    var accessed: Set<Int> = []
-    _ = spaces.forEach(keepingIn: &users) { user in
-      accessed.formUnion(user.takeAccessed(among: pages, of: self))
-      return true
-    }
-    return pages.filter { !accessed.contains($0) }
   }
 }

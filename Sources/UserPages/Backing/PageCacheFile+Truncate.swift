@@ -34,18 +34,15 @@ extension PageCacheFile {
   ///   - `invalidArgument` for a negative length.
   ///   - `file(.resize, errno: EFBIG)` beyond what the file was made for.
   ///   - `outOfMemory` if the swap file has the page that the new end divides, and no frame is to be had for it.
+  ///   - `file` if the swap file does not give that page back. The length stays: the rest could not be cleared.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
-    // Before the change lock, under which nothing is reclaimed.
-    let tail = try swapInTail(of: count)
-    defer { put(tail) }
-    YieldPoint.cutBetweenTailAndLock.reach()
     try changeLength { _ in count }
   }
 
   /// Makes the file at least so long.
   func extend(to count: Int) throws(PageError) {
-    if count > byteCount { try changeLength { max($0, count) } }
+    try changeLength { $0 < count ? count : nil }
   }
 
   /// Makes whole pages read as zeroes, in the file and in every mapping (`FALLOC_FL_PUNCH_HOLE`). Private copies stay.
@@ -69,16 +66,63 @@ extension PageCacheFile {
     }
   }
 
-  private func changeLength(_ wanted: (Int) -> Int) throws(PageError) {
+  /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go. A
+  /// later access reads the file's first contents again, without what was cut off.
+  ///
+  /// It waits for a page-out that is under way: entries of a page that is dropped are not emptied.
+  ///
+  /// - Precondition: not inside a read-side section.
+  /// - Complexity: O(pages that were ever cached), whatever the file's length is.
+  public func drop() {
+    _ = changeLock.holding { () -> Void in _ = drop(0..<pageCount) }
+    memory.deferred.drainIfFull()
+  }
+
+  /// Takes the pages of a range out of the cache, and out of the swap file. Returns those that were there, in order.
+  @discardableResult
+  func drop(_ pages: Range<Int>) -> [Int] {
+    var dropped: [Int] = []
+    index.forEach(in: pages) { page in
+      // Between two looks a fault may bring the page in, or a page-out take it out: it goes from where it is then.
+      while !index.isEmpty(page) {
+        if let slot = index.slot(at: page) {
+          guard memory.swap.drop(slot, ofPage: page, in: index) else { continue }
+        } else {
+          guard let pfn = index[page], index.remove(pfn, at: page) else { continue }
+          memory.putAfterGracePeriod(memory.frames.number(of: memory.frames.folio(of: pfn)))
+        }
+        dropped.append(page)
+        break
+      }
+      return true
+    }
+    return dropped
+  }
+
+  /// - Parameter wanted: the new length for the one that there is. Nil if that may stay.
+  private func changeLength(_ wanted: (Int) -> Int?) throws(PageError) {
+    while let count = wanted(byteCount) {
+      // Before the change lock, under which nothing is reclaimed.
+      let tail = try swapInTail(of: count)
+      defer { put(tail) }
+      YieldPoint.cutBetweenTailAndLock.reach()
+      if try changeLengthUnlessTailIsOut(wanted) { return }
+    }
+  }
+
+  /// Returns false, and changes nothing, if the page that the new end divides was not there a moment ago, or lay beyond
+  /// the end, and has come and gone out since.
+  private func changeLengthUnlessTailIsOut(_ wanted: (Int) -> Int?) throws(PageError) -> Bool {
     var tail: PFN?
     // The flush runs a user's code, so after the lock is given up. The reference keeps the frame until then.
     defer { if let tail { flush(tail) } }
+    var isOut = false
     try changing { kept throws(PageError) in
       let before = byteCount
-      let after = wanted(before)
+      guard let after = wanted(before) else { return }
       guard after <= maximumByteCount else { throw .file(.resize, errno: EFBIG) }
-      // Again: a page that was not there may have come, and gone out.
-      if after <= before { put(try swapInTail(of: after)) }
+      isOut = after <= before && after % Page.size > 0 && index.slot(at: after / Page.size) != nil
+      if isOut { return }
       original.withLock { original in
         length.store(after, ordering: .sequentiallyConsistent)
         if after <= before { original.cut(at: after) }
@@ -96,6 +140,7 @@ extension PageCacheFile {
       RCU.synchronize()
       tail = try clearTail(from: after)
     }
+    return !isOut
   }
 
   /// Runs `body` alone. No code of a user runs in it, so the lock's holder never comes again.

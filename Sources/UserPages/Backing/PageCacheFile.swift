@@ -21,8 +21,8 @@ public final class PageCacheFile: Backing {
   let dataCacheCounter = DataCacheCounter()
   /// The most bytes that the file can have.
   let maximumByteCount: Int
-  /// Whether pages may go to the swap file. Not if the file's owner maps its frames by number.
-  let isSwappable: Bool
+  /// Whether pages may go to the swap file. Once false, it stays so.
+  let mayEvict: Guarded<Bool>
   /// The page that the hand of reclaim's clock is at.
   let clockHand = Guarded(0)
 
@@ -40,14 +40,16 @@ public final class PageCacheFile: Backing {
   ///   - fill: what is in all of them.
   ///   - maximumPages: how far the file can grow, in pages. Nil for a file that does not. It costs 8 bytes of address
   ///     space a page.
+  ///   - isEvictable: whether pages may go to the swap file (`mapping_set_unevictable`). Say false if frames of the
+  ///     file are mapped by number.
   /// - Throws:
   ///   - `invalidArgument` if a number is negative or the length overflows.
   ///   - `outOfMemory` if the process lacks the address space.
   public convenience init(
-    _ memory: PhysicalMemory, pages: Int, fill: UInt8 = 0, maximumPages: Int? = nil
+    _ memory: PhysicalMemory, pages: Int, fill: UInt8 = 0, maximumPages: Int? = nil, isEvictable: Bool = true
   ) throws(PageError) {
     guard pages >= 0, pages <= 1 << 40 else { throw .invalidArgument }
-    try self.init(memory, .byte(fill), byteCount: pages * Page.size, maximumPages)
+    try self.init(memory, .byte(fill), byteCount: pages * Page.size, maximumPages, isEvictable: isEvictable)
   }
 
   /// A file that holds `contents`. The rest of its last page reads as zeroes through a mapping.
@@ -56,17 +58,12 @@ public final class PageCacheFile: Backing {
   ///   - memory: where the frames come from.
   ///   - contents: the bytes at first.
   ///   - maximumPages: how far the file can grow, in pages. Nil for a file that does not.
+  ///   - isEvictable: as for the other initializer.
   /// - Throws: as the other initializer.
   public convenience init(
-    _ memory: PhysicalMemory, contents: [UInt8], maximumPages: Int? = nil
+    _ memory: PhysicalMemory, contents: [UInt8], maximumPages: Int? = nil, isEvictable: Bool = true
   ) throws(PageError) {
-    try self.init(memory, .bytes(contents), byteCount: contents.count, maximumPages)
-  }
-
-  /// A file of zeroes of which no page goes to the swap file (`mapping_set_unevictable`).
-  convenience init(unevictable memory: PhysicalMemory, pages: Int) throws(PageError) {
-    guard pages >= 0, pages <= 1 << 40 else { throw .invalidArgument }
-    try self.init(memory, .byte(0), byteCount: pages * Page.size, nil, isSwappable: false)
+    try self.init(memory, .bytes(contents), byteCount: contents.count, maximumPages, isEvictable: isEvictable)
   }
 
   /// One page that `reader` is asked for whenever it is to be cached. Bytes that it gives beyond `byteCount` do not
@@ -76,14 +73,14 @@ public final class PageCacheFile: Backing {
   ) {
     precondition((1...Page.size).contains(byteCount))
     do throws(PageError) {
-      try self.init(memory, .reader(reader), byteCount: byteCount, nil, isSwappable: false)
+      try self.init(memory, .reader(reader), byteCount: byteCount, nil, isEvictable: false)
     } catch {
       fatalError("no memory for an index of one page")
     }
   }
 
   private init(
-    _ memory: PhysicalMemory, _ source: Source, byteCount: Int, _ maximumPages: Int?, isSwappable: Bool = true
+    _ memory: PhysicalMemory, _ source: Source, byteCount: Int, _ maximumPages: Int?, isEvictable: Bool
   ) throws(PageError) {
     guard maximumPages ?? 0 >= 0, maximumPages ?? 0 <= 1 << 40 else { throw .invalidArgument }
     self.memory = memory
@@ -92,11 +89,15 @@ public final class PageCacheFile: Backing {
     maximumByteCount = maximumPages.map { max($0 * Page.size, byteCount) } ?? byteCount
     index = try PageCacheIndex(count: Page.count(holding: maximumByteCount), memory.allocationFailures)
     original = Guarded(OriginalContents(byteCount: byteCount))
-    self.isSwappable = isSwappable && memory.swap.store.pages > 0
-    if self.isSwappable { memory.reclaimer.add(self) }
+    mayEvict = Guarded(isEvictable && memory.swap.store.pages > 0)
+    if self.isEvictable { memory.reclaimer.add(self) }
   }
 
-  deinit { drop() }
+  // No other thread has the file, so the change lock is not needed.
+  deinit {
+    drop(0..<pageCount)
+    memory.deferred.drainIfFull()
+  }
 
   /// The file's length.
   public var byteCount: Int { length.load(ordering: .sequentiallyConsistent) }
@@ -154,6 +155,7 @@ public final class PageCacheFile: Backing {
       let within = position % Page.size
       let length = min(Page.size - within, end - position)
       guard let pfn = try frame(of: position / Page.size) else { return bytes }
+      noteUse(of: pfn)
       // A program may be storing through another alias.
       if isWritten { dataCacheCounter.flush(pfn, in: memory) }
       bytes += memory.frames.bytes(of: pfn).copy(fromByteOffset: within, count: length)
@@ -181,6 +183,7 @@ public final class PageCacheFile: Backing {
       YieldPoint.cacheBetweenPageAndCopy.reach()
       memory.frames.bytes(of: pfn).copy(Array(bytes[done..<done + length]), toByteOffset: within)
       memory.frames.frame(pfn).set(Frame.dirtyBit)
+      noteUse(of: pfn)
       dataCacheCounter.flush(pfn, in: memory)
       memory.put(memory.frames.folio(of: pfn), Frame.oneReference)
       // The file may have ended before these bytes meanwhile: they come again, in a longer file.
@@ -196,36 +199,6 @@ public final class PageCacheFile: Backing {
   /// this finds the new length. If it comes first, the truncation clears what the caller stored. Otherwise a file that
   /// grows again would show it.
   private func isInside(_ end: Int) -> Bool { end <= byteCount }
-
-  /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go. A
-  /// later access reads the file's first contents again, without what was cut off.
-  ///
-  /// - Complexity: O(pages that were ever cached), whatever the file's length is.
-  public func drop() {
-    drop(0..<pageCount)
-    memory.deferred.drainIfFull()
-  }
-
-  /// Takes the pages of a range out of the cache, and out of the swap file. Returns those that were there, in order.
-  @discardableResult
-  func drop(_ pages: Range<Int>) -> [Int] {
-    var dropped: [Int] = []
-    index.forEach(in: pages) { page in
-      // Between two looks a fault may bring the page in, or a page-out take it out: it goes from where it is then.
-      while !index.isEmpty(page) {
-        if let slot = index.slot(at: page) {
-          guard memory.swap.drop(slot, ofPage: page, in: index) else { continue }
-        } else {
-          guard let pfn = index[page], index.remove(pfn, at: page) else { continue }
-          memory.putAfterGracePeriod(memory.frames.number(of: memory.frames.folio(of: pfn)))
-        }
-        dropped.append(page)
-        break
-      }
-      return true
-    }
-    return dropped
-  }
 
   /// The frame of a page, with a reference for the caller. Nil beyond the end.
   private func frame(of page: Int) throws(PageError) -> PFN? {

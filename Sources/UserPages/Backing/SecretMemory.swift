@@ -9,7 +9,7 @@ final class SecretMemory: Backing {
 
   /// - Throws: as `PageCacheFile.init`.
   init(_ memory: PhysicalMemory, pages: Int) throws(PageError) {
-    file = try PageCacheFile(unevictable: memory, pages: pages)
+    file = try PageCacheFile(memory, pages: pages, isEvictable: false)
   }
 
   var pageCount: Int { file.pageCount }

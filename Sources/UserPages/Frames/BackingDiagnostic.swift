@@ -12,8 +12,8 @@ public struct BackingDiagnostic: Sendable, CustomStringConvertible {
     case frameInPFNMapping
     /// No memory has the frame number.
     case noSuchFrame
-    /// The frame number is that of a free frame. Or it is that of a program's private memory, and the mapping counts
-    /// references.
+    /// The frame number is that of a free frame, or of a page on its way to the swap file. Or it is that of a program's
+    /// private memory, and the mapping counts references.
     case frameNotShared
     /// A private pfn mapping shows page n as the backing's first frame plus n. The frame number is another one.
     case frameOutOfOrder

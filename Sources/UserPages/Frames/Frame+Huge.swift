@@ -12,14 +12,14 @@
 /// the descriptor (`FrameTable.folio(of:)`), and holds a reference, so that the answer stays true.
 extension Frame {
   static let hugeBit: UInt64 = 1 << 38
-  static let hugeMapShift: UInt64 = 43
+  static let hugeMapShift: UInt64 = 44
   fileprivate static let oneHugeMapping: UInt64 = 1 << hugeMapShift
   /// The most entries that map one 2 MiB frame whole. A refused thread counts for a moment, so another may be refused
   /// early.
   ///
   /// The field holds twice as many. But a split turns an entry into 512 references, which cannot be refused. These make
-  /// 2^29. With the 2^31 that `retain` grants they stay below what `addReferences` can hold.
-  static let hugeMappingLimit = 1 << 20
+  /// 2^28. With the 2^31 that `retain` grants they stay below what `addReferences` can hold.
+  static let hugeMappingLimit = 1 << 19
 
   /// Entries of the second-lowest level that map the 2 MiB frame that this one is the first of. It is 0 in all others.
   var hugeMapCount: Int { Int(descriptor.pointee.state.load(ordering: .acquiring) >> Self.hugeMapShift) }
@@ -97,14 +97,9 @@ extension FrameTable {
   /// thread may still retain it by number for a moment (`retainFolio(of:)`). If there is such a reference, or any other
   /// beside those of `users`, nothing changes and the result is nil.
   ///
-  /// ORDERING [change-then-count]: one exchange looks at the counts and freezes them at 0 (`page_ref_freeze`). A thread
-  /// that comes by number afterwards finds no reference to add to.
+  /// ORDERING [change-then-count]: `freeze`, a grace period after the entries' end.
   func breakUp(_ first: PFN, users: [PFN]) -> [PFN]? {
-    guard
-      frame(first).descriptor.pointee.counts.compareExchange(
-        expected: UInt64(users.count) * Frame.oneReference, desired: 0, ordering: .sequentiallyConsistent
-      ).exchanged
-    else { return nil }
+    guard frame(first).freeze(users.count) else { return nil }
     for index in 0..<Page.pagesPerHuge { frame(first + index).clear(Frame.hugeBit) }
     for pfn in users { frame(pfn).descriptor.pointee.counts.store(Frame.oneReference, ordering: .releasing) }
     let used = Set(users)
@@ -145,7 +140,7 @@ extension PhysicalMemory {
   }
 
   /// Retains the frame that holds the counts for `pfn`, a number that a backing or a caller names. Returns nil if the
-  /// frame is free, or a program's private memory: neither may be mapped by number.
+  /// frame is free, a program's private memory, or has left for the swap file: none may be mapped by number.
   ///
   /// ORDERING [lock-then-begin]: a fault gives its new frame the first reference when the entry is locked and nothing
   /// can stop it from installing. So a frame that is retained here is installed, or in the page cache, or was so.
@@ -163,13 +158,16 @@ extension PhysicalMemory {
     YieldPoint.numberBetweenLookAndReference.reach()
     guard let folio = try retainFolio(of: pfn, section) else { return nil }
     YieldPoint.numberBetweenReferenceAndSecondLook.reach()
-    guard frames.frame(pfn).has(Frame.anonymousBit) else { return folio }
+    // ORDERING [swap-then-copy]: the look comes after the reference, under the swap area's monitor. A page-out that has
+    // not decided by then counts the reference. One that has is found, and no store by number follows its copy.
+    guard frames.frame(pfn).has(Frame.anonymousBit) || swap.isLeaving(pfn) else { return folio }
     // It may be the last reference by now.
     put(folio, Frame.oneReference)
     return nil
   }
 
-  /// Whether one of the `count` frames from `first` on is free RAM, which no mapping may show, not even by number.
+  /// Whether one of the `count` frames from `first` on is free RAM, or may soon be: its page is on its way to the swap
+  /// file. A mapping without references may not show those.
   ///
   /// For mappings that count no references. The look is no protection: such a mapping relies on its backing, which
   /// keeps the frames. A free frame shows that the backing keeps none. Debug builds would end at a store to it, and
@@ -181,6 +179,7 @@ extension PhysicalMemory {
   func hasFreeFrame(from first: PFN, count: Int, _ section: RCU.Section) -> Bool {
     guard allocator.manages(first) else { return false }
     return (0..<count).contains { frames.folio(of: first + $0).references == 0 }
+      || swap.cachesAny(of: count, from: first)
   }
 }
 

@@ -36,7 +36,8 @@ import Synchronization
 ///     bit  40       written back: a page of a file, written to a store if dirty. Set until the frame's next life
 ///     bit  41       lazily freed: private memory that may be dropped while no entry of it is dirty (`LazyFree.swift`)
 ///     bit  42       partly mapped: of the first frame of 2 MiB alone (`PartlyMappedFrames.swift`)
-///     bits 43...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;
+///     bit  43       referenced: a page of a memory file, used by `read` or `write` since reclaim last looked
+///     bits 44...63  huge mapcount, of the first frame of 2 MiB alone: entries of the second-lowest level that map it whole;
 ///                   more than `Frame.hugeMappingLimit` are refused with ENOMEM
 ///
 /// The mapcount falls the moment an entry is cleared. The reference that the entry held falls a grace period later
@@ -86,6 +87,9 @@ struct Frame: @unchecked Sendable {
 
   /// 2 MiB of private memory that `PartlyMappedFrames` counts.
   static let partlyMappedBit: UInt64 = 1 << 42
+
+  /// A page of a memory file that `read` or `write` has used since reclaim last looked (PG_referenced).
+  static let referencedBit: UInt64 = 1 << 43
 
   // MARK: References and pins
 
@@ -156,6 +160,19 @@ struct Frame: @unchecked Sendable {
     let new = descriptor.pointee.counts.wrappingSubtract(counts, ordering: .acquiringAndReleasing).newValue
     assert(UInt32(truncatingIfNeeded: new) <= new >> 32, "a frame has more pins than references")
     return new == 0
+  }
+
+  /// Takes the last `count` references back at once, and leaves the frame with none (`page_ref_freeze`). Returns false,
+  /// and changes nothing, if there are others, or a pin.
+  ///
+  /// ORDERING [change-then-count]: one exchange looks at the counts and ends them. A thread that comes by number
+  /// afterwards finds no reference to add to.
+  ///
+  /// ORDERING [last-put]: it acquires what others released that put references before, as the last put does.
+  func freeze(_ count: Int) -> Bool {
+    descriptor.pointee.counts.compareExchange(
+      expected: UInt64(count) * Self.oneReference, desired: 0, ordering: .sequentiallyConsistent
+    ).exchanged
   }
 
   /// References, pins among them.

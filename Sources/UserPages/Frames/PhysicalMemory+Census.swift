@@ -51,6 +51,9 @@ extension PhysicalMemory {
     return fstat(arena, &status) == 0 ? Int(status.st_blocks) * 512 : 0
   }
 
+  /// Pages that page-outs and reclaim have left to the swap file's writer, since the machine was made.
+  package var pagesLeftToSwap: Int { swap.queuedCount }
+
   /// The last frame of RAM. What follows its bytes in this process is not readable.
   package var lastRAMFrame: PFN { allocator.first + (ramPages - 1) }
 

@@ -44,8 +44,9 @@ public final class PhysicalMemory: Sendable {
   ///   - spanPages: how many frame numbers there are, RAM, images and devices together. Address space is reserved for
   ///     them, memory is not. By default 64 GiB, or four times RAM where that is more, but at most 16 TiB.
   ///   - dataCache: what a flush of the data cache does, by default nothing.
-  ///   - swapFile: where anonymous pages go that are advised out or reclaimed. By default there is no room.
-  ///   - reclaim: when and how frames are taken back from page caches and anonymous memory.
+  ///   - swapFile: where pages of anonymous memory and of memory files go that are advised out or reclaimed. By
+  ///     default there is no room.
+  ///   - reclaim: when and how frames are taken back from page caches, anonymous memory and memory files.
   /// - Throws:
   ///   - `invalidArgument` for a size that is not positive, or beyond 8 TiB (RAM, swap) or 16 TiB (all frame numbers).
   ///   - `invalidArgument` for watermarks that are out of order or beyond RAM.

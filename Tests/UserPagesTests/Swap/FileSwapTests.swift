@@ -194,10 +194,10 @@ import Testing
     }
     #expect(throws: PageError.file(.read, errno: EIO)) { _ = try file.read(at: 0, count: 1) }
     #expect(throws: PageError.badAddress) { try space.pin(at: Swapped.start, .write).release() }
-    // A cut has no page to clear.
-    try file.setByteCount(10)
+    // A cut could not clear the rest of the page.
+    #expect(throws: PageError.file(.read, errno: EIO)) { try file.setByteCount(10) }
+    #expect(file.byteCount == Page.size)
     #expect(memory.census().swapSlots == 1)
-    try file.setByteCount(Page.size)
     try file.punchHole(0..<1)
     #expect(try space.load(at: Swapped.start, as: UInt64.self) == 0)
     space.exit()

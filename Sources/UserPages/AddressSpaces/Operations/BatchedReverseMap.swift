@@ -15,6 +15,34 @@ extension AddressSpace {
     }
   }
 
+  func unmap(_ frames: [PFN], ofPages pages: [Int], of backing: any Backing) {
+    mmapLock.reading { reader in
+      changeEntries(reader) { teardown in
+        for place in places(of: pages, in: backing, reader) {
+          let attributes = place.mapping.value.attributes
+          if attributes.isLocked || attributes.isPFN { continue }
+          for index in place.pages.indices {
+            empty(pages[index], showing: frames[index], in: place.mapping, reader, &teardown)
+          }
+        }
+      }
+    }
+  }
+
+  func lockedPages(among pages: [Int], showing frames: [PFN], of backing: any Backing) -> [Int] {
+    mmapLock.reading { reader in
+      var locked: [Int] = []
+      for place in places(of: pages, in: backing, reader) where place.mapping.value.attributes.isLocked {
+        for index in place.pages.indices {
+          let address = place.mapping.value.address(ofBackingPage: pages[index])
+          guard let pte = table.ptep(for: address, reader)?.load() else { continue }
+          if pte.isMapped, !pte.isAnonymous, pte.pfn == frames[index] { locked.append(pages[index]) }
+        }
+      }
+      return locked
+    }
+  }
+
   func unmapEverywhere(pages: [Int], of backing: any Backing) {
     mmapLock.reading { reader in empty(places(of: pages, in: backing, reader), reader) }
   }

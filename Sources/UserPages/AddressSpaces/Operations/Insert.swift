@@ -43,7 +43,8 @@ extension AddressSpace {
   ///   - `busy` if something is mapped there.
   ///   - `outOfMemory` if the process lacks memory for a table node.
   ///   - `file` with the errno if an image that is filled on demand has no memory for the page.
-  ///   - `invalidArgument` if the mapping is neither pfn nor mixed, no memory has that number, or the frame is free.
+  ///   - `invalidArgument` if the mapping is neither pfn nor mixed, no memory has that number, or the frame is free or
+  ///     has a page on its way to the swap file. (A page that something holds comes back, and its number is good again.)
   ///   - `invalidArgument` if the mapping is mixed and the frame has a descriptor. Use `insertMixed`.
   ///   - `invalidArgument` with `writable`, for memory that this process cannot store to: an image, the page of zeroes.
   ///   - `invalidArgument` if a private pfn mapping would not be linear any more. Copy-on-write could not tell the

@@ -150,8 +150,8 @@ extension AddressSpace {
     // If advice has emptied the entry meanwhile, it has left the page to this.
     _ = ptep.replace(after, with: .empty)
     frame.removeMapping()
-    // As a frame that was written out: reclaim counts it.
-    memory.swap.giveUp(pfn)
+    // As a frame that was written out: reclaim counts it. ORDERING [last-put]: as every put.
+    if frame.put(Frame.oneReference) { memory.swap.freeFrame(pfn) }
     return true
   }
 }

@@ -11,12 +11,20 @@ extension AddressSpace {
     var kept: [any BackingUser] = []
     // A space may end with the last reference here: when no lock is held.
     defer { withExtendedLifetime(kept) {} }
+    if files.isEmpty { return }
+    let holders = PinSlotSnapshot(of: frames)
     for (file, pages) in files {
       var rest = pages[...]
+      var wasFull = false
       while !rest.isEmpty {
         let batch = rest.prefix(Self.fileBatchSize)
-        rest = rest.dropFirst(batch.count)
-        guard file.swapOut(batch, keepingIn: &kept).isFull else { continue }
+        let looked = file.swapOut(batch, sparing: holders, keepingIn: &kept).looked
+        rest = rest.dropFirst(looked)
+        if looked == batch.count { continue }
+        // Twice at the same page: other threads take every slot that comes free.
+        if looked == 0, wasFull { return }
+        wasFull = true
+        // A page that came back while it was being written has its slot until the write is over.
         memory.swap.finishWrites()
         if !memory.swap.hasRoom { return }
       }
@@ -30,7 +38,7 @@ extension AddressSpace {
     var found: [(file: PageCacheFile, pages: [Int])] = []
     for (part, mapping) in parts(of: range, lock).parts {
       if mapping.value.attributes.refusesPageOut != nil { break }
-      guard let file = mapping.value.attributes.backing as? PageCacheFile, file.isSwappable else { continue }
+      guard let file = mapping.value.attributes.backing as? PageCacheFile, file.isEvictable else { continue }
       var pages: [Int] = []
       var cursor = table.cursor(over: part, lock)
       while let step = cursor.next() {

@@ -56,15 +56,21 @@ extension AddressSpace: BackingUser {
   }
 
   /// Empties the entry that shows a page of the backing. A private copy is the space's own and stays.
+  ///
+  /// - Parameter pfn: the frame that the entry must show, a base page. If nil, any.
   func empty(
-    _ page: Int, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader, _ teardown: inout Teardown
+    _ page: Int, showing pfn: PFN? = nil, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader,
+    _ teardown: inout Teardown
   ) {
+    func isMeant(_ pte: PTE) -> Bool { pte.isMapped && !pte.isAnonymous && (pfn == nil || pte.pfn == pfn) }
     let address = mapping.value.address(ofBackingPage: page)
-    guard let ptep = baseEntry(of: page, in: mapping, lock) else { return }
+    // 2 MiB do not show the frame of a base page. They are not split to find that out.
+    let entry = pfn == nil ? baseEntry(of: page, in: mapping, lock) : table.ptep(for: address, lock)
+    guard let ptep = entry else { return }
     let pte = revokingTranslation(at: address) {
-      ptep.update { $0.isMapped && !$0.isAnonymous ? .empty : nil }
+      ptep.update { isMeant($0) ? .empty : nil }
     }
-    guard pte.isMapped, !pte.isAnonymous else { return }
+    guard isMeant(pte) else { return }
     deferPut(pte, at: address, in: mapping, &teardown)
     teardown.expectAccess()
   }

@@ -55,12 +55,17 @@ extension SwapArea {
       _ = frame.put(Frame.oneReference)
       // What a device wrote is on its way to the file with the rest.
       frame.clear(Frame.dirtyBit)
-      let freed = slots[slot.index].isWritten ? uncache(slot) : nil
-      if freed == nil { enqueue(slot) }
+      var freed: PFN?
+      if slots[slot.index].isWritten {
+        freed = uncacheIfOnly(slot)
+        if freed == nil { markIdle(slot) }
+      } else {
+        enqueue(slot)
+      }
       unhold(slot)
       return (.out, freed)
     }
-    giveUp(freed)
+    freeFrame(freed)
     return verdict
   }
 }

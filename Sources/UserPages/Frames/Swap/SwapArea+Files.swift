@@ -44,7 +44,7 @@ extension SwapArea {
       freeIfUnused(slot)
       return (true, freed)
     }
-    giveUp(freed, isNeeded: false)
+    freeFrame(freed, isNeeded: false)
     return isDropped
   }
 }

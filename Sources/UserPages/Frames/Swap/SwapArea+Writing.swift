@@ -134,14 +134,14 @@ extension SwapArea {
         if succeeded {
           slots[slot.index].isWritten = true
           slots[slot.index].checksum = sums[page]
-          if let pfn = slots[slot.index].frame, frames.frame(pfn).references == 1 { return uncache(slot) }
+          if let pfn = uncacheIfOnly(slot) { return pfn }
         }
         markIdle(slot)
         return nil
       }
     }
     // Freed before `finish` wakes the threads that wait for free frames.
-    for pfn in freed { giveUp(pfn) }
+    for pfn in freed { freeFrame(pfn) }
     monitor.locked { finish(count: count) }
   }
 

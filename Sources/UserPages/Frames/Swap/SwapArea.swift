@@ -26,6 +26,8 @@ import Synchronization
 ///
 /// References of a cached frame: the cache's one, and one for each entry that maps it. The cache's falls at once: no
 /// entry leads to the frame by it, so no section and no pin slot relies on it. An entry's own is deferred, as always.
+/// The cache's falls under the monitor. So a thread that retains a frame by its number, and then finds it not cached,
+/// has a frame that is in memory, or that its file has dropped.
 final class SwapArea: @unchecked Sendable {
   let frames: FrameTable
   private let allocator: FrameAllocator
@@ -37,7 +39,7 @@ final class SwapArea: @unchecked Sendable {
 
   /// Slots that were ever used. Those behind have never been written.
   var slots: [SwapSlotState] = []
-  private var free: [SwapSlot] = []
+  private var freeSlots: [SwapSlot] = []
   /// Which slot a cached frame belongs to.
   private var cached: [PFN: SwapSlot] = [:]
   /// Cached frames that neither a page-out nor the writer is busy with: entries that share them map them, or the file
@@ -52,10 +54,13 @@ final class SwapArea: @unchecked Sendable {
   }
 
   /// Slots in use.
-  var usedCount: Int { monitor.locked { slots.count - free.count } }
+  var usedCount: Int { monitor.locked { slots.count - freeSlots.count } }
 
   /// Frames that were freed because the file had their pages, since the machine was made.
   var freedCount: Int { freedFrames.load(ordering: .relaxed) }
+
+  /// Pages that were left to the writer, since the machine was made.
+  var queuedCount: Int { monitor.locked { work.queuedCount } }
 
   /// Whether a page-out or a fault is at work with a slot.
   func isHeld(_ slot: SwapSlot) -> Bool { monitor.locked { slots[slot.index].holds > 0 } }
@@ -71,7 +76,7 @@ final class SwapArea: @unchecked Sendable {
   }
 
   /// Whether the file has room for one page at least.
-  var hasRoom: Bool { monitor.locked { !free.isEmpty || slots.count < store.pages } }
+  var hasRoom: Bool { monitor.locked { !freeSlots.isEmpty || slots.count < store.pages } }
 
   // MARK: Out
 
@@ -95,7 +100,7 @@ final class SwapArea: @unchecked Sendable {
       let known = cached[pfn]
       guard let slot = known ?? takeFree() else { return .full }
       guard exchange(slot) else {
-        if known == nil { free.append(slot) }
+        if known == nil { freeSlots.append(slot) }
         return .lost
       }
       if known == nil {
@@ -185,7 +190,7 @@ final class SwapArea: @unchecked Sendable {
       freeIfUnused(slot)
       return (wasCached, freed)
     }
-    giveUp(freed, isNeeded: false)
+    freeFrame(freed, isNeeded: false)
     return wasCached
   }
 
@@ -193,6 +198,24 @@ final class SwapArea: @unchecked Sendable {
 
   /// Whether one of a frame's references is the cache's.
   func caches(_ pfn: PFN) -> Bool { monitor.locked { cached[pfn] != nil } }
+
+  /// The same of some frames in a row, for a caller that has them from no entry or file. No lock without a swap file.
+  func cachesAny(of count: Int, from first: PFN) -> Bool {
+    guard store.pages > 0 else { return false }
+    return monitor.locked { !cached.isEmpty && (0..<count).contains { cached[first + $0] != nil } }
+  }
+
+  /// Whether a frame has left its entry or file for good, or may: the caller's reference does not keep it there.
+  ///
+  /// It does where a page-out is at work that has not decided: `decide` will find the reference.
+  func isLeaving(_ pfn: PFN) -> Bool {
+    guard store.pages > 0 else { return false }
+    return monitor.locked {
+      guard let slot = cached[pfn] else { return false }
+      let state = slots[slot.index]
+      return state.holds == 0 || state.writing != .idle || state.isWritten
+    }
+  }
 
   /// Frees cached frames that no entry maps and the file has. With `retrying`, queues again what could not be written.
   /// O(idle frames).
@@ -202,7 +225,7 @@ final class SwapArea: @unchecked Sendable {
       for pfn in idleFrames where frames.frame(pfn).references == 1 {
         guard let slot = cached[pfn] else { continue }
         if slots[slot.index].isWritten {
-          if let pfn = uncache(slot) { freed.append(pfn) }
+          if let pfn = uncacheIfOnly(slot) { freed.append(pfn) }
         } else if retrying {
           // A page-out that is not over has a reference.
           enqueue(slot)
@@ -210,13 +233,24 @@ final class SwapArea: @unchecked Sendable {
       }
       return freed
     }
-    for pfn in freed { giveUp(pfn) }
+    for pfn in freed { freeFrame(pfn) }
   }
 
-  /// Takes the frame out of the cache. Its reference is the caller's to give up, not under the monitor.
+  /// Takes the frame out of the cache with its reference. Returns it if that was the last one: the caller frees it, not
+  /// under the monitor.
   func uncache(_ slot: SwapSlot) -> PFN? {
-    defer { forgetFrame(slot) }
-    return slots[slot.index].frame
+    guard let pfn = slots[slot.index].frame else { return nil }
+    forgetFrame(slot)
+    // ORDERING [last-put]: as every put.
+    return frames.frame(pfn).put(Frame.oneReference) ? pfn : nil
+  }
+
+  /// The same if there is no other reference, not even for a moment (`freeze`). Else the frame stays, and the result is
+  /// nil.
+  func uncacheIfOnly(_ slot: SwapSlot) -> PFN? {
+    guard let pfn = slots[slot.index].frame, frames.frame(pfn).freeze(1) else { return nil }
+    forgetFrame(slot)
+    return pfn
   }
 
   /// Counts the slot's frame among the idle ones, or no longer.
@@ -229,13 +263,11 @@ final class SwapArea: @unchecked Sendable {
     slots[slot.index].frame = nil
   }
 
-  /// Gives up the cache's reference of a frame, or the entry's of one that is dropped. Not under the monitor: freeing
-  /// may fill the page.
+  /// Frees a frame that has lost its last reference. Not under the monitor: freeing may fill the page.
   ///
   /// - Parameter isNeeded: whether entries still lead to the page.
-  func giveUp(_ pfn: PFN?, isNeeded: Bool = true) {
-    // ORDERING [last-put]: as every put.
-    guard let pfn, frames.frame(pfn).put(Frame.oneReference) else { return }
+  func freeFrame(_ pfn: PFN?, isNeeded: Bool = true) {
+    guard let pfn else { return }
     if isNeeded { freedFrames.wrappingAdd(1, ordering: .relaxed) }
     allocator.free(pfn)
   }
@@ -243,7 +275,7 @@ final class SwapArea: @unchecked Sendable {
   // MARK: Slots
 
   private func takeFree() -> SwapSlot? {
-    if let slot = free.popLast() { return slot }
+    if let slot = freeSlots.popLast() { return slot }
     guard slots.count < store.pages else { return nil }
     slots.append(SwapSlotState())
     return SwapSlot(slots.count - 1)
@@ -257,6 +289,6 @@ final class SwapArea: @unchecked Sendable {
   func freeIfUnused(_ slot: SwapSlot) {
     guard slots[slot.index].isFree else { return }
     slots[slot.index] = SwapSlotState()
-    free.append(slot)
+    freeSlots.append(slot)
   }
 }

@@ -71,8 +71,9 @@ UP_API int up_backing_create(up_machine *machine, const up_backing_operations *o
 
 /// Makes a memory file of `pages` pages of zeroes, which can grow to `maximum_pages` (`memfd_create(2)`).
 ///
-/// Its frames have descriptors, and are allocated on first use. Errors: -EINVAL if `maximum_pages` is smaller than `pages`; -ENOMEM.
-/// Threads: any.
+/// Its frames have descriptors, and are allocated on first use. On a machine with a swap file its pages may go there, so no other backing
+/// may name its frames by number. Mapped by UP_MAP_PFN itself, it keeps its pages from then on. Errors: -EINVAL if `maximum_pages` is
+/// smaller than `pages`; -ENOMEM. Threads: any.
 UP_API int up_memory_file_create(
     up_machine *machine, uint64_t pages, uint64_t maximum_pages, up_backing **backing);
 
