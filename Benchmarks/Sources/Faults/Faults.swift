@@ -43,6 +43,12 @@ struct Faults: MeasuringTool {
       valueName: "n"))
   var distance = 1024
 
+  @Flag(
+    help: """
+      Threads that meet nowhere in one space: --work map-unmap --work map-touch-unmap --sharing space --distance 1024.
+      """)
+  var disjoint = false
+
   @Option(help: ArgumentHelp("Mappings that are there for look-up and map-unmap-among.", valueName: "n"))
   var among = 100_000
 
@@ -71,6 +77,9 @@ struct Faults: MeasuringTool {
     guard (1024...1 << 22).contains(pages) else { throw ValidationError("--pages must be from 1024 to \(1 << 22)") }
     guard (1...1_000_000).contains(mappings) else { throw ValidationError("--mappings must be from 1 to 1000000") }
     guard (1...1_000_000).contains(among) else { throw ValidationError("--among must be from 1 to 1000000") }
+    guard !disjoint || work.isEmpty && sharing == .space && distance == 1024 else {
+      throw ValidationError("--disjoint says what --work, --sharing and --distance are")
+    }
     guard (1...1 << 16).contains(distance) else { throw ValidationError("--distance must be from 1 to 65536") }
     guard (1...1000).contains(rounds) else { throw ValidationError("--rounds must be from 1 to 1000") }
   }
@@ -91,7 +100,7 @@ struct Faults: MeasuringTool {
         threads: sharing == .space ? 1 : threads.counts.max() ?? 1)
     ]
     if !libraryAlone { subjects += [KernelSubject(), try MemsetSubject(pages: pages)] }
-    let works = work.isEmpty ? FaultWork.allCases : work
+    let works = disjoint ? [.mapUnmap, .mapTouchUnmap] : work.isEmpty ? FaultWork.allCases : work
     let cells = works.flatMap { work in
       (work.isParallel ? threads.counts : [1]).flatMap { threads in
         subjects.indices.filter { subjects[$0].can(work) }.map { (work: work, threads: threads, subject: $0) }
