@@ -51,16 +51,16 @@ extension AddressSpace {
       // lock inside a section, so this cannot deadlock. Other operations on this space wait for one grace period.
       if isWriteProtected { RCU.synchronize() }
       // ORDERING [slot-then-leave]: the entries were changed, a grace period has passed, the slots are looked at now.
-      let slots = PinSlotSnapshot(of: frames)
+      let pins = PinsAtFork(in: frames, sparing: shared)
 
       // The child's lock too: a backing that moves pages learns of the child, and must not look at it before it is
       // whole.
       child.mmapLock.writing { childWriter in
         do throws(PageError) {
-          try inherit(inherited, by: child, slots, shared, writer, childWriter)
+          try inherit(inherited, by: child, pins, writer, childWriter)
         } catch {
           failure = error
-          for mapping in inherited where mapping.value.sharesPagesOnFork { keepPinned(mapping, slots, shared, writer) }
+          for mapping in inherited where mapping.value.sharesPagesOnFork { keepPinned(mapping, pins, writer) }
         }
       }
     }
@@ -75,8 +75,8 @@ extension AddressSpace {
 
   /// Gives the child the mappings, and the entries that it cannot fault anew.
   private func inherit(
-    _ inherited: [VMATree.Mapping], by child: AddressSpace, _ slots: PinSlotSnapshot, _ shared: SharedParts,
-    _ writer: borrowing MmapWriter, _ childWriter: borrowing MmapWriter
+    _ inherited: [VMATree.Mapping], by child: AddressSpace, _ pins: PinsAtFork, _ writer: borrowing MmapWriter,
+    _ childWriter: borrowing MmapWriter
   ) throws(PageError) {
     var failure: PageError?
     child.mayHoldGuards.store(mayHoldGuards.load(ordering: .relaxed), ordering: .relaxed)
@@ -98,7 +98,7 @@ extension AddressSpace {
       // ORDERING [prepare-then-lock]: the mmap lock is held, so no fault gives it an `anon_vma` now.
       do throws(PageError) {
         if mapping.value.copiesEntries {
-          try copyEntries(of: mapping, to: child, slots, shared, writer, childWriter)
+          try copyEntries(of: mapping, to: child, pins, writer, childWriter)
         } else if mayHoldGuards.load(ordering: .relaxed), mapping.value.attributes.isShared {
           try copyGuards(of: mapping, to: child, writer, childWriter)
         }
@@ -145,14 +145,10 @@ extension AddressSpace {
 
   /// Makes the pinned pages of a mapping exclusive again after a fork that failed: a copy would part pin and program.
   /// The child holds none of them: a page that is not exclusive cannot be pinned.
-  private func keepPinned(
-    _ mapping: VMATree.Mapping, _ slots: PinSlotSnapshot, _ shared: SharedParts, _ writer: borrowing MmapWriter
-  ) {
+  private func keepPinned(_ mapping: VMATree.Mapping, _ pins: PinsAtFork, _ writer: borrowing MmapWriter) {
     func restored(_ pte: PTE, _ address: VirtualAddress) -> PTE? {
-      guard pte.isMapped, pte.isAnonymous, !pte.isExclusive, !(pte.isHuge && shared.contains(address)) else {
-        return nil
-      }
-      return isPinned(frames.frame(pte.folioPFN), slots) ? exclusiveAgain(pte, mapping: mapping) : nil
+      guard pte.isMapped, pte.isAnonymous, !pte.isExclusive, pins.isPinned(pte, at: address) else { return nil }
+      return exclusiveAgain(pte, mapping: mapping)
     }
     var cursor = table.cursor(over: mapping.value.range, writer)
     while let step = cursor.next() {
@@ -164,13 +160,6 @@ extension AddressSpace {
         for (address, ptep) in run { _ = ptep.update { restored($0, address) } }
       }
     }
-  }
-
-  /// Whether a frame is pinned, by its counts or by a slot. Asked when the entry was changed and a grace period has
-  /// passed.
-  @inline(__always)
-  func isPinned(_ frame: Frame, _ slots: PinSlotSnapshot) -> Bool {
-    frame.pins > 0 || slots.isPinned(frame)
   }
 
   func exclusiveAgain(_ pte: PTE, mapping: VMATree.Mapping) -> PTE {

@@ -7,19 +7,19 @@
 extension AddressSpace {
   /// Gives the child the parent's entries of a mapping. A reverse map may know the child, and waits for its lock.
   func copyEntries(
-    of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot, _ shared: SharedParts,
-    _ writer: borrowing MmapWriter, _ childWriter: borrowing MmapWriter
+    of mapping: VMATree.Mapping, to child: AddressSpace, _ pins: PinsAtFork, _ writer: borrowing MmapWriter,
+    _ childWriter: borrowing MmapWriter
   ) throws(PageError) {
     var spare = SpareNodes(memory)
     var cursor = table.cursor(over: mapping.value.range, writer)
     while let step = cursor.next() {
       switch step {
       case .huge(let span):
-        if try !copyHuge(span, of: mapping, to: child, slots, using: &spare, writer, childWriter) {
+        if try !copyHuge(span, of: mapping, to: child, pins, using: &spare, writer, childWriter) {
           cursor.lookAgain()
         }
       case .base(let run):
-        try copyRun(run, of: mapping, to: child, slots, shared, using: &spare, childWriter)
+        try copyRun(run, of: mapping, to: child, pins, using: &spare, childWriter)
       }
     }
   }
@@ -30,8 +30,8 @@ extension AddressSpace {
   /// in registers.
   @inline(never)
   private func copyRun(
-    _ run: TableCursor.BaseRun, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot,
-    _ shared: SharedParts, using spare: inout SpareNodes, _ childWriter: borrowing MmapWriter
+    _ run: TableCursor.BaseRun, of mapping: VMATree.Mapping, to child: AddressSpace, _ pins: PinsAtFork,
+    using spare: inout SpareNodes, _ childWriter: borrowing MmapWriter
   ) throws(PageError) {
     // Also for a node without a page, as on Linux: only where there is one, 2 MiB can be collapsed.
     try spare.reserve()
@@ -41,7 +41,7 @@ extension AddressSpace {
       let pte = ptep.waitUntilUnlocked()
       guard pte.isMapped || pte.isSwapped || pte.isGuard else { continue }
       let target = node[TableNode.index(of: address, level: 1)]
-      try copyEntry(pte, ptep, at: address, of: mapping, to: target, slots, shared)
+      try copyEntry(pte, ptep, at: address, of: mapping, to: target, pins)
     }
   }
 
@@ -49,7 +49,7 @@ extension AddressSpace {
   @inline(__always)
   private func copyEntry(
     _ pte: PTE, _ ptep: PTEPointer, at address: VirtualAddress, of mapping: VMATree.Mapping, to target: PTEPointer,
-    _ slots: PinSlotSnapshot, _ shared: SharedParts
+    _ pins: PinsAtFork
   ) throws(PageError) {
     guard pte.isMapped else { return target.storeUnseen(pte.isGuard ? pte : shareSwapped(pte, at: ptep)) }
     guard isNormal(pte, at: address, in: mapping) else { return target.store(pte) }
@@ -57,15 +57,12 @@ extension AddressSpace {
       try retainForEntry(pte)
       return target.store(pte)
     }
-    // ORDERING [change-then-count]: the entry was write-protected and a grace period has passed. The fork looks at the
-    // pins now. A pin that it does not see here will find the entry write-protected at its second look. Only an
-    // exclusive page can have been pinned, so a page that is pinned was exclusive until this fork, and becomes so
-    // again. A part of 2 MiB is no proof: the pins of a 2 MiB frame are counted as a whole.
-    guard isPinned(frames.frame(pte.folioPFN), slots), !(pte.isHuge && shared.contains(address)) else {
+    guard pins.isPinned(pte, at: address) else {
       try retainForEntry(pte)
       return target.storeUnseen(pte)
     }
-    // Not a plain store: a fault may hold the entry until it finds the mapping write-locked, and would undo it.
+    // The page was exclusive until this fork, and becomes so again. Not by a plain store: a fault may hold the entry
+    // until it finds the mapping write-locked, and would undo it.
     defer { _ = ptep.update { _ in exclusiveAgain(pte, mapping: mapping) } }
     target.storeUnseen(try copyPinned(pte, mapping: mapping))
   }
@@ -73,7 +70,7 @@ extension AddressSpace {
   /// Gives the child an entry that maps 2 MiB. If the frame is pinned, splits the entry, so that each page is copied by
   /// itself. Returns false if there is no such entry any more.
   private func copyHuge(
-    _ span: TableCursor.HugeSpan, of mapping: VMATree.Mapping, to child: AddressSpace, _ slots: PinSlotSnapshot,
+    _ span: TableCursor.HugeSpan, of mapping: VMATree.Mapping, to child: AddressSpace, _ pins: PinsAtFork,
     using spare: inout SpareNodes, _ writer: borrowing MmapWriter, _ childWriter: borrowing MmapWriter
   ) throws(PageError) -> Bool {
     let pte = span.ptep.waitUntilUnlocked()
@@ -83,7 +80,7 @@ extension AddressSpace {
     if isNormal(pte, at: span.range.lowerBound, in: mapping) {
       let folio = frames.frame(pte.pfn)
       // ORDERING [change-then-count]: as for a page.
-      if pte.isAnonymous, isPinned(folio, slots) {
+      if pte.isAnonymous, pins.isPinned(folio) {
         split(span, in: mapping, writer.reader)
         return false
       }
