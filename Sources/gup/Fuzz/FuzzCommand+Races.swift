@@ -42,28 +42,16 @@ extension FuzzCommand {
     return Interruption.isRequested ? Self.interrupted : pairs == 0 ? Self.unanswered : .success
   }
 
-  private func parse(_ path: String) throws -> ScenarioFile {
-    do throws(ParseFailure) {
-      return try ScenarioParser().parse(argument: path)
-    } catch {
-      for problem in error.errors { Output.error.line(problem.description) }
-      throw Self.unanswered
-    }
-  }
-
   private func runPairs(_ comparer: RaceComparer, keptIn folder: DifferenceFolder?) throws -> ExitCode {
     Interruption.catchFirst()
     let first = first ?? 0
     let seed = seed ?? 1
-    let clock = ContinuousClock()
-    let start = clock.now
-    let deadline = minutes.map { start + .seconds($0 * 60) }
-    let count = programs ?? (minutes == nil ? 1000 : Self.largestNumber)
+    let length = RunLength(count: programs, minutes: minutes)
     let campaign = RaceCampaign(seed: seed, first: first, limit: differences ?? 1, comparer: comparer)
     let progress = TerminalLine()
     let summary = try campaign.run { summary in
       progress.show("\(summary.pairs) pairs, \(summary.failures.count) failures")
-      return summary.pairs < count && deadline.map { clock.now < $0 } ?? true
+      return length.hasMore(after: summary.pairs)
     } isInterrupted: {
       Interruption.isRequested
     } willRun: { pair in
@@ -80,12 +68,11 @@ extension FuzzCommand {
         to: "seed-\(seed)-pair-\(number)-kernel-alone.gup")
     }
     progress.clear()
-    let seconds = Int(((clock.now - start) / .seconds(1)).rounded())
     Output.standard.line(
       """
       seed \(seed), pairs \(first)..<\(first + summary.pairs): \(summary.orders) orders, \(summary.allowed) outcomes allowed; \
       raced: \(summary.byLibrary) by the library, \(summary.byKernel) by the kernel, \(summary.byKernelAlone) by the kernel alone; \
-      \(summary.rounds) rounds; \(summary.staleTranslations) pairs with stale translations of the kernel's; \(summary.failures.count) failures, \(seconds) s
+      \(summary.rounds) rounds; \(summary.staleTranslations) pairs with stale translations of the kernel's; \(summary.failures.count) failures, \(length.seconds) s
       """)
     if !summary.failures.isEmpty { return Self.differs }
     return Interruption.isRequested ? Self.interrupted : summary.pairs == 0 ? Self.unanswered : .success

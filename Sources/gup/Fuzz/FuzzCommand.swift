@@ -183,15 +183,12 @@ struct FuzzCommand: ParsableCommand {
     Interruption.catchFirst()
     let first = first ?? 0
     let seed = seed ?? 1
-    let clock = ContinuousClock()
-    let start = clock.now
-    let deadline = minutes.map { start + .seconds($0 * 60) }
-    let count = programs ?? (minutes == nil ? 1000 : Self.largestNumber)
+    let length = RunLength(count: programs, minutes: minutes)
     let campaign = Campaign(seed: seed, first: first, limit: differences ?? 1, modes: modes, comparer: comparer)
     let progress = TerminalLine()
     let summary = try campaign.run { summary in
       progress.show("\(summary.programs) programs, \(summary.differences.count) differences")
-      return summary.programs < count && deadline.map { clock.now < $0 } ?? true
+      return length.hasMore(after: summary.programs)
     } isInterrupted: {
       Interruption.isRequested
     } willRun: { file in
@@ -203,8 +200,7 @@ struct FuzzCommand: ParsableCommand {
       folder?.write(difference.expectation, to: "seed-\(seed)-program-\(number).gup")
     }
     progress.clear()
-    let seconds = Int(((clock.now - start) / .seconds(1)).rounded())
-    for line in FuzzReport(summary: summary, seed: seed, first: first, modes: modes, seconds: seconds).lines {
+    for line in FuzzReport(summary: summary, seed: seed, first: first, modes: modes, seconds: length.seconds).lines {
       Output.standard.line(line)
     }
     if !summary.differences.isEmpty { return Self.differs }
@@ -212,17 +208,20 @@ struct FuzzCommand: ParsableCommand {
     return summary.compared == 0 ? Self.unanswered : .success
   }
 
+  func parse(_ path: String) throws -> ScenarioFile {
+    do throws(ParseFailure) {
+      return try ScenarioParser().parse(argument: path)
+    } catch {
+      for problem in error.errors { Output.error.line(problem.description) }
+      throw Self.unanswered
+    }
+  }
+
   private func runFiles(_ comparer: Comparer) throws -> ExitCode {
     var compared = 0
     var differs = false
     for path in files {
-      let file: ScenarioFile
-      do throws(ParseFailure) {
-        file = try ScenarioParser().parse(argument: path)
-      } catch {
-        for problem in error.errors { Output.error.line(problem.description) }
-        throw Self.unanswered
-      }
+      let file = try parse(path)
       switch try comparer.compare(file) {
       case .same:
         compared += 1
