@@ -55,8 +55,8 @@ int make_file(bool on_disk, uint64_t length, const char *fill) {
   return fd;
 }
 
-// Page by page. For a longer write the kernel takes a frame of several pages. If part of that is cut off, the kernel clears the
-// part in place, and a pin of it would show zeroes: an accident of sizes, not a rule.
+// Page by page. For a longer write the kernel takes a frame of several pages. If part of that is cut off, the kernel
+// clears the part in place, and a pin of it would show zeroes: an accident of sizes, not a rule.
 int write_bytes(int fd, uint64_t offset, uint64_t count) {
   for (uint64_t done = 0; done < count;) {
     uint64_t length = page_size - (offset + done) % page_size;

@@ -21,8 +21,9 @@ enum {
   max_name = 32,
 };
 
-// A file that is mapped by frame number (VM_PFNMAP): the kernel's own types, in its read-only memory. Linux 6.16 maps it
-// whole (`remap_pfn_range`), private and for reading only. `FrameNumberFile` (Sources/Fuzz) has the same path and length.
+// A file that is mapped by frame number (VM_PFNMAP): the kernel's own types, in its read-only memory. Linux 6.16 maps
+// it whole (`remap_pfn_range`), private and for reading only. `FrameNumberFile` (Sources/Fuzz) has the same path and
+// length.
 #define frame_number_file "/sys/kernel/btf/vmlinux"
 enum { frame_number_pages = 16 };
 
@@ -129,8 +130,9 @@ void print_disk_bytes(int fd, uint64_t offset, uint64_t count);
 // Opens a file for reading. Why the kernel does not map `frame_number_file` by number: null if it does.
 int open_image(const char *path);
 const char *missing_image(void);
-// Makes a page of zeroes that is mapped by number, shared: the first page of a perf event's buffer. The event never runs, so
-// the kernel leaves the page alone. A child does not inherit its mappings. `page` lasts as long as the device must.
+// Makes a page of zeroes that is mapped by number, shared: the first page of a perf event's buffer. The event never
+// runs, so the kernel leaves the page alone. A child does not inherit its mappings. `page` lasts as long as the device
+// must.
 int make_device(void **page);
 // Why there is none: null if there is.
 const char *missing_device(void);
@@ -161,7 +163,8 @@ int parse_advice(const char *word);
 
 // The descriptor of the file of that name, or -1.
 typedef int find_file(const char *name, bool *is_on_disk);
-// The request of a statement that changes mappings: `map`, `unmap`, `protect`, `advise`, `seal`, `remap`, `lock` or `unlock`.
+// The request of a statement that changes mappings: `map`, `unmap`, `protect`, `advise`, `seal`, `remap`, `lock` or
+// `unlock`.
 // Returns false for a `map` of a file that there is not.
 bool parse_change(char **word, find_file *find_file, struct request *request);
 bool is_change(const char *verb);

@@ -1,9 +1,9 @@
 // References and pins on real pages. They outlive the process that took them.
 //
-// A reference for reading (FOLL_GET) is a page spliced into a pipe. A long-term pin for writing (FOLL_PIN | FOLL_LONGTERM)
-// is a fixed buffer of an io_uring. Each page has a slot of its own, so that part of a range can be pinned.
-// The driver makes the ring and the pipes before the first space. A space takes pins through the inherited descriptors.
-// The driver uses and releases them.
+// A reference for reading (FOLL_GET) is a page spliced into a pipe. A long-term pin for writing (FOLL_PIN |
+// FOLL_LONGTERM) is a fixed buffer of an io_uring. Each page has a slot of its own, so that part of a range can be
+// pinned. The driver makes the ring and the pipes before the first space. A space takes pins through the inherited
+// descriptors. The driver uses and releases them.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

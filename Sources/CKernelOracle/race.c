@@ -1,12 +1,13 @@
 // Runs programs of two halves: one after the other in given orders, or both at once many times.
 //
-// A program is a first line `halves`, statements, `par`, statements, `and`, statements, `end`, statements, and then commands:
+// A program is a first line `halves`, statements, `par`, statements, `and`, statements, `end`, statements, and then
+// commands:
 //
-// - `order 0110`: the statements before `par`, then those of the halves in this order (0 is the first half), then those after `end`.
-//   Prints a line with all answers.
-// - `race MOST FEWEST GOAL SEED`: the same, with the halves on two threads that start together, MOST times; or, after FEWEST times, until
-//   GOAL different outcomes have come out. Prints a line `TIMES ANSWERS` for each different outcome: the answers of the halves and of
-//   the statements after `end`.
+// - `order 0110`: the statements before `par`, then those of the halves in this order (0 is the first half), then those
+//   after `end`. Prints a line with all answers.
+// - `race MOST FEWEST GOAL SEED`: the same, with the halves on two threads that start together, MOST times; or, after
+//   FEWEST times, until GOAL different outcomes have come out. Prints a line `TIMES ANSWERS` for each different
+//   outcome: the answers of the halves and of the statements after `end`.
 //
 // A statement that begins with `+ ` goes on with the one before it in its half. It is skipped if that one failed.
 #define _GNU_SOURCE
@@ -48,7 +49,8 @@ static void run_part(enum part part) {
   for (int i = 0; i < parts[part].count; i++) {
     struct step *step = &parts[part].step[i];
     run_step(step, step - 1);
-    // A processor may hold a store back while it does the next load. Whole statements have an order, so the store comes first.
+    // A processor may hold a store back while it does the next load. Whole statements have an order, so the store comes
+    // first.
     atomic_thread_fence(memory_order_seq_cst);
   }
 }

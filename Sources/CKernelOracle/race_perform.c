@@ -1,7 +1,8 @@
 // Performs the statements of a program of two halves.
 //
-// The calling process is the first space. Each forked space is a process that serves one request at a time: a half that asks for an
-// operation there waits for it. So two halves race on the memory of the first space, or on memory that it shares with another.
+// The calling process is the first space. Each forked space is a process that serves one request at a time: a half that
+// asks for an operation there waits for it. So two halves race on the memory of the first space, or on memory that it
+// shares with another.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>

@@ -1,7 +1,7 @@
 // Long-term pins for reading (FOLL_PIN | FOLL_LONGTERM without FOLL_WRITE).
 //
-// A kernel takes them for devices behind VFIO, iommufd and RDMA. For a program alone it takes them only if it was built for its
-// own tests (CONFIG_GUP_TEST): one range at a time, all of it or nothing.
+// A kernel takes them for devices behind VFIO, iommufd and RDMA. For a program alone it takes them only if it was built
+// for its own tests (CONFIG_GUP_TEST): one range at a time, all of it or nothing.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 // References and pins that the kernel takes on another process's pages and gives back before the system call returns.
 //
-// `pin` without `longterm` becomes process_vm_readv and process_vm_writev, which pin pages while they copy. `get ... force`
-// becomes /proc/PID/mem, which ignores permissions as a debugger does. Each peek and poke through such a pin repeats the
-// call. So nothing else may happen before the pin is released. `Comparability` (Sources/Fuzz) rejects other programs.
+// `pin` without `longterm` becomes process_vm_readv and process_vm_writev, which pin pages while they copy.
+// `get ... force` becomes /proc/PID/mem, which ignores permissions as a debugger does. Each peek and poke through such
+// a pin repeats the call. So nothing else may happen before the pin is released. `Comparability` (Sources/Fuzz) rejects
+// other programs.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -69,7 +70,8 @@ int64_t try_remote(pid_t process, bool force, bool write_in, uint64_t address, u
     unsigned char byte;
     if (!force && write_in && forbids_stores(process, at)) error = -EFAULT;
     if (error) break;
-    // Writing the byte that is there makes the kernel take the page for writing. Read it by the call that changes least.
+    // Writing the byte that is there makes the kernel take the page for writing. Read it by the call that changes
+    // least.
     if (force || write_in) error = force_piece(memory, false, at, &byte, 1);
     if (!error && force && write_in) error = force_piece(memory, true, at, &byte, 1);
     if (!error && !force) error = copy_piece(process, write_in, at, &byte, 1);

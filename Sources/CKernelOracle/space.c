@@ -57,7 +57,8 @@ static int64_t copy(unsigned char *to, const unsigned char *from, uint64_t count
 static void serve(int index) __attribute__((noreturn));
 
 static int64_t fork_space(int child) {
-  // The new process is the driver's child, not the space's. The driver alone waits for it, and the space may exit first.
+  // The new process is the driver's child, not the space's. The driver alone waits for it, and the space may exit
+  // first.
   long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
   if (pid < 0) return -errno;
   if (pid == 0) serve(child);
@@ -125,8 +126,8 @@ static void serve(int index) {
   _exit(1);
 }
 
-// One process runs at a time. On one processor they share its lists of pages that are on their way to the kernel's: advice about a page
-// that waits in another processor's list has no effect.
+// One process runs at a time. On one processor they share its lists of pages that are on their way to the kernel's:
+// advice about a page that waits in another processor's list has no effect.
 static cpu_set_t all_processors;
 
 static void stay_on_one_processor(void) {

@@ -36,8 +36,9 @@ static void after_fork_in_child(void) {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     if (mmap(range->start, range->bytes, PROT_NONE, flags, -1, 0) == MAP_FAILED) munmap(range->start, range->bytes);
   }
-  // The thread's next section, and its next look at its number, go the slow way and end the child there. A section that is open
-  // stays open: its end must find the thread's record. In it the child can read tables of its own, but no physical memory.
+  // The thread's next section, and its next look at its number, go the slow way and end the child there. A section that
+  // is open stays open: its end must find the thread's record. In it the child can read tables of its own, but no
+  // physical memory.
   if (!cp_read_ongoing()) URCU_TLS(urcu_bp_reader) = 0;
   cp_thread_index_plus_one = 0;
   pthread_mutex_unlock(&lock);

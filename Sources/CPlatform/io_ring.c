@@ -14,8 +14,8 @@
 // How often in a row the kernel may say that it is short of memory while nothing is under way.
 enum { refusal_limit = 64 };
 
-// The kernel writes the heads of what it takes and the tails of what it gives, this side the others. Each is stored with release and
-// loaded with acquire by the other side.
+// The kernel writes the heads of what it takes and the tails of what it gives, this side the others. Each is stored
+// with release and loaded with acquire by the other side.
 struct cp_ring {
   int descriptor;
   // For tests: the next `refusals` calls of the kernel fail with `refusal`.

@@ -14,8 +14,8 @@ enum { page_bits = 12, unit_bits = 21, spare_mappings = 4 };
 // A watched mapping. Nodes are reused and never freed, so the handler walks the list without a lock.
 struct watch {
   struct watch *next;
-  // The start in units of 2 MiB in the upper half, the number of pages in the lower half; zero if the node is vacant. One
-  // word, so the handler never sees the start of one mapping with the length of another.
+  // The start in units of 2 MiB in the upper half, the number of pages in the lower half; zero if the node is vacant.
+  // One word, so the handler never sees the start of one mapping with the length of another.
   uint64_t range;
   // A bit for each page. It is there for as long as an access to the mapping may be under way.
   uint64_t *failed;
@@ -52,7 +52,8 @@ static void mark(struct watch *watch, size_t word, uint64_t bits) {
   __atomic_fetch_add(&cp_failed_pages, added, __ATOMIC_SEQ_CST);
 }
 
-// Maps zeroes over a part of a watched mapping. The bare system call: it is safe in a handler, and no sanitizer wraps it.
+// Maps zeroes over a part of a watched mapping. The bare system call: it is safe in a handler, and no sanitizer wraps
+// it.
 static int replace(uintptr_t start, size_t bytes) {
   long at = syscall(SYS_mmap, start, bytes, PROT_READ, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return at == (long)start;
@@ -81,8 +82,9 @@ static int fail_page(uintptr_t address) {
   // ORDERING [mark-then-replace]: the mark and the count before the zeroes.
   mark(watch, page / 64, UINT64_C(1) << (page % 64));
   if (replace(address >> page_bits << page_bits, (size_t)1 << page_bits)) return 1;
-  // The process has as many mappings as it may have (vm.max_map_count), and each lost page takes up to two. Give the whole
-  // file up: one mapping then takes the place of all. To unmap pages first would leave a hole for other threads to fall in.
+  // The process has as many mappings as it may have (vm.max_map_count), and each lost page takes up to two. Give the
+  // whole file up: one mapping then takes the place of all. To unmap pages first would leave a hole for other threads
+  // to fall in.
   uint64_t range = __atomic_load_n(&watch->range, __ATOMIC_RELAXED);
   for (size_t word = 0; word * 64 < pages_of(range); word++) mark(watch, word, UINT64_MAX);
   give_spares_up();

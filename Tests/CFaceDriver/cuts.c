@@ -1,4 +1,5 @@
-// Another program cuts a cached file under threads that load, store, pin, write and sync. A mapping of the system would end them by SIGBUS.
+// Another program cuts a cached file under threads that load, store, pin, write and sync. A mapping of the system would
+// end them by SIGBUS.
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,11 +22,12 @@ struct cut_thread {
   int number;
 };
 
-/// The word of a page is its number plus 1 from the beginning on. The cut makes it 0, where a later write has made the file longer again.
+/// The word of a page is its number plus 1 from the beginning on. The cut makes it 0, where a later write has made the
+/// file longer again.
 static void check_word(uint64_t page, uint64_t word) { CHECK(word == page + 1 || word == 0); }
 
-/// Notes what a call came to. A lost page is -ENXIO for an access and -EIO for a read or a sync, and a pin that could fault it in not -EFAULT
-/// only: no other error comes.
+/// Notes what a call came to. A lost page is -ENXIO for an access and -EIO for a read or a sync, and a pin that could
+/// fault it in not -EFAULT only: no other error comes.
 static void note(struct cut_thread *thread, int64_t code) {
   CHECK(code >= 0 || code == -ENXIO || code == -EIO || code == -EFAULT);
   atomic_fetch_add(code < 0 ? &thread->cut->failed[thread->number] : &thread->cut->done[thread->number], 1);
@@ -93,7 +95,8 @@ static void wait_for(atomic_long *counts, long more) {
     usleep(1000);
 }
 
-/// Errors and no signal while the file is cut again and again; and afterwards each page that is lost is an error, of each kind of access.
+/// Errors and no signal while the file is cut again and again; and afterwards each page that is lost is an error, of
+/// each kind of access.
 void test_a_file_is_cut_beside_writers(void) {
   struct cut cut = {.fixture = face_begin(UP_ENGINE_SLOT, 256, 0)};
   char path[4096];

@@ -38,7 +38,8 @@ static int refuse_log(void *context, const uint64_t *pages, size_t count) {
   return (void)pages, (void)count, refused(context, REFUSE_LOG);
 }
 
-/// Each errno of each callback comes out of the call. A program's access is -ENXIO and a pin -EFAULT, if memory is not lacking.
+/// Each errno of each callback comes out of the call. A program's access is -ENXIO and a pin -EFAULT, if memory is not
+/// lacking.
 void test_each_errno_of_each_callback_comes_out(void) {
   static const int codes[] = {ENOSPC, ENOMEM, EIO, EINVAL, EDQUOT, EBUSY, EAGAIN, EROFS, EOPNOTSUPP};
   for (size_t index = 0; index < sizeof codes / sizeof *codes; index++) {

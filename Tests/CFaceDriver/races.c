@@ -41,8 +41,8 @@ static void run(struct race *race, void *(*pins)(void *), void *(*changes)(void 
 /// The word of a page that other threads store to, as hardware loads it.
 static uint64_t racy_word(void *bytes) { return __atomic_load_n((uint64_t *)bytes, __ATOMIC_ACQUIRE); }
 
-/// Every page of the space holds its number plus 1, or 0 before it was stored to. A pinned page that was unmapped keeps what it had, and no
-/// other page gets its frame.
+/// Every page of the space holds its number plus 1, or 0 before it was stored to. A pinned page that was unmapped keeps
+/// what it had, and no other page gets its frame.
 static void *pin_beside_unmap(void *context) {
   struct race *race = context;
   uint64_t turn = (uint64_t)(uintptr_t)&turn >> 12;
@@ -105,8 +105,8 @@ static void race_with(void *(*pins)(void *), void *(*changes)(void *)) {
 
 void test_pins_race_with_unmap(void) { race_with(pin_beside_unmap, unmap_and_map); }
 
-/// A holder that stores through its pin must see its stores in the program's page, whatever forks meanwhile. A page has one holder at a
-/// time: each thread has its own.
+/// A holder that stores through its pin must see its stores in the program's page, whatever forks meanwhile. A page has
+/// one holder at a time: each thread has its own.
 static void *pin_beside_fork(void *context) {
   struct race *race = context;
   static atomic_uint next;
@@ -174,7 +174,8 @@ static void *destroy_in_vain(void *context) {
   return NULL;
 }
 
-/// Handles are made and ended by several threads. The machine has a space all the time, so that its end is refused each time.
+/// Handles are made and ended by several threads. The machine has a space all the time, so that its end is refused each
+/// time.
 void test_handles_race(void) {
   struct race race = {.fixture = face_begin(UP_ENGINE_SLOT, 256, 0)};
   run(&race, make_and_end, destroy_in_vain);

@@ -1,6 +1,8 @@
-// Linked into SQLite's `mptest`: a client with an even number uses the extension's VFS, and one with an odd number the default one.
+// Linked into SQLite's `mptest`: a client with an even number uses the extension's VFS, and one with an odd number the
+// default one.
 //
-// The program starts itself once for each client, with the same options. So the choice is made before `main` looks at them.
+// The program starts itself once for each client, with the same options. So the choice is made before `main` looks at
+// them.
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>

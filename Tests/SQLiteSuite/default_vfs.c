@@ -1,4 +1,5 @@
-// Linked into SQLite's `testfixture`: makes the extension's VFS the default one whenever SQLite starts (SQLITE_EXTRA_INIT).
+// Linked into SQLite's `testfixture`: makes the extension's VFS the default one whenever SQLite starts
+// (SQLITE_EXTRA_INIT).
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +29,8 @@ int gup_default_vfs(const char *unused) {
   // Without the extension it is stock SQLite, for a comparison.
   if (!getenv("GUP_SQLITE_EXTENSION"))
     return SQLITE_OK;
-  // A connection has the table of functions that an extension is given. Where memory fails here, as tests have it, SQLite does not start.
+  // A connection has the table of functions that an extension is given. Where memory fails here, as tests have it,
+  // SQLite does not start.
   sqlite3 *database = NULL;
   int code = sqlite3_auto_extension((void (*)(void))begin);
   if (code == SQLITE_OK)

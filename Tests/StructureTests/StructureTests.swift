@@ -33,9 +33,12 @@ import Testing
   }
 
   @Test func commentsAreNarrow() throws {
-    let files = try SourceTree.files(in: ["Sources", "Tests", "Benchmarks"])
+    let later = ["Tests/MemoryModel/", "Sources/UserPagesC/include/userpages/backing.h"]
+    let files = try SourceTree.files(
+      in: ["Sources", "Tests", "Benchmarks"], extensions: ["swift", "c", "h", "cpp", "hpp"])
     #expect(files.count > library.count)
-    #expect(Rules.columns(files) == [])
+    let narrow = files.filter { file in file.path.hasSuffix(".swift") || !later.contains { file.path.hasPrefix($0) } }
+    #expect(Rules.columns(narrow) == [])
   }
 
   @Test func articlesAreNarrow() throws {

@@ -1,5 +1,5 @@
-// What the hot path calls in C. The library's own headers, but for liburcu's: its sections are declared alone, so that the listing
-// shows where they begin and end.
+// What the hot path calls in C. The library's own headers, but for liburcu's: its sections are declared alone, so that
+// the listing shows where they begin and end.
 #ifndef AARCH64_CPLATFORM_H
 #define AARCH64_CPLATFORM_H
 

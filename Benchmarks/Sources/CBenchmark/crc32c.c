@@ -6,8 +6,8 @@
 
 #define POLYNOMIAL 0x82f63b78u
 
-/// Bytes in each of three strands: three long ones leave 12 bytes of the 4092 of a page that are summed, three short ones
-/// are a record of the log.
+/// Bytes in each of three strands: three long ones leave 12 bytes of the 4092 of a page that are summed, three short
+/// ones are a record of the log.
 #define LONG_STRAND 1360
 #define SHORT_STRAND 168
 

@@ -15,8 +15,8 @@
 
 int direct_io_flag(void) { return O_DIRECT; }
 
-// A standard stream that was closed when the program began: without this the first file that is opened gets its number, and
-// what is printed goes into that file. Each is opened the wrong way round, so that using it still fails with EBADF.
+// A standard stream that was closed when the program began: without this the first file that is opened gets its number,
+// and what is printed goes into that file. Each is opened the wrong way round, so that using it still fails with EBADF.
 __attribute__((constructor)) static void open_standard_streams(void) {
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
     if (fcntl(descriptor, F_GETFD) < 0 && errno == EBADF)

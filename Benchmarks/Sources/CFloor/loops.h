@@ -1,5 +1,5 @@
-// The timed loops of a subject, made of its `pin_page(space, page)`, which returns what `release_page(space, held)` needs, or NULL.
-// A subject that pins ranges in another way writes its own range loop.
+// The timed loops of a subject, made of its `pin_page(space, page)`, which returns what `release_page(space, held)`
+// needs, or NULL. A subject that pins ranges in another way writes its own range loop.
 #ifndef CFLOOR_LOOPS_H
 #define CFLOOR_LOOPS_H
 

@@ -1,4 +1,5 @@
-// The reference protocol: load the entry, add a reference and a pin, load the entry again. One subtraction releases both.
+// The reference protocol: load the entry, add a reference and a pin, load the entry again. One subtraction releases
+// both.
 #include "descriptors.h"
 #include "loops.h"
 

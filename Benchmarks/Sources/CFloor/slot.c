@@ -1,4 +1,5 @@
-// The slot protocol: load the entry, store the frame in a slot of this thread, leave the section. A store of zero releases it.
+// The slot protocol: load the entry, store the frame in a slot of this thread, leave the section. A store of zero
+// releases it.
 #include "descriptors.h"
 #include "loops.h"
 
@@ -48,8 +49,8 @@ static inline __attribute__((always_inline)) void release_page(struct space *spa
 
 DEFINE_LOOP(struct space, _Atomic uint64_t)
 
-// A range: the thread's last slot has the address of a list of frames. The list's length is stored in the section that read the
-// entries, so a page costs a load and a store. A store of zero to the slot releases all of them.
+// A range: the thread's last slot has the address of a list of frames. The list's length is stored in the section that
+// read the entries, so a page costs a load and a store. A store of zero to the slot releases all of them.
 enum { SECTION = 64 };
 
 struct list {

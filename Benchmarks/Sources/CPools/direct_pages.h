@@ -49,8 +49,8 @@ private:
 inline uint64_t pageOf(uint32_t draw) { return draw & ~(1u << pool_store_bit); }
 inline bool isStore(uint32_t draw) { return draw >> pool_store_bit; }
 
-// Where a page has its number: each in another line, so that the lines of many pages do not share a few places in the processor's
-// cache. Stores go to the next word.
+// Where a page has its number: each in another line, so that the lines of many pages do not share a few places in the
+// processor's cache. Stores go to the next word.
 inline uint64_t *number(void *bytes, uint64_t page) {
   return reinterpret_cast<uint64_t *>(static_cast<char *>(bytes) + page % 64 * 64);
 }

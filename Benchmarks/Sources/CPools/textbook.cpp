@@ -1,5 +1,5 @@
-// A buffer pool as textbooks have it. A miss gives up the mutex while it transfers. Threads that want one of the two pages concerned
-// wait for it.
+// A buffer pool as textbooks have it. A miss gives up the mutex while it transfers. Threads that want one of the two
+// pages concerned wait for it.
 #include <condition_variable>
 #include <list>
 #include <mutex>

@@ -1,5 +1,5 @@
-// The loops of one flavour. The includer has named it: READ_LOCK, READ_UNLOCK, JOIN, LEAVE, SYNCHRONIZE, and the words of
-// `section_flavour`.
+// The loops of one flavour. The includer has named it: READ_LOCK, READ_UNLOCK, JOIN, LEAVE, SYNCHRONIZE, and the words
+// of `section_flavour`.
 #include "CSections.h"
 
 static uint64_t word;

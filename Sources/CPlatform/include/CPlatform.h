@@ -1,5 +1,5 @@
-// C that Swift inlines or calls: RCU sections, thread numbers, futexes, racy copies, lost pages, direct I/O, what sanitizers and
-// forked children need.
+// C that Swift inlines or calls: RCU sections, thread numbers, futexes, racy copies, lost pages, direct I/O, what
+// sanitizers and forked children need.
 #ifndef CPLATFORM_H
 #define CPLATFORM_H
 

@@ -1,8 +1,9 @@
 // What happens to the child of a `fork(2)` in a program that uses the library.
 //
-// Such a child has one thread, and copies of locks that vanished threads held. Physical memory is shared with the parent, so a
-// store in the child would land in the parent. No repair is sound, so the child may not use the library: its first use ends it
-// with a message, and physical memory cannot be reached in it. A child that calls `exec` or `_exit` notices nothing.
+// Such a child has one thread, and copies of locks that vanished threads held. Physical memory is shared with the
+// parent, so a store in the child would land in the parent. No repair is sound, so the child may not use the library:
+// its first use ends it with a message, and physical memory cannot be reached in it. A child that calls `exec` or
+// `_exit` notices nothing.
 //
 // `posix_spawn`, and so Foundation's `Process`, does not fork in this sense: no handler of this file runs then.
 #ifndef CPLATFORM_FORK_GUARD_H
@@ -10,7 +11,8 @@
 
 #include <stddef.h>
 
-/// Whether this process is the child of one that used the library. Written by the child's only thread, before `fork` returns.
+/// Whether this process is the child of one that used the library. Written by the child's only thread, before `fork`
+/// returns.
 extern int cp_is_forked_child;
 
 /// Installs the handlers, once in a process. Called by what every first use of the library comes by.

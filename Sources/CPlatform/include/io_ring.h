@@ -20,8 +20,8 @@ struct cp_ring_transfer {
 struct cp_ring *cp_ring_open(unsigned entries);
 void cp_ring_close(struct cp_ring *ring);
 
-/// Runs `count` transfers, at most as many as the ring has entries. Returns when all are over: one that the kernel did not take has the
-/// errno of the refusal. One thread at a time.
+/// Runs `count` transfers, at most as many as the ring has entries. Returns when all are over: one that the kernel did
+/// not take has the errno of the refusal. One thread at a time.
 void cp_ring_run(struct cp_ring *ring, struct cp_ring_transfer *transfers, unsigned count);
 
 /// For tests: the next `times` system calls of the ring fail with `error`, and do nothing.

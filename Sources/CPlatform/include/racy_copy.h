@@ -2,11 +2,12 @@
 //
 // The bytes of a frame are raced over by design: a device, another address space, or the program on another thread may
 // write while they are read, exactly as on real hardware. A copy must then deliver, for each byte, some value that was
-// stored there, and nothing more: a word may come in pieces. A caller that needs a word whole loads and stores it as one.
+// stored there, and nothing more: a word may come in pieces. A caller that needs a word whole loads and stores it as
+// one.
 //
-// Under ThreadSanitizer the copy is made of relaxed atomic accesses, so that a report always means a bug elsewhere. Otherwise it
-// is the C library's copy. The compiler cannot see through that call, and it satisfies the above on every machine that the
-// library is built for. It is never used on memory that only one thread may reach.
+// Under ThreadSanitizer the copy is made of relaxed atomic accesses, so that a report always means a bug elsewhere.
+// Otherwise it is the C library's copy. The compiler cannot see through that call, and it satisfies the above on every
+// machine that the library is built for. It is never used on memory that only one thread may reach.
 #ifndef CPLATFORM_RACY_COPY_H
 #define CPLATFORM_RACY_COPY_H
 

@@ -13,9 +13,9 @@
 #include <urcu/tls-compat.h>
 
 #ifdef CONFIG_RCU_TLS
-// Before liburcu's own declaration, which then has the attribute too. In a shared library a section would otherwise call
-// `__tls_get_addr` each time; in a program the linker chooses this model by itself. It takes 8 bytes of the room that glibc keeps for
-// the thread-local memory of libraries that come by `dlopen`.
+// Before liburcu's own declaration, which then has the attribute too. In a shared library a section would otherwise
+// call `__tls_get_addr` each time; in a program the linker chooses this model by itself. It takes 8 bytes of the room
+// that glibc keeps for the thread-local memory of libraries that come by `dlopen`.
 struct urcu_bp_reader;
 extern DECLARE_URCU_TLS(struct urcu_bp_reader *, urcu_bp_reader) __attribute__((tls_model("initial-exec")));
 #endif

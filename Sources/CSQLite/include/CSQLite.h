@@ -1,5 +1,5 @@
-/// What an extension needs of SQLite's C interface and Swift cannot see: functions of the table that SQLite hands to an extension, and
-/// the place of one file object behind another.
+/// What an extension needs of SQLite's C interface and Swift cannot see: functions of the table that SQLite hands to an
+/// extension, and the place of one file object behind another.
 #ifndef CSQLITE_H
 #define CSQLITE_H
 
@@ -12,7 +12,8 @@ enum { csqlite_ofd_setlk = 37 };
 /// The table of the SQLite that loaded the extension. Set once, before any other function of this header is called.
 extern const sqlite3_api_routines *csqlite_api;
 
-/// The file object that SQLite allocates for the extension: the connection's state, and behind it the default VFS's own object.
+/// The file object that SQLite allocates for the extension: the connection's state, and behind it the default VFS's own
+/// object.
 typedef struct csqlite_file {
   sqlite3_file base;
   void *connection;
@@ -54,7 +55,8 @@ static inline sqlite3_mutex *csqlite_vfs_mutex(void) { return csqlite_api->mutex
 static inline void csqlite_enter_vfs_mutex(void) { csqlite_api->mutex_enter(csqlite_vfs_mutex()); }
 static inline void csqlite_leave_vfs_mutex(void) { csqlite_api->mutex_leave(csqlite_vfs_mutex()); }
 
-/// Whether SQLite's functions may be called by several threads (`sqlite3_threadsafe`, and not `SQLITE_CONFIG_SINGLETHREAD`).
+/// Whether SQLite's functions may be called by several threads (`sqlite3_threadsafe`, and not
+/// `SQLITE_CONFIG_SINGLETHREAD`).
 static inline int csqlite_has_mutexes(void) {
   sqlite3_mutex *mutex = csqlite_api->mutex_alloc(SQLITE_MUTEX_FAST);
   if (!mutex) return 0;

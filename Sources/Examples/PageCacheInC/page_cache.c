@@ -1,4 +1,5 @@
-// A file of 64 pages in a cache of 16 frames: a C program adds to a counter in each page through pins, and the file has the sums.
+// A file of 64 pages in a cache of 16 frames: a C program adds to a counter in each page through pins, and the file has
+// the sums.
 //
 //     cc page_cache.c $(pkg-config --cflags --libs userpages) -o page-cache && ./page-cache [FOLDER]
 #include <errno.h>
@@ -21,7 +22,8 @@ static void check(int64_t code, const char *what) {
   exit(1);
 }
 
-/// Adds its number to the counter of each page. A page that is not in memory is read by direct I/O; another one makes room for it.
+/// Adds its number to the counter of each page. A page that is not in memory is read by direct I/O; another one makes
+/// room for it.
 static void count_in_all_pages(up_space *space) {
   for (uint64_t page = 0; page < file_pages; page++) {
     up_pin pin;

@@ -1,4 +1,5 @@
-// A consistent snapshot of memory that is written all the time: a child of the space, as a database forks itself for long queries.
+// A consistent snapshot of memory that is written all the time: a child of the space, as a database forks itself for
+// long queries.
 //
 //     c++ -std=c++17 snapshot.cpp $(pkg-config --cflags --libs userpages) -pthread -o snapshot && ./snapshot
 #include <atomic>

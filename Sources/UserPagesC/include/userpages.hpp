@@ -1,7 +1,9 @@
-// The C++ face of userpages.h, in this header alone (C++17): handles and pins that end by themselves, errors as exceptions.
+// The C++ face of userpages.h, in this header alone (C++17): handles and pins that end by themselves, errors as
+// exceptions.
 //
-// Everything here is a thin cover of the function of the same name in C, where its comment stands. A pin is still a plain value: nothing is
-// allocated for it. Objects are moved and not copied. A program without exceptions uses the functions of C.
+// Everything here is a thin cover of the function of the same name in C, where its comment stands. A pin is still a
+// plain value: nothing is allocated for it. Objects are moved and not copied. A program without exceptions uses the
+// functions of C.
 #ifndef USERPAGES_HPP
 #define USERPAGES_HPP
 
@@ -154,8 +156,8 @@ public:
 
   up_machine *get() const noexcept { return handle_.get(); }
 
-  /// Ends the machine now, and throws if pins or handles are left. The end of the object's life cannot report that: the machine then
-  /// stays until the process ends.
+  /// Ends the machine now, and throws if pins or handles are left. The end of the object's life cannot report that: the
+  /// machine then stays until the process ends.
   void destroy() {
     check(up_machine_destroy(handle_.get()), "up_machine_destroy");
     handle_.release();

@@ -1,7 +1,8 @@
 #pragma once
 
-// Whether code is compiled with ThreadSanitizer, asked in the two places where C of this package is compiled: in the headers
-// that Swift imports (the static inline function below), and in C files (the other one). The library's hot path is in headers.
+// Whether code is compiled with ThreadSanitizer, asked in the two places where C of this package is compiled: in the
+// headers that Swift imports (the static inline function below), and in C files (the other one). The library's hot path
+// is in headers.
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)

@@ -25,18 +25,19 @@ int run_on_processor(int index);
 /// How many processors the process may use.
 int usable_processors(void);
 
-/// Forks the process and ends the child at once. Returns the nanoseconds until `fork` returned in the parent, 0 where it
-/// failed.
+/// Forks the process and ends the child at once. Returns the nanoseconds until `fork` returned in the parent, 0 where
+/// it failed.
 uint64_t time_fork(void);
 
 /// Writes what is dirty in a range of a file, and returns when it is written (`sync_file_range`). 0, or an errno value.
 int write_back_file_range(int file, int64_t offset, int64_t bytes);
 
-/// Takes a range of a mapping out of memory, the kernel's page cache included, as far as its pages are clean (`MADV_PAGEOUT`). 0, or
-/// an errno value.
+/// Takes a range of a mapping out of memory, the kernel's page cache included, as far as its pages are clean
+/// (`MADV_PAGEOUT`). 0, or an errno value.
 int page_out(void *start, size_t bytes);
 
-/// Whether each page of a range of a mapping is in memory: the lowest bit of its byte (`mincore`). 0, or an errno value.
+/// Whether each page of a range of a mapping is in memory: the lowest bit of its byte (`mincore`). 0, or an errno
+/// value.
 int resident_pages(void *start, size_t bytes, unsigned char *flags);
 
 /// Processor time of all threads of the process, in nanoseconds.

@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// The library's protocols written by hand in C, and what a programmer would pick instead, each over its own resident pages. Their
-/// loops choose pages as `XorShift` in Swift does, from the same state.
+/// The library's protocols written by hand in C, and what a programmer would pick instead, each over its own resident
+/// pages. Their loops choose pages as `XorShift` in Swift does, from the same state.
 
 /// What a timed loop works on: pages `first ..< first + span`. `state` goes on from loop to loop.
 struct floor_work {
@@ -17,8 +17,9 @@ struct floor_work {
 /// Pages in a range.
 enum { floor_range = 512 };
 
-/// A subject. `create` makes one with `pages` resident pages, `loop` pins and releases a page `iterations` times, `range_loop` does
-/// the same with whole ranges, `leaks` counts the pins that were not released. Loops return how many pages they could not pin.
+/// A subject. `create` makes one with `pages` resident pages, `loop` pins and releases a page `iterations` times,
+/// `range_loop` does the same with whole ranges, `leaks` counts the pins that were not released. Loops return how many
+/// pages they could not pin.
 struct floor_subject {
   const char *name;
   void *(*create)(size_t pages);
@@ -38,8 +39,8 @@ extern const struct floor_subject floor_rwlock_table, floor_cds_lfht, floor_tbb;
 /// `create` returns NULL if the kernel does not allow them.
 extern const struct floor_subject floor_io_uring, floor_vmsplice;
 
-/// The library's own engines through its C face. `create` returns NULL unless `floor_open_c_face` was called with the path of
-/// `libuserpages.so`, which returns NULL, or what is wrong with it.
+/// The library's own engines through its C face. `create` returns NULL unless `floor_open_c_face` was called with the
+/// path of `libuserpages.so`, which returns NULL, or what is wrong with it.
 extern const struct floor_subject floor_c_face_reference, floor_c_face_slot;
 const char *floor_open_c_face(const char *path);
 

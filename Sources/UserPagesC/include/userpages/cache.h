@@ -33,34 +33,40 @@ typedef struct up_cache_options {
   int uses_calls;
   /// Handed to each hook.
   void *context;
-  /// Called before the first store to a page that is clean, and before each further mapping of it may store (`page_mkwrite`). May be null.
+  /// Called before the first store to a page that is clean, and before each further mapping of it may store
+  /// (`page_mkwrite`). May be null.
   ///
-  /// It may wait, and write pages back. A page that `up_file_write` is about to add lies beyond the end. It returns 0; or -ENOMEM for the
-  /// store; or any other negative number for a bus error.
+  /// It may wait, and write pages back. A page that `up_file_write` is about to add lies beyond the end. It returns 0;
+  /// or -ENOMEM for the store; or any other negative number for a bus error.
   int (*will_store)(void *context, uint64_t page);
-  /// Called before pages are written, which then no store can change but a pin's: the place to write a log up to the last change of any of them.
-  /// May be null. It returns 0, or a negated errno value: the pages then stay dirty, and `up_cache_sync` reports the error.
+  /// Called before pages are written, which then no store can change but a pin's: the place to write a log up to the
+  /// last change of any of them. May be null. It returns 0, or a negated errno value: the pages then stay dirty, and
+  /// `up_cache_sync` reports the error.
   ///
   /// It gets -EBUSY where it syncs, flushes or resizes the same cache. One call at a time.
   int (*will_write_back)(void *context, const uint64_t *pages, size_t count);
-  /// Called once, when the cache has ended. May be null. It runs in a call of any thread, and not if the cache could not be made.
+  /// Called once, when the cache has ended. May be null. It runs in a call of any thread, and not if the cache could
+  /// not be made.
   void (*release)(void *context);
 } up_cache_options;
 
-/// Opens the file at `path`, and makes an empty one if there is none, behind a cache of its own (`open(2)` with O_DIRECT).
+/// Opens the file at `path`, and makes an empty one if there is none, behind a cache of its own (`open(2)` with
+/// O_DIRECT).
 ///
-/// The disk transfers straight into and out of frames. The file is locked (`flock(2)`) until the cache ends. The end closes it, so
-/// the kernel drops the process's locks on it by fcntl(F_SETLK). Afterwards `*backing` is a handle, which maps by `up_space_map` with
-/// UP_MAP_SHARED, or privately.
+/// The disk transfers straight into and out of frames. The file is locked (`flock(2)`) until the cache ends. The end
+/// closes it, so the kernel drops the process's locks on it by fcntl(F_SETLK). Afterwards `*backing` is a handle, which
+/// maps by `up_space_map` with UP_MAP_SHARED, or privately.
 ///
-/// Errors: -EBUSY if the file has another user; the errno where it cannot be opened; -EINVAL for a limit of 0 and unknown values; -ENOMEM.
+/// Errors: -EBUSY if the file has another user; the errno where it cannot be opened; -EINVAL for a limit of 0 and
+/// unknown values; -ENOMEM.
 /// Threads: any.
 UP_API int up_cache_open(
     up_machine *machine, const char *path, const up_cache_options *options, up_backing **backing);
 
-/// As `up_cache_open`, for a regular file that is open for reading and writing. After a success `descriptor` is the cache's; after an error it is
-/// the caller's. The caller has locked it, if it is to be, by `flock(2)` or F_OFD_SETLK. A lock by fcntl(F_SETLK) or `lockf(3)` does not last: when
-/// a process closes any descriptor of a file, the kernel drops these locks, and each such call closes one.
+/// As `up_cache_open`, for a regular file that is open for reading and writing. After a success `descriptor` is the
+/// cache's; after an error it is the caller's. The caller has locked it, if it is to be, by `flock(2)` or F_OFD_SETLK.
+/// A lock by fcntl(F_SETLK) or `lockf(3)` does not last: when a process closes any descriptor of a file, the kernel
+/// drops these locks, and each such call closes one.
 ///
 /// Errors: as `up_cache_open`; -EBADF. Threads: any.
 UP_API int up_cache_open_descriptor(
@@ -70,16 +76,19 @@ struct iovec;
 
 /// A program's own store behind a page cache: one that compresses, checks sums, or talks to another machine.
 ///
-/// Each callback returns 0 or a negated errno value. It runs on the thread that faulted, synced or evicted, or on one that reads ahead. Reads come
-/// from several threads at once, beside at most one of the other calls. No two calls touch one page at the same time, unless both write nothing.
+/// Each callback returns 0 or a negated errno value. It runs on the thread that faulted, synced or evicted, or on one
+/// that reads ahead. Reads come from several threads at once, beside at most one of the other calls. No two calls touch
+/// one page at the same time, unless both write nothing.
 ///
-/// Locks of the cache are held: a callback must not use the cache that it serves, nor memory that maps it. What would wait there is -EBUSY.
+/// Locks of the cache are held: a callback must not use the cache that it serves, nor memory that maps it. What would
+/// wait there is -EBUSY.
 typedef struct up_store_operations {
   /// Handed to each callback.
   void *context;
   /// The length in bytes at first.
   uint64_t length;
-  /// Reads `count` pages in a row, from `page` on, into as many vectors of 4096 bytes. What the file's last page lacks is filled with zeroes.
+  /// Reads `count` pages in a row, from `page` on, into as many vectors of 4096 bytes. What the file's last page lacks
+  /// is filled with zeroes.
   int (*read)(void *context, uint64_t page, const struct iovec *pages, size_t count);
   /// Writes `count` pages in a row, from `page` on. The length stays: bytes beyond it are not written.
   int (*write)(void *context, uint64_t page, const struct iovec *pages, size_t count);
@@ -93,52 +102,60 @@ typedef struct up_store_operations {
   void (*release)(void *context);
 } up_store_operations;
 
-/// Makes a page cache over a program's own store. `operations` and `options` are copied; `uses_calls` has no meaning here.
+/// Makes a page cache over a program's own store. `operations` and `options` are copied; `uses_calls` has no meaning
+/// here.
 ///
-/// Errors: -EINVAL without one of the callbacks, for a limit of 0 and for unknown values; -ENOMEM. No `release` is called then. Threads: any.
+/// Errors: -EINVAL without one of the callbacks, for a limit of 0 and for unknown values; -ENOMEM. No `release` is
+/// called then. Threads: any.
 UP_API int up_cache_create(
     up_machine *machine, const up_store_operations *operations, const up_cache_options *options, up_backing **backing);
 
-/// Pins a page of the file without a mapping: a hit takes no lock. The pin is for reading; `up_file_write` changes the page in place.
+/// Pins a page of the file without a mapping: a hit takes no lock. The pin is for reading; `up_file_write` changes the
+/// page in place.
 ///
-/// The evictor leaves the page alone. After a truncation or `up_cache_invalidate` the pin keeps the old frame. It ends by `up_unpin`.
+/// The evictor leaves the page alone. After a truncation or `up_cache_invalidate` the pin keeps the old frame. It ends
+/// by `up_unpin`.
 ///
-/// Errors: -ENXIO beyond the end; -ENOMEM if no frame can be freed; -EINVAL if `backing` is no cache; what the store said. Threads: any.
+/// Errors: -ENXIO beyond the end; -ENOMEM if no frame can be freed; -EINVAL if `backing` is no cache; what the store
+/// said. Threads: any.
 UP_API int up_cache_pin(up_backing *backing, uint64_t page, up_pin *pin);
 
 /// Returns 1 if a page is in memory at this moment, else 0. Errors: -EINVAL if `backing` is no cache. Threads: any.
 UP_API int up_cache_is_resident(up_backing *backing, uint64_t page);
 
-/// Forgets every page, dirty ones too, and asks a real file for its length again: another program has changed it (`invalidate_inode_pages2`).
+/// Forgets every page, dirty ones too, and asks a real file for its length again: another program has changed it
+/// (`invalidate_inode_pages2`).
 ///
 /// When it returns, no look-up finds what was read or written before. Pins keep their frames, and private copies stay.
 ///
-/// Errors: -EINVAL if `backing` is no cache; -EFBIG for a length beyond the most pages of the cache; -EBUSY inside a hook; what `fstat` said of
-/// the file: its pages are forgotten then as well. Threads: any.
+/// Errors: -EINVAL if `backing` is no cache; -EFBIG for a length beyond the most pages of the cache; -EBUSY inside a
+/// hook; what `fstat` said of the file: its pages are forgotten then as well. Threads: any.
 UP_API int up_cache_invalidate(up_backing *backing);
 
 /// Returns when every store that came before the call is in the file and would survive a loss of power (`fsync(2)`).
 ///
-/// A write or a sync that failed since the last call is reported once. Its pages stay dirty, so the next call tries again. Users that are
-/// each to get every error have an `up_cache_handle` each.
+/// A write or a sync that failed since the last call is reported once. Its pages stay dirty, so the next call tries
+/// again. Users that are each to get every error have an `up_cache_handle` each.
 ///
 /// Errors: that error's number; -EINVAL if `backing` is no cache. Threads: any.
 UP_API int up_cache_sync(up_backing *backing);
 
 /// Opens a cache once more, for a user that gets each error once, whatever others got (`struct file`, `errseq_t`).
 ///
-/// An error that no user has seen yet is the new one's too. Afterwards `*handle` is a handle of the caller. It keeps the cache: the cache's last
-/// writes come when its backing, its mappings and its handles have gone.
+/// An error that no user has seen yet is the new one's too. Afterwards `*handle` is a handle of the caller. It keeps
+/// the cache: the cache's last writes come when its backing, its mappings and its handles have gone.
 ///
 /// Errors: -EINVAL if `backing` is no cache. Threads: any.
 UP_API int up_cache_handle_create(up_backing *backing, up_cache_handle **handle);
 
 /// As `up_cache_sync`, and reports the errors since this handle's last report, or since it was made.
 ///
-/// Errors that no call looked for in between count as one, and the last one is reported. Errors: as `up_cache_sync`; -EINVAL. Threads: any.
+/// Errors that no call looked for in between count as one, and the last one is reported. Errors: as `up_cache_sync`;
+/// -EINVAL. Threads: any.
 UP_API int up_cache_handle_sync(up_cache_handle *handle);
 
-/// Reports the error since this handle's last report, and waits for nothing (`filemap_check_wb_err`): after `up_cache_flush`.
+/// Reports the error since this handle's last report, and waits for nothing (`filemap_check_wb_err`): after
+/// `up_cache_flush`.
 ///
 /// Errors: that error's number; -EINVAL. Threads: any.
 UP_API int up_cache_handle_check(up_cache_handle *handle);
@@ -148,13 +165,14 @@ UP_API int up_cache_handle_check(up_cache_handle *handle);
 /// Errors: -EINVAL. Threads: last, under no lock that a callback takes.
 UP_API int up_cache_handle_destroy(up_cache_handle *handle);
 
-/// Writes the dirty pages of a range, and returns when the writes are over (`sync_file_range(2)`). `up_cache_sync` makes them safe and
-/// reports their errors; `up_cache_handle_check` reports them at once.
+/// Writes the dirty pages of a range, and returns when the writes are over (`sync_file_range(2)`). `up_cache_sync`
+/// makes them safe and reports their errors; `up_cache_handle_check` reports them at once.
 ///
 /// Errors: -EINVAL if `backing` is no cache. Threads: any.
 UP_API int up_cache_flush(up_backing *backing, uint64_t first_page, uint64_t pages);
 
-/// Evicts up to `pages` pages that nothing holds, the least recently used first. Dirty ones are written before. Pinned pages stay.
+/// Evicts up to `pages` pages that nothing holds, the least recently used first. Dirty ones are written before. Pinned
+/// pages stay.
 ///
 /// Returns how many went. Errors: -EINVAL if `backing` is no cache. Threads: any.
 UP_API int64_t up_cache_evict(up_backing *backing, uint64_t pages);
@@ -174,7 +192,8 @@ typedef struct up_cache_counters {
   uint64_t misses;
   /// Pages that the evictor took away.
   uint64_t evicted_pages;
-  /// Pages that were read before a thread asked for them; those that one then asked for; those that left the cache unused.
+  /// Pages that were read before a thread asked for them; those that one then asked for; those that left the cache
+  /// unused.
   uint64_t read_ahead_pages, read_ahead_hits, read_ahead_wasted;
 } up_cache_counters;
 

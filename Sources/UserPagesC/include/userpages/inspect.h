@@ -63,10 +63,12 @@ typedef struct up_frame_state {
   int is_exclusive;
 } up_frame_state;
 
-/// Describes the frame behind `address`. Errors: -EFAULT if no frame with a descriptor is mapped there; -EINVAL. Threads: any.
+/// Describes the frame behind `address`. Errors: -EFAULT if no frame with a descriptor is mapped there; -EINVAL.
+/// Threads: any.
 UP_API int up_space_frame(const up_space *space, uint64_t address, up_frame_state *state);
 
-/// Describes the frame with this number, if any. `is_exclusive` is 0. A backing asks so for pins before it moves a page.
+/// Describes the frame with this number, if any. `is_exclusive` is 0. A backing asks so for pins before it moves a
+/// page.
 ///
 /// Errors: -EINVAL if the number has no descriptor. Threads: any.
 UP_API int up_machine_frame(const up_machine *machine, uint64_t number, up_frame_state *state);

@@ -8,7 +8,8 @@ UP_BEGIN
 
 /// How a machine gets frames back when few are free.
 enum {
-  /// No background thread: a thread that finds no free frame reclaims by itself. If not set, one begins with the first need (kswapd).
+  /// No background thread: a thread that finds no free frame reclaims by itself. If not set, one begins with the first
+  /// need (kswapd).
   UP_MACHINE_NO_BACKGROUND_RECLAIM = 1,
   /// An allocation takes pages of files back, and does not swap anonymous memory or memory files out. `up_machine_reclaim` does.
   UP_MACHINE_NO_SWAP_FOR_ALLOCATIONS = 2,
@@ -20,19 +21,21 @@ enum {
 typedef struct up_machine_options {
   /// RAM, in pages. At least 1.
   uint64_t ram_pages;
-  /// How many of these, at the end, hold only pages that can be moved; a long-term pin moves its page out first (`ZONE_MOVABLE`).
+  /// How many of these, at the end, hold only pages that can be moved; a long-term pin moves its page out first
+  /// (`ZONE_MOVABLE`).
   uint64_t movable_pages;
   /// Room for anonymous pages, and those of memory files, that are paged out, in pages (`swapon(2)`).
   uint64_t swap_pages;
-  /// The swap file, made if there is none and locked as long as the machine lives. Null: a temporary file without a name.
+  /// The swap file, made if there is none and locked as long as the machine lives. Null: a temporary file without a
+  /// name.
   const char *swap_path;
-  /// How many frame numbers there are, of RAM, images and devices together; 0 for 2^24, or four times RAM if that is more. They cost
-  /// address space, not memory.
+  /// How many frame numbers there are, of RAM, images and devices together; 0 for 2^24, or four times RAM if that is
+  /// more. They cost address space, not memory.
   uint64_t span_pages;
   /// Of `UP_MACHINE_...`.
   unsigned flags;
-  /// Numbers of free frames: the reserve of threads that reclaim; where background reclaim begins; where it ends (a zone's watermarks).
-  /// Each at least the one before, and fewer than RAM. All 0: what suits the machine's size.
+  /// Numbers of free frames: the reserve of threads that reclaim; where background reclaim begins; where it ends (a
+  /// zone's watermarks). Each at least the one before, and fewer than RAM. All 0: what suits the machine's size.
   uint64_t min_free_pages, low_free_pages, high_free_pages;
 } up_machine_options;
 
@@ -40,22 +43,25 @@ typedef struct up_machine_options {
 ///
 /// Afterwards `*machine` is a handle, which the caller ends by `up_machine_destroy`.
 ///
-/// Errors: -EINVAL for a size of 0 or beyond 8 TiB, unknown flags, and watermarks out of order; -ENOMEM where the process has not the address space; -EBUSY where another machine
-/// uses the swap file; the errno where it cannot be opened. Threads: any.
+/// Errors: -EINVAL for a size of 0 or beyond 8 TiB, unknown flags, and watermarks out of order; -ENOMEM where the
+/// process has not the address space; -EBUSY where another machine uses the swap file; the errno where it cannot be
+/// opened. Threads: any.
 UP_API int up_machine_create(const up_machine_options *options, up_machine **machine);
 
 /// Ends a machine and frees its memory, if nothing of it is in use.
 ///
-/// Before, the program has destroyed every space, backing and mirror of the machine, ended every pin and put every frame. If not,
-/// the call returns -EBUSY, nothing has changed, and the handle stays good: the program ends what it forgot, and calls again.
+/// Before, the program has destroyed every space, backing and mirror of the machine, ended every pin and put every
+/// frame. If not, the call returns -EBUSY, nothing has changed, and the handle stays good: the program ends what it
+/// forgot, and calls again.
 ///
-/// Errors: -EBUSY; -EINVAL for what is no machine. Threads: last; as long as another handle of the machine is left, any.
+/// Errors: -EBUSY; -EINVAL for what is no machine. Threads: last; as long as another handle of the machine is left,
+/// any.
 UP_API int up_machine_destroy(up_machine *machine);
 
 /// Waits for a grace period and for writes to the swap file, and frees what waited for them.
 ///
-/// Unmapped frames wait for a grace period before they are free, in batches. Call it before frames are counted, or for a backing's
-/// `release` to be called now.
+/// Unmapped frames wait for a grace period before they are free, in batches. Call it before frames are counted, or for
+/// a backing's `release` to be called now.
 ///
 /// Errors: -EINVAL. Threads: any.
 UP_API int up_machine_flush(up_machine *machine);
@@ -70,7 +76,8 @@ UP_API int64_t up_machine_reclaim(up_machine *machine, uint64_t pages);
 /// Errors: -EINVAL. Threads: any.
 UP_API int64_t up_machine_free_pages(const up_machine *machine);
 
-/// Returns the bytes of RAM that the machine has from the kernel now: of frames that were used since it began, free or not.
+/// Returns the bytes of RAM that the machine has from the kernel now: of frames that were used since it began, free or
+/// not.
 ///
 /// Errors: -EINVAL. Threads: any.
 UP_API int64_t up_machine_resident_bytes(const up_machine *machine);
@@ -101,14 +108,15 @@ typedef struct up_diagnostic {
   int reason;
   /// One line without its end, good during the call.
   const char *text;
-  /// The `context` of the backing's `up_backing_operations`, good during the call; null if it was not made by `up_backing_create`.
+  /// The `context` of the backing's `up_backing_operations`, good during the call; null if it was not made by
+  /// `up_backing_create`.
   const void *backing_context;
 } up_diagnostic;
 
 /// Calls `handler` for each wrong answer of a backing, instead of printing a line on standard error. Null prints again.
 ///
-/// The handler runs on the faulting thread before its fault fails, and under no lock. A call of the old handler may still be under way when
-/// this returns. `up_machine_destroy` ends the last one.
+/// The handler runs on the faulting thread before its fault fails, and under no lock. A call of the old handler may
+/// still be under way when this returns. `up_machine_destroy` ends the last one.
 ///
 /// Errors: -EINVAL. Threads: any.
 UP_API int up_machine_on_diagnostic(
@@ -137,8 +145,8 @@ typedef struct up_census {
 /// O(frames that were ever in use). Errors: -EINVAL. Threads: any.
 UP_API int up_machine_census(const up_machine *machine, up_census *census);
 
-/// One reference on a frame of RAM, for a backing that owns frames. A plain value: it may be copied to another place, but the
-/// reference is one, and ends once: by `up_frame_put`, or as a fault's answer.
+/// One reference on a frame of RAM, for a backing that owns frames. A plain value: it may be copied to another place,
+/// but the reference is one, and ends once: by `up_frame_put`, or as a fault's answer.
 typedef struct up_frame {
   /// The frame's 4096 bytes, good as long as the reference.
   void *bytes;
@@ -152,12 +160,14 @@ typedef struct up_frame {
 
 /// Allocates a frame of zeroes that no entry maps, with one reference (`alloc_page` with `__GFP_ZERO`).
 ///
-/// Errors: -ENOMEM; -EINVAL. Threads: any. It may reclaim, so a lock that a callback of a backing takes must not be held.
+/// Errors: -ENOMEM; -EINVAL. Threads: any. It may reclaim, so a lock that a callback of a backing takes must not be
+/// held.
 UP_API int up_frame_allocate(up_machine *machine, up_frame *frame);
 
 /// Allocates 2 MiB of zeroes, 512 frames in a row that begin at a multiple of 512 and live and die together.
 ///
-/// It never reclaims. Errors: -ENOMEM if no 2 MiB are free in one piece: `up_frame_allocate` may still find single frames; -EINVAL.
+/// It never reclaims. Errors: -ENOMEM if no 2 MiB are free in one piece: `up_frame_allocate` may still find single
+/// frames; -EINVAL.
 /// Threads: any.
 UP_API int up_frame_allocate_huge(up_machine *machine, up_frame *frame);
 

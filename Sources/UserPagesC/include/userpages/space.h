@@ -33,7 +33,8 @@ enum {
   UP_MAP_PFN = 16,
   /// With UP_MAP_PFN: accesses have effects, so only the program makes them (VM_IO).
   UP_MAP_IO = 32,
-  /// Memory that no pin reaches, and that is never paged out (`memfd_secret(2)`). Without a backing, and with UP_MAP_SHARED.
+  /// Memory that no pin reaches, and that is never paged out (`memfd_secret(2)`). Without a backing, and with
+  /// UP_MAP_SHARED.
   UP_MAP_SECRET = 64
 };
 
@@ -58,14 +59,16 @@ enum {
   /// A child finds zeroes in the range, which is private and anonymous (MADV_WIPEONFORK); and the opposite.
   UP_ADVICE_WIPE_ON_FORK = 9,
   UP_ADVICE_KEEP_ON_FORK = 10,
-  /// Drop the pages and put guard markers there: an access or a pin is -EFAULT (MADV_GUARD_INSTALL); and take markers away.
+  /// Drop the pages and put guard markers there: an access or a pin is -EFAULT (MADV_GUARD_INSTALL); and take markers
+  /// away.
   UP_ADVICE_GUARD_INSTALL = 11,
   UP_ADVICE_GUARD_REMOVE = 12
 };
 
 /// How `up_space_remap` moves.
 enum {
-  /// The pages move and the old range stays mapped without them. Lengths are equal and the ranges apart (MREMAP_DONTUNMAP).
+  /// The pages move and the old range stays mapped without them. Lengths are equal and the ranges apart
+  /// (MREMAP_DONTUNMAP).
   UP_REMAP_DONT_UNMAP = 1
 };
 
@@ -76,27 +79,31 @@ UP_API int up_space_create(up_machine *machine, int engine, up_space **space);
 
 /// Makes a child that shares all memory by copy-on-write (`fork(2)`).
 ///
-/// Pinned anonymous pages are copied into the child at once and stay the parent's own. The child has the parent's engine, no mirrors, and no
-/// range that was advised UP_ADVICE_DONT_FORK. Afterwards `*child` is a handle of the caller.
+/// Pinned anonymous pages are copied into the child at once and stay the parent's own. The child has the parent's
+/// engine, no mirrors, and no range that was advised UP_ADVICE_DONT_FORK. Afterwards `*child` is a handle of the
+/// caller.
 ///
 /// Errors: -ENOMEM: the parent is as before; -EINVAL. Threads: any.
 UP_API int up_space_fork(up_space *space, up_space **child);
 
 /// Unmaps everything (`exit_mmap`). Afterwards the space is empty and can be used again.
 ///
-/// When it returns, accesses of other threads by old entries are over, and backings that nothing else maps are released.
+/// When it returns, accesses of other threads by old entries are over, and backings that nothing else maps are
+/// released.
 ///
 /// Errors: -EINVAL. Threads: any.
 UP_API int up_space_exit(up_space *space);
 
-/// Unmaps everything and ends the handle. Pins and mirrors may outlive the space. It may be the end of a cache: `up_backing_destroy`.
+/// Unmaps everything and ends the handle. Pins and mirrors may outlive the space. It may be the end of a cache:
+/// `up_backing_destroy`.
 ///
 /// Errors: -EINVAL. Threads: last, under no lock that a callback takes.
 UP_API int up_space_destroy(up_space *space);
 
 /// Maps `pages` pages at exactly `address` (`mmap(2)` with MAP_FIXED, or with MAP_FIXED_NOREPLACE).
 ///
-/// Nothing is allocated but the mapping: pages come by faults. What was mapped there is gone, unless UP_MAP_NO_REPLACE is set.
+/// Nothing is allocated but the mapping: pages come by faults. What was mapped there is gone, unless UP_MAP_NO_REPLACE
+/// is set.
 ///
 /// - `address`: in bytes, a multiple of 4096. The space ends at 2^47 - 4096.
 /// - `protection`: of UP_READ and UP_WRITE.
@@ -104,51 +111,61 @@ UP_API int up_space_destroy(up_space *space);
 /// - `backing`: what the range shows; null for anonymous memory. The mapping keeps it, also after `up_backing_destroy`.
 /// - `first_page`: the backing's page at `address`; 0 without a backing.
 ///
-/// Errors: -EEXIST with UP_MAP_NO_REPLACE; -EPERM if a part is sealed; -EINVAL for an empty or unaligned range, and for flags that exclude each other or need a backing;
-/// -ENOMEM for a range outside of the space. Threads: any.
+/// Errors: -EEXIST with UP_MAP_NO_REPLACE; -EPERM if a part is sealed; -EINVAL for an empty or unaligned range, and for
+/// flags that exclude each other or need a backing; -ENOMEM for a range outside of the space. Threads: any.
 UP_API int up_space_map(
     up_space *space, uint64_t address, uint64_t pages, unsigned protection, unsigned flags, up_backing *backing,
     uint64_t first_page);
 
 /// Unmaps a range (`munmap(2)`). Parts that are not mapped stay so. Pins keep their frames.
 ///
-/// When it returns, no load or store by an old entry can still take effect. Errors: -EPERM if a part is sealed; -EINVAL. Threads: any.
+/// When it returns, no load or store by an old entry can still take effect. Errors: -EPERM if a part is sealed;
+/// -EINVAL. Threads: any.
 UP_API int up_space_unmap(up_space *space, uint64_t address, uint64_t pages);
 
 /// Changes what a program may do with a range (`mprotect(2)`).
 ///
 /// When it returns, no access that the new protection forbids can still take effect. Pins stay as they are.
 ///
-/// Errors: -ENOMEM if a page is not mapped: the pages before it have been changed; -EPERM if a part is sealed; -EINVAL. Threads: any.
+/// Errors: -ENOMEM if a page is not mapped: the pages before it have been changed; -EPERM if a part is sealed; -EINVAL.
+/// Threads: any.
 UP_API int up_space_protect(up_space *space, uint64_t address, uint64_t pages, unsigned protection);
 
-/// Moves or resizes a mapping (`mremap(2)`): in place if the addresses are equal, else to exactly `new_address`, replacing what was there.
+/// Moves or resizes a mapping (`mremap(2)`): in place if the addresses are equal, else to exactly `new_address`,
+/// replacing what was there.
 ///
-/// Pages move with it, pinned ones too. If `pages` is 0, a shared mapping is shown a second time. `flags` is 0 or UP_REMAP_DONT_UNMAP.
+/// Pages move with it, pinned ones too. If `pages` is 0, a shared mapping is shown a second time. `flags` is 0 or
+/// UP_REMAP_DONT_UNMAP.
 ///
-/// Errors: -EINVAL for unaligned or overlapping ranges, and unknown flags; -EFAULT if the old range is not mapped as it must be; -EPERM if a part is
-/// sealed; -ENOMEM. Threads: any.
+/// Errors: -EINVAL for unaligned or overlapping ranges, and unknown flags; -EFAULT if the old range is not mapped as it
+/// must be; -EPERM if a part is sealed; -ENOMEM. Threads: any.
 UP_API int up_space_remap(
     up_space *space, uint64_t address, uint64_t pages, uint64_t new_address, uint64_t new_pages, unsigned flags);
 
 /// Gives advice, one of `UP_ADVICE_...`, about a range (`madvise(2)`). It is taken for the parts that are mapped.
 ///
-/// Errors: -ENOMEM if a part is not mapped, or no frame or swap slot is free; -EFAULT if a page cannot be populated; -EAGAIN if a page to be
-/// collapsed is pinned; -EPERM if sealed pages would be dropped; -EINVAL, also for advice that does not fit a mapping. Threads: any.
+/// Errors: -ENOMEM if a part is not mapped, or no frame or swap slot is free; -EFAULT if a page cannot be populated;
+/// -EAGAIN if a page to be collapsed is pinned; -EPERM if sealed pages would be dropped; -EINVAL, also for advice that
+/// does not fit a mapping. Threads: any.
 UP_API int up_space_advise(up_space *space, uint64_t address, uint64_t pages, int advice);
 
-/// Faults pages in and keeps them in memory (`mlock(2)`). Copy-on-write and moves may still change their frames. A child does not inherit it.
+/// Faults pages in and keeps them in memory (`mlock(2)`). Copy-on-write and moves may still change their frames. A
+/// child does not inherit it.
 ///
-/// Errors: -ENOMEM if a page is not mapped, or cannot be faulted in; -EAGAIN if no frame is free; -EINVAL. Pages before an unmapped one are locked.
+/// Errors: -ENOMEM if a page is not mapped, or cannot be faulted in; -EAGAIN if no frame is free; -EINVAL. Pages before
+/// an unmapped one are locked.
 /// Threads: any.
 UP_API int up_space_lock(up_space *space, uint64_t address, uint64_t pages);
 
-/// Takes the lock back (`munlock(2)`). Errors: -ENOMEM if a page is not mapped: the pages before it are unlocked; -EINVAL. Threads: any.
+/// Takes the lock back (`munlock(2)`). Errors: -ENOMEM if a page is not mapped: the pages before it are unlocked;
+/// -EINVAL. Threads: any.
 UP_API int up_space_unlock(up_space *space, uint64_t address, uint64_t pages);
 
-/// Seals a range for good: it cannot be unmapped, replaced, moved, resized or given another protection (`mseal(2)`). A child inherits it.
+/// Seals a range for good: it cannot be unmapped, replaced, moved, resized or given another protection (`mseal(2)`). A
+/// child inherits it.
 ///
-/// `up_space_exit` and `up_space_destroy` do not ask for it. Errors: -ENOMEM if a page is not mapped: nothing is sealed; -EINVAL. Threads: any.
+/// `up_space_exit` and `up_space_destroy` do not ask for it. Errors: -ENOMEM if a page is not mapped: nothing is
+/// sealed; -EINVAL. Threads: any.
 UP_API int up_space_seal(up_space *space, uint64_t address, uint64_t pages);
 
 /// Loads `count` bytes from `address` into `bytes`, as the space's program does. Faults in what is needed.
@@ -173,9 +190,11 @@ UP_API int up_space_load_word(up_space *space, uint64_t address, unsigned size, 
 /// Errors: as `up_space_store`; -EINVAL for another size. Threads: any.
 UP_API int up_space_store_word(up_space *space, uint64_t address, unsigned size, uint64_t value);
 
-/// Reads bytes as another process does (`process_vm_readv(2)`): under the mapping's protection, and not by what the entries allow.
+/// Reads bytes as another process does (`process_vm_readv(2)`): under the mapping's protection, and not by what the
+/// entries allow.
 ///
-/// Returns how many: fewer than `count` if a page after the first cannot be read. Errors: -EFAULT if the first cannot; -EINVAL. Threads: any.
+/// Returns how many: fewer than `count` if a page after the first cannot be read. Errors: -EFAULT if the first cannot;
+/// -EINVAL. Threads: any.
 UP_API int64_t up_space_read_remotely(up_space *space, uint64_t address, void *bytes, size_t count);
 
 /// Writes bytes as another process does (`process_vm_writev(2)`). Otherwise as `up_space_read_remotely`.
