@@ -73,8 +73,6 @@ struct PoolRow: MeasuredRow {
     waitMicroseconds = Spread(costs.map(\.waitMicroseconds))
   }
 
-  static let evictions = "evict"
-  static let scans = "scan"
   /// A copy of a page, as write-back makes it.
   init(copies nanoseconds: [Double]) {
     work = Self.copies
@@ -83,6 +81,8 @@ struct PoolRow: MeasuredRow {
     self.nanoseconds = Spread(nanoseconds)
   }
 
+  static let evictions = "evict"
+  static let scans = "scan"
   static let writeBacks = "write back"
   static let copies = "copy"
 
