@@ -33,21 +33,23 @@ import Testing
   }
 
   @Test func commentsAreNarrow() throws {
-    let later = ["Tests/MemoryModel/", "Sources/UserPagesC/include/userpages/backing.h"]
-    let files = try SourceTree.files(
-      in: ["Sources", "Tests", "Benchmarks"], extensions: ["swift", "c", "h", "cpp", "hpp"])
-    #expect(files.count > library.count)
-    let narrow = files.filter { file in file.path.hasSuffix(".swift") || !later.contains { file.path.hasPrefix($0) } }
-    #expect(Rules.columns(narrow) == [])
+    let swift = try SourceTree.files(in: ["Sources", "Tests", "Benchmarks"])
+    #expect(swift.count > library.count)
+    #expect(Rules.columns(swift) == [])
+    // The checker's comments are wider.
+    let others = try SourceTree.files(in: ["Sources", "Tests", "Benchmarks"], extensions: ["c", "h", "cpp", "hpp"])
+      .filter { !$0.path.hasPrefix("Tests/MemoryModel/") }
+    #expect(others.count > 100)
+    #expect(Rules.columns(others) == [])
   }
 
   @Test func articlesAreNarrow() throws {
     let articles = try SourceTree.files(in: ["Sources", "Tests", "Benchmarks"], extensions: ["md"])
     let front = try SourceTree.files(named: ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-    let later = ["Tests/MemoryModel/", "Sources/UserPagesSQLite/", "Sources/UserPages/UserPages.docc/"]
-    #expect(articles.count > 20)
-    let narrow = articles.filter { article in !later.contains { article.path.hasPrefix($0) } }
-    #expect(Rules.articleColumns(narrow + front) == [])
+    // A program makes it, and lists all files that it read in one line.
+    let made = "Tests/MemoryModel/ORDERINGS.md"
+    #expect(articles.contains { $0.path == made })
+    #expect(Rules.articleColumns(articles.filter { $0.path != made } + front) == [])
   }
 
   @Test func orderingsHaveTwoEnds() throws {

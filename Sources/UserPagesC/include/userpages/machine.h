@@ -11,7 +11,8 @@ enum {
   /// No background thread: a thread that finds no free frame reclaims by itself. If not set, one begins with the first
   /// need (kswapd).
   UP_MACHINE_NO_BACKGROUND_RECLAIM = 1,
-  /// An allocation takes pages of files back, and does not swap anonymous memory or memory files out. `up_machine_reclaim` does.
+  /// An allocation takes pages of files back, and does not swap anonymous memory or memory files out.
+  /// `up_machine_reclaim` does.
   UP_MACHINE_NO_SWAP_FOR_ALLOCATIONS = 2,
   /// No reserve, and no reclaim before nothing is free. Not with watermarks in the options.
   UP_MACHINE_NO_WATERMARKS = 4
@@ -66,7 +67,8 @@ UP_API int up_machine_destroy(up_machine *machine);
 /// Errors: -EINVAL. Threads: any.
 UP_API int up_machine_flush(up_machine *machine);
 
-/// Takes frames back from page caches, anonymous memory and memory files ahead of need, up to `pages` (`memory.reclaim` of a cgroup).
+/// Takes frames back from page caches, anonymous memory and memory files ahead of need, up to `pages` (`memory.reclaim`
+/// of a cgroup).
 ///
 /// Returns how many are free now that were not before. Errors: -EINVAL. Threads: any.
 UP_API int64_t up_machine_reclaim(up_machine *machine, uint64_t pages);
