@@ -35,19 +35,27 @@ void Execution::report(Conflict conflict, const ShadowAccess &earlier, uintptr_t
        {here, {there, earlier.site, earlier.stack}});
 }
 
+/// Fails if an access is one of freed memory: the only fault of a thread that all others are ordered before. It needs no note. A thread
+/// that it starts later is ordered after it.
+void Execution::demandLiving(uintptr_t address, size_t size, bool isWrite, bool isAtomic, uintptr_t site) {
+  ShadowAccess earlier;
+  if (shadow.isFreed(address, size, earlier)) report(Conflict::useAfterFree, earlier, address, isWrite, isAtomic, site);
+}
+
 void Execution::note(uintptr_t address, size_t size, bool isWrite, Order order, uintptr_t site, bool isVisible) {
   if (!hasSpawned) return;
+  if (isSolitary) {
+    demandLiving(address, size, isWrite, true, site);
+    return;
+  }
   ModelThread &self = currentThread();
   ShadowAccess access;
   access.thread = static_cast<uint8_t>(currentNumber);
   access.epoch = static_cast<uint16_t>(self.executed + (isVisible ? 0 : 1));
   access.isWrite = isWrite;
   access.isAtomic = true;
-  // Before the first spawn, and after the last join, nothing can come in between.
-  bool isAlone = true;
-  for (int i = 0; i < maximumThreads; i++)
-    if (i != currentNumber && threads[i].isLive && !threads[i].hasFinished) isAlone = false;
-  access.isSequentiallyConsistent = isSequentiallyConsistent(order) && !isAlone;
+  // After the last thread's end nothing can come in between.
+  access.isSequentiallyConsistent = isSequentiallyConsistent(order) && living > 1;
   access.site = site;
   access.stack = stackHere(site);
   static const Clock none{};
@@ -91,7 +99,12 @@ bool Execution::notePrivate(uintptr_t address, size_t size, bool isWrite, Order 
 
 void Execution::checkSpin(uintptr_t site, uintptr_t address) {
   ModelThread &self = currentThread();
-  int begin = self.spins.look(site, address, self.executed, workers[currentNumber]->stackBase());
+  // Without another thread a loop that repeats itself is a deadlock, which may be noticed later.
+  constexpr int soonEnough = 1000;
+  bool isAlone = isSolitary || !hasSpawned;
+  int begin = isAlone && self.executed < soonEnough
+                  ? -1
+                  : self.spins.look(site, address, self.executed, workers[currentNumber]->stackBase());
   if (begin < 0) {
     reach(Turn::step);
     return;
@@ -274,26 +287,25 @@ const Event *Execution::readInIdleTurn(const LocationName &name) {
   return nullptr;
 }
 
-void Execution::plain(uintptr_t address, size_t size, bool isWrite, uintptr_t site) {
+void Execution::notePlain(uintptr_t address, size_t size, bool isWrite, uintptr_t site) {
   ModelThread &self = currentThread();
-  if (!hasSpawned) {
-    if (isWrite) data.willWrite(address, size);
-    return;
+  // A plain write of a shared location begins another life of it, which has a name of its own.
+  if (isSolitary && !(isWrite && visibility.find(address, size).size > 0)) {
+    demandLiving(address, size, isWrite, false, site);
+  } else {
+    ShadowAccess access;
+    access.thread = static_cast<uint8_t>(currentNumber);
+    access.epoch = static_cast<uint16_t>(self.executed + 1);
+    access.isWrite = isWrite;
+    access.site = site;
+    access.stack = stackHere(site);
+    const Clock &clock = graph.events(currentNumber)[self.executed - 1].happensBefore;
+    ShadowAccess earlier;
+    Conflict conflict = shadow.note(address, size, access, clock, earlier);
+    if (conflict != Conflict::none) report(conflict, earlier, address, isWrite, false, site);
   }
-  ShadowAccess access;
-  access.thread = static_cast<uint8_t>(currentNumber);
-  access.epoch = static_cast<uint16_t>(self.executed + 1);
-  access.isWrite = isWrite;
-  access.site = site;
-  access.stack = stackHere(site);
-  const Clock &clock = graph.events(currentNumber)[self.executed - 1].happensBefore;
-  ShadowAccess earlier;
-  Conflict conflict = shadow.note(address, size, access, clock, earlier);
-  if (conflict != Conflict::none) report(conflict, earlier, address, isWrite, false, site);
   self.hadPlain = self.hadPlain || visibility.find(address, size).size == 0;
-  if (!isWrite) return;
-  data.willWrite(address, size);
-  self.spins.wrote(address, size);
+  if (isWrite) self.spins.wrote(address, size);
 }
 
 }  // namespace mm

@@ -23,14 +23,18 @@ public:
 
   static bool contains(const void *address) {
     auto at = reinterpret_cast<uintptr_t>(address);
-    return at >= base && at < base + bytesPerThread * threads;
+    return at - base < bytes;
   }
 
 private:
-  static constexpr uintptr_t base = 0x610000000000;
   static constexpr uintptr_t bytesPerThread = uintptr_t{1} << 28;
   /// The last of them is for what is reserved.
   static constexpr int threads = 17;
+
+public:
+  static constexpr uintptr_t base = 0x610000000000, bytes = bytesPerThread * threads;
+
+private:
   struct Header {
     uint64_t magic;
     uint64_t size;

@@ -13,6 +13,8 @@ int Execution::spawn(void (*body)(void *), void *argument, uintptr_t site) {
   reach(Turn::step);
   EventId id = perform(std::move(event));
   hasSpawned = true;
+  isSolitary = false;
+  living++;
   ModelThread &child = threads[number];
   child.isLive = true;
   child.body = body;
@@ -36,6 +38,16 @@ void Execution::join(int number, uintptr_t site) {
   reach(Turn::join);
   event.source = {static_cast<int16_t>(number), static_cast<uint16_t>(threads[number].executed)};
   perform(std::move(event));
+  isSolitary = followsAllThreads();
+}
+
+bool Execution::followsAllThreads() const {
+  const Clock &known = graph.events(currentNumber)[threads[currentNumber].executed - 1].happensBefore;
+  for (int16_t i = 0; i < maximumThreads; i++) {
+    if (i == currentNumber || !threads[i].isLive) continue;
+    if (!threads[i].hasFinished || !known.covers({i, static_cast<uint16_t>(threads[i].executed)})) return false;
+  }
+  return true;
 }
 
 Value Execution::updateModelled(Space space, uintptr_t address, Rule rule, Value expected, Value operand,

@@ -15,12 +15,8 @@ int Graph::earliestPlace(const Clock &before, int location, EventId except) cons
       earliest = i;
       break;
     }
-  for (int thread = 0; thread < maximumThreads; thread++)
-    for (const Event &event : threads[thread]) {
-      if (event.id.index > before.last[thread]) break;
-      if (event.kind != Kind::read || event.location != location || event.id == except) continue;
-      earliest = std::max(earliest, place(event.source, location));
-    }
+  for (EventId read : locations[location].reads)
+    if (before.covers(read) && read != except) earliest = std::max(earliest, place(event(read).source, location));
   return earliest;
 }
 

@@ -52,6 +52,9 @@ void CompilerCaches::find() {
   }
   munmap(bytes, size);
   std::sort(ranges.begin(), ranges.end());
+  if (ranges.empty()) return;
+  this->begin = ranges.front().first;
+  this->size = ranges.back().second - this->begin;
 }
 
 bool CompilerCaches::search(uintptr_t address) const {

@@ -19,12 +19,14 @@ public:
   void find();
   bool contains(uintptr_t address) const {
     if (address - emptyArray < emptyArraySize) return true;
-    return !ranges.empty() && address >= ranges.front().first && address < ranges.back().second && search(address);
+    return address - begin < size && search(address);
   }
 
 private:
   /// Beginnings and ends, ascending.
   std::vector<std::pair<uintptr_t, uintptr_t>> ranges;
+  /// What they lie in.
+  uintptr_t begin = 0, size = 0;
   /// An object's two words, the count and the capacity; no address where the program is not Swift's.
   uintptr_t emptyArray = ~uintptr_t{0};
   static constexpr uintptr_t emptyArraySize = 32;

@@ -12,10 +12,6 @@ Graph CompleteSearch::next() {
   return graph;
 }
 
-void CompleteSearch::keep(Graph graph) {
-  if (graph.isSequentiallyConsistent()) pending.push_back(std::move(graph));
-}
-
 /// The first thread that can go on. A grace period ends last: until then, sections may begin that it must wait for.
 ///
 /// Of several grace periods the one that started first ends first. The others may have to wait for a section after it.
@@ -40,36 +36,34 @@ int CompleteSearch::chooseSource(Execution &execution, const Event &read, int th
       EventId other = graph.exclusiveReader(sources[i], read.location);
       if (!other.isInitial() && graph.size(thread) > 0 && graph.events(thread).back().causes.covers(other)) continue;
     }
-    Graph with = graph;
-    with.add(candidate, thread);
-    keep(std::move(with));
+    if (!graph.staysSequentiallyConsistent(candidate, thread)) continue;
+    pending.push_back(graph);
+    pending.back().add(candidate, thread);
   }
   return static_cast<int>(sources.size()) - 1;
 }
 
 int CompleteSearch::choosePlace(Execution &execution, EventId write, const std::vector<int> &places) {
-  const Graph &graph = execution.graph;
+  Graph &graph = execution.graph;
   for (size_t i = 0; i + 1 < places.size(); i++) {
-    Graph with = graph;
-    with.put(write, places[i]);
-    keep(std::move(with));
+    if (!graph.staysSequentiallyConsistent(write, places[i])) continue;
+    pending.push_back(graph);
+    pending.back().put(write, places[i]);
   }
   for (EventId read : graph.revisitable(write)) {
     if (!graph.revisitsCanonically(read, write)) continue;
     Graph cut = graph.revisited(read, write);
     for (int place : cut.places(write)) {
-      Graph with = cut;
-      with.put(write, place);
-      if (with.readsCoherently(read)) keep(std::move(with));
+      cut.put(write, place);
+      if (cut.readsCoherently(read) && cut.isSequentiallyConsistent()) pending.push_back(cut);
+      cut.takeOut(write, place);
     }
   }
   if (places.empty()) return -1;
   // The newest place is always consistent, unless the write must follow another one directly.
-  if (places.size() == 1) {
-    Graph with = graph;
-    with.put(write, places[0]);
-    if (places[0] != graph.lastPlace(graph.event(write).location) && !with.isSequentiallyConsistent()) return -1;
-  }
+  if (places.size() == 1 && places[0] != graph.lastPlace(graph.event(write).location) &&
+      !graph.staysSequentiallyConsistent(write, places[0]))
+    return -1;
   return static_cast<int>(places.size()) - 1;
 }
 

@@ -23,8 +23,6 @@ public:
 
 private:
   std::vector<Graph> pending;
-
-  void keep(Graph graph);
 };
 
 }  // namespace mm

@@ -6,7 +6,8 @@
 
 namespace mm {
 
-thread_local int currentNumber = -1;
+constinit thread_local int currentNumber = -1;
+Execution *Execution::instance = nullptr;
 
 /// A crash of the program under test is a failure like others. It is left where it is, and not returned to.
 static void crashed(int signal) {
@@ -30,12 +31,8 @@ Execution::Execution() {
   for (int signal : {SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGABRT}) std::signal(signal, crashed);
 }
 
-Execution &Execution::shared() {
-  static auto *execution = new Execution;
-  return *execution;
-}
-
-ModelThread &Execution::currentThread() { return threads[currentNumber]; }
+/// The first call comes before there are threads of the program.
+Execution &Execution::make() { return *(instance = new Execution); }
 
 Ending Execution::run(void (*test)(void *), void *argument, Graph start, Strategy &decider, bool recordsStacks) {
   graph = std::move(start);
@@ -49,7 +46,8 @@ Ending Execution::run(void (*test)(void *), void *argument, Graph start, Strateg
   arena.reset();
   lastPrivate = {};
   eventlessPauses = 0;
-  loopsEnd = hasSpawned = false;
+  loopsEnd = hasSpawned = isSolitary = false;
+  living = 1;
   onces.clear();
   keys.clear();
   for (ModelThread &thread : threads) thread = ModelThread{};
@@ -113,6 +111,7 @@ void Execution::finishThread() {
   perform(std::move(end));
   ModelThread &self = currentThread();
   self.hasFinished = true;
+  living--;
   int next = chooseThread(currentNumber);
   currentNumber = -1;
   if (next >= 0) {
@@ -253,11 +252,7 @@ std::vector<EventId> Execution::consistentSources(const Event &read, int thread,
     candidate.value = graph.value(source, read.location);
     if (candidate.blocks()) continue;
     if (candidate.awaitsWrite() && !graph.exclusiveReader(source, read.location).isInitial()) continue;
-    if (source != sources.back()) {
-      Graph with = graph;
-      with.add(candidate, thread);
-      if (!with.isSequentiallyConsistent()) continue;
-    }
+    if (source != sources.back() && !graph.staysSequentiallyConsistent(candidate, thread)) continue;
     result.push_back(source);
   }
   return result;

@@ -103,12 +103,15 @@ struct Failure {
   std::vector<Place> places;
 };
 
+/// The number of the program's thread that this is, or -1.
+extern constinit thread_local int currentNumber;
+
 /// What an update does with the old value, if its rule holds.
 using Modification = Value (*)(Value old, Value operand);
 
 class Execution {
 public:
-  static Execution &shared();
+  static Execution &shared() { return instance ? *instance : make(); }
 
   Ending run(void (*test)(void *), void *argument, Graph start, Strategy &strategy, bool records);
 
@@ -143,7 +146,12 @@ public:
   void pause(uintptr_t site);
   /// From here on a loop that pauses may end although nothing changed, as one that counts its turns does.
   void letLoopsEnd() { loopsEnd = true; }
-  void plain(uintptr_t address, size_t size, bool isWrite, uintptr_t site);
+  void plain(uintptr_t address, size_t size, bool isWrite, uintptr_t site) {
+    // Most reads are those that build a program up, and that look for what it leaves behind.
+    if (isSolitary && !isWrite && size <= 8 && currentThread().hadPlain && shadow.isInWholePage(address)) return;
+    if (hasSpawned) notePlain(address, size, isWrite, site);
+    if (isWrite) data.willWrite(address, size);
+  }
   int spawn(void (*body)(void *), void *argument, uintptr_t site);
   void join(int thread, uintptr_t site);
   void sectionBegin(uintptr_t site);
@@ -163,10 +171,12 @@ public:
   void *allocate(size_t size, size_t alignment);
   void release(void *block, uintptr_t site);
   void *reserve(size_t size);
-  ModelThread &currentThread();
+  ModelThread &currentThread() { return threads[currentNumber]; }
   Failure::Place placeHere(std::string role, uintptr_t site);
 
 private:
+  static Execution *instance;
+  static Execution &make();
   Execution();
   StaticData data;
   Shadow shadow;
@@ -180,6 +190,10 @@ private:
   Ending ending = Ending::finished;
   /// Whether there ever was a second thread. What came before happens before all that it does, so it needs no note.
   bool hasSpawned = false;
+  /// Whether all that other threads did happens before what the running one does: they have ended, and it joined them.
+  bool isSolitary = false;
+  /// How many threads have not ended.
+  int living = 0;
   /// For each token of `once`, the event at which its body was done.
   std::map<uintptr_t, EventId> onces;
   /// Destructors by key.
@@ -213,13 +227,14 @@ private:
   bool repeatsLastTurn() const;
   const Event *readInIdleTurn(const LocationName &name);
   void note(uintptr_t address, size_t size, bool isWrite, Order order, uintptr_t site, bool isVisible);
+  void notePlain(uintptr_t address, size_t size, bool isWrite, uintptr_t site);
+  void demandLiving(uintptr_t address, size_t size, bool isWrite, bool isAtomic, uintptr_t site);
+  bool followsAllThreads() const;
   void report(Conflict conflict, const ShadowAccess &earlier, uintptr_t address, bool isWrite, bool isAtomic, uintptr_t site);
   bool notePrivate(uintptr_t address, size_t size, bool isWrite, Order order, uintptr_t site);
-  uint32_t stackHere(uintptr_t site);
+  uint32_t stackHere(uintptr_t site) { return records && site != 0 ? recordStack(site) : 0; }
+  uint32_t recordStack(uintptr_t site);
 };
-
-/// The number of the program's thread that this is, or -1.
-extern thread_local int currentNumber;
 
 Value readMemory(uintptr_t address, size_t size);
 void writeMemory(uintptr_t address, size_t size, Value value);

@@ -33,18 +33,31 @@ EventId Graph::writeAt(int place, int location) const {
   return place == 0 ? EventId{} : locations[location].writes[place - 1];
 }
 
-EventId Graph::add(Event event, int thread) {
+void Graph::complete(Event &event, int thread) const {
   event.id = {static_cast<int16_t>(thread), static_cast<uint16_t>(threads[thread].size() + 1)};
-  event.stamp = nextStamp++;
+  event.stamp = nextStamp;
   if (event.kind == Kind::read) event.value = value(event.source, event.location);
   order(event);
-  threads[thread].push_back(event);
-  return event.id;
+}
+
+EventId Graph::add(Event event, int thread) {
+  complete(event, thread);
+  nextStamp++;
+  if (event.kind == Kind::read) locations[event.location].reads.push_back(event.id);
+  // An execution has some hundred events, and they are large.
+  if (threads[thread].empty()) threads[thread].reserve(64);
+  threads[thread].push_back(std::move(event));
+  return threads[thread].back().id;
 }
 
 void Graph::put(EventId write, int place) {
   auto &writes = locations[event(write).location].writes;
   writes.insert(writes.begin() + place, write);
+}
+
+void Graph::takeOut(EventId write, int place) {
+  auto &writes = locations[event(write).location].writes;
+  writes.erase(writes.begin() + place);
 }
 
 /// Computes the clocks of an event from those of the events it follows. They never change afterwards.

@@ -29,6 +29,8 @@ struct Location {
   Value initial = 0;
   /// The writes in modification order, without the initialisation.
   std::vector<EventId> writes;
+  /// The reads, each after the earlier ones of its thread.
+  std::vector<EventId> reads;
 };
 
 class Graph {
@@ -68,6 +70,10 @@ public:
 
   /// Whether RC11's order of sequentially consistent events has no cycle.
   bool isSequentiallyConsistent() const;
+  /// Whether it has none with one more event, at the end of its thread.
+  bool staysSequentiallyConsistent(Event event, int thread) const;
+  /// Whether it has none with a write, which has no place yet, after `place` others.
+  bool staysSequentiallyConsistent(EventId write, int place);
 
   /// The reads that could read `write` instead, if they were made after it.
   std::vector<EventId> revisitable(EventId write) const;
@@ -77,6 +83,8 @@ public:
   Graph revisited(EventId read, EventId write) const;
   /// Puts a write into modification order, after `place` others.
   void put(EventId write, int place);
+  /// Takes the write that was put after `place` others out of it again.
+  void takeOut(EventId write, int place);
 
   /// Equal for equal graphs, whatever order they were built in.
   std::array<uint64_t, 2> fingerprint() const;
@@ -87,6 +95,8 @@ private:
   uint32_t nextStamp = 1;
 
   void order(Event &event) const;
+  /// Gives an event that comes next in its thread what follows from that.
+  void complete(Event &event, int thread) const;
   int earliestPlace(const Clock &before, int location, EventId except) const;
   bool wasAddedMaximally(EventId event, EventId write) const;
   friend class SequentialConsistency;

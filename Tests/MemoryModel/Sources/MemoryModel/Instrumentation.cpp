@@ -19,15 +19,18 @@ bool isModelled(const volatile void *address) {
   return currentNumber >= 0 && !Execution::shared().caches.contains(ADDRESS(address));
 }
 
-void plain(const void *address, size_t size, bool isWrite, uintptr_t site) {
+inline void plain(const void *address, size_t size, bool isWrite, uintptr_t site) {
   if (isModelled(address) && size > 0) Execution::shared().plain(ADDRESS(address), size, isWrite, site);
 }
 
 /// Whether a mutation leaves an access out.
-bool skips(Operation operation, uintptr_t site) { return Weakening::shared().skips(site, operation); }
+bool skips(Operation operation, uintptr_t site) {
+  return Weakening::isActive && Weakening::shared().skips(site, operation);
+}
 
 /// An access's order, unless a mutation gives its line another.
 Order orderOf(int order, Operation operation, uintptr_t site) {
+  if (!Weakening::isActive) return static_cast<Order>(order);
   return Weakening::shared().order(site, operation, static_cast<Order>(order));
 }
 
@@ -85,7 +88,9 @@ void __tsan_func_entry(void *caller) {
   if (currentNumber >= 0) Execution::shared().currentThread().calls.push_back(ADDRESS(caller));
 }
 void __tsan_func_exit() {
-  if (currentNumber >= 0 && !Execution::shared().currentThread().calls.empty()) Execution::shared().currentThread().calls.pop_back();
+  if (currentNumber < 0) return;
+  auto &calls = Execution::shared().currentThread().calls;
+  if (!calls.empty()) calls.pop_back();
 }
 void __tsan_ignore_thread_begin() {}
 void __tsan_ignore_thread_end() {}

@@ -64,9 +64,7 @@ int InterleavingSearch::choosePlace(Execution &execution, EventId write, const s
   if (places.empty()) return -1;
   int place = static_cast<int>(places.size()) - 1 - choose(static_cast<int>(places.size()));
   if (places[place] == execution.graph.lastPlace(execution.graph.event(write).location)) return place;
-  Graph with = execution.graph;
-  with.put(write, places[place]);
-  return with.isSequentiallyConsistent() ? place : -1;
+  return execution.graph.staysSequentiallyConsistent(write, places[place]) ? place : -1;
 }
 
 }  // namespace mm

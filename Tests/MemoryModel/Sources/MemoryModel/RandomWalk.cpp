@@ -40,9 +40,7 @@ int RandomWalk::choosePlace(Execution &execution, EventId write, const std::vect
   if (places.empty()) return -1;
   int place = draw(places.size());
   if (places[place] == execution.graph.lastPlace(execution.graph.event(write).location)) return place;
-  Graph with = execution.graph;
-  with.put(write, places[place]);
-  return with.isSequentiallyConsistent() ? place : -1;
+  return execution.graph.staysSequentiallyConsistent(write, places[place]) ? place : -1;
 }
 
 }  // namespace mm

@@ -65,8 +65,9 @@ Graph Graph::revisited(EventId read, EventId write) const {
     for (const Event &event : events)
       if (event.location >= 0) isUsed[event.location] = true;
   for (size_t i = 0; i < locations.size(); i++) {
-    auto &writes = result.locations[i].writes;
-    std::erase_if(writes, [&](EventId id) { return id == write || id.index > result.size(id.thread); });
+    auto isGone = [&](EventId id) { return id == write || id.index > result.size(id.thread); };
+    std::erase_if(result.locations[i].writes, isGone);
+    std::erase_if(result.locations[i].reads, isGone);
     if (!isUsed[i]) result.locations[i].known = false;
   }
   Event &reader = result.event(read);

@@ -4,7 +4,9 @@
 //   psc_base = ([SC] | [F & SC] ; hb?) ; scb ; ([SC] | hb? ; [F & SC])
 //   psc_F    = [F & SC] ; (hb | hb ; eco ; hb) ; [F & SC]
 //
-// A relation is a row of bits for each event. Only accesses and fences take part; the rest acts through `hb`.
+// Only accesses and fences take part; the rest acts through `hb`. They are in a list, thread by thread. What happens after an event is then
+// the end of each thread's part, so `hb` is one place for each event and thread. The later an event in its thread, the less happens after
+// it: of several events of a thread the first stands for all. The other relations are a row of bits for each event.
 //
 // Plain accesses are no events. They matter in `po\loc ; hb ; po\loc` alone, and there only between two accesses of one location: beside
 // any other event, that event does as well. One stands there for all of them, an access of another location than all.
@@ -16,69 +18,98 @@ namespace mm {
 
 namespace {
 
-class Bits {
+/// Rows of bits, each with a bit for each event.
+class Relation {
 public:
-  explicit Bits(size_t count) : words((count + 63) / 64) {}
-  void set(size_t i) { words[i / 64] |= uint64_t{1} << (i % 64); }
-  bool contains(size_t i) const { return words[i / 64] >> (i % 64) & 1; }
-  void add(const Bits &other) {
-    for (size_t i = 0; i < words.size(); i++) words[i] |= other.words[i];
+  Relation(size_t rows, size_t count) : stride((count + 63) / 64), words(rows * stride) {}
+  void set(size_t row, size_t i) { at(row)[i / 64] |= uint64_t{1} << (i % 64); }
+  void clear(size_t row, size_t i) { at(row)[i / 64] &= ~(uint64_t{1} << (i % 64)); }
+  bool contains(size_t row, size_t i) const { return at(row)[i / 64] >> (i % 64) & 1; }
+  void setRange(size_t row, size_t from, size_t to) {
+    for (; from < to && from % 64; from++) set(row, from);
+    for (; from + 64 <= to; from += 64) at(row)[from / 64] = ~uint64_t{0};
+    for (; from < to; from++) set(row, from);
   }
-  bool meets(const Bits &other) const {
-    for (size_t i = 0; i < words.size(); i++)
-      if (words[i] & other.words[i]) return true;
-    return false;
+  void add(size_t row, const Relation &other, size_t otherRow) {
+    for (size_t i = 0; i < stride; i++) at(row)[i] |= other.at(otherRow)[i];
   }
-  template <typename Body>
-  void forEach(Body body) const {
-    for (size_t i = 0; i < words.size(); i++)
-      for (uint64_t rest = words[i]; rest; rest &= rest - 1) body(i * 64 + static_cast<size_t>(__builtin_ctzll(rest)));
+  /// The first of a row from `from` on; `to` if there is none before.
+  size_t first(size_t row, size_t from, size_t to) const {
+    while (from < to) {
+      if (uint64_t rest = at(row)[from / 64] >> (from % 64)) return std::min(to, from + static_cast<size_t>(__builtin_ctzll(rest)));
+      from = (from / 64 + 1) * 64;
+    }
+    return to;
   }
 
 private:
+  size_t stride;
   std::vector<uint64_t> words;
+  uint64_t *at(size_t row) { return words.data() + row * stride; }
+  const uint64_t *at(size_t row) const { return words.data() + row * stride; }
 };
-
-using Relation = std::vector<Bits>;
 
 }  // namespace
 
 class SequentialConsistency {
 public:
-  explicit SequentialConsistency(const Graph &graph) : graph(graph) {
-    for (const auto &events : graph.threads) {
+  /// - Parameter added: an event that the graph has not yet, the next of its thread.
+  SequentialConsistency(const Graph &graph, const Event *added) : graph(graph) {
+    for (int thread = 0; thread < maximumThreads; thread++) sizes[thread] = graph.size(thread);
+    if (added) sizes[added->id.thread]++;
+    for (int thread = 0; thread < maximumThreads; thread++) {
+      if (sizes[thread] == 0) continue;
+      Part part{all.size(), 0};
       const Event *previous = nullptr, *afterPlain = nullptr;
-      for (const Event &event : events) {
+      for (int i = 0; i < sizes[thread]; i++) {
+        const Event &event = i < graph.size(thread) ? graph.events(thread)[i] : *added;
         if (event.followsPlain && !event.exclusive) afterPlain = &event;
         if ((!event.isAccess() && event.kind != Kind::fence) || isAlone(event)) continue;
         if (afterPlain && previous && previous->location >= 0 && previous->location == event.location)
-          addPlainBefore(*afterPlain, events);
+          addPlainBefore(*afterPlain, graph.events(thread));
         afterPlain = nullptr;
         previous = &event;
         all.push_back(&event);
-        places.push_back(event.isAccess() ? place(event) : -1);
-        if (mm::isSequentiallyConsistent(event.effectiveOrder())) ordered.push_back(all.size() - 1);
+        if (!mm::isSequentiallyConsistent(event.effectiveOrder())) continue;
+        ordered.push_back(all.size() - 1);
+        hasFence = hasFence || event.kind == Kind::fence;
       }
+      part.end = all.size();
+      if (part.end > part.begin) parts.push_back(part);
     }
   }
 
   bool holds() {
     if (ordered.size() < 2) return true;
-    happensBefore = relation([&](size_t a, size_t b) { return all[b]->happensBefore.covers(all[a]->id); });
-    communication = relation([&](size_t a, size_t b) { return communicates(a, b); });
+    makeHappensBefore();
+    makeLocations();
     makeBase();
     return isAcyclic();
   }
 
 private:
   const Graph &graph;
+  int sizes[maximumThreads];
   std::vector<const Event *> all;
   /// What stands for plain accesses. Each has the place in its thread of the event that follows.
   std::deque<Event> plain;
-  /// For each access, the place in modification order of the write that it made or read.
-  std::vector<int> places;
+  /// A thread's part of `all`.
+  struct Part {
+    size_t begin, end;
+  };
+  std::vector<Part> parts;
+  /// The sequentially consistent ones.
   std::vector<size_t> ordered;
-  Relation happensBefore, communication, before;
+  bool hasFence = false;
+  /// For each event its part, and for each access the place in modification order of the write that it made or read.
+  std::vector<size_t> partOf;
+  std::vector<int> places;
+  /// For each location its accesses.
+  std::vector<std::vector<size_t>> accesses;
+  /// For each event and part, the first of the part that happens after the event.
+  std::vector<size_t> firstAfter;
+  /// `scb`, and `eco`. Then the same from each event and the later ones of its thread.
+  Relation before{0, 0}, communication{0, 0}, beforeFrom{0, 0}, communicationFrom{0, 0};
 
   void addPlainBefore(const Event &event, const std::vector<Event> &events) {
     Event access;
@@ -87,7 +118,6 @@ private:
     access.happensBefore = events[event.id.index - 2].happensBefore;
     plain.push_back(access);
     all.push_back(&plain.back());
-    places.push_back(-1);
   }
 
   /// Whether an event happens before all events of other threads, or after them. No cycle comes by such an event: an edge to it
@@ -95,7 +125,7 @@ private:
   bool isAlone(const Event &event) const {
     if (event.id.thread == 0 && !hasSpawned(event.id)) return true;
     for (int thread = 0; thread < maximumThreads; thread++)
-      if (thread != event.id.thread && event.happensBefore.last[thread] < graph.size(thread)) return false;
+      if (thread != event.id.thread && event.happensBefore.last[thread] < sizes[thread]) return false;
     return true;
   }
 
@@ -109,76 +139,108 @@ private:
   }
   mutable int firstSpawn = 0;
 
-  template <typename Test>
-  Relation relation(Test test) {
-    Relation rows(all.size(), Bits(all.size()));
-    for (size_t a = 0; a < all.size(); a++)
-      for (size_t b = 0; b < all.size(); b++)
-        if (a != b && test(a, b)) rows[a].set(b);
-    return rows;
+  size_t &after(size_t event, size_t part) { return firstAfter[event * parts.size() + part]; }
+
+  void makeHappensBefore() {
+    partOf.resize(all.size());
+    firstAfter.resize(all.size() * parts.size());
+    for (size_t own = 0; own < parts.size(); own++)
+      for (size_t other = 0; other < parts.size(); other++) {
+        size_t next = parts[other].begin;
+        for (size_t event = parts[own].begin; event < parts[own].end; event++) {
+          partOf[event] = own;
+          if (own == other) next = event + 1;
+          while (next < parts[other].end && !all[next]->happensBefore.covers(all[event]->id)) next++;
+          after(event, other) = next;
+        }
+      }
   }
 
-  /// The place of the write that an access made or read.
-  int place(const Event &access) const {
-    return graph.place(access.kind == Kind::write ? access.id : access.source, access.location);
+  void makeLocations() {
+    accesses.resize(graph.locations.size());
+    places.assign(all.size(), -1);
+    for (size_t event = 0; event < all.size(); event++) {
+      if (!all[event]->isAccess()) continue;
+      accesses[all[event]->location].push_back(event);
+      places[event] = graph.place(all[event]->kind == Kind::write ? all[event]->id : all[event]->source, all[event]->location);
+    }
+  }
+
+  const std::vector<size_t> &sameLocation(size_t event) const {
+    static const std::vector<size_t> none;
+    return all[event]->isAccess() ? accesses[all[event]->location] : none;
   }
 
   /// `eco`: rf, mo, fr and what follows from them.
   bool communicates(size_t a, size_t b) const {
-    if (places[a] < 0 || places[b] < 0 || differInLocation(a, b)) return false;
+    if (places[a] < 0 || places[b] < 0) return false;
     return places[a] < places[b] ||
            (places[a] == places[b] && all[a]->kind == Kind::write && all[b]->kind == Kind::read);
   }
 
-  /// `mo | fr`.
-  bool precedesWrite(size_t a, size_t b) const {
-    return places[a] >= 0 && all[b]->kind == Kind::write && !differInLocation(a, b) && a != b && places[a] < places[b];
+  /// From each event and the later ones of its thread.
+  Relation fromHereOn(const Relation &relation) const {
+    Relation result(all.size(), all.size());
+    for (const Part &part : parts)
+      for (size_t event = part.end; event-- > part.begin;) {
+        result.add(event, relation, event);
+        if (event + 1 < part.end) result.add(event, result, event + 1);
+      }
+    return result;
   }
 
-  bool differInLocation(size_t a, size_t b) const {
-    return all[a]->location < 0 || all[b]->location < 0 || all[a]->location != all[b]->location;
-  }
-
-  bool inProgramOrder(size_t a, size_t b) const {
-    if (all[a]->id.thread != all[b]->id.thread) return false;
-    if (all[a]->id == all[b]->id) return all[a]->kind == Kind::begin && a != b;
-    return all[a]->id.index < all[b]->id.index;
-  }
-
-  /// `scb`.
   void makeBase() {
-    before = relation([&](size_t a, size_t b) {
-      if (inProgramOrder(a, b)) return true;
-      if (!differInLocation(a, b) && all[b]->happensBefore.covers(all[a]->id)) return true;
-      return precedesWrite(a, b);
-    });
-    Relation later = relation([&](size_t a, size_t b) { return inProgramOrder(a, b) && differInLocation(a, b); });
-    for (size_t a = 0; a < all.size(); a++) {
-      Bits reached(all.size());
-      later[a].forEach([&](size_t next) { reached.add(happensBefore[next]); });
-      reached.forEach([&](size_t middle) { before[a].add(later[middle]); });
+    // `po\loc`.
+    Relation later(all.size(), all.size());
+    for (size_t event = 0; event < all.size(); event++) {
+      later.setRange(event, event + 1, parts[partOf[event]].end);
+      for (size_t other : sameLocation(event)) later.clear(event, other);
     }
+    Relation laterFrom = fromHereOn(later);
+    before = Relation(all.size(), all.size());
+    for (size_t event = 0; event < all.size(); event++) {
+      const Part &part = parts[partOf[event]];
+      before.setRange(event, event + 1, part.end);
+      for (size_t other : sameLocation(event)) {
+        bool isMoOrFr = places[event] >= 0 && all[other]->kind == Kind::write && places[event] < places[other];
+        if (other != event && (isMoOrFr || other >= after(event, partOf[other]))) before.set(event, other);
+      }
+      size_t next = later.first(event, event + 1, part.end);
+      if (next == part.end) continue;
+      for (size_t other = 0; other < parts.size(); other++)
+        if (size_t middle = after(next, other); middle < parts[other].end) before.add(event, laterFrom, middle);
+    }
+    if (!hasFence) return;
+    communication = Relation(all.size(), all.size());
+    for (size_t event = 0; event < all.size(); event++)
+      for (size_t other : sameLocation(event))
+        if (communicates(event, other)) communication.set(event, other);
+    beforeFrom = fromHereOn(before);
+    communicationFrom = fromHereOn(communication);
   }
 
   /// The sequentially consistent events that `psc` puts after one of them.
   std::vector<size_t> successors(size_t from) {
     const bool isFence = all[from]->kind == Kind::fence;
-    Bits base = before[from];
-    Bits fences(all.size());
-    if (isFence) {
-      Bits later = happensBefore[from];
-      later.forEach([&](size_t next) {
-        base.add(before[next]);
-        fences.add(communication[next]);
-      });
-    }
+    // The first row is `psc_base` without its last step, the second has `hb ; eco` besides.
+    Relation reached(2, all.size());
+    constexpr size_t base = 0, withFences = 1;
+    reached.add(base, before, from);
+    for (size_t part = 0; isFence && part < parts.size(); part++)
+      if (size_t first = after(from, part); first < parts[part].end) {
+        reached.add(base, beforeFrom, first);
+        reached.add(withFences, communicationFrom, first);
+      }
+    reached.add(withFences, reached, base);
     std::vector<size_t> result;
     for (size_t to : ordered) {
-      bool follows = base.contains(to);
+      bool follows = reached.contains(base, to);
       if (!follows && all[to]->kind == Kind::fence) {
-        for (size_t middle = 0; middle < all.size() && !follows; middle++)
-          follows = (base.contains(middle) || fences.contains(middle)) && happensBefore[middle].contains(to);
-        follows = follows || (isFence && happensBefore[from].contains(to));
+        for (size_t part = 0; part < parts.size() && !follows; part++) {
+          size_t middle = reached.first(withFences, parts[part].begin, parts[part].end);
+          follows = middle < parts[part].end && after(middle, partOf[to]) <= to;
+        }
+        follows = follows || (isFence && after(from, partOf[to]) <= to);
       }
       if (follows) result.push_back(to);
     }
@@ -203,6 +265,18 @@ private:
   }
 };
 
-bool Graph::isSequentiallyConsistent() const { return SequentialConsistency(*this).holds(); }
+bool Graph::isSequentiallyConsistent() const { return SequentialConsistency(*this, nullptr).holds(); }
+
+bool Graph::staysSequentiallyConsistent(Event event, int thread) const {
+  complete(event, thread);
+  return SequentialConsistency(*this, &event).holds();
+}
+
+bool Graph::staysSequentiallyConsistent(EventId write, int place) {
+  put(write, place);
+  bool result = isSequentiallyConsistent();
+  takeOut(write, place);
+  return result;
+}
 
 }  // namespace mm

@@ -9,8 +9,8 @@ namespace mm {
 namespace {
 
 struct Machine {
-  uintptr_t site, stackBase;
-  uint64_t hash;
+  uintptr_t site = 0, stackBase = 0;
+  uint64_t hash = 1;
 
   void include(uint64_t word) {
     hash = (hash ^ word) * 0x9e3779b97f4a7c15;
@@ -34,6 +34,12 @@ _Unwind_Reason_Code visit(_Unwind_Context *context, void *argument) {
   for (int number : keptRegisters) machine->include(_Unwind_GetGR(context, number));
   uintptr_t at = _Unwind_GetCFA(context);
   machine->include(at);
+  // Four words at once, which do not wait for each other.
+  Machine lanes[4];
+  for (uint64_t i = 0; i < 4; i++) lanes[i].hash = i;
+  for (; at + 32 <= machine->stackBase; at += 32)
+    for (int i = 0; i < 4; i++) lanes[i].include(reinterpret_cast<uint64_t *>(at)[i]);
+  for (const Machine &lane : lanes) machine->include(lane.hash);
   for (; at < machine->stackBase; at += 8) machine->include(*reinterpret_cast<uint64_t *>(at));
   return _URC_END_OF_STACK;
 }
@@ -55,7 +61,7 @@ void SpinHistory::wrote(uintptr_t address, size_t size) {
 }
 
 int SpinHistory::look(uintptr_t site, uintptr_t address, int events, uintptr_t stackBase) {
-  Machine machine{site, stackBase, 1};
+  Machine machine{site, stackBase};
   _Unwind_Backtrace(visit, &machine);
   for (auto [begin, size] : written) {
     machine.include(begin);

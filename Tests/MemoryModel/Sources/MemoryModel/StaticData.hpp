@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "Arena.hpp"
+
 namespace mm {
 
 /// Notes the old bytes of static data before the program writes them, and puts them back after the execution.
@@ -19,6 +21,7 @@ public:
   /// Adds the calling thread's block of thread-local variables.
   void addThreadLocals();
   void willWrite(uintptr_t address, size_t size) {
+    if (address - Arena::base < Arena::reservedBegin() - Arena::base) return;
     for (Segment &segment : segments)
       if (address < segment.end && address + size > segment.begin) save(segment, address, size);
   }

@@ -14,14 +14,13 @@ Event Execution::prepare(Kind kind, Order order, uintptr_t site) {
   event.site = site;
   event.stack = stackHere(site);
   event.followsPlain = currentThread().hadPlain;
-  Weakening::shared().noteShared(site);
+  if (Weakening::isActive) Weakening::shared().noteShared(site);
   currentThread().request = event;
   currentThread().idleTurns = 0;
   return event;
 }
 
-uint32_t Execution::stackHere(uintptr_t site) {
-  if (!records || site == 0) return 0;
+uint32_t Execution::recordStack(uintptr_t site) {
   std::vector<uintptr_t> stack{site};
   const auto &calls = currentThread().calls;
   stack.insert(stack.end(), calls.rbegin(), calls.rend());

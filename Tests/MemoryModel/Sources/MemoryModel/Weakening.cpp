@@ -12,12 +12,15 @@ namespace mm {
 static const char *const orderNames[] = {"relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"};
 static const char *const operationNames[] = {"load", "store", "update", "fence", "update", "section"};
 
+bool Weakening::isActive = false;
+
 Weakening &Weakening::shared() {
   static auto *weakening = new Weakening;
   return *weakening;
 }
 
 bool Weakening::add(const std::string &line, const std::string &order) {
+  isActive = true;
   if (order == "none") {
     wanted[line] = {Order::relaxed, true};
     return true;

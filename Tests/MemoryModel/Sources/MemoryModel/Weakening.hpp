@@ -26,11 +26,13 @@ enum class Operation : uint8_t {
 class Weakening {
 public:
   static Weakening &shared();
+  /// Whether there is anything to weaken or to record.
+  static bool isActive;
   /// Gives the accesses of `line`, as `PTEPointer.swift:21`, the order named, or none stronger. `PTEPointer.swift:21/load` names the
   /// loads of the line alone. `none` leaves out what they write, and a section. False if there is no such order.
   bool add(const std::string &line, const std::string &order);
   /// Notes from here on what is accessed where.
-  void record() { isRecording = true; }
+  void record() { isActive = isRecording = true; }
   /// The order of an access. `site` is the instruction after the call.
   Order order(uintptr_t site, Operation operation, Order order) {
     return wanted.empty() && !isRecording ? order : find(site, operation, order);
