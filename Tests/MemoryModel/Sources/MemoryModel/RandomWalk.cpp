@@ -16,16 +16,22 @@ uint64_t RandomWalk::draw() {
 
 void RandomWalk::begin(uint64_t execution) {
   state = seed * 0x2545f4914f6cdd1d + execution * 0x632be59bd9b4e019;
-  usesPriorities = execution % 2 == 1;
+  way = static_cast<Way>(execution % 3);
+  burst = uint64_t{1} << (1 + draw() % 6);
   step = 0;
   for (uint64_t &priority : priorities) priority = draw() | uint64_t{1} << 63;
   for (uint64_t &change : changes) change = draw() % length;
 }
 
 int RandomWalk::nextThread(Execution &, const std::vector<int> &enabled, int running) {
+  if (enabled.size() == 1) return enabled.front();
   step++;
   length = std::max(length, step);
-  if (!usesPriorities) return enabled[draw(enabled.size())];
+  if (way == Way::steps) return enabled[draw(enabled.size())];
+  if (way == Way::bursts) {
+    bool goesOn = std::find(enabled.begin(), enabled.end(), running) != enabled.end() && draw() % burst != 0;
+    return goesOn ? running : enabled[draw(enabled.size())];
+  }
   for (int i = 0; i < 3; i++)
     if (step == changes[i] && running >= 0) priorities[running] = static_cast<uint64_t>(i);
   return *std::max_element(enabled.begin(), enabled.end(),

@@ -8,8 +8,9 @@
 
 namespace mm {
 
-/// Every second execution follows random priorities that change at a few random steps: PCT, which finds a bug that needs few
-/// ordered steps with a known probability. The others take a random thread at each step. Reads and places are drawn.
+/// Of three executions one takes a random thread at each step. One follows random priorities that change at a few random steps: PCT,
+/// which finds a bug that needs few ordered steps with a known probability. In one a thread goes on for some steps, as many on average
+/// as is drawn for the execution. Reads and places are drawn. A step is one at which several threads can go on.
 class RandomWalk : public Strategy {
 public:
   explicit RandomWalk(uint64_t seed) : seed(seed) {}
@@ -22,7 +23,10 @@ public:
 
 private:
   uint64_t seed, state = 0;
-  bool usesPriorities = false;
+  enum class Way : uint8_t { steps, priorities, bursts };
+  Way way = Way::steps;
+  /// How many steps a thread goes on in a burst, on average.
+  uint64_t burst = 2;
   uint64_t priorities[maximumThreads] = {};
   /// The longest execution so far, from which the steps that change priorities are drawn.
   uint64_t length = 20;
