@@ -46,6 +46,9 @@ struct Comparability {
   /// Whether memory was freed lazily, and whether a pin for longer than a system call was taken.
   private var hasLazilyFreed = false
   private var hasPinned = false
+  /// Whether a kernel may drop what a program has: a clean page of a memory file. It drops what was stored through a
+  /// pin with that page, unless the pin's holder says that it stored.
+  private var mayDropStores: Bool { pagesOut && hasSharedMemory && hasPinned }
   /// All spaces that were made so far, those that are gone included.
   private var spaces: Set<String> = []
   /// Whether there may be 2 MiB entries. A kernel may only estimate the map count of a page in a large folio.
@@ -173,6 +176,7 @@ struct Comparability {
       if case .pfn(let image) = map.backing { return admitsFrameNumbers(map, of: image) }
       if map.backing != .anonymous || map.sharing == .shared { hasFiles = true }
       if map.sharing == .shared, !isOnDisk(map.backing) { hasSharedMemory = true }
+      if mayDropStores { return false }
       switch map.backing {
       case .secret where map.sharing == .private || map.range.pages > Self.mostLockedPages: return false
       case .anonymous, .file, .secret: return map.range.address >= Self.lowest && isForeign(map.range)
@@ -189,8 +193,7 @@ struct Comparability {
         hasHugePages = true
         if hasFiles { return false }
       }
-      // A kernel without swap drops clean pages of shared memory. A store through a pin released without `dirty` is
-      // lost. The library has pages in the swap file that a kernel without swap keeps: there this advice drops them at
+      // The library has pages in the swap file that a kernel without swap keeps: there this advice drops them at
       // once. A store by a device is lost with the page unless the pin's holder says so, which a kernel's holder does
       // not.
       if advice == .free {
@@ -199,7 +202,7 @@ struct Comparability {
       }
       if advice == .pageOut {
         pagesOut = true
-        if hasHugePages || hasSharedMemory || endsInsidePage { return false }
+        if hasHugePages || endsInsidePage || mayDropStores { return false }
       }
       return isForeign(range)
     case .seal(_, let range), .unlock(_, let range): return isForeign(range)
@@ -234,12 +237,14 @@ struct Comparability {
         readingPin = name
       }
       if options.contains(.longTerm) { hasPinned = true }
-      if hasPinned, hasLazilyFreed { return false }
+      if mayDropStores || (hasPinned && hasLazilyFreed) { return false }
       return holds(name, range, options, isTransient: !options.contains(.longTerm))
     case .get(let name, _, let range, let options):
       guard options.isSubset(of: [.write, .force]), options != [.write] else { return false }
       return holds(name, range, options, isTransient: options.contains(.force))
-    case .release(let name, _):
+    case .release(let name, let dirty):
+      // It would keep what was freed lazily. The kernel's holder does not say so, unless it lasts for a call.
+      if dirty, hasLazilyFreed, transient != name { return false }
       if transient == name { transient = nil }
       if readingPin == name { readingPin = nil }
       // The oracle can use the room of this pin for another.

@@ -34,7 +34,7 @@ extension ProgramGenerator {
     for (place, file) in model.files.enumerated() {
       let start = place * Self.mostFilePages
       let count = min(file.pages + 1, Self.mostFilePages)
-      let canShare = file.isOnDisk || !pagesOut
+      let canShare = file.isOnDisk || !pagesOut || pagesOutShared
       let page = ProgramModel.MappedPage(
         permission: random.pick([(4, .readWrite), (1, .read)]),
         sharing: canShare && random.chance(65) ? .shared : .private, file: (file.name, 0))

@@ -9,7 +9,8 @@ extension ProgramGenerator {
     let offset = Int.random(in: 0..<pin.pages, using: &random) * 4096 + Int(offsetInPage())
     switch random.pick([(4, 0), (4, 1), (pin.takesStores ? 8 : 0, 2)]) {
     case 0:
-      add(.pin(.release(name: pin.name, dirty: random.chance(50))))
+      let isDirty = random.chance(50)
+      add(.pin(.release(name: pin.name, dirty: isDirty && !frees)))
       model.pins.remove(at: index)
     case 1: add(.pin(.peek(name: pin.name, offset: offset, count: Int.random(in: 1...12, using: &random))))
     default: add(.pin(.poke(name: pin.name, offset: offset, bytes())))
@@ -17,9 +18,10 @@ extension ProgramGenerator {
   }
 
   private mutating func addPin(_ space: ProgramModel.Space) {
-    if frees, mapsWriteOnly { return }
+    let takesNoStores = frees || pagesOutShared
+    if takesNoStores, mapsWriteOnly { return }
     let isLongRead = mode == .longterm && !frees && !model.pins.contains { $0.isLongRead } && random.chance(70)
-    let writes = !frees && !isLongRead && (mapsWriteOnly || random.chance(65))
+    let writes = !takesNoStores && !isLongRead && (mapsWriteOnly || random.chance(65))
     let start = somePage(space) { !writes || $0.permission == .readWrite }
     let pages = pinLength()
     let name = model.nextPinName()

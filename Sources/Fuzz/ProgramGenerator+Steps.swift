@@ -21,7 +21,7 @@ extension ProgramGenerator {
   private static func steps(of mode: ProgramMode) -> [(weight: Int, Step)] {
     switch mode {
     case .disk, .files: [(30, .file)]
-    case .swap: [(30, .advise), (10, .write)]
+    case .swap: [(30, .advise), (10, .write), (10, .file)]
     case .huge: [(15, .protect), (10, .unmap), (10, .remap)]
     case .overlap: [(35, .map), (15, .remap)]
     case .forks: [(40, .fork), (15, .exit), (15, .write)]
@@ -157,8 +157,9 @@ extension ProgramGenerator {
     let file =
       random.chance(collapses ? 0 : changesFiles ? 90 : model.isHuge ? 10 : 35)
       ? model.files.randomElement(using: &random) : nil
-    let cannotShare = collapses || (pagesOut && file?.isOnDisk != true)
-    let sharing: SharingWord = random.chance(cannotShare ? 0 : file == nil ? 15 : 50) ? .shared : .private
+    let cannotShare = collapses || (pagesOut && !pagesOutShared && file?.isOnDisk != true)
+    let sharing: SharingWord =
+      random.chance(cannotShare ? 0 : pagesOutShared ? 60 : file == nil ? 15 : 50) ? .shared : .private
     let permission = changesFiles && random.chance(60) ? .readWrite : permission()
     // Mostly inside the file, sometimes past its end.
     let offset = file.map { Int.random(in: 0...(random.chance(85) ? max($0.pages - count, 0) : 8), using: &random) }
@@ -215,7 +216,7 @@ extension ProgramGenerator {
       return add(.space(isLock ? .lock(space: space.name, range) : .unlock(space: space.name, range)))
     }
     if seals, random.chance(15) { return add(.space(.seal(space: space.name, range))) }
-    switch random.pick([(3, 0), (7, 1), (7, 2), (5, 3)]) {
+    switch random.pick([(3, 0), (7, 1), (mode == .swap ? 30 : 7, 2), (5, 3)]) {
     case 0:
       add(.space(.unmap(space: space.name, range)))
       model.spaces[index].map(start, count, nil)

@@ -16,9 +16,11 @@ public struct ProgramGenerator {
   /// Whether the program collapses. Then it maps private anonymous memory and frame numbers only: no other kind
   /// compares.
   let collapses: Bool
-  /// Whether the program pages out. Then it shares no memory but that of disk files, which end with a page, and maps no
-  /// 2 MiB: the rest does not compare.
+  /// Whether the program pages out. Then its disk files end with a page, and it maps no 2 MiB: the rest does not
+  /// compare.
   let pagesOut: Bool
+  /// Whether the program pages out memory that it shares. Then it takes no pins for writing: they do not compare.
+  let pagesOutShared: Bool
   /// Whether the program is about files that change: it maps little else, and stores near the ends of pages and files.
   let changesFiles: Bool
   /// Whether the program has memory that can be stored to and not read. Then other processes access it without pins.
@@ -58,6 +60,7 @@ public struct ProgramGenerator {
       scale == 1 && mode != .pfn && (mode == .disk || mode == .files || (mode != .swap && random.chance(40)))
     seals = random.chance(15)
     frees = pagesOut && random.chance(35)
+    pagesOutShared = mode == .swap && !frees && random.chance(80)
     hasSecrets = scale == 1 && !pagesOut && !collapses && random.chance(15)
     locks = scale == 1 && random.chance(20)
     self.random = random

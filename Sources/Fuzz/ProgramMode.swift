@@ -6,7 +6,7 @@ public enum ProgramMode: String, CaseIterable, Sendable {
   case disk
   /// The same with two files, one on a disk and one in memory.
   case files
-  /// Private memory and files that are paged out. The kernel pages anonymous memory out to swap alone.
+  /// Private and shared memory, and files, that are paged out. The kernel pages memory out to swap alone.
   case swap
   /// 2 MiB entries. Their parts get another protection, move and go.
   case huge

@@ -61,6 +61,41 @@ import Testing
     #expect(about > programs * 7 / 10, "\(mode.rawValue): \(about) of \(programs)")
   }
 
+  /// Memory that is shared goes out, too. Pins for writing it does not compare with, so such a program has none.
+  @Test func sharedMemoryIsPagedOut() {
+    let programs = (0..<100).map { program(seed: 7, $0, mode: .swap).lines.map(\.description) }
+    let sharing = programs.filter { lines in
+      lines.contains { $0.hasPrefix("map ") && $0.contains(" shared anon") }
+        && lines.contains { $0.hasSuffix(" pageout") }
+    }
+    #expect(sharing.count > 20)
+    #expect(!sharing.contains { lines in lines.contains { $0.hasSuffix(" write longterm") } })
+  }
+
+  /// A kernel drops a clean page of shared memory, with what was stored through a pin, whichever came first.
+  @Test func sharedMemoryIsNotPagedOutBesidePins() throws {
+    let lines = [
+      "map A 0x10000 1 rw shared anon", "advise A 0x10000 1 pageout", "pin p A 0x10000 1 write longterm",
+    ]
+    for first in lines.indices {
+      let rest = lines.indices.filter { $0 != first }.map { lines[$0] }
+      for order in [[lines[first]] + rest, [lines[first]] + rest.reversed()] {
+        let text = "space A\n" + order.joined(separator: "\n")
+        let file = try ScenarioParser().parse(text: text, path: "")
+        #expect(Comparer.firstIncomparable(of: file)?.number == 4)
+      }
+    }
+  }
+
+  /// A release may say that a device has stored: then memory that was freed lazily stays. No holder of the kernel does.
+  @Test func lazilyFreedMemoryIsNotMarkedDirty() throws {
+    let text = "space A\nmap A 0x10000 1 rw private anon\nget p A 0x10000 1\nadvise A 0x10000 1 free\nrelease p"
+    for (release, line) in [("", nil), (" dirty", 5)] {
+      let file = try ScenarioParser().parse(text: text + release, path: "")
+      #expect(Comparer.firstIncomparable(of: file)?.number == line)
+    }
+  }
+
   private static func isAbout(_ mode: ProgramMode, _ lines: [String]) -> Bool {
     func count(_ words: String...) -> Int { lines.count { line in words.contains { line.hasPrefix($0 + " ") } } }
     switch mode {

@@ -150,6 +150,58 @@ struct KernelOracleTests {
     }
   }
 
+  /// Pages of memory files and of shared anonymous memory that are paged out. A kernel without swap keeps them.
+  @Test func sharedMemoryIsPagedOutAsByTheKernel() throws {
+    let comparer = Comparer(runner: ScenarioRunner(), oracle: try KernelOracle(program: Tool.gup))
+    let text = """
+      file f 3 33
+      space A
+      map A 0x10000000 4 rw shared file:f
+      map A 0x20000000 2 rw shared anon
+      map A 0x30000000 3 rw private file:f
+      write A 0x10000000 01
+      write A 0x20000000 02
+      write A 0x30001000 03
+      advise A 0x10000000 4 pageout
+      advise A 0x20000000 2 pageout
+      advise A 0x30000000 3 pageout
+      read A 0x10000000 2
+      read A 0x10003000 1
+      read A 0x20001000 1
+      read A 0x30000ffe 4
+      get p A 0x20000000 1
+      advise A 0x20000000 1 pageout
+      write A 0x20000001 04
+      peek p 0 3
+      release p
+      fork A B
+      advise B 0x20000000 1 pageout
+      write B 0x20000002 05
+      read A 0x20000000 4
+      advise A 0x10000000 3 pageout
+      truncate f 4098
+      write A 0x10001002 06
+      advise A 0x10000000 2 pageout
+      truncate f 12288
+      readfile f 4096 4
+      read A 0x10002000 1
+      advise A 0x10000000 3 pageout
+      punch f 0 1
+      read A 0x10000000 1
+      read B 0x30001000 1
+      lock A 0x20000000 1
+      advise A 0x20000000 2 pageout
+      rwrite A 0x20001000 07
+      advise A 0x20001000 1 pageout
+      rread B 0x20000fff 2
+      """
+    let outcome = try comparer.compare(try ScenarioParser().parse(text: text, path: "shared"))
+    guard case .same = outcome else {
+      Issue.record("\(outcome)")
+      return
+    }
+  }
+
   /// The scenario files that real memory can answer. More may be added.
   private static let fewestFiles = 40
 }
