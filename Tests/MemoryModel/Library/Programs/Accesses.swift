@@ -147,13 +147,15 @@ func faultAgainstUnmap(_ engine: PinEngine) {
 }
 
 /// As fault against unmap, where the fault links the nodes and the unmap takes them down.
-func faultAgainstUnmapOfNodes(_ engine: PinEngine) {
+///
+/// - Parameter pages: how many the unmap is of. One stripe that is vacant keeps its node, and two do not.
+func faultAgainstUnmapOfNodes(_ engine: PinEngine, pages: Int = 1) {
   let setting = Setting(engine: engine)
   let far: VirtualAddress = 0x10_0000_0000
   try! setting.space.map(at: far, pages: 1, protection: .readWrite)
   inParallel(
     { _ = try? setting.space.store(UInt64(1), at: far) },
-    { try! setting.space.unmap(at: far, pages: 1) })
+    { try! setting.space.unmap(at: far, pages: pages) })
   setting.end()
 }
 
@@ -214,4 +216,37 @@ func faultAgainstPublish(_ engine: PinEngine) {
     })
   check(Setting.settledValue(setting.space, at: second) == Setting.foreign, "a store is lost")
   setting.end()
+}
+
+/// A store of any width is a release, and a load an acquire: of what one thread stored, another finds the earlier with
+/// the later.
+func storesOfEachWidth(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let (first, second, third) = (Setting.address + 64, Setting.address + 128, Setting.address + 192)
+  inParallel(
+    {
+      setting.send(UInt8(1), at: first)
+      setting.send(UInt16(1), at: second)
+      setting.send(UInt32(1), at: third)
+    },
+    {
+      setting.receive(UInt8.self, at: first)
+      setting.receive(UInt16.self, at: second)
+      setting.receive(UInt32.self, at: third)
+    })
+  setting.end()
+}
+
+extension Setting {
+  /// Stores a word, and behind it that it is there.
+  fileprivate func send<Width: FixedWidthInteger & BitwiseCopyable>(_ mark: Width, at address: VirtualAddress) {
+    try! space.store(Self.other, at: address)
+    try! space.store(mark, at: address + 8)
+  }
+
+  /// Loads the mark, and the word if it is there.
+  fileprivate func receive<Width: FixedWidthInteger & BitwiseCopyable>(_ type: Width.Type, at address: VirtualAddress) {
+    guard try! space.load(at: address + 8, as: Width.self) == 1 else { return }
+    check(try! space.load(at: address, as: UInt64.self) == Self.other, "a store is seen before an earlier one")
+  }
 }

@@ -144,6 +144,21 @@ func lastWholeAgainstPart(_ engine: PinEngine) {
   withExtendedLifetime(child) {}
 }
 
+/// A fork maps 2 MiB once more while an earlier child unmaps them: no mapping is counted twice, or not at all.
+func forkAgainstUnmapOfHuge(_ engine: PinEngine) {
+  final class Child: @unchecked Sendable { var space: AddressSpace? }
+  let huge = HugeSetting(engine, isHuge: true)
+  let (earlier, later) = (try! huge.space.fork(), Child())
+  inParallel(
+    { later.space = try! huge.space.fork() },
+    { try! earlier.unmap(at: HugeSetting.address, pages: Page.pagesPerHuge) })
+  check(huge.settledValue() == Setting.content, "a page became another one")
+  earlier.exit()
+  later.space!.exit()
+  huge.end(roots: 3)
+  withExtendedLifetime((earlier, later)) {}
+}
+
 /// A frame is retained by its number while its 2 MiB are broken up: the reference counts on 2 MiB, which stay, or on
 /// the frame alone.
 func numberAgainstBreakUp(_ engine: PinEngine) {

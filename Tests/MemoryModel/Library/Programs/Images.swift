@@ -7,12 +7,12 @@ private struct ImageSetting {
   let mirror: Mirror?
   let address = Setting.address + 8 * Page.size
 
-  init(_ engine: PinEngine, _ way: PinWay = .first, isCached: Bool, isMirrored: Bool = false) {
+  init(_ engine: PinEngine, _ way: PinWay = .first, isCached: Bool, isMirrored: Bool = false, isFilled: Bool = true) {
     setting = Setting(engine: engine, way)
     image = try! Image(setting.memory, pages: 1) { _ in Self.byte }
     try! setting.space.map(at: address, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(image))
     if isCached { try! image.migrateToCache(page: 0) }
-    _ = try! setting.space.load(at: address, as: UInt64.self)
+    if isFilled { _ = try! setting.space.load(at: address, as: UInt64.self) }
     mirror = isMirrored ? try! setting.space.mirror(at: address, pages: 1, for: .write) : nil
     _ = try! mirror?.load(at: address, as: UInt64.self)
   }
@@ -26,6 +26,17 @@ private struct ImageSetting {
     setting.end()
     withExtendedLifetime(mirror) {}
   }
+}
+
+/// Two first loads of a page of an image. It is filled once, before either shows it.
+func fillAgainstFill(_ engine: PinEngine) {
+  let images = ImageSetting(engine, isCached: false, isFilled: false)
+  let load: Body = {
+    let seen = try! images.setting.space.load(at: images.address, as: UInt64.self)
+    check(seen == ImageSetting.content, "a page is shown before it is filled")
+  }
+  inParallel(load, load)
+  images.end()
 }
 
 /// A load while its page moves into the page cache: the same bytes from either place.

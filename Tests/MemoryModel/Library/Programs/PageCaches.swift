@@ -85,6 +85,15 @@ func missAgainstCut(_ engine: PinEngine) {
   caches.end(with: 0)
 }
 
+/// A fault reads a page while the cache forgets what it knows of the file: the page is the file's, before and after.
+func missAgainstInvalidation(_ engine: PinEngine) {
+  let caches = CacheSetting(engine, isResident: false)
+  inParallel(
+    { check(caches.load() == Setting.content, "a load saw another page") },
+    { try! caches.cache.invalidate() })
+  caches.end(with: Setting.content)
+}
+
 /// A load while its page is evicted: the page's bytes, before and after.
 func loadAgainstEviction(_ engine: PinEngine) {
   let caches = CacheSetting(engine)
