@@ -12,6 +12,9 @@ final class Pool: Sendable {
   let options: DatabaseOptions
   let cache: PageCache
   let coherence: Coherence
+  private let store: PoolStore
+  /// The file once more, for writing: `poolFile` may be open for reading alone. Set under the registry's lock.
+  private let laterFile = Guarded<PoolFile?>(nil)
   /// When the process may read the file.
   let periods = ReadPeriods()
   /// The last frame of RAM: what follows it cannot be read, and SQLite may read past a page of a corrupt database.
@@ -49,8 +52,7 @@ final class Pool: Sendable {
     let span = (ramPages + Page.pagesPerHuge) / Page.pagesPerHuge * Page.pagesPerHuge + Page.pagesPerHuge
     memory = try PhysicalMemory(
       ramPages: ramPages, spanPages: span, reclaim: ReclaimPolicy(watermarks: Watermarks.none))
-    let wrapped: any PageStore = Self.storeWrappers.withLock { $0[poolFile.path] }?(poolFile) ?? file
-    let store = PoolStore(wrapped, periods)
+    store = PoolStore(Self.wrapped(poolFile), periods)
     // SQLite's largest database is longer than any file system has it: 2^28 pages are a TiB.
     cache = try PageCache(memory, store, limit: limit, takesStores: false, maximumPages: 1 << 28)
     self.poolFile = poolFile
@@ -63,6 +65,27 @@ final class Pool: Sendable {
   }
 
   deinit { readLocks.end() }
+
+  private static func wrapped(_ poolFile: PoolFile) -> any PageStore {
+    storeWrappers.withLock { $0[poolFile.path] }?(poolFile) ?? poolFile.file
+  }
+
+  /// Every file that the pool keeps open, to be closed when it has ended.
+  var files: [PoolFile] { [poolFile] + (laterFile.withLock { $0 }.map { [$0] } ?? []) }
+
+  /// Whether the pool can write its file.
+  var isWritable: Bool { files.contains(where: \.isWritable) }
+
+  /// Has a pool that could not write its file do so from now on.
+  ///
+  /// The new file knows its own length alone. So the pool asks for it, and forgets its pages: none of them is dirty.
+  ///
+  /// - Parameter file: the pool's, open for writing.
+  func write(to file: PoolFile) {
+    laterFile.withLock { $0 = file }
+    store.replace(with: Self.wrapped(file))
+    coherence.discard()
+  }
 
   /// Gives the file back to other processes. The file may stay open for another pool. The last connection has left, and
   /// written all that could be.

@@ -22,18 +22,24 @@ struct PoolFile: Sendable {
   var file: DirectFile
   /// The file's, which closes it.
   let descriptor: Int32
+  let isWritable: Bool
 
   /// Opens a file for direct transfers, for reading alone where it cannot be written. It takes no lock: SQLite has its
   /// own.
   ///
+  /// - Parameter mustWrite: whether reading alone is not enough.
   /// - Throws: `file` with the errno: `EINVAL` for what is no regular file.
-  init(opening path: UnsafePointer<CChar>) throws(PageError) {
+  init(opening path: UnsafePointer<CChar>, mustWrite: Bool = false) throws(PageError) {
     Self.fillStandardDescriptors()
     var descriptor: Int32 = -1
-    for flags in [O_RDWR | cp_direct_flag(), O_RDWR, O_RDONLY | cp_direct_flag(), O_RDONLY] where descriptor < 0 {
+    var access = O_RDWR
+    for flags in [O_RDWR | cp_direct_flag(), O_RDWR] + (mustWrite ? [] : [O_RDONLY | cp_direct_flag(), O_RDONLY])
+    where descriptor < 0 {
       descriptor = open(path, flags | O_CLOEXEC | O_NONBLOCK)
+      access = flags & O_ACCMODE
     }
     guard descriptor >= 0 else { throw .file(.open, errno: errno) }
+    isWritable = access == O_RDWR
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw .file(.inspect, errno: errno) }
     identity = FileIdentity(status)
@@ -84,10 +90,13 @@ enum PoolRegistry {
 
     mutating func park(_ file: PoolFile) { parked[file.identity, default: []].append(file) }
 
-    /// A file of this identity that is open already.
-    mutating func takeParked(_ identity: FileIdentity) -> PoolFile? {
-      guard var files = parked.removeValue(forKey: identity), let file = files.popLast() else { return nil }
-      if !files.isEmpty { parked[identity] = files }
+    /// A file of this identity that is open already, for writing too if it must be.
+    mutating func takeParked(_ identity: FileIdentity, mustWrite: Bool) -> PoolFile? {
+      guard var files = parked[identity],
+        let index = files.lastIndex(where: \.isWritable) ?? (mustWrite ? nil : files.indices.last)
+      else { return nil }
+      let file = files.remove(at: index)
+      parked[identity] = files.isEmpty ? nil : files
       return file
     }
   }
@@ -96,21 +105,29 @@ enum PoolRegistry {
 
   /// The pool of the file at `path`, for one more connection.
   ///
+  /// - Parameter writes: whether the connection may write.
   /// - Throws:
   ///   - `file` with the errno.
   ///   - `outOfMemory`.
-  static func connect(_ path: UnsafePointer<CChar>, _ options: DatabaseOptions) throws(PageError) -> Pool {
+  static func connect(
+    _ path: UnsafePointer<CChar>, _ options: DatabaseOptions, writes: Bool = true
+  ) throws(PageError) -> Pool {
     try state.withLock { state throws(PageError) in
       var status = stat()
       guard stat(path, &status) == 0 else { throw .file(.inspect, errno: errno) }
       let identity = FileIdentity(status)
       if let open = state.pools[identity] {
+        if writes, !open.pool.isWritable { makeWritable(open.pool, path, &state) }
         state.pools[identity]?.connections += 1
         return open.pool
       }
       YieldPoint.poolFileBetweenLookAndOpen.reach()
       let file: PoolFile
-      if let parked = state.takeParked(identity) { file = parked } else { file = try PoolFile(opening: path) }
+      if let parked = state.takeParked(identity, mustWrite: writes) {
+        file = parked
+      } else {
+        file = try PoolFile(opening: path)
+      }
       do throws(PageError) {
         guard file.identity == identity else { throw .file(.open, errno: EINVAL) }
         let pool = try Pool(file, options)
@@ -124,6 +141,17 @@ enum PoolRegistry {
     }
   }
 
+  /// Opens the file of a pool once more, for a connection that may write: the file could only be read before. If it
+  /// still cannot be written, the connection's writes fail.
+  ///
+  /// The first descriptor stays open as well, as closing it would drop locks.
+  private static func makeWritable(_ pool: Pool, _ path: UnsafePointer<CChar>, _ state: inout State) {
+    let identity = pool.poolFile.identity
+    let parked = state.takeParked(identity, mustWrite: true)
+    guard let file = parked ?? (try? PoolFile(opening: path, mustWrite: true)) else { return }
+    if file.identity == identity { pool.write(to: file) } else { state.park(file) }
+  }
+
   /// Ends a connection's use of a pool. The connection has closed its own descriptor, and refers to the pool no more.
   static func disconnect(_ identity: FileIdentity) {
     var last = state.withLock { state -> Pool? in
@@ -134,7 +162,7 @@ enum PoolRegistry {
       // Before the file can have another pool, which is the same open file to the kernel: this one's end would take the
       // lock from it.
       open.pool.giveUpLock()
-      state.park(open.pool.poolFile)
+      for file in open.pool.files { state.park(file) }
       return open.pool
     }
     guard last != nil else { return }

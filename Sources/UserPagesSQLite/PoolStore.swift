@@ -27,12 +27,24 @@ import UserPages
 /// In WAL mode the process keeps SHARED, and a checkpoint of another process may write what 2 reads. No reader then
 /// reads the page from the pool before the checkpoint has advanced the position, and the pool forgets it (`Coherence`).
 final class PoolStore: PageStore {
-  private let file: any PageStore
+  private let current: Guarded<any PageStore>
   private let periods: ReadPeriods
 
   init(_ file: any PageStore, _ periods: ReadPeriods) {
-    self.file = file
+    current = Guarded(file)
     self.periods = periods
+  }
+
+  private var file: any PageStore { current.withLock { $0 } }
+
+  /// Transfers by way of `file` from the next call on: the same file, opened again. A transfer that is under way stays
+  /// with the file before.
+  func replace(with file: any PageStore) {
+    // Released outside of the lock.
+    _ = current.withLock { current in
+      defer { current = file }
+      return current
+    }
   }
 
   var byteCount: Int { file.byteCount }

@@ -69,14 +69,16 @@ struct PoolVFS: @unchecked Sendable {
     file.pointee.pMethods = nil
     let inner = InnerFile(file: csqlite_inner_file(file))
     inner.file.pointee.pMethods = nil
-    let result = base.pointee.xOpen(base, name, inner.file, flags, outFlags)
+    var opened: Int32 = 0
+    let result = base.pointee.xOpen(base, name, inner.file, flags, &opened)
+    outFlags?.pointee = opened
     guard result == SQLITE_OK else {
       _ = inner.close()
       return result
     }
     do {
       let options = try DatabaseOptions(ofFile: name)
-      let pool = try PoolRegistry.connect(name, options)
+      let pool = try PoolRegistry.connect(name, options, writes: opened & SQLITE_OPEN_READWRITE != 0)
       // Another connection of the process has made the pool a shared one, which cannot be taken back.
       let isRefused = options.isExclusive && pool.locks == nil
       // Between the two times that the name was opened it may have been given to another file.

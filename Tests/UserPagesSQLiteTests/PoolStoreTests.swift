@@ -64,6 +64,45 @@ import Testing
     file.turns = false
     #expect(try cache.read(at: 2 * Page.size, count: 1) == [7])
   }
+
+  /// The first connection finds a file that cannot be written, the next one may write it.
+  @Test func aPoolThatReadsComesToWrite() throws {
+    try Tool.withFolder { folder in
+      let path = "\(folder)/a.db"
+      try Database(path, nil).run("CREATE TABLE t(a); INSERT INTO t VALUES(1)")
+      #expect(chmod(folder, 0o755) == 0 && chmod(path, 0o444) == 0)
+      let stock: Database
+      do {
+        let reader = try Self.openWithoutPrivileges(path)
+        #expect(try reader.number("SELECT sum(a) FROM t") == 1)
+        #expect(chmod(path, 0o644) == 0)
+        let writer = try Database(path, "pool=1M")
+        try writer.run("INSERT INTO t VALUES(2)")
+        #expect(try reader.number("SELECT sum(a) FROM t") == 3)
+        #expect(reader.answer("INSERT INTO t VALUES(3)").code == SQLITE_READONLY)
+        stock = try Database(path, nil)
+        try stock.expectIntact()
+        try stock.run("BEGIN IMMEDIATE")
+      }
+      // The end of the pool closes neither of its descriptors: that would take the last connection's lock.
+      let other = try SQLShell(path)
+      #expect(try other.ask(".timeout 0\nINSERT INTO t VALUES(5);").contains("locked"))
+    }
+  }
+
+  /// A connection that reads alone, of a thread that may only do what the file's mode says.
+  private static func openWithoutPrivileges(_ path: String) throws -> Database {
+    let opened = Guarded<Database?>(nil)
+    let thread = CheckedThread {
+      // For this thread alone.
+      let change = try #require(dlsym(nil, "setfsuid"))
+      _ = unsafeBitCast(change, to: (@convention(c) (UInt32) -> Int32).self)(geteuid() == 0 ? 65534 : geteuid())
+      let database = try Database(path, "pool=1M", flags: SQLITE_OPEN_READONLY)
+      opened.withLock { $0 = database }
+    }
+    try thread.join()
+    return try #require(opened.withLock { $0 })
+  }
 }
 
 /// A file in which a period ends, and the next one begins, while it is read.
