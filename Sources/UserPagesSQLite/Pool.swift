@@ -53,8 +53,10 @@ final class Pool: Sendable {
     memory = try PhysicalMemory(
       ramPages: ramPages, spanPages: span, reclaim: ReclaimPolicy(watermarks: Watermarks.none))
     store = PoolStore(Self.wrapped(poolFile), periods)
-    // SQLite's largest database is longer than any file system has it: 2^28 pages are a TiB.
-    cache = try PageCache(memory, store, limit: limit, takesStores: false, maximumPages: 1 << 28)
+    // As far as the file may grow while the pool is there: a TiB, or 16 times its length, and no longer than any
+    // database of SQLite's. Each page costs eight bytes of address space.
+    let pages = min(max(1 << 28, 16 * Page.count(holding: file.byteCount)), 1 << 36)
+    cache = try PageCache(memory, store, limit: limit, takesStores: false, maximumPages: pages)
     self.poolFile = poolFile
     self.options = options
     lastFrame = memory.lastRAMFrame

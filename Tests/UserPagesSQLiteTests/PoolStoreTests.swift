@@ -103,6 +103,25 @@ import Testing
     try thread.join()
     return try #require(opened.withLock { $0 })
   }
+
+  /// A database of a TiB. Its file has holes.
+  @Test(arguments: ["", "&exclusive=1"])
+  func aDatabaseOfATebibyteGrows(parameters: String) throws {
+    try Tool.withFolder { folder in
+      let path = "\(folder)/a.db"
+      try Database(path, nil).run("PRAGMA page_size=4096; CREATE TABLE t(a INTEGER PRIMARY KEY, b)")
+      let pages = 1 << 28
+      var header = try Data(contentsOf: URL(fileURLWithPath: path))
+      header.replaceSubrange(28..<32, with: withUnsafeBytes(of: UInt32(pages).bigEndian) { Data($0) })
+      try header.write(to: URL(fileURLWithPath: path))
+      // Some file systems have no such file.
+      guard truncate(path, pages * 4096) == 0 else { return }
+      let database = try Database(path, "pool=1M\(parameters)")
+      try database.run("PRAGMA mmap_size=\(1 << 42); \(ErrorTests.fill)")
+      #expect(try database.number("PRAGMA page_count") > pages)
+      #expect(try Database(path, "pool=1M\(parameters)").number("SELECT sum(length(b)) FROM t") == 400 * 900)
+    }
+  }
 }
 
 /// A file in which a period ends, and the next one begins, while it is read.
