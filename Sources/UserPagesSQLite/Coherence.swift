@@ -63,8 +63,7 @@ final class Coherence: Sendable {
   private let cache: PageCache
   private let descriptor: Int32
   private let state = Guarded(State())
-  // `State.position` for a look without the lock.
-  private let salt = Atomic<UInt64>(0)
+  private let salt = Atomic<UInt64>(0)  // `State.position` for a look without the lock.
   private let backfilled = Atomic<UInt64>(noNumber)
   private let walConnections = Atomic<Int>(0)
 
@@ -100,11 +99,12 @@ final class Coherence: Sendable {
     }
   }
 
-  /// A connection is about to unlock SHARED.
-  ///
-  /// Before and not after: with the unlock another process may write, and a connection that locks then must find itself
-  /// the first.
+  /// A connection is about to unlock SHARED. Before and not after: with the unlock another process may write, and a
+  /// connection that locks then must find itself the first.
   func leaveShared() { state.withLock { $0.readers -= 1 } }
+
+  /// What the file was when a connection locked SHARED says nothing of its pages: the next first one invalidates.
+  func forgetVersion() { state.withLock { $0.version = nil } }
 
   /// A connection that may have written is about to give up RESERVED or more, and the file has all that it wrote.
   func noteOwnWrites() {

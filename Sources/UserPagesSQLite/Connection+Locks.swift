@@ -12,6 +12,10 @@ extension Connection {
       return SQLITE_OK
     }
     let result = inner.lock(wanted)
+    if result != SQLITE_OK, wanted == SQLITE_LOCK_EXCLUSIVE, level == SQLITE_LOCK_SHARED {
+      // SQLite has found a journal to play back, and another process does so. Until then the file was no transaction's.
+      pool.coherence.forgetVersion()
+    }
     guard result == SQLITE_OK, wanted > level else { return result }
     if level == SQLITE_LOCK_NONE {
       do throws(PageError) { try pool.coherence.enterShared(inner) } catch {

@@ -53,10 +53,7 @@ final class Pool: Sendable {
     memory = try PhysicalMemory(
       ramPages: ramPages, spanPages: span, reclaim: ReclaimPolicy(watermarks: Watermarks.none))
     store = PoolStore(Self.wrapped(poolFile), periods)
-    // As far as the file may grow while the pool is there: a TiB, or 16 times its length, and no longer than any
-    // database of SQLite's. Each page costs eight bytes of address space.
-    let pages = min(max(1 << 28, 16 * Page.count(holding: file.byteCount)), 1 << 36)
-    cache = try PageCache(memory, store, limit: limit, takesStores: false, maximumPages: pages)
+    cache = try Self.makeCache(memory, store, limit: limit, filePages: Page.count(holding: file.byteCount))
     self.poolFile = poolFile
     self.options = options
     lastFrame = memory.lastRAMFrame
@@ -67,6 +64,22 @@ final class Pool: Sendable {
   }
 
   deinit { readLocks.end() }
+
+  /// A cache for as far as the file may grow while the pool is there: a TiB, or 16 times its length, and no longer than
+  /// any database of SQLite's. Each page costs eight bytes of address space; where that is scarce the file grows to a
+  /// TiB, or not at all.
+  private static func makeCache(
+    _ memory: PhysicalMemory, _ store: PoolStore, limit: Int, filePages: Int
+  ) throws(PageError) -> PageCache {
+    let least = max(1 << 28, filePages)
+    let wanted = min(max(least, 16 * filePages), 1 << 36)
+    do throws(PageError) {
+      return try PageCache(memory, store, limit: limit, takesStores: false, maximumPages: wanted)
+    } catch {
+      guard error.isLackOfMemory, wanted > least else { throw error }
+      return try PageCache(memory, store, limit: limit, takesStores: false, maximumPages: least)
+    }
+  }
 
   private static func wrapped(_ poolFile: PoolFile) -> any PageStore {
     storeWrappers.withLock { $0[poolFile.path] }?(poolFile) ?? poolFile.file
@@ -80,13 +93,18 @@ final class Pool: Sendable {
 
   /// Has a pool that could not write its file do so from now on.
   ///
-  /// The new file knows its own length alone. So the pool asks for it, and forgets its pages: none of them is dirty.
+  /// The file may have been open, without a pool, since it had another length. If it is not what the cache goes by, the
+  /// pool forgets its pages. None of them is dirty then: no other process changes the length while this one may write.
+  /// Else the dirty ones stay, of a checkpoint that the file before refuses, and may go to this one.
   ///
   /// - Parameter file: the pool's, open for writing.
-  func write(to file: PoolFile) {
+  /// - Throws: `file` if its length cannot be asked for.
+  func write(to file: PoolFile) throws(PageError) {
+    let opened = Self.wrapped(file)
+    try opened.refreshByteCount()
     laterFile.withLock { $0 = file }
-    store.replace(with: Self.wrapped(file))
-    coherence.discard()
+    store.replace(with: opened)
+    if opened.byteCount != cache.byteCount { coherence.discard() }
   }
 
   /// Gives the file back to other processes. The file may stay open for another pool. The last connection has left, and

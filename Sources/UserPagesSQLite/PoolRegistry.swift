@@ -117,7 +117,7 @@ enum PoolRegistry {
       guard stat(path, &status) == 0 else { throw .file(.inspect, errno: errno) }
       let identity = FileIdentity(status)
       if let open = state.pools[identity] {
-        if writes, !open.pool.isWritable { makeWritable(open.pool, path, &state) }
+        if writes, !open.pool.isWritable { try makeWritable(open.pool, path, &state) }
         state.pools[identity]?.connections += 1
         return open.pool
       }
@@ -126,7 +126,8 @@ enum PoolRegistry {
       if let parked = state.takeParked(identity, mustWrite: writes) {
         file = parked
       } else {
-        file = try PoolFile(opening: path)
+        // A pool with a connection that may write can do so: what it has made dirty has a way to the file.
+        file = try PoolFile(opening: path, mustWrite: writes)
       }
       do throws(PageError) {
         guard file.identity == identity else { throw .file(.open, errno: EINVAL) }
@@ -141,15 +142,28 @@ enum PoolRegistry {
     }
   }
 
-  /// Opens the file of a pool once more, for a connection that may write: the file could only be read before. If it
-  /// still cannot be written, the connection's writes fail.
+  /// Opens the file of a pool once more, for a connection that may write: the file could only be read before.
   ///
   /// The first descriptor stays open as well, as closing it would drop locks.
-  private static func makeWritable(_ pool: Pool, _ path: UnsafePointer<CChar>, _ state: inout State) {
+  ///
+  /// - Throws: `file` with the errno. The pool is as before.
+  private static func makeWritable(
+    _ pool: Pool, _ path: UnsafePointer<CChar>, _ state: inout State
+  ) throws(PageError) {
     let identity = pool.poolFile.identity
-    let parked = state.takeParked(identity, mustWrite: true)
-    guard let file = parked ?? (try? PoolFile(opening: path, mustWrite: true)) else { return }
-    if file.identity == identity { pool.write(to: file) } else { state.park(file) }
+    let file: PoolFile
+    if let parked = state.takeParked(identity, mustWrite: true) {
+      file = parked
+    } else {
+      file = try PoolFile(opening: path, mustWrite: true)
+    }
+    do throws(PageError) {
+      guard file.identity == identity else { throw .file(.open, errno: EINVAL) }
+      try pool.write(to: file)
+    } catch {
+      state.park(file)
+      throw error
+    }
   }
 
   /// Ends a connection's use of a pool. The connection has closed its own descriptor, and refers to the pool no more.

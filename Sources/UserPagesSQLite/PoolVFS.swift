@@ -78,7 +78,7 @@ struct PoolVFS: @unchecked Sendable {
     }
     do {
       let options = try DatabaseOptions(ofFile: name)
-      let pool = try PoolRegistry.connect(name, options, writes: opened & SQLITE_OPEN_READWRITE != 0)
+      let pool = try PoolRegistry.connect(name, options, writes: opened & SQLITE_OPEN_READONLY == 0)
       // Another connection of the process has made the pool a shared one, which cannot be taken back.
       let isRefused = options.isExclusive && pool.locks == nil
       // Between the two times that the name was opened it may have been given to another file.

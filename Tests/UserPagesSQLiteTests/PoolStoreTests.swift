@@ -90,6 +90,26 @@ import Testing
     }
   }
 
+  /// What a checkpoint has made dirty while the file could only be read goes to the file that can be written.
+  @Test func aPoolThatComesToWriteKeepsDirtyPages() throws {
+    try Tool.withFolder { folder in
+      let path = "\(folder)/a"
+      try Data(repeating: 1, count: 2 * Page.size).write(to: URL(fileURLWithPath: path))
+      let pool = try Pool(PoolFile(opening: path), DatabaseOptions())
+      pool.periods.enter()
+      try pool.cache.write([7], at: 5)
+      try pool.write(to: PoolFile(opening: path, mustWrite: true))
+      #expect(pool.cache.dirtyPages == 1)
+      try pool.cache.sync()
+      #expect(try Data(contentsOf: URL(fileURLWithPath: path))[5] == 7)
+      // A file that was opened before it grew.
+      let early = try PoolFile(opening: path, mustWrite: true)
+      #expect(truncate(path, off_t(3 * Page.size)) == 0)
+      try pool.write(to: early)
+      #expect(pool.cache.byteCount == 3 * Page.size)
+    }
+  }
+
   /// A connection that reads alone, of a thread that may only do what the file's mode says.
   private static func openWithoutPrivileges(_ path: String) throws -> Database {
     let opened = Guarded<Database?>(nil)
