@@ -90,8 +90,16 @@ enum PoolRegistry {
 
     mutating func park(_ file: PoolFile) { parked[file.identity, default: []].append(file) }
 
+    /// A file of this identity that is open already, or the one at `path`, which the caller compares with it.
+    mutating func takeFile(
+      _ identity: FileIdentity, at path: UnsafePointer<CChar>, mustWrite: Bool
+    ) throws(PageError) -> PoolFile {
+      if let parked = takeParked(identity, mustWrite: mustWrite) { return parked }
+      return try PoolFile(opening: path, mustWrite: mustWrite)
+    }
+
     /// A file of this identity that is open already, for writing too if it must be.
-    mutating func takeParked(_ identity: FileIdentity, mustWrite: Bool) -> PoolFile? {
+    private mutating func takeParked(_ identity: FileIdentity, mustWrite: Bool) -> PoolFile? {
       guard var files = parked[identity],
         let index = files.lastIndex(where: \.isWritable) ?? (mustWrite ? nil : files.indices.last)
       else { return nil }
@@ -122,13 +130,8 @@ enum PoolRegistry {
         return open.pool
       }
       YieldPoint.poolFileBetweenLookAndOpen.reach()
-      let file: PoolFile
-      if let parked = state.takeParked(identity, mustWrite: writes) {
-        file = parked
-      } else {
-        // A pool with a connection that may write can do so: what it has made dirty has a way to the file.
-        file = try PoolFile(opening: path, mustWrite: writes)
-      }
+      // A pool with a connection that may write can do so: what it has made dirty has a way to the file.
+      let file = try state.takeFile(identity, at: path, mustWrite: writes)
       do throws(PageError) {
         guard file.identity == identity else { throw .file(.open, errno: EINVAL) }
         let pool = try Pool(file, options)
@@ -151,12 +154,7 @@ enum PoolRegistry {
     _ pool: Pool, _ path: UnsafePointer<CChar>, _ state: inout State
   ) throws(PageError) {
     let identity = pool.poolFile.identity
-    let file: PoolFile
-    if let parked = state.takeParked(identity, mustWrite: true) {
-      file = parked
-    } else {
-      file = try PoolFile(opening: path, mustWrite: true)
-    }
+    let file = try state.takeFile(identity, at: path, mustWrite: true)
     do throws(PageError) {
       guard file.identity == identity else { throw .file(.open, errno: EINVAL) }
       try pool.write(to: file)

@@ -55,13 +55,7 @@ import Testing
       let pfn = try space.pin(at: Swapped.start, .write).pfnAtRelease()
       let other = try PageCacheFile(machine.memory, pages: 1)
       try space.map(at: Self.shown, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(other))
-      let (begun, writer) = (Gate(), Gate())
-      machine.memory.swap.store.writeHook.withLock {
-        $0 = { _, _ in
-          begun.open()
-          return writer.wait()
-        }
-      }
+      let (begun, writer) = Swapped.holdWrites(machine)
       try space.advise(at: Swapped.start, pages: 1, .pageOut)
       _ = begun.wait()
       #expect(throws: PageError.invalidArgument) { try space.insertPage(pfn, at: Self.shown) }
@@ -83,8 +77,7 @@ import Testing
   @Test func aNumberOfAPageThatIsOut() throws {
     try Swapped.withFile { machine, space, file in
       let pfn = try space.pin(at: Swapped.start, .write).pfnAtRelease()
-      let writer = Gate()
-      machine.memory.swap.store.writeHook.withLock { $0 = { _, _ in writer.wait() } }
+      let (_, writer) = Swapped.holdWrites(machine)
       try space.advise(at: Swapped.start, pages: 1, .pageOut)
       try space.map(at: Self.shown, pages: 4, protection: .readWrite, sharing: .shared, backing: .pfn(file))
       #expect(throws: PageError.invalidArgument) { try space.insertPFN(pfn, at: Self.shown, writable: true) }

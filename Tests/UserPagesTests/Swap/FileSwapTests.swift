@@ -53,13 +53,7 @@ import Testing
   @Test func aPageIsTakenOutOfTheCache() throws {
     try Swapped.withFile { machine, space, file in
       let pfn = try space.pin(at: Swapped.start, .write).pfnAtRelease()
-      let (begun, writer) = (Gate(), Gate())
-      machine.memory.swap.store.writeHook.withLock {
-        $0 = { _, _ in
-          begun.open()
-          return writer.wait()
-        }
-      }
+      let (begun, writer) = Swapped.holdWrites(machine)
       try space.advise(at: Swapped.start, pages: 1, .pageOut)
       #expect(space.entry(at: Swapped.start).description == "none")
       _ = begun.wait()

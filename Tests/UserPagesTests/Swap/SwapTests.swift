@@ -31,13 +31,7 @@ import Testing
   @Test func aPageIsTakenOutOfTheCache() throws {
     try Swapped.withPages(1) { machine, space in
       let pfn = try space.pin(at: Swapped.start, .write).pfnAtRelease()
-      let (begun, writer) = (Gate(), Gate())
-      machine.memory.swap.store.writeHook.withLock {
-        $0 = { _, _ in
-          begun.open()
-          return writer.wait()
-        }
-      }
+      let (begun, writer) = Swapped.holdWrites(machine)
       try space.advise(at: Swapped.start, pages: 1, .pageOut)
       #expect(space.entry(at: Swapped.start).description == "swap")
       // A page that comes back before the writer has begun with it has no slot any more.

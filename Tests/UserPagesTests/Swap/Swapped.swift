@@ -45,6 +45,18 @@ enum Swapped {
     #expect(machine.leaks() == [])
   }
 
+  /// Writes to the swap file open the first gate, and wait at the second from now on.
+  static func holdWrites(_ machine: Machine) -> (begun: Gate, writer: Gate) {
+    let (begun, writer) = (Gate(), Gate())
+    machine.memory.swap.store.writeHook.withLock {
+      $0 = { _, _ in
+        begun.open()
+        return writer.wait()
+      }
+    }
+    return (begun, writer)
+  }
+
   /// Pages out, and waits until the swap file has the pages.
   static func pageOut(_ space: AddressSpace, pages: Int = 4) throws {
     try space.advise(at: start, pages: pages, .pageOut)
