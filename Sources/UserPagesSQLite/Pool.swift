@@ -23,7 +23,7 @@ final class Pool: Sendable {
   let locks: ProcessLocks?
   let sharedMemory = ProcessSharedMemory()
   /// The locks on the WAL's index that connections keep between reads, if other processes are not refused.
-  let readLocks = WALReadLocks()
+  let readLocks: WALReadLocks
   private let memory: PhysicalMemory
   /// Held around a fetch and its end if the engine is `locked`.
   private let engineLock = Guarded<Void>(())
@@ -54,6 +54,8 @@ final class Pool: Sendable {
       ramPages: ramPages, spanPages: span, reclaim: ReclaimPolicy(watermarks: Watermarks.none))
     store = PoolStore(Self.wrapped(poolFile), periods)
     cache = try Self.makeCache(memory, store, limit: limit, filePages: Page.count(holding: file.byteCount))
+    let descriptor = poolFile.descriptor
+    readLocks = WALReadLocks(isAlone: { !ProcessLocks.areHeldElsewhere(descriptor) })
     self.poolFile = poolFile
     self.options = options
     lastFrame = memory.lastRAMFrame

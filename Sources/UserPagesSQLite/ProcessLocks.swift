@@ -33,11 +33,7 @@ final class ProcessLocks: Sendable {
   ///   - `busy` if another program uses the database.
   ///   - `file` with the errno.
   init(locking descriptor: Int32) throws(PageError) {
-    var range = flock()
-    range.l_type = Int16(F_WRLCK)
-    range.l_whence = Int16(SEEK_SET)
-    range.l_start = off_t(Self.firstByte)
-    range.l_len = off_t(Self.byteCount)
+    var range = Self.bytes(F_WRLCK)
     guard fcntl(descriptor, Int32(csqlite_ofd_setlk), &range) == 0 else {
       throw errno == EAGAIN || errno == EACCES ? .busy : .file(.lock, errno: errno)
     }
@@ -45,12 +41,28 @@ final class ProcessLocks: Sendable {
 
   /// Gives the file back to others.
   static func release(_ descriptor: Int32) {
+    var range = bytes(F_UNLCK)
+    _ = fcntl(descriptor, Int32(csqlite_ofd_setlk), &range)
+  }
+
+  /// Whether another process has a lock on the file behind `descriptor`. True if the kernel does not say.
+  ///
+  /// It asks for the whole file: `SQLITE_TESTCTRL_PENDING_BYTE` moves SQLite's locks.
+  static func areHeldElsewhere(_ descriptor: Int32) -> Bool {
+    // A process's own locks are not in its way, so SHARED of this process's connections does not count.
     var range = flock()
-    range.l_type = Int16(F_UNLCK)
+    range.l_type = Int16(F_WRLCK)
+    range.l_whence = Int16(SEEK_SET)
+    return fcntl(descriptor, F_GETLK, &range) != 0 || range.l_type != Int16(F_UNLCK)
+  }
+
+  private static func bytes(_ type: Int32) -> flock {
+    var range = flock()
+    range.l_type = Int16(type)
     range.l_whence = Int16(SEEK_SET)
     range.l_start = off_t(firstByte)
     range.l_len = off_t(byteCount)
-    _ = fcntl(descriptor, Int32(csqlite_ofd_setlk), &range)
+    return range
   }
 
   /// Raises a connection's lock from `level`. Returns whether it has it: if not, it may have PENDING, as in SQLite.

@@ -7,7 +7,8 @@ import UserPages
 ///
 /// A transaction that reads locks one of five marks. The default VFS asks the kernel for the process's first lock on a
 /// mark, and gives its last one back. Those are two calls of `fcntl(2)`, half of the time of a transaction that reads
-/// one row. A kept lock saves both. To all others it is the lock of a reader that has not ended yet.
+/// one row. A kept lock saves both. To all others it is the lock of a reader that has not ended yet. `WALReadLocks`
+/// decides when a lock is kept.
 ///
 ///     the connection                          `giveBack`, on any thread
 ///     begins a read   none -> used            kept -> changing
@@ -68,7 +69,7 @@ final class WALReadLock: Sendable {
   @inline(__always)
   func keep(_ mark: Int32) -> Bool {
     guard state.load(ordering: .relaxed) == State.used(mark) else { return false }
-    // ORDERING [kept-lock], [kept-then-wake].
+    // ORDERING [kept-lock], [kept-then-look].
     state.store(State.kept(mark), ordering: .sequentiallyConsistent)
     return true
   }
@@ -81,7 +82,7 @@ final class WALReadLock: Sendable {
 
   /// Unlocks the mark, if it is kept and one of `marks`. Any thread, while the connection is open.
   func giveBack(_ marks: Range<Int32>) {
-    // ORDERING [kept-lock], [kept-then-wake].
+    // ORDERING [kept-lock], [kept-then-look].
     let before = state.load(ordering: .sequentiallyConsistent)
     guard let mark = State.keptMark(before), marks.contains(mark),
       state.compareExchange(expected: before, desired: State.changing, ordering: .acquiringAndReleasing).exchanged

@@ -64,22 +64,38 @@ import Testing
       writer.setTimeout(milliseconds: 0)
       for number in 1...200 {
         try writer.run("UPDATE t SET a=\(number)")
-        #expect(try reader.number("SELECT a FROM t") == number)
+        try Self.read(reader, number)
         #expect(try writer.run("PRAGMA wal_checkpoint(TRUNCATE)") == [["0", "0", "0"]])
       }
     }
   }
 
-  /// This process reads nothing more, so nothing but the thread gives the mark back.
-  @Test func anotherProcessGetsTheMark() throws {
+  /// A process that uses the database knows when this one has ended its reads, and does not wait for marks.
+  @Test func anotherProcessMeetsNoKeptLock() throws {
     try Tool.withFolder { folder in
       let (reader, writer) = try Self.connections(folder)
       let other = try SQLShell("\(folder)/a.db")
-      _ = try other.ask(".timeout 5000")
-      for number in 1...10 {
+      _ = try other.ask(".timeout 0")
+      _ = try other.ask("SELECT a FROM t;")
+      usleep(5000)
+      for number in 1...200 {
         try writer.run("UPDATE t SET a=\(number)")
-        #expect(try reader.number("SELECT a FROM t") == number)
+        try Self.read(reader, number)
         try #require(try other.ask("PRAGMA wal_checkpoint(TRUNCATE);") == "0|0|0\n")
+      }
+    }
+  }
+
+  /// A process that comes while locks are kept waits for the end of the stretch.
+  @Test func aProcessThatComesGetsTheMark() throws {
+    try Tool.withFolder { folder in
+      let (reader, writer) = try Self.connections(folder)
+      for number in 1...10 {
+        let other = try SQLShell("\(folder)/a.db")
+        try writer.run("UPDATE t SET a=\(number)")
+        try Self.read(reader, number)
+        try #require(try other.ask("PRAGMA wal_checkpoint(TRUNCATE);") == "0|0|0\n")
+        try other.quit()
       }
     }
   }
@@ -110,10 +126,16 @@ import Testing
       writer.setTimeout(milliseconds: 0)
       for number in 1...50 {
         try writer.run("UPDATE t SET a=\(number)")
-        do { #expect(try Database("\(folder)/a.db").number("SELECT a FROM t") == number) }
+        do { try Self.read(try Database("\(folder)/a.db"), number) }
         #expect(try writer.run("PRAGMA wal_checkpoint(TRUNCATE)") == [["0", "0", "0"]])
       }
     }
+  }
+
+  /// Reads `number` for a time that ends somewhere in a stretch, or in the rest before one.
+  private static func read(_ reader: Database, _ number: Int) throws {
+    let end = ContinuousClock.now + .microseconds(1000 + number % 8 * 400)
+    repeat { #expect(try reader.number("SELECT a FROM t") == number) } while ContinuousClock.now < end
   }
 
   private static func connections(_ folder: String) throws -> (reader: Database, writer: Database) {
@@ -123,43 +145,149 @@ import Testing
   }
 }
 
-/// A file object of SQLite's. All its locks are free, and it counts the calls.
-private final class CountingFile {
-  private struct Object {
-    var base = sqlite3_file()
-    var locks = 0
-    var unlocks = 0
-    var result = SQLITE_OK
+/// Stretches, in which locks are kept.
+@Suite(.offThePool) struct KeptLockStretchTests {
+  /// One connection, and whether its process is the only one.
+  private struct Subject: Sendable {
+    let file = CountingFile()
+    let locks: WALReadLocks
+    let lock: WALReadLock
+    // What `WALReadLocks.add` makes where SQLite has mutexes.
+    init?(isAlone: Bool = true) {
+      locks = WALReadLocks(isAlone: { isAlone })
+      guard let lock = locks.add(file.inner) else { return nil }
+      self.lock = lock
+    }
+
+    func read() {
+      #expect(lock.lock(4) == SQLITE_OK)
+      #expect(locks.endRead(lock, of: 4) == SQLITE_OK)
+    }
+
+    /// Reads until a lock is kept. Returns false after `seconds`.
+    func readUntilKept(seconds: Double = 10) -> Bool {
+      let end = ContinuousClock.now + .seconds(seconds)
+      while ContinuousClock.now < end {
+        read()
+        if file.locks != file.unlocks { return true }
+      }
+      return false
+    }
+
+    func end() {
+      locks.remove(lock)
+      locks.end()
+      #expect(file.locks == file.unlocks)
+    }
   }
 
-  private let object = UnsafeMutablePointer<Object>.allocate(capacity: 1)
-  private let methods = UnsafeMutablePointer<sqlite3_io_methods>.allocate(capacity: 1)
+  @Test func readsWithoutAPauseKeepTheirLock() throws {
+    try #require(Database.registration == SQLITE_OK)
+    let subject = try #require(Subject())
+    #expect(subject.readUntilKept())
+    subject.end()
+  }
+
+  /// The second read ends in the time of the stretch that the first one might have begun.
+  @Test func aReadAloneKeepsNothing() throws {
+    try #require(Database.registration == SQLITE_OK)
+    for _ in 0..<50 {
+      let subject = try #require(Subject())
+      subject.read()
+      usleep(1500)
+      subject.read()
+      #expect(subject.file.unlocks == 2)
+      subject.end()
+    }
+  }
+
+  @Test func besideAnotherProcessNoLockIsKept() throws {
+    try #require(Database.registration == SQLITE_OK)
+    let subject = try #require(Subject(isAlone: false))
+    #expect(!subject.readUntilKept(seconds: 0.1))
+    subject.end()
+  }
+
+  /// The connection reads nothing more.
+  @Test func theEndOfAStretchGivesTheLockBack() throws {
+    try #require(Database.registration == SQLITE_OK)
+    let subject = try #require(Subject())
+    #expect(subject.readUntilKept())
+    let end = ContinuousClock.now + .seconds(10)
+    while subject.file.locks != subject.file.unlocks, ContinuousClock.now < end { usleep(500) }
+    #expect(subject.file.locks == subject.file.unlocks)
+    subject.end()
+  }
+
+  #if DEBUG
+    /// The stretch ends between the connection's look and its lock's being kept, so the thread does not find the lock.
+    @Test func aConnectionThatIsLateGivesItsLockBack() throws {
+      try #require(Database.registration == SQLITE_OK)
+      let subject = try #require(Subject())
+      let freezer = Freezer()
+      defer { freezer.remove() }
+      let isOver = Atomic(false)
+      let reader = freezer.start("reader", freezeAt: .readLockBetweenLookAndKeep) {
+        repeat { subject.read() } while !isOver.load(ordering: .acquiring)
+      }
+      try #require(reader.waitUntilFrozen())
+      while subject.locks.isStretch.load(ordering: .acquiring) { usleep(500) }
+      usleep(20_000)
+      isOver.store(true, ordering: .releasing)
+      reader.thaw()
+      try reader.join()
+      #expect(subject.file.locks == subject.file.unlocks)
+      subject.end()
+    }
+  #endif
+}
+
+/// A file object of SQLite's. All its locks are free, and it counts the calls, on any thread.
+private final class CountingFile: Sendable {
+  private struct Object {
+    var base = sqlite3_file()
+    var counts: Unmanaged<Counts>
+  }
+
+  private final class Counts: Sendable {
+    let locks = Atomic(0)
+    let unlocks = Atomic(0)
+    let result = Atomic(SQLITE_OK)
+  }
+
+  private let counts = Counts()
+  let inner: InnerFile
 
   init() {
     var methods = sqlite3_io_methods()
     methods.iVersion = 2
     methods.xShmLock = { file, _, _, flags in
       let object = UnsafeMutableRawPointer(file!).assumingMemoryBound(to: Object.self)
-      if flags & SQLITE_SHM_UNLOCK != 0 { object.pointee.unlocks += 1 } else { object.pointee.locks += 1 }
-      return object.pointee.result
+      let counts = object.pointee.counts.takeUnretainedValue()
+      if flags & SQLITE_SHM_UNLOCK != 0 {
+        counts.unlocks.wrappingAdd(1, ordering: .sequentiallyConsistent)
+      } else {
+        counts.locks.wrappingAdd(1, ordering: .sequentiallyConsistent)
+      }
+      return counts.result.load(ordering: .sequentiallyConsistent)
     }
-    self.methods.initialize(to: methods)
-    object.initialize(to: Object())
-    object.pointee.base.pMethods = UnsafePointer(self.methods)
+    let table = UnsafeMutablePointer<sqlite3_io_methods>.allocate(capacity: 1)
+    table.initialize(to: methods)
+    let object = UnsafeMutablePointer<Object>.allocate(capacity: 1)
+    object.initialize(to: Object(counts: .passUnretained(counts)))
+    object.pointee.base.pMethods = UnsafePointer(table)
+    inner = InnerFile(file: UnsafeMutableRawPointer(object).assumingMemoryBound(to: sqlite3_file.self))
   }
 
   deinit {
-    object.deallocate()
-    methods.deallocate()
+    inner.file.pointee.pMethods.deallocate()
+    UnsafeMutableRawPointer(inner.file).deallocate()
   }
 
-  var inner: InnerFile {
-    InnerFile(file: UnsafeMutableRawPointer(object).assumingMemoryBound(to: sqlite3_file.self))
-  }
-  var locks: Int { object.pointee.locks }
-  var unlocks: Int { object.pointee.unlocks }
+  var locks: Int { counts.locks.load(ordering: .sequentiallyConsistent) }
+  var unlocks: Int { counts.unlocks.load(ordering: .sequentiallyConsistent) }
   var result: Int32 {
-    get { object.pointee.result }
-    set { object.pointee.result = newValue }
+    get { counts.result.load(ordering: .sequentiallyConsistent) }
+    set { counts.result.store(newValue, ordering: .sequentiallyConsistent) }
   }
 }

@@ -191,6 +191,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case poolFileBetweenLookAndOpen
   /// SQLite's VFS has found no other descriptor of a pool's file, and has not closed its own.
   case poolFileBetweenLookAndClose
+  /// A connection of SQLite has ended its read in a stretch, and does not keep its lock on the read mark yet.
+  case readLockBetweenLookAndKeep
 
   /// Calls `handler` on every thread that reaches a yield point, until `remove` with the number that is returned. It
   /// gets the place and, where the thread says it, the address of the machine's memory.
