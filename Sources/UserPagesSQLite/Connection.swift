@@ -116,7 +116,7 @@ struct Connection: ~Copyable {
     }
     if options.isImmutable { pool.periods.leave() }
     pool.remove(counters)
-    let identity = pool.poolFile.identity
+    let identity = pool.identity
     let inner = inner
     // The pins and the reference to the pool end here, before the pool may.
     discardPool()

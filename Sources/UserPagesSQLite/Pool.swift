@@ -87,6 +87,9 @@ final class Pool: Sendable {
     storeWrappers.withLock { $0[poolFile.path] }?(poolFile) ?? poolFile.file
   }
 
+  /// Which pool of the process it is.
+  var identity: PoolIdentity { PoolIdentity(file: poolFile.identity, isImmutable: options.isImmutable) }
+
   /// Every file that the pool keeps open, to be closed when it has ended.
   var files: [PoolFile] { [poolFile] + (laterFile.withLock { $0 }.map { [$0] } ?? []) }
 

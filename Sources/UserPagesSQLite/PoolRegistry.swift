@@ -14,6 +14,15 @@ struct FileIdentity: Hashable, Sendable {
   }
 }
 
+/// Which pool of the process: a file has two at most.
+///
+/// Connections with `immutable=1` have one of their own. They read without a lock, so their pages may be those of a
+/// transaction that is not committed yet. Nothing would have the other connections' pool forget such a page.
+struct PoolIdentity: Hashable, Sendable {
+  let file: FileIdentity
+  let isImmutable: Bool
+}
+
 /// A file that is open for a pool.
 struct PoolFile: Sendable {
   let identity: FileIdentity
@@ -71,7 +80,7 @@ struct PoolFile: Sendable {
   }
 }
 
-/// The pools of the process, one for each file.
+/// The pools of the process, by `PoolIdentity`.
 ///
 /// Closing any descriptor of a file drops the locks that the process has on it by `fcntl(2)`. So a pool's file is
 /// closed only when no other descriptor of the process leads to it (`closeParked`). Until then it is kept, and used
@@ -83,7 +92,7 @@ enum PoolRegistry {
   }
 
   private struct State {
-    var pools: [FileIdentity: Open] = [:]
+    var pools: [PoolIdentity: Open] = [:]
     /// Files without a pool that cannot be closed yet. A file has several if its name was given to another one while
     /// the name was opened.
     var parked: [FileIdentity: [PoolFile]] = [:]
@@ -124,9 +133,10 @@ enum PoolRegistry {
       var status = stat()
       guard stat(path, &status) == 0 else { throw .file(.inspect, errno: errno) }
       let identity = FileIdentity(status)
-      if let open = state.pools[identity] {
+      let poolIdentity = PoolIdentity(file: identity, isImmutable: options.isImmutable)
+      if let open = state.pools[poolIdentity] {
         if writes, !open.pool.isWritable { try makeWritable(open.pool, path, &state) }
-        state.pools[identity]?.connections += 1
+        state.pools[poolIdentity]?.connections += 1
         return open.pool
       }
       YieldPoint.poolFileBetweenLookAndOpen.reach()
@@ -135,7 +145,7 @@ enum PoolRegistry {
       do throws(PageError) {
         guard file.identity == identity else { throw .file(.open, errno: EINVAL) }
         let pool = try Pool(file, options)
-        state.pools[identity] = Open(pool: pool, connections: 1)
+        state.pools[poolIdentity] = Open(pool: pool, connections: 1)
         return pool
       } catch {
         // Beside one that is parked already. It must not take its place: the other one would be closed.
@@ -165,7 +175,7 @@ enum PoolRegistry {
   }
 
   /// Ends a connection's use of a pool. The connection has closed its own descriptor, and refers to the pool no more.
-  static func disconnect(_ identity: FileIdentity) {
+  static func disconnect(_ identity: PoolIdentity) {
     var last = state.withLock { state -> Pool? in
       guard var open = state.pools[identity] else { return nil }
       open.connections -= 1

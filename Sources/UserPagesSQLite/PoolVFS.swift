@@ -83,7 +83,7 @@ struct PoolVFS: @unchecked Sendable {
       let isRefused = options.isExclusive && pool.locks == nil
       // Between the two times that the name was opened it may have been given to another file.
       if isRefused || inner.hasMoved {
-        PoolRegistry.disconnect(pool.poolFile.identity)
+        PoolRegistry.disconnect(pool.identity)
         throw PageError.busy
       }
       let methods = inner.hasSharedMemory || pool.locks != nil ? IOMethods.withSharedMemory : .withoutSharedMemory

@@ -67,7 +67,7 @@ extension ErrorTests {
         FailingStore.fail(.writes)
       }
       #expect(pool.cache.dirtyPages > 0)
-      PoolRegistry.disconnect(pool.poolFile.identity)
+      PoolRegistry.disconnect(pool.identity)
       #expect(pool.cache.dirtyPages == 0)
     }
   }

@@ -79,7 +79,7 @@ import UserPages
       var options = DatabaseOptions()
       options.isExclusive = true
       var first: Pool? = try PoolRegistry.connect(path, options)
-      let identity = try #require(first).poolFile.identity
+      let identity = try #require(first).identity
       PoolRegistry.disconnect(identity)
       #expect(try other.ask("SELECT sum(a) FROM t;") == "1\n")
       let second = try PoolRegistry.connect(path, options)

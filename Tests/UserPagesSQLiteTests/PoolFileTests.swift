@@ -52,7 +52,7 @@
         let path = "\(folder)/a.db"
         try Database(path, nil).run("CREATE TABLE t(a)")
         let first = try PoolRegistry.connect(path, DatabaseOptions())
-        let identity = first.poolFile.identity
+        let identity = first.identity
         PoolRegistry.disconnect(identity)
         let second = try PoolRegistry.connect(path, DatabaseOptions())
         defer { PoolRegistry.disconnect(identity) }

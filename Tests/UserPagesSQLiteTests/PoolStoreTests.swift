@@ -15,12 +15,10 @@ import Testing
     @Test func whatIsReadWithoutALockIsNotServed() throws {
       try Tool.withFolder { folder in
         let path = "\(folder)/a.db"
-        try Database(path, nil).run(
-          "CREATE TABLE t(a INTEGER PRIMARY KEY, n, b); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n "
-            + "WHERE i<200) INSERT INTO t SELECT i, 1000, zeroblob(3500) FROM n")
+        try Self.makeDatabase(path)
         let database = try Database(path, "pool=1M")
         let pool = try PoolRegistry.connect(path, DatabaseOptions())
-        defer { PoolRegistry.disconnect(pool.poolFile.identity) }
+        defer { PoolRegistry.disconnect(pool.identity) }
         let freezer = Freezer()
         defer { freezer.remove() }
         let reader = freezer.freezeThread(of: pool.cache.memory, at: .readAheadBeforeLock)
@@ -28,23 +26,56 @@ import Testing
         #expect(try database.number("SELECT n FROM t LIMIT 1") == 1000)
         #expect(reader.waitUntilFrozen())
         let ahead = try #require((0..<64).first { pool.cache.states[$0].kind == .reading })
-        var status = stat()
-        #expect(stat(path, &status) == 0)
-        let other = try SQLShell(path)
-        let changes = try other.ask(
-          "PRAGMA cache_size=1; PRAGMA synchronous=OFF; BEGIN; UPDATE t SET n=2000; SELECT changes();")
-        #expect(changes == "200\n")
-        reader.thaw()
-        while pool.cache.states[ahead].kind == .reading { usleep(100) }
-        _ = try other.ask("ROLLBACK;")
-        try other.quit()
-        let times = [status.st_atim, status.st_mtim]
-        #expect(utimensat(AT_FDCWD, path, times, 0) == 0)
+        try Self.duringATransactionOfAnotherProcess(path) {
+          reader.thaw()
+          while pool.cache.states[ahead].kind == .reading { usleep(100) }
+        }
         #expect(try database.number("SELECT sum(n) FROM t") == 200 * 1000)
         #expect(try database.run("PRAGMA integrity_check") == [["ok"]])
       }
     }
   #endif
+
+  /// A connection that asks for no lock reads meanwhile.
+  @Test func whatAnImmutableConnectionReadsIsNotServedToOthers() throws {
+    try Tool.withFolder { folder in
+      let path = "\(folder)/a.db"
+      try Self.makeDatabase(path)
+      let database = try Database(path, "pool=1M")
+      #expect(try database.number("SELECT n FROM t LIMIT 1") == 1000)
+      let immutable = try Database(path, "pool=1M&immutable=1", flags: SQLITE_OPEN_READONLY)
+      #expect(try immutable.statistic("connections") == 1)
+      try Self.duringATransactionOfAnotherProcess(path) {
+        let answer = immutable.answer("SELECT sum(n) FROM t")
+        #expect(answer.value != "200000", "it reads what is not committed")
+      }
+      #expect(try database.number("SELECT sum(n) FROM t") == 200 * 1000)
+      #expect(try database.run("PRAGMA integrity_check") == [["ok"]])
+    }
+  }
+
+  /// 200 rows, a page each.
+  private static func makeDatabase(_ path: String) throws {
+    try Database(path, nil).run(
+      "CREATE TABLE t(a INTEGER PRIMARY KEY, n, b); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n "
+        + "WHERE i<200) INSERT INTO t SELECT i, 1000, zeroblob(3500) FROM n")
+  }
+
+  /// Runs `body` while another process has written all rows to the file, and then rolls back, within one tick of the
+  /// clock that stamps the file.
+  private static func duringATransactionOfAnotherProcess(_ path: String, _ body: () throws -> Void) throws {
+    var status = stat()
+    #expect(stat(path, &status) == 0)
+    let other = try SQLShell(path)
+    let changes = try other.ask(
+      "PRAGMA cache_size=1; PRAGMA synchronous=OFF; BEGIN; UPDATE t SET n=2000; SELECT changes();")
+    #expect(changes == "200\n")
+    try body()
+    _ = try other.ask("ROLLBACK;")
+    try other.quit()
+    let times = [status.st_atim, status.st_mtim]
+    #expect(utimensat(AT_FDCWD, path, times, 0) == 0)
+  }
 
   /// What a read began in one period and ended in the next.
   @Test func aReadOutlivesNoPeriod() throws {
