@@ -37,8 +37,7 @@ extension Connection {
     }
   }
 
-  /// Forgets what a failed write, or a failed sync, of a checkpoint left dirty. SQLite has heard of the error, and the
-  /// WAL has the pages.
+  /// Forgets what a failed write of a checkpoint left dirty. SQLite has heard of the error, and the WAL has the pages.
   ///
   /// Without it a commit is lost:
   /// 1. This process's checkpoint fails to write page p.
@@ -77,9 +76,19 @@ extension Connection {
       return SQLITE_OK
     } catch {
       // What the disk did not make durable is dirty again.
-      discardUnwritten()
+      retryCheckpointSync()
       return ResultCode.of(error, ResultCode.sync)
     }
+  }
+
+  /// Writes what a failed sync of a checkpoint left dirty once more, and forgets what then is still dirty.
+  ///
+  /// SQLite has the WAL for the pages of this checkpoint, and none for those of an earlier part: that was over without
+  /// a sync, and no checkpoint copies it again. The connection has the checkpoint lock still, so no other process has
+  /// written these pages since. The error stands: a page that was evicted is not written again.
+  private func retryCheckpointSync() {
+    guard writesThrough else { return }
+    do throws(PageError) { try handle.sync() } catch { pool.coherence.discard() }
   }
 
   /// Returns when the file has all that was written.

@@ -24,7 +24,8 @@ struct Connection: ~Copyable {
   /// - In an exclusive pool it stays dirty. The next flush writes it, or notes an error of its own.
   ///
   /// A failed sync is reported to each connection once, as `fsync(2)` does. It may have lost what an earlier part of a
-  /// checkpoint wrote: that part was over without a sync, and no checkpoint copies it again.
+  /// checkpoint wrote: that part was over without a sync, and no checkpoint copies it again. The pool writes what it
+  /// still has of it (`retryCheckpointSync`).
   let handle: PageCache.Handle
   let counters = ConnectionCounters()
   // Not retained again: `pool` holds both. A call would change a count that all connections share.

@@ -37,6 +37,32 @@ extension ErrorTests {
     }
   }
 
+  /// The first part of a checkpoint is in the file without a sync when that of the second part fails, once.
+  @Test func aFailedSyncWritesTheCheckpointsEarlierPartAgain() throws {
+    try withFailingStore { path in
+      let database = try Database(path, "pool=1M")
+      try database.run("\(Self.walSchema); PRAGMA wal_checkpoint(TRUNCATE); PRAGMA synchronous=FULL")
+      try database.run("UPDATE t SET b=zeroblob(901) WHERE a<=200")
+      let reader = try Database(path)
+      try reader.run("BEGIN; SELECT count(*) FROM t")
+      try database.run("UPDATE t SET b=zeroblob(902) WHERE a>200")
+      FailingStore.written.withLock { $0 = [] }
+      let answer = try database.run("PRAGMA wal_checkpoint(PASSIVE)")
+      #expect(answer[0][0] == "0" && answer[0][1] != answer[0][2], "only a part")
+      let part = Set(FailingStore.written.withLock { $0 })
+      #expect(part.count > 20)
+      try reader.run("COMMIT")
+      FailingStore.written.withLock { $0 = [] }
+      FailingStore.fail([.syncs, .once])
+      #expect(database.answer("PRAGMA wal_checkpoint(PASSIVE)").code == ResultCode.sync)
+      let writtenAgain = FailingStore.written.withLock { $0 }
+      #expect(part.isSubset(of: writtenAgain))
+      #expect(try database.statistic("dirty_pages") == 0)
+      try database.run("PRAGMA wal_checkpoint(TRUNCATE)")
+      try Database(path, nil).expectIntact()
+    }
+  }
+
   /// With `synchronous=OFF` no sync follows a checkpoint, and the last connection deletes the WAL after it.
   @Test(arguments: ["pool=1M", "pool=1M&exclusive=1"], [false, true])
   func aFailedCheckpointWithoutSyncsKeepsTheWAL(parameters: String, leavesWAL: Bool) throws {

@@ -17,10 +17,14 @@ import UserPages
       static let writes = Failures(rawValue: 2)
       static let syncs = Failures(rawValue: 4)
       static let room = Failures(rawValue: 8)
+      /// The first failure is the only one.
+      static let once = Failures(rawValue: 16)
     }
 
     static let failures = Atomic<Int>(0)
     static let refused = Atomic<Int>(0)
+    /// The page of each write that succeeded.
+    static let written = Guarded<[Int]>([])
     private let file: DirectFile
 
     init(_ file: DirectFile) { self.file = file }
@@ -31,6 +35,7 @@ import UserPages
       let failures = Failures(rawValue: failures.load(ordering: .sequentiallyConsistent))
       guard failures.contains(failure) else { return }
       refused.wrappingAdd(1, ordering: .relaxed)
+      if failures.contains(.once) { fail([]) }
       throw .file(step, errno: failure == .room ? ENOSPC : EIO)
     }
 
@@ -46,6 +51,7 @@ import UserPages
       try Self.check(.writes, .write)
       try Self.check(.room, .write)
       try file.write(from: page, pages)
+      Self.written.withLock { $0 += page..<page + pages.count }
     }
 
     func setByteCount(_ count: Int) throws(PageError) { try file.setByteCount(count) }
