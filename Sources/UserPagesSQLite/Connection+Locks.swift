@@ -99,8 +99,13 @@ extension Connection {
     let locks = offset..<offset + count
     if flags & SQLITE_SHM_UNLOCK == 0, locks.contains(WALIndex.checkpointLock) { handle.skipWriteErrors() }
     if isExclusive { return pool.sharedMemory.lock(owner, offset, count, flags) }
-    if flags & SQLITE_SHM_SHARED != 0, let readLock, WALIndex.readMarks.contains(offset) {
-      return flags & SQLITE_SHM_UNLOCK != 0 ? pool.readLocks.endRead(readLock, of: offset) : readLock.lock(offset)
+    if flags & SQLITE_SHM_SHARED != 0, let readLock {
+      if WALIndex.readMarks.contains(offset) {
+        return flags & SQLITE_SHM_UNLOCK != 0 ? pool.readLocks.endRead(readLock, of: offset) : readLock.lock(offset)
+      }
+      // The default VFS has a connection's shared locks in one word. Where SQLite is built with
+      // `SQLITE_ENABLE_SETLK_TIMEOUT`, each lock has a mutex of its own, so no other thread may change that word now.
+      readLock.giveBack(WALIndex.readMarks)
     }
     guard let walIndex, flags & SQLITE_SHM_EXCLUSIVE != 0 else { return inner.lockSharedMemory(offset, count, flags) }
     // A recovery has both locks, and checkpoints nothing.

@@ -15,7 +15,8 @@ import UserPages
 ///     ends it         used -> kept            unlocks the mark at the default VFS
 ///     begins another  kept -> used            changing -> none
 ///
-/// A connection that meets `changing` waits: that lasts as long as one call of `fcntl`.
+/// A thread that meets `changing` waits: that lasts as long as one call of `fcntl`. So does another connection that
+/// wants a mark for itself. Otherwise it finds a mark locked that no transaction uses.
 ///
 /// ORDERING [kept-lock]: each change of the state releases, and each look at it acquires. So what a transaction has
 /// read, it has read before the mark is unlocked, whichever thread unlocks it.
@@ -55,7 +56,6 @@ final class WALReadLock: Sendable {
   private func lockAnew(_ mark: Int32) -> Int32 {
     // One lock is kept at most: a kept one on another mark ends here.
     giveBack(WALIndex.readMarks)
-    while state.load(ordering: .acquiring) == State.changing { sched_yield() }
     let result = inner.lockSharedMemory(mark, 1, SQLITE_SHM_LOCK | SQLITE_SHM_SHARED)
     // SQLite has one mark at a time. If it had two, the second would be the default VFS's alone.
     if result == SQLITE_OK, state.load(ordering: .relaxed) == State.none {
@@ -80,13 +80,17 @@ final class WALReadLock: Sendable {
     return inner.lockSharedMemory(mark, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_SHARED)
   }
 
-  /// Unlocks the mark, if it is kept and one of `marks`. Any thread, while the connection is open.
+  /// Unlocks the mark, if it is kept and one of `marks`. When this returns, no thread is unlocking it. Any thread,
+  /// while the connection is open.
   func giveBack(_ marks: Range<Int32>) {
     // ORDERING [kept-lock], [kept-then-look].
     let before = state.load(ordering: .sequentiallyConsistent)
     guard let mark = State.keptMark(before), marks.contains(mark),
       state.compareExchange(expected: before, desired: State.changing, ordering: .acquiringAndReleasing).exchanged
-    else { return }
+    else {
+      while state.load(ordering: .acquiring) == State.changing { sched_yield() }
+      return
+    }
     // ORDERING [kept-lock]: what was read comes before this.
     // There is nothing to do about an error: a lock that the kernel keeps is that of a reader.
     _ = inner.lockSharedMemory(mark, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_SHARED)

@@ -56,9 +56,13 @@ final class WALReadLocks: @unchecked Sendable {
   }
 
   /// Gives a connection's lock back and forgets it. Before its object of the default VFS ends.
+  ///
+  /// In one step: a connection that wants the mark must not miss a lock that is forgotten and not given back yet.
   func remove(_ lock: WALReadLock) {
-    locks.withLock { $0.removeAll { $0 === lock } }
-    lock.giveBack(WALIndex.readMarks)
+    locks.withLock { locks in
+      locks.removeAll { $0 === lock }
+      lock.giveBack(WALIndex.readMarks)
+    }
   }
 
   /// Gives a connection's lock back. When this returns, no other thread is about to. Before the connection gives the

@@ -57,6 +57,55 @@ import Testing
     #expect(file.unlocks == 0)
   }
 
+  /// The connection closes, or begins a read of another mark, and its call that unlocks the mark is under way.
+  @Test(arguments: [true, false]) func aRequestWaitsForAMarkThatIsBeingUnlocked(isClosing: Bool) throws {
+    try #require(Database.registration == SQLITE_OK)
+    let file = CountingFile()
+    let locks = WALReadLocks(isAlone: { true })
+    let lock = try #require(locks.add(file.inner))
+    #expect(lock.lock(4) == SQLITE_OK && lock.keep(4))
+    file.holdsUnlocks = true
+    let owner = CheckedThread { if isClosing { locks.remove(lock) } else { #expect(lock.lock(5) == SQLITE_OK) } }
+    usleep(20_000)
+    let isUnlocked = Atomic(false)
+    let other = CheckedThread {
+      locks.giveBack(4..<5)
+      isUnlocked.store(true, ordering: .sequentiallyConsistent)
+    }
+    usleep(20_000)
+    let isEarly = isUnlocked.load(ordering: .sequentiallyConsistent)
+    #expect(!isEarly)
+    file.holdsUnlocks = false
+    try other.join()
+    try owner.join()
+    #expect(file.unlocks == 1)
+    if !isClosing { locks.remove(lock) }
+  }
+
+  /// SQLite locks the index for reading while it waits for a recovery.
+  @Test func aSharedLockThatIsNoMarksComesAfterTheKeptOne() throws {
+    try #require(Database.registration == SQLITE_OK)
+    try Tool.withFolder { folder in
+      let path = "\(folder)/a.db"
+      try Database(path, nil).run("CREATE TABLE t(a)")
+      let file = CountingFile()
+      let pool = try PoolRegistry.connect(path, DatabaseOptions())
+      let connection = Connection(file.inner, pool, DatabaseOptions())
+      pool.readLocks.isStretch.store(true, ordering: .releasing)
+      // A noncopyable value is no part of what `#expect` shows.
+      let isRead = connection.lockSharedMemory(4, 1, SQLITE_SHM_LOCK | SQLITE_SHM_SHARED) == SQLITE_OK
+      let isEnded = connection.lockSharedMemory(4, 1, SQLITE_SHM_UNLOCK | SQLITE_SHM_SHARED) == SQLITE_OK
+      #expect(isRead && isEnded)
+      #expect(file.unlocks == 0)
+      let recovery = WALIndex.recoveryLock
+      let isLocked = connection.lockSharedMemory(recovery, 1, SQLITE_SHM_LOCK | SQLITE_SHM_SHARED) == SQLITE_OK
+      #expect(isLocked)
+      #expect((file.locks, file.unlocks) == (2, 1))
+      let closed = connection.close()
+      #expect(closed == SQLITE_OK)
+    }
+  }
+
   /// A checkpoint that begins the WAL anew wants every mark for itself.
   @Test func aConnectionOfTheProcessGetsTheMark() throws {
     try Tool.withFolder { folder in
@@ -142,152 +191,5 @@ import Testing
     let writer = try Database("\(folder)/a.db", "pool=1M")
     try writer.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; CREATE TABLE t(a); INSERT INTO t VALUES(0)")
     return (try Database("\(folder)/a.db"), writer)
-  }
-}
-
-/// Stretches, in which locks are kept.
-@Suite(.offThePool) struct KeptLockStretchTests {
-  /// One connection, and whether its process is the only one.
-  private struct Subject: Sendable {
-    let file = CountingFile()
-    let locks: WALReadLocks
-    let lock: WALReadLock
-    // What `WALReadLocks.add` makes where SQLite has mutexes.
-    init?(isAlone: Bool = true) {
-      locks = WALReadLocks(isAlone: { isAlone })
-      guard let lock = locks.add(file.inner) else { return nil }
-      self.lock = lock
-    }
-
-    func read() {
-      #expect(lock.lock(4) == SQLITE_OK)
-      #expect(locks.endRead(lock, of: 4) == SQLITE_OK)
-    }
-
-    /// Reads until a lock is kept. Returns false after `seconds`.
-    func readUntilKept(seconds: Double = 10) -> Bool {
-      let end = ContinuousClock.now + .seconds(seconds)
-      while ContinuousClock.now < end {
-        read()
-        if file.locks != file.unlocks { return true }
-      }
-      return false
-    }
-
-    func end() {
-      locks.remove(lock)
-      locks.end()
-      #expect(file.locks == file.unlocks)
-    }
-  }
-
-  @Test func readsWithoutAPauseKeepTheirLock() throws {
-    try #require(Database.registration == SQLITE_OK)
-    let subject = try #require(Subject())
-    #expect(subject.readUntilKept())
-    subject.end()
-  }
-
-  /// The second read ends in the time of the stretch that the first one might have begun.
-  @Test func aReadAloneKeepsNothing() throws {
-    try #require(Database.registration == SQLITE_OK)
-    for _ in 0..<50 {
-      let subject = try #require(Subject())
-      subject.read()
-      usleep(1500)
-      subject.read()
-      #expect(subject.file.unlocks == 2)
-      subject.end()
-    }
-  }
-
-  @Test func besideAnotherProcessNoLockIsKept() throws {
-    try #require(Database.registration == SQLITE_OK)
-    let subject = try #require(Subject(isAlone: false))
-    #expect(!subject.readUntilKept(seconds: 0.1))
-    subject.end()
-  }
-
-  /// The connection reads nothing more.
-  @Test func theEndOfAStretchGivesTheLockBack() throws {
-    try #require(Database.registration == SQLITE_OK)
-    let subject = try #require(Subject())
-    #expect(subject.readUntilKept())
-    let end = ContinuousClock.now + .seconds(10)
-    while subject.file.locks != subject.file.unlocks, ContinuousClock.now < end { usleep(500) }
-    #expect(subject.file.locks == subject.file.unlocks)
-    subject.end()
-  }
-
-  #if DEBUG
-    /// The stretch ends between the connection's look and its lock's being kept, so the thread does not find the lock.
-    @Test func aConnectionThatIsLateGivesItsLockBack() throws {
-      try #require(Database.registration == SQLITE_OK)
-      let subject = try #require(Subject())
-      let freezer = Freezer()
-      defer { freezer.remove() }
-      let isOver = Atomic(false)
-      let reader = freezer.start("reader", freezeAt: .readLockBetweenLookAndKeep) {
-        repeat { subject.read() } while !isOver.load(ordering: .acquiring)
-      }
-      try #require(reader.waitUntilFrozen())
-      while subject.locks.isStretch.load(ordering: .acquiring) { usleep(500) }
-      usleep(20_000)
-      isOver.store(true, ordering: .releasing)
-      reader.thaw()
-      try reader.join()
-      #expect(subject.file.locks == subject.file.unlocks)
-      subject.end()
-    }
-  #endif
-}
-
-/// A file object of SQLite's. All its locks are free, and it counts the calls, on any thread.
-private final class CountingFile: Sendable {
-  private struct Object {
-    var base = sqlite3_file()
-    var counts: Unmanaged<Counts>
-  }
-
-  private final class Counts: Sendable {
-    let locks = Atomic(0)
-    let unlocks = Atomic(0)
-    let result = Atomic(SQLITE_OK)
-  }
-
-  private let counts = Counts()
-  let inner: InnerFile
-
-  init() {
-    var methods = sqlite3_io_methods()
-    methods.iVersion = 2
-    methods.xShmLock = { file, _, _, flags in
-      let object = UnsafeMutableRawPointer(file!).assumingMemoryBound(to: Object.self)
-      let counts = object.pointee.counts.takeUnretainedValue()
-      if flags & SQLITE_SHM_UNLOCK != 0 {
-        counts.unlocks.wrappingAdd(1, ordering: .sequentiallyConsistent)
-      } else {
-        counts.locks.wrappingAdd(1, ordering: .sequentiallyConsistent)
-      }
-      return counts.result.load(ordering: .sequentiallyConsistent)
-    }
-    let table = UnsafeMutablePointer<sqlite3_io_methods>.allocate(capacity: 1)
-    table.initialize(to: methods)
-    let object = UnsafeMutablePointer<Object>.allocate(capacity: 1)
-    object.initialize(to: Object(counts: .passUnretained(counts)))
-    object.pointee.base.pMethods = UnsafePointer(table)
-    inner = InnerFile(file: UnsafeMutableRawPointer(object).assumingMemoryBound(to: sqlite3_file.self))
-  }
-
-  deinit {
-    inner.file.pointee.pMethods.deallocate()
-    UnsafeMutableRawPointer(inner.file).deallocate()
-  }
-
-  var locks: Int { counts.locks.load(ordering: .sequentiallyConsistent) }
-  var unlocks: Int { counts.unlocks.load(ordering: .sequentiallyConsistent) }
-  var result: Int32 {
-    get { counts.result.load(ordering: .sequentiallyConsistent) }
-    set { counts.result.store(newValue, ordering: .sequentiallyConsistent) }
   }
 }
