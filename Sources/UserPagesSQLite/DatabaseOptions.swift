@@ -26,6 +26,9 @@ struct DatabaseOptions: Equatable, Sendable {
   /// Whether other processes are refused (`SQLITE_BUSY`) as long as the pool is there.
   var isExclusive = false
 
+  /// Whether the connection shares no pool with those that lock (`PoolIdentity`).
+  var isApart: Bool { isImmutable && !isExclusive }
+
   init() {}
 
   /// The options in the URI of a file, by the name that `xOpen` got.

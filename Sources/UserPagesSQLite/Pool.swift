@@ -88,7 +88,7 @@ final class Pool: Sendable {
   }
 
   /// Which pool of the process it is.
-  var identity: PoolIdentity { PoolIdentity(file: poolFile.identity, isImmutable: options.isImmutable) }
+  var identity: PoolIdentity { PoolIdentity(poolFile.identity, options) }
 
   /// Every file that the pool keeps open, to be closed when it has ended.
   var files: [PoolFile] { [poolFile] + (laterFile.withLock { $0 }.map { [$0] } ?? []) }

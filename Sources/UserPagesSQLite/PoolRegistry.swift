@@ -17,10 +17,16 @@ struct FileIdentity: Hashable, Sendable {
 /// Which pool of the process: a file has two at most.
 ///
 /// Connections with `immutable=1` have one of their own. They read without a lock, so their pages may be those of a
-/// transaction that is not committed yet. Nothing would have the other connections' pool forget such a page.
+/// transaction that is not committed yet. Nothing would have the other connections' pool forget such a page. With
+/// `exclusive=1` no other process has a transaction, and the pool is the file's only one.
 struct PoolIdentity: Hashable, Sendable {
   let file: FileIdentity
-  let isImmutable: Bool
+  let isApart: Bool
+
+  init(_ file: FileIdentity, _ options: DatabaseOptions) {
+    self.file = file
+    isApart = options.isApart
+  }
 }
 
 /// A file that is open for a pool.
@@ -133,7 +139,7 @@ enum PoolRegistry {
       var status = stat()
       guard stat(path, &status) == 0 else { throw .file(.inspect, errno: errno) }
       let identity = FileIdentity(status)
-      let poolIdentity = PoolIdentity(file: identity, isImmutable: options.isImmutable)
+      let poolIdentity = PoolIdentity(identity, options)
       if let open = state.pools[poolIdentity] {
         if writes, !open.pool.isWritable { try makeWritable(open.pool, path, &state) }
         state.pools[poolIdentity]?.connections += 1

@@ -54,6 +54,20 @@ import Testing
     }
   }
 
+  /// No other process has a transaction then, and the file's lock is the one pool's.
+  @Test(arguments: [true, false]) func anExclusivePoolIsThatOfImmutableConnectionsToo(isImmutableFirst: Bool) throws {
+    try Tool.withFolder { folder in
+      let path = "\(folder)/a.db"
+      try Self.makeDatabase(path)
+      let parameters = ["pool=1M&exclusive=1", "pool=1M&exclusive=1&immutable=1"]
+      let first = try Database(path, parameters[isImmutableFirst ? 1 : 0])
+      #expect(try first.number("SELECT sum(n) FROM t") == 200 * 1000)
+      let second = try Database(path, parameters[isImmutableFirst ? 0 : 1])
+      #expect(try second.statistic("connections") == 2)
+      #expect(try second.number("SELECT sum(n) FROM t") == 200 * 1000)
+    }
+  }
+
   /// 200 rows, a page each.
   private static func makeDatabase(_ path: String) throws {
     try Database(path, nil).run(
