@@ -25,7 +25,13 @@ import Synchronization
 ///
 /// ORDERING [slot-release]: the length's store is a release, its load in a scan an acquire. So a scan that comes early
 /// reads no frame that is not written. The owner's claim comes after the last access of the slot's former holder, as
-/// for a single frame.
+/// for a single frame. A claim ends with a release fence, and a scan of a list with an acquire fence. Without the two a
+/// holder's store lands in the frame's next life:
+///
+/// 1. a scan reads the slot and the length of a list;
+/// 2. the holder of that list stores to a page of it, and vacates the slot;
+/// 3. the slot's owner claims it, and writes another frame over that page's;
+/// 4. the scan reads that frame. The page is in no list, and the scan has acquired neither slot nor length anew.
 ///
 /// Frames lie in chunks of a page. A slot keeps its chunks for good, linked in the order in which they were needed. So
 /// a scan may follow the links at any time. A trivial value: its owner vacates it exactly once.
@@ -61,6 +67,8 @@ struct PinList: @unchecked Sendable {
       guard let first = PinListChunk(ofSlot: index, thread: thread) else { return nil }
       first.setLength(0)
       block[index].store(first.address | listBits(isPin: isPin), ordering: .releasing)
+      // ORDERING [slot-release]: before any frame is written, pairs with the fence of a scan.
+      atomicMemoryFence(ordering: .releasing)
       return PinList(PinSlot(block + index), first)
     }
     return nil
@@ -116,6 +124,8 @@ struct PinList: @unchecked Sendable {
     let pinBit = word & PinSlot.pinBit
     let first = PinListChunk(address: word & ~(PinSlot.pinBit | PinSlot.listBit))
     first.forEach(first.length) { body($0 | pinBit) }
+    // ORDERING [slot-release]: after the frames, which may be a later list's. Pairs with the fence of a claim.
+    atomicMemoryFence(ordering: .acquiring)
   }
 }
 

@@ -187,3 +187,30 @@ func numberAgainstBreakUp(_ engine: PinEngine) {
     memory.census() == Census(framesInUse: 0, tableNodes: 0, mapcounts: 0, pins: 0, references: 0), "something leaked")
   check(memory.freePages == memory.ramPages, "frames leaked")
 }
+
+/// A part is retained by its number and stored to, while its 2 MiB are broken up and the parts without a user are used
+/// again: the store lands before that, or the frame stays.
+func numberAgainstReuseAfterBreakUp(_ engine: PinEngine) {
+  let memory = try! PhysicalMemory(ramPages: 2 * Page.pagesPerHuge, spanPages: 4096)
+  let frames = memory.frames
+  let first = memory.allocateHugeFrame(.noWait)!
+  let part = first + 1
+  frames.beginHuge(first, anonymous: false, mapped: false)
+  inParallel(
+    {
+      RCU.read { section in
+        guard let folio = try! memory.retainFolio(of: part, section) else { return }
+        if folio.descriptor == frames.frame(first).descriptor { frames.bytes(of: part).store(Setting.other) }
+        memory.put(folio, Frame.oneReference)
+      }
+    },
+    {
+      guard let unused = frames.breakUp(first, users: [first]) else { return }
+      frames.bytes(of: part).store(Setting.foreign)
+      check(frames.bytes(of: part).load(as: UInt64.self) == Setting.foreign, "a store landed in another space")
+      for pfn in unused { memory.discardFrame(pfn) }
+    })
+  memory.put(frames.frame(first), Frame.oneReference)
+  memory.flushDeferredFrees()
+  check(memory.freePages == memory.ramPages, "frames leaked")
+}

@@ -14,6 +14,10 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("repinstore-reuse", { pinnedStoreAgainstReuse(Setting(engine: $0, .again)) }),
   ("repinpinstore-reuse", twoPinnedStoresAgainstReuse),
   ("rangestore-reuse", rangeStoreAgainstReuse),
+  ("handed-reuse", { handedPinAgainstReuse($0) }),
+  ("handed-other-reuse", { handedPinAgainstReuse($0, isOther: true) }),
+  ("handed-range-reuse", { handedPinAgainstReuse($0, .range) }),
+  ("long-list", { _ in longListAgainstScan() }),
   ("first-pins", firstPins),
   ("pin-pin-unmap", twoPinsAgainstUnmap),
   ("range-unmap", rangePinAgainstUnmap),
@@ -141,6 +145,7 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("unmap-breakup", unmapAgainstBreakUp),
   ("fork-unmap-huge", forkAgainstUnmapOfHuge),
   ("number-breakup", numberAgainstBreakUp),
+  ("number-breakup-reuse", numberAgainstReuseAfterBreakUp),
   ("number-reuse", numberAgainstReuse),
 
   ("futex-lock", { _ in locks(threads: 2) }),

@@ -91,6 +91,15 @@ struct Setting {
     check(try! other.load(at: Self.address, as: UInt64.self) == Self.foreign, "a store landed in another space")
   }
 
+  /// Stores to a frame that is free, and gives it back. No operation of a space goes before, with fences of its own.
+  func storeToFreeFrame() {
+    let pfn = try! memory.allocateFrame(.mayReclaim)
+    let bytes = memory.frames.bytes(of: pfn)
+    bytes.store(Self.foreign)
+    check(bytes.load(as: UInt64.self) == Self.foreign, "a store landed in another space")
+    memory.discardFrame(pfn)
+  }
+
   /// Fills a frame that is free by copying, and gives it back.
   func fillFreeFrame() {
     let pfn = try! memory.allocateFrame(.mayReclaim)

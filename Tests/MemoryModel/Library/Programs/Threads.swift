@@ -8,12 +8,13 @@ private final class ThreadBody: Sendable {
   init(_ run: @escaping Body) { self.run = run }
 }
 
-/// Runs each body on a thread of its own, and returns when all have ended.
-func inParallel(_ bodies: Body...) {
+/// Runs each body on a thread of its own, and `meanwhile` on the calling one. Returns when all have ended.
+func inParallel(_ bodies: Body..., meanwhile: () -> Void = {}) {
   let threads = bodies.map { body in
     let context = Unmanaged.passRetained(ThreadBody(body)).toOpaque()
     return mm_spawn({ Unmanaged<ThreadBody>.fromOpaque($0!).takeRetainedValue().run() }, context)
   }
+  meanwhile()
   for thread in threads { mm_join(thread) }
 }
 
