@@ -28,7 +28,7 @@ void test_entries_and_frames_are_described(void) {
   CHECK_IS(entry.kind, UP_ENTRY_NONE);
   CHECK_IS(up_space_frame(space, BASE, &state), -EFAULT);
   CHECK_OK(up_space_map(space, BASE, 2, READ_WRITE, 0, NULL, 0));
-  // A load finds the page of zeroes, a store a page.
+  // A load finds the zero page, a store a page.
   CHECK_IS(face_word(space, BASE), 0);
   CHECK_OK(up_space_entry(space, BASE, &entry));
   CHECK_IS(entry.kind, UP_ENTRY_ZERO);

@@ -82,7 +82,6 @@ struct KernelOracleTests {
     .enabled(
       if: RunningKernel.missingFeatures == nil, "the kernel has no answer to: \(RunningKernel.missingFeatures ?? "")"))
   func newerWordsAreAnsweredAsByTheKernel() throws {
-    let comparer = Comparer(runner: ScenarioRunner(), oracle: try KernelOracle(program: Tool.gup))
     let text = """
       space A
       map A 0x10000000 4 rw private anon
@@ -104,17 +103,12 @@ struct KernelOracleTests {
       protect B 0x10003000 1 r
       read A 0x10002000 1
       """
-    let outcome = try comparer.compare(try ScenarioParser().parse(text: text, path: "newer"))
-    guard case .same = outcome else {
-      Issue.record("\(outcome)")
-      return
-    }
+    try expectSame(text, path: "newer")
   }
 
   /// The scenarios about disk files, on a real disk.
   @Test(.enabled(if: RunningKernel.missingDisk == nil, "no disk for files: \(RunningKernel.missingDisk ?? "")"))
   func diskFilesAreAnsweredAsByTheKernel() throws {
-    let comparer = Comparer(runner: ScenarioRunner(), oracle: try KernelOracle(program: Tool.gup))
     let text = """
       diskfile d 2 aa
       file f 2 bb
@@ -143,16 +137,11 @@ struct KernelOracleTests {
       read A 0x20000000 4
       read A 0x10001000 1
       """
-    let outcome = try comparer.compare(try ScenarioParser().parse(text: text, path: "disk"))
-    guard case .same = outcome else {
-      Issue.record("\(outcome)")
-      return
-    }
+    try expectSame(text, path: "disk")
   }
 
   /// Pages of memory files and of shared anonymous memory that are paged out. A kernel without swap keeps them.
   @Test func sharedMemoryIsPagedOutAsByTheKernel() throws {
-    let comparer = Comparer(runner: ScenarioRunner(), oracle: try KernelOracle(program: Tool.gup))
     let text = """
       file f 3 33
       space A
@@ -195,7 +184,13 @@ struct KernelOracleTests {
       advise A 0x20001000 1 pageout
       rread B 0x20000fff 2
       """
-    let outcome = try comparer.compare(try ScenarioParser().parse(text: text, path: "shared"))
+    try expectSame(text, path: "shared")
+  }
+
+  /// Runs a scenario on both sides, and expects one answer to each statement.
+  private func expectSame(_ text: String, path: String) throws {
+    let comparer = Comparer(runner: ScenarioRunner(), oracle: try KernelOracle(program: Tool.gup))
+    let outcome = try comparer.compare(try ScenarioParser().parse(text: text, path: path))
     guard case .same = outcome else {
       Issue.record("\(outcome)")
       return

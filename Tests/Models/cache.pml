@@ -23,7 +23,7 @@ inline flush_stores() { skip }
 #define BUSY 8
 #define ZERO 9
 byte place = 1;           /* a frame's number plus one */
-byte entry = EMPTY;       /* of the fault: EMPTY, BUSY, ZERO (the page of zeroes), or a frame's number plus one */
+byte entry = EMPTY;       /* of the fault: EMPTY, BUSY, ZERO (the zero page), or a frame's number plus one */
 byte references[2];
 bool isAnonymous[2];      /* stays when the frame is freed; each `begin` sets it anew */
 bool isFree[2];

@@ -67,7 +67,7 @@
         try playASecondDontNeed(of: .sharedFile) { _ in }
       }
 
-      /// The second operation meets no empty entry: a first touch has filled it with the page of zeroes, which needs no
+      /// The second operation meets no empty entry: a first touch has filled it with the zero page, which needs no
       /// wait.
       @Test func anEntryThatWasFilledAgainHidesNoLoad() throws {
         try playASecondDontNeed(of: .pinnedAnonymous) { stage throws in

@@ -5,7 +5,7 @@
   @testable import UserPages
 
   extension TortureTests {
-    /// Fast pins of the page of zeroes that are frozen while another mapping takes the address.
+    /// Fast pins of the zero page that are frozen while another mapping takes the address.
     ///
     /// A mapping by number that shows the same number makes the same entry, and no pin may have it.
     @Suite struct FrozenZeroPins {
@@ -98,7 +98,7 @@
     }
   }
 
-  /// A device: its every page is the number of the page of zeroes.
+  /// A device: its every page is the number of the zero page.
   private final class ZeroNumbers: Backing {
     private let memory: PhysicalMemory
     init(_ memory: PhysicalMemory) { self.memory = memory }

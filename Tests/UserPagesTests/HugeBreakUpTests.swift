@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  /// Shows the page of zeroes whole. When the hole is filled, each page has a byte.
+  /// Shows the zero page whole. When the hole is filled, each page has a byte.
   private final class Hole: Backing {
     let users: BackingUsers? = BackingUsers()
     let sequence: InvalidationSequence? = InvalidationSequence()

@@ -77,7 +77,7 @@ import Testing
       try space.mapHuge(pages: 512)
       #expect(try space.load(at: hugeBase, as: UInt64.self) == 0)
       #expect(space.says(hugeBase) == "zero r")
-      // The page of zeroes is one entry; it is split for the store, and its neighbours stay.
+      // The zero page is one entry; it is split for the store, and its neighbours stay.
       try space.store(UInt64(2), at: hugeBase.page(1))
       #expect(space.says(hugeBase.page(1)) == "normal rw dirty")
       #expect(space.says(hugeBase.page(2)) == "zero r")

@@ -3,7 +3,7 @@ import Testing
 
 @testable import UserPages
 
-/// Pins of memory that was read and never written: the fast path takes the page of zeroes for reading alone.
+/// Pins of memory that was read and never written: the fast path takes the zero page for reading alone.
 @Suite struct ZeroPagePinTests {
   private static let start: VirtualAddress = 0x10_0000
   private func page(_ index: Int) -> VirtualAddress { Self.start + index * Page.size }

@@ -8,7 +8,7 @@ public struct EntryInformation: Equatable, Sendable, CustomStringConvertible {
     case normal
     /// A page in a frame that has no descriptor, or one that may not be used.
     case special
-    /// The page of zeroes.
+    /// The zero page.
     case zero
     /// 2 MiB, mapped by one entry.
     case huge

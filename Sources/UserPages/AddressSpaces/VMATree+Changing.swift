@@ -37,19 +37,26 @@ extension VMATree {
       anonVMA: mapping.value.anonVMA)
   }
 
+  /// The neighbours that a mapping may be merged with.
+  struct MergeSides: OptionSet {
+    let rawValue: UInt8
+    static let left = MergeSides(rawValue: 1)
+    static let right = MergeSides(rawValue: 2)
+    static let both: MergeSides = [.left, .right]
+  }
+
   /// Adds a mapping where there is none. Merges it with neighbours that match and continue it (`vma_merge_new_range`,
   /// `vma_merge_existing_range`).
   ///
-  /// - Parameters:
-  ///   - mergesLeft: whether it may be merged with its left neighbour.
-  ///   - mergesRight: the same for the right one.
+  /// - Parameter sides: the neighbours that it may be merged with.
   func insert(
-    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, _ anonVMA: AnonVMA = .none,
-    mergesLeft: Bool = true, mergesRight: Bool = true, replacing old: inout Replaced, _ writer: borrowing MmapWriter
+    _ mapping: consuming VMA, mergingWith sides: MergeSides = .both, replacing old: inout Replaced,
+    _ writer: borrowing MmapWriter
   ) {
-    var range = range
-    var firstPage = firstPage
-    let merge = merge(range, attributes, firstPage: firstPage, anonVMA, left: mergesLeft, right: mergesRight, writer)
+    var range = mapping.range
+    var firstPage = mapping.firstPage
+    let attributes = mapping.attributes
+    let merge = merge(mapping, with: sides, writer)
     if let left = merge.left {
       range = left.value.range.lowerBound..<range.upperBound
       firstPage = left.value.firstPage
@@ -64,23 +71,24 @@ extension VMATree {
 
   /// The neighbours that a mapping would be merged with, and the `anon_vma` of what it would become.
   private func merge(
-    _ range: Range<VirtualAddress>, _ attributes: VMA.Attributes, firstPage: Int, _ anonVMA: AnonVMA,
-    left mergesLeft: Bool, right mergesRight: Bool, _ writer: borrowing MmapWriter
+    _ mapping: borrowing VMA, with sides: MergeSides, _ writer: borrowing MmapWriter
   ) -> (left: Mapping?, right: Mapping?, anonVMA: AnonVMA) {
+    let (range, attributes, anonVMA) = (mapping.range, mapping.attributes, mapping.anonVMA)
     var merge: (left: Mapping?, right: Mapping?, anonVMA: AnonVMA) = (nil, nil, anonVMA)
     if attributes.isSpecial { return merge }
     let neighbours = neighbours(of: range, writer.reader)
-    if mergesLeft, let left = neighbours.left, left.end == range.lowerBound, left.mayMatch(attributes),
-      case let left = left.mapping, left.value.backingPage(of: range.lowerBound) == firstPage,
+    if sides.contains(.left), let left = neighbours.left, left.end == range.lowerBound, left.mayMatch(attributes),
+      case let left = left.mapping, left.value.backingPage(of: range.lowerBound) == mapping.firstPage,
       left.value.attributes.matches(attributes),
       let merged = AnonVMA.merged(left.value.anonVMA, anonVMA)
     {
       merge.left = left
       merge.anonVMA = merged
     }
-    let behind = firstPage + (range.upperBound - range.lowerBound) / Page.size
-    if mergesRight, let right = neighbours.right, right.start == range.upperBound, right.mayMatch(attributes),
-      case let right = right.mapping, right.value.firstPage == behind, right.value.attributes.matches(attributes),
+    let behind = mapping.firstPage + (range.upperBound - range.lowerBound) / Page.size
+    if sides.contains(.right), let right = neighbours.right, right.start == range.upperBound,
+      right.mayMatch(attributes), case let right = right.mapping,
+      right.value.firstPage == behind, right.value.attributes.matches(attributes),
       AnonVMA.merged(anonVMA, right.value.anonVMA) != nil
     {
       let own = right.value.anonVMA
@@ -99,7 +107,8 @@ extension VMATree {
   ) -> AnonVMA {
     var plain = attributes
     plain.hugePages = false
-    let merge = merge(range, plain, firstPage: firstPage, .none, left: true, right: true, writer)
+    let mapping = VMA(range: range, attributes: plain, firstPage: firstPage, anonVMA: .none)
+    let merge = merge(mapping, with: .both, writer)
     merge.left?.value.anonVMACell.set(merge.anonVMA)
     merge.right?.value.anonVMACell.set(merge.anonVMA)
     return merge.anonVMA

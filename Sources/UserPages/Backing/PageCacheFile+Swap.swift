@@ -92,10 +92,7 @@ extension PageCacheFile {
       return true
     }
     YieldPoint.pageOutBetweenEntriesAndGrace.reach()
-    // One grace period for both: after the entries' end, and for the references that they held.
-    let period = GracePeriod.next
-    memory.deferred.reclaim()
-    period.wait()
+    memory.waitForReadersOfOldEntries()
     YieldPoint.pageOutBetweenGraceAndLook.reach()
     let slots = PinSlotSnapshot(of: memory.frames)
     var out = 0

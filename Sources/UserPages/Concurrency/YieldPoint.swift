@@ -15,9 +15,9 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   /// A range pin by a list has read entries and written their frames, inside its section, and has not lengthened the
   /// list.
   case rangePinBetweenEntriesAndLength
-  /// The fast path has read an entry that shows the page of zeroes, inside its section, and has not found the mapping.
+  /// The fast path has read an entry that shows the zero page, inside its section, and has not found the mapping.
   case zeroPinBetweenEntryAndMapping
-  /// The fast path has found the mapping for the page of zeroes, inside its section, and has not looked at the entry
+  /// The fast path has found the mapping for the zero page, inside its section, and has not looked at the entry
   /// again.
   case zeroPinBetweenMappingAndSecondLook
   /// The slow path has found the mapping, inside its section, and has not read the entry.

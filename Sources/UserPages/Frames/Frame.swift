@@ -27,7 +27,7 @@ import Synchronization
 ///     bits  0...31  mapcount: entries of the lowest level that map the frame; each has a reference, so never more than those
 ///     bit  32       anonymous: private memory, not a file's
 ///     bit  33       dirty: written since it was last clean, by `release(dirty:)` or through a shared mapping
-///     bit  34       reserved: the owner of a section (a device, the page of zeroes) has one reference, until the section ends
+///     bit  34       reserved: the owner of a section (a device, the zero page) has one reference, until the section ends
 ///     bit  35       allocated: given out by the allocator. Clear in a free frame, and in one that never was in use
 ///     bit  36       data cache clean (Linux's PG_dcache_clean, PG_arch_1)
 ///     bit  37       poisoned: filled with the allocator's poison (debug builds)

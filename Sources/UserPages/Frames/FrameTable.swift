@@ -130,7 +130,7 @@ struct FrameTable: @unchecked Sendable {
   /// Whether the frame's bytes are to be had by `SectionMap.fill(_:count:)` before they are used.
   func isFilledOnDemand(_ pfn: PFN) -> Bool { (word(of: pfn) ?? 0) & Self.patternBit != 0 }
 
-  /// Whether this process may store to the frame's bytes: not to those of an image, nor to the page of zeroes.
+  /// Whether this process may store to the frame's bytes: not to those of an image, nor to the zero page.
   func isWritable(_ pfn: PFN) -> Bool { (word(of: pfn) ?? 0) & Self.writableBit != 0 }
 
   private func word(of pfn: PFN) -> UInt16? {

@@ -189,10 +189,24 @@ public final class PhysicalMemory: Sendable {
     swap.trim(retrying: false)
   }
 
+  /// Returns when a grace period has passed that began after the call. What was deferred before the call is free then,
+  /// but for what pin slots hold.
+  ///
+  /// After entries were emptied, this is what must pass before a look at a frame's holders says something: every section
+  /// that read an entry is over, and the entries' references are put, or kept for a slot.
+  ///
+  /// - Precondition: not inside a read-side section.
+  func waitForReadersOfOldEntries() {
+    // One grace period for both: the cookie is older than the deferred frees' own wait.
+    let period = GracePeriod.next
+    deferred.reclaim()
+    period.wait()
+  }
+
   // MARK: For the layers above
 
   /// Whether a frame's bytes stay mapped until the machine ends, whatever becomes of the frame: those of RAM and of the
-  /// page of zeroes.
+  /// zero page.
   func keepsBytes(_ bytes: FrameBytes) -> Bool {
     let pfn = frames.number(of: bytes)
     return allocator.manages(pfn) || (pfn >= zeroPage && pfn < zeroPage + Page.pagesPerHuge)

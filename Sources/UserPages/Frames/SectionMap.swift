@@ -2,7 +2,7 @@ import CPlatform
 
 /// The sections of physical memory: which frame numbers exist, and giving them out in multiples of 2 MiB.
 ///
-/// A section is RAM, an image's frames, a device's, or those of the page of zeroes. Its life:
+/// A section is RAM, an image's frames, a device's, or those of the zero page. Its life:
 ///
 ///     add            frame numbers, descriptors and bytes are there; `FrameTable.kind(of:)` says so
 ///     endReferences  described sections alone: the owner's reference on each frame is given up

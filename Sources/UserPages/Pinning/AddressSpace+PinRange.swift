@@ -111,7 +111,7 @@ extension AddressSpace {
     return true
   }
 
-  /// Holds a page that the ordinary comparison refused, or at most `limit` that show the page of zeroes. Returns how
+  /// Holds a page that the ordinary comparison refused, or at most `limit` that show the zero page. Returns how
   /// many. Out of line, so that base pages pay nothing.
   @inline(never)
   private func holdOther(
@@ -125,7 +125,7 @@ extension AddressSpace {
     return 1
   }
 
-  /// Holds at most `limit` pages that show the page of zeroes, from `leaf`'s on, by one addition. Returns how many.
+  /// Holds at most `limit` pages that show the zero page, from `leaf`'s on, by one addition. Returns how many.
   private func holdZeroes(
     _ leaf: Leaf, at address: VirtualAddress, limit: Int, _ options: PinOptions, into held: inout HeldFrames
   ) -> Int {

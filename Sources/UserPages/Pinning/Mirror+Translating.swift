@@ -25,7 +25,7 @@ extension Mirror {
     return bytes
   }
 
-  /// Whether bytes stay mapped as long as the machine: those of RAM, and the page of zeroes.
+  /// Whether bytes stay mapped as long as the machine: those of RAM, and the zero page.
   @usableFromInline
   func isPermanent(_ bytes: FrameBytes) -> Bool { space.memory.keepsBytes(bytes) }
 

@@ -143,7 +143,7 @@ extension AddressSpace {
     // Otherwise `retain` would be refused again and again.
     if folio.isAtLimit { return .failed(.outOfMemory) }
     guard let marked = markedAccessed(leaf), retain(folio, options.holdDelta, behind: marked) else { return .again }
-    // There is one page of zeroes, whatever size the entry maps.
+    // There is one zero page, whatever size the entry maps.
     guard isNormal, pte.isHuge else { return .held(HeldRun(first: folio)) }
     let count = leaf.isLowestLevel ? 1 : min(pages, Page.pagesPerHuge - address.pageInHuge)
     return .held(HeldRun(first: frames.frame(leaf.pfn(at: address)), isPart: true, count: count))

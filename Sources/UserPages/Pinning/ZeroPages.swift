@@ -1,13 +1,13 @@
-/// Pins for reading of untouched memory by the fast path: of the page of zeroes.
+/// Pins for reading of untouched memory by the fast path: of the zero page.
 ///
-/// An entry that shows the page of zeroes is special, so the common comparison refuses it, as it refuses a mapping by
+/// An entry that shows the zero page is special, so the common comparison refuses it, as it refuses a mapping by
 /// number. Only the mapping tells the two apart: one by number may show that number as well, and is never pinned. So
 /// the fast path looks the mapping up in its section, O(log n) of the mappings. Linux's fast path gives up instead.
 ///
 /// The page is held as any other, by a slot or by counts. No operation asks whether it is held, because its bytes never
 /// change. So an addition to its counts needs no second look at the entry.
 extension AddressSpace {
-  /// How many pages from `address` on show the page of zeroes and may be held, at most `limit`. 0 if `leaf` shows
+  /// How many pages from `address` on show the zero page and may be held, at most `limit`. 0 if `leaf` shows
   /// another page, or if the slow path must decide.
   ///
   /// Of a node the pages' entries follow each other from `leaf`'s on and are all alike. A pin for writing needs a page
@@ -36,10 +36,10 @@ extension AddressSpace {
     return mapping.value.isDetached ? 0 : pages
   }
 
-  /// The frame of the page of zeroes.
+  /// The frame of the zero page.
   var zeroFrame: Frame { frames.frame(memory.zeroPage) }
 
-  /// Adds the counts for `pages` holds of the page of zeroes. Returns false if it has too many references.
+  /// Adds the counts for `pages` holds of the zero page. Returns false if it has too many references.
   func retainZeroFrame(_ holdDelta: UInt64, pages: Int) -> Bool {
     let counts = holdDelta &* UInt64(pages)
     if zeroFrame.retain(counts) { return true }

@@ -21,7 +21,7 @@ extension Fault {
   // MARK: An empty entry
 
   mutating func handleHugeAnonymousFault(_ site: FaultSite) -> Outcome {
-    // For the page of zeroes, too, unlike a base page's.
+    // For the zero page, too, unlike a base page's.
     if site.lacksAnonVMA { return .needsAnonVMA }
     if access.isWrite { return installHugeFrame(at: site) }
     // The huge zero page.

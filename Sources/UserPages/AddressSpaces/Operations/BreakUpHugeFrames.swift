@@ -142,7 +142,7 @@ extension AddressSpace {
     let address: VirtualAddress
     let ptep: PTEPointer
     let pte: PTE
-    /// Whether the page of zeroes may take its place. In a mapping of a backing that would be the backing's page, which
+    /// Whether the zero page may take its place. In a mapping of a backing that would be the backing's page, which
     /// goes when the backing changes. A locked mapping keeps what it has.
     let mayBeZeroes: Bool
   }

@@ -46,7 +46,7 @@ extension AddressSpace {
   ///   - `invalidArgument` if the mapping is neither pfn nor mixed, no memory has that number, or the frame is free or
   ///     has a page on its way to the swap file. (A page that something holds comes back, and its number is good again.)
   ///   - `invalidArgument` if the mapping is mixed and the frame has a descriptor. Use `insertMixed`.
-  ///   - `invalidArgument` with `writable`, for memory that this process cannot store to: an image, the page of zeroes.
+  ///   - `invalidArgument` with `writable`, for memory that this process cannot store to: an image, the zero page.
   ///   - `invalidArgument` if a private pfn mapping would not be linear any more. Copy-on-write could not tell the
   ///     original.
   public func insertPFN(_ pfn: PFN, at address: VirtualAddress, writable: Bool = false) throws(PageError) {

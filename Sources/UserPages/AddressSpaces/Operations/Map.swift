@@ -70,7 +70,8 @@ extension AddressSpace {
       if hugePages, sharing == .private, !attributes.isPFN, !attributes.isMixed {
         anonVMA = mappings.anonVMABeforeHugePages(range, attributes, firstPage: firstPage, writer)
       }
-      mappings.insert(range, attributes, firstPage: firstPage, anonVMA, replacing: &old, writer)
+      mappings.insert(
+        VMA(range: range, attributes: attributes, firstPage: firstPage, anonVMA: anonVMA), replacing: &old, writer)
       mappings.publish(writer)
       mappings.retire(old, &teardown)
     }

@@ -61,8 +61,10 @@ extension AddressSpace {
     for part in parts {
       mappings.carve(part.range, replacing: &old, writer)
       mappings.insert(
-        part.range, part.attributes, firstPage: part.mapping.value.backingPage(of: part.range.lowerBound),
-        part.mapping.value.anonVMA, replacing: &old, writer)
+        VMA(
+          range: part.range, attributes: part.attributes,
+          firstPage: part.mapping.value.backingPage(of: part.range.lowerBound), anonVMA: part.mapping.value.anonVMA),
+        replacing: &old, writer)
     }
     if parts.isEmpty { return }
     mappings.publish(writer)

@@ -92,7 +92,8 @@ extension AddressSpace {
       let anonVMA = mapping.value.anonVMA
       remove(to, writer, &teardown)
       var old = VMATree.Replaced()
-      mappings.insert(to, attributes, firstPage: firstPage, anonVMA, replacing: &old, writer)
+      mappings.insert(
+        VMA(range: to, attributes: attributes, firstPage: firstPage, anonVMA: anonVMA), replacing: &old, writer)
       mappings.publish(writer)
       mappings.retire(old, &teardown)
     }
@@ -112,7 +113,10 @@ extension AddressSpace {
     let attributes = mapping.value.attributes
     let firstPage = mapping.value.backingPage(of: from.upperBound)
     mappings.insert(
-      from.upperBound..<to.upperBound, attributes, firstPage: firstPage, mapping.value.anonVMA, replacing: &old, writer)
+      VMA(
+        range: from.upperBound..<to.upperBound, attributes: attributes, firstPage: firstPage,
+        anonVMA: mapping.value.anonVMA),
+      replacing: &old, writer)
     mappings.publish(writer)
     mappings.retire(old, &teardown)
   }
@@ -163,7 +167,8 @@ extension AddressSpace {
     if moved.upperBound < from.upperBound {
       zap(moved.upperBound..<from.upperBound, in: mapping, writer.reader, &teardown)
     }
-    mappings.insert(to, attributes, firstPage: firstPage, anonVMA, replacing: &old, writer)
+    mappings.insert(
+      VMA(range: to, attributes: attributes, firstPage: firstPage, anonVMA: anonVMA), replacing: &old, writer)
     if unmapsOldRange {
       mappings.publish(writer)
       // Not before the new mapping is there: its entries may be in the same nodes.
@@ -175,11 +180,14 @@ extension AddressSpace {
       }
       let (below, above) = rest(of: mapping, around: from, besides: to)
       // The mapping stays as it is, but loses its `anon_vma` if it has no page any more (`dontunmap_complete`).
+      var sides: VMATree.MergeSides = []
+      if !below.isEmpty || to.upperBound == from.lowerBound { sides.insert(.left) }
+      if !above.isEmpty || to.lowerBound == from.upperBound { sides.insert(.right) }
       mappings.insert(
-        from, attributes, firstPage: mapping.value.backingPage(of: from.lowerBound),
-        below.isEmpty && above.isEmpty ? .none : anonVMA,
-        mergesLeft: !below.isEmpty || to.upperBound == from.lowerBound,
-        mergesRight: !above.isEmpty || to.lowerBound == from.upperBound, replacing: &old, writer)
+        VMA(
+          range: from, attributes: attributes, firstPage: mapping.value.backingPage(of: from.lowerBound),
+          anonVMA: below.isEmpty && above.isEmpty ? .none : anonVMA),
+        mergingWith: sides, replacing: &old, writer)
       if attributes.isLocked { unlockWhole(at: from.lowerBound, replacing: &old, writer) }
       mappings.publish(writer)
     }
@@ -198,8 +206,8 @@ extension AddressSpace {
     let range = whole.value.range
     mappings.carve(range, replacing: &old, writer)
     mappings.insert(
-      range, attributes, firstPage: whole.value.firstPage, whole.value.anonVMA, mergesLeft: false, mergesRight: false,
-      replacing: &old, writer)
+      VMA(range: range, attributes: attributes, firstPage: whole.value.firstPage, anonVMA: whole.value.anonVMA),
+      mergingWith: [], replacing: &old, writer)
   }
 
   /// What is left of a mapping on either side of `part`. The pages of `part` have moved to `target`.

@@ -147,7 +147,7 @@ extension AddressSpace {
   ) {
     let isAnonymousMemory = mapping.value.attributes.isAnonymous
     guard let folio = deferPut(pte, at: address, isHuge: isHuge, in: mapping, &teardown) else {
-      // The page of zeroes never changes.
+      // The zero page never changes.
       if !(isAnonymousMemory && isZeroPage(pte)) { teardown.expectAccess() }
       return
     }

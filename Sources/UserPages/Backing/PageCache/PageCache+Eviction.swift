@@ -166,10 +166,7 @@ extension PageCache {
       $0.unmap(pages: pages, of: self, sparingLocked: sparingLocked)
     }
     YieldPoint.evictionBetweenUnmapAndGrace.reach()
-    // One grace period for both: after the entries' end, and for the references that they held.
-    let period = GracePeriod.next
-    memory.deferred.reclaim()
-    period.wait()
+    memory.waitForReadersOfOldEntries()
     YieldPoint.evictionBetweenGraceAndLook.reach()
     // ORDERING [slot-then-leave], [change-then-count]: the entries are gone, a grace period has passed, the holders are
     // looked at now.

@@ -23,7 +23,7 @@ enum ReferenceEngine {
     }
   }
 
-  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a part of 2 MiB, the page of zeroes, or a page
+  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a part of 2 MiB, the zero page, or a page
   /// that needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that base pages pay
   /// nothing.
   @usableFromInline @inline(never)
@@ -42,7 +42,7 @@ enum ReferenceEngine {
       : HeldFrame(page, space.memory, counts: options.holdDelta)
   }
 
-  /// Holds the page of zeroes, once more. Returns nil if it has too many references.
+  /// Holds the zero page, once more. Returns nil if it has too many references.
   static func holdZeroFrame(_ options: PinOptions, in space: AddressSpace) -> HeldFrame? {
     guard space.retainZeroFrame(options.holdDelta, pages: 1) else { return nil }
     return HeldFrame(space.zeroFrame, space.memory, counts: options.holdDelta)

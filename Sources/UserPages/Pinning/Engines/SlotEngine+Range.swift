@@ -67,7 +67,7 @@ extension SlotEngine {
     return leaf.ptep.replace(leaf.pte, with: leaf.pte.without(PTELayout.neverSlotPinned))
   }
 
-  /// Writes the page of zeroes for each page from `address` on that shows it, `offset` places behind the list's end.
+  /// Writes the zero page for each page from `address` on that shows it, `offset` places behind the list's end.
   /// Returns for how many, at most `limit`.
   @inline(never)
   private static func writeZeroes(

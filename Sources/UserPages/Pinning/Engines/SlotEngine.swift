@@ -62,7 +62,7 @@ enum SlotEngine {
   }
 
   /// Holds what `leaf` maps at `address`, which `hold` did not accept. That is a page that no slot ever held, a part of
-  /// 2 MiB, the page of zeroes, or one that needs a second comparison. Returns nil if the fast path cannot hold it. Out
+  /// 2 MiB, the zero page, or one that needs a second comparison. Returns nil if the fast path cannot hold it. Out
   /// of line, so that other pages pay nothing.
   ///
   /// ORDERING [first-slot-pin]: the mark in the entry is cleared first, by one compare-and-swap against what was read,
@@ -93,7 +93,7 @@ enum SlotEngine {
     return HeldFrame(space.frames.frame(leaf.pfn(at: address)), space.memory, slot: slot)
   }
 
-  /// Holds the page of zeroes behind `leaf`, by a slot if one is free. Returns nil if the fast path cannot hold it.
+  /// Holds the zero page behind `leaf`, by a slot if one is free. Returns nil if the fast path cannot hold it.
   private static func holdZeroes(
     _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
   ) -> HeldFrame? {

@@ -59,7 +59,7 @@ UP_API int up_space_insert_page(up_space *space, uint64_t address, uint64_t numb
 ///
 /// Errors: -EFAULT; -EBUSY; -ENOMEM as `up_space_insert_page`; -EINVAL if the mapping is neither by number nor mixed,
 /// no memory has the number, a mixed mapping would have to count the frame, a private one would not be linear any more,
-/// the frame is free, or `writable` is asked of memory that takes no stores: an image, the page of zeroes.
+/// the frame is free, or `writable` is asked of memory that takes no stores: an image, the zero page.
 /// Threads: any.
 UP_API int up_space_insert_number(up_space *space, uint64_t address, uint64_t number, int writable);
 

@@ -24,7 +24,7 @@ UP_API int up_space_mapping(const up_space *space, uint64_t address, up_mapping 
 /// What an entry of a page table can be.
 enum {
   UP_ENTRY_NONE = 0,
-  /// A page with a descriptor; a page without one; the page of zeroes; 2 MiB.
+  /// A page with a descriptor; a page without one; the zero page; 2 MiB.
   UP_ENTRY_NORMAL = 1,
   UP_ENTRY_SPECIAL = 2,
   UP_ENTRY_ZERO = 3,
