@@ -55,6 +55,22 @@ extension TortureTests {
       }
     }
 
+    /// 2 MiB in one frame, which a page-out breaks up. A cut lets them come whole again.
+    @Test(arguments: Engines.all)
+    func hugePages(engine: PinEngine) throws {
+      try race(
+        "2 MiB against page-out of a memory file", engine: engine, frames: HugeRegion.frames,
+        swapPages: 2 * Page.pagesPerHuge
+      ) { torture, machine in
+        let cut = try CutFile(machine, engine: engine, pages: Page.pagesPerHuge, firstCut: 300, every: 53)
+        torture.run([
+          cut.cutting(.either, also: [0], torture), pagingOut(cut, machine, torture),
+          cut.livingInHugePages(machine, engine: engine, threads: 2, pagesOut: true, torture),
+        ])
+        cut.end()
+      }
+    }
+
     /// Children, which map the pages as well and end.
     @Test(arguments: Engines.all)
     func forks(engine: PinEngine) throws {

@@ -234,39 +234,7 @@ extension TortureTests {
       try race("2 MiB against \(kind) of a memory file", engine: engine, frames: HugeRegion.frames) {
         torture, machine in
         let cut = try CutFile(machine, engine: engine, pages: Page.pagesPerHuge, firstCut: 300, every: 53)
-        let huge = torture.tally("2 MiB mapped", goal: 2)
-        torture.run([
-          cut.cutting(kind, also: [0], torture),
-          Worker("live", threads: 3) { run in
-            var lane = cut.lane(run.index)
-            while run.next() {
-              let space = AddressSpace(machine.memory, engine: engine)
-              try space.map(
-                at: CutFile.start, pages: Page.pagesPerHuge, protection: .readWrite, sharing: .shared,
-                backing: .file(cut.file), hugePages: true)
-              try cut.countUp(&lane, in: space, cut.region, &run)
-              if space.entry(at: cut.region.start).kind == .huge { huge.count() }
-              // Frames stay those of the pin, whatever becomes of the file's pages.
-              let pins = try space.pin(
-                at: cut.region.start, pages: 100, .write, orGiveUpOn: [.badAddress, .tryAgain])
-              for _ in 0..<4 { try cut.countUp(&lane, in: space, cut.region, &run) }
-              // The entry is split, if it is still there.
-              try space.protect(at: CutFile.start + 10 * Page.size, pages: 1, .read)
-              if let pins {
-                let place = Stamp.deviceOffset(4 + run.index)
-                for page in 0..<pins.count { pins.deviceBytes(at: page).store(UInt64(run.turn), toByteOffset: place) }
-                run.pauseRandomly()
-                for page in 0..<pins.count {
-                  let seen = pins.deviceBytes(at: page).load(fromByteOffset: place, as: UInt64.self)
-                  torture.expect(
-                    seen == UInt64(run.turn), "page \(page): the device stored \(run.turn) and finds \(seen)")
-                }
-                pins.release(dirty: true)
-              }
-              space.exit()
-            }
-          },
-        ])
+        torture.run([cut.cutting(kind, also: [0], torture), cut.livingInHugePages(machine, engine: engine, torture)])
         cut.end()
       }
     }

@@ -257,7 +257,7 @@ struct DeferredReleaseTests {
     func takeAccessedPages(of backing: any Backing) -> [Int] { [] }
     func mapsWritably(_ backing: any Backing) -> Bool { false }
     func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool { true }
-    func unmap(_ frames: [PFN], ofPages pages: [Int], of backing: any Backing) {}
+    func unmap(_ frames: [PFN], ofPages pages: [Int], of backing: any Backing, sparingLocked: Bool) {}
     func unmapEverywhere(pages: [Int], of backing: any Backing) {}
     func unmapAll(from page: Int, of backing: any Backing) {}
     func writeProtect(pages: [Int], of backing: any Backing) {}

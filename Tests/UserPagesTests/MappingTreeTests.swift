@@ -67,7 +67,9 @@ import Testing
         let range = 0..<pages
         let attributes = VMA.Attributes(protection: protection, isShared: isShared, kind: .anonymous, hugePages: false)
         edit(range, of: tree) { mappings, writer, old in
-          mappings.insert(tree.addresses(range), attributes, firstPage: 0, replacing: &old, writer)
+          mappings.insert(
+            VMA(range: tree.addresses(range), attributes: attributes, firstPage: 0, anonVMA: .none), replacing: &old,
+            writer)
         }
         RCU.read { section in
           for page in [0, pages - 1] {
@@ -101,7 +103,9 @@ import Testing
     attributes.dontFork = word.dontFork
     edit(range, of: tree) { mappings, writer, old in
       mappings.carve(tree.addresses(range), replacing: &old, writer)
-      mappings.insert(tree.addresses(range), attributes, firstPage: firstPage, replacing: &old, writer)
+      mappings.insert(
+        VMA(range: tree.addresses(range), attributes: attributes, firstPage: firstPage, anonVMA: .none),
+        replacing: &old, writer)
     }
     for page in range {
       model[page] = word

@@ -169,11 +169,13 @@ protocol BackingUser: AnyObject, Sendable {
   /// - Parameter sparingLocked: whether entries of locked mappings stay.
   func unmap(pages: [Int], of backing: any Backing, sparingLocked: Bool) -> Bool
 
-  /// Empties every entry that shows a page by its frame, except those of locked mappings. An entry that shows another
-  /// frame stays: the file has dropped that frame, which lives on where it is mapped.
+  /// Empties every entry that shows a page by its frame. An entry that shows another frame stays: the file has dropped
+  /// that frame, which lives on where it is mapped.
   ///
-  /// - Parameter frames: those of `pages`, in the same order. Each is a page of its own, not a part of 2 MiB.
-  func unmap(_ frames: [PFN], ofPages pages: [Int], of backing: any Backing)
+  /// - Parameters:
+  ///   - frames: those of `pages`, in the same order. An entry of 2 MiB that shows one is split.
+  ///   - sparingLocked: whether entries of locked mappings stay.
+  func unmap(_ frames: [PFN], ofPages pages: [Int], of backing: any Backing, sparingLocked: Bool)
 
   /// As the first `unmap`, in every mapping, by number too: the file has lost the pages (`unmap_mapping_range` of a
   /// hole).

@@ -2,8 +2,8 @@
 ///
 /// They come into the cache together, on a first touch through a mapping that may have 2 MiB entries. They do so only
 /// if none of the pages is there yet and the file has all of them. Each page's place holds one reference on the whole.
-/// A truncation or a hole takes pages out one by one. The others stay parts of the frame, and are mapped as base pages
-/// from then on.
+/// A truncation or a hole takes pages out one by one. Then the frame is broken up. If it is held, the other pages stay
+/// parts of it, and are mapped as base pages.
 extension PageCacheFile {
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
     guard page >= 0, page % Page.pagesPerHuge == 0, page <= pageCount - Page.pagesPerHuge else { return nil }

@@ -45,10 +45,26 @@ extension PageCacheFile: ReclaimableSpace {
       clockHand.withLock { $0 = next }
     }
     if !turn.isOver, let page = turn.firstUnasked { clockHand.withLock { $0 = page } }
+    if !turn.isOver, !sparingAccessed { takeHugeFrames(&turn, &users) }
     return turn.out
   }
 
-  func breakUpLeftovers() -> Int { 0 }
+  /// Takes pages of 2 MiB frames out, after all base pages. The page-out breaks the frames up first. To do so costs as
+  /// much as to ask about a window of pages in doubt.
+  private func takeHugeFrames(_ turn: inout ClockTurn, _ users: inout [any BackingUser]) {
+    var next = 0
+    while !turn.isOver, turn.doubtsLeft > 0, let huge = nextHugeFrame(from: next) {
+      next = (huge.pages.last ?? next) + 1
+      let folio = memory.frames.frame(huge.first)
+      if folio.pins > 0 || turn.holders.holds(folio) { continue }
+      turn.doubtsLeft -= Self.window
+      let (out, looked) = swapOut(
+        huge.pages.prefix(turn.most - turn.out), sparing: turn.holders, keepingIn: &users)
+      turn.out += out
+      if looked < huge.pages.count, looked < turn.most { memory.swap.finishWrites() }
+      turn.isFull = !memory.swap.hasRoom
+    }
+  }
 
   /// Looks at the first pages of a range, and takes idle ones out. Returns where to go on, or nil if there are none.
   ///

@@ -25,7 +25,7 @@
 /// A cut, a hole or a drop does not run beside a page-out: each holds the change lock. Beside a page that comes in, the
 /// place tells: the page that was read goes there only if the place has the slot still.
 ///
-/// 2 MiB in one frame stay in memory. Linux splits them, or writes them whole.
+/// 2 MiB in one frame are broken up first (`PageCacheFile+BreakUp.swift`). If they are held, they stay.
 extension PageCacheFile {
   /// A page. Its place has a slot, which the page-out holds, and the page-out has the reference that the place had.
   private struct PageTakenOut {
@@ -34,7 +34,8 @@ extension PageCacheFile {
     let slot: SwapSlot
   }
 
-  /// Leaves those of `pages` to the swap file's writer that nothing holds, and that no locked mapping shows.
+  /// Leaves those of `pages` to the swap file's writer that nothing holds, and that no locked mapping shows. Breaks up
+  /// the 2 MiB frames that they are parts of.
   ///
   /// - Parameters:
   ///   - pages: in order, each once. They share a grace period.
@@ -45,8 +46,10 @@ extension PageCacheFile {
   func swapOut(
     _ pages: some Collection<Int>, sparing holders: PinSlotSnapshot, keepingIn kept: inout [any BackingUser]
   ) -> (out: Int, looked: Int) {
-    changeLock.holding { () -> (out: Int, looked: Int) in
+    changeLock.holding { held -> (out: Int, looked: Int) in
       guard isEvictable else { return (0, pages.count) }
+      // A full swap file takes none of them.
+      if memory.swap.hasRoom { _ = breakUp(hugeFrames(at: pages), sparingLocked: true, keepingIn: &kept, held) }
       var batch: [PageTakenOut] = []
       var looked = 0
       for page in pages {
@@ -58,7 +61,7 @@ extension PageCacheFile {
   }
 
   /// Whether pages may go to the swap file.
-  var isEvictable: Bool { mayEvict.withLock { $0 } }
+  var isEvictable: Bool { memory.swap.store.pages > 0 && mayEvict.withLock { $0 } }
 
   /// Keeps pages in memory from here on (`mapping_set_unevictable`): a mapping shows frames without references.
   ///
@@ -88,7 +91,7 @@ extension PageCacheFile {
     YieldPoint.fileOutBetweenPlaceAndEntries.reach()
     let (pages, frames) = (batch.map(\.page), batch.map(\.pfn))
     _ = spaces.forEach(keepingIn: &kept) { user in
-      user.unmap(frames, ofPages: pages, of: self)
+      user.unmap(frames, ofPages: pages, of: self, sparingLocked: true)
       return true
     }
     YieldPoint.pageOutBetweenEntriesAndGrace.reach()

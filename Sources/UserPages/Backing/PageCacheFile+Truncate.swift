@@ -37,7 +37,9 @@ extension PageCacheFile {
   ///   - `file` if the swap file does not give that page back. The length stays: the rest could not be cleared.
   public func setByteCount(_ count: Int) throws(PageError) {
     guard count >= 0 else { throw .invalidArgument }
+    let before = byteCount
     try changeLength { _ in count }
+    if count < before { breakUpCutFrames(around: [count / Page.size]) }
   }
 
   /// Makes the file at least so long.
@@ -51,8 +53,10 @@ extension PageCacheFile {
   /// - Throws: `invalidArgument` for a range that begins below zero.
   public func punchHole(_ pages: Range<Int>) throws(PageError) {
     guard pages.lowerBound >= 0 else { throw .invalidArgument }
-    changing { kept in
+    var edges: [Int] = []
+    changing { kept, _ in
       let pages = pages.clamped(to: 0..<pageCount)
+      if !pages.isEmpty { edges = [pages.lowerBound, pages.upperBound - 1] }
       original.withLock { $0.punch(pages) }
       let dropped = drop(pages)
       YieldPoint.truncationBetweenDropAndUnmap.reach()
@@ -64,6 +68,7 @@ extension PageCacheFile {
       YieldPoint.truncationBetweenUnmapAndGrace.reach()
       RCU.synchronize()
     }
+    breakUpCutFrames(around: edges)
   }
 
   /// Throws the cache away, as when the file is deleted. Mapped and pinned frames live on until they are let go. A
@@ -117,7 +122,7 @@ extension PageCacheFile {
     // The flush runs a user's code, so after the lock is given up. The reference keeps the frame until then.
     defer { if let tail { flush(tail) } }
     var isOut = false
-    try changing { kept throws(PageError) in
+    try changing { kept, _ throws(PageError) in
       let before = byteCount
       guard let after = wanted(before) else { return }
       guard after <= maximumByteCount else { throw .file(.resize, errno: EFBIG) }
@@ -144,13 +149,13 @@ extension PageCacheFile {
   }
 
   /// Runs `body` alone. No code of a user runs in it, so the lock's holder never comes again.
-  private func changing<Failure: Error>(
-    _ body: (inout [any BackingUser]) throws(Failure) -> Void
+  func changing<Failure: Error>(
+    _ body: (inout [any BackingUser], borrowing OwnedLock.Held) throws(Failure) -> Void
   ) throws(Failure) {
     var kept: [any BackingUser] = []
     // A space may end with the last reference here, and run its backings' ends: after the lock.
     defer { withExtendedLifetime(kept) {} }
-    _ = try changeLock.holding { () throws(Failure) in try body(&kept) }
+    _ = try changeLock.holding { held throws(Failure) in try body(&kept, held) }
   }
 
   /// Clears the rest of the last page if it is cached. If it is not, it will be filled without that. Returns the page's

@@ -21,8 +21,12 @@ public final class PageCacheFile: Backing {
   let dataCacheCounter = DataCacheCounter()
   /// The most bytes that the file can have.
   let maximumByteCount: Int
-  /// Whether pages may go to the swap file. Once false, it stays so.
+  /// Whether pages may leave their frames, and frames be without references for a moment. Once false, it stays so.
   let mayEvict: Guarded<Bool>
+  /// Where aligned 2 MiB begin of which the frame has lost a part, and was held when it was to be broken up.
+  let leftovers = Guarded<Set<Int>>([])
+  /// Whether the machine's reclaimer knows the file.
+  private let isRegistered = Guarded(false)
   /// The page that the hand of reclaim's clock is at.
   let clockHand = Guarded(0)
 
@@ -40,8 +44,8 @@ public final class PageCacheFile: Backing {
   ///   - fill: what is in all of them.
   ///   - maximumPages: how far the file can grow, in pages. Nil for a file that does not. It costs 8 bytes of address
   ///     space a page.
-  ///   - isEvictable: whether pages may go to the swap file (`mapping_set_unevictable`). Say false if frames of the
-  ///     file are mapped by number.
+  ///   - isEvictable: whether pages may go to the swap file (`mapping_set_unevictable`), and 2 MiB in one frame be
+  ///     broken up. Say false if frames of the file are mapped by number.
   /// - Throws:
   ///   - `invalidArgument` if a number is negative or the length overflows.
   ///   - `outOfMemory` if the process lacks the address space.
@@ -89,8 +93,17 @@ public final class PageCacheFile: Backing {
     maximumByteCount = maximumPages.map { max($0 * Page.size, byteCount) } ?? byteCount
     index = try PageCacheIndex(count: Page.count(holding: maximumByteCount), memory.allocationFailures)
     original = Guarded(OriginalContents(byteCount: byteCount))
-    mayEvict = Guarded(isEvictable && memory.swap.store.pages > 0)
-    if self.isEvictable { memory.reclaimer.add(self) }
+    mayEvict = Guarded(isEvictable)
+    if self.isEvictable { beReclaimed() }
+  }
+
+  /// Makes the file known to the machine's reclaimer, once. Holding no lock.
+  func beReclaimed() {
+    let isNew = isRegistered.withLock { isRegistered in
+      defer { isRegistered = true }
+      return !isRegistered
+    }
+    if isNew { memory.reclaimer.add(self) }
   }
 
   // No other thread has the file, so the change lock is not needed.
@@ -240,15 +253,21 @@ public final class PageCacheFile: Backing {
   /// The frame of a page, if it is in the cache, with a reference for the caller.
   ///
   /// ORDERING [deferred-free]: inside one section, so that the cache's own reference is there still, even if the place
-  /// is emptied meanwhile. A reference taken too late would be one on another's frame.
+  /// is emptied meanwhile. A reference taken too late would be one on another's frame. The exception are 2 MiB that are
+  /// broken up at this moment: the breaking thread waits for nothing until each part has its reference, and this one
+  /// looks at the place again.
   ///
   /// - Throws: `outOfMemory` where the frame has too many references.
   func cachedFrame(of page: Int) throws(PageError) -> PFN? {
-    try RCU.read { () throws(PageError) -> PFN? in
-      guard let pfn = index[page] else { return nil }
-      YieldPoint.cacheBetweenLookAndReference.reach()
-      try memory.retain(memory.frames.folio(of: pfn))
-      return pfn
+    var turns = 0
+    while true {
+      let (pfn, isRetained) = try RCU.read { section throws(PageError) -> (PFN?, Bool) in
+        guard let pfn = index[page] else { return (nil, false) }
+        YieldPoint.cacheBetweenLookAndReference.reach()
+        return (pfn, try memory.retainFolio(of: pfn, section) != nil)
+      }
+      if isRetained || pfn == nil { return pfn }
+      BusyWait.turn(&turns)
     }
   }
 

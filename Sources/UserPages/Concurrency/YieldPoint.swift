@@ -85,6 +85,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case breakUpBetweenLookAndTake
   /// A break-up of a huge frame has taken the entries away and has not looked for pins.
   case breakUpBetweenTakeAndLook
+  /// A break-up has ended the references of a huge frame, and its parts have none yet.
+  case breakUpBetweenEndAndParts
   /// A fault has made room for a split of a huge entry and has not locked the entry.
   case splitBeforeLock
   /// A split has counted the mapping of one part, and more parts may follow.
@@ -115,6 +117,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case pageOutBetweenLookAndPutBack
   /// A page-out has put a swap slot in the place of a memory file's page, and has not emptied the page's entries.
   case fileOutBetweenPlaceAndEntries
+  /// A break-up of 2 MiB of a memory file has emptied the entries, and no grace period has passed.
+  case fileBreakUpBetweenEntriesAndGrace
   /// The swap file's writer has copied pages and has not written them.
   case swapWriteBetweenCopyAndFile
   /// A fault holds a slot of the swap file and has not read it.

@@ -82,6 +82,7 @@ extension FrameTable {
   func mappings(of first: PFN, upTo limit: Int = .max) -> Int {
     let folio = frame(first)
     guard folio.has(Frame.hugeBit) else { return folio.mapCount }
+    assert(first.isHugeAligned, "the mappings of 2 MiB are counted from their first frame on")
     var (count, index) = (folio.hugeMapCount, 0)
     while count < limit, index < Page.pagesPerHuge {
       count += frame(first + index).mapCount
@@ -93,13 +94,14 @@ extension FrameTable {
   /// Turns a 2 MiB frame into 512 ordinary ones (`__split_folio_to_order`). Those at `users` go on with one reference
   /// each. The others have none and are returned, to be freed.
   ///
-  /// The caller has taken the entries away and waited for a grace period, so no thread retains the frame by an entry. A
-  /// thread may still retain it by number for a moment (`retainFolio(of:)`). If there is such a reference, or any other
-  /// beside those of `users`, nothing changes and the result is nil.
+  /// The caller has taken the entries away and waited for a grace period, so no thread retains the frame by one of
+  /// those. A thread may still retain it by number for a moment (`retainFolio(of:)`). If there is such a reference, an
+  /// entry's that was made meanwhile, or any other beside those of `users`, nothing changes and the result is nil.
   ///
   /// ORDERING [change-then-count]: `freeze`, a grace period after the entries' end.
   func breakUp(_ first: PFN, users: [PFN]) -> [PFN]? {
     guard frame(first).freeze(users.count) else { return nil }
+    YieldPoint.breakUpBetweenEndAndParts.reach()
     for index in 0..<Page.pagesPerHuge { frame(first + index).clear(Frame.hugeBit) }
     for pfn in users { frame(pfn).descriptor.pointee.counts.store(Frame.oneReference, ordering: .releasing) }
     let used = Set(users)
@@ -133,7 +135,7 @@ extension PhysicalMemory {
       case .free: return nil
       case .tooMany: throw .outOfMemory
       }
-      // The frame may have been freed, and have become part of another one, before it was retained.
+      // Before it was retained the frame may have been freed and have become part of another one, or been broken up.
       if frames.folio(of: pfn).descriptor == folio.descriptor { return folio }
       put(folio, Frame.oneReference)
     }

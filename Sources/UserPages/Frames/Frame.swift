@@ -12,7 +12,7 @@ import Synchronization
 ///                     0                 no device relies on the frame
 ///                     1...references    that many pins; each is also one of the references
 ///     bits 32...63  references: one for each entry, each page of a cache, each get and each pin
-///                     0                 free, or between the allocator and its first owner
+///                     0                 free, between the allocator and its first owner, or 2 MiB that are being broken up
 ///                     1                 one owner
 ///                     2..<2^31          shared
 ///                     2^31 and more     refused with ENOMEM (`Frame.limit`): on top for a moment, until it is put back

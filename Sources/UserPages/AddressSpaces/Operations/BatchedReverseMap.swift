@@ -15,12 +15,12 @@ extension AddressSpace {
     }
   }
 
-  func unmap(_ frames: [PFN], ofPages pages: [Int], of backing: any Backing) {
+  func unmap(_ frames: [PFN], ofPages pages: [Int], of backing: any Backing, sparingLocked: Bool) {
     mmapLock.reading { reader in
       changeEntries(reader) { teardown in
         for place in places(of: pages, in: backing, reader) {
           let attributes = place.mapping.value.attributes
-          if attributes.isLocked || attributes.isPFN { continue }
+          if attributes.isPFN || (sparingLocked && attributes.isLocked) { continue }
           for index in place.pages.indices {
             empty(pages[index], showing: frames[index], in: place.mapping, reader, &teardown)
           }
@@ -35,8 +35,7 @@ extension AddressSpace {
       for place in places(of: pages, in: backing, reader) where place.mapping.value.attributes.isLocked {
         for index in place.pages.indices {
           let address = place.mapping.value.address(ofBackingPage: pages[index])
-          guard let pte = table.ptep(for: address, reader)?.load() else { continue }
-          if pte.isMapped, !pte.isAnonymous, pte.pfn == frames[index] { locked.append(pages[index]) }
+          if shows(frames[index], at: address, reader) { locked.append(pages[index]) }
         }
       }
       return locked

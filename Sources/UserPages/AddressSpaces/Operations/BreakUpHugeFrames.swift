@@ -42,6 +42,7 @@ extension AddressSpace {
   /// Returns how many frames are free now that were not. No contents are lost, so this needs no swap file. Looks at all
   /// entries of the space: `PartlyMappedFrames` says whether there is anything to find.
   func breakUpLeftovers() -> Int {
+    guard memory.allocator.partlyMapped.isAny else { return 0 }
     let everything = VirtualAddress(0)..<VirtualAddress.limit
     guard mmapLock.reading({ reader in showsHugeFrames(everything, reader, .leftovers) }) else { return 0 }
     return breakUp(.leftovers, in: everything).freed

@@ -42,21 +42,43 @@ extension AddressSpace {
       var pages: [Int] = []
       var cursor = table.cursor(over: part, lock)
       while let step = cursor.next() {
-        guard case .base(let run) = step else { continue }
-        for (address, ptep) in run {
-          // In one section with the entry, so that the frame is the entry's still.
-          let mayGo = RCU.read { _ in
-            let pte = ptep.waitUntilUnlocked()
-            guard pte.isMapped, !pte.isAnonymous, !pte.isHuge,
-              let frame = normalFrame(pte, at: address, in: mapping)
-            else { return false }
-            return frame.mapCount == 1 && !frame.has(Frame.hugeBit)
+        switch step {
+        case .huge(let span):
+          guard let isAlone = isAlone(span, in: mapping) else {
+            cursor.lookAgain()
+            continue
           }
-          if mayGo { pages.append(mapping.value.backingPage(of: address)) }
+          let first = mapping.value.backingPage(of: span.part.lowerBound)
+          let count = (span.part.upperBound - span.part.lowerBound) / Page.size
+          if isAlone { pages += first..<first + count }
+        case .base(let run):
+          for (address, ptep) in run where isAlone(ptep, at: address, in: mapping) {
+            pages.append(mapping.value.backingPage(of: address))
+          }
         }
       }
       if !pages.isEmpty { found.append((file, pages)) }
     }
     return found
+  }
+
+  /// Whether an entry alone shows a page of a file.
+  private func isAlone(_ ptep: PTEPointer, at address: VirtualAddress, in mapping: VMATree.Mapping) -> Bool {
+    // In one section with the entry, so that the frame is the entry's still.
+    RCU.read { _ in
+      let pte = ptep.waitUntilUnlocked()
+      guard pte.isMapped, !pte.isAnonymous, let frame = normalFrame(pte, at: address, in: mapping) else { return false }
+      return frame.mapCount == 1 && frames.frame(pte.folioPFN).hugeMapCount == 0
+    }
+  }
+
+  /// Whether an entry of 2 MiB alone shows a file's frame. Nil if it maps no 2 MiB any more.
+  private func isAlone(_ span: TableCursor.HugeSpan, in mapping: VMATree.Mapping) -> Bool? {
+    RCU.read { _ in
+      let pte = span.ptep.waitUntilUnlocked()
+      guard pte.mapsHuge else { return nil }
+      let isNormal = normalFrame(pte, at: span.range.lowerBound, in: mapping) != nil
+      return isNormal && !pte.isAnonymous && frames.mappings(of: pte.pfn, upTo: 2) == 1
+    }
   }
 }

@@ -57,22 +57,36 @@ extension AddressSpace: BackingUser {
 
   /// Empties the entry that shows a page of the backing. A private copy is the space's own and stays.
   ///
-  /// - Parameter pfn: the frame that the entry must show, a base page. If nil, any.
+  /// - Parameter pfn: the frame that the entry must show. If nil, any.
   func empty(
     _ page: Int, showing pfn: PFN? = nil, in mapping: VMATree.Mapping, _ lock: borrowing MmapReader,
     _ teardown: inout Teardown
   ) {
     func isMeant(_ pte: PTE) -> Bool { pte.isMapped && !pte.isAnonymous && (pfn == nil || pte.pfn == pfn) }
     let address = mapping.value.address(ofBackingPage: page)
-    // 2 MiB do not show the frame of a base page. They are not split to find that out.
-    let entry = pfn == nil ? baseEntry(of: page, in: mapping, lock) : table.ptep(for: address, lock)
-    guard let ptep = entry else { return }
+    // 2 MiB that do not show the frame are not split to find that out.
+    guard pfn == nil || shows(pfn, at: address, lock), let ptep = baseEntry(of: page, in: mapping, lock) else { return }
     let pte = revokingTranslation(at: address) {
       ptep.update { isMeant($0) ? .empty : nil }
     }
     guard isMeant(pte) else { return }
     deferPut(pte, at: address, in: mapping, &teardown)
     teardown.expectAccess()
+  }
+}
+
+extension AddressSpace {
+  /// Whether the entry of either level at `address` shows a frame. A hint, if nothing locks the entry.
+  func shows(_ pfn: PFN?, at address: VirtualAddress, _ lock: borrowing MmapReader) -> Bool {
+    if let ptep = table.ptep(for: address, lock) {
+      let pte = ptep.waitUntilUnlocked()
+      return pte.isMapped && pte.pfn == pfn
+    }
+    guard let pte = table.hugePTEP(for: address, lock)?.waitUntilUnlocked() else { return false }
+    if pte.mapsHuge { return pte.pfn + address.pageInHuge == pfn }
+    // It was split between the two looks.
+    guard let pte = table.ptep(for: address, lock)?.waitUntilUnlocked() else { return false }
+    return pte.isMapped && pte.pfn == pfn
   }
 }
 

@@ -93,7 +93,7 @@ extension PhysicalMemory {
     for isSparing in Self.turns where freed < most {
       freed += shrink(caches, atMost: most - freed, of: zone, sparingAccessed: isSparing, &kept)
     }
-    if freed < most, allocator.partlyMapped.isAny {
+    if freed < most {
       for space in reclaimer.spaces(keepingIn: &kept) where freed < most { freed += space.breakUpLeftovers() }
     }
     guard freed < most, swapping, swap.usedCount > 0 || swap.hasRoom else { return freed }
