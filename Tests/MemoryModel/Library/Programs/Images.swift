@@ -52,6 +52,26 @@ func loadAgainstMigration(_ engine: PinEngine) {
   images.end()
 }
 
+/// A fault maps 2 MiB of an image while one of the pages moves into the page cache: no entry shows the place that the
+/// page has left.
+func hugeFaultAgainstMigration(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let (space, small, huge) = (setting.space, Setting.address + 8 * Page.size, VirtualAddress(0x4000_0000))
+  let image = try! Image(setting.memory, contents: [UInt8](repeating: 0, count: Page.pagesPerHuge * Page.size))
+  try! space.map(at: small, pages: 1, protection: .readWrite, sharing: .shared, backing: .mixed(image))
+  try! space.map(
+    at: huge, pages: Page.pagesPerHuge, protection: .readWrite, sharing: .shared, backing: .mixed(image))
+  inParallel(
+    { check(try! space.load(at: huge, as: UInt64.self) == 0, "a load saw another page") },
+    { try! image.migrateToCache(page: 0) })
+  try! space.store(Setting.foreign, at: small)
+  check(Setting.settledValue(space, at: huge) == Setting.foreign, "a mapping shows the place that the page has left")
+  try! space.unmap(at: small, pages: 1)
+  try! space.unmap(at: huge, pages: Page.pagesPerHuge)
+  image.dropCache()
+  setting.end()
+}
+
 /// A pin while its page moves back to the image: the page stays, or the pin does not get it.
 func pinAgainstMigrationBack(_ engine: PinEngine, _ way: PinWay = .first) {
   let images = ImageSetting(engine, way, isCached: true)

@@ -69,6 +69,42 @@ func missAgainstMiss(_ engine: PinEngine) {
   caches.end(with: Setting.content)
 }
 
+/// A file of two pages that hold their numbers.
+private final class NumberStore: PageStore {
+  let byteCount = 2 * Page.size
+
+  func read(from page: Int, into pages: borrowing LentPages) throws(PageError) { pages[0].store(UInt64(page)) }
+  func write(from page: Int, _ pages: borrowing LentPages) throws(PageError) {}
+  func read(into pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] {
+    pages[0].store(UInt64(numbers[0]))
+    return [nil]
+  }
+  func write(_ pages: borrowing LentPages, at numbers: [Int]) -> [PageError?] { [nil] }
+  func punchHole(_ pages: Range<Int>) throws(PageError) {}
+  func sync() throws(PageError) {}
+  func setByteCount(_ count: Int) throws(PageError) {}
+}
+
+/// Two faults on two pages, and room for one: the second waits until the first has been read, evicts it, and is read.
+func missAgainstMissWithoutRoom(_ engine: PinEngine) {
+  let setting = Setting(engine: engine)
+  let address = Setting.address + 8 * Page.size
+  let cache = try! PageCache(setting.memory, NumberStore(), limit: 1, maximumPages: 2)
+  try! setting.space.map(at: address, pages: 2, protection: .read, sharing: .shared, backing: .file(cache))
+  func body(_ page: Int) -> Body {
+    {
+      // A thread that always comes too late gives up.
+      let seen = try? setting.space.load(at: address + page * Page.size, as: UInt64.self)
+      check(seen == nil || seen == UInt64(page), "a page is another one")
+    }
+  }
+  inParallel(body(0), body(1))
+  try! setting.space.unmap(at: address, pages: 2)
+  _ = cache.evict(1)
+  setting.end()
+  withExtendedLifetime(cache) {}
+}
+
 /// A fault reads a page that is cut off: the page, or none.
 func missAgainstCut(_ engine: PinEngine) {
   let caches = CacheSetting(engine, isResident: false)

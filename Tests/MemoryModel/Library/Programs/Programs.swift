@@ -86,6 +86,7 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("store-move", storeAgainstMove),
 
   ("miss-miss", missAgainstMiss),
+  ("miss-room", missAgainstMissWithoutRoom),
   ("miss-cut", missAgainstCut),
   ("miss-invalidate", missAgainstInvalidation),
   ("load-evict", loadAgainstEviction),
@@ -101,6 +102,7 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
 
   ("fill-fill", fillAgainstFill),
   ("load-migrate", loadAgainstMigration),
+  ("fault-migrate-huge", hugeFaultAgainstMigration),
   ("pin-migrate-back", { pinAgainstMigrationBack($0) }),
   ("range-migrate-back", { pinAgainstMigrationBack($0, .range) }),
   ("store-migrate-back", storeAgainstMigrationBack),
