@@ -2,6 +2,19 @@
 #ifndef CPLATFORM_RCU_H
 #define CPLATFORM_RCU_H
 
+#include <pthread.h>
+
+#include "checked.h"
+
+// What the thread that watches grace periods looks at in liburcu. Nothing is ever in a section there.
+struct urcu_bp_gp { unsigned long ctr; };
+struct urcu_bp_reader { unsigned long ctr; pthread_t tid; };
+extern struct urcu_bp_gp urcu_bp_gp;
+extern __thread struct urcu_bp_reader mm_reader;
+#define URCU_TLS(name) (&mm_reader)
+#define URCU_BP_GP_CTR_PHASE 2ul
+#define URCU_BP_GP_CTR_NEST_MASK 1ul
+
 void mm_rcu_read_lock(void);
 void mm_rcu_read_unlock(void);
 void mm_synchronize_rcu(void);

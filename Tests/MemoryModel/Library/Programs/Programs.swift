@@ -17,6 +17,7 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("handed-reuse", { handedPinAgainstReuse($0) }),
   ("handed-other-reuse", { handedPinAgainstReuse($0, isOther: true) }),
   ("handed-range-reuse", { handedPinAgainstReuse($0, .range) }),
+  ("new-thread-reuse", firstPinOfThreadAgainstReuse),
   ("long-list", { _ in longListAgainstScan() }),
   ("first-pins", firstPins),
   ("pin-pin-unmap", twoPinsAgainstUnmap),
@@ -107,6 +108,10 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("range-migrate-back", { pinAgainstMigrationBack($0, .range) }),
   ("store-migrate-back", storeAgainstMigrationBack),
 
+  ("load-lost", loadAgainstLoss),
+  ("copy-lost", copyAgainstLoss),
+  ("lost-watch", lossAgainstWatch),
+
   ("load-truncate", loadAgainstTruncation),
   ("store-truncate", storeAgainstTruncation),
   ("write-truncate", writeAgainstTruncation),
@@ -159,10 +164,15 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("set-once", { _ in setOnce() }),
   ("shared-grace", { _ in sharedGracePeriod() }),
   ("cookie", { _ in cookie() }),
+  ("grace-watch", { _ in gracePeriodAgainstEndOfWatch() }),
+  ("grace-reader", { _ in gracePeriodAgainstNewReader() }),
+  ("grace-limit", { _ in gracePeriodAgainstNewLimit() }),
+  ("grace-end", { _ in gracePeriodAgainstEndOfReader() }),
   ("queue-drain", { _ in drainAgainstEnqueue() }),
   ("queue-queue", { _ in twoDrains() }),
   ("endings", { _ in endingsComeByThemselves() }),
   ("allocator", allocations),
+  ("ring", { _ in transfersAgainstKernel() }),
 ]
 
 @_cdecl("mm_test") public func test(_ unused: UnsafeMutableRawPointer?) {

@@ -76,3 +76,22 @@ func longListAgainstScan() {
   setting.memory.discardFrame(pfn)
   setting.end()
 }
+
+/// A thread without a number pins, while the page is unmapped and its frame used again: the scan looks at the slots of
+/// the new number.
+func firstPinOfThreadAgainstReuse(_ engine: PinEngine) {
+  _ = mm_register_thread()
+  let setting = Setting(engine: engine, .again)
+  inParallel(
+    {
+      _ = mm_register_thread()
+      guard let pin = try? setting.space.pin(at: Setting.address, [.write, .fastOnly]) else { return }
+      pin.store(Setting.other)
+      pin.release()
+    },
+    {
+      try! setting.space.unmap(at: Setting.address, pages: 1)
+      setting.useFramesAgain()
+    })
+  setting.end()
+}
