@@ -260,6 +260,7 @@ struct DeferredReleaseTests {
     func unmap(_ frames: [PFN], ofPages pages: [Int], of backing: any Backing, sparingLocked: Bool) {}
     func unmapEverywhere(pages: [Int], of backing: any Backing) {}
     func unmapAll(from page: Int, of backing: any Backing) {}
+    func reclaimTables(showing pages: Range<Int>, of backing: any Backing) {}
     func writeProtect(pages: [Int], of backing: any Backing) {}
     func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int] { [] }
     func lockedPages(among pages: [Int], showing frames: [PFN], of backing: any Backing) -> [Int] { [] }

@@ -56,7 +56,7 @@ public enum Advice: Sendable {
   case populateRead
   /// Fault the pages in for writing.
   case populateWrite
-  /// Use huge entries where possible, now.
+  /// Use huge entries where possible, now (`MADV_COLLAPSE`): for private memory, shared memory and memory files.
   case collapse
   /// Drop the pages and put guard markers in their place: an access is a segmentation violation, a pin fails
   /// (`MADV_GUARD_INSTALL`). Markers outlast `protect`, `dontNeed` and truncation, move with a remap, and are

@@ -18,8 +18,9 @@
 /// has found the state of before 5, and retains the first frame after it, looks at the state again
 /// (`retainFolio(of:)`).
 ///
-/// Under the change lock a place loses no part. It gets none either, but that 2 MiB may come in whole: those add their
-/// references before the first place shows a part, so 4 fails if 1 saw them come. Private copies are no parts.
+/// Under the change lock a place loses no part, and a collapse withholds none. A place gets none either, but that 2 MiB
+/// may come in whole: those add their references before the first place shows a part, so 4 fails if 1 saw them come.
+/// Private copies are no parts.
 ///
 /// The private memory of a space has a break-up of its own: `BreakUpHugeFrames.swift`.
 extension PageCacheFile {
@@ -31,7 +32,7 @@ extension PageCacheFile {
     /// The frames of these pages.
     let parts: [PFN]
 
-    /// Whether a cut or a hole has taken a part.
+    /// Whether the file lacks a part: a cut or a hole has taken it, or it lies beyond the end.
     var isCut: Bool { pages.count < Page.pagesPerHuge }
   }
 
@@ -65,7 +66,9 @@ extension PageCacheFile {
     guard let pfn = index[page], memory.frames.frame(pfn).has(Frame.hugeBit) else { return nil }
     let first = pfn.hugeStart
     let start = page - Int(pfn.rawValue - first.rawValue)
-    let pages = (start..<start + Page.pagesPerHuge).filter { index[$0] == first + ($0 - start) }
+    // A collapse puts the last places of the index into one frame too, and they may be fewer.
+    let end = min(start + Page.pagesPerHuge, index.count)
+    let pages = (start..<end).filter { index[$0] == first + ($0 - start) }
     return HugeFrame(first: first, pages: pages, parts: pages.map { first + ($0 - start) })
   }
 
@@ -85,7 +88,7 @@ extension PageCacheFile {
     _ held: borrowing OwnedLock.Held
   ) -> Int {
     held.check(isOf: changeLock)
-    guard !frames.isEmpty, mayEvict.withLock({ $0 }) else { return 0 }
+    guard !frames.isEmpty, mayMove.withLock({ $0 }) else { return 0 }
     let idle = withoutHeld(frames, sparingLocked: sparingLocked, keepingIn: &kept)
     if idle.isEmpty { return 0 }
     _ = spaces.forEach(keepingIn: &kept) { user in
@@ -134,10 +137,7 @@ extension PageCacheFile {
   ///
   /// The calling thread holds no lock, and no reference on the pages.
   func breakUpCutFrames(around pages: [Int]) {
-    let starts = Set(pages.map { $0 - $0 % Page.pagesPerHuge })
-    let cut = starts.filter { !cutFrames(in: [$0]).isEmpty }
-    if cut.isEmpty { return }
-    _ = breakUpCutFrames(from: cut)
+    _ = breakUpCutFrames(from: Set(pages.map { $0 - $0 % Page.pagesPerHuge }))
   }
 
   func breakUpLeftovers() -> Int {
@@ -151,17 +151,25 @@ extension PageCacheFile {
   /// - Parameter starts: the first pages of aligned 2 MiB.
   private func breakUpCutFrames(from starts: Set<Int>) -> Int {
     var freed = 0
+    var whole: Set<Int> = []
     changing { kept, held in
       freed = breakUp(cutFrames(in: starts.sorted()), sparingLocked: false, keepingIn: &kept, held)
+      whole = starts.filter { !cutFrames(in: [$0]).isEmpty }
     }
-    let whole = starts.filter { !cutFrames(in: [$0]).isEmpty }
-    if !whole.isEmpty, mayEvict.withLock({ $0 }) {
-      leftovers.withLock { $0.formUnion(whole) }
-      beReclaimed()
-    }
+    leave(whole)
     return freed
   }
 
+  /// Has reclaim break up what lacks a part. Holding no lock.
+  ///
+  /// - Parameter starts: the first pages of aligned 2 MiB.
+  func leave(_ starts: Set<Int>) {
+    guard !starts.isEmpty, mayMove.withLock({ $0 }) else { return }
+    leftovers.withLock { $0.formUnion(starts) }
+    beReclaimed()
+  }
+
+  /// Under the change lock.
   private func cutFrames(in starts: [Int]) -> [HugeFrame] {
     hugeFrames(at: starts.lazy.flatMap { $0..<min($0 + Page.pagesPerHuge, self.index.count) }).filter(\.isCut)
   }

@@ -22,8 +22,8 @@
 /// ORDERING [slot-then-leave]: the entries were emptied, a grace period has passed, the pin slots are looked at. (The
 /// deferred frees keep an entry's reference as long as a slot has the frame, so the references would show it too.)
 ///
-/// A cut, a hole or a drop does not run beside a page-out: each holds the change lock. Beside a page that comes in, the
-/// place tells: the page that was read goes there only if the place has the slot still.
+/// A cut, a hole, a drop or a collapse does not run beside a page-out: each holds the change lock. Beside a page that
+/// comes in, the place tells: the page that was read goes there only if the place has the slot still.
 ///
 /// 2 MiB in one frame are broken up first (`PageCacheFile+BreakUp.swift`). If they are held, they stay.
 extension PageCacheFile {
@@ -61,12 +61,12 @@ extension PageCacheFile {
   }
 
   /// Whether pages may go to the swap file.
-  var isEvictable: Bool { memory.swap.store.pages > 0 && mayEvict.withLock { $0 } }
+  var isEvictable: Bool { memory.swap.store.pages > 0 && mayMove.withLock { $0 } }
 
-  /// Keeps pages in memory from here on (`mapping_set_unevictable`): a mapping shows frames without references.
+  /// Keeps pages in their frames from here on (`mapping_set_unevictable`): a mapping shows frames without references.
   ///
-  /// Under the change lock: when it returns, no page-out is under way.
-  func makeUnevictable() { _ = changeLock.holding { () -> Void in mayEvict.withLock { $0 = false } } }
+  /// Under the change lock: when it returns, neither a page-out nor a collapse is under way.
+  func keepFrames() { _ = changeLock.holding { () -> Void in mayMove.withLock { $0 = false } } }
 
   /// Step 1. Returns false if the swap file is full.
   private func takeOut(_ page: Int, sparing holders: PinSlotSnapshot, _ batch: inout [PageTakenOut]) -> Bool {
@@ -170,6 +170,7 @@ extension PageCacheFile {
     while !index.isEmpty(page) {
       if let pfn = try cachedFrame(of: page) { return pfn }
       if let slot = index.slot(at: page), let pfn = try swapIn(slot, ofPage: page) { return pfn }
+      if index.isWithheld(page) { waitForCollapse() }
     }
     return nil
   }

@@ -11,7 +11,8 @@ public final class PageCacheFile: Backing {
   let index: PageCacheIndex
   private let source: Source
   /// Held while places are filled, so that a page and the 2 MiB around it are not both made. Held while the length
-  /// changes, so that no place beyond the end is filled. Look-ups do without.
+  /// changes, so that no place beyond the end is filled. Held while a collapse withholds places, so that an empty one
+  /// is not filled. Look-ups do without.
   let original: Guarded<OriginalContents>
   /// One change of the length or the contents at a time.
   let changeLock = OwnedLock()
@@ -21,9 +22,10 @@ public final class PageCacheFile: Backing {
   let dataCacheCounter = DataCacheCounter()
   /// The most bytes that the file can have.
   let maximumByteCount: Int
-  /// Whether pages may leave their frames, and frames be without references for a moment. Once false, it stays so.
-  let mayEvict: Guarded<Bool>
-  /// Where aligned 2 MiB begin of which the frame has lost a part, and was held when it was to be broken up.
+  /// Whether a page may leave its frame, for the swap file or for a frame of 2 MiB, and a frame be without references
+  /// for a moment. Once false, it stays so.
+  let mayMove: Guarded<Bool>
+  /// Where aligned 2 MiB begin of which the frame lacks a part, and that no change has broken up.
   let leftovers = Guarded<Set<Int>>([])
   /// Whether the machine's reclaimer knows the file.
   private let isRegistered = Guarded(false)
@@ -44,8 +46,8 @@ public final class PageCacheFile: Backing {
   ///   - fill: what is in all of them.
   ///   - maximumPages: how far the file can grow, in pages. Nil for a file that does not. It costs 8 bytes of address
   ///     space a page.
-  ///   - isEvictable: whether pages may go to the swap file (`mapping_set_unevictable`), and 2 MiB in one frame be
-  ///     broken up. Say false if frames of the file are mapped by number.
+  ///   - isEvictable: whether pages may leave their frames, for the swap file (`mapping_set_unevictable`) or for 2 MiB
+  ///     in one frame, and such frames be broken up. Say false if frames of the file are mapped by number.
   /// - Throws:
   ///   - `invalidArgument` if a number is negative or the length overflows.
   ///   - `outOfMemory` if the process lacks the address space.
@@ -93,7 +95,7 @@ public final class PageCacheFile: Backing {
     maximumByteCount = maximumPages.map { max($0 * Page.size, byteCount) } ?? byteCount
     index = try PageCacheIndex(count: Page.count(holding: maximumByteCount), memory.allocationFailures)
     original = Guarded(OriginalContents(byteCount: byteCount))
-    mayEvict = Guarded(isEvictable)
+    mayMove = Guarded(isEvictable)
     if self.isEvictable { beReclaimed() }
   }
 
@@ -221,6 +223,10 @@ public final class PageCacheFile: Backing {
         if let pfn = try swapIn(slot, ofPage: page) { return pfn }
         continue
       }
+      if index.isWithheld(page) {
+        waitForCollapse()
+        continue
+      }
       YieldPoint.cacheBetweenLengthAndContents.reach()
       let contents = original.withLock { $0 }
       let pfn = try memory.allocateFrame(.mayReclaim)
@@ -242,6 +248,7 @@ public final class PageCacheFile: Backing {
         frame.begin(anonymous: false, mapped: false)
         // The caller's reference, before another thread can find and drop the frame.
         frame.addReferences(1)
+        YieldPoint.cacheBetweenBeginAndInstall.reach()
         return index.install(pfn, at: page)
       }
       if isInstalled { return pfn }

@@ -79,7 +79,7 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case forkBetweenUnlockAndReturn
   /// A collapse has taken a node away and has not looked for pins.
   case collapseBetweenUnlinkAndLook
-  /// Advice has taken the links to empty nodes away, and no grace period has passed.
+  /// Advice or a collapse has taken the links to empty nodes away, and no grace period has passed.
   case tableReclaimBetweenUnlinkAndGrace
   /// A break-up of huge frames has looked at the entries of their parts and has not taken any away.
   case breakUpBetweenLookAndTake
@@ -119,6 +119,18 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case fileOutBetweenPlaceAndEntries
   /// A break-up of 2 MiB of a memory file has emptied the entries, and no grace period has passed.
   case fileBreakUpBetweenEntriesAndGrace
+  /// A collapse of a memory file has brought pages in, and does not hold the change lock yet.
+  case fileCollapseBetweenPagesAndLock
+  /// A collapse withholds the places of a memory file's pages, and has not emptied their entries.
+  case fileCollapseBetweenPlacesAndEntries
+  /// A collapse of a memory file has emptied the entries, and no grace period has passed.
+  case fileCollapseBetweenEntriesAndGrace
+  /// A collapse's grace period is over, and it has not frozen the memory file's frames.
+  case fileCollapseBetweenGraceAndLook
+  /// A memory file has its pages in one frame, and the space that was advised has no entry of 2 MiB yet.
+  case fileCollapseBetweenPagesAndEntry
+  /// A collapse has the memory file's answer for an entry of 2 MiB, and not the mmap lock.
+  case fileCollapseBetweenAnswerAndLock
   /// The swap file's writer has copied pages and has not written them.
   case swapWriteBetweenCopyAndFile
   /// A fault holds a slot of the swap file and has not read it.
@@ -127,6 +139,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case swapInBetweenReadAndMap
   /// A page was read from a store and is not in the page cache yet.
   case cacheBetweenReadAndInstall
+  /// A memory file's page has begun, under the contents' lock, and is not in the page cache yet.
+  case cacheBetweenBeginAndInstall
   /// A page lies inside the memory file and is not in the cache, and what the file has of it has not been read.
   case cacheBetweenLengthAndContents
   /// Windows that were read ahead have left the queue, and their thread has neither the content lock nor looked at the

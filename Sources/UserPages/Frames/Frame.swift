@@ -175,6 +175,17 @@ struct Frame: @unchecked Sendable {
     ).exchanged
   }
 
+  /// Gives a frozen frame its references again (`page_ref_unfreeze`).
+  ///
+  /// A store: no thread adds to a frame without references, as `begin` says.
+  ///
+  /// ORDERING [change-then-count]: it releases, so a thread that retains the frame by number finds what the freezing
+  /// thread found.
+  func unfreeze(_ count: Int) {
+    assert(isWithoutHolders, "a frozen frame got a user")
+    descriptor.pointee.counts.store(UInt64(count) * Self.oneReference, ordering: .releasing)
+  }
+
   /// References, pins among them.
   ///
   /// ORDERING [change-then-count]: sequentially consistent, pairs with [pin-then-look]. Asked after the entry was

@@ -7,6 +7,8 @@ extension AddressSpace {
   /// - Throws:
   ///   - `invalidArgument` for a range that is unaligned or ends beyond 64 bits.
   ///   - `invalidArgument` for advice that does not fit a mapping: `dontNeed` on locked memory, for instance.
+  ///   - `invalidArgument` for 2 MiB that cannot be collapsed: never touched, not aligned with their file, or with a
+  ///     guard marker or a private copy of a file's page among them.
   ///   - `notPermitted` if pages would be dropped that are sealed.
   ///   - `outOfMemory` if a part is not mapped or no frame is free.
   ///   - `outOfMemory` if the swap file is full. The pages from there on stay in memory.
@@ -98,9 +100,9 @@ extension AddressSpace {
   }
 
   private func collapseParts(_ range: Range<VirtualAddress>) throws(PageError) {
-    let (parts, hasHole) = mmapLock.reading(range) { reader -> ([Range<VirtualAddress>?], Bool) in
+    let (parts, hasHole) = mmapLock.reading(range) { reader -> ([CollapsiblePart?], Bool) in
       let (found, hasHole) = self.parts(of: range, reader)
-      return (found.map { $0.1.value.mayCollapse ? $0.0 : nil }, hasHole)
+      return (found.map { $0.1.value.collapsible($0.0) }, hasHole)
     }
     for part in parts {
       guard let part else { throw .invalidArgument }

@@ -9,26 +9,57 @@
 ///     4. counts and slots are looked at: if a page is
 ///        held, the link comes back
 ///     5. the pages are copied, the huge entry is stored    the next ones find the copy
+///
+/// That is private anonymous memory. What shows a memory file: `CollapseFile.swift`.
 extension AddressSpace {
+  /// What a part of the advice is about.
+  struct CollapsiblePart {
+    enum Kind { case anonymous, file }
+
+    let range: Range<VirtualAddress>
+    let kind: Kind
+  }
+
   /// Collapses every aligned 2 MiB that lies wholly in a range, if it can be done.
   ///
   /// Pages that were not touched yet become zeroes. Pages that a fork left shared become this space's own.
   ///
-  /// - Throws:
-  ///   - `tryAgain` for the last obstacle, if a page is held by a get or a pin. The other errors end the advice.
-  ///   - `invalidArgument` for 2 MiB that were never touched or hold a guard marker.
-  ///   - `invalidArgument` for a mapping that is not private anonymous memory, holds no aligned 2 MiB, or was never
-  ///     stored to.
+  /// - Throws: of several obstacles the last one.
+  ///   - `tryAgain` if a page is held by a get or a pin. The advice goes on behind it.
+  ///   - `invalidArgument` for 2 MiB that were never touched, hold a guard marker, or show a private copy of a file's
+  ///     page.
   ///   - `outOfMemory` if no 2 MiB are free in one piece.
-  func collapse(_ part: Range<VirtualAddress>) throws(PageError) {
-    let first = part.lowerBound.hugeCeiling
-    let end = part.upperBound.hugeStart
+  ///   - `file` if the swap file does not give a page of a memory file back.
+  func collapse(_ part: CollapsiblePart) throws(PageError) {
+    let first = part.range.lowerBound.hugeCeiling
+    let end = part.range.upperBound.hugeStart
     if first > end { throw .invalidArgument }
+    switch part.kind {
+    case .anonymous: try collapseAnonymous(first..<end)
+    case .file: try collapseFiles(first..<end)
+    }
+  }
+
+  private func collapseFiles(_ range: Range<VirtualAddress>) throws(PageError) {
     var failure: PageError?
-    var address = first
+    var address = range.lowerBound
+    while address < range.upperBound {
+      do throws(FileCollapseFailure) { try collapseFile(at: address) } catch {
+        failure = error.error
+        if error.endsAdvice { break }
+      }
+      address = address + Page.hugeSize
+    }
+    memory.deferred.drainIfFull()
+    if let failure { throw failure }
+  }
+
+  private func collapseAnonymous(_ range: Range<VirtualAddress>) throws(PageError) {
+    var failure: PageError?
+    var address = range.lowerBound
     // A reference that waits in the deferred queue would look like a holder's.
     memory.deferred.reclaim()
-    while address < end {
+    while address < range.upperBound {
       do throws(PageError) { try collapseOne(address) } catch {
         failure = error
         // As on Linux: a page that is held ends the attempt at these 2 MiB, everything else the whole advice.
@@ -145,7 +176,7 @@ extension AddressSpace {
   }
 
   /// Gives up a node that no walk reaches, and what its entries hold.
-  private func retire(_ node: TableNode, from start: VirtualAddress, in mapping: VMATree.Mapping) {
+  func retire(_ node: TableNode, from start: VirtualAddress, in mapping: VMATree.Mapping) {
     var teardown = Teardown(memory.deferred)
     for index in 0..<TableNode.entryCount {
       let pte = node[index].clear()
@@ -158,9 +189,15 @@ extension AddressSpace {
 }
 
 extension VMA {
-  /// Whether a collapse can make a 2 MiB entry here: private memory that holds an aligned 2 MiB, and may
-  /// hold pages.
-  var mayCollapse: Bool {
-    attributes.isAnonymous && anonVMA != .none && range.lowerBound.hugeCeiling + Page.hugeSize <= range.upperBound
+  /// What a collapse does to a part of the mapping: private memory that may hold pages, or a memory file that it shows
+  /// aligned. Nil if the mapping holds no aligned 2 MiB, or shows anything else.
+  func collapsible(_ part: Range<VirtualAddress>) -> AddressSpace.CollapsiblePart? {
+    let first = range.lowerBound.hugeCeiling
+    guard first + Page.hugeSize <= range.upperBound else { return nil }
+    if attributes.isAnonymous {
+      return anonVMA == .none ? nil : AddressSpace.CollapsiblePart(range: part, kind: .anonymous)
+    }
+    guard memoryFile != nil, backingPage(of: first) % Page.pagesPerHuge == 0 else { return nil }
+    return AddressSpace.CollapsiblePart(range: part, kind: .file)
   }
 }

@@ -51,8 +51,8 @@ extension AddressSpace {
     attributes.isLocked = isSecret
     // Before a fault can ask for a page: a backing that moves pages must know the spaces that may show them.
     attributes.users?.add(self)
-    // Entries by number hold no reference, and a page-out does not find them.
-    if attributes.isPFN, let file = attributes.backing as? PageCacheFile { file.makeUnevictable() }
+    // Entries by number hold no reference, and neither a page-out nor a collapse finds them.
+    if attributes.isPFN, let file = attributes.backing as? PageCacheFile { file.keepFrames() }
     try changeMappings(in: range) { writer, teardown throws(PageError) in
       if !replaces, mappings.isAny(in: range, writer.reader) { throw .alreadyMapped }
       try requireUnmappable(range, writer, &teardown)

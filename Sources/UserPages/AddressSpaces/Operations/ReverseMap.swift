@@ -55,6 +55,24 @@ extension AddressSpace: BackingUser {
     }
   }
 
+  func reclaimTables(showing pages: Range<Int>, of backing: any Backing) {
+    let ranges = mmapLock.reading { reader in
+      var ranges: [Range<VirtualAddress>] = []
+      mappings.forEach(in: VirtualAddress(0)..<VirtualAddress.limit, reader) { mapping in
+        guard mapping.value.attributes.backing === backing else { return }
+        let first = mapping.value.firstPage
+        let shown = first..<first + (mapping.value.range.upperBound - mapping.value.range.lowerBound) / Page.size
+        let part = shown.clamped(to: pages)
+        guard part.count == pages.count else { return }
+        ranges.append(
+          mapping.value.address(ofBackingPage: part.lowerBound)..<mapping.value.address(ofBackingPage: part.upperBound))
+      }
+      return ranges
+    }
+    // One by one: what lies between two mappings is not this file's.
+    for range in ranges { reclaimTables(in: [range]) }
+  }
+
   /// Empties the entry that shows a page of the backing. A private copy is the space's own and stays.
   ///
   /// - Parameter pfn: the frame that the entry must show. If nil, any.
