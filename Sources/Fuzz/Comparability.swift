@@ -53,9 +53,15 @@ struct Comparability {
   private var spaces: Set<String> = []
   /// Whether there may be 2 MiB entries. A kernel may only estimate the map count of a page in a large folio.
   private var hasHugePages = false
-  /// Whether anything but private anonymous memory is mapped. A kernel's configuration decides what of that can be
-  /// collapsed (`shmem_enabled`, `READ_ONLY_THP_FOR_FS`).
+  /// Whether a disk's file or secret memory is mapped. A kernel's configuration decides whether such a file can be
+  /// collapsed (`READ_ONLY_THP_FOR_FS`).
   private var hasFiles = false
+  /// The memory files that are mapped. If one ends inside of 2 MiB that are collapsed, a kernel lets programs access
+  /// what lies beyond the end.
+  private var mappedMemoryFiles: Set<String> = []
+  /// Whether a mapping may have grown beyond its shared anonymous memory, which ends then as such a file does.
+  private var hasGrown = false
+  private var hasCollapsed = false
   private var hasSharedMemory = false
   /// Whether memory may be stored to and not read. A reference for reading is had there only by way of an entry that is
   /// present, and `fault_around_bytes` decides which are. The kernel's side of a short pin is another process, which is
@@ -133,8 +139,10 @@ struct Comparability {
     switch statement {
     case .truncate(let name, let byteCount):
       files[name]?.byteCount = byteCount
-      return admits(name)
-    case .punch(let name, let page, _): return files[name] != nil && page <= 1 << 40
+      return admits(name) && !(hasCollapsed && !pins.isEmpty)
+    case .punch(let name, let page, _):
+      // A kernel leaves 2 MiB whole that are held, and clears their pages in place.
+      return files[name] != nil && page <= 1 << 40 && !(hasCollapsed && !pins.isEmpty)
     case .sync(let name):
       synced = name
       return files[name]?.isOnDisk == true
@@ -174,7 +182,8 @@ struct Comparability {
       if map.huge { hasHugePages = true }
       if map.permission == .write { hasWriteOnly = true }
       if case .pfn(let image) = map.backing { return admitsFrameNumbers(map, of: image) }
-      if map.backing != .anonymous || map.sharing == .shared { hasFiles = true }
+      if map.backing == .secret || isOnDisk(map.backing) { hasFiles = true }
+      if case .file(let name) = map.backing { mappedMemoryFiles.insert(name) }
       if map.sharing == .shared, !isOnDisk(map.backing) { hasSharedMemory = true }
       if mayDropStores { return false }
       switch map.backing {
@@ -191,7 +200,9 @@ struct Comparability {
     case .advise(_, let range, let advice):
       if advice == .collapse {
         hasHugePages = true
-        if hasFiles { return false }
+        hasCollapsed = true
+        if hasFiles || (hasGrown && hasSharedMemory) { return false }
+        if mappedMemoryFiles.contains(where: { (files[$0]?.byteCount ?? 0) % (512 * 4096) != 0 }) { return false }
       }
       // The library has pages in the swap file that a kernel without swap keeps: there this advice drops them at
       // once. A store by a device is lost with the page unless the pin's holder says so, which a kernel's holder does
@@ -208,7 +219,12 @@ struct Comparability {
     case .seal(_, let range), .unlock(_, let range): return isForeign(range)
     // A process may lock so much only (`RLIMIT_MEMLOCK`).
     case .lock(_, let range): return isForeign(range) && range.pages <= Self.mostLockedPages
-    case .remap(_, let from, let to, _): return isForeign(from) && isForeign(to) && to.address >= Self.lowest
+    case .remap(_, let from, let to, _):
+      if to.pages > from.pages {
+        hasGrown = true
+        if hasCollapsed, hasSharedMemory { return false }
+      }
+      return isForeign(from) && isForeign(to) && to.address >= Self.lowest
     }
   }
 

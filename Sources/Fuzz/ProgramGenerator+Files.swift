@@ -13,15 +13,20 @@ extension ProgramGenerator {
     case 1:
       let bytes = bytes()
       let end = offset + bytes.bytes.count
-      guard end <= Self.mostFilePages * 4096, mayEnd(file, at: max(end, file.byteCount)) else { return }
+      let longest = collapsesShared ? file.byteCount : Self.mostFilePages * 4096
+      guard end <= longest, mayEnd(file, at: max(end, file.byteCount)) else { return }
       add(.access(.writeFile(name: file.name, offset: offset, bytes)))
       model.files[index].byteCount = max(end, file.byteCount)
     case 2:
+      if collapsesShared { return }
       let byteCount = self.byteCount(file)
       guard mayEnd(file, at: byteCount) else { return }
       add(.file(.truncate(name: file.name, byteCount: byteCount)))
       model.files[index].byteCount = byteCount
-    case 3: add(.file(.punch(name: file.name, page: page, pages: random.pick([(6, 1), (3, 2), (1, 4), (1, 0)]))))
+    case 3:
+      // It does not compare if a pin may hold 2 MiB.
+      if collapsesShared, !model.pins.isEmpty { return }
+      add(.file(.punch(name: file.name, page: page, pages: random.pick([(6, 1), (3, 2), (1, 4), (1, 0)]))))
     default:
       add(.file(.sync(name: file.name)))
       if random.chance(50) { add(.file(.onDisk(name: file.name, offset: offset, count: 12))) }

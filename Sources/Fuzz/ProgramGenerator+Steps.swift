@@ -155,14 +155,17 @@ extension ProgramGenerator {
     let count = random.chance(1) ? 0 : length()
     if mode == .pfn, random.chance(50) { return addFrameNumbers(index, start, count) }
     let file =
-      random.chance(collapses ? 0 : changesFiles ? 90 : model.isHuge ? 10 : 35)
+      random.chance(collapses ? collapsesShared ? 40 : 0 : changesFiles ? 90 : model.isHuge ? 10 : 35)
       ? model.files.randomElement(using: &random) : nil
-    let cannotShare = collapses || (pagesOut && !pagesOutShared && file?.isOnDisk != true)
+    let cannotShare = (collapses && !collapsesShared) || (pagesOut && !pagesOutShared && file?.isOnDisk != true)
     let sharing: SharingWord =
-      random.chance(cannotShare ? 0 : pagesOutShared ? 60 : file == nil ? 15 : 50) ? .shared : .private
+      random.chance(cannotShare ? 0 : pagesOutShared ? 60 : collapses ? 40 : file == nil ? 15 : 50) ? .shared : .private
     let permission = changesFiles && random.chance(60) ? .readWrite : permission()
     // Mostly inside the file, sometimes past its end.
-    let offset = file.map { Int.random(in: 0...(random.chance(85) ? max($0.pages - count, 0) : 8), using: &random) }
+    let isAligned = collapsesShared && random.chance(80)
+    let offset = file.map {
+      isAligned ? 0 : Int.random(in: 0...(random.chance(85) ? max($0.pages - count, 0) : 8), using: &random)
+    }
     let noReplace = random.chance(8)
     let isSecret = hasSecrets && count > 0 && random.chance(40)
     let range = PageRange(
@@ -235,7 +238,8 @@ extension ProgramGenerator {
       add(.space(.advise(space: space.name, range, advice)))
     default:
       // Mostly moves the range as it is. Sometimes grows or shrinks it, in place or with a move.
-      let newCount = random.chance(65) ? range.pages : length() * model.scale
+      let someCount = random.chance(65) ? range.pages : length() * model.scale
+      let newCount = collapsesShared ? min(someCount, range.pages) : someCount
       let inPlace = random.chance(20)
       let reach = random.chance(50) ? hotPages : ProgramModel.windowPages
       let target = inPlace ? start : Int.random(in: 0..<reach, using: &random)

@@ -13,9 +13,12 @@ public struct ProgramGenerator {
   let mode: ProgramMode?
   /// Most statements aim at this many first pages of the window. With fewer pages more statements meet.
   let hotPages: Int
-  /// Whether the program collapses. Then it maps private anonymous memory and frame numbers only: no other kind
-  /// compares.
+  /// Whether the program collapses. Then it maps private anonymous memory and frame numbers only, unless it
+  /// `collapsesShared`.
   let collapses: Bool
+  /// Whether it collapses memory files and shared memory, too. Then its files are memory files of 2 MiB, and no mapping
+  /// grows beyond them: an end inside of 2 MiB does not compare.
+  let collapsesShared: Bool
   /// Whether the program pages out. Then its disk files end with a page, and it maps no 2 MiB: the rest does not
   /// compare.
   let pagesOut: Bool
@@ -54,6 +57,7 @@ public struct ProgramGenerator {
     model = ProgramModel(base: scale == 1 ? base : 0x1000_0000, scale: scale)
     hotPages = random.pick([(1, 2), (2, 4), (1, 8), (2, ProgramModel.windowPages)])
     collapses = scale > 1 ? random.chance(50) : mode == .pfn && random.chance(25)
+    collapsesShared = collapses && scale > 1 && random.chance(60)
     pagesOut = scale == 1 && !collapses && (mode == .swap || random.chance(30))
     mapsWriteOnly = mode != .unshare && mode != .longterm && random.chance(25)
     changesFiles =
@@ -84,9 +88,9 @@ public struct ProgramGenerator {
       add(.machine(.device(name: Self.device, pages: 1)))
     }
     for name in ["f", "g"].prefix(mode == .files ? 2 : Int.random(in: 1...2, using: &random)) {
-      let pages = Int.random(in: 1...6, using: &random)
+      let pages = collapsesShared ? 512 : Int.random(in: 1...6, using: &random)
       let byte: UInt8? = random.chance(50) ? takeByte() : nil
-      let isOnDisk = mode == .files ? name == "f" : mode == .disk || random.chance(50)
+      let isOnDisk = mode == .files ? name == "f" : mode == .disk || (!collapsesShared && random.chance(50))
       model.files.append(.init(name: name, isOnDisk: isOnDisk, byteCount: pages * 4096))
       let contents = Contents.filled(pages: pages, byte: byte)
       add(.machine(isOnDisk ? .diskFile(name: name, contents) : .file(name: name, contents)))
@@ -123,7 +127,9 @@ public struct ProgramGenerator {
       }
     }
     for file in model.files {
-      for page in 0..<file.pages { add(.access(.readFile(name: file.name, offset: page * 4096, count: 12))) }
+      for page in stride(from: 0, to: file.pages, by: max(file.pages / 16, 1)) {
+        add(.access(.readFile(name: file.name, offset: page * 4096, count: 12)))
+      }
       guard file.isOnDisk, random.chance(50) else { continue }
       add(.file(.sync(name: file.name)))
       for page in 0..<file.pages { add(.file(.onDisk(name: file.name, offset: page * 4096, count: 12))) }
