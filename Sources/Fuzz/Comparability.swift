@@ -62,6 +62,7 @@ struct Comparability {
   /// Whether a mapping may have grown beyond its shared anonymous memory, which ends then as such a file does.
   private var hasGrown = false
   private var hasCollapsed = false
+  private var mayHoldHugeFiles: Bool { hasCollapsed && !mappedMemoryFiles.isEmpty && !pins.isEmpty }
   private var hasSharedMemory = false
   /// Whether memory may be stored to and not read. A reference for reading is had there only by way of an entry that is
   /// present, and `fault_around_bytes` decides which are. The kernel's side of a short pin is another process, which is
@@ -139,10 +140,10 @@ struct Comparability {
     switch statement {
     case .truncate(let name, let byteCount):
       files[name]?.byteCount = byteCount
-      return admits(name) && !(hasCollapsed && !pins.isEmpty)
+      return admits(name) && !mayHoldHugeFiles
     case .punch(let name, let page, _):
       // A kernel leaves 2 MiB whole that are held, and clears their pages in place.
-      return files[name] != nil && page <= 1 << 40 && !(hasCollapsed && !pins.isEmpty)
+      return files[name] != nil && page <= 1 << 40 && !mayHoldHugeFiles
     case .sync(let name):
       synced = name
       return files[name]?.isOnDisk == true

@@ -8,8 +8,8 @@ import Synchronization
 /// The place of a page in the swap file has its slot instead (Linux's value entries). Only `SwapArea` puts slots there
 /// and takes them out, under its monitor.
 ///
-/// A collapse withholds the places that it is about to fill anew. The word of such a place remembers what was there, and
-/// answers no look-up: it has neither a frame nor a slot, and is not empty. Only the collapse changes it.
+/// A collapse withholds the places that it is about to fill anew. The word of such a place remembers what was there,
+/// and answers no look-up: it has neither a frame nor a slot, and is not empty. Only the collapse changes it.
 ///
 /// A file may be of any length, and most of it a hole. So memory is taken where a page has been (`SparseWords`), and a
 /// walk over the file skips what never had one. Each level of marks has a word for 512 of the level below, as a page

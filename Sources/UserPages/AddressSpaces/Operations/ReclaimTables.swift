@@ -1,5 +1,5 @@
-/// Giving back the tables that `dontneed` or a memory file's collapse has emptied, so that the next access may map 2 MiB
-/// (`try_to_free_pte`, `retract_page_tables`).
+/// Giving back the tables that `dontneed` or a memory file's collapse has emptied, so that the next access may map 2
+/// MiB (`try_to_free_pte`, `retract_page_tables`).
 ///
 ///     the advice, holding the mmap lock for writing        walks inside a section
 ///     1. the link to the node becomes a migration entry    those that come later find no node; a fault waits for the lock
