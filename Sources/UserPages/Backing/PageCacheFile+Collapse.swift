@@ -207,7 +207,8 @@ extension PageCacheFile {
     }
   }
 
-  /// Step 7. No page lies beyond the end, so the places there stay empty: the length changes under the change lock. Returns how many places have a part.
+  /// Step 7. No page lies beyond the end, so the places there stay empty: the length changes under the change
+  /// lock. Returns how many places have a part.
   private func publish(_ first: PFN, in places: Range<Int>, isDirty: [Bool]) -> Int {
     let inside = places.clamped(to: 0..<pageCount)
     let folio = memory.frames.frame(first)
@@ -221,8 +222,8 @@ extension PageCacheFile {
     return inside.count
   }
 
-  /// Whether the parts of a frame fill all places of the 2 MiB from `page` on. Holding a reference on the frame: a number
-  /// without one may be another frame's by then.
+  /// Whether the parts of a frame fill all places of the 2 MiB from `page` on. Holding a reference on the frame:
+  /// without one its number may be another frame's by then.
   func shows(_ first: PFN, wholeFrom page: Int) -> Bool {
     guard page + Page.pagesPerHuge <= index.count else { return false }
     return RCU.read { _ in (0..<Page.pagesPerHuge).allSatisfy { index[page + $0] == first + $0 } }

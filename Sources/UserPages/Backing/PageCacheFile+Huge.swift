@@ -3,8 +3,8 @@
 /// They come into the cache together, on a first touch through a mapping that may have 2 MiB entries. They do so only
 /// if none of the pages is there yet and the file has all of them. Or a collapse copies pages that came one by one
 /// (`PageCacheFile+Collapse.swift`). Each page's place holds one reference on the whole. A truncation or a hole takes
-/// pages out one by one. Then the frame is broken up. If it is held, the other pages stay parts of it, and are mapped as
-/// base pages.
+/// pages out one by one. Then the frame is broken up. If it is held, the other pages stay parts of it, and are mapped
+/// as base pages.
 extension PageCacheFile {
   public func hugeFault(page: Int, write: Bool) -> FaultAnswer? {
     guard page >= 0, page % Page.pagesPerHuge == 0, page <= pageCount - Page.pagesPerHuge else { return nil }

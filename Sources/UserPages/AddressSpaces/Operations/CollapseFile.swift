@@ -18,8 +18,8 @@
 ///
 /// ORDERING [lock-then-validate]: the file may lose a page meanwhile. It empties or withholds the place, then empties
 /// entries under the mmap lock. If 4 finds the place as it was, the file's turn of the lock comes after 5, and it finds
-/// the huge entry. Otherwise 4 finds another place, and asks the file again. The file's sequence would do as well, but it
-/// moves with every other page too. A break-up changes no place. It ends no frame that the answer has a reference on.
+/// the huge entry. Otherwise 4 finds another place, and asks the file again. The file's sequence would do as well, but
+/// it moves with every other page too. A break-up changes no place, and ends no frame that the answer references.
 ///
 /// Other spaces that show the file have lost their entries. A node without entries is given back, so that their next
 /// fault may map 2 MiB. A node in which a fault was faster stays, and shows the parts one by one.
@@ -128,10 +128,10 @@ extension AddressSpace {
     return (.done, true)
   }
 
-  /// The first entry of a node that shows anything else than its part of a frame. As on Linux, a private copy or a frame
-  /// that the file has dropped ends the advice, and what is not present does not.
+  /// The first entry of a node that shows anything else than its part of a frame. As on Linux, a private copy or a
+  /// frame that the file has dropped ends the advice, and what is not present does not.
   ///
-  /// - Parameter first: the frame. Nil if the file has no such frame any more: then private copies are looked for alone.
+  /// - Parameter first: the frame. Nil if the file has no such frame any more: then only private copies are looked for.
   private static func obstacle(in node: TableNode, showing first: PFN?) -> EntryAttempt? {
     for index in 0..<TableNode.entryCount {
       let pte = node[index].waitUntilUnlocked()
