@@ -87,11 +87,19 @@ struct PinList: @unchecked Sendable {
     return Self.framesPerChunk - used
   }
 
-  /// Writes a frame `offset` places behind the list's end. It counts once `append` has been called.
-  ///
-  /// - Precondition: `makeRoom` returned more than `offset`.
+  /// The places behind the list's end, until something is appended.
+  struct End {
+    fileprivate let places: UnsafeMutablePointer<Atomic<UInt64>>
+
+    /// Writes a frame `offset` places behind the end. It counts once `append` has been called.
+    ///
+    /// - Precondition: `makeRoom` returned more than `offset`.
+    @inline(__always)
+    func write(_ frame: Frame, at offset: Int) { places[offset].store(frame.slotWord, ordering: .relaxed) }
+  }
+
   @inline(__always)
-  func write(_ frame: Frame, at offset: Int) { last[used + offset].pointee.store(frame.slotWord, ordering: .relaxed) }
+  var end: End { End(places: last[used]) }
 
   /// Lets the `added` frames count that were written behind the list's end, inside the section that read their entries.
   @inline(__always)

@@ -32,25 +32,50 @@ extension SlotEngine {
     let test = options.test.refusing(PTELayout.neverSlotPinned)
     let first = TableNode.index(of: start, level: 1)
     let end = min(count, TableNode.entryCount - first)
+    let places = list.end
     var held = 0
     while held < end {
+      held += writeFrames(
+        from: first + held, of: node, count: end - held, at: start + held * Page.size, test, in: space, to: places,
+        held, section)
+      if held == end { break }
       let ptep = node[first + held]
       let leaf = Leaf(ptep, ptep.loadToWalk(), isLowestLevel: true, section)
       let address = start + held * Page.size
-      if !test.accepts(leaf.pte) || !space.isNormal(leaf, at: address) {
-        guard clearsMark(of: leaf, at: address, options, in: space) else {
-          let zeroes = writeZeroes(behind: leaf, at: address, limit: end - held, options, in: space, to: list, held)
-          if zeroes == 0 { break }
-          held += zeroes
-          continue
-        }
+      // It has changed since.
+      if test.accepts(leaf.pte), space.isNormal(leaf, at: address) { continue }
+      if clearsMark(of: leaf, at: address, options, in: space) {
+        places.write(space.frames.frame(leaf.pte.pfn), at: held)
+        held += 1
+      } else {
+        let zeroes = writeZeroes(behind: leaf, at: address, limit: end - held, options, in: space, to: places, held)
+        if zeroes == 0 { break }
+        held += zeroes
       }
-      list.write(space.frames.frame(leaf.pte.pfn), at: held)
-      held += 1
     }
     YieldPoint.rangePinBetweenEntriesAndLength.reach()
     list.append(held, section)
     return held == end
+  }
+
+  /// Writes the frames of the first entries that `test` accepts, at most `count`, `offset` behind the end of the list.
+  /// Returns how many.
+  ///
+  /// Out of line: what the loop needs is in registers then. A page costs a load, a comparison and a store.
+  @inline(never)
+  private static func writeFrames(
+    from first: Int, of node: TableNode, count: Int, at start: VirtualAddress, _ test: PTETest, in space: AddressSpace,
+    to places: PinList.End, _ offset: Int, _ section: RCU.Section
+  ) -> Int {
+    // Read once. No load may pass the acquiring ones of the loop, so the compiler would read it for each page.
+    let frames = space.frames
+    for index in 0..<count {
+      let ptep = node[first &+ index]
+      let leaf = Leaf(ptep, ptep.loadToWalk(), isLowestLevel: true, section)
+      guard test.accepts(leaf.pte), space.isNormal(leaf, at: start + index * Page.size) else { return index }
+      places.write(frames.frame(leaf.pte.pfn), at: offset + index)
+    }
+    return count
   }
 
   /// Whether the page may be held after all: only the mark was in the way, and is cleared.
@@ -72,10 +97,10 @@ extension SlotEngine {
   @inline(never)
   private static func writeZeroes(
     behind leaf: Leaf, at address: VirtualAddress, limit: Int, _ options: PinOptions, in space: AddressSpace,
-    to list: PinList, _ offset: Int
+    to places: PinList.End, _ offset: Int
   ) -> Int {
     let pages = space.zeroPages(behind: leaf, at: address, limit: limit, options)
-    for page in 0..<pages { list.write(space.zeroFrame, at: offset + page) }
+    for page in 0..<pages { places.write(space.zeroFrame, at: offset + page) }
     return pages
   }
 }
