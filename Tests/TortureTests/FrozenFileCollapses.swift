@@ -59,10 +59,16 @@
           let collapsing = freezer.start("collapse") { _ = collapse(space) }
           #expect(collapsing.waitUntilPast(.fileCollapseBetweenEntriesAndGrace))
           #expect(!collapsing.mayFinish(), "a page was copied under a look-up")
+          // Whatever is free becomes another page.
+          let other = AddressSpace(machine.memory)
+          let count = machine.memory.freePages
+          try other.map(at: start, pages: count, protection: .readWrite, sharing: .private)
+          for page in 0..<count { try other.store(UInt64(9), at: address(page)) }
           read.thaw()
           try read.join()
           try collapsing.join()
           #expect(try space.load(at: address(0), as: UInt64.self) == 7)
+          other.exit()
         }
       }
 
