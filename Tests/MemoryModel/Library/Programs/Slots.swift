@@ -58,7 +58,7 @@ func longListAgainstScan() {
   let frame = setting.memory.frames.frame(pfn)
   var list = PinList.claim(isPin: true)!
   let count = list.makeRoom()
-  for offset in 0..<count { list.write(frame, at: offset) }
+  for offset in 0..<count { list.end.write(frame, at: offset) }
   RCU.read { section in list.append(count, section) }
   let word = PinSlot.block(of: ThreadNumber.current)[Int(cp_slots_per_thread) - 1].load(ordering: .relaxed)
   inParallel(
@@ -69,7 +69,7 @@ func longListAgainstScan() {
     },
     meanwhile: {
       check(list.makeRoom() > 0, "a list has no second chunk")
-      list.write(frame, at: 0)
+      list.end.write(frame, at: 0)
       RCU.read { section in list.append(1, section) }
     })
   list.vacate()
