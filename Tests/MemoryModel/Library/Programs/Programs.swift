@@ -76,6 +76,13 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("store-lazyfree", storeAgainstDropOfLazilyFreed),
   ("pin-lazyfree", { pinAgainstDropOfLazilyFreed($0) }),
   ("range-lazyfree", { pinAgainstDropOfLazilyFreed($0, .range) }),
+  ("store-pageout-file", storeAgainstPageOutOfFile),
+  ("write-pageout-file", writeAgainstPageOutOfFile),
+  ("pin-pageout-file", { pinAgainstPageOutOfFile($0) }),
+  ("repin-pageout-file", { pinAgainstPageOutOfFile($0, .again) }),
+  ("range-pageout-file", { pinAgainstPageOutOfFile($0, .range) }),
+  ("swapin-pageout-file", swapInAgainstPageOutOfFile),
+
   ("lock-pageout", lockAgainstPageOut),
   ("seal-unmap", sealAgainstUnmap),
   ("fault-tables", faultAgainstTableReclaim),
