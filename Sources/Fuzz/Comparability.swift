@@ -64,6 +64,9 @@ struct Comparability {
   private var hasCollapsed = false
   private var mayHoldHugeFiles: Bool { hasCollapsed && !mappedMemoryFiles.isEmpty && !pins.isEmpty }
   private var hasSharedMemory = false
+  /// Whether the library gives shared memory 2 MiB at the first touch. A kernel may be told to give none
+  /// (`shmem_enabled`): then a collapse has something to do, which a holder forbids.
+  private var hasSharedHugePages = false
   /// Whether memory may be stored to and not read. A reference for reading is had there only by way of an entry that is
   /// present, and `fault_around_bytes` decides which are. The kernel's side of a short pin is another process, which is
   /// refused in any case.
@@ -185,7 +188,10 @@ struct Comparability {
       if case .pfn(let image) = map.backing { return admitsFrameNumbers(map, of: image) }
       if map.backing == .secret || isOnDisk(map.backing) { hasFiles = true }
       if case .file(let name) = map.backing { mappedMemoryFiles.insert(name) }
-      if map.sharing == .shared, !isOnDisk(map.backing) { hasSharedMemory = true }
+      if map.sharing == .shared, !isOnDisk(map.backing) {
+        hasSharedMemory = true
+        hasSharedHugePages = hasSharedHugePages || map.huge
+      }
       if mayDropStores { return false }
       switch map.backing {
       case .secret where map.sharing == .private || map.range.pages > Self.mostLockedPages: return false
@@ -202,7 +208,7 @@ struct Comparability {
       if advice == .collapse {
         hasHugePages = true
         hasCollapsed = true
-        if hasFiles || (hasGrown && hasSharedMemory) { return false }
+        if hasFiles || (hasGrown && hasSharedMemory) || (hasSharedHugePages && !pins.isEmpty) { return false }
         if mappedMemoryFiles.contains(where: { (files[$0]?.byteCount ?? 0) % (512 * 4096) != 0 }) { return false }
       }
       // The library has pages in the swap file that a kernel without swap keeps: there this advice drops them at

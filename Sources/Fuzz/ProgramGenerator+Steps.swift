@@ -176,7 +176,7 @@ extension ProgramGenerator {
           MapStatement(
             space: name, range: range, permission: permission, sharing: isSecret ? .shared : sharing,
             backing: isSecret ? .secret : file.map { .file($0.name) } ?? .anonymous, offset: isSecret ? nil : offset,
-            huge: model.isHuge && random.chance(75),
+            huge: model.isHuge && !(collapsesShared && sharing == .shared) && random.chance(75),
             noReplace: noReplace)
         )))
     if noReplace, model.spaces[index].inWindow(start, count).contains(where: { model.spaces[index].pages[$0] != nil }) {

@@ -8,6 +8,7 @@ extension HugeFileCollapseTests {
   /// It ends the advice.
   @Test func untouchedMemory() throws {
     try withFile { machine, space, file in
+      try file.punchHole(0..<1024)
       try share(space, file)
       try number(space, 600..<601)
       #expect(throws: PageError.invalidArgument) { try collapse(space, pages: 1024) }

@@ -42,6 +42,16 @@ import Testing
 
   // MARK: What becomes 2 MiB
 
+  /// Pages that were written when the file was made are in the file, though no access has come to them.
+  @Test(arguments: [Sharing.shared, .private]) func pagesThatWereWritten(sharing: Sharing) throws {
+    try withFile { machine, space, file in
+      try share(space, file, .readWrite, sharing)
+      try collapse(space)
+      #expect(space.says(hugeBase) == "huge r")
+      #expect(try space.load(at: hugeBase.page(511), as: UInt64.self) == fill)
+    }
+  }
+
   @Test(arguments: Engines.all) func pagesBecomeOne(engine: PinEngine) throws {
     try withFile(engine: engine) { machine, space, file in
       try share(space, file)

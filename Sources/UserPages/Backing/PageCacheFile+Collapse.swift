@@ -66,8 +66,8 @@ extension PageCacheFile {
   ///   - page: the first one. A multiple of 512.
   ///   - kept: gets the spaces that were asked. The caller releases them when it holds no lock.
   /// - Throws:
-  ///   - `invalidArgument` if none of the pages was ever touched, or lies inside the file, or frames of the file are
-  ///     mapped by number.
+  ///   - `invalidArgument` if none of the pages was ever written or touched, or lies inside the file, or frames of the
+  ///     file are mapped by number.
   ///   - `tryAgain` if a page is held by a get, a pin or a call under way.
   ///   - `outOfMemory` if no 2 MiB are free in one piece.
   ///   - `file` if the swap file does not give a page back.
@@ -167,13 +167,20 @@ extension PageCacheFile {
     places.contains(place) ? index.withheldFrame(at: place) : nil
   }
 
-  /// Step 1. Returns the contents of pages that have none in the cache. Nil, with no place withheld, if no page has.
+  /// Step 1. Returns the contents of pages that are not in the cache. Nil, with no place withheld, if no page is there
+  /// or was written when the file was made.
   private func withhold(_ places: Range<Int>) -> OriginalContents? {
     original.withLock { contents -> OriginalContents? in
-      if places.allSatisfy({ index.isEmpty($0) }) { return nil }
+      if places.allSatisfy({ index.isEmpty($0) && !isWritten($0, in: contents) }) { return nil }
       for place in places { index.withhold(place) }
       return contents
     }
+  }
+
+  /// Whether the file was made with bytes in a page. A file of zeroes was not: it has a length alone (`ftruncate`).
+  private func isWritten(_ page: Int, in original: OriginalContents) -> Bool {
+    if case .byte(0) = source { return false }
+    return original.bytes(ofPage: page) > 0
   }
 
   /// Step 5. Returns the frames, of 2 MiB the first one. Nil, with every reference as it was, if one has other holders

@@ -9,7 +9,7 @@ import Synchronization
 public final class PageCacheFile: Backing {
   let memory: PhysicalMemory
   let index: PageCacheIndex
-  private let source: Source
+  let source: Source
   /// Held while places are filled, so that a page and the 2 MiB around it are not both made. Held while the length
   /// changes, so that no place beyond the end is filled. Held while a collapse withholds places, so that an empty one
   /// is not filled. Look-ups do without.
@@ -32,7 +32,7 @@ public final class PageCacheFile: Backing {
   /// The page that the hand of reclaim's clock is at.
   let clockHand = Guarded(0)
 
-  private enum Source: Sendable {
+  enum Source: Sendable {
     case byte(UInt8)
     case bytes([UInt8])
     case reader(@Sendable () throws(PageError) -> [UInt8])
