@@ -38,8 +38,9 @@ reference_put   | ldaxr stlxr                          | ldaddal                
 slot_hold       | ldar ldar ldar ldar ldar stlr        | ldapr ldapr ldapr ldapr ldapr stlr | the descent; the slot is free, and is taken
 slot_put        | stlr                                 | stlr                             | the accesses come before the slot is free
 range_hold      | ldar stlr ldar ldar ldar ldar stlr stlr | ldapr stlr ldar ldar ldar ldapr stlr stlr | a chunk and its link; the links, as operations load them; an entry, then its frame by a plain store; the length; the slot, if nothing was held
+range_claim     | ldar*15 stlr stlr dmb_ish            | ldapr*15 stlr stlr dmb_ish       | the slot is free; the length; the slot's word, then all frames that follow
 range_append    | stlr                                 | stlr                             | the frame, by a plain store, comes before the length
-range_scan      | ldar ldar                            | ldapr ldapr                      | the length, before the frames; the next chunk
+range_scan      | ldar ldar dmb_ishld                  | ldapr ldapr dmb_ishld            | the length, before the frames; the next chunk; the frames, before what the scan does next
 program_load    | ldar ldar ldar ldar ldar             | ldapr ldapr ldapr ldapr ldapr    | the descent; the word, before the look whether the page is lost
 program_store   | ldar ldar ldar ldar stlr             | ldapr ldapr ldapr ldapr stlr     | the descent; the word
 mirror_load     | ldar ldar ldar                       | ldapr ldapr ldapr                | the sequence, the translation, the word; then the sequence
@@ -71,7 +72,16 @@ instructions() {
     END {
       if (found[step] == "") step = callee[step]
       print substr(found[step], 2)
-    }' "$work/$1.s"
+    }' "$work/$1.s" | awk '
+    # An unrolled loop: ldar*15.
+    {
+      for (i = 1; i <= NF; i = j) {
+        for (j = i; j <= NF && $j == $i; j++);
+        if (j - i > 8) line = line " " $i "*" (j - i)
+        else for (k = i; k < j; k++) line = line " " $k
+      }
+      print substr(line, 2)
+    }'
 }
 
 compile armv8-a

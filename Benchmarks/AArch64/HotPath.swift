@@ -23,10 +23,13 @@ func holdRange(_ space: AddressSpace, from start: VirtualAddress, pages: Int) ->
   SlotEngine.hold(from: start, pages: pages, .write, in: space)
 }
 
+@inline(never) @_silgen_name("range_claim")
+func claimRange() -> PinList? { PinList.claim(isPin: true) }
+
 @inline(never) @_silgen_name("range_append")
 func append(_ frame: Frame, to list: inout PinList) {
   RCU.read { section in
-    list.write(frame, at: 0)
+    list.end.write(frame, at: 0)
     list.append(1, section)
   }
 }
