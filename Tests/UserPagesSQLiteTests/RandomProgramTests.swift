@@ -34,7 +34,11 @@ import Testing
     let uris = ("file:\(folder)/pooled-x.db?vfs=userpages&pool=256K", "file:\(folder)/stock-x.db")
     for statement in RandomProgram(seed: seed).statements {
       func answer(_ database: Database, _ uri: String) -> Database.Answer {
-        database.answer(statement.replacingOccurrences(of: RandomProgram.attached, with: uri))
+        var answer = database.answer(statement.replacingOccurrences(of: RandomProgram.attached, with: uri))
+        // How many pages a log has depends on which ones the cache spilled, and that on which ones the file lends.
+        // Stock itself says another number with another `mmap_size`.
+        if statement.hasPrefix("PRAGMA wal_checkpoint") { answer.rows = answer.rows.map { Array($0.prefix(1)) } }
+        return answer
       }
       let (found, expected) = (answer(pooled, uris.0), answer(stock, uris.1))
       guard found == expected else {
