@@ -73,7 +73,7 @@ extension PageCacheFile {
   ///   - `file` if the swap file does not give a page back.
   /// - Precondition: not inside a read-side section, nor holding a lock.
   func collapse(from page: Int, keepingIn kept: inout [any BackingUser]) throws(PageError) {
-    if isCollapsed(from: page) { return }
+    if firstPart(from: page) != nil { return }
     guard let first = memory.allocateHugeFrame(.mayReclaim) else { throw .outOfMemory }
     do throws(PageError) {
       for _ in 0..<Self.attemptLimit {
@@ -103,14 +103,20 @@ extension PageCacheFile {
   /// The places of the 2 MiB from `page` on. They are fewer if the file cannot become so long.
   private func places(from page: Int) -> Range<Int> { page..<max(page, min(page + Page.pagesPerHuge, index.count)) }
 
-  /// Whether the file's pages of these 2 MiB are the parts of one frame. A hint without the change lock.
-  private func isCollapsed(from page: Int) -> Bool {
-    RCU.read { _ in
-      let end = min(page + Page.pagesPerHuge, pageCount)
-      guard page < end, let first = index[page], first.isHugeAligned, memory.frames.frame(first).has(Frame.hugeBit)
-      else { return false }
-      return (page..<end).allSatisfy { index[$0] == first + ($0 - page) }
+  /// The first frame of these 2 MiB, if the file's pages there are the parts of one. A hint without the change lock.
+  func firstPart(from page: Int) -> PFN? {
+    let pages = page..<max(page, min(page + Page.pagesPerHuge, pageCount))
+    return RCU.read { _ in
+      guard !pages.isEmpty, let first = index[page], first.isHugeAligned, memory.frames.frame(first).has(Frame.hugeBit),
+        hasParts(of: first, in: pages)
+      else { return nil }
+      return first
     }
+  }
+
+  /// Inside a section.
+  private func hasParts(of first: PFN, in pages: Range<Int>) -> Bool {
+    pages.allSatisfy { index[$0] == first + ($0 - pages.lowerBound) }
   }
 
   /// Brings in what is in the swap file.
@@ -131,7 +137,7 @@ extension PageCacheFile {
   private func copyTogether(_ page: Int, into first: PFN, _ kept: inout [any BackingUser]) -> Attempt {
     guard mayMove.withLock({ $0 }), page < pageCount else { return .failed(.invalidArgument) }
     let places = places(from: page)
-    if isCollapsed(from: page) { return .unneeded }
+    if firstPart(from: page) != nil { return .unneeded }
     if places.contains(where: { index.slot(at: $0) != nil }) { return .isOut }
     guard let contents = withhold(places) else { return .failed(.invalidArgument) }
     YieldPoint.fileCollapseBetweenPlacesAndEntries.reach()
@@ -233,12 +239,8 @@ extension PageCacheFile {
   /// without one its number may be another frame's by then.
   func shows(_ first: PFN, wholeFrom page: Int) -> Bool {
     guard page + Page.pagesPerHuge <= index.count else { return false }
-    return RCU.read { _ in (0..<Page.pagesPerHuge).allSatisfy { index[page + $0] == first + $0 } }
+    return RCU.read { _ in hasParts(of: first, in: page..<page + Page.pagesPerHuge) }
   }
-
-  /// The first frame of the 2 MiB from `page` on, if the file's pages there are parts of one. A hint without the change
-  /// lock.
-  func firstPart(from page: Int) -> PFN? { isCollapsed(from: page) ? RCU.read { _ in index[page] } : nil }
 
   /// Waits until no collapse holds a place back that the caller has found withheld.
   ///
