@@ -5,7 +5,7 @@
   import UserPages
 
   extension TortureTests {
-    /// Windows that are queued, with a thread that is frozen before it reads them.
+    /// Windows that are queued, with a thread that is frozen before it reads them, and pages that come meanwhile.
     @Suite struct FrozenReadAhead {
       private let first = CacheFreeze.first
 
@@ -50,6 +50,29 @@
           try load.join()
           let reads = stage.store.calls.filter { if case .read = $0 { true } else { false } }
           #expect(reads == [.read(page: 0, count: 4), .read(page: 4, count: 8)])
+        }
+      }
+
+      /// A page that is there when a thread comes to read it is read no second time. No other page goes to make room.
+      @Test func aPageThatComesMeanwhile() throws {
+        try withFrozenCache { [first] stage in
+          let (space, cache) = (stage.space, stage.cache)
+          for page in 0..<3 { _ = try space.load(at: first + page * Page.size, count: 1) }
+          let last = first + 3 * Page.size
+          let read = stage.freezer.start("read", freezeAt: .cacheBetweenReadAndInstall) {
+            stage.freezer.expect(try space.load(at: last, count: 1) == [4], "another page's bytes")
+          }
+          #expect(read.waitUntilFrozen())
+          let load = stage.freezer.start("load", freezeAt: .cacheBetweenMissAndRead) {
+            stage.freezer.expect(try space.load(at: last, count: 1) == [4], "another page's bytes")
+          }
+          #expect(load.waitUntilFrozen())
+          read.thaw()
+          try read.join()
+          load.thaw()
+          try load.join()
+          #expect(cache.misses == 4, "a page that is there was to be read")
+          #expect(cache.evictedPages == 0 && cache.residentPages == 4, "a page went for one that was there")
         }
       }
 

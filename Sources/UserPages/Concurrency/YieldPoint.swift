@@ -46,6 +46,8 @@ package enum YieldPoint: Int, CaseIterable, Sendable {
   case nodeBetweenLinkAndLook
   /// A node was unlinked and the nodes below it have not been collected.
   case unlinkBetweenLinkAndCollect
+  /// A look-up has not found its page in the page cache, and has not looked whether it is being read.
+  case cacheBetweenMissAndRead
   /// A frame was found in the page cache and no reference has been taken.
   case cacheBetweenLookAndReference
   /// A mapping by number has found its frame to be shared memory and has not retained it.

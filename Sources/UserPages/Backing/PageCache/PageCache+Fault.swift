@@ -63,10 +63,12 @@ extension PageCache {
       try requireNoStoreCall()
       // A truncation holds the content lock for writing over a grace period.
       RCU.requireNoSection()
-      if states[page].kind == .reading {
-        waitForRead(of: page)
-      } else if let pfn = try readIn(page) {
-        return pfn
+      YieldPoint.cacheBetweenMissAndRead.reach()
+      switch states[page].kind {
+      case .reading: waitForRead(of: page)
+      case .empty: if let pfn = try readIn(page) { return pfn }
+      // It has come since. To read it would be no miss, and would evict another page where all places are taken.
+      case .present, .evicting: continue
       }
     }
   }
