@@ -56,7 +56,7 @@ public func up_space_frame(
 ) -> Int32 {
   guard let state else { return -EINVAL }
   return attempt(space, AddressSpace.self) { (space) throws(PageError) in
-    guard let found = space.frame(at: VirtualAddress(address)) else { throw .badAddress }
+    guard let found = space.frameInformation(at: VirtualAddress(address)) else { throw .badAddress }
     state.pointee = up_frame_state(found)
   }
 }

@@ -55,7 +55,7 @@ struct MappingTests {
       #expect(space.entry(at: 0x10000).description == "special r")
       #expect(space.entry(at: 0x11000).description == "special r")
       #expect(space.entry(at: 0x12000).description == "normal r")
-      #expect(space.frame(at: 0x10000) == nil)
+      #expect(space.frameInformation(at: 0x10000) == nil)
       #expect(memory.census().framesInUse == 1)
       // No descriptor to take a reference on; the tail has one.
       #expect(throws: PageError.badAddress) { _ = try space.pin(at: 0x10000) }

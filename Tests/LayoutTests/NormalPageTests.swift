@@ -21,12 +21,12 @@ import Testing
       try space.map(at: page(0), pages: 4, protection: .readWrite, backing: .mixed(image))
       #expect(try space.load(at: page(0), as: UInt8.self) == 1)
       #expect(space.entry(at: page(0)).description == "special r")
-      #expect(space.frame(at: page(0)) == nil)
+      #expect(space.frameInformation(at: page(0)) == nil)
       #expect(throws: PageError.badAddress) { try space.pin(at: page(0)).release() }
       try space.store(UInt8(9), at: page(1))
       #expect(space.entry(at: page(1)).description == "normal rw dirty")
       let pin = try space.pin(at: page(1), .write)
-      #expect(space.frame(at: page(1))?.pinCount == 1)
+      #expect(space.frameInformation(at: page(1))?.pinCount == 1)
       let child = try space.fork()
       #expect(child.entry(at: page(0)).description == "special r")
       #expect(try child.load(at: page(1), as: UInt8.self) == 9)
@@ -66,7 +66,7 @@ import Testing
       try space.map(at: page(0), pages: 4, protection: .readWrite, sharing: .shared, backing: .pfn(device, isIO: true))
       for index in 0..<4 { try space.store(UInt8(index), at: page(index)) }
       #expect(space.entry(at: page(2)).description == "special rw dirty")
-      #expect(space.frame(at: page(2)) == nil)
+      #expect(space.frameInformation(at: page(2)) == nil)
       for options in [[], .write, .get, .fastOnly] as [PinOptions] {
         #expect(throws: (options == .fastOnly ? PageError.tryAgain : .badAddress)) {
           try space.pin(at: page(2), options).release()
@@ -102,9 +102,9 @@ import Testing
       let child = try space.fork()
       for space in [space, child] {
         #expect(space.entry(at: page(32)).description == "normal r dirty")
-        #expect(space.frame(at: page(32))?.referenceCount == 2)
+        #expect(space.frameInformation(at: page(32))?.referenceCount == 2)
         #expect(space.entry(at: page(33)).description == "special r")
-        #expect(space.frame(at: page(33)) == nil)
+        #expect(space.frameInformation(at: page(33)) == nil)
       }
       child.exit()
       try space.protect(at: page(32), pages: 3, .none)
@@ -208,7 +208,9 @@ import Testing
         },
         Worker("look") { run in
           while run.next() {
-            if let frame = space.frame(at: start), frame.isAnonymous { torture.fail("a shared page was anonymous") }
+            if let frame = space.frameInformation(at: start), frame.isAnonymous {
+              torture.fail("a shared page was anonymous")
+            }
           }
         },
       ])

@@ -50,7 +50,7 @@
           _ = forker.mayFinish()
           ptep.store(pte)
           try forker.join()
-          #expect(space.frame(at: start)?.isExclusive == true)
+          #expect(space.frameInformation(at: start)?.isExclusive == true)
           try space.store(UInt64(8), at: start)
           #expect(pin.deviceBytes.load(as: UInt64.self) == 8, "the program left its pinned page")
           pin.release()

@@ -67,7 +67,7 @@
           slow.thaw()
           try fast.join()
           try slow.join()
-          #expect(space.frame(at: pageOf2MiB)?.referenceCount == 512)
+          #expect(space.frameInformation(at: pageOf2MiB)?.referenceCount == 512)
         }
       }
 

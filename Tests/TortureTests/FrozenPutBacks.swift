@@ -112,7 +112,9 @@
           try out.join()
           #expect(get.deviceBytes.load(as: UInt64.self) == 7)
           for space in [space, child] { #expect(try space.load(at: address, as: UInt64.self) == 7) }
-          #expect(space.frame(at: address) == child.frame(at: address), "parent and child see two frames")
+          #expect(
+            space.frameInformation(at: address) == child.frameInformation(at: address),
+            "parent and child see two frames")
           let again = try space.get(at: address)
           #expect(again.pfn == get.pfn, "the program and the holder see two frames")
           again.release()

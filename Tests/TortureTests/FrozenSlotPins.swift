@@ -164,14 +164,14 @@
         try play { _, machine in
           let space = try machine.space(engine: .slot, holding: 7)
           try holdNested(space, depth: 40)
-          #expect(space.frame(at: 0x5000)?.pinCount == 0)
+          #expect(space.frameInformation(at: 0x5000)?.pinCount == 0)
           #expect(space.counters.fast == 40)
         }
       }
 
       private func holdNested(_ space: AddressSpace, depth: Int) throws {
         if depth == 0 {
-          #expect(space.frame(at: 0x5000)?.pinCount == 40)
+          #expect(space.frameInformation(at: 0x5000)?.pinCount == 40)
           return
         }
         let pin = try space.pin(at: 0x5000, .write)

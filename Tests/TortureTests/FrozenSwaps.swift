@@ -77,7 +77,7 @@
           machine.memory.flushDeferredFrees()
           #expect(machine.memory.reclaim(pages: 1) == 0, "a frame went under its holder")
           try space.store(UInt64(8), at: address)
-          #expect(space.frame(at: address)?.isExclusive == true)
+          #expect(space.frameInformation(at: address)?.isExclusive == true)
           flags[1] = 1
           try reader.join()
         }

@@ -26,7 +26,8 @@ extension TortureTests {
               for _ in 0..<4 {
                 run.pauseRandomly()
                 let page = run.random.below(Self.region.pages)
-                torture.expect(space.frame(at: Self.region.address(page)) != nil, "locked page \(page) has no frame")
+                torture.expect(
+                  space.frameInformation(at: Self.region.address(page)) != nil, "locked page \(page) has no frame")
               }
               try space.unlock(at: Self.region.start, pages: Self.region.pages)
               run.pauseRandomly()
@@ -74,7 +75,7 @@ extension TortureTests {
           out.thaw()
           try out.join()
           try locking.join()
-          #expect(space.frame(at: 0x5000) != nil)
+          #expect(space.frameInformation(at: 0x5000) != nil)
           #expect(throws: PageError.invalidArgument) { try space.advise(at: 0x5000, pages: 1, .pageOut) }
           #expect(try space.load(at: 0x5000, as: UInt64.self) == 7)
           space.exit()

@@ -24,7 +24,7 @@ extension TortureTests {
               parcels.withLock { $0.append(parcel) }
             }
           }
-          #expect(space.frame(at: region.address(7))?.pinCount == 1)
+          #expect(space.frameInformation(at: region.address(7))?.pinCount == 1)
           try space.unmap(at: region.start, pages: region.pages)
           machine.memory.flushDeferredFrees()
         }

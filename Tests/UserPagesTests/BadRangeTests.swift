@@ -90,7 +90,7 @@ import UserPages
     }
     #expect(throws: PageError.tryAgain) { try space.pin(at: address, .fastOnly).release() }
     #expect(space.entry(at: address).description == "none")
-    #expect(space.frame(at: address) == nil)
+    #expect(space.frameInformation(at: address) == nil)
     nothingHappened()
   }
 

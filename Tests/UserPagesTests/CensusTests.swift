@@ -27,10 +27,10 @@ import UserPages
       #expect(census.pins >= 1)
       #expect(memory.frameInformation(of: pin.pfn)?.pinCount == 1)
       #expect(memory.frameInformation(of: get.pfn)?.pinCount == 0)
-      #expect(space.frame(at: 0x10000)?.isExclusive == true)
-      #expect(space.frame(at: 0x10000)?.isAnonymous == true)
-      #expect(space.frame(at: 0x20000)?.isAnonymous == false)
-      #expect(space.frame(at: 0x20000)?.isDirty == true)
+      #expect(space.frameInformation(at: 0x10000)?.isExclusive == true)
+      #expect(space.frameInformation(at: 0x10000)?.isAnonymous == true)
+      #expect(space.frameInformation(at: 0x20000)?.isAnonymous == false)
+      #expect(space.frameInformation(at: 0x20000)?.isDirty == true)
       try space.unmap(at: 0x10000, pages: 2)
       try space.unmap(at: 0x20000, pages: 2)
       file.drop()
@@ -57,9 +57,9 @@ import UserPages
     _ = try space.load(at: 0x10000, as: UInt8.self)
     _ = try space.load(at: 0x20000, as: UInt8.self)
     #expect(memory.frameInformation(of: image.firstPFN) == nil)
-    #expect(space.frame(at: 0x10000) == nil)
+    #expect(space.frameInformation(at: 0x10000) == nil)
     #expect(memory.frameInformation(of: device.firstPFN) != nil)
-    #expect(space.frame(at: 0x20000) == nil, "mapped by number: the descriptor is there, and is not used")
+    #expect(space.frameInformation(at: 0x20000) == nil, "mapped by number: the descriptor is there, and is not used")
     for number in [0, 1 << 50, UInt64.max] { #expect(memory.frameInformation(of: PFN(number)) == nil) }
   }
 }

@@ -22,7 +22,9 @@ import Testing
       #expect(!space.breakUpHugeFrames(in: whole), "there is none left")
       // Each is a frame of its own now.
       let pin = try space.pin(at: hugeBase.page(3), .write)
-      #expect(space.frame(at: hugeBase.page(3))?.pinCount == 1 && space.frame(at: hugeBase.page(4))?.pinCount == 0)
+      #expect(
+        space.frameInformation(at: hugeBase.page(3))?.pinCount == 1
+          && space.frameInformation(at: hugeBase.page(4))?.pinCount == 0)
       try space.unmap(at: hugeBase, pages: 10)
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.census().framesInUse == 3)

@@ -23,7 +23,7 @@ import Testing
       #expect(try space.firstUnnumbered(pages: 0..<1024) == nil)
       let census = machine.memory.census()
       #expect(census.framesInUse == 1024 && census.mapcounts == 2 && census.references == 2 && census.tableNodes == 3)
-      #expect(space.frame(at: hugeBase.page(9))?.isExclusive == true)
+      #expect(space.frameInformation(at: hugeBase.page(9))?.isExclusive == true)
       // Again: nothing to do.
       try collapse(space, pages: 1024)
       #expect(machine.memory.census() == census)

@@ -13,7 +13,7 @@ import Testing
       #expect(try child.firstUnnumbered(pages: 0..<512) == nil)
       let census = machine.memory.census()
       #expect(census.framesInUse == 512 && census.mapcounts == 2 && census.references == 2)
-      let frame = try #require(child.frame(at: hugeBase.page(9)))
+      let frame = try #require(child.frameInformation(at: hugeBase.page(9)))
       #expect(frame.mapCount == 2 && frame.referenceCount == 2 && !frame.isExclusive)
       child.exit()
     }
@@ -36,8 +36,8 @@ import Testing
       #expect(census.framesInUse == 513)
       #expect(census.mapcounts == 1 + 511 + 1)
       #expect(census.references == 1 + 511 + 1)
-      #expect(child.frame(at: hugeBase.page(5))?.isExclusive == true)
-      #expect(child.frame(at: hugeBase.page(5))?.referenceCount == 1)
+      #expect(child.frameInformation(at: hugeBase.page(5))?.isExclusive == true)
+      #expect(child.frameInformation(at: hugeBase.page(5))?.referenceCount == 1)
       // The parent's own: it copies a page as well, and the child's part of that page is another's still.
       try space.store(UInt64(2000), at: hugeBase.page(7))
       #expect(space.counters.copies == 1)
@@ -54,7 +54,7 @@ import Testing
       try space.store(UInt64(7), at: hugeBase.page(100))
       #expect(space.says(hugeBase) == "huge rw dirty")
       #expect(space.counters.copies == 0)
-      #expect(space.frame(at: hugeBase)?.isExclusive == true)
+      #expect(space.frameInformation(at: hugeBase)?.isExclusive == true)
       #expect(machine.memory.census().framesInUse == 512)
     }
   }

@@ -4,7 +4,7 @@ import Testing
 @testable import UserPages
 
 /// Pages of a memory file that become 2 MiB in one frame (`madvise(MADV_COLLAPSE)`). Each answer was asked of Linux
-/// 6.18 by a C program, with `memfd_create`.
+/// 6.18 by a program that is not kept, with `memfd_create`.
 @Suite struct HugeFileCollapseTests {
   func withFile(
     pages: Int = 1024, frames: Int = 4 * Page.pagesPerHuge, swapPages: Int = 0, engine: PinEngine = .reference,
@@ -64,7 +64,7 @@ import Testing
       let census = machine.memory.census()
       #expect(census.framesInUse == 1024 && census.mapcounts == 2 && census.references == 1024 + 2)
       #expect(census.tableNodes == 3)
-      #expect(space.frame(at: hugeBase)?.isDirty == true)
+      #expect(space.frameInformation(at: hugeBase)?.isDirty == true)
       // Again: nothing to do.
       try collapse(space, pages: 1024)
       #expect(machine.memory.census() == census)

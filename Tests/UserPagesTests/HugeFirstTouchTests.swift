@@ -13,7 +13,7 @@ import Testing
       #expect(space.says(hugeBase) == "zero r")
       #expect(space.says(hugeBase.page(511)) == "zero r")
       #expect(space.says(hugeBase.page(512)) == "none")
-      #expect(space.frame(at: hugeBase) == nil)
+      #expect(space.frameInformation(at: hugeBase) == nil)
       let census = machine.memory.census()
       #expect(census.framesInUse == 0 && census.mapcounts == 0 && census.tableNodes == 3)
     }
@@ -29,7 +29,7 @@ import Testing
       #expect(try space.load(at: hugeBase.page(300), as: UInt64.self) == 7)
       #expect(try space.load(at: hugeBase.page(301), as: UInt64.self) == 0)
       #expect(
-        space.frame(at: hugeBase.page(5))
+        space.frameInformation(at: hugeBase.page(5))
           == FrameInformation(
             mapCount: 1, pinCount: 0, referenceCount: 1, isAnonymous: true, isDirty: false, isExclusive: true))
       let census = machine.memory.census()

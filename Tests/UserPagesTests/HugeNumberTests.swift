@@ -17,7 +17,7 @@ import Testing
       #expect(space.says(hugeBase) == "special rw dirty" && space.says(hugeBase.page(511)) == "special rw dirty")
       #expect(space.says(hugeBase.page(512)) == "none")
       #expect(device.deviceBytes(ofPage: 5).load(as: UInt64.self) == 7)
-      #expect(space.frame(at: hugeBase) == nil)
+      #expect(space.frameInformation(at: hugeBase) == nil)
       #expect(throws: PageError.badAddress) { try space.pin(at: hugeBase.page(5)).release() }
       #expect(throws: PageError.badAddress) { try space.pin(at: hugeBase.page(5), .get).release() }
       #expect(try space.pin(at: hugeBase, pages: 512, .fastOnly).count == 0)

@@ -18,7 +18,7 @@ import Testing
       }
       let census = machine.memory.census()
       #expect(census.pins == 1 && census.references == 2)
-      #expect(space.frame(at: hugeBase.page(99))?.pinCount == 1)
+      #expect(space.frameInformation(at: hugeBase.page(99))?.pinCount == 1)
       let path = engine == .locked ? space.counters.slow - before.slow : space.counters.fast - before.fast
       #expect(path == 512)
       pins.release()
@@ -34,11 +34,11 @@ import Testing
       for index in 0..<100 { #expect(pins.deviceBytes(at: index).load(as: UInt64.self) == UInt64(501 + index)) }
       #expect(machine.memory.census().pins == 2)
       pins.release(dirty: true)
-      #expect(space.frame(at: hugeBase.page(500))?.isDirty == true)
-      #expect(space.frame(at: hugeBase.page(599))?.isDirty == true)
-      #expect(space.frame(at: hugeBase.page(499))?.isDirty == false)
+      #expect(space.frameInformation(at: hugeBase.page(500))?.isDirty == true)
+      #expect(space.frameInformation(at: hugeBase.page(599))?.isDirty == true)
+      #expect(space.frameInformation(at: hugeBase.page(499))?.isDirty == false)
       // The first frame's flag speaks for all of its 2 MiB.
-      #expect(space.frame(at: hugeBase.page(600))?.isDirty == true)
+      #expect(space.frameInformation(at: hugeBase.page(600))?.isDirty == true)
     }
   }
 
@@ -76,7 +76,7 @@ import Testing
         #expect(machine.memory.census().pins == 0)
       }
       for page in [0, 511, 512, 612, 1024, 1535, 1536, 2047] {
-        #expect(space.frame(at: hugeBase.page(page))?.isDirty == true, "page \(page)")
+        #expect(space.frameInformation(at: hugeBase.page(page))?.isDirty == true, "page \(page)")
       }
     }
   }

@@ -14,7 +14,7 @@ import Testing
       #expect(pin.pfn == first + 5)
       #expect(pin.deviceBytes.load(as: UInt64.self) == 6)
       for page in [0, 5, 511] {
-        let frame = try #require(space.frame(at: hugeBase.page(page)))
+        let frame = try #require(space.frameInformation(at: hugeBase.page(page)))
         #expect(frame.pinCount == 1)
         // A pin in a slot is no reference.
         #expect(frame.referenceCount == (engine == .slot ? 1 : 2))
@@ -23,8 +23,8 @@ import Testing
       pin.deviceBytes.store(UInt64(99), toByteOffset: 64)
       #expect(try space.load(at: hugeBase.page(5) + 64, as: UInt64.self) == 99)
       pin.release()
-      #expect(space.frame(at: hugeBase)?.pinCount == 0)
-      #expect(space.frame(at: hugeBase)?.referenceCount == 1)
+      #expect(space.frameInformation(at: hugeBase)?.pinCount == 0)
+      #expect(space.frameInformation(at: hugeBase)?.referenceCount == 1)
       #expect(space.says(hugeBase) == "huge rw dirty")
     }
   }
@@ -44,7 +44,7 @@ import Testing
           let pin = try space.pin(at: hugeBase.page(7), option)
           #expect(pin.pfn == first + 7 && pin.deviceBytes.load(as: UInt64.self) == 8)
           let isSlot = engine == .slot && !option.contains(.longTerm)
-          let frame = try #require(space.frame(at: hugeBase.page(100)))
+          let frame = try #require(space.frameInformation(at: hugeBase.page(100)))
           #expect(frame.pinCount == (option.contains(.get) ? 0 : 1), "\(option)")
           #expect(frame.referenceCount == (isSplit ? 512 : 1) + (isSlot ? 0 : 1), "\(option)")
           pin.release()
@@ -62,7 +62,7 @@ import Testing
       // The fault is the pin's own.
       let pin = try space.pin(at: hugeBase.page(9), .write)
       #expect(space.says(hugeBase) == "huge rw dirty")
-      #expect(space.frame(at: hugeBase)?.pinCount == 1)
+      #expect(space.frameInformation(at: hugeBase)?.pinCount == 1)
       #expect(space.counters.slow == 1)
       pin.release()
       // Zeroes: nothing to count but the one page of them, for whichever page is asked.
@@ -148,7 +148,7 @@ import Testing
       let pin = try space.pin(at: hugeBase.page(5), .write)
       try space.unmap(at: hugeBase, pages: 511)
       machine.memory.flushDeferredFrees()
-      #expect(space.frame(at: hugeBase.page(511))?.pinCount == 1)
+      #expect(space.frameInformation(at: hugeBase.page(511))?.pinCount == 1)
       #expect(pin.deviceBytes.load(as: UInt64.self) == 6)
       try space.advise(at: hugeBase.page(511), pages: 1, .dontNeed)
       machine.memory.flushDeferredFrees()
@@ -164,10 +164,11 @@ import Testing
     try withHugePages(engine: engine) { _, space in
       try space.mapNumbered(pages: 512)
       try space.pin(at: hugeBase.page(5), .write).release(dirty: true)
-      #expect(space.frame(at: hugeBase.page(5))?.isDirty == true)
-      #expect(space.frame(at: hugeBase.page(6))?.isDirty == false)
+      #expect(space.frameInformation(at: hugeBase.page(5))?.isDirty == true)
+      #expect(space.frameInformation(at: hugeBase.page(6))?.isDirty == false)
       try space.pin(at: hugeBase.page(10), pages: 3, .write).release(dirty: true)
-      #expect((9...13).map { space.frame(at: hugeBase.page($0))?.isDirty } == [false, true, true, true, false])
+      #expect(
+        (9...13).map { space.frameInformation(at: hugeBase.page($0))?.isDirty } == [false, true, true, true, false])
     }
   }
 }

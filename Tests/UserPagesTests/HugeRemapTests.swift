@@ -59,7 +59,7 @@ import Testing
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.census().framesInUse == 1024)
       #expect(machine.memory.census().mapcounts == 1024)
-      #expect(space.frame(at: target.page(100))?.pinCount == 1)
+      #expect(space.frameInformation(at: target.page(100))?.pinCount == 1)
       pin.release()
       // Back where they could be whole: they are not, until they are collapsed.
       try space.remap(at: target.page(1), pages: 1024, to: hugeBase, newPages: 1024)

@@ -148,13 +148,13 @@ import Testing
       try space.protect(at: hugeBase.page(10), pages: 10, .read)
       try space.advise(at: hugeBase.page(10), pages: 5, .dontNeed)
       try space.unmap(at: hugeBase.page(100), pages: 100)
-      #expect(space.frame(at: hugeBase.page(50))?.pinCount == 1)
+      #expect(space.frameInformation(at: hugeBase.page(50))?.pinCount == 1)
       pin.deviceBytes.store(UInt64(4444))
       #expect(try space.load(at: hugeBase.page(50), as: UInt64.self) == 4444)
       try space.store(UInt64(5555), at: hugeBase.page(50))
       #expect(pin.deviceBytes.load(as: UInt64.self) == 5555)
       pin.release()
-      #expect(space.frame(at: hugeBase.page(50))?.pinCount == 0)
+      #expect(space.frameInformation(at: hugeBase.page(50))?.pinCount == 0)
     }
   }
 }

@@ -68,7 +68,7 @@ struct InheritanceTests {
     for page in 0..<8 { try space.store(UInt64(page), at: 0x10000 + page * Page.size) }
     try space.advise(at: 0x14000, pages: 1, .cold)
     #expect(memory.reclaim(pages: 1) >= 1)
-    let frames = (0..<8).map { space.frame(at: 0x10000 + $0 * Page.size) }
+    let frames = (0..<8).map { space.frameInformation(at: 0x10000 + $0 * Page.size) }
     #expect(frames.indices.filter { frames[$0] == nil } == [4])
     for page in 0..<8 { #expect(try space.load(at: 0x10000 + page * Page.size, as: UInt64.self) == UInt64(page)) }
   }

@@ -15,7 +15,7 @@ import Testing
       // A child that shares the pages holds no lock, and its entries go. The frames stay for the parent.
       let child = try space.fork()
       #expect(memory.reclaim(pages: 8) == 6)
-      let isIn = (0..<8).map { space.frame(at: 0x10000 + $0 * Page.size) != nil }
+      let isIn = (0..<8).map { space.frameInformation(at: 0x10000 + $0 * Page.size) != nil }
       #expect(isIn == [false, false, true, true, false, false, false, false])
       for page in 0..<8 { #expect(try child.load(at: 0x10000 + page * Page.size, as: UInt64.self) == UInt64(page)) }
       try space.unlock(at: 0x12000, pages: 2)
@@ -36,7 +36,9 @@ import Testing
       try stage.space.lock(at: stage.address(1), pages: 1)
       stage.cache.waitForReads()
       #expect(stage.cache.evict(4) == 3)
-      #expect(stage.space.frame(at: stage.address(1)) != nil && stage.space.frame(at: stage.address(0)) == nil)
+      #expect(
+        stage.space.frameInformation(at: stage.address(1)) != nil
+          && stage.space.frameInformation(at: stage.address(0)) == nil)
       try stage.space.unlock(at: stage.address(1), pages: 1)
       #expect(stage.cache.evict(4) == 1)
       other.exit()
@@ -65,15 +67,15 @@ import Testing
     let space = AddressSpace(memory, engine: engine)
     try space.map(at: 0x10000, pages: 2, protection: .readWrite, backing: .file(file))
     try space.lock(at: 0x10000, pages: 2)
-    #expect(space.frame(at: 0x11000)?.isExclusive == true)
+    #expect(space.frameInformation(at: 0x11000)?.isExclusive == true)
     // A mapping that becomes writable, and one that grows.
     try space.map(at: 0x20000, pages: 1, protection: .read, backing: .file(file))
     try space.lock(at: 0x20000, pages: 1)
-    #expect(space.frame(at: 0x20000)?.isExclusive == false)
+    #expect(space.frameInformation(at: 0x20000)?.isExclusive == false)
     try space.protect(at: 0x20000, pages: 1, .readWrite)
-    #expect(space.frame(at: 0x20000)?.isExclusive == true)
+    #expect(space.frameInformation(at: 0x20000)?.isExclusive == true)
     try space.remap(at: 0x20000, pages: 1, to: 0x20000, newPages: 2)
-    #expect(space.frame(at: 0x21000)?.isExclusive == true)
+    #expect(space.frameInformation(at: 0x21000)?.isExclusive == true)
     #expect(throws: PageError.outOfMemory) { try space.lock(at: 0x10000, pages: 3) }
     #expect(throws: PageError.invalidArgument) { try space.lock(at: 0x10000, pages: Int.max) }
     #expect(throws: PageError.invalidArgument) { try space.unlock(at: 0x10000, pages: -1) }

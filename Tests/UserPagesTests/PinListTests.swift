@@ -36,7 +36,7 @@ import Testing
         #expect(pins.count == pages && pins.listedCount == pages)
         expectOrder(pins)
         #expect(machine.memory.census().pins == pages)
-        let middle = try #require(space.frame(at: Self.start + pages / 2 * Page.size))
+        let middle = try #require(space.frameInformation(at: Self.start + pages / 2 * Page.size))
         // The entry's reference alone: the list adds to no count.
         #expect(middle.referenceCount == 1)
         #expect(middle.pinCount == (options.contains(.get) ? 0 : 1))
@@ -67,7 +67,7 @@ import Testing
     try withPages(8) { _, space in
       let pins = try space.pin(at: Self.start, pages: 8, [.write, .longTerm])
       #expect(pins.count == 8 && pins.listedCount == 0)
-      #expect(space.frame(at: Self.start)?.referenceCount == 2)
+      #expect(space.frameInformation(at: Self.start)?.referenceCount == 2)
     }
   }
 
@@ -103,10 +103,10 @@ import Testing
       let listed = held.filter { $0.pins.listedCount == 8 }.count
       #expect(listed == Int(cp_slots_per_thread) - 1)
       #expect(machine.memory.census().pins == 8 * held.count)
-      #expect(space.frame(at: Self.start)?.pinCount == held.count)
+      #expect(space.frameInformation(at: Self.start)?.pinCount == held.count)
       // A single pin has the first slot.
       let single = try space.pin(at: Self.start)
-      #expect(space.frame(at: Self.start)?.referenceCount == 1 + held.count - listed)
+      #expect(space.frameInformation(at: Self.start)?.referenceCount == 1 + held.count - listed)
       single.release()
       held = []
       #expect(try space.pin(at: Self.start, pages: 8).listedCount == 8)

@@ -20,7 +20,7 @@ import Testing
         #expect(throws: PageError.badAddress) { try space.readRemotely(at: 0x10000, count: 1) }
         try space.store(UInt64(7), at: 0x10000)
       }
-      #expect(space.frame(at: 0x10000) == nil && space.entry(at: 0x10000).kind == .special)
+      #expect(space.frameInformation(at: 0x10000) == nil && space.entry(at: 0x10000).kind == .special)
       #expect(try space.load(at: 0x10000, as: UInt64.self) == 7)
       let page = try memory.allocate()
       #expect(throws: PageError.invalidArgument) { try space.insertPage(page.pfn, at: 0x11000) }

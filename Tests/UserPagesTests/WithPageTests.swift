@@ -31,8 +31,8 @@ import UserPages
       try space.withPage(at: 0x10000, for: .write) { page in
         page.store(UInt8(1))
         #expect(RCU.isReading)
-        #expect(space.frame(at: 0x10000)?.referenceCount == 1)
-        #expect(space.frame(at: 0x10000)?.pinCount == 0)
+        #expect(space.frameInformation(at: 0x10000)?.referenceCount == 1)
+        #expect(space.frameInformation(at: 0x10000)?.pinCount == 0)
       }
       #expect(!RCU.isReading)
       #expect(space.counters.fast == 0 && space.counters.slow == 0)

@@ -1,9 +1,9 @@
 // Mapped files that lose pages: a bus error of the mapping instead of a signal to the process.
 //
 // If a file is truncated, or its disk cannot read a block, the kernel sends SIGBUS to the thread that touches the page.
-// Nothing that a process may do beforehand rules that out: a lease delays a truncation and needs a privilege, `fstat`
-// before an access races with it, userfaultfd covers anonymous memory and shmem alone, and a copy of the file would
-// cost its size in RAM. So the access is let happen, and is told afterwards. This is Linux's memory failure
+// Nothing that a process may do beforehand rules that out. A lease delays a truncation and needs a privilege. `fstat`
+// before an access races with it. userfaultfd covers anonymous memory and shmem alone. A copy of the file would cost
+// its size in RAM. So the access is let happen, and is told afterwards. This is Linux's memory failure
 // (`memory_failure`) in small:
 //
 //     the thread that touches the lost page                 any thread that reads the page, the same one too

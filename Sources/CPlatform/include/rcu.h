@@ -3,10 +3,12 @@
 // liburcu's own inline readers say that they meet the LGPL's ten-line criterion, so they may be called from a program
 // under any licence; nothing else of liburcu is inlined here.
 //
-// liburcu itself is not instrumented. Its two guarantees are therefore spelled out for ThreadSanitizer: what a section
-// did before it ended happens before the return of a grace period that waited for it (release at unlock, acquire after
-// synchronize), and what a writer did before a grace period began happens before sections that begin after it (that
-// edge is carried by the atomic through which the reader finds the data, so no annotation is added for it).
+// liburcu itself is not instrumented, so ThreadSanitizer must be told of its two guarantees:
+//
+// - What a section did happens before the return of a grace period that waited for it: release at unlock, acquire
+//   after synchronize.
+// - What a writer did before a grace period happens before the sections that begin after it. No annotation says so. The
+//   atomic through which a reader finds the data carries that edge.
 #ifndef CPLATFORM_RCU_H
 #define CPLATFORM_RCU_H
 

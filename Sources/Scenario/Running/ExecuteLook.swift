@@ -6,7 +6,7 @@ extension ScenarioMachine {
     case .entry(let name, let address):
       return .words(try space(name).entry(at: VirtualAddress(address)).description)
     case .frame(let name, let address):
-      let frame = try space(name).frame(at: VirtualAddress(address))
+      let frame = try space(name).frameInformation(at: VirtualAddress(address))
       return .words(frame.map(words) ?? "no descriptor")
     case .counters(let name):
       let counters = try space(name).counters

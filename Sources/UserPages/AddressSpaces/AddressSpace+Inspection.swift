@@ -80,7 +80,7 @@ extension AddressSpace {
   /// What the descriptor says of the frame behind `address`.
   ///
   /// Nil if no frame is mapped there, or a special one.
-  public func frame(at address: VirtualAddress) -> FrameInformation? {
+  public func frameInformation(at address: VirtualAddress) -> FrameInformation? {
     let (pte, isNormal, isHuge) = current(at: address)
     guard pte.isMapped, isNormal,
       var information = memory.frameInformation(of: isHuge ? pte.pfn + address.pageInHuge : pte.pfn)

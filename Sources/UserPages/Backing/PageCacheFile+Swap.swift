@@ -13,8 +13,8 @@
 ///        back into its place                             answer, the pin, or the entry that was made meanwhile
 ///     5. the others are the swap file's writer's         find the slot: they take the frame back, or read it
 ///
-/// From 1 to 5 the page has one frame. So a fault may take it back at any moment, and nothing is lost: if it does so
-/// before 4, the page-out finds it gone; later, the swap cache has it until the file has the page.
+/// From 1 to 5 the page has one frame. So a fault may take it back at any moment, and nothing is lost. If it does so
+/// before 4, the page-out finds it gone. Later, the swap cache has it until the file has the page.
 ///
 /// ORDERING [change-then-count], [swap-then-copy]: 1 and 2, then the grace period, then 4. References that come later
 /// come by way of the slot, under the area's monitor.

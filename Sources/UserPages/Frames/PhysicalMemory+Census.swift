@@ -39,7 +39,7 @@ public struct FrameInformation: Equatable, Sendable {
   public var isDirty: Bool
   /// Whether it is anonymous memory that no other space maps now (PageAnonExclusive).
   ///
-  /// Only ``AddressSpace/frame(at:)`` says so. ``PhysicalMemory/frameInformation(of:)`` leaves it false.
+  /// Only ``AddressSpace/frameInformation(at:)`` says so. ``PhysicalMemory/frameInformation(of:)`` leaves it false.
   public var isExclusive = false
 }
 

@@ -40,8 +40,8 @@ extension AddressSpace {
   /// Adds `holdDelta` to the counts of the frame behind an entry, unless the entry has changed or the frame has too
   /// many references (`Frame.isAtLimit`).
   ///
-  /// The reference protocol of pins and gets: add, look again, back out. A fault that copies a page adds likewise, and
-  /// has its second look when it locks the entry (`Fault+WriteProtect.swift`).
+  /// The reference protocol of pins and gets: add, look again, back out. A fault that copies a page does the same for
+  /// its original, with yield points of its own (`Fault+WriteProtect.swift`).
   ///
   /// ORDERING [pin-then-look]: the addition and the second look are sequentially consistent. A writer changes the entry
   /// and looks at the counts after ([change-then-count]). The frame cannot be freed in between: the entry's own

@@ -64,7 +64,9 @@ extension Mirror {
       #expect(try mirror.word(2) == 0)
       #expect(throws: PageError.badAddress) { try mirror.store(UInt8(1), at: mirrorBase.page(2)) }
       #expect(throws: PageError.badAddress) { _ = try mirror.word(3) }
-      #expect(space.frame(at: mirrorBase)?.referenceCount == 1 && space.frame(at: mirrorBase)?.pinCount == 0)
+      #expect(
+        space.frameInformation(at: mirrorBase)?.referenceCount == 1
+          && space.frameInformation(at: mirrorBase)?.pinCount == 0)
     }
   }
 

@@ -164,7 +164,7 @@ import Testing
       } else {
         #expect(try file.read(at: 2 * Page.size + 100, count: 1) == [0])
       }
-      #expect(space.frame(at: Swapped.address(2))?.mapCount == 1)
+      #expect(space.frameInformation(at: Swapped.address(2))?.mapCount == 1)
       #expect(machine.memory.reclaim(pages: 3) == 3)
       #expect(space.entry(at: Swapped.address(2)).kind == .normal)
     }

@@ -18,7 +18,7 @@ import Testing
       for page in 0..<4 { #expect(try space.load(at: Swapped.address(page), as: UInt64.self) == Swapped.word(page)) }
       #expect(space.counters.faults == faults + 4)
       #expect(machine.memory.census().swapSlots == 0)
-      #expect(space.frame(at: Swapped.start)?.isDirty == true, "the frame has the only copy")
+      #expect(space.frameInformation(at: Swapped.start)?.isDirty == true, "the frame has the only copy")
       #expect(file.cachedPages == 4)
     }
   }
@@ -39,7 +39,7 @@ import Testing
       #expect(machine.memory.freePages == 64)
       try child.store(UInt64(8), at: Swapped.start)
       #expect(try space.load(at: Swapped.start, as: UInt64.self) == 8)
-      #expect(space.frame(at: Swapped.start) == child.frame(at: Swapped.start))
+      #expect(space.frameInformation(at: Swapped.start) == child.frameInformation(at: Swapped.start))
       #expect(machine.memory.freePages == 63, "one frame for both")
       // The last mapping ends while the page is out.
       #expect(machine.memory.reclaim(pages: 1) == 1)

@@ -66,7 +66,7 @@ import Testing
       try pageOut(space, 4..<12)
       #expect(file.cachedPages == pages - 8 && machine.memory.freePages == 2048 - pages + 8)
       try expectWords(space)
-      #expect(space.frame(at: hugeBase)?.referenceCount == 2)
+      #expect(space.frameInformation(at: hugeBase)?.referenceCount == 2)
       let pin = try space.pin(at: hugeBase.page(6), .write)
       pin.store(UInt64(66))
       pin.release(dirty: true)
@@ -164,7 +164,7 @@ import Testing
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.freePages == 2048 - pages)
       #expect(machine.memory.reclaim(pages: 1) == 0)
-      #expect(space.frame(at: hugeBase)?.referenceCount ?? 0 > pages - 1)
+      #expect(space.frameInformation(at: hugeBase)?.referenceCount ?? 0 > pages - 1)
       try expectWords(space)
     }
   }
@@ -177,7 +177,7 @@ import Testing
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.freePages == 2048 - pages + 10)
       try expectWords(space, but: 300..<310)
-      #expect(space.frame(at: hugeBase)?.referenceCount == 2)
+      #expect(space.frameInformation(at: hugeBase)?.referenceCount == 2)
     }
   }
 

@@ -12,7 +12,7 @@ import Testing
       try space.advise(at: Swapped.start, pages: 4, .pageOut)
       for page in 0..<4 {
         #expect(space.entry(at: Swapped.address(page)).description == "swap")
-        #expect(space.frame(at: Swapped.address(page)) == nil)
+        #expect(space.frameInformation(at: Swapped.address(page)) == nil)
       }
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.freePages == 64, "the file has the pages, and all frames are free")
@@ -23,7 +23,7 @@ import Testing
       #expect(space.counters.faults == faults + 4)
       #expect(machine.memory.census().swapSlots == 0)
       #expect(space.entry(at: Swapped.address(0)).description == "normal rw", "back, and clean")
-      #expect(space.frame(at: Swapped.address(0))?.isExclusive == true)
+      #expect(space.frameInformation(at: Swapped.address(0))?.isExclusive == true)
     }
   }
 
@@ -59,9 +59,9 @@ import Testing
       #expect(machine.memory.freePages == 64)
       #expect(try child.load(at: Swapped.start, as: UInt64.self) == Swapped.word(0))
       #expect(try space.load(at: Swapped.start, as: UInt64.self) == Swapped.word(0))
-      #expect(space.frame(at: Swapped.start) == child.frame(at: Swapped.start))
-      #expect(space.frame(at: Swapped.start)?.mapCount == 2, "one frame for both")
-      #expect(space.frame(at: Swapped.start)?.isExclusive == false)
+      #expect(space.frameInformation(at: Swapped.start) == child.frameInformation(at: Swapped.start))
+      #expect(space.frameInformation(at: Swapped.start)?.mapCount == 2, "one frame for both")
+      #expect(space.frameInformation(at: Swapped.start)?.isExclusive == false)
       #expect(space.entry(at: Swapped.start).description == "normal r")
       machine.memory.flushDeferredFrees()
       #expect(machine.memory.freePages == 63)
@@ -76,7 +76,7 @@ import Testing
       child.exit()
       #expect(try space.load(at: Swapped.address(1), as: UInt64.self) == 7)
       try space.store(UInt64(8), at: Swapped.start)
-      #expect(space.frame(at: Swapped.start)?.isExclusive == true)
+      #expect(space.frameInformation(at: Swapped.start)?.isExclusive == true)
     }
   }
 
@@ -113,7 +113,7 @@ import Testing
       let pin = try space.pin(at: Swapped.start, options)
       try space.advise(at: Swapped.start, pages: 2, .pageOut)
       #expect(space.entry(at: Swapped.start).description == "normal rw dirty")
-      #expect(space.frame(at: Swapped.start)?.isExclusive == true)
+      #expect(space.frameInformation(at: Swapped.start)?.isExclusive == true)
       #expect(space.entry(at: Swapped.address(1)).description == "swap")
       try space.store(UInt64(3), at: Swapped.start)
       #expect(pin.deviceBytes.load(as: UInt64.self) == 3)
@@ -137,7 +137,7 @@ import Testing
         #expect(machine.memory.reclaim(pages: 2) == 0)
         #expect(machine.memory.freePages == 63)
         try space.store(turn, at: Swapped.start)
-        #expect(space.frame(at: Swapped.start)?.isExclusive == true)
+        #expect(space.frameInformation(at: Swapped.start)?.isExclusive == true)
         #expect(get.deviceBytes.load(as: UInt64.self) == turn)
         get.deviceBytes.store(turn + 10, toByteOffset: 8)
         #expect(try space.load(at: Swapped.start + 8, as: UInt64.self) == turn + 10)
@@ -186,7 +186,7 @@ import Testing
       machine.memory.flushDeferredFrees()
       try space.advise(at: page, pages: 1, .pageOut)
       #expect(space.entry(at: page).kind == .normal)
-      #expect(space.frame(at: page)?.isAnonymous == false)
+      #expect(space.frameInformation(at: page)?.isAnonymous == false)
     }
   }
 
@@ -209,7 +209,7 @@ import Testing
       try space.advise(at: Swapped.start, pages: 4, .pageOut)
       let child = try space.fork()
       let read = try child.pin(at: Swapped.start, .longTerm)
-      #expect(child.frame(at: Swapped.start)?.isExclusive == true)
+      #expect(child.frameInformation(at: Swapped.start)?.isExclusive == true)
       #expect(read.deviceBytes.load(as: UInt64.self) == Swapped.word(0))
       read.release()
       child.exit()
