@@ -182,8 +182,8 @@ protocol BackingUser: AnyObject, Sendable {
   func unmapEverywhere(pages: [Int], of backing: any Backing)
   func unmapAll(from page: Int, of backing: any Backing)
 
-  /// Gives back nodes without entries where a mapping shows aligned 2 MiB of `pages`: an empty node would keep an entry
-  /// of 2 MiB out (`retract_page_tables`). Takes the user's lock for writing, and waits for a grace period under it.
+  /// Gives back nodes without entries where a mapping shows aligned 2 MiB of `pages` (`retract_page_tables`). An empty
+  /// node would keep an entry of 2 MiB out. Takes the user's lock for writing, and waits for a grace period under it.
   func reclaimTables(showing pages: Range<Int>, of backing: any Backing)
   func writeProtect(pages: [Int], of backing: any Backing)
   func takeAccessed(among pages: [Int], of backing: any Backing) -> [Int]

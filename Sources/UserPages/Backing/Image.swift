@@ -53,8 +53,8 @@ public final class Image: Backing {
   /// An image that is a real file, in place: its pages are the host's page cache, shared with every process that maps
   /// it.
   ///
-  /// If the file is truncated later, a load, a store or a copy of a lost page is a bus error, and `read` throws
-  /// `file(.readWhole, errno: EIO)`. The part of a page beyond the file's new end reads as zeroes, as through
+  /// If the file is truncated later, a load, a store or a copy of a lost page is a bus error. `read` throws
+  /// `file(.readWhole, errno: EIO)` then. The part of a page beyond the file's new end reads as zeroes, as through
   /// `mmap(2)`. The first image of a process installs a handler for SIGBUS, which passes on every signal that is not
   /// for an image.
   ///

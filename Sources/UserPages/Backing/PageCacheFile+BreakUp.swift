@@ -1,5 +1,5 @@
 /// 2 MiB of a memory file in one frame become base frames again (`split_huge_page`). Then pages can go to the swap file
-/// one by one, and memory comes back of which a hole or a cut has taken the pages.
+/// one by one, and memory that a hole or a cut has emptied comes back.
 ///
 ///     break-up, holding the change lock                    faults, `read`, `write`
 ///     1. looks which places have parts of the frame, and
@@ -13,13 +13,13 @@
 ///
 /// No page changes its frame, so nothing is copied, and nothing is undone: the next access makes the entry again.
 ///
-/// ORDERING [change-then-count]: 2, then the grace period, then the references. A pin by a slot shows there too: the
-/// deferred frees keep the reference of its entry as long as the slot has the frame ([slot-then-leave]). A look-up that
-/// has found the state of before 5, and retains the first frame after it, looks at the state again
+/// ORDERING [change-then-count]: 2, then the grace period, then the references. A pin by a slot shows there too. As
+/// long as the slot has the frame, the deferred frees keep the reference of its entry ([slot-then-leave]). A look-up
+/// that has found the state of before 5, and retains the first frame after it, looks at the state again
 /// (`retainFolio(of:)`).
 ///
 /// Under the change lock a place loses no part, and a collapse withholds none. A place gets none either, but that 2 MiB
-/// may come in whole: those add their references before the first place shows a part, so 4 fails if 1 saw them come.
+/// may come in whole. Those add their references before the first place shows a part, so 4 fails if 1 saw them come.
 /// Private copies are no parts.
 ///
 /// The private memory of a space has a break-up of its own: `BreakUpHugeFrames.swift`.

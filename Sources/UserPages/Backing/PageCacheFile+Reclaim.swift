@@ -1,7 +1,7 @@
 /// Reclaim of memory files: the hand of a clock goes over the pages of a file, and idle ones go out as in a page-out.
 ///
-/// What can be told without a grace period is told first: that a mapping locks a page, that a pin or a get has it in a
-/// slot, that a pin is counted. So a file that is all locked or pinned costs looks alone.
+/// What can be told without a grace period is told first. A mapping locks a page, a pin or a get has it in a slot, or a
+/// pin is counted. So a file that is all locked or pinned costs looks alone.
 ///
 /// A page with more references than entries is in doubt. A get or a call under way has it, or unmapped entries have
 /// references that wait among the deferred frees. The page-out can tell, and only the turn that takes any page asks it,

@@ -158,7 +158,7 @@ extension PageCacheFile {
     return pfn
   }
 
-  /// The page that a new end divides, with a reference for the caller: its rest is to be cleared, and there may be no
+  /// The page that a new end divides, with a reference for the caller. Its rest is to be cleared, and there may be no
   /// frame for it later. Nil where the file has no such page.
   ///
   /// A page with a reference does not go out.

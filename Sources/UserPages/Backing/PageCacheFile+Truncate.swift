@@ -115,8 +115,8 @@ extension PageCacheFile {
     }
   }
 
-  /// Returns false, and changes nothing, if the page that the new end divides was not there a moment ago, or lay beyond
-  /// the end, and has come and gone out since.
+  /// Returns false, and changes nothing, if the page that the new end divides is in the swap file. It was not there a
+  /// moment ago, or lay beyond the end, and has come and gone out since.
   private func changeLengthUnlessTailIsOut(_ wanted: (Int) -> Int?) throws(PageError) -> Bool {
     var tail: PFN?
     // The flush runs a user's code, so after the lock is given up. The reference keeps the frame until then.

@@ -22,8 +22,8 @@ public final class PageCacheFile: Backing {
   let dataCacheCounter = DataCacheCounter()
   /// The most bytes that the file can have.
   let maximumByteCount: Int
-  /// Whether a page may leave its frame, for the swap file or for a frame of 2 MiB, and a frame be without references
-  /// for a moment. Once false, it stays so.
+  /// Whether pages may leave their frames for the swap file or for 2 MiB, and a frame be without references for a
+  /// moment. Once false, it stays so.
   let mayMove: Guarded<Bool>
   /// Where aligned 2 MiB begin of which the frame lacks a part, and that no change has broken up.
   let leftovers = Guarded<Set<Int>>([])
@@ -261,8 +261,8 @@ public final class PageCacheFile: Backing {
   ///
   /// ORDERING [deferred-free]: inside one section, so that the cache's own reference is there still, even if the place
   /// is emptied meanwhile. A reference taken too late would be one on another's frame. The exception are 2 MiB that are
-  /// broken up at this moment: the breaking thread waits for nothing until each part has its reference, and this one
-  /// looks at the place again.
+  /// broken up at this moment. This thread then looks at the place again. The breaking thread waits for nothing until
+  /// each part has its reference.
   ///
   /// - Throws: `outOfMemory` where the frame has too many references.
   func cachedFrame(of page: Int) throws(PageError) -> PFN? {

@@ -2,7 +2,7 @@ import CPlatform
 import Synchronization
 
 /// Sections that a grace period waits for too long. A section that never ends stops every operation that waits for a
-/// grace period, and no memory is freed any more: the report names the thread.
+/// grace period, and no memory is freed any more. The report names the thread.
 extension RCU {
   /// A section that a grace period has waited for longer than ``longSectionLimit``.
   public struct LongSection: Sendable, Equatable, CustomStringConvertible {
@@ -17,10 +17,10 @@ extension RCU {
 
   /// How long a grace period waits for a section before the section is reported. 10 s at first. Nil reports none.
   ///
-  /// The library watches grace periods on a thread of its own, which it starts when one begins and ends when none has
-  /// begun for a quarter of the limit. So a report comes at most a quarter of the limit late, or 1 ms if that is more.
-  /// Neither sections nor grace periods read a clock. Any thread may change it at any time, also for a section that is
-  /// waited for already.
+  /// The library watches grace periods on a thread of its own. It starts the thread when one begins, and ends it when
+  /// none has begun for a quarter of the limit. So a report comes at most a quarter of the limit late, or 1 ms if that
+  /// is more. Neither sections nor grace periods read a clock. Any thread may change it at any time, also for a section
+  /// that is waited for already.
   ///
   /// - Precondition: a limit is above zero.
   public static var longSectionLimit: Duration? {

@@ -95,8 +95,9 @@ extension FrameTable {
   /// each. The others have none and are returned, to be freed.
   ///
   /// The caller has taken the entries away and waited for a grace period, so no thread retains the frame by one of
-  /// those. A thread may still retain it by number for a moment (`retainFolio(of:)`). If there is such a reference, an
-  /// entry's that was made meanwhile, or any other beside those of `users`, nothing changes and the result is nil.
+  /// those. A thread may still retain it by number for a moment (`retainFolio(of:)`). If there is such a reference, or
+  /// any other beside those of `users`, nothing changes and the result is nil. An entry that was made meanwhile has
+  /// one, too.
   ///
   /// ORDERING [change-then-count]: `freeze`, a grace period after the entries' end.
   func breakUp(_ first: PFN, users: [PFN]) -> [PFN]? {
@@ -168,8 +169,8 @@ extension PhysicalMemory {
     return nil
   }
 
-  /// Whether one of the `count` frames from `first` on is free RAM, or may soon be: its page is on its way to the swap
-  /// file. A mapping without references may not show those.
+  /// Whether one of the `count` frames from `first` on is free RAM, or may soon be. A frame may soon be free if its
+  /// page is on its way to the swap file. A mapping without references may not show those.
   ///
   /// For mappings that count no references. The look is no protection: such a mapping relies on its backing, which
   /// keeps the frames. A free frame shows that the backing keeps none. Debug builds would end at a store to it, and

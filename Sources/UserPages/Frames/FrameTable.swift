@@ -143,8 +143,7 @@ struct FrameTable: @unchecked Sendable {
   /// Whether all of the aligned 2 MiB that begin with a frame are memory.
   func isWhole(from pfn: PFN) -> Bool { pfn.isHugeAligned && kind(of: pfn + (Page.pagesPerHuge - 1)) != .hole }
 
-  /// Says what a 2 MiB stretch is, how many frames there are of it, and whether those may be stored to and are filled
-  /// on demand.
+  /// Says what a 2 MiB stretch is, how many frames it has, and whether those may be stored to and are filled on demand.
   func setSection(
     _ index: Int, _ kind: Kind, count: Int, isWritable: Bool = false, isFilledOnDemand: Bool = false
   ) {

@@ -9,7 +9,7 @@ import Synchronization
 /// and takes them out, under its monitor.
 ///
 /// A collapse withholds the places that it is about to fill anew. The word of such a place remembers what was there,
-/// and answers no look-up: it has neither a frame nor a slot, and is not empty. Only the collapse changes it.
+/// and answers no look-up. It has neither a frame nor a slot, and is not empty. Only the collapse changes it.
 ///
 /// A file may be of any length, and most of it a hole. So memory is taken where a page has been (`SparseWords`), and a
 /// walk over the file skips what never had one. Each level of marks has a word for 512 of the level below, as a page
@@ -104,8 +104,8 @@ final class PageCacheIndex: Sendable {
   /// Withholds a place that is empty or has a frame. The frame, if there is one, is the caller's to put back or to
   /// replace.
   ///
-  /// The caller keeps other threads from filling the place if it is empty, and from emptying it if it is not: a page
-  /// that comes in from the swap file meanwhile is no obstacle.
+  /// The caller keeps other threads from filling an empty place, and from emptying a place with a frame. A page that
+  /// comes in from the swap file meanwhile is no obstacle.
   func withhold(_ index: Int) {
     mark(index)
     while true {

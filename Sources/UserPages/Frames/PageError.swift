@@ -62,8 +62,8 @@ public enum PageError: Error, Equatable, Sendable, CustomStringConvertible {
     case sync
   }
 
-  /// What an access or a fault gets if the backing that it asks fails with this error: `SIGBUS`, if memory is not what
-  /// is lacking (`vmf_error`).
+  /// What an access or a fault gets if the backing that it asks fails with this error (`vmf_error`). That is `SIGBUS`,
+  /// if memory is not what is lacking.
   var ofFault: PageError {
     switch self {
     case .file(let step, let errno) where errno != ENOMEM: .busErrorOfFile(step, errno: errno)

@@ -4,8 +4,8 @@ import Synchronization
 /// reach (`deferred_split_folio`).
 ///
 /// Reclaim breaks such frames up if the caches gave too little (`deferred_split_scan`). Linux queues them, and finds
-/// the entries of each by its reverse map. Here private memory has none, so reclaim looks at the entries of all spaces,
-/// and this count spares it that look where it would find nothing.
+/// the entries of each by its reverse map. Here private memory has none, so reclaim looks at the entries of all spaces.
+/// This count spares it that look where it would find nothing.
 ///
 /// A frame is counted from the first entry that leaves it in part until its end or its break-up, and its descriptor
 /// says so (`Frame.partlyMappedBit`). One that is still mapped in full, by parts, may be counted as well.

@@ -192,8 +192,8 @@ public final class PhysicalMemory: Sendable {
   /// Returns when a grace period has passed that began after the call. What was deferred before the call is free then,
   /// but for what pin slots hold.
   ///
-  /// After entries were emptied, a look at a frame's holders says something only then: every section that read an entry
-  /// is over, and the entries' references are put, or kept for a slot.
+  /// After entries were emptied, a look at a frame's holders says something only then. Every section that read an entry
+  /// is over. The entries' references are put, or kept for a slot.
   ///
   /// - Precondition: not inside a read-side section.
   func waitForReadersOfOldEntries() {

@@ -136,10 +136,10 @@ protocol NodeWriter: NodeGuard, ~Escapable {}
 /// sections do not allocate.
 ///
 /// If the process has no memory for a node, an operation that has changed nothing yet fails with `outOfMemory`
-/// (`pte_alloc`): a fault, an insertion, guard markers, a fork. Two cannot fail half way. A split of 2 MiB serves an
-/// unmap or a protection that has changed other entries. A remap would have to move entries back. They end the process
-/// (`addOrEnd`, `AddressSpace.split`). Linux lays a node aside for each huge entry, so that its splits need none
-/// (`pgtable_trans_huge_deposit`). Here that would be 4 KiB for each 2 MiB, against an error that a 64-bit process
+/// (`pte_alloc`). It is a fault, an insertion, guard markers or a fork. Two cannot fail half way. A split of 2 MiB
+/// serves an unmap or a protection that has changed other entries. A remap would have to move entries back. They end
+/// the process (`addOrEnd`, `AddressSpace.split`). Linux lays a node aside for each huge entry, so that its splits need
+/// none (`pgtable_trans_huge_deposit`). Here that would be 4 KiB for each 2 MiB, against an error that a 64-bit process
 /// meets only by its own limits.
 struct SpareNodes: ~Copyable {
   private var nodes: [TableNode] = []

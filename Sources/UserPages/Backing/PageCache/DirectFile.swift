@@ -28,8 +28,8 @@ public final class DirectFile: PageStore {
   public enum Transfers: Sendable {
     /// Side by side, up to 64 stretches with one system call (io_uring).
     case ring
-    /// Reads as `ring`, writes as `calls`. For a file with locks that end with their process (`fcntl(2)`): the kernel
-    /// waits for the calls of a process that is killed before it gives these up. A ring's writes may land later, over
+    /// Reads as `ring`, writes as `calls`. For a file with locks that end with their process (`fcntl(2)`). If a process
+    /// is killed, the kernel waits for its calls before it gives these locks up. A ring's writes may land later, over
     /// those of the next to lock the file.
     case ringForReads
     /// One stretch after the other, each with a system call of its own (`preadv(2)`, `pwritev(2)`).

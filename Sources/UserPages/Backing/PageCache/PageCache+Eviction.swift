@@ -27,7 +27,8 @@ extension PageCache {
       var evicted = 0
       var looks = looks
       // What (e4) found held, and what is dirty after its write-back: held, or not to be written. It is no candidate
-      // again: a small batch could be the same held page every time, and a failing disk would get each page many times.
+      // again. Else a small batch could be the same held page every time, and a failing disk would get each page many
+      // times.
       var held: Set<Int> = []
       while evicted < wanted, looks > 0 {
         // Twice as many as may go, because some are held. Not more than a batch: `most` may be any number.

@@ -85,8 +85,8 @@ extension PageCache {
   /// The look at the marks costs a comparison: a page in steady use has none of them. So a hit writes nothing but its
   /// reference, and takes no lock.
   ///
-  /// ORDERING [deferred-free]: (l1), (l2): inside one section. The cache's reference falls in a batch after a grace
-  /// period that waits for this section, so a frame that is found here can be retained.
+  /// ORDERING [deferred-free]: (l1), (l2): inside one section. The cache's reference falls in a batch, after a grace
+  /// period that waits for this section. So a frame that is found here can be retained.
   func cachedFrame(of page: Int) throws(PageError) -> Found? {
     try RCU.read { () throws(PageError) -> Found? in
       while true {

@@ -43,7 +43,7 @@ extension PageCache {
     /// - Throws: that error, once.
     public func check() throws(PageError) { try cache.report(to: position) }
 
-    /// Leaves errors of writes up to now unreported, unless a sync has failed since the last report: for a user that
+    /// Leaves errors of writes up to now unreported, unless a sync has failed since the last report. For a user that
     /// begins, and knows that others answer for those pages.
     package func skipWriteErrors() {
       position.withLock { position in cache.errors.withLock { $0.skipWrites(since: &position) } }

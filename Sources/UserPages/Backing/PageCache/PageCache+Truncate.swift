@@ -14,16 +14,16 @@ import Synchronization
 ///
 /// A page that is pinned lives on without the cache until it is released.
 ///
-/// A hole is the same without the length: 1, the store's hole, 3 of its pages, 4, 5 of those that were in the cache,
-/// private copies not, and 6. An invalidation is a hole that holds all pages, with the store's length in step 2. The
-/// locks of 1 last until 6 is over:
+/// A hole is the same without the length: 1, the store's hole, 3 of its pages, 4, 5 and 6. Here 5 is for those that
+/// were in the cache, and leaves private copies. An invalidation is a hole that holds all pages, with the store's
+/// length in step 2. The locks of 1 last until 6 is over:
 ///
 /// - A write-back that took a page's dirty mark has written it before the store makes the hole, or finds no page.
 /// - A fault that finds a page gone waits, and reads what the store has afterwards.
 ///
 /// ORDERING [lock-then-validate]: 4 and 5 against a fault's lock and look. 3 comes before 4: a fault that asks after 4
-/// finds no page that step 3 dropped. 4 comes before 5: a fault with an answer older than 4 locks its entry before 5
-/// looks at it, and step 5 waits for it, or it finds the sequence advanced.
+/// finds no page that step 3 dropped. 4 comes before 5. If a fault with an answer older than 4 locks its entry before 5
+/// looks at it, step 5 waits for the fault. Else the fault finds the sequence advanced.
 ///
 /// ORDERING [deferred-free]: a look-up that found a page before step 3 retains it in its section. The cache's reference
 /// falls a grace period later.

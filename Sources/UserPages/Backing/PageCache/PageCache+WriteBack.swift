@@ -59,9 +59,8 @@ extension PageCache {
     writeBack(dirtyPages(in: 0..<states.capacity), isMapped: false, &none)
   }
 
-  /// The pages of a range that are dirty, in order. Each page that was marked before the call is among them: a page
-  /// that is under write-back meanwhile is none, so the caller holds `writeBackLock`, or is
-  /// the cache's end.
+  /// The pages of a range that are dirty, in order. Each page that was marked before the call is among them. A page
+  /// that is under write-back meanwhile is none, so the caller holds `writeBackLock`, or is the cache's end.
   ///
   /// - Complexity: O(the shorter of the range and the most pages that were ever in memory). O(1) if no page is dirty.
   private func dirtyPages(in range: Range<Int>) -> [Int] {

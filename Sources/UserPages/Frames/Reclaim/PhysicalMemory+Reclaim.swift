@@ -33,7 +33,7 @@ extension PhysicalMemory {
       unlessDoneSince: reclaimer.passes.load(ordering: .sequentiallyConsistent))
   }
 
-  /// Returns when no reclaim of another thread is left that was under way: what it kept alive has ended by then, if the
+  /// Returns when no reclaim of another thread is left that was under way. What it kept alive has ended by then, if the
   /// caller gave it up before. A hook of a cache, or a store, does not wait.
   package func waitForReclaims() { reclaimer.underWay.waitForOthers() }
 

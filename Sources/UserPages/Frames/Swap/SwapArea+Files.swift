@@ -1,7 +1,7 @@
 /// Pages of memory files. The place in a file's index is the one user of its slot.
 ///
 /// While a place has a slot, the slot counts it. Both change together under the monitor. So a place that is found to
-/// have a slot under the monitor has that slot's page, and a thread that found it without the monitor looks again.
+/// have a slot under the monitor has that slot's page. A thread that found it without the monitor looks again.
 extension SwapArea {
   /// What a look-up gets for a page in a place that has a slot.
   enum PageClaim {

@@ -26,8 +26,8 @@ import Synchronization
 ///
 /// References of a cached frame: the cache's one, and one for each entry that maps it. The cache's falls at once: no
 /// entry leads to the frame by it, so no section and no pin slot relies on it. An entry's own is deferred, as always.
-/// The cache's falls under the monitor. So a thread that retains a frame by its number, and then finds it not cached,
-/// has a frame that is in memory, or that its file has dropped.
+/// The cache's falls under the monitor. So a thread can retain a frame by its number, and then look whether it is
+/// cached. If not, the frame is in memory, or its file has dropped it.
 final class SwapArea: @unchecked Sendable {
   let frames: FrameTable
   private let allocator: FrameAllocator

@@ -1,7 +1,8 @@
 import Glibc
 
-/// Where pages of anonymous memory and of memory files go that are advised out of memory (`advise(at:pages:_:)` with
-/// `pageOut`) or reclaimed, and how many fit: what `swapon(2)` is told.
+/// Where pages of anonymous memory and of memory files go, and how many fit: what `swapon(2)` is told.
+///
+/// Pages go there that are advised out of memory (`advise(at:pages:_:)` with `pageOut`), or reclaimed.
 ///
 /// The contents are no data to keep: they mean nothing to another machine, and are overwritten without asking.
 public struct SwapFile: Equatable, Sendable {

@@ -23,9 +23,9 @@ enum ReferenceEngine {
     }
   }
 
-  /// Holds what `leaf` maps at `address`, which `hold` did not accept: a part of 2 MiB, the zero page, or a page
-  /// that needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that base pages pay
-  /// nothing.
+  /// Holds what `leaf` maps at `address`, if `hold` did not accept it. That is a part of 2 MiB, the zero page, or a
+  /// page that needs a second comparison. Returns nil if the fast path cannot hold it. Out of line, so that base pages
+  /// pay nothing.
   @usableFromInline @inline(never)
   static func holdOther(
     _ leaf: Leaf, at address: VirtualAddress, _ options: PinOptions, in space: AddressSpace
