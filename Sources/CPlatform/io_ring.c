@@ -128,7 +128,7 @@ void cp_ring_run(struct cp_ring *ring, struct cp_ring_transfer *transfers, unsig
     done += reap(ring, transfers);
     if (failure == 0 || failure == EINTR || done < submitted)
       continue;
-    // Short of memory. It may pass; the caller has another way if it does not.
+    // Short of memory. It may pass. If it does not, the caller has another way.
     if ((failure == EAGAIN || failure == EBUSY) && ++refused < refusal_limit) {
       sched_yield();
       continue;

@@ -14,7 +14,7 @@ enum { page_bits = 12, unit_bits = 21, spare_mappings = 4 };
 // A watched mapping. Nodes are reused and never freed, so the handler walks the list without a lock.
 struct watch {
   struct watch *next;
-  // The start in units of 2 MiB in the upper half, the number of pages in the lower half; zero if the node is vacant.
+  // The start in units of 2 MiB in the upper half, the number of pages in the lower half. Zero if the node is vacant.
   // One word, so the handler never sees the start of one mapping with the length of another.
   uint64_t range;
   // A bit for each page. It is there for as long as an access to the mapping may be under way.
@@ -100,7 +100,7 @@ static void pass_on(int signal, siginfo_t *info, void *context) {
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
     previous.sa_handler(signal);
   } else if (info->si_code > 0 || previous.sa_handler == SIG_DFL) {
-    // The default action ends the process with the right status. An access raises the signal once more; a signal that
+    // The default action ends the process with the right status. An access raises the signal once more. A signal that
     // was sent is sent again, and arrives when the handler returns.
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigaction(signal, &action, 0);

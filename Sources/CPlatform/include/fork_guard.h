@@ -1,8 +1,8 @@
 // What happens to the child of a `fork(2)` in a program that uses the library.
 //
 // Such a child has one thread, and copies of locks that vanished threads held. Physical memory is shared with the
-// parent, so a store in the child would land in the parent. No repair is sound, so the child may not use the library:
-// its first use ends it with a message, and physical memory cannot be reached in it. A child that calls `exec` or
+// parent, so a store in the child would land in the parent. No repair is sound, so the child may not use the library.
+// Its first use ends it with a message, and physical memory cannot be reached in it. A child that calls `exec` or
 // `_exit` notices nothing.
 //
 // `posix_spawn`, and so Foundation's `Process`, does not fork in this sense: no handler of this file runs then.
@@ -26,7 +26,7 @@ static inline __attribute__((always_inline)) void cp_check_not_forked(void) {
   if (__builtin_expect(cp_is_forked_child, 0)) cp_refuse_forked_child();
 }
 
-/// Makes `bytes` from `start` inaccessible in children from now on; 0, or a negated errno.
+/// Makes `bytes` from `start` inaccessible in children from now on. Returns 0, or a negated errno.
 int cp_hide_from_children(void *start, size_t bytes);
 
 /// Ends what `cp_hide_from_children` began at `start`, before the range is unmapped.

@@ -16,7 +16,7 @@ struct cp_ring_transfer {
   long result;
 };
 
-/// A ring for `entries` transfers at once; NULL where the kernel has none or allows none.
+/// A ring for `entries` transfers at once. NULL if the kernel has none or allows none.
 struct cp_ring *cp_ring_open(unsigned entries);
 void cp_ring_close(struct cp_ring *ring);
 

@@ -19,7 +19,7 @@ extern uint64_t cp_pin_slots[cp_slot_threads][cp_slots_per_thread] __attribute__
 /// The slots of the thread with a number.
 static inline __attribute__((always_inline)) uint64_t *cp_slot_block(int thread) { return cp_pin_slots[thread]; }
 
-// The first chunk of each slot's list of frames, for range pins; null until the slot's owner first needs one. Chunks
+// The first chunk of each slot's list of frames, for range pins. Null until the slot's owner first needs one. Chunks
 // stay for good.
 extern void *cp_pin_lists[cp_slot_threads][cp_slots_per_thread];
 

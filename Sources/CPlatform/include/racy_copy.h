@@ -1,7 +1,7 @@
 // The one audited routine through which frame contents are copied.
 //
-// The bytes of a frame are raced over by design: a device, another address space, or the program on another thread may
-// write while they are read, exactly as on real hardware. A copy must then deliver, for each byte, some value that was
+// The bytes of a frame are raced over by design, exactly as on real hardware. A device, another address space, or the
+// program on another thread may write while they are read. A copy must then deliver, for each byte, some value that was
 // stored there, and nothing more: a word may come in pieces. A caller that needs a word whole loads and stores it as
 // one.
 //

@@ -1,7 +1,7 @@
 // The read-side section and the grace period.
 //
-// liburcu's own inline readers say that they meet the LGPL's ten-line criterion, so they may be called from a program
-// under any licence; nothing else of liburcu is inlined here.
+// liburcu's own inline readers say that they meet the LGPL's ten-line criterion. So they may be called from a program
+// under any licence. Nothing else of liburcu is inlined here.
 //
 // liburcu itself is not instrumented, so ThreadSanitizer must be told of its two guarantees:
 //
@@ -16,7 +16,7 @@
 
 #ifdef CONFIG_RCU_TLS
 // Before liburcu's own declaration, which then has the attribute too. In a shared library a section would otherwise
-// call `__tls_get_addr` each time; in a program the linker chooses this model by itself. It takes 8 bytes of the room
+// call `__tls_get_addr` each time. In a program the linker chooses this model by itself. It takes 8 bytes of the room
 // that glibc keeps for the thread-local memory of libraries that come by `dlopen`.
 struct urcu_bp_reader;
 extern DECLARE_URCU_TLS(struct urcu_bp_reader *, urcu_bp_reader) __attribute__((tls_model("initial-exec")));
@@ -33,7 +33,7 @@ extern DECLARE_URCU_TLS(struct urcu_bp_reader *, urcu_bp_reader) __attribute__((
 void cp_register_reader(void);
 
 static inline __attribute__((always_inline)) void cp_read_lock(void) {
-  // liburcu's test for a thread's first section, made before it: in a forked child the way to registration must not be
+  // liburcu's test for a thread's first section, made before it. In a forked child the way to registration must not be
   // liburcu's, which may wait for a lock that a vanished thread holds. The compiler makes one test of the two.
   if (__builtin_expect(!URCU_TLS(urcu_bp_reader), 0)) cp_register_reader();
   _urcu_bp_read_lock();

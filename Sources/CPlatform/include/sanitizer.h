@@ -27,7 +27,7 @@ static inline int cp_inline_is_instrumented(void) {
 #endif
 }
 
-/// Whether this target's own C files are instrumented; must agree with the inline probe.
+/// Whether this target's own C files are instrumented. Must agree with the inline probe.
 int cp_outline_is_instrumented(void);
 
 /// The happens-before edges of hand-over points that liburcu or the kernel makes and the sanitizer cannot see.
