@@ -90,8 +90,8 @@ func lending<Object: AnyObject, Result>(
 extension PageError {
   /// The negated errno that C gets.
   ///
-  /// The errors that are signals for a program are numbers here: `EFAULT` for SIGSEGV, and `ENXIO` for SIGBUS,
-  /// as `mmap(2)` has it for addresses that the object does not have.
+  /// The errors that are signals for a program are numbers here: `EFAULT` for SIGSEGV, and `ENXIO` for SIGBUS.
+  /// `mmap(2)` too has `ENXIO` for addresses that the object does not have.
   var code: Int32 {
     switch self {
     case .segmentationViolation: -EFAULT

@@ -1,8 +1,8 @@
 /// One statement of the scenario language. The article `ScenarioLanguage` describes all of them under the same
 /// headings.
 ///
-/// `description` is the statement as normalised words: one blank between words, addresses in hexadecimal, other numbers
-/// in decimal, hex digits in lower case, and options in the order of the article.
+/// `description` is the statement as normalised words, with one blank between them. Addresses are in hexadecimal, other
+/// numbers in decimal, hex digits in lower case, and options in the order of the article.
 public enum Statement: Equatable, Sendable, CustomStringConvertible {
   case machine(MachineStatement)
   case space(SpaceStatement)

@@ -63,8 +63,8 @@ public struct ScenarioParser: Sendable {
     return file
   }
 
-  /// The lines of a file that are right alone and wrong where they stand: in no block, or with a name that no line
-  /// above makes.
+  /// The lines of a file that are right alone and wrong where they stand. They are in no block, or have a name that no
+  /// line above makes.
   package static func errors(of file: ScenarioFile) -> [ParseError] {
     do {
       _ = try Block.blocks(of: file.lines)

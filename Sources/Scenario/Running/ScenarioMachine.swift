@@ -4,7 +4,7 @@ import UserPagesEROFS
 /// A machine that statements drive one at a time, on the calling thread, or two at a time: `execute(_:besides:with:)`.
 ///
 /// It owns the things that the statements made, by name. A statement answers EINVAL if it names the result of a fork or
-/// a pin that failed, and EBUSY if it makes a name that is in use. The parser has refused all other wrong names.
+/// a pin that failed. It answers EBUSY if it makes a name that is in use. The parser has refused all other wrong names.
 public final class ScenarioMachine {
   let memory: PhysicalMemory
   let engine: PinEngine

@@ -1,7 +1,7 @@
 // A lockless get_user_pages for C: address spaces, pins that are plain values, a page cache over a real file, mirrors.
 //
 // A *machine* has RAM in frames of 4096 bytes. A *space* maps virtual pages to frames. Its program loads and stores by
-// address; a device, direct I/O or another thread *pins* pages, which then stay where they are until they are unpinned.
+// address. A device, direct I/O or another thread *pins* pages, which then stay where they are until they are unpinned.
 //
 // **Errors.** A function returns 0, or a count that is not negative, or a negated errno value. What it would have
 // written to its out-parameters is unspecified after an error, unless its comment says otherwise.
@@ -28,8 +28,8 @@
 // handle except its end. "Threads: last" says that no other call with the handle may be under way, or come later. No
 // function may be called in a signal handler.
 //
-// **fork(2).** A child of a process that made a machine may call `exec` or `_exit`, and nothing of this library: its
-// first call aborts with a message. `posix_spawn` is not affected.
+// **fork(2).** A child of a process that made a machine may call `exec` or `_exit`, and nothing of this library. Its
+// first call of the library aborts with a message. `posix_spawn` is not affected.
 //
 // C++ programs include "userpages.hpp", where pins and handles end by themselves.
 #ifndef USERPAGES_H

@@ -95,7 +95,7 @@ public:
   std::size_t size() const noexcept { return static_cast<std::size_t>(value_.count); }
   bool empty() const noexcept { return value_.count == 0; }
 
-  /// The 4096 bytes of a page; null if there is no such page.
+  /// The 4096 bytes of a page. Null if there is no such page.
   void *operator[](std::size_t index) const noexcept { return up_pins_bytes(&value_, index); }
 
   /// The number of the frame of a page.

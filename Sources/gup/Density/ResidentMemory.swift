@@ -2,7 +2,7 @@ import Foundation
 
 /// The memory that this process really holds, as the kernel counts it page by page.
 enum ResidentMemory {
-  /// Bytes of anonymous and shared memory; what is only a view of a real file, which others share, is not among them.
+  /// Bytes of anonymous and shared memory. What is only a view of a real file, which others share, is not among them.
   ///
   /// `smaps_rollup` walks the page tables, so unlike the counters in `status` it is exact.
   static func bytes() throws -> Int {

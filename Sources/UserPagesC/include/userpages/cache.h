@@ -23,7 +23,7 @@ enum {
 typedef struct up_cache_options {
   /// The most frames that the cache holds. At least 1.
   uint64_t limit;
-  /// How far the file can grow, in pages; 0 for 2^26. It costs address space, not memory.
+  /// How far the file can grow, in pages. 0 for 2^26. It costs address space, not memory.
   uint64_t maximum_pages;
   /// One of `UP_STABILITY_...`.
   int stability;
@@ -36,11 +36,11 @@ typedef struct up_cache_options {
   /// Called before the first store to a page that is clean, and before each further mapping of it may store
   /// (`page_mkwrite`). May be null.
   ///
-  /// It may wait, and write pages back. A page that `up_file_write` is about to add lies beyond the end. It returns 0;
-  /// or -ENOMEM for the store; or any other negative number for a bus error.
+  /// It may wait, and write pages back. A page that `up_file_write` is about to add lies beyond the end. It returns 0,
+  /// or -ENOMEM for the store, or any other negative number for a bus error.
   int (*will_store)(void *context, uint64_t page);
-  /// Called before pages are written, which then no store can change but a pin's: the place to write a log up to the
-  /// last change of any of them. May be null. It returns 0, or a negated errno value: the pages then stay dirty, and
+  /// Called before pages are written. No store can change them then but a pin's, so it can write a log up to the last
+  /// change of any of them. May be null. It returns 0, or a negated errno value: the pages then stay dirty, and
   /// `up_cache_sync` reports the error.
   ///
   /// It gets -EBUSY where it syncs, flushes or resizes the same cache. One call at a time.
@@ -57,18 +57,17 @@ typedef struct up_cache_options {
 /// closes it, so the kernel drops the process's locks on it by fcntl(F_SETLK). Afterwards `*backing` is a handle, which
 /// maps by `up_space_map` with UP_MAP_SHARED, or privately.
 ///
-/// Errors: -EBUSY if the file has another user; the errno where it cannot be opened; -EINVAL for a limit of 0 and
-/// unknown values; -ENOMEM.
-/// Threads: any.
+/// Errors: -ENOMEM, or -EINVAL for a limit of 0 and unknown values. -EBUSY if the file has another user, or the errno
+/// where it cannot be opened. Threads: any.
 UP_API int up_cache_open(
     up_machine *machine, const char *path, const up_cache_options *options, up_backing **backing);
 
 /// As `up_cache_open`, for a regular file that is open for reading and writing. After a success `descriptor` is the
-/// cache's; after an error it is the caller's. The caller has locked it, if it is to be, by `flock(2)` or F_OFD_SETLK.
-/// A lock by fcntl(F_SETLK) or `lockf(3)` does not last: when a process closes any descriptor of a file, the kernel
+/// cache's. After an error it is the caller's. The caller has locked it, if it is to be, by `flock(2)` or F_OFD_SETLK.
+/// A lock by fcntl(F_SETLK) or `lockf(3)` does not last. When a process closes any descriptor of a file, the kernel
 /// drops these locks, and each such call closes one.
 ///
-/// Errors: as `up_cache_open`; -EBADF. Threads: any.
+/// Errors: as `up_cache_open`, or -EBADF. Threads: any.
 UP_API int up_cache_open_descriptor(
     up_machine *machine, int descriptor, const up_cache_options *options, up_backing **backing);
 
@@ -102,21 +101,21 @@ typedef struct up_store_operations {
   void (*release)(void *context);
 } up_store_operations;
 
-/// Makes a page cache over a program's own store. `operations` and `options` are copied; `uses_calls` has no meaning
+/// Makes a page cache over a program's own store. `operations` and `options` are copied. `uses_calls` has no meaning
 /// here.
 ///
-/// Errors: -EINVAL without one of the callbacks, for a limit of 0 and for unknown values; -ENOMEM. No `release` is
+/// Errors: -EINVAL without one of the callbacks, for a limit of 0 and for unknown values, or -ENOMEM. No `release` is
 /// called then. Threads: any.
 UP_API int up_cache_create(
     up_machine *machine, const up_store_operations *operations, const up_cache_options *options, up_backing **backing);
 
-/// Pins a page of the file without a mapping: a hit takes no lock. The pin is for reading; `up_file_write` changes the
+/// Pins a page of the file without a mapping: a hit takes no lock. The pin is for reading. `up_file_write` changes the
 /// page in place.
 ///
 /// The evictor leaves the page alone. After a truncation or `up_cache_invalidate` the pin keeps the old frame. It ends
 /// by `up_unpin`.
 ///
-/// Errors: -ENXIO beyond the end; -ENOMEM if no frame can be freed; -EINVAL if `backing` is no cache; what the store
+/// Errors: -ENXIO beyond the end, -ENOMEM if no frame can be freed, -EINVAL if `backing` is no cache, or what the store
 /// said. Threads: any.
 UP_API int up_cache_pin(up_backing *backing, uint64_t page, up_pin *pin);
 
@@ -128,8 +127,8 @@ UP_API int up_cache_is_resident(up_backing *backing, uint64_t page);
 ///
 /// When it returns, no look-up finds what was read or written before. Pins keep their frames, and private copies stay.
 ///
-/// Errors: -EINVAL if `backing` is no cache; -EFBIG for a length beyond the most pages of the cache; -EBUSY inside a
-/// hook; what `fstat` said of the file: its pages are forgotten then as well. Threads: any.
+/// Errors: -EINVAL if `backing` is no cache, -EFBIG for a length beyond the most pages of the cache, or -EBUSY inside a
+/// hook. Or what `fstat` said of the file: its pages are forgotten then as well. Threads: any.
 UP_API int up_cache_invalidate(up_backing *backing);
 
 /// Returns when every store that came before the call is in the file and would survive a loss of power (`fsync(2)`).
@@ -137,7 +136,7 @@ UP_API int up_cache_invalidate(up_backing *backing);
 /// A write or a sync that failed since the last call is reported once. Its pages stay dirty, so the next call tries
 /// again. Users that are each to get every error have an `up_cache_handle` each.
 ///
-/// Errors: that error's number; -EINVAL if `backing` is no cache. Threads: any.
+/// Errors: that error's number, or -EINVAL if `backing` is no cache. Threads: any.
 UP_API int up_cache_sync(up_backing *backing);
 
 /// Opens a cache once more, for a user that gets each error once, whatever others got (`struct file`, `errseq_t`).
@@ -150,14 +149,14 @@ UP_API int up_cache_handle_create(up_backing *backing, up_cache_handle **handle)
 
 /// As `up_cache_sync`, and reports the errors since this handle's last report, or since it was made.
 ///
-/// Errors that no call looked for in between count as one, and the last one is reported. Errors: as `up_cache_sync`;
+/// Errors that no call looked for in between count as one, and the last one is reported. Errors: as `up_cache_sync`, or
 /// -EINVAL. Threads: any.
 UP_API int up_cache_handle_sync(up_cache_handle *handle);
 
 /// Reports the error since this handle's last report, and waits for nothing (`filemap_check_wb_err`): after
 /// `up_cache_flush`.
 ///
-/// Errors: that error's number; -EINVAL. Threads: any.
+/// Errors: that error's number, or -EINVAL. Threads: any.
 UP_API int up_cache_handle_check(up_cache_handle *handle);
 
 /// Ends a handle of a cache. It writes nothing back, unless it was the last to keep the cache: `up_backing_destroy`.
@@ -166,7 +165,7 @@ UP_API int up_cache_handle_check(up_cache_handle *handle);
 UP_API int up_cache_handle_destroy(up_cache_handle *handle);
 
 /// Writes the dirty pages of a range, and returns when the writes are over (`sync_file_range(2)`). `up_cache_sync`
-/// makes them safe and reports their errors; `up_cache_handle_check` reports them at once.
+/// makes them safe and reports their errors. `up_cache_handle_check` reports them at once.
 ///
 /// Errors: -EINVAL if `backing` is no cache. Threads: any.
 UP_API int up_cache_flush(up_backing *backing, uint64_t first_page, uint64_t pages);
@@ -182,7 +181,7 @@ typedef struct up_cache_counters {
   /// The most frames that the cache holds, and how many it holds now.
   uint64_t limit;
   uint64_t resident_pages;
-  /// Pages that hold stores which the file does not have yet; those that are being written do not count.
+  /// Pages that hold stores which the file does not have yet. Those that are being written do not count.
   uint64_t dirty_pages;
   /// Pages that were read again after an eviction: the sign of a limit that is too low (`workingset_refault`).
   uint64_t refaults;
@@ -192,7 +191,7 @@ typedef struct up_cache_counters {
   uint64_t misses;
   /// Pages that the evictor took away.
   uint64_t evicted_pages;
-  /// Pages that were read before a thread asked for them; those that one then asked for; those that left the cache
+  /// Pages that were read before a thread asked for them, those that one then asked for, those that left the cache
   /// unused.
   uint64_t read_ahead_pages, read_ahead_hits, read_ahead_wasted;
 } up_cache_counters;

@@ -18,18 +18,18 @@ typedef struct up_mapping {
 
 /// Describes the mapping that holds `address`. O(log n) of the mappings, and no lock.
 ///
-/// Errors: -EFAULT if there is none; -EINVAL. Threads: any.
+/// Errors: -EFAULT if there is none, or -EINVAL. Threads: any.
 UP_API int up_space_mapping(const up_space *space, uint64_t address, up_mapping *mapping);
 
 /// What an entry of a page table can be.
 enum {
   UP_ENTRY_NONE = 0,
-  /// A page with a descriptor; a page without one; the zero page; 2 MiB.
+  /// A page with a descriptor, a page without one, the zero page, 2 MiB.
   UP_ENTRY_NORMAL = 1,
   UP_ENTRY_SPECIAL = 2,
   UP_ENTRY_ZERO = 3,
   UP_ENTRY_HUGE = 4,
-  /// Written to the swap file; moving, or on its way there.
+  /// Written to the swap file (SWAP), or moving or on its way there (MIGRATION).
   UP_ENTRY_SWAP = 5,
   UP_ENTRY_MIGRATION = 6,
   /// A guard marker.
@@ -53,7 +53,7 @@ UP_API int up_space_entry(const up_space *space, uint64_t address, up_entry *ent
 
 /// What a frame's descriptor says (`/proc/kpagecount`, `/proc/kpageflags`).
 typedef struct up_frame_state {
-  /// Entries that map it, pins, and references; each pin is a reference too.
+  /// Entries that map it, pins, and references. Each pin is a reference too.
   uint64_t maps, pins, references;
   /// Not 0 if it is a program's private memory.
   int is_anonymous;
@@ -63,7 +63,7 @@ typedef struct up_frame_state {
   int is_exclusive;
 } up_frame_state;
 
-/// Describes the frame behind `address`. Errors: -EFAULT if no frame with a descriptor is mapped there; -EINVAL.
+/// Describes the frame behind `address`. Errors: -EFAULT if no frame with a descriptor is mapped there, or -EINVAL.
 /// Threads: any.
 UP_API int up_space_frame(const up_space *space, uint64_t address, up_frame_state *state);
 

@@ -22,20 +22,20 @@ enum {
 typedef struct up_machine_options {
   /// RAM, in pages. At least 1.
   uint64_t ram_pages;
-  /// How many of these, at the end, hold only pages that can be moved; a long-term pin moves its page out first
-  /// (`ZONE_MOVABLE`).
+  /// How many of these, at the end, hold only pages that can be moved (`ZONE_MOVABLE`). A long-term pin moves its page
+  /// out first.
   uint64_t movable_pages;
   /// Room for anonymous pages, and those of memory files, that are paged out, in pages (`swapon(2)`).
   uint64_t swap_pages;
   /// The swap file, made if there is none and locked as long as the machine lives. Null: a temporary file without a
   /// name.
   const char *swap_path;
-  /// How many frame numbers there are, of RAM, images and devices together; 0 for 2^24, or four times RAM if that is
+  /// How many frame numbers there are, of RAM, images and devices together. 0 for 2^24, or four times RAM if that is
   /// more. They cost address space, not memory.
   uint64_t span_pages;
   /// Of `UP_MACHINE_...`.
   unsigned flags;
-  /// Numbers of free frames: the reserve of threads that reclaim; where background reclaim begins; where it ends (a
+  /// Numbers of free frames: the reserve of threads that reclaim, where background reclaim begins, and where it ends (a
   /// zone's watermarks). Each at least the one before, and fewer than RAM. All 0: what suits the machine's size.
   uint64_t min_free_pages, low_free_pages, high_free_pages;
 } up_machine_options;
@@ -44,8 +44,8 @@ typedef struct up_machine_options {
 ///
 /// Afterwards `*machine` is a handle, which the caller ends by `up_machine_destroy`.
 ///
-/// Errors: -EINVAL for a size of 0 or beyond 8 TiB, unknown flags, and watermarks out of order; -ENOMEM where the
-/// process has not the address space; -EBUSY where another machine uses the swap file; the errno where it cannot be
+/// Errors: -EINVAL for a size of 0 or beyond 8 TiB, unknown flags, and watermarks out of order. -ENOMEM where the
+/// process has not the address space. -EBUSY where another machine uses the swap file, or the errno where it cannot be
 /// opened. Threads: any.
 UP_API int up_machine_create(const up_machine_options *options, up_machine **machine);
 
@@ -55,7 +55,7 @@ UP_API int up_machine_create(const up_machine_options *options, up_machine **mac
 /// frame. If not, the call returns -EBUSY, nothing has changed, and the handle stays good: the program ends what it
 /// forgot, and calls again.
 ///
-/// Errors: -EBUSY; -EINVAL for what is no machine. Threads: last; as long as another handle of the machine is left,
+/// Errors: -EBUSY, or -EINVAL for what is no machine. Threads: last. As long as another handle of the machine is left,
 /// any.
 UP_API int up_machine_destroy(up_machine *machine);
 
@@ -110,7 +110,7 @@ typedef struct up_diagnostic {
   int reason;
   /// One line without its end, good during the call.
   const char *text;
-  /// The `context` of the backing's `up_backing_operations`, good during the call; null if it was not made by
+  /// The `context` of the backing's `up_backing_operations`, good during the call. Null if it was not made by
   /// `up_backing_create`.
   const void *backing_context;
 } up_diagnostic;
@@ -162,20 +162,19 @@ typedef struct up_frame {
 
 /// Allocates a frame of zeroes that no entry maps, with one reference (`alloc_page` with `__GFP_ZERO`).
 ///
-/// Errors: -ENOMEM; -EINVAL. Threads: any. It may reclaim, so a lock that a callback of a backing takes must not be
+/// Errors: -ENOMEM, or -EINVAL. Threads: any. It may reclaim, so a lock that a callback of a backing takes must not be
 /// held.
 UP_API int up_frame_allocate(up_machine *machine, up_frame *frame);
 
 /// Allocates 2 MiB of zeroes, 512 frames in a row that begin at a multiple of 512 and live and die together.
 ///
-/// It never reclaims. Errors: -ENOMEM if no 2 MiB are free in one piece: `up_frame_allocate` may still find single
-/// frames; -EINVAL.
-/// Threads: any.
+/// It never reclaims. Errors: -EINVAL, or -ENOMEM if no 2 MiB are free in one piece: `up_frame_allocate` may still find
+/// single frames. Threads: any.
 UP_API int up_frame_allocate_huge(up_machine *machine, up_frame *frame);
 
 /// Makes `*another` one more reference on the same frame (`folio_get`). `another` may not be `frame`.
 ///
-/// Errors: -ENOMEM where the frame has as many references as it may have; -EINVAL. Threads: any.
+/// Errors: -EINVAL, or -ENOMEM where the frame has as many references as it may have. Threads: any.
 UP_API int up_frame_retain(const up_frame *frame, up_frame *another);
 
 /// Ends a reference (`folio_put`). With the last one the frame is free. Afterwards `frame->bytes` is null.

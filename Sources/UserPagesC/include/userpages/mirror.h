@@ -14,33 +14,33 @@ UP_BEGIN
 ///
 /// Afterwards `*mirror` is a handle, which may outlive the space's: accesses after `up_space_destroy` are -EFAULT.
 ///
-/// Errors: -EINVAL for an empty or unaligned range; -ENOMEM for address space. Threads: any.
+/// Errors: -EINVAL for an empty or unaligned range, or -ENOMEM for address space. Threads: any.
 UP_API int up_mirror_create(
     up_space *space, uint64_t address, uint64_t pages, unsigned access, up_mirror **mirror);
 
 /// Ends a mirror (`mmu_interval_notifier_remove`). Errors: -EINVAL. Threads: last.
 UP_API int up_mirror_destroy(up_mirror *mirror);
 
-/// Loads `count` bytes through a mirror. The bytes of one page are of one translation; stores may race with the copy.
+/// Loads `count` bytes through a mirror. The bytes of one page are of one translation. Stores may race with the copy.
 ///
-/// Errors: -EFAULT where the program could not load, or outside of the range; -ENOMEM; -EINVAL. Bytes of pages before
-/// the failing one are copied. Threads: any.
+/// Errors: -ENOMEM, -EINVAL, or -EFAULT where the program could not load, or outside of the range. Bytes of pages
+/// before the failing one are copied. Threads: any.
 UP_API int up_mirror_load(up_mirror *mirror, uint64_t address, void *bytes, size_t count);
 
 /// Stores `count` bytes through a mirror. Pages before a failing one stay written.
 ///
-/// Errors: -EFAULT where the program could not store, or if the mirror is for reading; otherwise as `up_mirror_load`.
+/// Errors: -EFAULT where the program could not store, or if the mirror is for reading. Otherwise as `up_mirror_load`.
 /// Threads: any.
 UP_API int up_mirror_store(up_mirror *mirror, uint64_t address, const void *bytes, size_t count);
 
 /// Loads an integer of `size` bytes: 1, 2, 4 or 8. An aligned one is loaded whole, with acquire ordering.
 ///
-/// Errors: as `up_mirror_load`; -EINVAL for another size. Threads: any.
+/// Errors: as `up_mirror_load`, or -EINVAL for another size. Threads: any.
 UP_API int up_mirror_load_word(up_mirror *mirror, uint64_t address, unsigned size, uint64_t *value);
 
 /// Stores the low `size` bytes of `value`: 1, 2, 4 or 8. Aligned ones are stored whole, with release ordering.
 ///
-/// Errors: as `up_mirror_store`; -EINVAL for another size. Threads: any.
+/// Errors: as `up_mirror_store`, or -EINVAL for another size. Threads: any.
 UP_API int up_mirror_store_word(up_mirror *mirror, uint64_t address, unsigned size, uint64_t value);
 
 /// Returns 1 if the mirror has a translation of the page of `address` that may still be read at this moment, else 0.

@@ -32,7 +32,7 @@ typedef struct up_pin {
   /// The page's 4096 bytes, page-aligned, good until the pin ends: for `pread(2)`, O_DIRECT, registered buffers. Null
   /// after the end.
   ///
-  /// Other threads may store to the page meanwhile. A program that shares it so uses atomic accesses; the kernel may do
+  /// Other threads may store to the page meanwhile. A program that shares it so uses atomic accesses. The kernel may do
   /// what it likes.
   void *bytes;
   /// The library's own.
@@ -47,15 +47,15 @@ typedef struct up_pin {
 /// - `flags`: of `UP_PIN_...`. Without UP_PIN_WRITE the holder may not store to `pin->bytes`.
 /// - `pin`: written only if the call succeeds.
 ///
-/// Errors: -EFAULT if there is no mapping, or none that can be pinned so; -ENOMEM; -EAGAIN with UP_PIN_FAST_ONLY;
-/// -EINVAL. Threads: any.
+/// Errors: -ENOMEM, -EINVAL, -EAGAIN with UP_PIN_FAST_ONLY, or -EFAULT if there is no mapping, or none that can be
+/// pinned so. Threads: any.
 UP_API int up_space_pin(up_space *space, uint64_t address, unsigned flags, up_pin *pin);
 
 /// Ends a pin (`unpin_user_page`, `unpin_user_pages_dirty_lock`). `dirty` is not 0 if the holder stored to the page.
 ///
 /// Afterwards `pin->bytes` is null, and the frame may be moved, reused or freed. Copies of the value are void.
 ///
-/// Errors: -EINVAL if `pin->bytes` is null. Threads: any, one at a time for each pin; it need not be the thread that
+/// Errors: -EINVAL if `pin->bytes` is null. Threads: any, one at a time for each pin. It need not be the thread that
 /// pinned.
 UP_API int up_unpin(up_pin *pin, int dirty);
 
@@ -85,7 +85,7 @@ UP_API int64_t up_space_pin_range(up_space *space, uint64_t address, uint64_t pa
 /// Errors: -EINVAL if `pins->count` is 0. Threads: any, one at a time for each value.
 UP_API int up_unpin_range(up_pins *pins, int dirty);
 
-/// The 4096 bytes of the page at `index` of a range; null if there is no such page. Good until the pins end.
+/// The 4096 bytes of the page at `index` of a range. Null if there is no such page. Good until the pins end.
 ///
 /// Without UP_PIN_WRITE the holder may not store to them.
 ///
@@ -99,8 +99,8 @@ UP_API int up_pins_frame_number(const up_pins *pins, uint64_t index, uint64_t *n
 /// Describes the pages from `first` on by I/O vectors, for `pwritev(2)`, and with UP_PIN_WRITE for `preadv(2)`.
 /// Adjacent frames are one vector.
 ///
-/// Returns how many of the `capacity` vectors were written, and in `*next` the index of the first page that they leave
-/// out, which is `pins->count` if there is none.
+/// Returns how many of the `capacity` vectors were written. `*next` is then the index of the first page that they leave
+/// out, or `pins->count` if there is none.
 ///
 /// Errors: -EINVAL. Threads: any.
 UP_API int64_t up_pins_vectors(
