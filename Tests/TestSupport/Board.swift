@@ -30,7 +30,7 @@ public final class Board: Sendable {
     cells[index].value.store(value, ordering: .sequentiallyConsistent)
   }
 
-  /// Puts `value` where zero was; returns what is there now.
+  /// Puts `value` where zero was. Returns what is there now.
   public func claim(_ index: Int, _ value: UInt64) -> UInt64 {
     let result = cells[index].value.compareExchange(
       expected: 0, desired: value, ordering: .acquiringAndReleasing)

@@ -25,7 +25,7 @@
     /// What staged threads saw and must not see.
     public var failures: [String] { collected.withLock { $0 } }
 
-    /// Records `message` unless `condition` holds; for staged threads, which the test library does not know.
+    /// Records `message` unless `condition` holds. For staged threads, which the test library does not know.
     public func expect(_ condition: Bool, _ message: @autoclosure () -> String) {
       let text = condition ? nil : message()
       if let text { collected.withLock { $0.append(text) } }
@@ -123,7 +123,7 @@
       passesLeft = passes
     }
 
-    /// Waits until the thread stands still at its point; false where it ended without coming there.
+    /// Waits until the thread stands still at its point. False if it ended without coming there.
     public func waitUntilFrozen() -> Bool {
       condition.lock()
       defer { condition.unlock() }
@@ -131,7 +131,7 @@
       return isFrozen
     }
 
-    /// Waits until the thread has come to `point`, frozen or not; false where it ended without.
+    /// Waits until the thread has come to `point`, frozen or not. False if it ended without.
     package func waitUntilPast(_ point: YieldPoint) -> Bool {
       condition.lock()
       defer { condition.unlock() }
@@ -141,8 +141,8 @@
 
     /// Lets the thread run as far as it comes by itself. Returns true if that is its end.
     ///
-    /// A thread that was ready all the time and got no processor has not been let run: a busy machine takes longer to
-    /// answer, and answers the same. So false means that the thread waits: it sleeps, or it has used up what a thread
+    /// A thread that was ready all the time and got no processor has not been let run. A busy machine takes longer to
+    /// answer, and answers the same. So false means that the thread waits. It sleeps, or it has used up what a thread
     /// needs to come to its end if nothing stops it.
     public func mayFinish() -> Bool {
       condition.lock()
@@ -177,7 +177,7 @@
       condition.unlock()
     }
 
-    /// Lets a frozen thread go on; it is not frozen again.
+    /// Lets a frozen thread go on. It is not frozen again.
     public func thaw() {
       condition.lock()
       freezeAt = nil
@@ -196,7 +196,7 @@
       condition.unlock()
     }
 
-    /// Waits for the thread's end; rethrows what its body threw.
+    /// Waits for the thread's end. Rethrows what its body threw.
     public func join() throws {
       condition.lock()
       defer { condition.unlock() }

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import UserPages
 
-/// Makes threads hesitate at the library's yield points now and then: what is a few instructions wide otherwise becomes
+/// Makes threads hesitate at the library's yield points now and then. What is a few instructions wide otherwise becomes
 /// wide enough for another thread to come in between. Does nothing in builds without yield points.
 public final class Jitter: Sendable {
   // The number of the yield points' handler.

@@ -104,7 +104,7 @@ extension AddressSpace {
     }
   }
 
-  /// Stores the owner's stamp at each of a page's places; false where it is not (or no longer) mapped for writing.
+  /// Stores the owner's stamp at each of a page's places. False if the page is not (or no longer) mapped for writing.
   @discardableResult
   public func stamp(_ stamp: Stamp, at address: VirtualAddress) throws -> Bool {
     for offset in Stamp.offsets {
@@ -120,7 +120,7 @@ extension AddressSpace {
     }
   }
 
-  /// Stores a word; false where the page is not mapped for writing.
+  /// Stores a word. False if the page is not mapped for writing.
   public func attemptStore(_ word: UInt64, at address: VirtualAddress) throws -> Bool {
     do {
       try store(word, at: address)
@@ -130,7 +130,7 @@ extension AddressSpace {
     }
   }
 
-  /// Loads a word; nil where the page is not mapped for reading.
+  /// Loads a word. Nil if the page is not mapped for reading.
   public func attemptLoad(at address: VirtualAddress) throws -> UInt64? {
     do {
       return try load(at: address, as: UInt64.self)
@@ -140,7 +140,7 @@ extension AddressSpace {
   }
 }
 
-/// Runs `body` and forgives the errors that the race allows; false where it met one.
+/// Runs `body` and forgives the errors that the race allows. False if it met one.
 public func tolerating(_ allowed: PageError..., body: () throws(PageError) -> Void) throws -> Bool {
   do {
     try body()

@@ -3,8 +3,7 @@ import UserPages
 
 /// A page store in memory, with a disk's two lives: what was written, and what a loss of power would leave.
 ///
-/// It fails where it is told to, which is how tests bring EIO, short reads and a full disk to every call that a cache
-/// makes.
+/// It fails where it is told to. So tests bring EIO, short reads and a full disk to every call that a cache makes.
 public final class MemoryStore: PageStore {
   /// What the cache asked for.
   public enum Call: Equatable, Sendable {

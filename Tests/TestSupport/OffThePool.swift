@@ -5,7 +5,7 @@ import Testing
 ///
 /// The tests of a run share a pool of as many threads as there are processors. A test that waits for a program or for
 /// time blocks one of them, and a processor idles. After each of its tests, a long serialized suite stands behind all
-/// other tests of the run again, so most of it would run last and alone. A thread of its own avoids both.
+/// other tests of the run again. So most of it would run last and alone. A thread of its own avoids both.
 ///
 /// For suites that wait or race. A suite that only calculates stays in the pool.
 public struct OffThePool: SuiteTrait, TestScoping {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A place where a run's threads wait for each other, again and again; it lets all of them go when the run stops.
+/// A place where a run's threads wait for each other, again and again. It lets all of them go when the run stops.
 public final class Rendezvous: @unchecked Sendable {
   // Everything below is read and written under `condition` alone.
   private let condition = NSCondition()
@@ -15,7 +15,7 @@ public final class Rendezvous: @unchecked Sendable {
     self.parties = parties
   }
 
-  /// Waits for the others; false where the run stopped meanwhile.
+  /// Waits for the others. False if the run stopped meanwhile.
   public func meet() -> Bool {
     condition.lock()
     defer { condition.unlock() }

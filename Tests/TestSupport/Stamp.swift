@@ -3,9 +3,9 @@ import UserPages
 /// A word that names the page it lies in: owner, page and life.
 ///
 /// A *life* is one stay of a page between its first fault and its unmapping. Owners stamp a page once in each life,
-/// through the page table; a reader of the page, through the table or through a pin, must find zero (not stamped yet)
-/// or a stamp of the right owner and page. A freed frame's poison, another owner's stamp and another page's stamp are
-/// all wrong.
+/// through the page table. A reader of the page looks through the table or through a pin. It must find zero (not
+/// stamped yet) or a stamp of the right owner and page. A freed frame's poison, another owner's stamp and another
+/// page's stamp are all wrong.
 public struct Stamp: Equatable, Sendable, CustomStringConvertible {
   /// The number of the thread that mapped the page.
   public var owner: UInt8
@@ -23,7 +23,7 @@ public struct Stamp: Equatable, Sendable, CustomStringConvertible {
     self.life = UInt32(life)
   }
 
-  /// Reads a stamp out of a word; nil where the word is none.
+  /// Reads a stamp out of a word. Nil if the word is none.
   public init?(word: UInt64) {
     guard word >> 56 == Stamp.magic else { return nil }
     owner = UInt8(truncatingIfNeeded: word >> 48)
@@ -42,7 +42,7 @@ public struct Stamp: Equatable, Sendable, CustomStringConvertible {
   /// Where the owner's stamps lie in a page: its first word, one in the middle, its last word.
   public static let offsets = [0, 2040, 4088]
 
-  /// Where a device (a thread that writes through pins) keeps its own word; no other thread stores there.
+  /// Where a device (a thread that writes through pins) keeps its own word. No other thread stores there.
   public static func deviceOffset(_ thread: Int) -> Int { 1024 + 64 * thread }
 }
 
@@ -69,7 +69,7 @@ public struct StampWatch {
     seen = Stamp.offsets.map { _ in 0 }
   }
 
-  /// Looks at the page through a pin; returns what is wrong.
+  /// Looks at the page through a pin. Returns what is wrong.
   package mutating func look(_ bytes: FrameBytes) -> String? {
     for index in Stamp.offsets.indices {
       let word = bytes.load(fromByteOffset: Stamp.offsets[index], as: UInt64.self)
@@ -78,7 +78,7 @@ public struct StampWatch {
     return nil
   }
 
-  /// Looks at one of the page's stamps through the page table; returns what is wrong.
+  /// Looks at one of the page's stamps through the page table. Returns what is wrong.
   public mutating func look(_ space: AddressSpace, pageAt address: VirtualAddress, index: Int) throws -> String? {
     let word = try space.load(at: address + Stamp.offsets[index], as: UInt64.self)
     return judge(word, index: index).map { "through the table: \($0)" }

@@ -64,7 +64,7 @@ public final class Torture: Sendable {
     if !condition { fail(message()) }
   }
 
-  /// What was seen and must not be, with the seed that repeats it; empty after a good run.
+  /// What was seen and must not be, with the seed that repeats it. Empty after a good run.
   public var failures: [String] {
     let messages = collected.withLock { $0 }
     return messages.isEmpty ? [] : messages + ["\(name): GUP_SEED=\(TestSeed.run)"]
@@ -106,7 +106,7 @@ public final class Torture: Sendable {
     thread.start()
   }
 
-  /// Waits for the end of the time, then for the goals; a goal that stays out of reach for a minute is a failure of its
+  /// Waits for the end of the time, then for the goals. A goal that stays out of reach for a minute is a failure of its
   /// own.
   private func supervise(until end: Date) {
     var limit = 6000
@@ -125,8 +125,8 @@ public final class Torture: Sendable {
   }
 }
 
-/// Something that is taken out once, so that a thread lets go of what its body holds before it says that it has ended:
-/// a `Thread` may keep its block longer than that.
+/// Something that is taken out once. So a thread lets go of what its body holds before it says that it has ended. A
+/// `Thread` may keep its block longer than that.
 final class OneShot<Body: Sendable>: Sendable {
   private let slot: Locked<Body?>
 
@@ -178,7 +178,7 @@ public struct WorkerContext {
     self.random = random
   }
 
-  /// Begins the next turn; false when the run is over.
+  /// Begins the next turn. False when the run is over.
   public mutating func next() -> Bool {
     if turn > 0 { turns.count() }
     turn += 1

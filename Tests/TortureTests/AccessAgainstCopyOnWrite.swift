@@ -30,7 +30,7 @@ extension TortureTests {
 
     @Test(arguments: Engines.all)
     func firstStore(engine: PinEngine) throws {
-      // Rounds: a private mapping of a file or an image; all threads store to each page at once; every store must
+      // Rounds of a private mapping of a file or an image. All threads store to each page at once, and every store must
       // survive.
       try race("first stores to private pages", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)

@@ -20,7 +20,7 @@ extension TortureTests {
               }
               guard rendezvous.meet() else { return }
               for page in (0..<region.pages).shuffled(using: &run.random) {
-                // Reading first makes it a zero page that the store must replace; others' stores may be there already.
+                // Reading first makes it a zero page that the store must replace. Others' stores may be there already.
                 if run.random.oneIn(2) { _ = try space.load(at: region.address(page), as: UInt64.self) }
                 try space.store(UInt64(run.turn), at: region.address(page) + 8 * run.index)
                 let own = try space.load(at: region.address(page) + 8 * run.index, as: UInt64.self)
@@ -43,7 +43,7 @@ extension TortureTests {
 
     @Test(arguments: Engines.all)
     func oneFileInTwoSpaces(engine: PinEngine) throws {
-      // Two spaces fault the pages of one file; they must share its frames from the first store on.
+      // Two spaces fault the pages of one file. They must share its frames from the first store on.
       try race("fault of one file from two spaces", engine: engine) { torture, machine in
         let spaces = [AddressSpace(machine.memory, engine: engine), AddressSpace(machine.memory, engine: engine)]
         let region = Region(at: 0x7000_0000, pages: 4)

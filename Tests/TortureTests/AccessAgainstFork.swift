@@ -18,7 +18,7 @@ extension TortureTests {
               let page = run.random.below(region.pages)
               try space.store(UInt64(run.turn), at: region.address(page))
               published.announce(page, UInt64(run.turn))
-              // The child stores to the second word; the parent must never meet that.
+              // The child stores to the second word. The parent must never meet that.
               let second = try space.load(at: region.address(page) + 8, as: UInt64.self)
               torture.expect(second == 0, "the child's store reached the parent")
             }

@@ -4,7 +4,7 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Loads and stores against write-back and eviction: no store is lost, no load sees an older page, what `sync` called
+  /// Loads and stores against write-back and eviction. No store is lost, no load sees an older page, what `sync` called
   /// safe is safe, and the limit holds.
   @Suite struct AccessAgainstWriteBack {
     @Test(arguments: Engines.all, [PageCache.Stability.none, .adapts])

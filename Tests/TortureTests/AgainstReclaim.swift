@@ -6,7 +6,7 @@ import UserPages
 extension TortureTests {
   /// Reclaim of caches and of anonymous memory, against everything that uses their pages.
   @Suite struct AgainstReclaim {
-    /// Holder and program see one page for as long as it is held; no store is lost.
+    /// Holder and program see one page for as long as it is held. No store is lost.
     @Test(arguments: Engines.all)
     func pinsAndStores(engine: PinEngine) throws {
       try race("pins and stores against reclaim", engine: engine, swapPages: 64) { torture, machine in

@@ -1,8 +1,8 @@
 import TestSupport
 import UserPages
 
-/// A program counts up a word in each of its pages while pins look: the holder of a page has the one that the
-/// program sees.
+/// A program counts up a word in each of its pages while pins look. The holder of a page has the one that the program
+/// sees.
 struct CoherentPins {
   let space: AddressSpace
   let region: Region

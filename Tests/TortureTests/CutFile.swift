@@ -5,8 +5,8 @@ import UserPages
 /// One thread cuts off the end of a memory file, round after round, and other threads look behind the cut.
 ///
 /// Each thread has a word of its own in every page there (its *lane*), to which no other thread stores. It finds what
-/// it stored last. It may find zero, no page, or an earlier word if a round was under way since: then one way to the
-/// page may still show the old frame. It must not find a word if a whole round came after that was stored.
+/// it stored last. If a round was under way since, it may find zero, no page, or an earlier word. One way to the page
+/// may then still show the old frame. It must not find a word if a whole round came after that was stored.
 struct CutFile {
   /// A way to a word.
   enum Way: CaseIterable {
@@ -223,7 +223,7 @@ struct CutFile {
 }
 
 extension AddressSpace {
-  /// Loads a word; nil where the file has no such page.
+  /// Loads a word. Nil if the file has no such page.
   func loadUnlessCut(at address: VirtualAddress) throws -> UInt64? {
     do { return try load(at: address, as: UInt64.self) } catch .busError { return nil }
   }

@@ -22,7 +22,7 @@ extension TortureTests {
               published.announce(page, UInt64(run.turn))
               let seen = try space.load(at: region.address(page), as: UInt64.self)
               torture.expect(seen == UInt64(run.turn), "the parent stored \(run.turn) and finds \(seen)")
-              // The child stores to the second word; the parent must never meet that.
+              // The child stores to the second word. The parent must never meet that.
               let second = try space.load(at: region.address(page) + 8, as: UInt64.self)
               torture.expect(second == 0, "the child's store reached the parent")
             }

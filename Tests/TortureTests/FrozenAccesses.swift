@@ -55,7 +55,7 @@
 
       @Test(arguments: Engines.all)
       func storeInFlightHitsNoOtherMapping(engine: PinEngine) throws {
-        // The page is unmapped under a store; its frame must not be another's before the store has landed.
+        // The page is unmapped under a store. Its frame must not be another's before the store has landed.
         try play(frames: 4) { freezer, machine in
           let space = AddressSpace(machine.memory, engine: engine)
           let other = AddressSpace(machine.memory, engine: engine)
@@ -253,8 +253,8 @@
           faulter.thaw()
           try faulter.join()
           try forker.join()
-          // Where the fork came first the child has 7, where it waited for the store it may have 8; never a later
-          // store.
+          // Where the fork came first, the child has 7. Where it waited for the store, the child may have 8. It never
+          // has a later store.
           try space.store(UInt64(9), at: 0x5000)
           children.forEach { child in
             let seen = try? child.load(at: 0x5000, as: UInt64.self)

@@ -11,7 +11,7 @@
       private let start: VirtualAddress = 0x5000
 
       /// Two spaces share a page. One stores, and so moves to a copy, under a load by its old entry. The page is the
-      /// other's alone from then on; its store must not show through the load.
+      /// other's alone from then on. Its store must not show through the load.
       @Test(arguments: Engines.all)
       func aLoadByTheOldEntry(engine: PinEngine) throws {
         try play { freezer, machine in
@@ -102,7 +102,7 @@
         }
       }
 
-      /// A fault is about to reuse a page that goes out. It takes the page back instead; the swap entry is not
+      /// A fault is about to reuse a page that goes out. It takes the page back instead. The swap entry is not
       /// overwritten.
       @Test(arguments: Engines.lockless)
       func aReuseOvertakenByAPageOut(engine: PinEngine) throws {

@@ -131,7 +131,7 @@
 
       @Test(arguments: Engines.lockless, [PinOptions.write, []])
       func aForkBetweenLookAndReuse(engine: PinEngine, options: PinOptions) throws {
-        // A fault has seen that its space has the 2 MiB alone; a fork comes and goes, and leaves the entry as it was.
+        // A fault has seen that its space has the 2 MiB alone. A fork comes and goes, and leaves the entry as it was.
         try play(frames: 2048) { freezer, machine in
           let space = try spaceWith2MiB(machine, engine: engine)
           try space.fork().exit()

@@ -94,7 +94,7 @@
         }
       }
 
-      /// A pin of a page in parts of 2 MiB is frozen; `work` must wait for it, or see it; and the pin must hold.
+      /// A pin of a page in parts of 2 MiB is frozen. `work` must wait for it, or see it, and the pin must hold.
       private func holdThrough(
         _ place: YieldPoint, engine: PinEngine, passing point: YieldPoint?, mayHold: Bool = true,
         _ work: @escaping @Sendable (AddressSpace, Freezer) -> Void

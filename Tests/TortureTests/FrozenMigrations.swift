@@ -239,7 +239,7 @@
   private final class PageWithTwoPlaces: Backing {
     private let places: DeviceRange
     private let moves = InvalidationSequence()
-    /// Which place; whether a fault has asked; whether answers may go.
+    /// Which place, whether a fault has asked, whether answers may go.
     private let state = Board(3)
 
     init(_ machine: Machine) throws {

@@ -29,7 +29,7 @@
       }
 
       /// The program lets go of its space while a mirror of it is used. If that were the space's end, a write-back in
-      /// the middle of it would find no entry of the page, and the store through the mirror's translation would be in
+      /// the middle of it would find no entry of the page. The store through the mirror's translation would then be in
       /// no write.
       @Test func aStoreAfterTheProgramsLastReference() throws {
         try play { freezer, machine in

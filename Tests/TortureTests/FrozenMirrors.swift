@@ -96,7 +96,7 @@
 
       // MARK: Translating
 
-      /// (A): the entry was read before the operation began; what was read is not remembered.
+      /// (A): the entry was read before the operation began. What was read is not remembered.
       @Test(arguments: MirrorEnding.allCases, [YieldPoint.mirrorBetweenEntryAndClaim, .mirrorBetweenClaimAndLook])
       func aTranslationThatComesTooLate(ending: MirrorEnding, point: YieldPoint) throws {
         try playWithPage(ending) { freezer, _, space, mirror, children in

@@ -10,7 +10,7 @@
       private static let stripePages = (1 << 30) / Page.size
 
       @Test func nodeTakenBackWithChildren() throws {
-        // A fault links a node into a parent that is being unlinked; another fault has linked a node below it
+        // A fault links a node into a parent that is being unlinked. Another fault has linked a node below it
         // meanwhile.
         try play { freezer, machine in
           let space = AddressSpace(machine.memory)
@@ -54,7 +54,7 @@
         }
       }
 
-      /// A walk stands in a node, about to link one below it; the node is unlinked, or in the middle of that.
+      /// A walk stands in a node, about to link one below it. The node is unlinked, or in the middle of that.
       @Test(arguments: Walker.allCases, [YieldPoint?.none, .unlinkBetweenLinkAndCollect])
       func aNodeIsLinkedBelowOneThatIsUnlinked(walker: Walker, place: YieldPoint?) throws {
         for passes in 1...2 {
@@ -101,8 +101,8 @@
         }
       }
 
-      /// Were a node that a walk takes back used again at once, another walk that stands in it would link its own node
-      /// into what has become another part of the table.
+      /// A node that a walk takes back is not used again at once. Another walk that stands in it would link its own
+      /// node into what has become another part of the table.
       @Test func aNodeIsNotReusedUnderAnotherWalk() throws {
         try play { freezer, machine in
           let space = AddressSpace(machine.memory)
@@ -123,7 +123,7 @@
             try space.unmap(at: first, pages: Self.stripePages)
           }
           #expect(unlinker.waitUntilFrozen())
-          // It takes its node back. It waits for the unmap then; were the node used again, it would be frozen with it.
+          // It takes its node back. It waits for the unmap then. If it used the node again, it would be frozen with it.
           reuser.thaw(until: .nodeBetweenLinkAndLook)
           for _ in 0..<4 where !reuser.mayFinish() {}
           stander.thaw(until: .nodeBetweenLinkAndLook)

@@ -111,7 +111,7 @@
       }
 
       /// (b1), (b2): stores that come when the mark is gone and the sequence stands. One by an entry that has been
-      /// writable is written. One that makes an entry writable marks the page again; the entry is read-only after.
+      /// writable is written. One that makes an entry writable marks the page again, and the entry is read-only after.
       @Test(arguments: Engines.lockless, [false, true])
       func aStoreBeforeTheSequence(engine: PinEngine, byWritableEntry: Bool) throws {
         try withFrozenCache(engine) { [first, second] stage in
@@ -134,8 +134,8 @@
         }
       }
 
-      /// (b6): a pin for writing that comes after the grace period faults, and is seen by the look, or marks the page
-      /// that was looked at before.
+      /// (b6): a pin for writing that comes after the grace period faults. The look sees it, or it marks the page that
+      /// was looked at before.
       @Test(arguments: Engines.lockless, [false, true])
       func aPinAfterTheGracePeriod(engine: PinEngine, isGet: Bool) throws {
         try withFrozenCache(engine) { [first] stage in

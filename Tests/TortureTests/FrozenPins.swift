@@ -3,7 +3,7 @@
   import Testing
   import UserPages
 
-  /// Runs a play in which threads are frozen at yield points; afterwards the machine must be as it was.
+  /// Runs a play in which threads are frozen at yield points. Afterwards the machine must be as it was.
   func play(
     frames: Int = 64, movable: Int = 0, swapPages: Int = 0, sourceLocation: SourceLocation = #_sourceLocation,
     _ body: (Freezer, Machine) throws -> Void
@@ -112,7 +112,7 @@
 
       @Test(arguments: places, Engines.lookTwice)
       func copyOnWrite(place: YieldPoint, engine: PinEngine) throws {
-        // A get of a page that is shared with a child; the program stores, and so moves to a copy. The get must follow.
+        // A get of a page that is shared with a child. The program stores, and so moves to a copy. The get must follow.
         try play { freezer, machine in
           let space = try machine.space(engine: engine, holding: 7)
           let child = try space.fork()

@@ -92,7 +92,7 @@
 
       enum Overtaking { case pageOut, dontNeed, dontNeedAndStore }
 
-      /// A page is taken back while it is written, and shared with a child; it goes out again under a get. The writer
+      /// A page is taken back while it is written, and shared with a child. It goes out again under a get. The writer
       /// may not let the frame go: the page-out leaves it in the cache.
       @Test func aFrameThatIsUsedAgainWhileItIsWritten() throws {
         try withPage { [address] freezer, machine, space in

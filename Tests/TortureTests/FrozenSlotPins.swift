@@ -4,7 +4,7 @@
   import UserPages
 
   extension TortureTests {
-    /// Pins by a slot look once. Frozen between their look and their slot, they must be waited for; afterwards they
+    /// Pins by a slot look once. Frozen between their look and their slot, they must be waited for. Afterwards they
     /// hold.
     @Suite struct FrozenSlotPins {
       /// An unmap of the page of a pin that is frozen before its slot.
@@ -109,7 +109,7 @@
         }
       }
 
-      /// The first pin of a page by a slot has found the mark, and the page is unmapped before it has cleared it: that
+      /// The first pin of a page by a slot has found the mark, and the page is unmapped before it has cleared it. That
       /// unmap need not wait.
       @Test(arguments: [PinOptions.write, [], .get])
       func aFirstPinOfAChangedEntryHoldsNothing(options: PinOptions) throws {

@@ -7,7 +7,7 @@
   extension TortureTests {
     /// Pins that are frozen on the slow path, or meet there an operation that is frozen.
     @Suite struct FrozenSlowPins {
-      /// The pin has found a shared mapping of a file; a private one of the same file takes its place, and its page is
+      /// The pin has found a shared mapping of a file. A private one of the same file takes its place, and its page is
       /// there when the pin reads the entry. By the old mapping's rules the pin would take the file's page, which the
       /// next store leaves.
       @Test(arguments: Engines.lockless)
@@ -32,7 +32,7 @@
         }
       }
 
-      /// Between the two steps of a replacement there is no mapping; a pin must not report that.
+      /// Between the two steps of a replacement there is no mapping. A pin must not report that.
       @Test(arguments: Engines.lockless)
       func aHoleInAReplacementIsNotBelieved(engine: PinEngine) throws {
         try play { freezer, machine in

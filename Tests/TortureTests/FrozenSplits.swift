@@ -7,7 +7,7 @@
   extension TortureTests {
     /// Splits of 2 MiB that are stopped half way, and break-ups between two looks at the parts.
     @Suite struct FrozenSplits {
-      /// Two spaces share the 2 MiB; one splits its entry while the other asks, for a collapse, whether a page is held.
+      /// Two spaces share the 2 MiB. One splits its entry while the other asks, for a collapse, whether a page is held.
       @Test func aHolderIsCountedWhileAnotherSpaceSplits() throws {
         try play(frames: 2048) { freezer, machine in
           let space = try spaceWith2MiB(machine, engine: .reference)

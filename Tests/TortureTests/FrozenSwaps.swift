@@ -21,7 +21,7 @@
         }
       }
 
-      /// A pin that has its reference already is seen at once, and the page left alone; a get is not told from what
+      /// A pin that has its reference already is seen at once, and the page left alone. A get is not told from what
       /// only waits for a grace period.
       @Test(
         arguments: [

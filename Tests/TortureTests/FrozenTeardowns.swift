@@ -107,7 +107,7 @@
       func anEntryThatAFaultEmptiedIsWaitedFor(engine: PinEngine) throws {
         try play { freezer, machine in
           let (space, device, loader) = try startLoadByNumber(freezer, machine, engine: engine)
-          // The fault takes the entry out of the way and asks for a frame that takes stores; there is none.
+          // The fault takes the entry out of the way and asks for a frame that takes stores. There is none.
           #expect(throws: PageError.busError) { try space.store(UInt8(3), at: 0x5000) }
           #expect(space.entry(at: 0x5000).kind == .none)
           let unmapper = freezer.start("unmap") {

@@ -46,7 +46,7 @@
         }
       }
 
-      /// The pin has read the entry of a mapping by number. A file's takes its place; its page is not there yet.
+      /// The pin has read the entry of a mapping by number. A file's takes its place, and its page is not there yet.
       @Test(arguments: Engines.lockless)
       func anEntryOfAnEarlierMappingIsNotHeld(engine: PinEngine) throws {
         try play { freezer, machine in

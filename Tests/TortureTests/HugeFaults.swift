@@ -55,7 +55,7 @@ extension TortureTests {
       }
     }
 
-    /// Rounds of: a fresh mapping; every thread stores to and pins every page; all must have met the same frames.
+    /// Rounds of a fresh mapping. Every thread stores to and pins every page, and all must have met the same frames.
     private func rounds(
       _ space: AddressSpace, _ torture: Torture, map: @escaping @Sendable (Region) throws -> Void,
       alias: @escaping @Sendable (inout WorkerContext, VirtualAddress) -> VirtualAddress = { $1 }

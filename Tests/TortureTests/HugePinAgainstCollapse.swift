@@ -3,7 +3,7 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// A collapse copies pages, so none that is held; and one that is held is never left behind.
+  /// A collapse copies pages, so it takes none that is held. One that is held is never left behind.
   @Suite struct HugePinAgainstCollapse {
     @Test(arguments: Engines.all)
     func single(engine: PinEngine) throws {

@@ -3,7 +3,7 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// What is pinned of 2 MiB stays the parent's while forks come and go; a pin for reading unshares first.
+  /// What is pinned of 2 MiB stays the parent's while forks come and go. A pin for reading unshares first.
   @Suite struct HugePinAgainstFork {
     @Test(arguments: Engines.all)
     func pins(engine: PinEngine) throws {

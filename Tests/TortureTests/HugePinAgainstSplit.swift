@@ -20,7 +20,7 @@ extension TortureTests {
 
     @Test(arguments: Engines.all)
     func mappingsGoInParts(engine: PinEngine) throws {
-      // Each life begins with 2 MiB and ends piecemeal; what is pinned stays what it was until it is released.
+      // Each life begins with 2 MiB and ends piecemeal. What is pinned stays what it was until it is released.
       try race("pin against partial unmap", engine: engine, frames: HugeRegion.frames) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = HugeRegion.pages

@@ -3,7 +3,7 @@ import TestSupport
 
 @testable import UserPages
 
-// The roles of the races over 2 MiB. Their mapping stays for the whole run; what becomes of its entries is the
+// The roles of the races over 2 MiB. Their mapping stays for the whole run. What becomes of its entries is the
 // disturbers' work.
 
 /// Pages that lie scattered over one aligned 2 MiB.
@@ -174,7 +174,7 @@ extension Worker {
     do { return try space.fork() } catch PageError.outOfMemory { return nil }
   }
 
-  /// Makes children, each of which must go on seeing what it saw first; some of them write, some pin.
+  /// Makes children, each of which must go on seeing what it saw first. Some of them write, some pin.
   static func forking(_ space: AddressSpace, _ torture: Torture) -> Worker {
     Worker("fork") { run in
       let region = HugeRegion.pages

@@ -123,7 +123,7 @@ extension TortureTests {
     }
 
     /// Private copies, which copy-on-write makes, forks share, and page-out and reclaim take to the swap file. A cut
-    /// takes them all; a hole leaves them.
+    /// takes them all, and a hole leaves them.
     @Test(arguments: Engines.all, [CutFile.Kind.cut, .harmlessHole])
     func privateCopies(engine: PinEngine, kind: CutFile.Kind) throws {
       try race("private copies against \(kind) of a memory file", engine: engine, swapPages: 128) { torture, machine in

@@ -4,7 +4,7 @@ import Testing
 import UserPages
 
 /// Threads that count up words of their own, one for each page and thread. Each access goes through the table or
-/// through a mirror, as the dice fall: program and mirror see one memory, no store is lost, and none comes back.
+/// through a mirror, as the dice fall. Program and mirror see one memory, no store is lost, and none comes back.
 struct MirroredWords {
   let space: AddressSpace
   let mirror: Mirror

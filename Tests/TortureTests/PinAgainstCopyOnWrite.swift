@@ -38,7 +38,7 @@ extension TortureTests {
 
     @Test(arguments: Engines.all)
     func sharedWithChild(engine: PinEngine) throws {
-      // The parent's pages become shared with a child again and again; pins and stores unshare them.
+      // The parent's pages become shared with a child again and again. Pins and stores unshare them.
       try race("pin against copy-on-write after fork", engine: engine) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let region = Region(at: 0x7000_0000, pages: 4)
@@ -107,8 +107,8 @@ extension TortureTests {
       ]
     }
 
-    /// Holds a write pin and looks whether it stays coherent with what any thread stores to the page: word 0 is the
-    /// storing thread's; the pin's own device word must read back through the pin whatever happens.
+    /// Holds a write pin, and looks whether the pin keeps its page. Word 0 is the storing thread's. The pin's own
+    /// device word must read back through the pin whatever happens.
     private func holder(_ space: AddressSpace, _ region: Region, _ torture: Torture, filler: UInt64) -> Worker {
       let held = torture.tally("coherent pins", goal: 8)
       return Worker("pin to write", threads: 2) { run in

@@ -43,7 +43,7 @@ extension TortureTests {
       }
     }
 
-    /// Rounds of: a fresh mapping; every thread stores to and pins every page; all must have met the same frames.
+    /// Rounds of a fresh mapping. Every thread stores to and pins every page, and all must have met the same frames.
     private func rounds(
       _ space: AddressSpace, _ torture: Torture, map: @escaping @Sendable (Region) throws -> Void
     ) throws {
@@ -69,7 +69,7 @@ extension TortureTests {
       ])
     }
 
-    /// Stores this thread's word and pins the page, in either order; the frame must be the one that the others got.
+    /// Stores this thread's word and pins the page, in either order. The frame must be the one that the others got.
     private func meet(
       _ space: AddressSpace, _ region: Region, _ page: Int, _ frames: Board, _ torture: Torture,
       _ run: inout WorkerContext

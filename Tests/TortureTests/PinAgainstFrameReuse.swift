@@ -22,7 +22,7 @@ extension TortureTests {
       }
     }
 
-    /// Maps, stamps and throws away; out of memory now and then, which is no failure: it must recover.
+    /// Maps, stamps and throws away. To be out of memory now and then is no failure: it must recover.
     private func churn(_ space: AddressSpace, _ region: Region, owner: UInt8) -> Worker {
       Worker("churn \(owner)") { run in
         while run.next() {
@@ -49,7 +49,7 @@ extension TortureTests {
 
     @Test(arguments: Engines.all)
     func exhaustionWhilePinned(engine: PinEngine) throws {
-      // Pins hold every frame there is; the others get an error, and memory again as soon as the pins are gone.
+      // Pins hold every frame there is. The others get an error, and memory again as soon as the pins are gone.
       try race("exhaustion while pinned", engine: engine, frames: 16) { torture, machine in
         let hoarder = AddressSpace(machine.memory, engine: engine)
         let starving = AddressSpace(machine.memory, engine: engine)

@@ -3,7 +3,7 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Pages of an image move; the holder of one has the page that the program sees, for as long as it is held.
+  /// Pages of an image move. The holder of one has the page that the program sees, for as long as it is held.
   @Suite struct PinAgainstMigration {
     @Test(arguments: Engines.all)
     func coherence(engine: PinEngine) throws {

@@ -4,7 +4,7 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Pages go out and come back; the holder of one has the page that the program sees, for as long as it is held.
+  /// Pages go out and come back. The holder of one has the page that the program sees, for as long as it is held.
   @Suite struct PinAgainstSwapOut {
     @Test(arguments: Engines.all)
     func coherence(engine: PinEngine) throws {
@@ -63,7 +63,7 @@ extension TortureTests {
 extension Worker {
   /// Pages out a page or the whole region, over and over.
   static func pagingOut(_ space: AddressSpace, _ region: Region, threads: Int = 1, _ torture: Torture) -> Worker {
-    // No thread sees a page for long while it is out; but once everything is there, only pages that were out are
+    // No thread sees a page for long while it is out. But once everything is there, only pages that were out are
     // faulted in.
     let faults = torture.tally("pages brought back", goal: 64)
     return Worker("page out", threads: threads) { run in

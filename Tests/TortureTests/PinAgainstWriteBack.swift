@@ -4,8 +4,8 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Pins against write-back and eviction: holder and program see one page as long as it is held, and what a device
-  /// stored is in the file when all is over.
+  /// Pins against write-back and eviction. Holder and program see one page as long as it is held. What a device stored
+  /// is in the file when all is over.
   @Suite struct PinAgainstWriteBack {
     @Test(arguments: Engines.all)
     func coherence(engine: PinEngine) throws {

@@ -4,15 +4,15 @@ import Testing
 import UserPages
 
 extension TortureTests {
-  /// Pins that outlive the thread that took them, or are released by another; more threads than there ever were at a
-  /// time, one after the other, so that their numbers are used again.
+  /// Pins that outlive the thread that took them, or are released by another. More threads come, one after the other,
+  /// than there ever are at a time, so that their numbers are used again.
   @Suite struct PinsOfManyThreads {
     @Test(arguments: Engines.all)
     func threadsEndWithPins(engine: PinEngine) throws {
       try race("threads that end with pins", engine: engine, frames: 512) { torture, machine in
         let space = AddressSpace(machine.memory, engine: engine)
         let other = AddressSpace(machine.memory, engine: engine)
-        // More than a thread has slots; the threads come one after the other, and most have the same number.
+        // More than a thread has slots. The threads come one after the other, and most have the same number.
         let region = Region(at: 0x7000_0000, pages: 20)
         let parcels = Locked<[Parcel]>([])
         for life in 1...10 {
@@ -136,7 +136,7 @@ extension TortureTests {
   }
 }
 
-/// A pin on its way from thread to thread; the last holder releases it.
+/// A pin on its way from thread to thread. The last holder releases it.
 private final class Parcel: Sendable {
   private let pin: PinnedPage
   let page: Int

@@ -131,7 +131,7 @@ extension TortureTests {
       return (pages.lowerBound + run.random.below(pages.count - count + 1), count)
     }
 
-    /// A page of one byte, again and again; two turns in a row have different ones.
+    /// A page of one byte, again and again. Two turns in a row have different ones.
     private static func fill(_ turn: Int) -> [UInt8] { [UInt8](repeating: UInt8(1 + turn % 250), count: Page.size) }
 
     private static func isFill(_ word: UInt64) -> Bool { word == (word & 0xff) &* 0x0101_0101_0101_0101 }

@@ -1,7 +1,7 @@
 import TestSupport
 import UserPages
 
-// The roles that many races share. Each returns a worker; the worker reports what it saw to the run.
+// The roles that many races share. Each returns a worker, which reports what it saw to the run.
 
 /// What a pinning thread does and expects.
 struct PinRole {
@@ -17,7 +17,7 @@ struct PinRole {
   ]
   /// The errors that the race allows.
   var allowed: [PageError] = [.badAddress, .tryAgain]
-  /// The number of the first thread's device word; two roles over the same frames need different ones.
+  /// The number of the first thread's device word. Two roles over the same frames need different ones.
   var firstDevice = 0
 }
 
@@ -45,7 +45,7 @@ extension Worker {
     }
   }
 
-  /// Looks at a pinned page several times; returns what is wrong with it.
+  /// Looks at a pinned page several times. Returns what is wrong with it.
   private static func watch(
     _ pin: borrowing PinnedPage, page: Int, role: PinRole, deviceWord: UInt64?, run: inout WorkerContext
   ) -> String? {
@@ -65,7 +65,7 @@ extension Worker {
 
   /// Maps pages in a space of its own, from the same frames: what is fresh must be zero, and stay as its owner left it.
   ///
-  /// This is the other end of a stray store: a store through an entry that is gone, or through a pin that holds
+  /// This is the other end of a stray store. A store through an entry that is gone, or through a pin that holds
   /// nothing, lands here.
   static func neighbour(_ machine: Machine, engine: PinEngine, pages: Int = 16, _ torture: Torture) -> Worker {
     Worker("neighbour") { run in

@@ -37,7 +37,7 @@
     case sharedFile, privateFile, copiedPrivateFile, number, pinnedAnonymous, hugeSharedFile, hugeNumber
   }
 
-  /// A space with two units of pages mapped alike, of which the second is looked at; the first byte of it is 1.
+  /// A space with two units of pages mapped alike, of which the second is looked at. The first byte of it is 1.
   final class Stage: Sendable {
     let space: AddressSpace
     /// Pages of a unit: 1 or 512.
@@ -103,7 +103,7 @@
       #expect(space.entry(at: page).protection == .read)
     }
 
-    /// A thread that has read the page's entry and not its bytes yet; it must find what was there at that time.
+    /// A thread that has read the page's entry and not its bytes yet. It must find what was there at that time.
     func startLoad(_ freezer: Freezer) throws -> StagedThread {
       let loader = freezer.start("load", freezeAt: .accessBetweenEntryAndBytes) { [space, page] in
         let seen = try space.load(at: page, as: UInt8.self)

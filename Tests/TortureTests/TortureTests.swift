@@ -10,7 +10,7 @@ enum TortureTests {}
 
 /// Runs one race and looks at what is left of it.
 ///
-/// `body` builds the machine's contents and runs the torture; everything it makes must be gone when it returns.
+/// `body` builds the machine's contents and runs the torture. Everything that it makes must be gone when it returns.
 func race(
   _ name: String, engine: PinEngine, frames: Int = 1024, movable: Int = 0, swapPages: Int = 0,
   reclaim: ReclaimPolicy = ReclaimPolicy(),
