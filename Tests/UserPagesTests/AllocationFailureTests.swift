@@ -3,8 +3,8 @@
   import Testing
   import UserPages
 
-  /// The allocations of every operation fail one at a time, and then all from there on: the operation is done or
-  /// undone, what programs see is right, the operation succeeds when memory is back, and nothing is lost.
+  /// The allocations of every operation fail one at a time, and then all from there on. The operation is done or
+  /// undone, and what programs see is right. It succeeds when memory is back, and nothing is lost.
   @Suite struct AllocationFailureTests {
     typealias Stage = FailureStage
 

@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test func threadsDoNotStarveEachOther() throws {
-    // More than a thread's cache is given back on one thread; others must find it.
+    // More than a thread's cache is given back on one thread. Others must find it.
     let memory = try PhysicalMemory(ramPages: 300)
     let torture = Torture("allocator")
     let owners = Board(2048)

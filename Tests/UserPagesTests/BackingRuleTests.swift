@@ -168,9 +168,10 @@ struct BackingRuleTests {
     }
   }
 
-  /// 1. a fault asks its backing; 2. the backing's mapping goes, and with it every other reference to the backing; 3.
-  ///    the fault ends
-  /// and lets go of the backing. Its end changes the very space.
+  /// 1. a fault asks its backing
+  /// 2. the backing's mapping goes, and with it every other reference to the backing
+  /// 3. the fault ends and lets go of the backing
+  /// 4. the backing's end changes the very space
   @Test(arguments: Engines.all, [true, false])
   func aBackingEndsUnderNoLockOfTheFault(engine: PinEngine, byPin: Bool) throws {
     try withMachine(frames: 16) { machine in
@@ -210,8 +211,9 @@ struct BackingRuleTests {
     }
   }
 
-  /// 1. a fault asks its backing; 2. another backing's mapping takes the place of the first, and with it every other
-  ///    reference to the first one; 3. the fault attempts again, and has another question.
+  /// 1. a fault asks its backing
+  /// 2. another backing's mapping takes the place of the first, and with it every other reference to the first one goes
+  /// 3. the fault attempts again, and has another question
   @Test(arguments: Engines.all, [false, true])
   func aBackingEndsOutsideOfTheAttemptThatAsksAnother(engine: PinEngine, inACall: Bool) throws {
     try withMachine(frames: 16) { machine in

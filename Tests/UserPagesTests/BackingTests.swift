@@ -141,7 +141,7 @@ struct BackingTests {
 
       #expect(throws: PageError.badAddress) { try space.insertPage(device.firstPFN, at: 0x90000) }
       #expect(throws: PageError.invalidArgument) { try space.insertPage(device.firstPFN, at: 0x10001) }
-      // No descriptor; a pfn mapping; anonymous memory.
+      // No descriptor, a pfn mapping, anonymous memory.
       #expect(throws: PageError.invalidArgument) { try space.insertPage(image.firstPFN, at: 0x10000) }
       #expect(throws: PageError.invalidArgument) { try space.insertPage(device.firstPFN, at: 0x20000) }
       #expect(throws: PageError.invalidArgument) { try space.insertPage(device.firstPFN, at: 0x30000) }

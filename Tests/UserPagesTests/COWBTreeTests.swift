@@ -3,7 +3,7 @@ import Testing
 
 @testable import UserPages
 
-/// The ordered map below, against a dictionary; then with readers at work.
+/// The ordered map below, against a dictionary, then with readers at work.
 @Suite struct COWBTreeTests {
   @Test func randomEdits() {
     let queue = DeferredQueue { words in words.indices.map { words[$0] } }
@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test func keysInOrder() {
-    // Ascending keys fill their nodes; descending ones, and those that go up beside others, may not leave a node for
+    // Ascending keys fill their nodes. Descending ones, and those that go up beside others, may not leave a node for
     // each key.
     let queue = DeferredQueue { words in words.indices.map { words[$0] } }
     let count = 2000

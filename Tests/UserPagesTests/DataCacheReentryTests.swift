@@ -4,7 +4,7 @@ import Testing
 
 @testable import UserPages
 
-/// A flush of the data cache is a user's code, and runs where the library cannot be called. It is refused there;
+/// A flush of the data cache is a user's code, and runs where the library cannot be called. It is refused there, and
 /// nothing hangs.
 @Suite(.timeLimit(.minutes(1)))
 struct DataCacheReentryTests {

@@ -3,8 +3,8 @@ import Testing
 
 @testable import UserPages
 
-/// Flushes of the data cache that files ask for: where the cache's own view of a page and a program's meet while the
-/// page is mapped.
+/// Flushes of the data cache that files ask for. They are due where the cache's own view of a page and a program's meet
+/// while the page is mapped.
 @Suite struct DataCacheTests {
   /// Keeps what pages held when they were flushed.
   private final class Recorder: DataCacheFlushing {

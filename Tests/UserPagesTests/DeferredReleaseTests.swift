@@ -120,7 +120,7 @@ struct DeferredReleaseTests {
       }
       try space.unmap(at: 0x10000, pages: 1)
       if inAFork {
-        // Each pinned page needs a copy; there are too few frames for them all, but more than without the end.
+        // Each pinned page needs a copy. There are too few frames for them all, but more than without the end.
         #expect(throws: PageError.outOfMemory) { _ = try space.fork() }
       } else {
         for page in 0..<6 { try space.store(UInt64(page), at: 0x130000 + page * Page.size) }

@@ -41,7 +41,7 @@ import UserPages
       #expect(try child.load(at: 0x11000, as: UInt64.self) == 2)
       #expect(try space.load(at: 0x10000, as: UInt64.self) == 1)
       child.exit()
-      // A pinned page must be copied at fork; two frames are not to be had.
+      // A pinned page must be copied at fork. Two frames are not to be had.
       let first = try space.pin(at: 0x10000, .write)
       let second = try space.pin(at: 0x11000, .write)
       #expect(throws: PageError.outOfMemory) { _ = try space.fork() }

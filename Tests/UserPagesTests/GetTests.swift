@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  /// No other space has the page any more, and its entry is still as the fork left it: the counts do not show the
+  /// No other space has the page any more, and its entry is still as the fork left it. The counts do not show the
   /// holder in a slot.
   @Test(arguments: Engines.all)
   func theHolderCameAfterTheChildsEnd(engine: PinEngine) throws {

@@ -54,7 +54,7 @@ import Testing
     #expect(memory.census().isClean)
   }
 
-  /// A mapping that stays keeps its markers, whatever becomes of its pages; a new mapping has none.
+  /// A mapping that stays keeps its markers, whatever becomes of its pages. A new mapping has none.
   @Test(arguments: Engines.all) func outlastWhatLeavesTheMapping(engine: PinEngine) throws {
     let memory = try PhysicalMemory(ramPages: 64)
     let file = try PageCacheFile(memory, pages: 2, fill: 7)

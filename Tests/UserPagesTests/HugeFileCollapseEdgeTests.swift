@@ -3,8 +3,8 @@ import Testing
 
 @testable import UserPages
 
-/// The collapse of a memory file where the file has fewer pages than 2 MiB, or an entry shows a frame that is not the
-/// file's any more.
+/// The collapse of a memory file with fewer pages than 2 MiB, or where an entry shows a frame that is the file's no
+/// more.
 @Suite struct HugeFileCollapseEdgeTests {
   private func withFile(
     pages: Int, maximumPages: Int? = nil, swapPages: Int = 0, engine: PinEngine = .reference,
@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  /// A frame that the file has dropped lives on in the space that shows it: its stores are not lost, and a pin goes on
+  /// A frame that the file has dropped lives on in the space that shows it. Its stores are not lost, and a pin goes on
   /// showing the same page.
   @Test(arguments: Engines.all) func aDroppedFrameStaysMapped(engine: PinEngine) throws {
     try withFile(pages: Page.pagesPerHuge, engine: engine) { machine, space, file in

@@ -57,7 +57,7 @@ import Testing
       #expect(other.says(hugeBase.page(512)) == "huge r")
       #expect(try space.pfn(hugeBase.page(5)) == (try other.pfn(hugeBase.page(517))))
       #expect(space.frameInformation(at: hugeBase)?.mapCount == 2)
-      // Aligned otherwise, or without leave for 2 MiB, it is mapped page by page; it is the same frame.
+      // Aligned otherwise, or without leave for 2 MiB, it is mapped page by page. It is the same frame.
       try share(other, file, at: 0x8000_0000, pages: 1023, offset: 1)
       #expect(try other.load(at: 0x8000_4000, as: UInt64.self) == 7)
       #expect(other.says(0x8000_4000) == "normal r")

@@ -77,7 +77,7 @@ import Testing
       try space.mapHuge(pages: 512)
       #expect(try space.load(at: hugeBase, as: UInt64.self) == 0)
       #expect(space.says(hugeBase) == "zero r")
-      // The zero page is one entry; it is split for the store, and its neighbours stay.
+      // The zero page is one entry, which is split for the store. Its neighbours stay.
       try space.store(UInt64(2), at: hugeBase.page(1))
       #expect(space.says(hugeBase.page(1)) == "normal rw dirty")
       #expect(space.says(hugeBase.page(2)) == "zero r")
@@ -95,7 +95,7 @@ import Testing
 
   @Test(arguments: Engines.all) func neverAcrossTheBorderOfAMapping(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in
-      // Begins one page late and ends one page early; only what lies in the middle is covered.
+      // Begins one page late and ends one page early. Only what lies in the middle is covered.
       try space.mapHuge(hugeBase.page(1), pages: 1534)
       for page in [1, 512, 1024] { try space.store(UInt64(page), at: hugeBase.page(page)) }
       #expect(space.says(hugeBase.page(1)) == "normal rw dirty")

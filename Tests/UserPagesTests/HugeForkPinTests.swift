@@ -59,7 +59,7 @@ import Testing
     }
   }
 
-  /// The pins of 2 MiB are counted as a whole: one of a part that no child inherits says nothing about parts that an
+  /// The pins of 2 MiB are counted as a whole. One of a part that no child inherits says nothing about parts that an
   /// earlier fork left shared.
   @Test(arguments: Engines.all) func sharedPartsOfAPinnedFrameStayShared(engine: PinEngine) throws {
     try withHugePages(engine: engine) { machine, space in

@@ -153,7 +153,7 @@ import Testing
       #expect(throws: PageError.invalidArgument) { try space.insertHugePFN(image.firstPFN, at: hugeBase.page(1)) }
       #expect(throws: PageError.invalidArgument) { try space.insertHugePFN(image.firstPFN + 1, at: hugeBase) }
       #expect(throws: PageError.invalidArgument) { try space.insertHugePFN(PFN(0), at: hugeBase) }
-      // A mixed mapping counts what can be counted; some may not have 2 MiB, or not there.
+      // A mixed mapping counts what can be counted. Some may not have 2 MiB, or not there.
       #expect(throws: PageError.invalidArgument) { try space.insertHugePFN(device.firstPFN, at: hugeBase) }
       #expect(throws: PageError.invalidArgument) { try space.insertHugePFN(image.firstPFN, at: 0x9000_0000) }
       #expect(throws: PageError.invalidArgument) { try space.insertHugePFN(image.firstPFN, at: 0xA000_0000) }
@@ -180,7 +180,7 @@ import Testing
 
   @Test func insertionsOfMoreThanThereIsAreRefused() throws {
     try withHugePages { machine, space in
-      // Frame numbers are given out 2 MiB at a time; what lies behind the last page of this image is nothing.
+      // Frame numbers are given out 2 MiB at a time. What lies behind the last page of this image is nothing.
       let image = try Image(machine.memory, pages: 5) { UInt8($0 + 1) }
       let device = try DeviceRange(machine.memory, pages: 513)
       let none = try PageCacheFile(machine.memory, pages: 0)

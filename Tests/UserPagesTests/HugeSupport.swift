@@ -6,7 +6,7 @@ import Testing
 /// Where the tests of 2 MiB entries map: aligned to 2 MiB, and to the span of the nodes above.
 let hugeBase: VirtualAddress = 0x4000_0000
 
-/// A machine and a space for a test of 2 MiB entries; afterwards everything must be as it was.
+/// A machine and a space for a test of 2 MiB entries. Afterwards everything must be as it was.
 func withHugePages(
   frames: Int = 4 * Page.pagesPerHuge, engine: PinEngine = .reference,
   sourceLocation: SourceLocation = #_sourceLocation, _ body: (Machine, AddressSpace) throws -> Void
@@ -37,7 +37,7 @@ extension AddressSpace {
     for page in 0..<pages { try store(UInt64(page + 1), at: address.page(page)) }
   }
 
-  /// The first of `pages` pages that does not begin with its number plus one; nil where all do.
+  /// The first of `pages` pages that does not begin with its number plus one. Nil if all do.
   func firstUnnumbered(_ address: VirtualAddress = hugeBase, pages: Range<Int>) throws -> Int? {
     for page in pages where try load(at: address.page(page), as: UInt64.self) != UInt64(page + 1) { return page }
     return nil

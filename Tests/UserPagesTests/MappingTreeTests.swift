@@ -10,7 +10,7 @@ import Testing
     var protection: Protection
     var isShared: Bool
     var dontFork: Bool
-    /// Which page of the file it shows; nil for anonymous memory.
+    /// Which page of the file it shows. Nil for anonymous memory.
     var filePage: Int?
   }
 

@@ -25,7 +25,7 @@ import Testing
     space.memory.frames.isMovable(try frame(at: address, space))
   }
 
-  /// Private memory and pages of caches prefer movable frames; what its owner names by number never gets one.
+  /// Private memory and pages of caches prefer movable frames. What its owner names by number never gets one.
   @Test func whichPagesGetThem() throws {
     try with { (memory, space) throws in
       try space.map(at: place, pages: 32, protection: .readWrite)

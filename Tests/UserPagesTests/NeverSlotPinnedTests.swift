@@ -62,7 +62,7 @@ import Testing
     let space = try resident(memory, .slot)
     let child = try space.fork()
     #expect(!isNeverSlotPinned(space) && !isNeverSlotPinned(child))
-    // The child's copy is its own; the parent's page was shared, though it is not any more.
+    // The child's copy is its own. The parent's page was shared, though it is not any more.
     try child.store(UInt8(2), at: Self.address)
     #expect(isNeverSlotPinned(child))
     memory.flushDeferredFrees()

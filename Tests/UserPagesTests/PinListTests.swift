@@ -71,7 +71,7 @@ import Testing
     }
   }
 
-  /// The list ends before the first page that needs a fault; what follows is held by references.
+  /// The list ends before the first page that needs a fault. What follows is held by references.
   @Test func aPageThatIsNotThereEndsTheList() throws {
     try withPages(32) { machine, space in
       try space.advise(at: Self.start + 12 * Page.size, pages: 1, .dontNeed)

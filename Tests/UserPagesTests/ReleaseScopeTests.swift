@@ -141,9 +141,9 @@ struct ReleaseScopeTests {
     #expect(machine.leaks() == [])
   }
 
-  /// 1. a thread in a hook of a cache waits until another thread releases an object; 2. that object's end syncs the
-  ///    cache, and waits for the
-  /// hook's end; 3. the hook waits for all that is deferred.
+  /// 1. a thread in a hook of a cache waits until another thread releases an object
+  /// 2. that object's end syncs the cache, and waits for the hook's end
+  /// 3. the hook waits for all that is deferred
   @Test func aCallWaitsForNoRound() throws {
     let inside = Locked<(@Sendable () -> Void)?>(nil)
     let hooks = PageCache.Hooks(willWriteBack: { _ throws(PageError) in inside.withLock { $0.take() }?() })
@@ -197,9 +197,9 @@ struct ReleaseScopeTests {
     #expect(ends.seen == ["free"])
   }
 
-  /// 1. a store of a cache touches memory, and the fault asks a backing; 2. another thread unmaps the backing, and the
-  ///    fault's reference to it is
-  /// the last; 3. the fault fails.
+  /// 1. a store of a cache touches memory, and the fault asks a backing
+  /// 2. another thread unmaps the backing, and the fault's reference to it is the last
+  /// 3. the fault fails
   @Test func aFaultInACallHasTheLastReference() throws {
     try CacheStage.run(pages: 8) { stage in
       let (memory, space) = (stage.memory, stage.space)

@@ -42,7 +42,7 @@ import Testing
       let device = try DeviceRange(memory, pages: 3)
       first = device.firstPFN
       device.bytes(ofPage: 2).store(UInt64(7))
-      // Ended inside a section, the device is unpublished at once; its memory cannot go before the section has ended.
+      // Ended inside a section, the device is unpublished at once. Its memory cannot go before the section has ended.
       try RCU.read {
         var last: DeviceRange? = try DeviceRange(memory, pages: 1)
         let second = last!.firstPFN

@@ -20,7 +20,7 @@ struct SparseImageTests {
       // Mapped: nothing is allocated at all.
       #expect(memory.census() == empty)
 
-      // One page at each end of the image: each has its own middle node, below one upper node, and its own lowest node
+      // One page at each end of the image, below one upper node. Each has its own middle node, and its own lowest node
       // unless one entry maps 2 MiB.
       let lowest = hugePages ? 0 : 1
       let last = start + (bytes - Page.size)
@@ -31,8 +31,8 @@ struct SparseImageTests {
       }
       #expect(memory.census().tableNodes == empty.tableNodes + 64 * (3 + 2 * lowest))
 
-      // A page in each 2 MiB, in one space: one lowest node for each, 4 KiB of it for 2 MiB, if there are any, and the
-      // middle nodes in between.
+      // A page in each 2 MiB, in one space. Each has a lowest node, 4 KiB for 2 MiB, unless one entry maps 2 MiB. The
+      // middle nodes in between come with them.
       for offset in stride(from: 0, to: bytes, by: Page.hugeSize) {
         #expect(try spaces[0].load(at: start + offset, as: UInt8.self) == 0)
       }

@@ -114,7 +114,7 @@ import UserPages
       }
       #expect(sum == 8)
       #expect(space.counters.fast == 8)
-      // What the fast path cannot do it says at once; it does not fault inside the section.
+      // What the fast path cannot do it says at once. It does not fault inside the section.
       #expect(throws: PageError.tryAgain) {
         try RCU.read { () throws(PageError) in try space.pin(at: 0x90000, .fastOnly).release() }
       }

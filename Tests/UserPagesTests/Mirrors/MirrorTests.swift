@@ -3,7 +3,7 @@ import Testing
 
 @testable import UserPages
 
-/// A machine, a space and a mirror of eight pages, which are not mapped yet; afterwards everything must be as it was.
+/// A machine, a space and a mirror of eight pages, which are not mapped yet. Afterwards everything must be as it was.
 func withMirror(
   frames: Int = 128, movable: Int = 0, swapPages: Int = 0, pages: Int = 8, engine: PinEngine = .reference,
   for access: PageAccess = .write,
@@ -134,7 +134,7 @@ extension Mirror {
         #expect(try mirror.load(at: mirrorBase.page(3), count: 2) == [9, 2])
         #expect(try image.read(at: Page.size, count: 1) == [2])
       }
-      // Device and image end; nothing is remembered of them.
+      // Device and image end. Nothing is remembered of them.
       try space.unmap(at: mirrorBase, pages: 4)
       machine.memory.flushDeferredFrees()
       #expect(throws: PageError.badAddress) { _ = try mirror.word(0) }

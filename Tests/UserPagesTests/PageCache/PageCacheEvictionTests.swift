@@ -5,7 +5,7 @@ import Testing
 
 /// A file that is larger than its cache.
 @Suite struct PageCacheEvictionTests {
-  /// Every page comes, goes and comes back, within the limit; what was stored is there.
+  /// Every page comes, goes and comes back, within the limit. What was stored is there.
   @Test(arguments: Engines.all, [1, 2, 7])
   func moreThanFits(engine: PinEngine, limit: Int) throws {
     try CacheStage.run(pages: 40, limit: limit, ram: 64, engine: engine) { stage in

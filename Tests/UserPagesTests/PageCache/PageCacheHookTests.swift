@@ -92,7 +92,7 @@ import Testing
     }
   }
 
-  /// The log is written before the pages, which have read-only entries by then; if it cannot be, neither are they.
+  /// The log is written before the pages, which have read-only entries by then. If it cannot be, neither are they.
   @Test func theLogComesFirst() throws {
     let order = Locked<[String]>([])
     let failure = Locked<PageError?>(nil)

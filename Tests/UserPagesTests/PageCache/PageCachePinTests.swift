@@ -5,7 +5,7 @@ import Testing
 
 @testable import UserPages
 
-/// Pins of a cache's pages without a mapping, reads and writes by spans, a cache that no mapping stores to, and
+/// Pins of a cache's pages without a mapping, and reads and writes by spans. A cache that no mapping stores to, and
 /// forgetting pages that another program has changed.
 @Suite struct PageCachePinTests {
   @Test(arguments: [true, false])

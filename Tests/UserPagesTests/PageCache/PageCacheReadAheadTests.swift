@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// A page of a window that is in memory already is left alone; what lies on both sides is read together.
+  /// A page of a window that is in memory already is left alone. What lies on both sides is read together.
   @Test func aWindowWithAHole() throws {
     try CacheStage.run(pages: 40, limit: 32) { stage throws in
       for page in [15, 8, 9] { _ = try stage.word(page) }

@@ -24,7 +24,7 @@ import Testing
     _ = try stage.space.load(at: VirtualAddress(0x8000_0000) + 16 * Page.size, count: 1)
   }
 
-  /// The first store makes a page dirty, whether its entry is there already or not; write-back makes it clean and
+  /// The first store makes a page dirty, whether its entry is there already or not. Write-back makes it clean and
   /// read-only.
   @Test(arguments: Engines.all, [true, false])
   func storesAreNoticed(engine: PinEngine, isMappedFirst: Bool) throws {

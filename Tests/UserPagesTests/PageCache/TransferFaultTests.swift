@@ -55,7 +55,7 @@ import Testing
       (self.fault, self.target, self.writes) = (fault, target, writes)
     }
 
-    /// The transfer that went wrong; nil if the program had none with that number, or none that could.
+    /// The transfer that went wrong. Nil if the program had none with that number, or none that could.
     var hit: Transfer? { state.withLock { $0.hit } }
     /// From here on nothing goes wrong.
     func repair() { state.withLock { $0.isOver = true } }

@@ -169,7 +169,7 @@ import UserPages
     #expect(machine.leaks() == [])
   }
 
-  /// A pin is a use of its page, as a load is: of two pages without a second chance, the one that was pinned since
+  /// A pin is a use of its page, as a load is. Of two pages without a second chance, the one that was pinned since
   /// stays.
   @Test(arguments: Engines.all, [PinOptions.get, [.write], [.longTerm]])
   func aPinCountsAsAnAccess(engine: PinEngine, options: PinOptions) throws {

@@ -35,7 +35,7 @@ import UserPages
     #expect(machine.leaks() == [])
   }
 
-  /// ENOMEM when all is pinned, by references and by slots, and not before; work again when one pin ends.
+  /// ENOMEM when all is pinned, by references and by slots, and not before. It works again when one pin ends.
   @Test(arguments: Engines.all)
   func allIsPinned(engine: PinEngine) throws {
     let machine = try Machine(frames: 16, swapPages: 64)
@@ -124,7 +124,7 @@ import UserPages
     #expect(machine.leaks() == [])
   }
 
-  /// Anonymous memory goes out for an allocation only if the policy says so; on request it does in any case.
+  /// Anonymous memory goes out for an allocation only if the policy says so. On request it does in any case.
   @Test func noSwappingForAllocations() throws {
     let machine = try Machine(frames: 8, swapPages: 64, reclaim: ReclaimPolicy(swapsForAllocations: false))
     do {
@@ -164,14 +164,14 @@ import UserPages
       let space = AddressSpace(memory)
       try space.map(at: file, pages: 16, protection: .readWrite, sharing: .shared, backing: .file(cache))
       try space.map(at: anonymous, pages: 16, protection: .readWrite)
-      // One dirty page of the file; the rest of the memory is the program's, which no swap file takes.
+      // One dirty page of the file. The rest of the memory is the program's, which no swap file takes.
       try space.store(UInt64(1), at: file)
       for page in 0..<11 { try space.store(UInt64(page), at: anonymous + page * Page.size) }
       #expect(memory.freePages == 4)
       // Not for a sync.
       #expect(throws: PageError.outOfMemory) { try cache.sync() }
       #expect(allocations.withLock { $0 } == ["\(PageError.outOfMemory), 0 freed"])
-      // An allocation that needs a frame reclaims; its hook gets one of the reserve.
+      // An allocation that needs a frame reclaims. Its hook gets one of the reserve.
       try space.store(UInt64(11), at: anonymous + 11 * Page.size)
       #expect(allocations.withLock { $0.last } == "a frame, 0 freed")
       #expect(memory.freePages == 4)

@@ -3,8 +3,8 @@ import Testing
 
 @testable import UserPages
 
-/// 2 MiB of a memory file in one frame that become base pages again: on their way to the swap file, and when the file
-/// loses a part.
+/// 2 MiB of a memory file in one frame that become base pages again. That is on their way to the swap file, and when
+/// the file loses a part.
 @Suite struct HugeFileSwapTests {
   private let pages = Page.pagesPerHuge
   /// Pages that hold a word each.

@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  /// A page that the file gives back wrong, by one bit, is a bus error; its neighbours are what they were.
+  /// A page that the file gives back wrong, by one bit, is a bus error. Its neighbours are what they were.
   @Test(arguments: [0, 8, 2047, 4095])
   func aDamagedPage(offset: Int) throws {
     try withPath { path in

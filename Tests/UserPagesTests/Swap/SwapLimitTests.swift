@@ -112,7 +112,7 @@ import Testing
       #expect(memory.census().swapSlots == 5)
       #expect(try space.load(at: Swapped.address(1), as: UInt64.self) == 0)
       #expect(try space.load(at: Swapped.address(2), as: UInt64.self) == 0)
-      // Moved as they are; what is cut off goes.
+      // Moved as they are. What is cut off goes.
       try space.remap(at: Swapped.address(3), pages: 3, to: 0x80000, newPages: 2)
       #expect(memory.census().swapSlots == 4)
       #expect(try space.load(at: 0x81000, as: UInt64.self) == Swapped.word(4))

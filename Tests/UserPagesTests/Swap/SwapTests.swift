@@ -69,7 +69,7 @@ import Testing
       try space.store(UInt64(7), at: Swapped.address(1))
       #expect(try child.load(at: Swapped.address(1), as: UInt64.self) == Swapped.word(1))
       #expect(try space.load(at: Swapped.address(1), as: UInt64.self) == 7)
-      // What both map stays; what one maps goes, also where the other's is in the file.
+      // What both map stays. What one maps goes, also where the other's is in the file.
       try space.advise(at: Swapped.start, pages: 2, .pageOut)
       #expect(space.entry(at: Swapped.start).description == "normal r")
       #expect(space.entry(at: Swapped.address(1)).description == "swap")
@@ -106,7 +106,7 @@ import Testing
     }
   }
 
-  /// Every pin keeps its page mapped; the program and the holder go on seeing one page.
+  /// Every pin keeps its page mapped. The program and the holder go on seeing one page.
   @Test(arguments: Engines.all, [PinOptions.write, [], .longTerm, [.write, .longTerm]])
   func aPinnedPageStays(engine: PinEngine, options: PinOptions) throws {
     try Swapped.withPages(2, engine: engine) { machine, space in

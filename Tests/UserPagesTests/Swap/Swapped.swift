@@ -11,7 +11,7 @@ enum Swapped {
   static func address(_ page: Int) -> VirtualAddress { start + page * Page.size }
   static func word(_ page: Int) -> UInt64 { 0x5a5a_0000 + UInt64(page) }
 
-  /// Runs `body` with a space of such pages on a machine with a swap file; at the end nothing may be left.
+  /// Runs `body` with a space of such pages on a machine with a swap file. At the end nothing may be left.
   static func withPages(
     _ pages: Int = 4, frames: Int = 64, swapPages: Int = 64, engine: PinEngine = .reference,
     sourceLocation: SourceLocation = #_sourceLocation, _ body: (Machine, AddressSpace) throws -> Void
