@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "Execution.hpp"
+#include "Weakening.hpp"
 
 namespace mm {
 
@@ -63,6 +64,10 @@ void Execution::note(uintptr_t address, size_t size, bool isWrite, Order order, 
       self.executed == 0 ? none : graph.events(currentNumber)[self.executed - 1].happensBefore;
   ShadowAccess earlier;
   Conflict conflict = shadow.note(address, size, access, clock, earlier);
+  if (Weakening::isActive && shadow.orderedBefore() != 0) {
+    Weakening::shared().noteOrdered(site);
+    Weakening::shared().noteOrdered(shadow.orderedBefore());
+  }
   if (conflict == Conflict::none || (conflict == Conflict::shared && isVisible)) return;
   if (conflict == Conflict::shared) {
     visibility.add(address, size);

@@ -41,6 +41,7 @@ static uint8_t mask(uintptr_t word, uintptr_t address, size_t size) {
 
 Conflict Shadow::note(uintptr_t address, size_t size, ShadowAccess access, const Clock &clock, ShadowAccess &other) {
   Conflict worst = Conflict::none;
+  ordered = 0;
   for (uintptr_t word = address & ~uintptr_t{7}; word < address + size; word += 8) {
     Page &page = this->page(word);
     if (access.isFree) page.freedIn = generation;
@@ -58,6 +59,9 @@ Conflict Shadow::note(uintptr_t address, size_t size, ShadowAccess access, const
         continue;
       }
       bool isOrdered = clock.last[earlier.thread] >= earlier.epoch || earlier.thread == access.thread;
+      if (isOrdered && earlier.thread != access.thread && earlier.isAtomic && access.isAtomic &&
+          (earlier.isWrite || access.isWrite))
+        ordered = earlier.site;
       Conflict found = Conflict::none;
       if (earlier.isFree)
         found = Conflict::useAfterFree;

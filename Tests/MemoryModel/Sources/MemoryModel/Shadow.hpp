@@ -41,6 +41,8 @@ public:
 
   /// Notes an access and says what it conflicts with; then `other` is the earlier access.
   Conflict note(uintptr_t address, size_t size, ShadowAccess access, const Clock &clock, ShadowAccess &other);
+  /// Where another thread made an atomic access that the last one noted is ordered after, one of the two a write; else 0.
+  uintptr_t orderedBefore() const { return ordered; }
   /// Whether an access that all others are ordered before is one of freed memory; then `other` is the free. Notes nothing.
   bool isFreed(uintptr_t address, size_t size, ShadowAccess &other) {
     return address - Arena::base < Arena::bytes && findFree(address, size, other);
@@ -78,6 +80,7 @@ private:
     Cell cells[512];
   };
   uint32_t generation = 1;
+  uintptr_t ordered = 0;
   /// By page number. The arena's pages have a table, in which those that no program touched take no memory.
   Page **arenaPages;
   std::unordered_map<uintptr_t, Page *> otherPages;

@@ -59,15 +59,17 @@ Order Weakening::find(uintptr_t site, Operation operation, Order order) {
 }
 
 std::vector<std::string> Weakening::sites() {
-  std::map<std::string, bool> lines;
+  std::map<std::string, std::pair<bool, bool>> lines;
   for (const auto &[site, found] : known)
     for (const auto &[access, times] : found.accesses) {
-      bool &isShared = lines[found.line + " " + operationNames[static_cast<int>(access.first)] + " " +
-                             orderNames[static_cast<int>(access.second)]];
+      auto &[isShared, isOrdered] = lines[found.line + " " + operationNames[static_cast<int>(access.first)] + " " +
+                                          orderNames[static_cast<int>(access.second)]];
       isShared = isShared || found.isShared;
+      isOrdered = isOrdered || found.isOrdered;
     }
   std::vector<std::string> result;
-  for (const auto &[line, isShared] : lines) result.push_back(line + (isShared ? "" : " private"));
+  for (const auto &[line, noticed] : lines)
+    result.push_back(line + (noticed.first ? "" : noticed.second ? " ordered" : " private"));
   return result;
 }
 

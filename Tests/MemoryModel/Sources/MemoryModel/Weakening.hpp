@@ -48,7 +48,13 @@ public:
     if (!isRecording) return;
     if (auto entry = known.find(site); entry != known.end()) entry->second.isShared = true;
   }
-  /// `line operation order` for each line that was recorded, ascending; then `private` if no other thread could notice any.
+  /// An access at `site` and one of another thread meet at a location, and other accesses order the two.
+  void noteOrdered(uintptr_t site) {
+    if (!isRecording) return;
+    if (auto entry = known.find(site); entry != known.end()) entry->second.isOrdered = true;
+  }
+  /// `line operation order` for each line that was recorded, ascending; then `ordered` if others order what two threads do there,
+  /// or `private` if no other thread could notice any.
   std::vector<std::string> sites();
 
 private:
@@ -57,6 +63,7 @@ private:
     bool isWeakened = false;
     bool isSkipped = false;
     bool isShared = false;
+    bool isOrdered = false;
     Order limit = Order::sequentiallyConsistent;
     std::map<std::pair<Operation, Order>, unsigned long> accesses;
   };
