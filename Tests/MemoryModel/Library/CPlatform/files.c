@@ -6,9 +6,12 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "checked.h"
 #include "racy_copy.h"
 
 // The first number is one that the kernel gives to no file.
@@ -18,6 +21,8 @@ static struct {
   unsigned char contents[most_pages * page_bytes];
   // The mapping of the file's beginning.
   unsigned char *mapped;
+  // Atomic and relaxed: the kernel's locks are no order that a program may count on.
+  off_t length;
 } files[most_files];
 static int count;
 
@@ -59,4 +64,37 @@ ssize_t mm_pread(int file, void *bytes, size_t count, off_t offset) {
   if (index < 0) return -1;
   memcpy(bytes, files[index].contents + offset, count);
   return (ssize_t)count;
+}
+
+// What follows is for files that have a length.
+
+int mm_new_file_of(off_t bytes) {
+  int file = mm_new_file();
+  return mm_ftruncate(file, bytes) == 0 ? file : -1;
+}
+
+int mm_ftruncate(int file, off_t bytes) {
+  int index = index_of(file, (size_t)bytes, 0);
+  if (index < 0) return -1;
+  __atomic_store_n(&files[index].length, bytes, __ATOMIC_RELAXED);
+  return 0;
+}
+
+int mm_fstat(int file, struct stat *status) {
+  int index = index_of(file, 0, 0);
+  if (index < 0) return fstat(file, status);
+  *status = (struct stat){.st_mode = S_IFREG, .st_size = __atomic_load_n(&files[index].length, __ATOMIC_RELAXED)};
+  return 0;
+}
+
+ssize_t mm_preadv(int file, const struct iovec *vectors, int count, off_t offset) {
+  int index = index_of(file, 0, offset);
+  if (index < 0) return -1;
+  off_t end = __atomic_load_n(&files[index].length, __ATOMIC_RELAXED), from = offset;
+  for (int i = 0; i < count && offset < end; i++) {
+    size_t bytes = vectors[i].iov_len < (size_t)(end - offset) ? vectors[i].iov_len : (size_t)(end - offset);
+    cp_racy_copy(vectors[i].iov_base, files[index].contents + offset, bytes);
+    offset += (off_t)bytes;
+  }
+  return offset - from;
 }

@@ -44,10 +44,7 @@ long mm_syscall(long number, ...) {
   switch (number) {
     case SYS_mmap: return replace(first, second);
     case SYS_io_uring_setup: return mm_ring_setup((struct io_uring_params *)second);
-    case SYS_io_uring_enter:
-      // The kernel's thread takes what was submitted.
-      mm_pause();
-      return (long)second;
+    case SYS_io_uring_enter: return mm_ring_enter((unsigned)second);
     default: return 0;
   }
 }

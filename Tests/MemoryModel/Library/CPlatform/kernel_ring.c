@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 
+#include "checked.h"
 #include "futex.h"
 
 // A number that no call of the C library knows.
@@ -21,6 +22,19 @@ static struct {
 } given;
 static struct io_uring_sqe entries[submissions];
 static int is_open;
+// How many submissions calls have told of, and whether the thread waits for that. A call comes after what its caller
+// did.
+static unsigned told;
+static int waits_for_calls;
+
+void mm_ring_takes_at_calls(void) { waits_for_calls = 1; }
+
+long mm_ring_enter(unsigned submitted) {
+  if (waits_for_calls) __atomic_fetch_add(&told, submitted, __ATOMIC_RELEASE);
+  // The kernel's thread takes what was submitted.
+  mm_pause();
+  return submitted;
+}
 
 static long transfer(const struct io_uring_sqe *entry) {
   const struct iovec *vectors = (const struct iovec *)(uintptr_t)entry->addr;
@@ -37,7 +51,8 @@ static void *serve(void *unused) {
   // So the checker knows from the beginning that two threads meet there.
   __atomic_store_n(&given.tail, 0, __ATOMIC_RELAXED);
   for (;;) {
-    while (__atomic_load_n(&taken.tail, __ATOMIC_ACQUIRE) == head) {
+    while ((waits_for_calls && __atomic_load_n(&told, __ATOMIC_ACQUIRE) == head) ||
+           __atomic_load_n(&taken.tail, __ATOMIC_ACQUIRE) == head) {
       if (!__atomic_load_n(&is_open, __ATOMIC_ACQUIRE)) return NULL;
       mm_pause();
     }

@@ -7,5 +7,7 @@
 
 /// Makes the ring, and a thread of the kernel that takes what is submitted for as long as the ring is open.
 int mm_ring_setup(struct io_uring_params *params);
+/// A call that submits so many. Returns how many the kernel accepts.
+long mm_ring_enter(unsigned submitted);
 
 #endif

@@ -175,6 +175,20 @@ func drainAgainstEnqueue() {
   withExtendedLifetime(queue) {}
 }
 
+/// A thread defers an object while another looks at what waits: it finds the whole word, or none.
+func enqueueAgainstLook() {
+  let queue = DeferredQueue { _ in [] }
+  let handle = queue.handle
+  let flag = Flag()
+  let word = DeferredWord.object(Tracked(flag))
+  inParallel(
+    { handle.enqueue(word) },
+    { check(handle.waitingWords().allSatisfy { $0.rawValue == word.rawValue }, "a word waits that was not deferred") })
+  handle.drainAll()
+  check(flag.isSet, "a drain of all left something")
+  withExtendedLifetime(queue) {}
+}
+
 private final class EndCount: @unchecked Sendable {
   private let monitor = Monitor()
   private var ended = 0

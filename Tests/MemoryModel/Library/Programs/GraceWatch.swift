@@ -37,3 +37,26 @@ func gracePeriodAgainstEndOfReader() {
     })
   check(mm_listed_readers() == 0, "a reader is listed that has ended")
 }
+
+/// A grace period and a new reader find no thread to spare. No thread watches then, so the next one to look may find
+/// one.
+func gracePeriodAgainstNoThread() {
+  cp_list_reader()
+  mm_refuse_threads()
+  inParallel(
+    {
+      cp_begin_grace_period()
+      cp_end_grace_period()
+    },
+    { cp_list_reader() })
+  check(mm_is_watched() == 0, "a thread watches that was never there")
+}
+
+/// A section is longer than a grace period may wait for it. The grace period ends, or the section is reported first,
+/// once.
+func longSectionAgainstEndOfGracePeriod() {
+  cp_list_reader()
+  mm_begin_long_section()
+  inParallel({ runWatchedGracePeriod() })
+  check(mm_reports() <= 1, "a section is reported twice")
+}

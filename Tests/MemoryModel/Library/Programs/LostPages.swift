@@ -1,6 +1,6 @@
 import CPlatform
 
-/// A machine with an image of one page, of which the mapping is watched as that of a real file.
+/// A machine with an image of one page or two, of which the mapping is watched as that of a real file.
 private struct LostPageSetting: @unchecked Sendable {
   static let content: UInt64 = 0x1111_1111_1111_1111
   let setting: Setting
@@ -8,15 +8,15 @@ private struct LostPageSetting: @unchecked Sendable {
   let address = Setting.address + 8 * Page.size
   private let watched: UnsafeMutableRawPointer
 
-  init(_ engine: PinEngine) {
+  init(_ engine: PinEngine, pages: Int = 1) {
     setting = Setting(engine: engine)
-    image = try! Image(setting.memory, contents: [UInt8](repeating: 0x11, count: Page.size))
-    try! setting.space.map(at: address, pages: 1, protection: .read, sharing: .shared, backing: .mixed(image))
+    image = try! Image(setting.memory, contents: [UInt8](repeating: 0x11, count: pages * Page.size))
+    try! setting.space.map(at: address, pages: pages, protection: .read, sharing: .shared, backing: .mixed(image))
     // Watches begin at multiples of 2 MiB.
     let page = setting.memory.frames.bytes(of: image.firstPFN).address
     let offset = Int(bitPattern: page) % (Page.pagesPerHuge * Page.size)
     watched = page - offset
-    check(cp_watch_file_mapping(watched, offset + Page.size) == 0, "no watch")
+    check(cp_watch_file_mapping(watched, offset + pages * Page.size) == 0, "no watch")
     check(load() == Self.content, "an image has other contents")
   }
 
@@ -26,12 +26,12 @@ private struct LostPageSetting: @unchecked Sendable {
   /// The first bytes by a copy.
   func copy() -> [UInt8]? { try? setting.space.load(at: address, count: 8) }
 
-  /// The file loses the page, and a thread touches it.
-  func lose() { mm_lose_page(setting.memory.frames.bytes(of: image.firstPFN).address) }
+  /// The file loses a page, and a thread touches it.
+  func lose(_ page: Int = 0) { mm_lose_page(setting.memory.frames.bytes(of: image.firstPFN + page).address) }
 
-  func end() {
+  func end(pages: Int = 1) {
     check(load() == nil, "a lost page is not told")
-    try! setting.space.unmap(at: address, pages: 1)
+    try! setting.space.unmap(at: address, pages: pages)
     image.dropCache()
     cp_unwatch_file_mapping(watched)
     check(cp_any_page_marked() == 0, "a page counts as lost that has no watch")
@@ -77,4 +77,11 @@ func lossAgainstWatch(_ engine: PinEngine) {
       }
     })
   lost.end()
+}
+
+/// Two threads touch two pages of a file that has lost both: each counts, and no count is left at the watch's end.
+func lossAgainstLoss(_ engine: PinEngine) {
+  let lost = LostPageSetting(engine, pages: 2)
+  inParallel({ lost.lose(0) }, { lost.lose(1) })
+  lost.end(pages: 2)
 }

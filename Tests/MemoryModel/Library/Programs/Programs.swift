@@ -118,6 +118,7 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("load-lost", loadAgainstLoss),
   ("copy-lost", copyAgainstLoss),
   ("lost-watch", lossAgainstWatch),
+  ("lost-lost", lossAgainstLoss),
 
   ("load-truncate", loadAgainstTruncation),
   ("store-truncate", storeAgainstTruncation),
@@ -175,11 +176,17 @@ private let programs: [(name: String, run: @Sendable (PinEngine) -> Void)] = [
   ("grace-reader", { _ in gracePeriodAgainstNewReader() }),
   ("grace-limit", { _ in gracePeriodAgainstNewLimit() }),
   ("grace-end", { _ in gracePeriodAgainstEndOfReader() }),
+  ("grace-report", { _ in longSectionAgainstEndOfGracePeriod() }),
+  ("grace-no-thread", { _ in gracePeriodAgainstNoThread() }),
   ("queue-drain", { _ in drainAgainstEnqueue() }),
+  ("queue-look", { _ in enqueueAgainstLook() }),
   ("queue-queue", { _ in twoDrains() }),
   ("endings", { _ in endingsComeByThemselves() }),
   ("allocator", allocations),
+  ("read-grow", { readAgainstGrowth($0, isOtherProgram: false) }),
+  ("read-refresh", { readAgainstGrowth($0, isOtherProgram: true) }),
   ("ring", { _ in transfersAgainstKernel() }),
+  ("ring-refused", { _ in transfersAgainstRefusal() }),
 ]
 
 @_cdecl("mm_test") public func test(_ unused: UnsafeMutableRawPointer?) {
