@@ -5,7 +5,7 @@ func storeAgainstProtect(_ engine: PinEngine) {
     { _ = try? setting.space.store(Setting.foreign, at: Setting.address) },
     {
       try! setting.space.protect(at: Setting.address, pages: 1, .read)
-      _ = Setting.settledValue(setting.space)
+      _ = Setting.finalValue(setting.space)
     })
   setting.end()
 }
@@ -18,7 +18,7 @@ func storeAgainstMap(_ engine: PinEngine) {
     {
       try! setting.space.map(at: Setting.address, pages: 1, protection: .readWrite)
     })
-  let seen = Setting.settledValue(setting.space)
+  let seen = Setting.finalValue(setting.space)
   check(seen == 0 || seen == Setting.foreign, "the new mapping shows the old one's page")
   setting.end()
 }
@@ -32,10 +32,10 @@ func storeAgainstRemap(_ engine: PinEngine) {
     { if (try? setting.space.store(Setting.foreign, at: Setting.address)) != nil { stored.set() } },
     {
       try! setting.space.remap(at: Setting.address, pages: 1, to: new, newPages: 1)
-      _ = Setting.settledValue(setting.space, at: new)
+      _ = Setting.finalValue(setting.space, at: new)
     })
   let expected = stored.isSet ? Setting.foreign : Setting.content
-  check(Setting.settledValue(setting.space, at: new) == expected, "a store is lost, or failed and landed")
+  check(Setting.finalValue(setting.space, at: new) == expected, "a store is lost, or failed and landed")
   setting.end()
 }
 
@@ -46,10 +46,10 @@ func storeAgainstFork(_ engine: PinEngine) {
     { try! setting.space.store(Setting.foreign, at: Setting.address) },
     {
       let child = setting.fork()
-      let seen = Setting.settledValue(child)
+      let seen = Setting.finalValue(child)
       check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
     })
-  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
+  check(Setting.finalValue(setting.space) == Setting.foreign, "the parent's store is lost")
   setting.end()
 }
 
@@ -88,8 +88,8 @@ func storesOfParentAndChild(_ engine: PinEngine) {
   inParallel(
     { try! setting.space.store(Setting.foreign, at: Setting.address) },
     { try! child.store(Setting.other, at: Setting.address) })
-  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
-  check(Setting.settledValue(child) == Setting.other, "the child's store is lost")
+  check(Setting.finalValue(setting.space) == Setting.foreign, "the parent's store is lost")
+  check(Setting.finalValue(child) == Setting.other, "the child's store is lost")
   setting.end()
 }
 
@@ -100,9 +100,9 @@ func storesOfOneSpace(_ engine: PinEngine) {
   inParallel(
     { try! setting.space.store(Setting.foreign, at: Setting.address) },
     { try! setting.space.store(Setting.other, at: Setting.address + 8) })
-  check(Setting.settledValue(setting.space) == Setting.foreign, "the first store is lost")
-  check(Setting.settledValue(setting.space, at: Setting.address + 8) == Setting.other, "the second store is lost")
-  check(Setting.settledValue(child) == Setting.content, "a child saw its parent's store")
+  check(Setting.finalValue(setting.space) == Setting.foreign, "the first store is lost")
+  check(Setting.finalValue(setting.space, at: Setting.address + 8) == Setting.other, "the second store is lost")
+  check(Setting.finalValue(child) == Setting.content, "a child saw its parent's store")
   setting.end()
 }
 
@@ -114,11 +114,11 @@ func copyOnWriteAgainstFork(_ engine: PinEngine) {
     { try! setting.space.store(Setting.foreign, at: Setting.address) },
     {
       let second = setting.fork()
-      let seen = Setting.settledValue(second)
+      let seen = Setting.finalValue(second)
       check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
     })
-  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
-  check(Setting.settledValue(child) == Setting.content, "a child saw its parent's store")
+  check(Setting.finalValue(setting.space) == Setting.foreign, "the parent's store is lost")
+  check(Setting.finalValue(child) == Setting.content, "a child saw its parent's store")
   setting.end()
 }
 
@@ -169,8 +169,8 @@ func faultAgainstFaultOfNodes(_ engine: PinEngine) {
   inParallel(
     { try! setting.space.store(UInt64(1), at: far) },
     { try! setting.space.store(UInt64(2), at: far + Page.size) })
-  check(Setting.settledValue(setting.space, at: far) == 1, "the first store is lost")
-  check(Setting.settledValue(setting.space, at: far + Page.size) == 2, "the second store is lost")
+  check(Setting.finalValue(setting.space, at: far) == 1, "the first store is lost")
+  check(Setting.finalValue(setting.space, at: far + Page.size) == 2, "the second store is lost")
   setting.end()
 }
 
@@ -182,10 +182,10 @@ func faultAgainstFork(_ engine: PinEngine) {
     { try! setting.space.store(Setting.foreign, at: untouched) },
     {
       let child = setting.fork()
-      let seen = Setting.settledValue(child, at: untouched)
+      let seen = Setting.finalValue(child, at: untouched)
       check(seen == 0 || seen == Setting.foreign, "a child saw what was never stored")
     })
-  check(Setting.settledValue(setting.space, at: untouched) == Setting.foreign, "the parent's store is lost")
+  check(Setting.finalValue(setting.space, at: untouched) == Setting.foreign, "the parent's store is lost")
   setting.end()
 }
 
@@ -198,9 +198,9 @@ func firstStoresAgainstFork(_ engine: PinEngine) {
     { try! setting.space.store(Setting.foreign, at: untouched + 8) },
     {
       try! setting.space.store(Setting.other, at: untouched)
-      check(Setting.settledValue(setting.fork(), at: untouched) == Setting.other, "the child lost its parent's page")
+      check(Setting.finalValue(setting.fork(), at: untouched) == Setting.other, "the child lost its parent's page")
     })
-  check(Setting.settledValue(setting.space, at: untouched + 8) == Setting.foreign, "the parent's store is lost")
+  check(Setting.finalValue(setting.space, at: untouched + 8) == Setting.foreign, "the parent's store is lost")
   setting.end()
 }
 
@@ -214,7 +214,7 @@ func faultAgainstPublish(_ engine: PinEngine) {
       try! setting.space.map(at: second + Page.size, pages: 1, protection: .readWrite)
       setting.memory.flushDeferredFrees()
     })
-  check(Setting.settledValue(setting.space, at: second) == Setting.foreign, "a store is lost")
+  check(Setting.finalValue(setting.space, at: second) == Setting.foreign, "a store is lost")
   setting.end()
 }
 

@@ -12,7 +12,7 @@ func storeAgainstDropOfLazilyFreed(_ engine: PinEngine) {
     { try! setting.space.store(Setting.foreign, at: Setting.address) },
     { try! setting.space.advise(at: Setting.address, pages: 1, .pageOut) })
   setting.useFramesAgain()
-  check(Setting.settledValue(setting.space) == Setting.foreign, "a store is lost")
+  check(Setting.finalValue(setting.space) == Setting.foreign, "a store is lost")
   setting.end()
 }
 
@@ -25,7 +25,7 @@ func pinAgainstDropOfLazilyFreed(_ engine: PinEngine, _ way: PinWay = .first) {
       try! setting.space.advise(at: Setting.address, pages: 1, .pageOut)
       setting.useFramesAgain()
     })
-  let seen = Setting.settledValue(setting.space)
+  let seen = Setting.finalValue(setting.space)
   check(seen == 0 || seen == Setting.content, "a page became another one")
   setting.end()
 }
@@ -48,7 +48,7 @@ private func store(at address: VirtualAddress, againstGuardIn setting: Setting) 
       setting.useFramesAgain()
     })
   try! setting.space.advise(at: address, pages: 1, .guardRemove)
-  check(Setting.settledValue(setting.space, at: address) == 0, "a guard hid a page")
+  check(Setting.finalValue(setting.space, at: address) == 0, "a guard hid a page")
   setting.end()
 }
 
@@ -61,7 +61,7 @@ func lockAgainstPageOut(_ engine: PinEngine) {
       check((try? setting.space.pin(at: Setting.address, .fastOnly)) != nil, "a locked page is paged out")
     },
     { try? setting.space.advise(at: Setting.address, pages: 1, .pageOut) })
-  check(Setting.settledValue(setting.space) == Setting.content, "a page was lost")
+  check(Setting.finalValue(setting.space) == Setting.content, "a page was lost")
   setting.end()
 }
 
@@ -89,7 +89,7 @@ func faultAgainstTableReclaim(_ engine: PinEngine) {
   inParallel(
     { try! space.store(Setting.foreign, at: start) },
     { space.reclaimTables(in: [start.hugeRange]) })
-  check(Setting.settledValue(space, at: start) == Setting.foreign, "a store is lost")
+  check(Setting.finalValue(space, at: start) == Setting.foreign, "a store is lost")
   setting.end()
 }
 
@@ -104,7 +104,7 @@ func pinAgainstMove(_ engine: PinEngine, _ way: PinWay = .first) {
 func storeAgainstMove(_ engine: PinEngine) {
   let setting = Setting(engine: engine, isMovable: true)
   inParallel({ try! setting.space.store(Setting.foreign, at: Setting.address) }, { setting.pinForLong() })
-  check(Setting.settledValue(setting.space) == Setting.foreign, "a store is lost")
+  check(Setting.finalValue(setting.space) == Setting.foreign, "a store is lost")
   setting.end()
 }
 
@@ -113,7 +113,7 @@ extension Setting {
   fileprivate func pinForLong() {
     guard let pin = try? space.pin(at: Self.address, [.write, .longTerm]) else { return }
     pin.store(Self.other, toByteOffset: 8)
-    check(Self.settledValue(space, at: Self.address + 8) == Self.other, "a pinned page was left behind by its program")
+    check(Self.finalValue(space, at: Self.address + 8) == Self.other, "a pinned page was left behind by its program")
     pin.release()
   }
 }

@@ -24,7 +24,7 @@ private struct FileSwapSetting {
   /// Checks that the file has `value`, and nothing else.
   func end(with value: UInt64) {
     setting.memory.flushDeferredFrees()
-    check(Setting.settledValue(space, at: address) == value, "a store to a file is lost")
+    check(Setting.finalValue(space, at: address) == value, "a store to a file is lost")
     check(try! file.read(at: 0, count: 1) == [UInt8(truncatingIfNeeded: value)], "the file has another page")
     try! space.unmap(at: address, pages: 1)
     file.drop()

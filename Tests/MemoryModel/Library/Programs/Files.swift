@@ -71,13 +71,13 @@ func storeAgainstEmptyingAndUnmap(_ engine: PinEngine) {
   let elsewhere = files.address + 8 * Page.size
   let space = files.setting.space
   try! space.map(at: elsewhere, pages: 1, protection: .readWrite, sharing: .shared, backing: .file(files.file))
-  _ = Setting.settledValue(space, at: elsewhere)
+  _ = Setting.finalValue(space, at: elsewhere)
   inParallel(
     { _ = try? space.store(Setting.other, at: files.address) },
     { _ = try? space.advise(at: files.address, pages: 1, .dontNeed) },
     {
       try! space.unmap(at: files.address, pages: 1)
-      _ = Setting.settledValue(space, at: elsewhere)
+      _ = Setting.finalValue(space, at: elsewhere)
     })
   try! space.unmap(at: elsewhere, pages: 1)
   files.file.drop()

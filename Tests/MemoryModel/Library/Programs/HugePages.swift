@@ -50,7 +50,7 @@ private struct HugeSetting {
 
   func breakUp() { space.breakUpHugeFrames(.leftovers, in: Self.address.hugeRange) }
 
-  func settledValue(_ at: VirtualAddress = address) -> UInt64 { Setting.settledValue(space, at: at) }
+  func finalValue(_ at: VirtualAddress = address) -> UInt64 { Setting.finalValue(space, at: at) }
 }
 
 /// A pin of a part while the entry of 2 MiB becomes 512: it keeps the program's page.
@@ -68,7 +68,7 @@ func storeAgainstSplit(_ engine: PinEngine) {
   inParallel(
     { try! huge.space.store(Setting.foreign, at: HugeSetting.address) },
     { try! huge.space.protect(at: HugeSetting.address + Page.size, pages: 1, .read) })
-  check(huge.settledValue() == Setting.foreign, "a store is lost")
+  check(huge.finalValue() == Setting.foreign, "a store is lost")
   huge.end()
 }
 
@@ -88,7 +88,7 @@ func storeAgainstCollapse(_ engine: PinEngine) {
   inParallel(
     { try! huge.space.store(Setting.foreign, at: HugeSetting.address) },
     { try? huge.space.advise(at: HugeSetting.address, pages: Page.pagesPerHuge, .collapse) })
-  check(huge.settledValue() == Setting.foreign, "a store is lost")
+  check(huge.finalValue() == Setting.foreign, "a store is lost")
   huge.end()
 }
 
@@ -107,7 +107,7 @@ func pinAgainstBreakUp(_ engine: PinEngine, _ way: PinWay = .first) {
       try! huge.space.unmap(at: HugeSetting.part, pages: 1)
       huge.useFramesAgain()
     })
-  check(huge.settledValue() == Setting.content, "a page became another one")
+  check(huge.finalValue() == Setting.content, "a page became another one")
   huge.end()
 }
 
@@ -116,8 +116,8 @@ func pinAgainstBreakUp(_ engine: PinEngine, _ way: PinWay = .first) {
 func storeAgainstBreakUp(_ engine: PinEngine) {
   let huge = HugeSetting.leftover(engine)
   inParallel({ try! huge.space.store(Setting.foreign, at: HugeSetting.part) }, { huge.breakUp() })
-  check(huge.settledValue(HugeSetting.part) == Setting.foreign, "a store is lost")
-  check(huge.settledValue() == Setting.content, "a page became another one")
+  check(huge.finalValue(HugeSetting.part) == Setting.foreign, "a store is lost")
+  check(huge.finalValue() == Setting.content, "a page became another one")
   huge.end()
 }
 
@@ -125,7 +125,7 @@ func storeAgainstBreakUp(_ engine: PinEngine) {
 func unmapAgainstBreakUp(_ engine: PinEngine) {
   let huge = HugeSetting.leftover(engine)
   inParallel({ try! huge.space.unmap(at: HugeSetting.part, pages: 1) }, { huge.breakUp() })
-  check(huge.settledValue() == Setting.content, "a page became another one")
+  check(huge.finalValue() == Setting.content, "a page became another one")
   huge.end()
 }
 
@@ -152,7 +152,7 @@ func forkAgainstUnmapOfHuge(_ engine: PinEngine) {
   inParallel(
     { later.space = try! huge.space.fork() },
     { try! earlier.unmap(at: HugeSetting.address, pages: Page.pagesPerHuge) })
-  check(huge.settledValue() == Setting.content, "a page became another one")
+  check(huge.finalValue() == Setting.content, "a page became another one")
   earlier.exit()
   later.space!.exit()
   huge.end(roots: 3)

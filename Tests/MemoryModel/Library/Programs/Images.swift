@@ -48,7 +48,7 @@ func loadAgainstMigration(_ engine: PinEngine) {
       check(seen == ImageSetting.content, "a load saw another page")
     },
     { try! images.image.migrateToCache(page: 0) })
-  check(Setting.settledValue(images.setting.space, at: images.address) == ImageSetting.content, "a page was lost")
+  check(Setting.finalValue(images.setting.space, at: images.address) == ImageSetting.content, "a page was lost")
   images.end()
 }
 
@@ -65,7 +65,7 @@ func hugeFaultAgainstMigration(_ engine: PinEngine) {
     { check(try! space.load(at: huge, as: UInt64.self) == 0, "a load saw another page") },
     { try! image.migrateToCache(page: 0) })
   try! space.store(Setting.foreign, at: small)
-  check(Setting.settledValue(space, at: huge) == Setting.foreign, "a mapping shows the place that the page has left")
+  check(Setting.finalValue(space, at: huge) == Setting.foreign, "a mapping shows the place that the page has left")
   try! space.unmap(at: small, pages: 1)
   try! space.unmap(at: huge, pages: Page.pagesPerHuge)
   image.dropCache()
@@ -90,7 +90,7 @@ func storeAgainstMigrationBack(_ engine: PinEngine) {
   inParallel(
     { try! images.setting.space.store(Setting.foreign, at: images.address) },
     { try? images.image.migrateToImage(page: 0) })
-  check(Setting.settledValue(images.setting.space, at: images.address) == Setting.foreign, "a store is lost")
+  check(Setting.finalValue(images.setting.space, at: images.address) == Setting.foreign, "a store is lost")
   images.end()
 }
 
@@ -124,7 +124,7 @@ func mirroredStoreAgainstMigrationBack(_ engine: PinEngine) {
     { try! images.mirror!.store(Setting.foreign, at: images.address) },
     { try? images.image.migrateToImage(page: 0) })
   check(images.mirroredLoad() == Setting.foreign, "the mirrored store is lost")
-  check(Setting.settledValue(images.setting.space, at: images.address) == Setting.foreign, "a store is lost")
+  check(Setting.finalValue(images.setting.space, at: images.address) == Setting.foreign, "a store is lost")
   images.end()
 }
 
@@ -146,7 +146,7 @@ func numberAgainstReuse(_ engine: PinEngine) {
   inParallel(
     {
       guard (try? space.insertMixed(pfn, at: address)) != nil else { return }
-      check(Setting.settledValue(space, at: address) == Setting.content, "a mapping shows another space's page")
+      check(Setting.finalValue(space, at: address) == Setting.content, "a mapping shows another space's page")
     },
     {
       memory.put(memory.frames.frame(pfn), Frame.oneReference)

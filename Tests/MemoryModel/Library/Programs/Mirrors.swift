@@ -24,7 +24,7 @@ private struct MirrorSetting {
 
   /// Checks that the mirror shows what the program sees, and translates again.
   func compare() {
-    check(load() == Setting.settledValue(space), "the mirror and the program see different pages")
+    check(load() == Setting.finalValue(space), "the mirror and the program see different pages")
     check(mirror.holdsTranslation(at: Setting.address), "the page is never translated again")
   }
 
@@ -169,10 +169,10 @@ func mirroredStoreAgainstProtect(_ engine: PinEngine) {
     { if (try? mirrored.mirror.store(Setting.foreign, at: Setting.address)) != nil { stored.set() } },
     {
       try! mirrored.space.protect(at: Setting.address, pages: 1, .read)
-      _ = Setting.settledValue(mirrored.space)
+      _ = Setting.finalValue(mirrored.space)
     })
   check(
-    Setting.settledValue(mirrored.space) == (stored.isSet ? Setting.foreign : Setting.content),
+    Setting.finalValue(mirrored.space) == (stored.isSet ? Setting.foreign : Setting.content),
     "a store is lost, or failed and landed")
   mirrored.compare()
   mirrored.end()
@@ -185,10 +185,10 @@ func mirroredStoreAgainstFork(_ engine: PinEngine) {
     { try! mirrored.mirror.store(Setting.foreign, at: Setting.address) },
     {
       let child = mirrored.setting.fork()
-      let seen = Setting.settledValue(child)
+      let seen = Setting.finalValue(child)
       check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
     })
-  check(Setting.settledValue(mirrored.space) == Setting.foreign, "the mirrored store is lost")
+  check(Setting.finalValue(mirrored.space) == Setting.foreign, "the mirrored store is lost")
   mirrored.compare()
   mirrored.end()
 }
@@ -206,7 +206,7 @@ func mirroredLoadAgainstCopyOnWrite(_ engine: PinEngine) {
       try! mirrored.space.store(Setting.foreign, at: Setting.address)
       check(mirrored.load() == Setting.foreign, "a thread does not find its own store through the mirror")
     })
-  check(Setting.settledValue(child) == Setting.content, "a child saw its parent's store")
+  check(Setting.finalValue(child) == Setting.content, "a child saw its parent's store")
   mirrored.compare()
   mirrored.end()
 }
@@ -218,8 +218,8 @@ func mirroredStoreAgainstCopyOnWrite(_ engine: PinEngine) {
   inParallel(
     { try! mirrored.mirror.store(Setting.foreign, at: Setting.address) },
     { try! child.store(Setting.other, at: Setting.address) })
-  check(Setting.settledValue(mirrored.space) == Setting.foreign, "the mirrored store is lost")
-  check(Setting.settledValue(child) == Setting.other, "the child's store is lost")
+  check(Setting.finalValue(mirrored.space) == Setting.foreign, "the mirrored store is lost")
+  check(Setting.finalValue(child) == Setting.other, "the child's store is lost")
   mirrored.compare()
   mirrored.end()
 }
@@ -245,7 +245,7 @@ func mirroredStoreAgainstPageOut(_ engine: PinEngine) {
     { try! mirrored.mirror.store(Setting.foreign, at: Setting.address) },
     { try! mirrored.space.advise(at: Setting.address, pages: 1, .pageOut) })
   mirrored.setting.memory.flushDeferredFrees()
-  check(Setting.settledValue(mirrored.space) == Setting.foreign, "the mirrored store is lost")
+  check(Setting.finalValue(mirrored.space) == Setting.foreign, "the mirrored store is lost")
   mirrored.compare()
   mirrored.end()
 }

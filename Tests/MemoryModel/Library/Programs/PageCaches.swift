@@ -50,7 +50,7 @@ private struct CacheSetting {
 
   /// Checks that `value` is in memory, and then in the file.
   func end(with value: UInt64) {
-    check(Setting.settledValue(space, at: address) == value, "a store to a file is lost")
+    check(Setting.finalValue(space, at: address) == value, "a store to a file is lost")
     try! cache.sync()
     check(store.word == value, "a store has not come to the file")
     try! space.unmap(at: address, pages: 1)

@@ -122,7 +122,7 @@ func rangePinAgainstFork(_ engine: PinEngine) {
     },
     {
       let child = setting.fork()
-      let seen = Setting.settledValue(child, at: second)
+      let seen = Setting.finalValue(child, at: second)
       check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
     })
   setting.end()
@@ -134,7 +134,7 @@ func pinAgainstFork(_ setting: Setting) {
     { setting.pinAndStore([.write, setting.fastOnly]) },
     {
       let child = setting.fork()
-      let seen = Setting.settledValue(child)
+      let seen = Setting.finalValue(child)
       check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
     })
   setting.end()
@@ -177,9 +177,9 @@ private func pin(_ options: PinOptions, againstCopyOnWriteIn setting: Setting) {
     { setting.pinAndStore(options) },
     {
       try! child.store(Setting.other, at: Setting.address)
-      check(Setting.settledValue(child) == Setting.other, "a child saw its parent's store")
+      check(Setting.finalValue(child) == Setting.other, "a child saw its parent's store")
     })
-  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
+  check(Setting.finalValue(setting.space) == Setting.foreign, "the parent's store is lost")
   setting.end()
 }
 
@@ -191,9 +191,9 @@ func breakingPinAgainstFork(_ engine: PinEngine) {
     { setting.pinAndStore(.write) },
     {
       let second = setting.fork()
-      let seen = Setting.settledValue(second)
+      let seen = Setting.finalValue(second)
       check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
     })
-  check(Setting.settledValue(child) == Setting.content, "a child saw its parent's store")
+  check(Setting.finalValue(child) == Setting.content, "a child saw its parent's store")
   setting.end()
 }

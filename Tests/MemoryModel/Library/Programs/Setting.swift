@@ -117,7 +117,7 @@ struct Setting {
   }
 
   /// Loads twice what no other thread changes any more: a store that comes late would land in between.
-  static func settledValue(_ space: AddressSpace, at address: VirtualAddress = address) -> UInt64 {
+  static func finalValue(_ space: AddressSpace, at address: VirtualAddress = address) -> UInt64 {
     let first = try! space.load(at: address, as: UInt64.self)
     let second = try! space.load(at: address, as: UInt64.self)
     check(first == second, "a store landed late")

@@ -5,7 +5,7 @@ func pinAgainstPageOut(_ engine: PinEngine, _ way: PinWay = .first) {
     { setting.pinAndStore([.write, .fastOnly]) },
     {
       try! setting.space.advise(at: Setting.address, pages: 1, .pageOut)
-      let seen = Setting.settledValue(setting.space, at: Setting.address + 8)
+      let seen = Setting.finalValue(setting.space, at: Setting.address + 8)
       check(seen == 0, "a page came back as another one")
     })
   setting.end()
@@ -27,7 +27,7 @@ func getAgainstPageOut(_ engine: PinEngine) {
     { try! setting.space.advise(at: Setting.address, pages: 1, .pageOut) })
   setting.memory.flushDeferredFrees()
   check(
-    Setting.settledValue(setting.space) == (stored.isSet ? Setting.foreign : Setting.content), "a store is lost")
+    Setting.finalValue(setting.space) == (stored.isSet ? Setting.foreign : Setting.content), "a store is lost")
   setting.end()
 }
 
@@ -38,7 +38,7 @@ func storeAgainstPageOut(_ engine: PinEngine) {
     { try! setting.space.store(Setting.foreign, at: Setting.address) },
     { try! setting.space.advise(at: Setting.address, pages: 1, .pageOut) })
   setting.memory.flushDeferredFrees()
-  check(Setting.settledValue(setting.space) == Setting.foreign, "a store is lost")
+  check(Setting.finalValue(setting.space) == Setting.foreign, "a store is lost")
   setting.end()
 }
 
@@ -56,8 +56,8 @@ func swapInAgainstSwapIn(_ engine: PinEngine) {
   inParallel(
     { check(try! setting.space.load(at: Setting.address, as: UInt64.self) == Setting.content, "a page was lost") },
     { try! setting.space.store(Setting.other, at: Setting.address + 8) })
-  check(Setting.settledValue(setting.space) == Setting.content, "a page was lost")
-  check(Setting.settledValue(setting.space, at: Setting.address + 8) == Setting.other, "a store is lost")
+  check(Setting.finalValue(setting.space) == Setting.content, "a page was lost")
+  check(Setting.finalValue(setting.space, at: Setting.address + 8) == Setting.other, "a store is lost")
   setting.end()
 }
 
@@ -83,9 +83,9 @@ func swapInAgainstFork(_ engine: PinEngine) {
     { try! setting.space.store(Setting.foreign, at: Setting.address) },
     {
       let child = setting.fork()
-      let seen = Setting.settledValue(child)
+      let seen = Setting.finalValue(child)
       check(seen == Setting.content || seen == Setting.foreign, "a child saw what was never stored")
     })
-  check(Setting.settledValue(setting.space) == Setting.foreign, "the parent's store is lost")
+  check(Setting.finalValue(setting.space) == Setting.foreign, "the parent's store is lost")
   setting.end()
 }
