@@ -6,8 +6,7 @@ import Testing
 /// The steps of halves, their orders, and what they allow.
 @Suite struct RaceTests {
   private func pair(_ halves: String, setup: String = "space A", looks: String = "") throws -> RacePair {
-    let text = "\(setup)\npar\n\(halves)\nend\n\(looks)"
-    return try #require(RacePair(try ScenarioParser().parse(text: text, path: "pair")))
+    try RacePair(halves: halves, setup: setup, looks: looks)
   }
 
   private func steps(_ half: String, setup: String = "space A") throws -> [String] {
@@ -65,20 +64,6 @@ import Testing
   func stepsMakeTheStatementsAnswer(statement: String, answers: [String], answer: String) throws {
     let divided = DividedPair(try pair("\(statement)\nand"))
     #expect(divided.halves[0][0].composed(answers) == answer)
-  }
-
-  static let stale: [(String, Bool)] = [
-    ("rwrite A 0x1002 05\nwrite A 0x1001 03\nand\nadvise A 0x1000 1 dontneed", true),
-    ("unmap A 0x1000 1\nand\nread A 0x1fff 1", true), ("truncate f 0\nand\nread A 0x1fff 1", true),
-    ("fork A B\nand\nwrite A 0x1fff 01", true), ("remap A 0x5000 1 0x1000 1\nand\nwrite A 0x1fff 01", true),
-    // Another page, no load or store, and in one half.
-    ("unmap A 0x1000 1\nand\nread A 0x2000 1", false), ("rwrite A 0x1000 01\nand\nadvise A 0x1000 1 dontneed", false),
-    ("unmap A 0x1000 1\nread A 0x1000 1\nand\nrread A 0x1000 1", false),
-    ("advise A 0x1000 1 populate-write\nand\nread A 0x1000 1", false),
-  ]
-
-  @Test(arguments: stale) func translationsMayBeStale(halves: String, isSo: Bool) throws {
-    #expect(try pair(halves, setup: "file f 1\nspace A").mayUseStaleTranslations == isSo)
   }
 
   /// The fault of each load and store becomes a step, one at a time.
@@ -170,71 +155,6 @@ import Testing
     for finer in divided.withPinsApart { judge.allow(finer, finer.orders.map { racer.answers(to: finer, in: $0) }) }
     #expect(judge.failure(in: [outcome: 1], by: "the library") == nil)
     #expect(racer.leak() == nil)
-  }
-
-  /// Whether `outcome` is allowed for the pair, if its orders answer `answers`.
-  private func failure(
-    _ halves: String, _ looks: String, setup: String = "space A", answers: [[String]], outcome: [String]
-  ) throws -> RaceFailure? {
-    let pair = try pair(halves, setup: setup, looks: looks)
-    return RaceJudge(pair, DividedPair(pair), answers).failure(in: [outcome: 1], by: "the library")
-  }
-
-  /// Statements of one step each: an outcome must be one of an order, as a whole.
-  @Test func wholeOutcomesAreCompared() throws {
-    let halves = "write A 0x1000 01\nread A 0x2000 1\nand\nwrite A 0x2000 02\nread A 0x1000 1"
-    let answers = [["ok", "00", "ok", "01"], ["ok", "02", "ok", "01"], ["ok", "02", "ok", "00"]]
-    for outcome in answers { #expect(try failure(halves, "", answers: answers, outcome: outcome) == nil) }
-    // Neither half sees the other's store: no order does that.
-    let failure = try failure(halves, "", answers: answers, outcome: ["ok", "00", "ok", "00"])
-    #expect(
-      failure?.description == """
-        # the library, 1 times: no order explains this outcome
-        space A
-        par
-        write A 0x1000 01 => ok
-        read A 0x2000 1 => 00
-        and
-        write A 0x2000 02 => ok
-        read A 0x1000 1 => 00
-        end
-        """)
-  }
-
-  /// A fork is done page by page: each page of the outcome must be one of an order.
-  @Test func pagesAreComparedAlone() throws {
-    let halves = "fork A B\nand\nwrite A 0x1000 01\nwrite A 0x2000 02"
-    let looks = "read B 0x1000 1\nread B 0x2000 1"
-    let answers = [
-      ["ok", "ok", "ok", "00", "00"], ["ok", "ok", "ok", "01", "00"], ["ok", "ok", "ok", "01", "02"],
-    ]
-    #expect(try failure(halves, looks, answers: answers, outcome: ["ok", "ok", "ok", "00", "02"]) == nil)
-    #expect(try failure(halves, looks, answers: answers, outcome: ["ok", "ok", "ok", "03", "02"]) != nil)
-    #expect(try failure(halves, looks, answers: answers, outcome: ["ok", "SIGSEGV", "ok", "00", "00"]) != nil)
-    #expect(try failure(halves, looks, answers: answers, outcome: ["ENOMEM", "ok", "ok", "00", "00"]) != nil)
-  }
-
-  /// A cut empties the entries of one space after another, so one space may show it and the other not yet.
-  @Test func aCutComesToEachSpaceAlone() throws {
-    let halves = "truncate f 0\nand\nread B 0x1000 1\nread A 0x1000 1"
-    let answers = [["ok", "01", "01"], ["ok", "01", "SIGBUS"], ["ok", "SIGBUS", "SIGBUS"]]
-    let setup = "file f 1\nspace A\nspace B"
-    func fails(_ halves: String, _ outcome: [String]) throws -> Bool {
-      try failure(halves, "", setup: setup, answers: answers, outcome: outcome) != nil
-    }
-    #expect(try !fails(halves, ["ok", "SIGBUS", "01"]))
-    #expect(try fails(halves, ["ok", "SIGBUS", "02"]))
-    #expect(try fails(halves.replacing("truncate f 0", with: "fork A C"), ["ok", "SIGBUS", "01"]))
-  }
-
-  /// A statement over two pages that failed says nothing about each of them. Its other pages are compared all the same.
-  @Test func aFailureAtOneOfTwoPagesFitsEither() throws {
-    let halves = "write A 0x1fff 0102\nand\nunmap A 0x1000 2\nread A 0x1000 1"
-    let answers = [
-      ["ok", "ok", "ok", "SIGSEGV"], ["ok", "SIGSEGV", "ok", "SIGSEGV"], ["SIGSEGV", "skipped", "ok", "SIGSEGV"],
-    ]
-    #expect(try failure(halves, "", answers: answers, outcome: ["SIGSEGV", "ok", "SIGSEGV"]) == nil)
-    #expect(try failure(halves, "", answers: answers, outcome: ["SIGSEGV", "ok", "00"]) != nil)
   }
 
   /// A side that has shown as much as the orders have stops after the fewest rounds. Others run them all.

@@ -83,7 +83,7 @@ extension RaceComparer {
       if whole.explains(outcome) { return .ofOrdersByPage }
       if parts.explains(outcome) { return .ofParts }
       if guards.explains(outcome) { return .ofGuards }
-      return kept.pair.mayUseStaleTranslations ? .ofStaleTranslation : .unexplained
+      return guards.mayBeStale(outcome) ? .ofStaleTranslation : .unexplained
     }
   }
 }

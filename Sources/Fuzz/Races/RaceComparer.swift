@@ -138,12 +138,13 @@ public final class RaceComparer {
     }
     let ofKernel = try oracle.outcomes(of: pair, rounds: rounds, goal: result.allowed, seed: seed)
     result.rounds += ofKernel.values.reduce(0, +)
-    if let failure = try failure(in: ofKernel, by: "the kernel"), try !doGuardsExplain(ofKernel, divided, judge) {
-      if pair.mayUseStaleTranslations {
-        result.showsStaleTranslation = true
-      } else {
-        result.failure = result.failure ?? failure
-      }
+    if try failure(in: ofKernel, by: "the kernel") != nil {
+      // The last: the library's guard is one step, and its accesses read the entry each time.
+      if let finer = divided.withGuardsApart { judge.allow(finer, try oracle.answers(to: finer, in: finer.orders)) }
+      let stale = ofKernel.filter { !judge.explains($0.key) && judge.mayBeStale($0.key) }
+      result.showsStaleTranslation = !stale.isEmpty
+      let others = ofKernel.filter { stale[$0.key] == nil }
+      result.failure = result.failure ?? judge.failure(in: others, by: "the kernel")
     }
     for (index, racer) in racers.enumerated() {
       guard let leak = racer.leak() else { continue }
@@ -157,64 +158,5 @@ public final class RaceComparer {
     result.byKernel = ofKernel.count
     result.kernelAlone = Array(Set(ofKernel.keys).subtracting(ofLibrary))
     return result
-  }
-
-  /// Whether the kernel's outcomes are those of orders in which a guard is two steps.
-  private func doGuardsExplain(
-    _ outcomes: [[String]: Int], _ divided: DividedPair, _ judge: RaceJudge
-  ) throws(KernelOracle.Problem) -> Bool {
-    guard let finer = divided.withGuardsApart else { return false }
-    var judge = judge
-    judge.allow(finer, try oracle.answers(to: finer, in: finer.orders))
-    return judge.failure(in: outcomes, by: "the kernel") == nil
-  }
-}
-
-/// Knows which outcomes of a pair some order explains.
-struct RaceJudge {
-  private let pair: RacePair
-  private let isJoint: Bool
-  private let pins: [String: RacePieces.PinnedPlace]
-  /// The outcomes of all orders.
-  private(set) var outcomes: Set<[String]> = []
-  private var pieces: [RacePieces] = []
-
-  /// - Parameter answers: those of each order, before the halves, of their steps, and of the looks.
-  init(_ pair: RacePair, _ divided: DividedPair, _ answers: [[String]]) {
-    self.pair = pair
-    isJoint = divided.isJoint
-    pins = RacePieces.pins(of: pair)
-    allow(divided, answers)
-  }
-
-  /// Adds the outcomes of the orders of the pair as it is divided here.
-  mutating func allow(_ divided: DividedPair, _ answers: [[String]]) {
-    let before = pair.setup.filter(\.isAnswered).count
-    let found = answers.map { answers in
-      var rest = answers.dropFirst(before)
-      let statements = divided.halves.flatMap { $0 }.map { statement in
-        rest = rest.dropFirst(statement.preludes.count)
-        defer { rest = rest.dropFirst(statement.steps.count) }
-        return statement.composed(Array(rest.prefix(statement.steps.count)))
-      }
-      return statements + rest
-    }
-    outcomes.formUnion(found)
-    if isJoint { return }
-    let statements = pair.halves.flatMap { $0 } + pair.looks
-    pieces = Array(Set(outcomes.map { RacePieces(statements, $0, pins: pins) }))
-  }
-
-  /// The first of the outcomes that no order explains.
-  func failure(in outcomes: [[String]: Int], by side: String) -> RaceFailure? {
-    guard let (outcome, times) = outcomes.first(where: { !explains($0.key) }) else { return nil }
-    return RaceFailure(pair: pair, reason: .outcome(outcome, by: side, times: times))
-  }
-
-  func explains(_ outcome: [String]) -> Bool {
-    if outcomes.contains(outcome) { return true }
-    if isJoint { return false }
-    let shown = RacePieces(pair.halves.flatMap { $0 } + pair.looks, outcome, pins: pins)
-    return shown.pages.keys.allSatisfy { page in pieces.contains { shown.agrees(with: $0, about: page) } }
   }
 }

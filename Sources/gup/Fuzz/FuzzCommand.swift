@@ -18,9 +18,9 @@ struct FuzzCommand: ParsableCommand {
 
       With --races, each program is a pair of halves that run at once on two threads. What they may show is what some order of \
       their single-page steps shows: each order runs on both sides, and the answers are compared. Then the halves race, in the \
-      library with every engine and on the kernel. An outcome that no order explains is a failure. On the kernel it is none if one half loads or stores \
-      in pages while the other half changes their entries: until that statement returns, a processor may act on an entry of before. Such pairs \
-      are counted. A file may have one 'par'.
+      library with every engine and on the kernel. An outcome that no order explains is a failure. On the kernel it is none if it is \
+      wrong only at pages in which one half loads or stores while the other half changes their entries: until that statement returns, \
+      a processor may act on an entry of before. Such pairs are counted. A file may have one 'par'.
 
       Each engine, and the kernel, ends its races of a pair after --fewest of them, once it has shown as many different outcomes as \
       the orders have. What no order explains, and is rarer than one race in --fewest, may then be missed. With --fewest equal to \
