@@ -77,4 +77,7 @@ void print_missing_words(void) {
   print_missing("seal", missing_seal());
   print_missing("lock", missing_lock());
   print_missing("secret", missing_secret());
+  print_missing("frame", missing_frames());
+  print_missing("swap", missing_swap());
+  print_missing("huge", missing_huge());
 }

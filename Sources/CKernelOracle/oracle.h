@@ -103,8 +103,14 @@ int64_t try_remote(pid_t process, bool force, bool write_in, uint64_t address, u
 void move_remotely(pid_t process, bool force, bool write_in, uint64_t address, uint64_t count, unsigned char *bytes);
 // Copies bytes between `bytes` and another process. Returns how many, or -errno.
 int64_t copy_remotely(pid_t process, bool write_in, uint64_t address, void *bytes, uint64_t count);
+
+// frames.c: what the kernel tells about pages.
 // Prints how many entries map an anonymous page, `other` for other pages, or `unknown` if the kernel does not tell.
 void print_frame(pid_t process, uint64_t address);
+// Why it does not tell; why no page goes out to swap; why no memory comes in 2 MiB. Null if there is no reason.
+const char *missing_frames(void);
+const char *missing_swap(void);
+const char *missing_huge(void);
 
 // features.c: what not every kernel has.
 // A descriptor of secret memory of that length, or -1.

@@ -95,29 +95,3 @@ void move_remotely(
   }
   close(memory);
 }
-
-static uint64_t word_at(const char *path, uint64_t index) {
-  uint64_t word = 0;
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0 || pread(file, &word, sizeof word, (off_t)(index * sizeof word)) != sizeof word) word = UINT64_MAX;
-  if (file >= 0) close(file);
-  return word;
-}
-
-void print_frame(pid_t process, uint64_t address) {
-  // Bits of /proc/PID/pagemap and /proc/kpageflags.
-  const uint64_t present = UINT64_C(1) << 63, of_file = UINT64_C(1) << 61, number = (UINT64_C(1) << 55) - 1;
-  const uint64_t anonymous = UINT64_C(1) << 12;
-  char path[64];
-  snprintf(path, sizeof path, "/proc/%d/pagemap", (int)process);
-  uint64_t entry = word_at(path, address / page_size);
-  if (entry == UINT64_MAX) return (void)puts("unknown");
-  if (!(entry & present) || (entry & of_file)) return (void)puts("other");
-  if ((entry & number) == 0) return (void)puts("unknown");
-  uint64_t flags = word_at("/proc/kpageflags", entry & number);
-  uint64_t maps = word_at("/proc/kpagecount", entry & number);
-  if (flags == UINT64_MAX || maps == UINT64_MAX) return (void)puts("unknown");
-  // The zero page is not anonymous.
-  if (!(flags & anonymous)) return (void)puts("other");
-  printf("maps=%llu anon\n", (unsigned long long)maps);
-}

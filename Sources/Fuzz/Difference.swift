@@ -72,19 +72,10 @@ public struct Comparer {
     Comparability.firstIncomparable(of: file)
   }
 
-  /// The first line with a word that this machine has no answer to.
-  private func firstMissing(of file: ScenarioFile) -> ScenarioLine? {
-    if oracle.missingWords.isEmpty { return nil }
-    return file.lines.first { line in
-      let words = "\(line.statement)".split(separator: " ").map(String.init)
-      return words.contains { oracle.missingWords[$0] != nil }
-        || (line.statement.isLongTermRead && oracle.missingWords[KernelOracle.longTermReads] != nil)
-    }
-  }
-
   /// Runs a scenario on both sides at the same time.
   public func compare(_ file: ScenarioFile) throws(KernelOracle.Problem) -> Comparison {
-    if let line = Self.firstIncomparable(of: file) ?? firstMissing(of: file) { return .incomparable(line) }
+    let missing = Self.firstIncomparable(of: file) ?? file.lines.first { oracle.lacks($0.statement) }
+    if let missing { return .incomparable(missing) }
     try oracle.start(file)
     let report = runner.run(file)
     let kernel = try oracle.answers(to: file)
@@ -105,15 +96,6 @@ public struct Comparer {
 
 extension Statement {
   var isFrameLook: Bool { if case .look(.frame) = self { true } else { false } }
-
-  /// Whether this is a long-term pin for reading. In the language it has no word of its own.
-  fileprivate var isLongTermRead: Bool {
-    if case .pin(.pin(_, _, _, let options)) = self {
-      options.contains(.longTerm) && !options.contains(.write)
-    } else {
-      false
-    }
-  }
 
   fileprivate var isPageOut: Bool { if case .space(.advise(_, _, .pageOut)) = self { true } else { false } }
 

@@ -35,6 +35,11 @@ public final class KernelOracle {
   /// disk, and what its kernel is too old for, or was not built with.
   public private(set) var missingWords: [String: String] = [:]
 
+  /// What programs ask for here in vain, each with the reason: `frame` is answered `unknown`, `swap` takes no page that
+  /// is paged out, `huge` gets base pages. They are compared all the same.
+  public private(set) var missingEffects: [String: String] = [:]
+  private static let effects: Set = ["frame", "swap", "huge"]
+
   private let process: ChildProcess
   private var unread: [UInt8] = []
   private var unreadStart = 0
@@ -56,8 +61,21 @@ public final class KernelOracle {
       guard parts.count == 2, parts[0].hasPrefix("without ") else {
         throw .unavailable(parts.count == 2 && parts[0] == "unavailable" ? String(parts[1]) : greeting)
       }
-      missingWords[String(parts[0].dropFirst("without ".count))] = String(parts[1])
+      let word = String(parts[0].dropFirst("without ".count))
+      if Self.effects.contains(word) {
+        missingEffects[word] = String(parts[1])
+      } else {
+        missingWords[word] = String(parts[1])
+      }
     }
+  }
+
+  /// Whether the statement has a word that this machine has no answer to.
+  func lacks(_ statement: Statement) -> Bool {
+    if missingWords.isEmpty { return false }
+    let words = "\(statement)".split(separator: " ").map(String.init)
+    return words.contains { missingWords[$0] != nil }
+      || (statement.isLongTermRead && missingWords[Self.longTermReads] != nil)
   }
 
   /// Hands a scenario over. Call `answers(to:)` before the next `start`.
@@ -90,6 +108,17 @@ public final class KernelOracle {
       let more = process.read()
       if more.isEmpty { throw .ended }
       unread += more
+    }
+  }
+}
+
+extension Statement {
+  /// Whether this is a long-term pin for reading. In the language it has no word of its own.
+  fileprivate var isLongTermRead: Bool {
+    if case .pin(.pin(_, _, _, let options)) = self {
+      options.contains(.longTerm) && !options.contains(.write)
+    } else {
+      false
     }
   }
 }

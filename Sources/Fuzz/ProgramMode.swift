@@ -1,5 +1,3 @@
-import Foundation
-
 /// A kind of memory, or of change, that programs are about. Programs without a mode have a little of each.
 public enum ProgramMode: String, CaseIterable, Sendable {
   /// Files on a disk that change: cuts, holes, write-back.
@@ -29,16 +27,12 @@ public enum ProgramMode: String, CaseIterable, Sendable {
   public func whyMissing(_ oracle: KernelOracle) -> String? {
     switch self {
     case .disk, .files: oracle.missingWords["diskfile"]
-    case .swap: Self.hasSwap ? nil : "this machine has no swap"
+    case .swap: oracle.missingEffects["swap"]
+    case .huge: oracle.missingEffects["huge"]
+    case .unshare: oracle.missingEffects["frame"]
     case .pfn: oracle.missingWords["image"] ?? oracle.missingWords["device"]
     case .longterm: oracle.missingWords[KernelOracle.longTermReads]
-    case .huge, .overlap, .forks, .pins, .unshare: nil
+    case .overlap, .forks, .pins: nil
     }
-  }
-
-  /// Whether the kernel swaps to anything: `/proc/swaps` has a line below its heading.
-  private static var hasSwap: Bool {
-    let text = (try? String(contentsOfFile: "/proc/swaps", encoding: .utf8)) ?? ""
-    return text.split(separator: "\n").count > 1
   }
 }

@@ -4,8 +4,10 @@ import Scenario
 public struct RaceCampaign {
   /// What the pairs of a run showed.
   public struct Summary: Sendable {
-    /// The pairs that ran.
+    /// The pairs that were written, those that were not compared included.
     public var pairs = 0
+    /// The pairs that this machine cannot answer, by the first statement that it has no answer to.
+    public var incomparable: [String: Int] = [:]
     /// The orders of their steps.
     public var orders = 0
     /// The different outcomes of the orders.
@@ -66,6 +68,10 @@ public struct RaceCampaign {
       summary.byKernelAlone += result.byKernelAlone
       summary.rounds += result.rounds
       if result.showsStaleTranslation { summary.staleTranslations += 1 }
+      if let missing = result.missing {
+        summary.incomparable["\(missing)", default: 0] += 1
+        continue
+      }
       didRace(number, pair, result)
       if let failure = result.failure {
         summary.failures.append((number, failure))

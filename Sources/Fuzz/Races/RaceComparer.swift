@@ -15,6 +15,8 @@ public struct RaceResult: Sendable {
   public var kernelAlone: [[String]] = []
   /// How often the halves ran at once, with all engines and on the kernel.
   public var rounds = 0
+  /// The first statement that this machine has no answer to. Then nothing ran.
+  public var missing: Statement?
   /// Whether the kernel showed an outcome that only a processor's stale translation explains.
   public var showsStaleTranslation = false
   /// The first thing that is wrong.
@@ -102,8 +104,10 @@ public final class RaceComparer {
     self.racers = racers
   }
 
-  /// Runs a pair on both sides.
+  /// Runs a pair on both sides, unless this machine has no answer to one of its statements.
   public func compare(_ pair: RacePair, seed: UInt64) throws(KernelOracle.Problem) -> RaceResult {
+    let statements = pair.setup + pair.halves.flatMap { $0 } + pair.looks
+    if let missing = statements.first(where: oracle.lacks) { return RaceResult(missing: missing) }
     let divided = DividedPair(pair)
     let orders = divided.orders
     var result = RaceResult(orders: orders.count)

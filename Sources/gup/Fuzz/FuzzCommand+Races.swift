@@ -74,8 +74,13 @@ extension FuzzCommand {
       raced: \(summary.byLibrary) by the library, \(summary.byKernel) by the kernel, \(summary.byKernelAlone) by the kernel alone; \
       \(summary.rounds) rounds; \(summary.staleTranslations) pairs with stale translations of the kernel's; \(summary.failures.count) failures, \(length.seconds) s
       """)
+    let incomparable = summary.incomparable.values.reduce(0, +)
+    if let example = summary.incomparable.keys.min() {
+      Output.standard.line(
+        "not compared: \(incomparable) pairs (this machine has no answer to a statement such as '\(example)')")
+    }
     if !summary.failures.isEmpty { return Self.differs }
-    return Interruption.isRequested ? Self.interrupted : summary.pairs == 0 ? Self.unanswered : .success
+    return Interruption.isRequested ? Self.interrupted : summary.pairs == incomparable ? Self.unanswered : .success
   }
 
   private func runRaceFiles(_ comparer: RaceComparer) throws -> ExitCode {
@@ -95,8 +100,12 @@ extension FuzzCommand {
         Output.standard.line("\(file.path): not compared: its halves have too many orders")
         continue
       }
-      compared += 1
       let result = try comparer.compare(pair, seed: 1)
+      if let missing = result.missing {
+        Output.standard.line("\(file.path): not compared: this machine has no answer to '\(missing)'")
+        continue
+      }
+      compared += 1
       if let failure = result.failure {
         fails = true
         Output.standard.line("\(file.path): fails\n\(failure)")
