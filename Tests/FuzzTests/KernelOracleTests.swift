@@ -49,18 +49,21 @@ struct KernelOracleTests {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("scenarios").path
     var compared = 0
+    var missing = 0
     for name in try FileManager.default.subpathsOfDirectory(atPath: folder) where name.hasSuffix(".gup") {
       var file = try ScenarioParser().parse(path: "\(folder)/\(name)")
       // A look changes nothing, so the other statements answer the same without it.
       file.lines.removeAll { if case .look = $0.statement { true } else { false } }
       switch try comparer.compare(file) {
       case .same: compared += 1
+      // This machine has no answer to one of its words.
+      case .incomparable where Comparer.firstIncomparable(of: file) == nil: missing += 1
       case .incomparable: break
       case .different(let difference): Issue.record("\(name):\n\(difference)")
       }
     }
-    print("\(compared) scenario files compared with the kernel")
-    #expect(compared >= Self.fewestFiles)
+    print("\(compared) scenario files compared with the kernel, \(missing) have words that it lacks")
+    #expect(compared + missing >= Self.fewestFiles && compared > 0)
   }
 
   /// Pairs of halves that race: what they show is what some order of their steps shows, here and on the kernel.
@@ -246,6 +249,6 @@ struct KernelOracleTests {
     }
   }
 
-  /// The scenario files that real memory can answer. More may be added.
-  private static let fewestFiles = 40
+  /// The scenario files that real memory can answer, if it has every word: 125 today. More may be added.
+  private static let fewestFiles = 115
 }
