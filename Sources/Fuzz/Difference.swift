@@ -82,7 +82,8 @@ public struct Comparer {
     let library = report.lines.map(\.outcome.description)
     var mayBeOut = false
     for (index, line) in file.lines.enumerated() {
-      // A kernel without swap keeps the pages that the library writes out. After that, mapped frames differ.
+      // A kernel without swap keeps the pages that the library writes out, and one with swap keeps those that are still
+      // being written. After that, mapped frames differ.
       if line.statement.isPageOut { mayBeOut = true }
       if mayBeOut, line.statement.isFrameLook { continue }
       if kernel[index] == Self.untold || line.statement.comparable(library[index]) == kernel[index] { continue }
