@@ -49,6 +49,7 @@ final class Coherence: Sendable {
     var readers = 0
     /// What the file was when the last connection left. Nil if that is unknown.
     var version: FileVersion?
+    var watch = FileWatch()
     /// The position that the pool's pages are of. Nil if no connection has the index.
     var position: WALIndex.Position?
     /// Whether a connection of this process has the checkpoint lock.
@@ -84,11 +85,16 @@ final class Coherence: Sendable {
   /// A connection has locked SHARED. The first one compares the file with what is known of it. In WAL mode the header
   /// does not count transactions, and nothing is known from before.
   ///
+  /// - Returns: the file's length, good as long as the connection has SHARED and no more. Nil if it is not known, or if
+  ///   checkpoints may change it.
   /// - Throws: what keeps the file from being read. The connection then unlocks and is not counted.
-  func enterShared(_ inner: InnerFile) throws(PageError) {
+  @discardableResult
+  func enterShared(_ inner: InnerFile) throws(PageError) -> Int? {
     try state.withLock { state throws(PageError) in
       if state.readers == 0 {
-        guard let version = FileVersion(of: inner, descriptor: descriptor) else { throw .file(.read, errno: EIO) }
+        guard let version = state.watch.look(at: inner, descriptor, known: state.version) else {
+          throw .file(.read, errno: EIO)
+        }
         if version != state.version || version.isWAL {
           state.version = nil
           try invalidate(&state)
@@ -96,6 +102,7 @@ final class Coherence: Sendable {
         }
       }
       state.readers += 1
+      return state.version?.byteCountUnderShared
     }
   }
 
@@ -108,15 +115,7 @@ final class Coherence: Sendable {
 
   /// A connection that may have written is about to give up RESERVED or more, and the file has all that it wrote.
   func noteOwnWrites() {
-    state.withLock { state in
-      // From the pool, which has the header as it was written.
-      var status = stat()
-      guard fstat(descriptor, &status) == 0, let header = try? cache.read(at: 0, count: FileVersion.headerSize),
-        header.count == FileVersion.headerSize || header.isEmpty
-      else { return state.version = nil }
-      let padding = [UInt8](repeating: 0, count: FileVersion.headerSize - header.count)
-      state.version = FileVersion(header: header + padding, status)
-    }
+    state.withLock { $0.version = FileVersion(of: cache, descriptor: descriptor) }
   }
 
   // MARK: WAL

@@ -18,7 +18,7 @@ extension Connection {
     }
     guard result == SQLITE_OK, wanted > level else { return result }
     if level == SQLITE_LOCK_NONE {
-      do throws(PageError) { try pool.coherence.enterShared(inner) } catch {
+      do throws(PageError) { sharedByteCount = try pool.coherence.enterShared(inner) } catch {
         _ = inner.unlock(SQLITE_LOCK_NONE)
         return ResultCode.of(error, ResultCode.lock)
       }
@@ -30,7 +30,10 @@ extension Connection {
         return ResultCode.of(error, ResultCode.lock)
       }
     }
-    if wanted > SQLITE_LOCK_SHARED { handle.skipWriteErrors() }
+    if wanted > SQLITE_LOCK_SHARED {
+      handle.skipWriteErrors()
+      sharedByteCount = nil
+    }
     level = wanted
     return result
   }
@@ -54,6 +57,7 @@ extension Connection {
       pool.coherence.noteOwnWrites()
     }
     if wanted == SQLITE_LOCK_NONE { leaveShared() }
+    sharedByteCount = nil
     level = wanted
     let result = inner.unlock(wanted)
     return flushed == SQLITE_OK ? result : ResultCode.unlock

@@ -69,6 +69,16 @@ extension Connection {
     }
   }
 
+  /// The file's length.
+  ///
+  /// SQLite asks in each transaction. In rollback mode the look that came with SHARED has found it. A file without a
+  /// page is left to the default VFS: SQLite deletes journals by its answer.
+  func size(_ size: UnsafeMutablePointer<Int64>?) -> Int32 {
+    guard let sharedByteCount, sharedByteCount >= Page.size else { return inner.size(size) }
+    size?.pointee = Int64(sharedByteCount)
+    return SQLITE_OK
+  }
+
   /// Returns when the disk has all that was written.
   func sync() -> Int32 {
     do throws(PageError) {

@@ -36,6 +36,8 @@ struct Connection: ~Copyable {
 
   /// The lock that SQLite has asked for and got: `SQLITE_LOCK_NONE` and up.
   var level: Int32 = SQLITE_LOCK_NONE
+  /// The file's length since the connection has locked SHARED. Nil if it is not known, or may change.
+  var sharedByteCount: Int?
   /// The lock on a mark of the WAL's index, which the connection keeps between reads. Nil if it keeps none.
   let readLock: WALReadLock?
   /// The WAL's index, if it is mapped.

@@ -31,8 +31,8 @@ struct IOMethods: @unchecked Sendable {
     }
     methods.xTruncate = { Self.state(of: $0!).pointee.truncate($1) }
     methods.xSync = { file, _ in Self.state(of: file!).pointee.sync() }
-    // A write changes the file's length at once, so the kernel's is right.
-    methods.xFileSize = { Self.state(of: $0!).pointee.inner.size($1) }
+    // A write changes the file's length at once, so the kernel's is right too.
+    methods.xFileSize = { Self.state(of: $0!).pointee.size($1) }
     methods.xLock = { Self.state(of: $0!).pointee.lock($1) }
     methods.xUnlock = { Self.state(of: $0!).pointee.unlock($1) }
     methods.xCheckReservedLock = { Self.state(of: $0!).pointee.checkReservedLock($1) }

@@ -78,28 +78,31 @@ final class PoolStore: PageStore {
 
 /// The stretches of time in which the process may read the file, numbered: a connection has SHARED, or needs no lock.
 final class ReadPeriods: Sendable {
-  private let holders = Guarded(0)
-  /// Odd in a period.
-  private let number = Atomic<UInt64>(0)
+  /// Bits 0...23 are the connections that hold the period up. The rest is its number, which grows at each beginning.
+  private let word = Atomic<UInt64>(0)
+  private static let holders: UInt64 = (1 << 24) - 1
 
   /// Which period it is. Nil between two.
   var current: UInt64? {
     // ORDERING [read-period].
-    let number = number.load(ordering: .sequentiallyConsistent)
-    return number % 2 == 1 ? number : nil
+    let word = word.load(ordering: .sequentiallyConsistent)
+    return word & Self.holders == 0 ? nil : word & ~Self.holders
   }
 
   /// A connection has locked SHARED, and the pool knows what the file is.
-  func enter() { change(by: 1, startsOrEndsAt: 1) }
+  func enter() { change { $0 & Self.holders == 0 ? $0 + Self.holders + 2 : $0 + 1 } }
 
   /// A connection is about to unlock SHARED.
-  func leave() { change(by: -1, startsOrEndsAt: 0) }
+  func leave() { change { $0 - 1 } }
 
-  private func change(by count: Int, startsOrEndsAt bound: Int) {
-    holders.withLock { holders in
-      holders += count
-      // ORDERING [read-period].
-      if holders == bound { number.wrappingAdd(1, ordering: .sequentiallyConsistent) }
+  /// ORDERING [read-period].
+  private func change(_ change: (UInt64) -> UInt64) {
+    var old = word.load(ordering: .relaxed)
+    while true {
+      let result = word.compareExchange(
+        expected: old, desired: change(old), ordering: .sequentiallyConsistent)
+      if result.exchanged { return }
+      old = result.original
     }
   }
 }

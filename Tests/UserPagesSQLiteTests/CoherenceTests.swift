@@ -151,6 +151,53 @@ import UserPages
     }
   }
 
+  /// A transaction of another process is seen though the last look was a moment ago.
+  @Test func eachLookReadsTheHeader() throws {
+    try withStage(version: 1) { stage in
+      for count in 1...200 {
+        for _ in 0..<2 {
+          try stage.coherence.enterShared(stage.inner)
+          try stage.load()
+          stage.coherence.leaveShared()
+        }
+        // Of the change counter.
+        stage.setByte(UInt8(count), at: 27)
+        try stage.coherence.enterShared(stage.inner)
+        #expect(stage.cache.residentPages == 0, "transaction \(count)")
+        stage.coherence.leaveShared()
+      }
+    }
+  }
+
+  /// A program that takes no lock leaves the header as it is.
+  @Test func lengthAndTimeAreAskedForAgain() throws {
+    try withStage(version: 1) { stage in
+      #expect(try stage.coherence.enterShared(stage.inner) == 2 * Page.size)
+      try stage.load()
+      stage.coherence.leaveShared()
+      // The clock that stamps the file goes on.
+      usleep(20_000)
+      stage.setByte(1, at: 200)
+      try stage.coherence.enterShared(stage.inner)
+      #expect(stage.cache.residentPages == 0)
+      stage.coherence.leaveShared()
+      usleep(20_000)
+      stage.setByte(1, at: 3 * Page.size - 1)
+      #expect(try stage.coherence.enterShared(stage.inner) == 3 * Page.size)
+      #expect(stage.cache.byteCount == 3 * Page.size)
+      stage.coherence.leaveShared()
+    }
+  }
+
+  /// Checkpoints change the length while a process has SHARED.
+  @Test func aWALsFileHasNoKnownLength() throws {
+    try withStage { stage in
+      let length = try stage.coherence.enterShared(stage.inner)
+      #expect(length == nil)
+      stage.coherence.leaveShared()
+    }
+  }
+
   private func withStage(version: UInt8 = 2, _ body: (Stage) throws -> Void) throws {
     try Tool.withFolder { folder in
       let path = "\(folder)/a.db"
@@ -215,6 +262,12 @@ private final class Stage {
 
   /// Has the cache read the file's first page.
   func load() throws { #expect(try cache.read(at: 0, count: 20).count == 20) }
+
+  /// Writes to the file as another process does.
+  func setByte(_ value: UInt8, at offset: Int) {
+    let written = withUnsafeBytes(of: value) { pwrite(descriptor, $0.baseAddress, 1, off_t(offset)) }
+    #expect(written == 1)
+  }
 
   /// Writes the header's copies, the second one first as SQLite does.
   func setHeader(salt: UInt64, lastFrame: UInt32, copies: Range<Int> = 0..<2) {

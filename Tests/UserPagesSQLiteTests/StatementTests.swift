@@ -130,4 +130,37 @@ import Testing
       #expect(try immutable.statistic("reads") > 0)
     }
   }
+
+  /// SQLite hears of the length that its transaction has made, and of the one before when that is rolled back.
+  @Test(arguments: ["DELETE", "WAL"])
+  func theLengthIsTheFiles(journal: String) throws {
+    try Tool.withFolder { folder in
+      let path = "\(folder)/a.db"
+      let database = try Database(path, "pool=1M")
+      try database.run("PRAGMA journal_mode=\(journal); PRAGMA cache_size=2; CREATE TABLE t(b)")
+      var pointer: UnsafeMutablePointer<sqlite3_file>?
+      #expect(sqlite3_file_control(database.handle, "main", SQLITE_FCNTL_FILE_POINTER, &pointer) == SQLITE_OK)
+      let file = try #require(pointer)
+      func expectLength(_ location: SourceLocation = #_sourceLocation) -> Int {
+        var (size, status) = (Int64(-1), stat())
+        #expect(file.pointee.pMethods.pointee.xFileSize(file, &size) == SQLITE_OK, sourceLocation: location)
+        #expect(stat(path, &status) == 0 && size == status.st_size, sourceLocation: location)
+        return Int(size)
+      }
+      for end in ["ROLLBACK", "COMMIT", "ROLLBACK; VACUUM"] {
+        try database.run("BEGIN; SELECT count(*) FROM t")
+        let before = expectLength()
+        try database.run(
+          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<50) INSERT INTO t SELECT "
+            + "randomblob(3500) FROM n")
+        // The cache is too small for the transaction.
+        #expect(expectLength() > before || journal == "WAL")
+        try database.run(end)
+        #expect(end != "ROLLBACK" || journal == "WAL" || expectLength() == before)
+        try database.run("BEGIN; SELECT count(*) FROM t")
+        _ = expectLength()
+        try database.run("COMMIT")
+      }
+    }
+  }
 }
